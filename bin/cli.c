@@ -1,0 +1,424 @@
+/* cli.c - what the tools share: options, output, messages, exit status. */
+#include "cli.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OPTIONS_MAX 64
+
+struct cli cli;
+
+static struct {
+	char p[64 << 10];
+	size_t len;
+} out;
+
+/* ---- Messages ---- */
+
+/* What could make a terminal do more than print: control characters of both sets, and
+ * marks that reorder text.  Returns how many bytes the one at p has, 0 if it is harmless;
+ * *code its number. */
+static size_t harmful(const unsigned char *p, size_t len, unsigned *code)
+{
+	*code = *p;
+	if (*p < 0x20 || *p == 0x7f)
+		return 1;
+	if (*p < 0x80)
+		return 0;
+	if (*p == 0xc2 && len > 1 && p[1] >= 0x80 && p[1] < 0xa0) {
+		*code = p[1];
+		return 2;
+	}
+	if (*p == 0xd8 && len > 1 && p[1] == 0x9c) {
+		*code = 0x61c;
+		return 2;
+	}
+	if (*p == 0xe2 && len > 2 && (p[1] == 0x80 || p[1] == 0x81)) {
+		*code = 0x2000u + ((p[1] & 1u) << 6) + (p[2] & 63u);
+		if ((*code >= 0x200e && *code <= 0x200f) ||
+		    (*code >= 0x2028 && *code <= 0x202e) ||
+		    (*code >= 0x2066 && *code <= 0x2069))
+			return 3;
+	}
+	return 0;
+}
+
+/* A byte sequence that is not UTF-8 is shown byte by byte. */
+static size_t utf8_length(const unsigned char *p, size_t len)
+{
+	size_t n = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : *p >= 0xc2 ? 2 : 0;
+
+	if (n > len || *p > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+static void put_safe(
+    const char *text, size_t len, const char *keep, void (*put)(const char *, size_t))
+{
+	const unsigned char *p = (const unsigned char *)text;
+	char escape[16];
+	unsigned code;
+
+	for (size_t i = 0; i < len;) {
+		size_t whole = utf8_length(p + i, len - i);
+		size_t bad = whole ? harmful(p + i, len - i, &code) : 1;
+		if (bad && !(p[i] && p[i] < 0x80 && strchr(keep, p[i]))) {
+			int n = whole ? snprintf(escape, sizeof escape, "\\u%04x", code)
+				      : snprintf(escape, sizeof escape, "\\x%02x", p[i]);
+			put(escape, (size_t)n);
+		} else {
+			put(text + i, whole ? whole : 1);
+		}
+		i += bad ? bad : whole;
+	}
+}
+
+static void put_err(const char *p, size_t len)
+{
+	fwrite(p, 1, len, stderr);
+}
+
+static void say(const char *format, va_list ap)
+{
+	char text[2048];
+
+	cli_progress_clear();
+	vsnprintf(text, sizeof text, format, ap);
+	fprintf(stderr, "%s: ", cli.tool->name);
+	put_safe(text, strlen(text), "", put_err);
+	fputc('\n', stderr);
+}
+
+void cli_say(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	say(format, ap);
+	va_end(ap);
+}
+
+void cli_usage(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	say(format, ap);
+	va_end(ap);
+	fprintf(stderr, "Try '%s --help'.\n", cli.tool->name);
+	exit(CLI_USAGE);
+}
+
+int cli_status(int code)
+{
+	switch (code) {
+	case EVLOG_OK:
+	case EVLOG_END: return CLI_OK;
+	case EVLOG_EUNMET: return CLI_NO;
+	case EVLOG_EUSAGE: return CLI_USAGE;
+	case EVLOG_EDATA:
+	case EVLOG_EDAMAGED: return CLI_DATA;
+	case EVLOG_ENOINPUT: return CLI_NOINPUT;
+	case EVLOG_ECREATE: return CLI_CREATE;
+	case EVLOG_EIO: return CLI_IO;
+	case EVLOG_EBUSY: return CLI_AGAIN;
+	case EVLOG_EMISMATCH: return CLI_MISMATCH;
+	case EVLOG_EPERM: return CLI_PERMISSION;
+	default: return CLI_INTERNAL;
+	}
+}
+
+void cli_fail(const evlog_error *err)
+{
+	cli_flush();
+	cli_say("%s", err->text);
+	exit(cli_status(err->code));
+}
+
+/* ---- Output ---- */
+
+static void write_all(const char *p, size_t len)
+{
+	while (len) {
+		ssize_t n = write(STDOUT_FILENO, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			cli_say("standard output: %s", strerror(errno));
+			_exit(CLI_IO);
+		}
+		p += n;
+		len -= (size_t)n;
+	}
+}
+
+void cli_flush(void)
+{
+	size_t len = out.len;
+
+	out.len = 0;
+	write_all(out.p, len);
+}
+
+void cli_out(const char *p, size_t len)
+{
+	if (len > sizeof out.p - out.len)
+		cli_flush();
+	if (len > sizeof out.p) {
+		write_all(p, len);
+		return;
+	}
+	memcpy(out.p + out.len, p, len);
+	out.len += len;
+}
+
+void cli_outs(const char *s)
+{
+	cli_out(s, strlen(s));
+}
+
+int cli_out_fn(void *arg, const char *p, size_t len)
+{
+	(void)arg;
+	cli_out(p, len);
+	return 0;
+}
+
+void cli_out_safe(const char *p, size_t len, const char *keep)
+{
+	if (cli.out_tty)
+		put_safe(p, len, keep, cli_out);
+	else
+		cli_out(p, len);
+}
+
+int cli_end(int status)
+{
+	cli_progress_clear();
+	cli_flush();
+	if (close(STDOUT_FILENO) < 0 && errno != EBADF) {
+		cli_say("standard output: %s", strerror(errno));
+		return CLI_IO;
+	}
+	return status;
+}
+
+/* ---- Options ---- */
+
+void cli_begin(const struct cli_tool *tool)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	setlocale(LC_CTYPE, "");
+	tzset();
+	cli.tool = tool;
+	cli.out_tty = isatty(STDOUT_FILENO);
+	cli.err_tty = isatty(STDERR_FILENO);
+	cli.color =
+	    cli.out_tty && !(no_color && *no_color) && term && strcmp(term, "dumb");
+	cli.progress = cli.err_tty;
+	cli.started = evlog_now();
+}
+
+static void help(const struct cli_tool *t)
+{
+	char left[64];
+
+	printf("Usage: %s [OPTION...] %s\n%s\n", t->name, t->operands, t->summary);
+	for (const struct cli_option *o = t->options; o->help; o++) {
+		if (!o->name) {
+			printf("\n%s:\n", o->help);
+			continue;
+		}
+		int n = o->id < 256
+			    ? snprintf(left, sizeof left, "  -%c, --%s", o->id, o->name)
+			    : snprintf(left, sizeof left, "      --%s", o->name);
+		if (o->arg)
+			snprintf(left + n, sizeof left - (size_t)n, "%s%s",
+			    *o->arg == '[' ? "" : " ", o->arg);
+		printf(strlen(left) > 27 ? "%s\n%28s%s\n" : "%-28s%.0s%s\n", left, "",
+		    o->help);
+	}
+	if (t->notes)
+		printf("\n%s", t->notes);
+	exit(fflush(stdout) == 0 ? CLI_OK : CLI_IO);
+}
+
+static bool common_option(int id, const char *arg)
+{
+	switch (id) {
+	case 'q': cli.quiet = true; return true;
+	case 'v': cli.verbose = true; return true;
+	case 'h': help(cli.tool); return true;
+	case 'V':
+		printf("%s (evlog) %s\n", cli.tool->name, EVLOG_VERSION);
+		exit(fflush(stdout) == 0 ? CLI_OK : CLI_IO);
+	case CLI_PROGRESS: cli.progress = cli.err_tty; return true;
+	case CLI_NO_PROGRESS: cli.progress = false; return true;
+	case CLI_COLOR:
+		if (strcmp(arg, "always") == 0)
+			cli.color = true;
+		else if (strcmp(arg, "never") == 0)
+			cli.color = false;
+		else if (strcmp(arg, "auto") != 0)
+			cli_usage("--color: %s is none of auto, always, never", arg);
+		return true;
+	default: return false;
+	}
+}
+
+int cli_getopt(const struct cli_tool *tool, int argc, char **argv)
+{
+	static struct option longs[OPTIONS_MAX];
+	static char shorts[3 * OPTIONS_MAX];
+	size_t n = 0;
+	char *s = shorts;
+
+	if (!longs[0].name) {
+		*s++ = ':';
+		for (const struct cli_option *o = tool->options; o->help; o++) {
+			int has = !o->arg	   ? no_argument
+				  : *o->arg == '[' ? optional_argument
+						   : required_argument;
+			if (!o->name || n + 1 == OPTIONS_MAX)
+				continue;
+			longs[n++] = (struct option){o->name, has, NULL, o->id};
+			if (o->id < 256) {
+				*s++ = (char)o->id;
+				if (has != no_argument)
+					*s++ = ':';
+			}
+		}
+	}
+	for (;;) {
+		int id = getopt_long(argc, argv, shorts, longs, NULL);
+		if (id == ':')
+			cli_usage("%s: its value is missing", argv[optind - 1]);
+		if (id == '?')
+			cli_usage("%s: no such option", argv[optind - 1]);
+		if (id < 0 || !common_option(id, optarg))
+			return id;
+	}
+}
+
+uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long v = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end || errno || v < min || v > max)
+		cli_usage("--%s %s: not a whole number from %" PRIu64 " to %" PRIu64,
+		    option, text, min, max);
+	return v;
+}
+
+double cli_real(const char *option, const char *text)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || *end || !(v >= 0) || v > 1e9)
+		cli_usage("--%s %s: not a number of at least 0", option, text);
+	return v;
+}
+
+static void add_glob(const char ***list, size_t *n, const char *glob)
+{
+	const char **more = realloc(*list, (*n + 1) * sizeof *more);
+
+	if (!more) {
+		cli_say("out of memory");
+		exit(CLI_IO);
+	}
+	*list = more;
+	more[(*n)++] = glob;
+}
+
+static int64_t time_option(const char *text)
+{
+	evlog_error err;
+	int64_t t;
+
+	if (evlog_time_parse(text, evlog_now(), &t, &err) < 0)
+		cli_usage("%s", err.text);
+	return t;
+}
+
+bool cli_select(struct evlog_selection *sel, int id, const char *arg)
+{
+	const uint64_t max = UINT64_C(9007199254740991);
+
+	switch (id) {
+	case CLI_FROM: sel->from = cli_number("from", arg, 1, max); break;
+	case CLI_TO: sel->to = cli_number("to", arg, 1, max); break;
+	case 'S': sel->since = time_option(arg); break;
+	case 'U': sel->until = time_option(arg); break;
+	case 'E': sel->event_time = true; break;
+	case 't': add_glob(&sel->type, &sel->types, arg); break;
+	case 's': add_glob(&sel->subject, &sel->subjects, arg); break;
+	case CLI_SOURCE: add_glob(&sel->source, &sel->sources, arg); break;
+	case CLI_ID: add_glob(&sel->id, &sel->ids, arg); break;
+	case 'n': sel->last = cli_number("last", arg, 1, max); break;
+	case 'c': sel->count = cli_number("count", arg, 1, max); break;
+	case 'm': sel->merge = true; break;
+	case 'f': sel->follow = true; break;
+	case 'r': sel->reverse = true; break;
+	case CLI_SALVAGE: sel->salvage = true; break;
+	default: return false;
+	}
+	return true;
+}
+
+void cli_select_check(const struct evlog_selection *sel)
+{
+	if (sel->follow && sel->reverse)
+		cli_usage("--follow and --reverse: newest first has no end to follow");
+	if (sel->event_time && sel->since == EVLOG_TIME_MIN &&
+	    sel->until == EVLOG_TIME_MAX)
+		cli_usage("--event-time goes with --since or --until");
+}
+
+/* ---- Progress ---- */
+
+void cli_progress(const evlog_stream *s, uint64_t events)
+{
+	uint64_t done = 0, total = 0;
+
+	if (!cli.progress || cli.quiet)
+		return;
+	int64_t now = evlog_now();
+	if (now - cli.started < 1000000 || now - cli.shown < 200000)
+		return;
+	cli.shown = now;
+	if (s)
+		evlog_stream_progress(s, &done, &total);
+	double rate = (double)events / ((double)(now - cli.started) / 1e6);
+	if (total)
+		fprintf(stderr, "\r\033[K%3.0f%%  %.0f events/s",
+		    100.0 * (double)done / (double)total, rate);
+	else
+		fprintf(stderr, "\r\033[K%" PRIu64 " events, %.0f/s", events, rate);
+	fflush(stderr);
+}
+
+void cli_progress_clear(void)
+{
+	if (!cli.shown)
+		return;
+	fputs("\r\033[K", stderr);
+	fflush(stderr);
+	cli.shown = 0;
+}

@@ -1,0 +1,142 @@
+/* cli.h - what the tools share: options, output, messages, exit status. */
+#ifndef CLI_H
+#define CLI_H
+
+#include "evlog.h"
+
+#include <stdio.h>
+
+/* sysexits(3), as far as evlog uses them. */
+enum cli_status {
+	CLI_OK = 0,
+	CLI_NO = 1,
+	CLI_USAGE = 64,
+	CLI_DATA = 65,
+	CLI_NOINPUT = 66,
+	CLI_INTERNAL = 70,
+	CLI_CREATE = 73,
+	CLI_IO = 74,
+	CLI_AGAIN = 75,
+	CLI_MISMATCH = 76,
+	CLI_PERMISSION = 77,
+};
+
+/* An option, or (name NULL) the heading of the options that follow it.  `id` is its
+ * letter, or a number above 255 for one without. */
+struct cli_option {
+	int id;
+	const char *name, *arg, *help;
+};
+
+/* --help, the completions and getopt_long all come from this. */
+struct cli_tool {
+	const char *name;
+	const char *operands; /* as in the usage line */
+	const char *summary;
+	const char *notes;		  /* last lines of --help */
+	const struct cli_option *options; /* ends with .help == NULL */
+};
+
+enum cli_id {
+	CLI_FROM = 256,
+	CLI_TO,
+	CLI_SOURCE,
+	CLI_ID,
+	CLI_COLOR,
+	CLI_PROGRESS,
+	CLI_NO_PROGRESS,
+	CLI_SALVAGE,
+	CLI_OWN = 512, /* a tool's own begin here */
+};
+
+#define CLI_SELECTION                                                                    \
+	{0, NULL, NULL, "Selection"}, {CLI_FROM, "from", "N", "from this seq on"},       \
+	    {CLI_TO, "to", "N", "up to this seq, included"},                             \
+	    {'S', "since", "TIME", "from this time on"},                                 \
+	    {'U', "until", "TIME", "before this time"},                                  \
+	    {'E', "event-time", NULL,                                                    \
+		"--since and --until mean the event's time, not the log's"},             \
+	    {'t', "type", "GLOB", "only this type (given twice: either)"},               \
+	    {'s', "subject", "GLOB", "only this subject"},                               \
+	    {CLI_SOURCE, "source", "GLOB", "only this source"},                          \
+	    {CLI_ID, "id", "ID", "only this id"},                                        \
+	    {'n', "last", "N", "the last N that match"},                                 \
+	    {'c', "count", "N", "the first N that match"},                               \
+	{                                                                                \
+		'm', "merge", NULL, "several logs as one stream, by logtime"             \
+	}
+
+#define CLI_FOLLOW                                                                       \
+	{                                                                                \
+		'f', "follow", NULL, "go on as events are appended"                      \
+	}
+#define CLI_REVERSE                                                                      \
+	{                                                                                \
+		'r', "reverse", NULL, "newest first"                                     \
+	}
+
+#define CLI_COMMON                                                                       \
+	{'q', "quiet", NULL, "say nothing but errors"},                                  \
+	    {'v', "verbose", NULL, "say more"}, {'h', "help", NULL, "show this help"},   \
+	{                                                                                \
+		'V', "version", NULL, "show the version"                                 \
+	}
+
+#define CLI_TERMINAL                                                                     \
+	{CLI_COLOR, "color", "WHEN", "auto, always or never"},                           \
+	    {CLI_PROGRESS, "progress", NULL, "show progress on a terminal"},             \
+	{                                                                                \
+		CLI_NO_PROGRESS, "no-progress", NULL, "do not"                           \
+	}
+
+/* State of the process that every tool has. */
+struct cli {
+	const struct cli_tool *tool;
+	bool quiet, verbose;
+	bool out_tty, err_tty, color, progress;
+	int64_t started, shown; /* for progress */
+};
+
+extern struct cli cli;
+
+void cli_begin(const struct cli_tool *tool);
+
+/* Next option: its id, or -1; optarg and optind as getopt_long.  Options that every tool
+ * has are dealt with; a wrong one ends the program with 64. */
+int cli_getopt(const struct cli_tool *tool, int argc, char **argv);
+
+/* Takes a selection option; false: it is none.  A wrong value ends the program. */
+bool cli_select(struct evlog_selection *sel, int id, const char *arg);
+
+/* Checks that the selection makes sense; ends the program if not. */
+void cli_select_check(const struct evlog_selection *sel);
+
+uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max);
+double cli_real(const char *option, const char *text);
+
+/* Messages to stderr, with the tool's name, control characters escaped. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int cli_status(int code);
+
+/* Says the error, and ends with its status. */
+_Noreturn void cli_fail(const evlog_error *err);
+
+/* Buffered standard output.  A write that fails ends the program with 74; a closed
+ * pipe kills it, as it kills cat. */
+void cli_out(const char *p, size_t len);
+void cli_outs(const char *s);
+int cli_out_fn(void *arg, const char *p, size_t len); /* an evlog_write_fn */
+
+/* The same, control characters and what else could harm a terminal escaped there.
+ * keep: those that are let through, such as "\n\t". */
+void cli_out_safe(const char *p, size_t len, const char *keep);
+void cli_flush(void);
+
+/* Flushes and closes stdout, and returns the status to end with. */
+int cli_end(int status);
+
+void cli_progress(const evlog_stream *s, uint64_t events);
+void cli_progress_clear(void);
+
+#endif

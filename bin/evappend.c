@@ -1,0 +1,399 @@
+/* evappend - append events to a log. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	ACK = CLI_OWN,
+	ATOMIC,
+	DEDUP,
+	EXPECT,
+	EXPECT_SUBJECT,
+	FORCE,
+	LINGER,
+	MAX_LINE,
+	NO_CREATE,
+	NO_SYNC,
+	REJECT,
+	REPLICA,
+	SEGMENT_SIZE,
+	STRICT,
+	SUBJECT,
+	SUBJECT_FROM,
+	TEXT,
+	TIME_FROM,
+	TYPE_FROM,
+	ID_FROM,
+	SOURCE_FROM,
+	WAIT,
+};
+
+static const struct cli_option options[] = {
+    {0, NULL, NULL, "Input"},
+    {'t', "type", "TYPE", "wrap any JSON value as data, with this type"},
+    {TYPE_FROM, "type-from", "PATH",
+	"wrap, the type from where PATH points in the value"},
+    {SUBJECT_FROM, "subject-from", "PATH", "the same for the subject,"},
+    {TIME_FROM, "time-from", "PATH", "the time,"},
+    {ID_FROM, "id-from", "PATH", "the id,"},
+    {SOURCE_FROM, "source-from", "PATH", "and the source"},
+    {CLI_SOURCE, "source", "URI", "source of events that name none (default: /LOG)"},
+    {SUBJECT, "subject", "TEXT", "subject of events that name none"},
+    {TEXT, "text", NULL, "a line is text, wrapped as a string"},
+    {MAX_LINE, "max-line", "BYTES", "longest line (default: 16 MiB)"},
+    {REJECT, "reject", "FILE", "put bad lines aside in FILE, and go on"},
+    {0, NULL, NULL, "Commits"},
+    {ATOMIC, "atomic", NULL, "all in one commit, or nothing (up to 64 MiB)"},
+    {ACK, "ack", NULL, "print a line for each commit, once it is durable"},
+    {EXPECT, "expect", "N", "only if the log's last seq is N (0: it is empty)"},
+    {EXPECT_SUBJECT, "expect-subject", "S=N",
+	"only if subject S has its last event at seq N"},
+    {DEDUP, "dedup", "[=WINDOW]", "skip events that are among the last WINDOW already"},
+    {REPLICA, "replica", NULL, "take stored lines as they are, seq and logtime too"},
+    {LINGER, "linger", "MS", "wait so long for more input before a commit"},
+    {0, NULL, NULL, "Durability and the log"},
+    {STRICT, "strict", NULL, "sync twice a commit: no doubt even after a power cut"},
+    {NO_SYNC, "no-sync", NULL,
+	"sync nothing: survives a crash of evappend, not of the machine"},
+    {WAIT, "wait", "SECONDS", "how long to wait for the lock (default: 60)"},
+    {NO_CREATE, "no-create", NULL, "fail if there is no log"},
+    {FORCE, "force", NULL, "append on a network file system too"},
+    {SEGMENT_SIZE, "segment-size", "BYTES",
+	"when a new segment begins (default: 64 MiB)"},
+    {'z', "level", "N", "zstd level (default: 3)"},
+    {0, NULL, NULL, "General"},
+    CLI_COMMON,
+    {0},
+};
+
+static const struct cli_tool tool = {
+    .name = "evappend",
+    .operands = "LOG [FILE...]",
+    .summary = "Append events from FILEs or standard input to LOG, made if it is absent.",
+    .notes =
+	"PATH is a.b or the JSON Pointer /a/b.  A FILE may be plain, compressed, or an\n"
+	"archive.  Status 0: all is durable.  1: the expectation does not hold.\n"
+	"65: a line is no event.  74: nothing more than was acknowledged is there.\n",
+    .options = options,
+};
+
+struct append {
+	struct evlog_writer_options o;
+	evlog_writer *w;
+	size_t max_line;
+	int64_t linger;
+	bool ack;
+	const char *reject_path;
+	int reject_fd;
+	uint64_t appended, skipped, rejected, last_seq;
+};
+
+/* ---- Acknowledging and rejecting ---- */
+
+static void acknowledge(struct append *a, const struct evlog_ack *ack)
+{
+	char line[256];
+
+	if (ack->settled && !cli.quiet)
+		cli_say("%s", ack->notice);
+	a->skipped += ack->skipped;
+	if (ack->to + 1 <= ack->from && !ack->skipped)
+		return;
+	a->appended += ack->to + 1 - ack->from;
+	a->last_seq = ack->to;
+	if (!a->ack)
+		return;
+	int n = snprintf(line, sizeof line,
+	    "{\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"skipped\":%" PRIu64
+	    ",\"root\":\"%s\"}\n",
+	    ack->from, ack->to, ack->skipped, ack->root);
+	cli_out(line, (size_t)n);
+	cli_flush();
+}
+
+/* A JSON string: the escapes that RFC 8259 asks for. */
+static void json_string(FILE *f, const char *s)
+{
+	fputc('"', f);
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fprintf(f, "\\%c", *s);
+		else if ((unsigned char)*s < 0x20)
+			fprintf(f, "\\u%04x", (unsigned)*s);
+		else
+			fputc(*s, f);
+	}
+	fputc('"', f);
+}
+
+static int reject_write(struct append *a, const evlog_error *why, const char *name,
+    const char *line, size_t len)
+{
+	unsigned char *text = malloc(4 * (len / 3 + 1) + 1);
+	char *record = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&record, &size);
+	int r = -1;
+
+	if (text && f && len < INT32_MAX / 2) {
+		EVP_EncodeBlock(text, (const unsigned char *)line, (int)len);
+		fputs("{\"input\":", f);
+		json_string(f, name);
+		fprintf(f,
+		    ",\"line\":%" PRIu64 ",\"column\":%" PRIu64 ",\"reason\":", why->line,
+		    why->column);
+		json_string(f, why->reason);
+		fprintf(f, ",\"text\":\"%s\"}\n", (const char *)text);
+	}
+	if (f && fclose(f) == 0 && size && record) {
+		size_t done = 0;
+		while (done < size) {
+			ssize_t n = write(a->reject_fd, record + done, size - done);
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0)
+				break;
+			done += (size_t)n;
+		}
+		r = done == size ? 0 : -1;
+	}
+	free(record);
+	free(text);
+	return r;
+}
+
+/* ---- Committing ---- */
+
+_Noreturn static void stop(struct append *a, const evlog_error *err)
+{
+	cli_flush();
+	cli_say("%s", err->text);
+	if (err->code == EVLOG_EDATA && a->o.atomic)
+		cli_say("nothing was appended (--atomic)");
+	else if (err->code == EVLOG_EDATA && a->appended == 0)
+		cli_say("no event was appended");
+	else if (err->code != EVLOG_EUNMET && a->appended)
+		cli_say("%" PRIu64
+			" events before it were appended, the last as %" PRIu64,
+		    a->appended, a->last_seq);
+	evlog_writer_close(a->w);
+	exit(cli_status(err->code));
+}
+
+/* What cannot be appended is put aside, or ends the program. */
+static void refuse(struct append *a, const evlog_error *err, const char *name,
+    const char *line, size_t len)
+{
+	if (a->reject_fd < 0)
+		stop(a, err);
+	if (reject_write(a, err, name, line, len) < 0) {
+		cli_say("%s: %s", a->reject_path, strerror(errno));
+		exit(CLI_IO);
+	}
+	a->rejected++;
+	if (cli.verbose)
+		cli_say("%s", err->text);
+}
+
+static void commit(struct append *a)
+{
+	struct evlog_ack ack;
+	evlog_error err;
+
+	for (;;) {
+		int r = evlog_writer_commit(a->w, &ack, &err);
+		if (r == 0 || (r == EVLOG_EDATA && !a->o.atomic))
+			acknowledge(a, &ack);
+		if (r == 0)
+			return;
+		if (r != EVLOG_EDATA || !ack.rejected)
+			stop(a, &err);
+		char *name = strndup(err.text, strcspn(err.text, ":"));
+		refuse(a, &err, name ? name : "", ack.rejected, ack.rejected_len);
+		free(name);
+	}
+}
+
+static bool is_blank(const char *line, size_t len)
+{
+	while (len && (*line == ' ' || *line == '\t' || *line == '\r')) {
+		line++;
+		len--;
+	}
+	return len == 0;
+}
+
+/* A bad line: what came before it is committed first, and stays. */
+static void bad_line(struct append *a, const evlog_error *err, const char *name,
+    const char *line, size_t len)
+{
+	if (a->reject_fd < 0 && !a->o.atomic && evlog_writer_pending(a->w))
+		commit(a);
+	refuse(a, err, name, line, len);
+}
+
+static void append_input(struct append *a, const char *path)
+{
+	evlog_input *in;
+	evlog_error err;
+	const char *line = "";
+	size_t len = 0;
+
+	int r = evlog_input_open(&in, path, a->max_line, &err);
+	while (!r) {
+		bool waiting = evlog_writer_pending(a->w) && !a->o.atomic;
+		r = evlog_input_next(
+		    in, waiting ? (int)a->linger : -1, &line, &len, &err);
+		const char *name = evlog_input_name(in);
+		if (r == EVLOG_WAIT) {
+			commit(a);
+			r = 0;
+		} else if (r == EVLOG_EDATA && err.line) {
+			bad_line(a, &err, name, "", 0);
+			r = 0;
+		} else if (!r && !is_blank(line, len)) {
+			r = evlog_writer_add(
+			    a->w, line, len, name, evlog_input_line(in), &err);
+			if (r == EVLOG_EDATA && err.line) {
+				bad_line(a, &err, name, line, len);
+				r = 0;
+			}
+			if (!r && evlog_writer_full(a->w)) {
+				commit(a);
+				cli_progress(NULL, a->appended);
+			}
+		}
+	}
+	if (r < 0) {
+		evlog_error keep = err;
+		if (!a->o.atomic)
+			commit(a);
+		stop(a, &keep);
+	}
+	if (!a->o.atomic)
+		commit(a); /* the input's name lives no longer than it */
+	evlog_input_close(in);
+}
+
+/* ---- Options ---- */
+
+static void option_expect_subject(struct append *a, char *arg)
+{
+	char *eq = strrchr(arg, '=');
+
+	if (!eq || eq == arg)
+		cli_usage("--expect-subject %s: write SUBJECT=N", arg);
+	a->o.expect_subject_seq =
+	    cli_number("expect-subject", eq + 1, 0, UINT64_C(1) << 53);
+	*eq = '\0';
+	a->o.expect_subject = arg;
+}
+
+static void option_take(struct append *a, int id, char *arg)
+{
+	const uint64_t seqs = UINT64_C(1) << 53;
+	struct evlog_writer_options *o = &a->o;
+
+	switch (id) {
+	case 't': o->type = arg; break;
+	case TYPE_FROM: o->type_from = arg; break;
+	case SUBJECT_FROM: o->subject_from = arg; break;
+	case TIME_FROM: o->time_from = arg; break;
+	case ID_FROM: o->id_from = arg; break;
+	case SOURCE_FROM: o->source_from = arg; break;
+	case CLI_SOURCE: o->source = arg; break;
+	case SUBJECT: o->subject = arg; break;
+	case TEXT: o->text = true; break;
+	case MAX_LINE: a->max_line = cli_number("max-line", arg, 1, 1u << 29); break;
+	case REJECT: a->reject_path = arg; break;
+	case ATOMIC: o->atomic = true; break;
+	case ACK: a->ack = true; break;
+	case EXPECT:
+		o->expect = true;
+		o->expect_seq = cli_number("expect", arg, 0, seqs);
+		break;
+	case EXPECT_SUBJECT: option_expect_subject(a, arg); break;
+	case DEDUP:
+		o->dedup_window = arg ? cli_number("dedup", arg, 1, 1u << 30) : 100000;
+		break;
+	case REPLICA: o->replica = true; break;
+	case LINGER: a->linger = (int64_t)cli_number("linger", arg, 0, 3600000); break;
+	case STRICT: o->strict = true; break;
+	case NO_SYNC: o->no_sync = true; break;
+	case WAIT: o->lock_wait_ms = (int64_t)(cli_real("wait", arg) * 1000); break;
+	case NO_CREATE: o->no_create = true; break;
+	case FORCE: o->force = true; break;
+	case SEGMENT_SIZE:
+		o->segment_size = cli_number("segment-size", arg, 1, UINT64_C(1) << 40);
+		break;
+	case 'z': o->level = (int)cli_number("level", arg, 1, 22); break;
+	}
+}
+
+static void options_check(struct append *a)
+{
+	const struct evlog_writer_options *o = &a->o;
+	bool from = o->type_from || o->subject_from || o->time_from || o->id_from ||
+		    o->source_from;
+
+	if (o->strict && o->no_sync)
+		cli_usage("--strict and --no-sync exclude each other");
+	if (o->text && from)
+		cli_usage(
+		    "--text has no members that the --...-from options could point to");
+	if (from && !o->type_from && !o->type)
+		cli_usage("--subject-from and its like go with --type or --type-from");
+	if (o->replica && (o->text || from || o->type || o->subject || o->source))
+		cli_usage("--replica takes stored lines as they are");
+	if (o->replica && (o->dedup_window || a->reject_path))
+		cli_usage("--replica leaves no line out: no --dedup, no --reject");
+	if (o->expect || o->expect_subject)
+		a->o.atomic = true;
+}
+
+int main(int argc, char **argv)
+{
+	struct append a = {
+	    .max_line = 16u << 20, .reject_fd = -1, .o.lock_wait_ms = 60000};
+	evlog_error err;
+	int id;
+
+	cli_begin(&tool);
+	while ((id = cli_getopt(&tool, argc, argv)) != -1)
+		option_take(&a, id, optarg);
+	options_check(&a);
+	if (optind == argc)
+		cli_usage("which log?");
+	const char *path = argv[optind++];
+	if (a.reject_path) {
+		a.reject_fd =
+		    open(a.reject_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+		if (a.reject_fd < 0) {
+			cli_say("%s: %s", a.reject_path, strerror(errno));
+			return CLI_CREATE;
+		}
+	}
+	if (evlog_writer_open(&a.w, path, &a.o, &err) < 0)
+		cli_fail(&err);
+	if (optind == argc)
+		append_input(&a, "-");
+	while (optind < argc)
+		append_input(&a, argv[optind++]);
+	if (a.o.atomic)
+		commit(&a);
+	evlog_writer_close(a.w);
+	if (a.skipped && !cli.quiet)
+		cli_say("%" PRIu64 " events were in the log already", a.skipped);
+	if (a.rejected && !cli.quiet)
+		cli_say(
+		    "%" PRIu64 " lines were put aside in %s", a.rejected, a.reject_path);
+	if (cli.verbose)
+		cli_say("%" PRIu64 " events appended", a.appended);
+	return cli_end(a.rejected ? CLI_DATA : CLI_OK);
+}

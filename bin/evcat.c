@@ -1,0 +1,249 @@
+/* evcat - print events. */
+#include "cli.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct cli_option options[] = {
+    CLI_SELECTION,
+    CLI_REVERSE,
+    CLI_FOLLOW,
+    {0, NULL, NULL, "Output"},
+    {'o', "output", "FORM",
+	"ndjson, pretty, data, or zst (default: for people on a terminal, else ndjson)"},
+    {'z', "level", "N", "zstd level of -o zst (default: 3)"},
+    {CLI_SALVAGE, "salvage", NULL, "print what is undamaged around damage"},
+    CLI_TERMINAL,
+    {0, NULL, NULL, "General"},
+    CLI_COMMON,
+    {0},
+};
+
+static const struct cli_tool tool = {
+    .name = "evcat",
+    .operands = "LOG...",
+    .summary = "Print the events of logs, of files of events, or of standard input (-).",
+    .notes = "TIME is 2026-11-23, \"2026-11-23 05:00\", 2026-11-23T05:00:00Z, yesterday, "
+	     "-2h,\n"
+	     "\"30min ago\", @1700000000.  Status 65: damaged; all before the damage was "
+	     "printed.\n",
+    .options = options,
+};
+
+enum form { READABLE, NDJSON, PRETTY, DATA, ZST };
+
+struct cat {
+	enum form form;
+	evlog_packer *packer;
+	char *text;
+	size_t cap;
+	uint64_t events;
+};
+
+static enum form form_of(const char *name)
+{
+	static const char *const names[] = {"ndjson", "pretty", "data", "zst"};
+
+	for (int i = 0; i < 4; i++)
+		if (strcmp(name, names[i]) == 0)
+			return (enum form)(NDJSON + i);
+	cli_usage("--output %s: none of ndjson, pretty, data, zst", name);
+}
+
+/* ---- Forms ---- */
+
+static void color(const char *code)
+{
+	if (!cli.color)
+		return;
+	cli_outs("\033[");
+	cli_outs(code);
+	cli_outs("m");
+}
+
+static void print_string(struct cat *c, const struct evlog_event *e, const char *name)
+{
+	size_t len;
+
+	if (evlog_event_string(e, name, &c->text, &c->cap, &len) == 0)
+		cli_out_safe(c->text, len, "");
+	else
+		cli_outs("-");
+}
+
+static void print_time(int64_t t)
+{
+	char text[64] = "-", zone[8];
+	time_t s = (time_t)(t / 1000000 - (t % 1000000 < 0));
+	struct tm tm;
+
+	if (t != EVLOG_TIME_MIN && localtime_r(&s, &tm)) {
+		size_t n = strftime(text, sizeof text, "%F %T", &tm);
+		snprintf(text + n, sizeof text - n, ".%03d",
+		    (int)((t - (int64_t)s * 1000000) / 1000));
+		strftime(zone, sizeof zone, "%z", &tm);
+	}
+	cli_outs(text);
+}
+
+static void print_readable(struct cat *c, const struct evlog_event *e)
+{
+	char seq[24];
+	const char *p;
+	size_t n;
+
+	snprintf(seq, sizeof seq, "%6" PRIu64, e->seq);
+	color("2");
+	cli_outs(e->seq ? seq : "     -");
+	cli_outs("  ");
+	print_time(e->logtime);
+	color("0");
+	cli_outs("  ");
+	color("1;36");
+	print_string(c, e, "type");
+	color("0");
+	cli_outs("  ");
+	color("33");
+	print_string(c, e, "subject");
+	color("0");
+	if (evlog_event_member(e, "data", &p, &n) ||
+	    evlog_event_member(e, "data_base64", &p, &n)) {
+		cli_outs("  ");
+		cli_out_safe(p, n, "");
+	}
+	cli_outs("\n");
+}
+
+static void print_data(struct cat *c, const struct evlog_event *e)
+{
+	const char *p;
+	size_t n;
+	evlog_error err;
+
+	if (!evlog_event_member(e, "data", &p, &n))
+		return;
+	if (*p == '"') {
+		if (evlog_json_string(p, n, &c->text, &c->cap, &n) < 0) {
+			err.code = EVLOG_EIO;
+			snprintf(err.text, sizeof err.text, "out of memory");
+			cli_fail(&err);
+		}
+		p = c->text;
+	}
+	cli_out_safe(p, n, "\n\t");
+	cli_outs("\n");
+}
+
+static int out_safe_fn(void *arg, const char *p, size_t n)
+{
+	(void)arg;
+	cli_out_safe(p, n, "\n");
+	return 0;
+}
+
+static void print_pretty(const struct evlog_event *e)
+{
+	evlog_error err;
+
+	if (evlog_json_pretty(e->line, e->len, out_safe_fn, NULL, &err) < 0)
+		cli_fail(&err);
+	cli_outs("\n");
+}
+
+static void print(struct cat *c, struct evlog_lines *lines)
+{
+	struct evlog_event e;
+	evlog_error err;
+
+	if (c->form == NDJSON) {
+		cli_out_safe(lines->p, lines->len, "\n");
+		c->events++;
+		return;
+	}
+	if (c->form == ZST) {
+		if (evlog_packer_add(c->packer, lines, &err) < 0)
+			cli_fail(&err);
+		return;
+	}
+	while (evlog_lines_take(lines, &e)) {
+		c->events++;
+		if (c->form == READABLE)
+			print_readable(c, &e);
+		else if (c->form == DATA)
+			print_data(c, &e);
+		else
+			print_pretty(&e);
+	}
+}
+
+static int cat(struct cat *c, evlog_stream *s)
+{
+	struct evlog_lines lines;
+	evlog_error err;
+	int r;
+
+	while ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT) {
+		if (r == 0) {
+			print(c, &lines);
+			if (!cli.out_tty)
+				cli_progress(s, c->events);
+			continue;
+		}
+		cli_flush();
+		if (evlog_stream_wait(s, &err) < 0)
+			cli_fail(&err);
+	}
+	evlog_error end;
+	if (c->packer && evlog_packer_end(c->packer, &end) < 0)
+		cli_fail(&end);
+	if (r == EVLOG_END)
+		return CLI_OK;
+	cli_flush();
+	cli_say("%s", err.text);
+	return cli_status(r);
+}
+
+int main(int argc, char **argv)
+{
+	struct evlog_selection sel;
+	struct cat c = {0};
+	evlog_stream *s;
+	evlog_error err;
+	const char *form = NULL;
+	int id, level = 0;
+
+	cli_begin(&tool);
+	evlog_selection_init(&sel);
+	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
+		if (cli_select(&sel, id, optarg))
+			continue;
+		if (id == 'o')
+			form = optarg;
+		else if (id == 'z')
+			level = (int)cli_number("level", optarg, 1, 22);
+	}
+	cli_select_check(&sel);
+	if (optind == argc)
+		cli_usage("which log?");
+	c.form = form ? form_of(form) : cli.out_tty ? READABLE : NDJSON;
+	if (c.form == ZST && cli.out_tty)
+		cli_usage("compressed data is not for a terminal");
+	if (c.form == ZST &&
+	    evlog_packer_new(&c.packer, level, cli_out_fn, NULL, &err) < 0)
+		cli_fail(&err);
+	if (evlog_stream_open(&s, (const char *const *)argv + optind,
+		(size_t)(argc - optind), &sel, &err) < 0)
+		cli_fail(&err);
+	int status = cat(&c, s);
+	evlog_stream_close(s);
+	evlog_packer_free(c.packer);
+	free(c.text);
+	free(sel.type);
+	free(sel.subject);
+	free(sel.source);
+	free(sel.id);
+	return cli_end(status);
+}

@@ -1,0 +1,40 @@
+/* file.h - whole reads and writes, syncing, locking.  Knows nothing of events. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Reads up to n bytes at `offset`, looping over short reads and EINTR.  Returns how
+ * many there were (fewer only at the end of the file), or -1 with errno. */
+ssize_t file_pread(int fd, void *p, size_t n, uint64_t offset);
+
+/* Writes all n bytes.  0, or -1 with errno; some of it may then be written. */
+int file_pwrite(int fd, const void *p, size_t n, uint64_t offset);
+int file_write(int fd, const void *p, size_t n);
+
+/* fdatasync, and fsync for directories.  Never call again after a failure: the
+ * kernel may have dropped the pages (format: "fsync failed").  0 or -1. */
+int file_sync(int fd);
+
+/* Waits up to wait_ms for an OFD write lock on the whole file (fcntl(2)): not
+ * dropped by another close in this process, as POSIX locks are.
+ * 0; -1 with errno, EAGAIN: not had in time. */
+int file_lock(int fd, int64_t wait_ms);
+int file_unlock(int fd);
+
+/* Whether locks on this file may be lost: NFS, CIFS, 9p, FUSE. */
+bool file_is_remote(int fd);
+
+/* The kernel's id of this boot; all bytes 0xff where there is none to be had. */
+void file_boot_id(unsigned char id[16]);
+
+/* 0 or -1 with errno. */
+int file_random(void *p, size_t n);
+
+/* Nanoseconds of a clock that never steps. */
+int64_t file_clock(void);
+
+#endif

@@ -1,0 +1,490 @@
+/*
+ * input.c - lines from files, pipes, compressed files and archives.
+ *
+ * Three sources of bytes lie under one line splitter: read(2) for what is plain;
+ * libarchive for a regular file that does not begin like JSON, which decides by
+ * content what it is; and libarchive again, over what the first one delivers, for a
+ * compressed member of an archive.  A pipe is only decompressed where its first
+ * bytes say so, because recognising a format may wait for more than was sent.
+ */
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHUNK (128u << 10)
+
+struct evlog_input {
+	int fd;
+	char *path;
+	struct buf name;       /* path, and the member in parentheses */
+	struct archive *outer; /* NULL: plain bytes from fd */
+	struct archive *inner; /* decompresses a member of outer */
+	char head[8];	       /* first bytes of a pipe, already read */
+	size_t head_len;
+	char *chunk;	       /* what libarchive reads into */
+	struct buf data;       /* unread bytes are [start, data.len) */
+	size_t start, scanned; /* no newline in [start, scanned) */
+	size_t max_line;
+	uint64_t line;
+	bool eof;      /* of the member, or of the plain bytes */
+	bool done;     /* of everything */
+	bool skipping; /* behind a line that was too long */
+	bool pollable; /* reading may have to wait */
+};
+
+static const struct {
+	unsigned char byte[4];
+	size_t len;
+} compressed[] = {
+    {{0x28, 0xb5, 0x2f, 0xfd}, 4}, /* zstd */
+    {{0x1f, 0x8b}, 2},		   /* gzip */
+    {{0xfd, '7', 'z', 'X'}, 4},	   /* xz */
+    {{0x04, 0x22, 0x4d, 0x18}, 4}, /* lz4 */
+};
+
+/* How much p looks like compressed data: 1 it is, 0 it is not, -1 tell me more.
+ * A zstd file may begin with any skippable frame, as an evlog segment does. */
+static int looks_compressed(const char *p, size_t len)
+{
+	const unsigned char *b = (const unsigned char *)p;
+	int verdict = 0;
+
+	for (size_t i = 0; i < sizeof compressed / sizeof *compressed; i++) {
+		size_t n = compressed[i].len < len ? compressed[i].len : len;
+		if (memcmp(p, compressed[i].byte, n) == 0) {
+			if (n == compressed[i].len)
+				return 1;
+			verdict = -1;
+		}
+	}
+	static const unsigned char skippable[] = {0x50, 0x2a, 0x4d, 0x18};
+	size_t n = len < 4 ? len : 4;
+	for (size_t i = 0; i < n; i++)
+		if ((i ? b[i] : b[i] & 0xf0) != skippable[i])
+			return verdict;
+	return n == 4 ? 1 : -1;
+}
+
+static ssize_t read_some(int fd, void *p, size_t n)
+{
+	ssize_t r;
+
+	do
+		r = read(fd, p, n);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+/* ---- libarchive underneath ---- */
+
+static la_ssize_t outer_read(struct archive *a, void *arg, const void **p)
+{
+	struct evlog_input *in = arg;
+
+	*p = in->chunk;
+	if (in->head_len) {
+		size_t n = in->head_len;
+		memcpy(in->chunk, in->head, n);
+		in->head_len = 0;
+		return (la_ssize_t)n;
+	}
+	ssize_t r = read_some(in->fd, in->chunk, CHUNK);
+	if (r < 0)
+		archive_set_error(a, errno, "%s", strerror(errno));
+	return r;
+}
+
+static la_int64_t outer_seek(struct archive *a, void *arg, la_int64_t offset, int whence)
+{
+	struct evlog_input *in = arg;
+	off_t r = lseek(in->fd, offset, whence);
+
+	if (r >= 0)
+		return r;
+	archive_set_error(a, errno, "%s", strerror(errno));
+	return ARCHIVE_FATAL;
+}
+
+static la_ssize_t inner_read(struct archive *a, void *arg, const void **p)
+{
+	struct evlog_input *in = arg;
+	la_int64_t offset;
+	size_t n = 0;
+
+	for (;;) {
+		int r = archive_read_data_block(in->outer, p, &n, &offset);
+		if (r == ARCHIVE_EOF)
+			return 0;
+		if (r < ARCHIVE_WARN) {
+			archive_set_error(a, archive_errno(in->outer), "%s",
+			    archive_error_string(in->outer));
+			return -1;
+		}
+		if (n)
+			return (la_ssize_t)n;
+	}
+}
+
+static void filters_enable(struct archive *a)
+{
+	archive_read_support_filter_bzip2(a);
+	archive_read_support_filter_compress(a);
+	archive_read_support_filter_gzip(a);
+	archive_read_support_filter_lz4(a);
+	archive_read_support_filter_lzip(a);
+	archive_read_support_filter_lzma(a);
+	archive_read_support_filter_xz(a);
+	archive_read_support_filter_zstd(a);
+	archive_read_support_format_raw(a);
+	archive_read_support_format_empty(a);
+}
+
+static int archive_failed(
+    const struct evlog_input *in, struct archive *a, evlog_error *err)
+{
+	const char *why = archive_error_string(a);
+
+	return error_set(err,
+	    archive_errno(a) == ENOMEM || archive_errno(a) == EIO ? EVLOG_EIO
+								  : EVLOG_EDATA,
+	    "%s: %s", in->name.p, why ? why : "cannot be decompressed");
+}
+
+static int name_set(struct evlog_input *in, const char *member, evlog_error *err)
+{
+	in->name.len = 0;
+	if (member)
+		buf_printf(&in->name, "%s(%s)", in->path, member);
+	else
+		buf_printf(&in->name, "%s", in->path);
+	return in->name.failed ? error_memory(err) : 0;
+}
+
+static int inner_open(struct evlog_input *in, evlog_error *err)
+{
+	struct archive_entry *e;
+
+	in->inner = archive_read_new();
+	if (!in->inner)
+		return error_memory(err);
+	filters_enable(in->inner);
+	if (archive_read_open(in->inner, in, NULL, inner_read, NULL) != ARCHIVE_OK)
+		return archive_failed(in, in->inner, err);
+	int r = archive_read_next_header(in->inner, &e);
+	if (r == ARCHIVE_EOF)
+		in->eof = true;
+	else if (r < ARCHIVE_WARN)
+		return archive_failed(in, in->inner, err);
+	return 0;
+}
+
+/* Goes to the next regular file of the archive; in->done if there is none. */
+static int member_next(struct evlog_input *in, evlog_error *err)
+{
+	struct archive_entry *e;
+
+	archive_read_free(in->inner);
+	in->inner = NULL;
+	for (;;) {
+		int r = archive_read_next_header(in->outer, &e);
+		if (r == ARCHIVE_EOF) {
+			in->done = true;
+			return 0;
+		}
+		if (r < ARCHIVE_WARN)
+			return archive_failed(in, in->outer, err);
+		if (archive_entry_filetype(e) != AE_IFDIR)
+			break;
+	}
+	in->eof = false;
+	in->line = 0;
+	if (archive_format(in->outer) == ARCHIVE_FORMAT_RAW)
+		return name_set(in, NULL, err);
+	int r = name_set(in, archive_entry_pathname(e), err);
+	return r ? r : inner_open(in, err);
+}
+
+static int outer_open(struct evlog_input *in, bool seekable, evlog_error *err)
+{
+	struct archive *a = in->outer = archive_read_new();
+
+	in->chunk = malloc(CHUNK);
+	if (!a || !in->chunk)
+		return error_memory(err);
+	filters_enable(a);
+	if (seekable) {
+		archive_read_support_format_7zip(a);
+		archive_read_support_format_ar(a);
+		archive_read_support_format_cab(a);
+		archive_read_support_format_cpio(a);
+		archive_read_support_format_iso9660(a);
+		archive_read_support_format_rar(a);
+		archive_read_support_format_rar5(a);
+		archive_read_support_format_xar(a);
+		archive_read_support_format_zip(a);
+		archive_read_set_seek_callback(a, outer_seek);
+	}
+	archive_read_support_format_tar(a);
+	archive_read_set_callback_data(a, in);
+	archive_read_set_read_callback(a, outer_read);
+	if (archive_read_open1(a) != ARCHIVE_OK)
+		return archive_failed(in, a, err);
+	return member_next(in, err);
+}
+
+/* ---- Bytes ---- */
+
+static int bytes_plain(struct evlog_input *in, evlog_error *err)
+{
+	ssize_t r;
+
+	if (in->head_len) {
+		buf_add(&in->data, in->head, in->head_len);
+		in->head_len = 0;
+		return in->data.failed ? error_memory(err) : 0;
+	}
+	if (!buf_reserve(&in->data, CHUNK))
+		return error_memory(err);
+	r = read_some(in->fd, in->data.p + in->data.len, in->data.cap - in->data.len);
+	if (r < 0)
+		return error_sys(err, "%s", in->path);
+	if (r == 0)
+		in->eof = in->done = true;
+	in->data.len += (size_t)r;
+	return 0;
+}
+
+static int bytes_archive(struct evlog_input *in, evlog_error *err)
+{
+	struct archive *a = in->inner ? in->inner : in->outer;
+	const void *p = NULL;
+	size_t n = 0;
+	la_int64_t offset;
+
+	int r = archive_read_data_block(a, &p, &n, &offset);
+	if (r == ARCHIVE_EOF) {
+		in->eof = true;
+		return 0;
+	}
+	if (r < ARCHIVE_WARN)
+		return archive_failed(in, a, err);
+	buf_add(&in->data, p, n);
+	return in->data.failed ? error_memory(err) : 0;
+}
+
+/* Reads some more behind data, having moved the unread bytes to the front. */
+static int bytes_more(struct evlog_input *in, evlog_error *err)
+{
+	if (in->start) {
+		memmove(in->data.p, in->data.p + in->start, in->data.len - in->start);
+		in->data.len -= in->start;
+		in->scanned -= in->start;
+		in->start = 0;
+	}
+	return in->outer ? bytes_archive(in, err) : bytes_plain(in, err);
+}
+
+/* ---- Opening ---- */
+
+/* A regular file that begins as JSON does is plain; libarchive decides the rest. */
+static int open_regular(struct evlog_input *in, evlog_error *err)
+{
+	char p[64];
+	ssize_t n = file_pread(in->fd, p, sizeof p, (uint64_t)lseek(in->fd, 0, SEEK_CUR));
+	size_t i = 0;
+
+	if (n < 0)
+		return error_sys(err, "%s", in->path);
+	if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
+		i = 3;
+	while (i < (size_t)n && strchr(" \t\r\n", p[i]))
+		i++;
+	if (n == 0 || (i < (size_t)n && strchr("{[\"", p[i])))
+		return 0;
+	return outer_open(in, true, err);
+}
+
+static int open_pipe(struct evlog_input *in, evlog_error *err)
+{
+	int verdict = -1;
+
+	in->pollable = true;
+	while (verdict < 0 && in->head_len < sizeof in->head) {
+		ssize_t r = read_some(
+		    in->fd, in->head + in->head_len, sizeof in->head - in->head_len);
+		if (r < 0)
+			return error_sys(err, "%s", in->path);
+		if (r == 0)
+			break;
+		in->head_len += (size_t)r;
+		verdict = looks_compressed(in->head, in->head_len);
+	}
+	return verdict == 1 ? outer_open(in, false, err) : 0;
+}
+
+static int input_start(struct evlog_input *in, const char *path, evlog_error *err)
+{
+	struct stat st;
+
+	in->fd = -1;
+	in->path = strdup(strcmp(path, "-") == 0 ? "(standard input)" : path);
+	if (!in->path)
+		return error_memory(err);
+	int r = name_set(in, NULL, err);
+	if (r)
+		return r;
+	in->fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+					: open(path, O_RDONLY | O_CLOEXEC);
+	if (in->fd < 0 || fstat(in->fd, &st) < 0)
+		return error_sys(err, "%s", in->path);
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return error_sys(err, "%s", in->path);
+	}
+	if (S_ISREG(st.st_mode))
+		return open_regular(in, err);
+	return open_pipe(in, err);
+}
+
+int evlog_input_open(
+    evlog_input **out, const char *path, size_t max_line, evlog_error *err)
+{
+	struct evlog_input *in = calloc(1, sizeof *in);
+
+	*out = NULL;
+	if (!in)
+		return error_memory(err);
+	in->max_line = max_line;
+	int r = input_start(in, path, err);
+	if (r) {
+		evlog_input_close(in);
+		return r;
+	}
+	*out = in;
+	return 0;
+}
+
+/* ---- Lines ---- */
+
+/* Whether reading would not wait longer than wait_ms. */
+static bool input_ready(const struct evlog_input *in, int wait_ms)
+{
+	struct pollfd p = {.fd = in->fd, .events = POLLIN};
+	int64_t deadline = file_clock() + (int64_t)wait_ms * 1000000;
+
+	if (!in->pollable || wait_ms < 0 || in->head_len)
+		return true;
+	for (;;) {
+		int r = poll(&p, 1, wait_ms);
+		if (r >= 0 || errno != EINTR)
+			return r != 0;
+		int64_t left = (deadline - file_clock()) / 1000000;
+		wait_ms = left > 0 ? (int)left : 0;
+	}
+}
+
+static void line_trim(struct evlog_input *in, const char **line, size_t *len)
+{
+	if (*len && (*line)[*len - 1] == '\r')
+		--*len;
+	if (++in->line == 1 && *len >= 3 && memcmp(*line, "\xef\xbb\xbf", 3) == 0) {
+		*line += 3;
+		*len -= 3;
+	}
+}
+
+static int line_too_long(struct evlog_input *in, evlog_error *err)
+{
+	in->line++;
+	return error_at(err, in->name.p, in->line, in->max_line + 1,
+	    "the line is longer than %zu bytes (--max-line)", in->max_line);
+}
+
+/* What a newline at `end` closes; EVLOG_WAIT: the tail of a line to be skipped. */
+static int line_take(struct evlog_input *in, size_t end, bool newline, const char **line,
+    size_t *len, evlog_error *err)
+{
+	*line = in->data.p + in->start;
+	*len = end - in->start;
+	in->start = in->scanned = end + newline;
+	if (in->skipping) {
+		in->skipping = false;
+		return EVLOG_WAIT;
+	}
+	if (*len > in->max_line + 1 || (*len > in->max_line && (*line)[*len - 1] != '\r'))
+		return line_too_long(in, err);
+	line_trim(in, line, len);
+	return 0;
+}
+
+int evlog_input_next(
+    evlog_input *in, int wait_ms, const char **line, size_t *len, evlog_error *err)
+{
+	for (;;) {
+		int r = EVLOG_WAIT;
+		size_t unread = in->data.len - in->start;
+		char *nl = unread ? memchr(in->data.p + in->scanned, '\n',
+					in->data.len - in->scanned)
+				  : NULL;
+		if (nl) {
+			r = line_take(
+			    in, (size_t)(nl - in->data.p), true, line, len, err);
+		} else if (in->eof && unread) {
+			r = line_take(in, in->data.len, false, line, len, err);
+		} else if (in->done) {
+			return EVLOG_END;
+		} else if (in->eof) {
+			in->skipping = false;
+			if ((r = member_next(in, err)) == 0)
+				continue;
+		} else if (unread > in->max_line + 1) {
+			in->start = in->scanned = in->data.len;
+			if (!in->skipping)
+				r = line_too_long(in, err);
+			in->skipping = true;
+		} else {
+			in->scanned = in->data.len;
+			if (!input_ready(in, wait_ms))
+				return EVLOG_WAIT;
+			if ((r = bytes_more(in, err)) == 0)
+				continue;
+		}
+		if (r != EVLOG_WAIT)
+			return r;
+	}
+}
+
+const char *evlog_input_name(const evlog_input *in)
+{
+	return in->name.p;
+}
+
+uint64_t evlog_input_line(const evlog_input *in)
+{
+	return in->line;
+}
+
+void evlog_input_close(evlog_input *in)
+{
+	if (!in)
+		return;
+	archive_read_free(in->inner);
+	archive_read_free(in->outer);
+	if (in->fd >= 0)
+		close(in->fd);
+	buf_free(&in->name);
+	buf_free(&in->data);
+	free(in->chunk);
+	free(in->path);
+	free(in);
+}

@@ -1,0 +1,207 @@
+/*
+ * attributes.c - the rules of CloudEvents 1.0.2 (spec.md, "Context Attributes" and
+ * "Type System"; formats/json-format.md) for an event's members.
+ */
+#include "event/attributes.h"
+#include "base/time.h"
+
+#include <ctype.h>
+
+static bool name_is_valid(struct view name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!(name.p[i] >= 'a' && name.p[i] <= 'z') &&
+		    !(name.p[i] >= '0' && name.p[i] <= '9'))
+			return false;
+	return name.len > 0;
+}
+
+/* Strings must not contain U+0000-1F, U+007F-9F, noncharacters (type String). */
+static bool string_is_clean(struct view s)
+{
+	const unsigned char *p = (const unsigned char *)s.p, *end = p + s.len;
+
+	for (; p < end; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			return false;
+		if (*p < 0x80)
+			continue;
+		if (*p == 0xc2 && p[1] < 0xa0)
+			return false;
+		if (*p == 0xef && p[1] == 0xb7 && p[2] >= 0x90 && p[2] <= 0xaf)
+			return false; /* U+FDD0-FDEF */
+		if (*p == 0xef && p[1] == 0xbf && p[2] >= 0xbe)
+			return false; /* U+FFFE, U+FFFF */
+		if (*p >= 0xf0 && (p[1] & 0x0f) == 0x0f && p[2] == 0xbf && p[3] >= 0xbe)
+			return false; /* the same of the other planes */
+	}
+	return true;
+}
+
+bool attribute_is_uri(struct view v)
+{
+	for (size_t i = 0; i < v.len; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+		if (c == '%') {
+			if (v.len - i < 3 || !isxdigit((unsigned char)v.p[i + 1]) ||
+			    !isxdigit((unsigned char)v.p[i + 2]))
+				return false;
+		} else if (!isalnum(c) && !(c && strchr("-._~:/?#[]@!$&'()*+,;=", c))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool uri_is_absolute(struct view v)
+{
+	size_t i = 0;
+
+	if (!v.len || !isalpha((unsigned char)*v.p))
+		return false;
+	while (i < v.len && (isalnum((unsigned char)v.p[i]) || strchr("+-.", v.p[i])))
+		i++;
+	return i < v.len && v.p[i] == ':';
+}
+
+static size_t media_token(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (isalnum((unsigned char)p[i]) ||
+			    (p[i] && strchr("!#$%&'*+-.^_`{|}~", p[i]))))
+		i++;
+	return i;
+}
+
+/* type "/" subtype, and parameters behind a semicolon (RFC 2046, RFC 2045 5.1). */
+static bool is_media_type(struct view v)
+{
+	size_t i = media_token(v.p, v.len);
+
+	if (i == 0 || i == v.len || v.p[i] != '/')
+		return false;
+	size_t n = media_token(v.p + i + 1, v.len - i - 1);
+	i += 1 + n;
+	while (i < v.len && v.p[i] == ' ')
+		i++;
+	return n > 0 && (i == v.len || v.p[i] == ';');
+}
+
+static bool is_int32(struct json_text v)
+{
+	int64_t n = 0;
+	bool minus = *v.p == '-';
+
+	if (v.len > 11)
+		return false;
+	for (size_t i = minus; i < v.len; i++) {
+		if (v.p[i] < '0' || v.p[i] > '9')
+			return false;
+		n = n * 10 + (v.p[i] - '0');
+	}
+	return n <= (int64_t)INT32_MAX + minus;
+}
+
+static const char *check_string(struct view name, struct view s)
+{
+	int64_t t;
+
+	if (!string_is_clean(s))
+		return "a control or noncharacter in an attribute";
+	if (view_is(name, "time"))
+		return time_rfc3339(s.p, s.len, &t) ? NULL : "not an RFC 3339 time";
+	if (view_is(name, "specversion"))
+		return view_is(s, "1.0") ? NULL : "not \"1.0\"";
+	bool core = view_is(name, "id") || view_is(name, "source") ||
+		    view_is(name, "type") || view_is(name, "subject") ||
+		    view_is(name, "dataschema") || view_is(name, "datacontenttype");
+	if (core && s.len == 0)
+		return "must not be empty";
+	if (view_is(name, "source") && !attribute_is_uri(s))
+		return "not a URI-reference (RFC 3986)";
+	if (view_is(name, "dataschema") && !(uri_is_absolute(s) && attribute_is_uri(s)))
+		return "not an absolute URI (RFC 3986)";
+	if (view_is(name, "datacontenttype") && !is_media_type(s))
+		return "not a media type (RFC 2046)";
+	return NULL;
+}
+
+static bool must_be_string(struct view name)
+{
+	static const char *const names[] = {"id", "source", "specversion", "type",
+	    "subject", "time", "dataschema", "datacontenttype", "data_base64"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (view_is(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool is_base64(struct view s)
+{
+	size_t pad = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		bool digit =
+		    isalnum((unsigned char)s.p[i]) || s.p[i] == '+' || s.p[i] == '/';
+		pad += s.p[i] == '=';
+		if (!digit && s.p[i] != '=')
+			return false;
+		if (digit && pad)
+			return false;
+	}
+	return s.len % 4 == 0 && pad <= 2;
+}
+
+static const char *check_value(
+    struct view name, const struct json_member *m, struct buf *scratch)
+{
+	switch (json_type_of(m->value)) {
+	case JSON_NULL: return NULL;
+	case JSON_STRING: break;
+	case JSON_TRUE:
+	case JSON_FALSE: return must_be_string(name) ? "must be a string" : NULL;
+	case JSON_NUMBER:
+		if (must_be_string(name))
+			return "must be a string";
+		return is_int32(m->value) ? NULL : "not an integer of 32 bits";
+	default:
+		return must_be_string(name)
+			   ? "must be a string"
+			   : "an attribute is no object or array; put it in data";
+	}
+	scratch->len = 0;
+	json_unescape(scratch, m->value);
+	struct view s = {scratch->p, scratch->len};
+	if (view_is(name, "data_base64"))
+		return is_base64(s) ? NULL : "not base64 (RFC 4648)";
+	return check_string(name, s);
+}
+
+const char *attribute_check(
+    const struct json_member *m, struct buf *scratch, const char **at)
+{
+	struct buf decoded = {0};
+	struct view name = m->key;
+	const char *why;
+
+	*at = m->value.p;
+	if (m->escaped) {
+		struct json_text quoted = {m->key.p - 1, m->key.len + 2};
+		json_unescape(&decoded, quoted);
+		name = (struct view){decoded.p, decoded.len};
+	}
+	if (view_is(name, "data")) {
+		why = NULL;
+	} else if (!view_is(name, "data_base64") && !name_is_valid(name)) {
+		*at = m->key.p - 1;
+		why = "an attribute's name has only a-z and 0-9; put it in data";
+	} else {
+		why = check_value(name, m, scratch);
+	}
+	if (decoded.failed || scratch->failed)
+		why = "out of memory";
+	buf_free(&decoded);
+	return why;
+}

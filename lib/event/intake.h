@@ -1,0 +1,38 @@
+/* intake.h - a line of input checked and completed to an event. */
+#ifndef EVENT_INTAKE_H
+#define EVENT_INTAKE_H
+
+#include "event/stamp.h"
+#include "json/path.h"
+
+struct intake {
+	bool text, replica;
+	const char *type, *source, *subject; /* plain text, as the user gave them */
+	struct json_path *type_from, *subject_from, *time_from, *id_from, *source_from;
+	struct json_members members; /* scratch, as the rest */
+	struct buf value, string;
+	uint64_t id_time; /* UUIDv7: milliseconds of the last one */
+	unsigned char id_random[1024];
+	size_t id_left;
+};
+
+/* What the writer wants to know of an event; offsets into the line. */
+struct intake_event {
+	int64_t time; /* EVLOG_TIME_MIN: none */
+	uint64_t seq; /* replica: as stamped */
+	int64_t logtime;
+};
+
+/* The strings of `o` must outlive the intake.  EVLOG_EUSAGE for a bad option. */
+int intake_init(struct intake *in, const struct evlog_writer_options *o,
+    const char *default_source, evlog_error *err);
+
+/* Appends the event made of a line to `out`, stamp (blank, or the replica's) first,
+ * newline last.  EVLOG_EDATA: err->reason and err->column say why not; `out` is as
+ * it was. */
+int intake_line(struct intake *in, const char *line, size_t len, struct buf *out,
+    struct intake_event *event, evlog_error *err);
+
+void intake_free(struct intake *in);
+
+#endif

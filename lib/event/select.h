@@ -1,0 +1,27 @@
+/* select.h - which events of a run of lines are wanted. */
+#ifndef EVENT_SELECT_H
+#define EVENT_SELECT_H
+
+#include "evlog.h"
+#include "base/buf.h"
+
+/* A selection made ready: which globs are plain text, scratch. */
+struct select {
+	const struct evlog_selection *sel;
+	bool members; /* a filter looks at members */
+	bool stamps;  /* a bound looks at seq or logtime */
+	struct buf scratch;
+	bool failed; /* no memory */
+};
+
+void select_init(struct select *s, const struct evlog_selection *sel);
+void select_free(struct select *s);
+
+/* Whether one event is wanted, whatever count and last say. */
+bool select_event(struct select *s, const struct evlog_event *event);
+
+/* Takes from the front of *rest the next run of wanted lines, as long as it gets
+ * without copying; false if none is left. */
+bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines *run);
+
+#endif

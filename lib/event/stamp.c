@@ -1,0 +1,132 @@
+/* stamp.c - seq and logtime, always first and always the same width, so that they are
+ * read without parsing and sort, join, look and comm work on lines. */
+#include "event/stamp.h"
+#include "base/time.h"
+#include "json/path.h"
+
+#define SEQ_AT	8  /* behind {"seq":" */
+#define TIME_AT 37 /* behind ","logtime":" */
+
+static const char pattern[] =
+    "{\"seq\":\"0000000000000000\",\"logtime\":\"0000-00-00T00:00:00.000000Z\",";
+
+void stamp_write(char out[STAMP_SIZE], uint64_t seq, int64_t logtime)
+{
+	memcpy(out, pattern, STAMP_SIZE);
+	for (int i = SEQ_AT + 15; seq; i--, seq /= 10)
+		out[i] = (char)('0' + seq % 10);
+	time_stamp_write(out + TIME_AT, logtime);
+}
+
+static bool seq_read(const char *p, uint64_t *seq)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 16; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return false;
+		v = v * 10 + (uint64_t)(p[i] - '0');
+	}
+	*seq = v;
+	return v > 0 && v <= SEQ_MAX;
+}
+
+bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime)
+{
+	return len > STAMP_SIZE && memcmp(line, pattern, SEQ_AT) == 0 &&
+	       memcmp(line + SEQ_AT + 16, pattern + SEQ_AT + 16, TIME_AT - SEQ_AT - 16) ==
+		   0 &&
+	       memcmp(line + TIME_AT + 27, "\",", 2) == 0 &&
+	       seq_read(line + SEQ_AT, seq) && time_stamp_read(line + TIME_AT, logtime);
+}
+
+uint64_t stamp_seq(const char *line)
+{
+	uint64_t seq = 0;
+
+	seq_read(line + SEQ_AT, &seq);
+	return seq;
+}
+
+void event_from_line(struct evlog_event *event, const char *line, size_t len)
+{
+	struct json_text text = {line, len}, found;
+	const struct view seq = {"seq", 3}, logtime = {"logtime", 7};
+
+	*event =
+	    (struct evlog_event){.line = line, .len = len, .logtime = EVLOG_TIME_MIN};
+	if (stamp_read(line, len, &event->seq, &event->logtime))
+		return;
+	event->seq = 0;
+	event->logtime = EVLOG_TIME_MIN;
+	if (json_top_find(text, seq, &found) && found.len == 18)
+		if (!seq_read(found.p + 1, &event->seq))
+			event->seq = 0;
+	if (json_top_find(text, logtime, &found) && found.len > 2 &&
+	    !time_rfc3339(found.p + 1, found.len - 2, &event->logtime))
+		event->logtime = EVLOG_TIME_MIN;
+}
+
+/* ---- The public look at an event ---- */
+
+bool evlog_lines_take(struct evlog_lines *lines, struct evlog_event *event)
+{
+	const char *nl;
+
+	if (lines->len == 0)
+		return false;
+	nl = memchr(lines->p, '\n', lines->len);
+	size_t len = nl ? (size_t)(nl - lines->p) : lines->len;
+	event_from_line(event, lines->p, len);
+	lines->p += len + (nl != NULL);
+	lines->len -= len + (nl != NULL);
+	return true;
+}
+
+bool evlog_event_member(
+    const struct evlog_event *event, const char *name, const char **p, size_t *len)
+{
+	struct json_text found;
+
+	if (!json_top_find((struct json_text){event->line, event->len},
+		(struct view){name, strlen(name)}, &found))
+		return false;
+	*p = found.p;
+	*len = found.len;
+	return true;
+}
+
+int evlog_json_string(const char *p, size_t n, char **buf, size_t *cap, size_t *len)
+{
+	struct buf b = {.p = *buf, .cap = *cap};
+
+	json_unescape(&b, (struct json_text){p, n});
+	buf_putc(&b, '\0');
+	*buf = b.p;
+	*cap = b.cap;
+	*len = b.len ? b.len - 1 : 0;
+	return b.failed ? EVLOG_EIO : 0;
+}
+
+int evlog_event_string(const struct evlog_event *event, const char *name, char **buf,
+    size_t *cap, size_t *len)
+{
+	const char *p;
+	size_t n;
+
+	if (!evlog_event_member(event, name, &p, &n) || *p != '"')
+		return EVLOG_END;
+	return evlog_json_string(p, n, buf, cap, len);
+}
+
+int64_t evlog_event_time(const struct evlog_event *event)
+{
+	const char *p;
+	size_t n;
+	int64_t t;
+
+	if (!evlog_event_member(event, "time", &p, &n) || n < 2 || *p != '"' ||
+	    !time_rfc3339(p + 1, n - 2, &t))
+		return EVLOG_TIME_MIN;
+	return t;
+}

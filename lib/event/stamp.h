@@ -1,0 +1,23 @@
+/* stamp.h - the 66 bytes that begin every stored line:
+ * {"seq":"0000000000000042","logtime":"2026-11-23T05:00:00.123456Z", */
+#ifndef EVENT_STAMP_H
+#define EVENT_STAMP_H
+
+#include "evlog.h"
+
+#define STAMP_SIZE 66
+#define SEQ_MAX                                                                          \
+	UINT64_C(9007199254740991) /* 2^53 - 1: 16 digits, exact in JSON readers */
+
+void stamp_write(char out[STAMP_SIZE], uint64_t seq, int64_t logtime);
+
+/* Reads a stamp; false if the line does not begin with exactly one. */
+bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime);
+
+/* The two parts of a stamp that is known to be one. */
+uint64_t stamp_seq(const char *line);
+
+/* Fills event from a line: by its stamp, else by its seq and logtime members. */
+void event_from_line(struct evlog_event *event, const char *line, size_t len);
+
+#endif

@@ -1,0 +1,329 @@
+/*
+ * evlog.h - an event store for the shell: the public interface.
+ *
+ * Every function that can fail returns 0 (EVLOG_OK) or a negative EVLOG_E...,
+ * those that deliver things also 1 (EVLOG_END).  The last parameter is an
+ * error object of the caller's; it is written only on failure.  The library
+ * never prints, never exits, and keeps no global state.  An object may be used
+ * by one thread at a time.
+ *
+ * Times are microseconds since 1970-01-01T00:00:00Z.  A `seq` is the number of
+ * an event in its log, counted from 1; 0 stands for "none".
+ */
+#ifndef EVLOG_H
+#define EVLOG_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EVLOG_VERSION "0.1.0"
+
+/* ---- Results ---------------------------------------------------------- */
+
+enum evlog_result {
+	EVLOG_OK = 0,
+	EVLOG_END = 1,	      /* nothing more to deliver */
+	EVLOG_WAIT = 2,	      /* nothing yet: the input pauses */
+	EVLOG_EUSAGE = -1,    /* the caller asked for something that makes no sense */
+	EVLOG_EDATA = -2,     /* input that is not what it should be */
+	EVLOG_EDAMAGED = -3,  /* a log's bytes are not those that were written */
+	EVLOG_ENOINPUT = -4,  /* no such log or file */
+	EVLOG_ECREATE = -5,   /* cannot create */
+	EVLOG_EIO = -6,	      /* a system call failed, or there is no memory */
+	EVLOG_EBUSY = -7,     /* the lock was not had in time */
+	EVLOG_EMISMATCH = -8, /* the log is not the one that was expected */
+	EVLOG_EPERM = -9,     /* not permitted */
+	EVLOG_EUNMET = -10,   /* the expectation does not hold; nothing was written */
+	EVLOG_EINTERNAL = -11,
+};
+
+typedef struct evlog_error {
+	int code;	  /* an EVLOG_E... */
+	int sys;	  /* errno, where a system call failed; else 0 */
+	uint64_t line;	  /* line of the input, from 1; 0: does not apply */
+	uint64_t column;  /* byte in that line, from 1; 0: does not apply */
+	char reason[256]; /* what is wrong, without saying where */
+	char text[768];	  /* the whole message, without newline */
+} evlog_error;
+
+/* Takes bytes; returns 0, or -1 with errno set if they could not be written. */
+typedef int evlog_write_fn(void *arg, const char *p, size_t len);
+
+/* ---- Times and globs -------------------------------------------------- */
+
+#define EVLOG_TIME_MIN INT64_MIN
+#define EVLOG_TIME_MAX INT64_MAX
+
+/* Reads RFC 3339, a date with or without a time in TZ, now, today, yesterday,
+ * tomorrow, -2h, +15min, "2h30min ago", @1700000000[.5] (the grammar of
+ * systemd.time(7), and RFC 3339).  `now` is what relative times start from. */
+int evlog_time_parse(const char *text, int64_t now, int64_t *time, evlog_error *err);
+
+/* Reads a span such as 1.5s, 2h30min, 300ms (seconds if there is no unit). */
+int evlog_span_parse(const char *text, int64_t *microseconds, evlog_error *err);
+
+int64_t evlog_now(void);
+
+/* Writes YYYY-MM-DDTHH:MM:SS.ffffffZ and a NUL to out; 27 characters.
+ * `t` is brought into the years 0000 to 9999. */
+void evlog_time_format(int64_t t, char out[28]);
+
+/* ---- Input: lines from files, pipes, compressed files and archives ----- */
+
+typedef struct evlog_input evlog_input;
+
+/* Opens `path` ("-": standard input) for reading line by line.  A regular file
+ * is recognised by its content: plain, compressed, or an archive, whose members
+ * are read one after the other; a pipe may be plain, or zstd, gzip, xz or lz4.
+ * A line longer than `max_line` bytes is an error. */
+int evlog_input_open(
+    evlog_input **in, const char *path, size_t max_line, evlog_error *err);
+
+/* Delivers the next line without its end (LF or CRLF; the last may have none),
+ * a leading byte order mark taken off.  The view lives until the next call.
+ * wait_ms < 0 waits for ever; else EVLOG_WAIT says that no whole line came in
+ * time.  EVLOG_EDATA with err->line set is a line that is too long: the next
+ * call goes on behind it.  Other errors are final. */
+int evlog_input_next(
+    evlog_input *in, int wait_ms, const char **line, size_t *len, evlog_error *err);
+
+/* Where the last line came from: the path, with an archive's member in
+ * parentheses, and its number from 1 (counted for each member). */
+const char *evlog_input_name(const evlog_input *in);
+uint64_t evlog_input_line(const evlog_input *in);
+void evlog_input_close(evlog_input *in);
+
+/* ---- Appending --------------------------------------------------------- */
+
+typedef struct evlog_writer evlog_writer;
+
+struct evlog_writer_options {
+	int level;	       /* zstd level; 0: the default, 3 */
+	uint64_t segment_size; /* a segment ends once it has this size; 0: 64 MiB */
+	int64_t lock_wait_ms;  /* how long to wait for the lock */
+	bool no_create;	       /* fail if the log does not exist */
+	bool strict;	       /* sync head too: two syncs a commit */
+	bool no_sync;	       /* sync nothing: the page cache's promise only */
+	bool force;	       /* append on network file systems too */
+
+	bool atomic; /* one commit: pending events may reach 64 MiB */
+	bool expect; /* only if the last seq is expect_seq */
+	uint64_t expect_seq;
+	const char *expect_subject; /* only if this subject's last event is ... */
+	uint64_t expect_subject_seq;
+	uint64_t dedup_window; /* skip what is among the last so many; 0: off */
+	bool replica;	       /* lines are stamped: keep them as they are */
+
+	bool text;	     /* a line is text, wrapped as a string */
+	const char *type;    /* wrap any value, with this type */
+	const char *source;  /* default: "/" and the log's name */
+	const char *subject; /* for events that have none */
+	const char *type_from, *subject_from, *time_from, *id_from, *source_from;
+};
+
+/* What a commit has made durable. */
+struct evlog_ack {
+	uint64_t from, to; /* seqs; from > to: nothing was appended */
+	uint64_t skipped;  /* events that --dedup found in the log already */
+	char root[65];	   /* RFC 6962 root after `to`, hexadecimal */
+	const char
+	    *rejected; /* EVLOG_EDATA: the offender, as it would have been stored, */
+	size_t rejected_len; /* without stamp; lives until the next call */
+	bool settled;	     /* the log had a torn tail, which was cut off; */
+	char notice[512];    /* and this says so */
+};
+
+/* Opens a log for appending and creates it if absent.  The options are copied,
+ * their strings are not: they must outlive the writer. */
+int evlog_writer_open(evlog_writer **w, const char *path,
+    const struct evlog_writer_options *o, evlog_error *err);
+
+/* Checks one line of input, completes it to an event, and keeps it for the next
+ * commit.  `name` and `line_no` say where it came from; `name` must live until
+ * the commit.  EVLOG_EDATA: it is no event, err says why, and nothing was kept. */
+int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
+    uint64_t line_no, evlog_error *err);
+
+/* Bytes kept for the next commit, and whether they fill a block. */
+size_t evlog_writer_pending(const evlog_writer *w);
+bool evlog_writer_full(const evlog_writer *w);
+
+/* Takes the lock, settles what a dead writer left, stamps, writes and syncs all
+ * that was kept, and gives the lock back.  When it returns EVLOG_OK, *ack is
+ * durable.  On failure nothing of it is committed; with EVLOG_EDATA (dedup: the
+ * same id with other bytes) the events before the offending one are, ack tells
+ * which, the offender was dropped, and calling again commits the rest. */
+int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err);
+
+/* Drops what was not committed. */
+void evlog_writer_close(evlog_writer *w);
+
+/* ---- Reading ----------------------------------------------------------- */
+
+/* Which events.  Zero-initialise, then evlog_selection_init. */
+struct evlog_selection {
+	uint64_t from, to;    /* seq range, both included; 0: no bound */
+	int64_t since, until; /* since included, until not */
+	bool event_time;      /* since and until speak of the event's time */
+	const char **type, **subject, **source, **id; /* globs; each matches any */
+	size_t types, subjects, sources, ids;
+	uint64_t last, count; /* the last, the first so many; 0: all */
+	bool reverse;	      /* newest first */
+	bool follow;	      /* wait for more */
+	bool merge;	      /* by logtime, then operand, then seq */
+	bool salvage;	      /* go on behind damage; the end is still an error */
+	const volatile sig_atomic_t *stop; /* not NULL: end when it is set */
+};
+
+void evlog_selection_init(struct evlog_selection *sel);
+
+/* Whole lines, each with its newline, in a buffer that lives until the next
+ * call on the stream. */
+struct evlog_lines {
+	const char *p;
+	size_t len;
+};
+
+/* A look at one line; views into it. */
+struct evlog_event {
+	const char *line; /* without newline */
+	size_t len;
+	uint64_t seq;	 /* 0: the event has none */
+	int64_t logtime; /* EVLOG_TIME_MIN: none */
+};
+
+typedef struct evlog_stream evlog_stream;
+
+/* Opens operands (log directories, files, archives, "-") as one stream, in
+ * the order given or, with sel->merge, merged.  `paths` and `sel` must outlive
+ * the stream. */
+int evlog_stream_open(evlog_stream **s, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, evlog_error *err);
+
+/* Delivers the next selected lines, at least one.  EVLOG_END at the end, or when
+ * sel->stop is set.  EVLOG_WAIT: there is nothing now, but there may be more; write out
+ * what you hold back, then call evlog_stream_wait.  EVLOG_EDAMAGED and EVLOG_EDATA come
+ * after all events before the damage were delivered; with sel->salvage at the very
+ * end, and the message is that of the first damage. */
+int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err);
+
+/* Waits until there may be more, a signal comes, or a second has passed. */
+int evlog_stream_wait(evlog_stream *s, evlog_error *err);
+
+/* Compressed bytes read so far and in all, of the log directories, for a progress
+ * line. */
+void evlog_stream_progress(const evlog_stream *s, uint64_t *done, uint64_t *total);
+void evlog_stream_close(evlog_stream *s);
+
+/* Takes the first line off `lines`; false if none is left. */
+bool evlog_lines_take(struct evlog_lines *lines, struct evlog_event *event);
+
+/* The raw JSON text of a top-level member of an event; false if it has none.
+ * The view is into the line. */
+bool evlog_event_member(
+    const struct evlog_event *event, const char *name, const char **p, size_t *len);
+
+/* A member of string type as plain bytes, escapes resolved, in `buf` (malloc'd,
+ * grown as needed, *cap its size; the caller frees it).  1: no such member or
+ * not a string. */
+int evlog_event_string(const struct evlog_event *event, const char *name, char **buf,
+    size_t *cap, size_t *len);
+
+/* The same for any JSON string text, quotes included: resolves its escapes. */
+int evlog_json_string(const char *p, size_t n, char **buf, size_t *cap, size_t *len);
+
+/* The event's `time`; EVLOG_TIME_MIN if it has none. */
+int64_t evlog_event_time(const struct evlog_event *event);
+
+/* Rewrites a JSON text with two blanks of indentation a level, into `write`. */
+int evlog_json_pretty(
+    const char *p, size_t len, evlog_write_fn *write, void *arg, evlog_error *err);
+
+/* ---- A compressed stream that is itself a valid segment ----------------- */
+
+typedef struct evlog_packer evlog_packer;
+
+/* Packs stamped lines with consecutive seqs into a segment written to `write`. */
+int evlog_packer_new(
+    evlog_packer **k, int level, evlog_write_fn *write, void *arg, evlog_error *err);
+int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_error *err);
+int evlog_packer_end(evlog_packer *k, evlog_error *err);
+void evlog_packer_free(evlog_packer *k);
+
+/* ---- Folding ------------------------------------------------------------ */
+
+typedef struct evlog_fold evlog_fold;
+
+int evlog_fold_new(evlog_fold **f, evlog_error *err);
+
+/* Whether a word has the form of a reducer: NAME=FUNC... or FUNC(...). */
+bool evlog_fold_is_reducer(const char *word);
+
+/* NAME=FUNC(PATH){FILTER}.  EVLOG_EUSAGE: err says what is wrong, and where. */
+int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err);
+
+/* One state for each value found at this path. */
+int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err);
+
+/* What a reducer cannot use is an error instead of being passed over. */
+void evlog_fold_strict(evlog_fold *f);
+
+/* Folds one event.  The line must be valid JSON. */
+int evlog_fold_event(evlog_fold *f, const struct evlog_event *event, evlog_error *err);
+
+/* Events without the key, and values passed over. */
+void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusable);
+
+/* Writes the state: with a key a line a key, {"key":...,"seq":...,"state":...},
+ * sorted by the key's bytes; else the state alone, and a newline. */
+int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err);
+void evlog_fold_free(evlog_fold *f);
+
+/* ---- Replaying ---------------------------------------------------------- */
+
+struct evlog_pace {
+	double speed;	 /* 1: as it happened; 0: as fast as possible */
+	int64_t max_gap; /* no pause is longer; < 0: no such limit */
+	double rate;	 /* events a second at most; 0: any */
+	bool event_time; /* by the event's time, else by logtime */
+	int64_t started; /* zero-initialise these: they belong to evlog_pace_due */
+	int64_t previous, due;
+	uint64_t delivered;
+};
+
+/* When, on the clock that gave `now`, this event is due. */
+int64_t evlog_pace_due(
+    struct evlog_pace *pace, const struct evlog_event *event, int64_t now);
+
+/* ---- Comparing ---------------------------------------------------------- */
+
+enum evlog_side { EVLOG_ONLY_A, EVLOG_ONLY_B, EVLOG_CHANGED };
+
+/* One difference.  Of two logs: a line of one of them.  Of two states: a key
+ * (empty: there are no keys), and a JSON Pointer into the state of that key. */
+struct evlog_difference {
+	enum evlog_side side;
+	const char *key, *path; /* JSON text; pointer text; with lengths */
+	size_t key_len, path_len;
+	const char *a, *b; /* the line, or JSON texts; NULL: absent */
+	size_t a_len, b_len;
+};
+
+struct evlog_diff {
+	bool by_id; /* compare events whatever their seq and logtime */
+	int (*report)(
+	    void *arg, const struct evlog_difference *d); /* 0, or -1 and errno */
+	void *arg;
+	/* Results: */
+	bool states; /* they were states, not logs */
+	uint64_t same, only_a, only_b, changed;
+	uint64_t prefix; /* logs: they agree up to this seq */
+};
+
+/* Compares two operands, each a log, a file of events, or a state.  `same` counts
+ * what both have (events, or keys).  Returns 0 whether they differ or not. */
+int evlog_diff(struct evlog_diff *d, const char *a, const char *b, evlog_error *err);
+
+#endif

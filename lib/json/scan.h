@@ -1,0 +1,82 @@
+/* scan.h - JSON texts validated and looked into where they stand: zero copy. */
+#ifndef JSON_SCAN_H
+#define JSON_SCAN_H
+
+#include "base/buf.h"
+
+#define JSON_DEPTH 512
+
+enum json_type {
+	JSON_NULL,
+	JSON_FALSE,
+	JSON_TRUE,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT,
+};
+
+/* A value's text, as it stands: a string with its quotes. */
+struct json_text {
+	const char *p;
+	size_t len;
+};
+
+/* A member of an object: the key without its quotes, escapes unresolved. */
+struct json_member {
+	struct view key;
+	bool escaped; /* the key has escapes */
+	struct json_text value;
+};
+
+/* Top-level members, in order.  Zero-initialise; may be used again and again. */
+struct json_members {
+	struct json_member *at;
+	size_t n, cap;
+};
+
+struct json_fault {
+	size_t offset;	    /* of the byte where the text stops being JSON */
+	const char *reason; /* NULL: no memory */
+};
+
+/* Checks that p[0..len) is one JSON text by RFC 8259, in UTF-8 without lone
+ * surrogates, nested JSON_DEPTH deep at most, white space around it allowed.
+ * *value is the text without that white space.  If it is an object and members is
+ * not NULL, its members are listed there (views into p).
+ * true, or false and *fault.  Time is linear, the C stack constant. */
+bool json_scan(const char *p, size_t len, struct json_text *value,
+    struct json_members *members, struct json_fault *fault);
+
+void json_members_free(struct json_members *m);
+
+/* Of a valid, trimmed value. */
+enum json_type json_type_of(struct json_text v);
+
+/* Walks the members of a valid object, or the elements of a valid array (then key
+ * is empty).  Start with json_walk_begin; the texts are views.  On text that is not
+ * valid JSON the walk stays inside it and ends, but what it delivers is arbitrary. */
+struct json_walk {
+	const char *p, *end;
+	bool object;
+};
+void json_walk_begin(struct json_walk *w, struct json_text container);
+bool json_walk_next(struct json_walk *w, struct json_member *m);
+
+/* Whether a key is `name`, its escapes resolved. */
+bool json_key_is(const struct json_member *m, struct view name);
+
+/* Adds the content of a valid string (text with its quotes) to b, escapes resolved. */
+void json_unescape(struct buf *b, struct json_text string);
+
+/* Adds bytes of UTF-8 as a JSON string, quotes included; escapes only what must be. */
+void json_escape(struct buf *b, struct view s);
+
+/* The vectorised primitive under json_scan: the first byte in [p, end) that is a
+ * quote, a backslash, below 0x20 or above 0x7f; else end. */
+const char *json_plain_end(const char *p, const char *end);
+
+/* "sse2", "neon" or "portable". */
+const char *json_scan_kind(void);
+
+#endif

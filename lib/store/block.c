@@ -1,0 +1,213 @@
+/*
+ * block.c - a block: a skippable frame that describes, and a zstd frame of lines.
+ * The bytes are those of evlog(5), "Block".  What says ZSTD_ is here.
+ */
+#include "store/block.h"
+#include "event/stamp.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+
+#define MAGIC	  0x184d2a5bu
+#define TAG	  "evlogBLK"
+#define MIN_FRAME 9
+
+void block_header_write(unsigned char p[BLOCK_HEADER], const struct block *b)
+{
+	put32(p, MAGIC);
+	put32(p + 4, BLOCK_HEADER - 8);
+	memcpy(p + 8, TAG, 8);
+	put32(p + 16, 1);
+	put32(p + 20, b->flags);
+	memcpy(p + 24, b->log_id, LOG_ID_SIZE);
+	put64(p + 40, b->segment);
+	put64(p + 48, b->epoch);
+	put64(p + 56, b->first_seq);
+	put32(p + 64, b->count);
+	put32(p + 68, b->raw_size);
+	put32(p + 72, b->packed_size);
+	put32(p + 76, b->back);
+	put64(p + 80, b->packed_hash);
+	put64(p + 88, (uint64_t)b->first_logtime);
+	put64(p + 96, (uint64_t)b->last_logtime);
+	put64(p + 104, (uint64_t)b->least_time);
+	put64(p + 112, (uint64_t)b->greatest_time);
+	put64(p + 120, b->synced_upto);
+	memcpy(p + 128, b->root, HASH_SIZE);
+	put64(p + 160, hash64(p, 160));
+}
+
+uint32_t block_header_size(const unsigned char *p)
+{
+	uint32_t size = get32(p + 4);
+
+	if (get32(p) != MAGIC || size < BLOCK_HEADER - 8 || size > BLOCK_HEADER_MAX - 8)
+		return 0;
+	return size + 8;
+}
+
+/* Extensions lie between byte 160 and the checksum: u16 type, u16 0, u32 size, bytes.
+ * All are skipped, none is known yet; but they must fill the room exactly. */
+static bool extensions_fit(const unsigned char *p, const unsigned char *end)
+{
+	while (p < end) {
+		if (end - p < 8)
+			return false;
+		uint32_t size = get32(p + 4);
+		if (size > (size_t)(end - p) - 8)
+			return false;
+		p += 8 + size;
+	}
+	return true;
+}
+
+static const char *header_values_check(const struct block *b)
+{
+	if (b->flags & ~(uint32_t)BLOCK_FLAGS)
+		return "unknown flags in a block header: written by a newer evlog";
+	if (b->count == 0 || b->first_seq == 0 || b->first_seq > SEQ_MAX ||
+	    b->raw_size > BLOCK_RAW_MAX || b->raw_size / STAMP_SIZE < b->count ||
+	    b->packed_size < MIN_FRAME ||
+	    b->packed_size > ZSTD_compressBound(b->raw_size) || b->back == 0 ||
+	    b->last_logtime < b->first_logtime)
+		return "impossible values in a block header";
+	return NULL;
+}
+
+const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
+{
+	if (n < BLOCK_HEADER || block_header_size(p) != n || memcmp(p + 8, TAG, 8) != 0)
+		return "no block header where one must be";
+	if (get64(p + n - 8) != hash64(p, n - 8))
+		return "checksum of a block header does not match";
+	if (get32(p + 16) != 1)
+		return "unknown version of a block header: written by a newer evlog";
+	b->header_size = (uint32_t)n;
+	b->flags = get32(p + 20);
+	memcpy(b->log_id, p + 24, LOG_ID_SIZE);
+	b->segment = get64(p + 40);
+	b->epoch = get64(p + 48);
+	b->first_seq = get64(p + 56);
+	b->count = get32(p + 64);
+	b->raw_size = get32(p + 68);
+	b->packed_size = get32(p + 72);
+	b->back = get32(p + 76);
+	b->packed_hash = get64(p + 80);
+	b->first_logtime = (int64_t)get64(p + 88);
+	b->last_logtime = (int64_t)get64(p + 96);
+	b->least_time = (int64_t)get64(p + 104);
+	b->greatest_time = (int64_t)get64(p + 112);
+	b->synced_upto = get64(p + 120);
+	memcpy(b->root, p + 128, HASH_SIZE);
+	if (!extensions_fit(p + 160, p + n - 8))
+		return "impossible extensions in a block header";
+	return header_values_check(b);
+}
+
+/* ---- Frames ---- */
+
+struct block_codec {
+	ZSTD_CCtx *pack; /* made when first needed, as the other */
+	ZSTD_DCtx *unpack;
+	int level;
+};
+
+struct block_codec *block_codec_new(int level)
+{
+	struct block_codec *c = calloc(1, sizeof *c);
+
+	if (c)
+		c->level = level;
+	return c;
+}
+
+void block_codec_free(struct block_codec *c)
+{
+	if (!c)
+		return;
+	ZSTD_freeCCtx(c->pack);
+	ZSTD_freeDCtx(c->unpack);
+	free(c);
+}
+
+static bool pack_ready(struct block_codec *c)
+{
+	if (c->pack)
+		return true;
+	c->pack = ZSTD_createCCtx();
+	return c->pack &&
+	       !ZSTD_isError(ZSTD_CCtx_setParameter(
+		   c->pack, ZSTD_c_compressionLevel, c->level ? c->level : 3)) &&
+	       !ZSTD_isError(ZSTD_CCtx_setParameter(c->pack, ZSTD_c_checksumFlag, 1));
+}
+
+int block_pack(
+    struct block_codec *c, const char *raw, size_t n, struct buf *out, size_t *size)
+{
+	size_t bound = ZSTD_compressBound(n);
+
+	if (!pack_ready(c) || !buf_reserve(out, bound))
+		return -1;
+	size_t r = ZSTD_compress2(c->pack, out->p + out->len, bound, raw, n);
+	if (ZSTD_isError(r))
+		return -1;
+	out->len += r;
+	*size = r;
+	return 0;
+}
+
+static bool unpack_ready(struct block_codec *c)
+{
+	if (!c->unpack)
+		c->unpack = ZSTD_createDCtx();
+	return c->unpack != NULL;
+}
+
+const char *block_unpack(struct block_codec *c, const struct block *b, const char *packed,
+    struct buf *out, bool *failed)
+{
+	*failed = false;
+	if (hash64(packed, b->packed_size) != b->packed_hash)
+		return "checksum of a block does not match";
+	if (ZSTD_getFrameContentSize(packed, b->packed_size) != b->raw_size ||
+	    ZSTD_findFrameCompressedSize(packed, b->packed_size) != b->packed_size)
+		return "sizes of a block do not match its header";
+	out->len = 0;
+	if (!unpack_ready(c) || !buf_reserve(out, b->raw_size)) {
+		*failed = true;
+		return "out of memory";
+	}
+	size_t r =
+	    ZSTD_decompressDCtx(c->unpack, out->p, b->raw_size, packed, b->packed_size);
+	if (ZSTD_isError(r))
+		return ZSTD_getErrorName(r);
+	out->len = r;
+	if (r != b->raw_size || out->p[r - 1] != '\n' ||
+	    stamp_seq(out->p) != b->first_seq)
+		return "a block's lines do not match its header";
+	return NULL;
+}
+
+size_t block_unpack_bare(struct block_codec *c, const char *p, size_t n, struct buf *out)
+{
+	static const unsigned char magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+	uint64_t seq;
+	int64_t t;
+
+	if (n < MIN_FRAME || memcmp(p, magic, 4) != 0 || !(p[4] & 4)) /* has a checksum */
+		return 0;
+	unsigned long long raw = ZSTD_getFrameContentSize(p, n);
+	size_t size = ZSTD_findFrameCompressedSize(p, n);
+	if (raw > BLOCK_RAW_MAX || raw < STAMP_SIZE || ZSTD_isError(size) ||
+	    size > ZSTD_compressBound((size_t)raw))
+		return 0;
+	out->len = 0;
+	if (!unpack_ready(c) || !buf_reserve(out, (size_t)raw))
+		return 0;
+	size_t r = ZSTD_decompressDCtx(c->unpack, out->p, (size_t)raw, p, size);
+	if (ZSTD_isError(r) || r != raw || out->p[r - 1] != '\n' ||
+	    !stamp_read(out->p, r, &seq, &t))
+		return 0;
+	out->len = r;
+	return size;
+}

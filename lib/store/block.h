@@ -1,0 +1,79 @@
+/* block.h - a block: its header, and a zstd frame of whole lines. */
+#ifndef STORE_BLOCK_H
+#define STORE_BLOCK_H
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "evlog.h"
+
+#define BLOCK_RAW	 (1u << 20) /* lines are gathered up to this size */
+#define BLOCK_RAW_MAX	 (1u << 30) /* a single longer line is a block alone */
+#define BLOCK_HEADER	 168	    /* without extensions */
+#define BLOCK_HEADER_MAX (1u << 20)
+
+#define LOG_ID_SIZE 16
+
+enum block_flag {
+	BLOCK_COMMIT = 1,   /* the last block of a commit */
+	BLOCK_UNSYNCED = 2, /* written with --no-sync: attests nothing */
+};
+#define BLOCK_FLAGS (BLOCK_COMMIT | BLOCK_UNSYNCED)
+
+/* A block header, and where it stands. */
+struct block {
+	uint64_t offset;      /* of the header in the segment */
+	uint32_t header_size; /* with extensions and checksum */
+	uint32_t flags;
+	unsigned char log_id[LOG_ID_SIZE];
+	uint64_t segment; /* first seq of the segment it was written for */
+	uint64_t epoch;
+	uint64_t first_seq;
+	uint32_t count;
+	uint32_t raw_size;
+	uint32_t packed_size; /* of the zstd frame */
+	uint32_t back;	      /* bytes from what stands before to this header */
+	uint64_t packed_hash; /* XXH3 of the zstd frame */
+	int64_t first_logtime, last_logtime;
+	int64_t least_time, greatest_time; /* of the events' time */
+	uint64_t synced_upto;		   /* bytes of the segment known durable */
+	unsigned char root[HASH_SIZE];	   /* of the log after this block */
+};
+
+static inline uint64_t block_end(const struct block *b)
+{
+	return b->offset + b->header_size + b->packed_size;
+}
+
+static inline uint64_t block_last_seq(const struct block *b)
+{
+	return b->first_seq + b->count - 1;
+}
+
+/* Writes the header (no extensions): BLOCK_HEADER bytes. */
+void block_header_write(unsigned char out[BLOCK_HEADER], const struct block *b);
+
+/* Size of the header that begins at p, from its first 8 bytes; 0: none begins here. */
+uint32_t block_header_size(const unsigned char *p);
+
+/* Reads a whole header of n bytes.  NULL, or what is wrong with it. */
+const char *block_header_read(struct block *b, const unsigned char *p, size_t n);
+
+/* Compresses and decompresses; reusable. */
+struct block_codec;
+struct block_codec *block_codec_new(int level);
+void block_codec_free(struct block_codec *c);
+
+/* Appends the frame of raw[0..n) to out; *size is what it took.  0 or -1. */
+int block_pack(
+    struct block_codec *c, const char *raw, size_t n, struct buf *out, size_t *size);
+
+/* Checks the frame against its header and decompresses it into out (emptied first).
+ * NULL, or what is wrong; *failed: no memory, so that nothing is known. */
+const char *block_unpack(struct block_codec *c, const struct block *b, const char *packed,
+    struct buf *out, bool *failed);
+
+/* For salvage: the size of a whole, checksummed frame of lines at p, decompressed into
+ * out; 0 if there is none. */
+size_t block_unpack_bare(struct block_codec *c, const char *p, size_t n, struct buf *out);
+
+#endif

@@ -1,0 +1,281 @@
+/* create.c - new logs and new segments. */
+#include "base/error.h"
+#include "base/file.h"
+#include "store/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int create_failed(const char *path, evlog_error *err)
+{
+	error_sys(err, "%s: cannot create", path);
+	if (err && err->code != EVLOG_EPERM)
+		err->code = EVLOG_ECREATE;
+	return err ? err->code : EVLOG_ECREATE;
+}
+
+/* Writes a new file whole and syncs it. */
+static int file_make(int dir_fd, const char *dir, const char *name, const void *p,
+    size_t n, bool no_sync, evlog_error *err)
+{
+	char path[512];
+	int fd = openat(
+	    dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+
+	snprintf(path, sizeof path, "%.400s/%.100s", dir, name);
+	if (fd < 0)
+		return create_failed(path, err);
+	if (file_pwrite(fd, p, n, 0) < 0 || (!no_sync && file_sync(fd) < 0)) {
+		int r = error_sys(err, "%s", path);
+		close(fd);
+		unlinkat(dir_fd, name, 0);
+		return r;
+	}
+	if (close(fd) < 0)
+		return error_sys(err, "%s", path);
+	return 0;
+}
+
+int segment_create(
+    int dir_fd, const char *dir, struct segment_header *h, bool no_sync, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct buf b = {0};
+
+	segment_name(name, h->first_seq);
+	segment_header_encode(&b, h);
+	int r = b.failed ? error_memory(err)
+			 : file_make(dir_fd, dir, name, b.p, b.len, no_sync, err);
+	buf_free(&b);
+	if (!r && !no_sync && fsync(dir_fd) < 0)
+		r = error_sys(err, "%s", dir);
+	return r;
+}
+
+static int first_state(struct head *h, struct segment_header *s, evlog_error *err)
+{
+	struct sha256 *sha = sha256_new();
+
+	*h = (struct head){.generation = 1, .epoch = 1, .segment = 1};
+	*s = (struct segment_header){.first_seq = 1,
+	    .epoch = 1,
+	    .last_logtime = EVLOG_TIME_MIN,
+	    .previous = SEGMENT_NONE,
+	    .previous_size = SEGMENT_NONE,
+	    .previous_block = SEGMENT_NONE};
+	int r = sha && merkle_root(&h->tree, sha, h->root) == 0 ? 0 : error_memory(err);
+	sha256_free(sha);
+	if (!r && file_random(h->log_id, LOG_ID_SIZE) < 0)
+		r = error_sys(err, "random bytes");
+	h->last_logtime = EVLOG_TIME_MIN;
+	file_boot_id(h->boot_id);
+	memcpy(s->root, h->root, HASH_SIZE);
+	memcpy(s->log_id, h->log_id, LOG_ID_SIZE);
+	return r;
+}
+
+/* Fills the temporary directory: the first segment, then head with both records. */
+static int log_fill(int dir_fd, const char *dir, bool no_sync, evlog_error *err)
+{
+	unsigned char slots[HEAD_SIZE];
+	struct segment_header s;
+	struct head h;
+
+	int r = first_state(&h, &s, err);
+	if (!r)
+		r = segment_create(dir_fd, dir, &s, no_sync, err);
+	if (r)
+		return r;
+	h.committed = h.durable = s.size;
+	head_encode(slots + HEAD_SLOT, &h);
+	h.generation++;
+	head_encode(slots, &h);
+	r = file_make(dir_fd, dir, "head", slots, sizeof slots, no_sync, err);
+	if (!r && !no_sync && fsync(dir_fd) < 0)
+		r = error_sys(err, "%s", dir);
+	return r;
+}
+
+static void log_discard(int dir_fd, const char *temporary)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(name, 1);
+	unlinkat(dir_fd, name, 0);
+	unlinkat(dir_fd, "head", 0);
+	rmdir(temporary);
+}
+
+/* Syncs the directory that holds `path`. */
+static int parent_sync(const char *path, evlog_error *err)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return error_memory(err);
+	char *slash = strrchr(copy, '/');
+	const char *dir = !slash ? "." : slash == copy ? "/" : copy;
+	if (slash)
+		*slash = '\0';
+	int fd = open(slash == copy ? "/" : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 || fsync(fd) < 0 ? error_sys(err, "%s", dir) : 0;
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return r;
+}
+
+static int log_rename(
+    const char *temporary, const char *path, int dir_fd, bool no_sync, evlog_error *err)
+{
+	if (rename(temporary, path) < 0) {
+		int e = errno;
+		log_discard(dir_fd, temporary);
+		errno = e;
+		/* somebody else was faster: theirs is as good */
+		return e == ENOTEMPTY || e == EEXIST ? 0 : create_failed(path, err);
+	}
+	return no_sync ? 0 : parent_sync(path, err);
+}
+
+int log_create(const char *given, bool no_sync, evlog_error *err)
+{
+	size_t n = strlen(given);
+	char *path = strdup(given), *temporary = malloc(n + 16);
+	mode_t mask = umask(0);
+	int r = 0, fd = -1;
+
+	umask(mask);
+	if (!path || !temporary) {
+		free(path);
+		free(temporary);
+		return error_memory(err);
+	}
+	while (n > 1 && path[n - 1] == '/')
+		path[--n] = '\0';
+	snprintf(temporary, n + 16, "%s.new-XXXXXX", path);
+	if (!mkdtemp(temporary))
+		r = create_failed(path, err);
+	if (!r) {
+		fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 || fchmod(fd, 0777 & ~mask) < 0)
+			r = create_failed(temporary, err);
+		if (!r && (r = log_fill(fd, temporary, no_sync, err)) != 0)
+			log_discard(fd, temporary);
+		if (!r)
+			r = log_rename(temporary, path, fd, no_sync, err);
+	}
+	if (fd >= 0)
+		close(fd);
+	free(temporary);
+	free(path);
+	return r;
+}
+
+int head_create(struct evlog_writer *w, evlog_error *err)
+{
+	struct log *l = &w->log;
+
+	l->head_fd = openat(l->dir_fd, "head",
+	    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0666);
+	if (l->head_fd < 0)
+		return error_sys(err, "%s/head", l->path);
+	return 0;
+}
+
+/* A poisoned segment without any event keeps its bytes under another name, since the
+ * new one needs its own. */
+static int poisoned_aside(struct evlog_writer *w, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE], aside[64];
+	struct head *h = &w->log.head;
+
+	segment_name(name, h->segment);
+	for (int i = 1; i < 1000; i++) {
+		snprintf(aside, sizeof aside, "torn-%016llu-0.%d",
+		    (unsigned long long)h->segment, i);
+		if (linkat(w->log.dir_fd, name, w->log.dir_fd, aside, 0) == 0) {
+			if (unlinkat(w->log.dir_fd, name, 0) == 0)
+				return 0;
+			break;
+		}
+		if (errno != EEXIST)
+			break;
+	}
+	return error_sys(err, "%s/%s", w->log.path, aside);
+}
+
+int segment_roll(struct evlog_writer *w, evlog_error *err)
+{
+	struct head *h = &w->log.head;
+	struct segment_header s = {.first_seq = h->tree.n + 1,
+	    .epoch = h->epoch,
+	    .last_logtime = h->last_logtime,
+	    .previous = h->segment,
+	    .previous_size = h->committed,
+	    .previous_block = h->last_block,
+	    .tree = h->tree};
+	int r = 0;
+
+	memcpy(s.log_id, h->log_id, LOG_ID_SIZE);
+	memcpy(s.root, h->root, HASH_SIZE);
+	if (!w->o.no_sync && h->durable < h->committed && file_sync(w->seg.fd) < 0)
+		return error_sys(err, "%s", w->seg.path);
+	if (s.first_seq == h->segment) {
+		s.previous = w->seg.header.previous;
+		s.previous_size = w->seg.header.previous_size;
+		s.previous_block = w->seg.header.previous_block;
+		r = poisoned_aside(w, err);
+	}
+	if (!r)
+		r = segment_create(w->log.dir_fd, w->log.path, &s, w->o.no_sync, err);
+	if (r)
+		return r;
+	h->segment = s.first_seq;
+	h->committed = h->durable = s.size;
+	h->last_block = 0;
+	h->flags = 0;
+	segment_close(&w->seg);
+	return segment_ensure(w, err);
+}
+
+int segment_ensure(struct evlog_writer *w, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct head *h = &w->log.head;
+	struct stat a, b;
+
+	segment_name(name, h->segment);
+	if (w->seg.fd >= 0 && w->seg.first_seq == h->segment) {
+		if (fstatat(w->log.dir_fd, name, &a, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    fstat(w->seg.fd, &b) < 0)
+			return error_sys(err, "%s", w->seg.path);
+		if (a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+			return 0;
+	}
+	segment_close(&w->seg);
+	int r = segment_open(&w->seg, w->log.dir_fd, w->log.path, h->segment, true, err);
+	if (r == EVLOG_ENOINPUT)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s/%s: the segment that head names is missing", w->log.path, name);
+	if (!r && memcmp(w->seg.header.log_id, h->log_id, LOG_ID_SIZE) != 0)
+		return segment_damaged(
+		    &w->seg, 0, h->segment, 0, "the segment is of another log", err);
+	return r;
+}
+
+int head_commit(struct evlog_writer *w, bool sync, evlog_error *err)
+{
+	struct head *h = &w->log.head;
+
+	h->generation++;
+	memcpy(h->boot_id, w->boot_id, 16);
+	int r = head_write(w->log.head_fd, h, w->log.path, err);
+	if (!r && sync && file_sync(w->log.head_fd) < 0)
+		r = error_sys(err, "%s/head", w->log.path);
+	return r;
+}

@@ -1,0 +1,56 @@
+/* log.h - a log directory: what is in it, and where its committed end is. */
+#ifndef STORE_LOG_H
+#define STORE_LOG_H
+
+#include "store/segment.h"
+
+/* An open log directory.  Segments are named by their first seqs, ascending. */
+struct log {
+	char *path;
+	int dir_fd, head_fd; /* head_fd -1: there is no head */
+	enum head_state state;
+	struct head head;
+	uint64_t *segments;
+	size_t n;
+};
+
+/* Opens the directory and head (O_RDWR if writable).  EVLOG_ENOINPUT: there is no
+ * such directory.  head is not read yet. */
+int log_open(struct log *l, const char *path, bool writable, evlog_error *err);
+void log_close(struct log *l);
+
+/* Lists the segments again. */
+int log_list(struct log *l, evlog_error *err);
+
+/* Whether the directory has neither head nor segments, but other things: *empty is
+ * set when it has nothing at all. */
+int log_is_foreign(struct log *l, bool *foreign, bool *empty, evlog_error *err);
+
+/* The tail of a segment, walked block by block from a position that is known good. */
+struct tail {
+	uint64_t end;	     /* behind the last whole commit */
+	uint64_t last_block; /* offset of that commit's last block; 0: none */
+	uint64_t parsed;     /* the first byte that does not parse: X of evlog(5) */
+	uint64_t attested;   /* the most that a valid header says is synced */
+	uint64_t size;	     /* of the file */
+	int64_t last_logtime;
+	uint64_t epoch;
+	struct merkle tree; /* after `end`; only tree.n if hashing was not asked for */
+	unsigned char root[HASH_SIZE];
+	bool full_length; /* what stands at `parsed` is whole in length, yet bad, and
+			     no sector of it is zero: no crash makes that */
+	char why[128];	  /* why it does not parse */
+};
+
+/* Walks from t->end (fill end, last_block, tree, last_logtime, epoch, root before).
+ * With `s` NULL lines are not hashed and roots not compared.  Only system errors
+ * are errors. */
+int tail_scan(struct segment *seg, struct block_codec *c, struct sha256 *s,
+    struct tail *t, evlog_error *err);
+
+/* Finds the next valid block header of this segment at or behind `offset`: its offset
+ * or `limit`. */
+int tail_resync(struct segment *seg, uint64_t offset, uint64_t limit, struct block *b,
+    uint64_t *found, evlog_error *err);
+
+#endif

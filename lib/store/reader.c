@@ -1,0 +1,676 @@
+/*
+ * reader.c - the events of a log directory.
+ *
+ * A reader takes no lock and writes nothing.  What is committed is what head says; if
+ * head cannot know (the machine was started anew since, or one of its records is
+ * damaged), whole commits behind it count too: the next writer will keep them.
+ *
+ * A position is found by the names of the segments and, inside one, by hopping from
+ * block header to block header; backwards, each header says how far the one before is.
+ */
+#include "store/reader.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "event/stamp.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define HOP    (16u << 10)  /* bytes read ahead when going from header to header */
+#define STREAM (384u << 10) /* and when reading */
+
+struct log_reader {
+	struct log log;
+	struct bounds bounds;
+	bool reverse, salvage;
+	struct block_codec *codec;
+	unsigned char boot_id[16];
+
+	uint64_t end_segment, end_offset, end_block, end_seq; /* what is committed */
+	unsigned char end_root[HASH_SIZE];
+
+	struct segment seg; /* fd -1: none open */
+	size_t index;	    /* of seg in log.segments */
+	uint64_t at;	/* next block; going backwards: the one to read; 0: none left */
+	uint64_t limit; /* end of the committed bytes in seg */
+	uint64_t next_seq;	 /* that of the block at `at`, going forwards */
+	uint64_t emitted;	 /* last seq delivered */
+	bool finished, anywhere; /* anywhere: next_seq is not known yet */
+
+	struct buf lines;
+	evlog_error verdict; /* code 0: none */
+	uint64_t done, total;
+};
+
+/* ---- The committed end ---- */
+
+static void end_from_head(struct log_reader *r)
+{
+	const struct head *h = &r->log.head;
+
+	r->end_segment = h->segment;
+	r->end_offset = h->committed;
+	r->end_block = h->last_block;
+	r->end_seq = h->tree.n;
+	memcpy(r->end_root, h->root, HASH_SIZE);
+}
+
+/* Walks on from the end known so far through one segment. */
+static int end_walk(struct log_reader *r, struct segment *seg, evlog_error *err)
+{
+	struct tail t = {.end = r->end_offset, .last_block = r->end_block};
+
+	t.tree.n = r->end_seq;
+	memcpy(t.root, r->end_root, HASH_SIZE);
+	int res = tail_scan(seg, r->codec, NULL, &t, err);
+	if (res)
+		return res;
+	r->end_offset = t.end;
+	r->end_block = t.last_block;
+	r->end_seq = t.tree.n;
+	memcpy(r->end_root, t.root, HASH_SIZE);
+	return 0;
+}
+
+static bool has_segment(const struct log_reader *r, uint64_t first_seq)
+{
+	for (size_t i = r->log.n; i-- > 0;)
+		if (r->log.segments[i] == first_seq)
+			return true;
+	return false;
+}
+
+/* Looks for whole commits behind what head knows. */
+static int end_extend(struct log_reader *r, bool from_header, evlog_error *err)
+{
+	struct segment seg;
+	int res;
+
+	for (;;) {
+		res = segment_open(
+		    &seg, r->log.dir_fd, r->log.path, r->end_segment, false, err);
+		if (res == EVLOG_EDAMAGED) {
+			segment_close(&seg);
+			return 0; /* met again, and reported, when it is read */
+		}
+		if (res)
+			return res;
+		if (from_header) {
+			r->end_offset = seg.header.size;
+			r->end_block = 0;
+			r->end_seq = seg.header.tree.n;
+			memcpy(r->end_root, seg.header.root, HASH_SIZE);
+		}
+		res = end_walk(r, &seg, err);
+		segment_close(&seg);
+		if (res || r->end_seq + 1 == r->end_segment ||
+		    !has_segment(r, r->end_seq + 1))
+			return res;
+		r->end_segment = r->end_seq + 1;
+		from_header = true;
+	}
+}
+
+static int end_find(struct log_reader *r, evlog_error *err)
+{
+	struct log *l = &r->log;
+	const struct head *h = &l->head;
+
+	if (l->state == HEAD_LOST) {
+		r->end_segment = l->segments[l->n - 1];
+		error_set(&r->verdict, EVLOG_EDAMAGED,
+		    "%s/head: lost or damaged; all whole commits were read, and the next "
+		    "append makes it anew",
+		    l->path);
+		return end_extend(r, true, err);
+	}
+	end_from_head(r);
+	if (l->state == HEAD_HALF)
+		error_set(&r->verdict, EVLOG_EDAMAGED,
+		    "%s/head: one of its two records is damaged; all whole commits were "
+		    "read, "
+		    "and the next append mends it",
+		    l->path);
+	if (l->state == HEAD_WHOLE && memcmp(h->boot_id, r->boot_id, 16) == 0)
+		return 0;
+	if (h->durable < h->committed)
+		return end_extend(r, true, err); /* --no-sync, then a power cut */
+	return end_extend(r, false, err);
+}
+
+static int state_read(struct log_reader *r, evlog_error *err)
+{
+	struct log *l = &r->log;
+	int res = 0;
+
+	if (l->head_fd >= 0)
+		res = head_read(l->head_fd, &l->head, &l->state, true, l->path, err);
+	if (!res)
+		res = log_list(l, err);
+	if (res)
+		return res;
+	if (l->n == 0)
+		return error_set(err, l->head_fd < 0 ? EVLOG_ENOINPUT : EVLOG_EDAMAGED,
+		    l->head_fd < 0 ? "%s: not a log: it has no head and no segments"
+				   : "%s: head is there, but no segment",
+		    l->path);
+	return end_find(r, err);
+}
+
+/* ---- Segments ---- */
+
+static size_t segment_index(const struct log_reader *r, uint64_t seq)
+{
+	size_t i = r->log.n;
+
+	while (i > 1 && r->log.segments[i - 1] > seq)
+		i--;
+	return i - 1;
+}
+
+/* Opens the segment at `index` and finds where its committed bytes end, which its
+ * successor's header says. */
+static int reader_segment(
+    struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err)
+{
+	uint64_t first = r->log.segments[index];
+	struct segment next;
+
+	segment_close(&r->seg);
+	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path, first, false, err);
+	if (res == EVLOG_ENOINPUT)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: a segment is missing (events from %" PRIu64 " on)", r->log.path,
+		    first);
+	if (res)
+		return res;
+	r->index = index;
+	if (first == r->end_segment) {
+		r->limit = r->end_offset;
+		*last_block = r->end_block;
+		return 0;
+	}
+	res = segment_open(&next, r->log.dir_fd, r->log.path,
+	    index + 1 < r->log.n ? r->log.segments[index + 1] : 0, false, err);
+	if (!res && next.header.previous != first)
+		res = segment_damaged(&next, 0, first, 0,
+		    "the segment before it is missing or another one", err);
+	if (!res) {
+		r->limit = next.header.previous_size;
+		*last_block = next.header.previous_block;
+	}
+	segment_close(&next);
+	return res;
+}
+
+/* ---- Damage ---- */
+
+static void verdict_keep(struct log_reader *r, const evlog_error *err)
+{
+	if (r->verdict.code == 0)
+		r->verdict = *err;
+}
+
+/* Salvage in the open segment: the next thing at or behind r->at that is whole, a
+ * block or a bare frame whose header is not.  EVLOG_END: nothing more in here. */
+static int salvage_next(struct log_reader *r, evlog_error *err)
+{
+	struct stat st;
+	const char *p;
+	struct block b;
+
+	if (fstat(r->seg.fd, &st) < 0)
+		return error_sys(err, "%s", r->seg.path);
+	uint64_t limit = (uint64_t)st.st_size;
+	while (r->at < limit) {
+		evlog_error ignored;
+		if (segment_block(&r->seg, r->at, limit, STREAM, &b, &ignored) == 0) {
+			int res =
+			    segment_unpack(&r->seg, r->codec, &b, &r->lines, &ignored);
+			if (res != EVLOG_EDAMAGED) {
+				r->at = block_end(&b);
+				if (err)
+					*err = ignored;
+				return res;
+			}
+		}
+		size_t left =
+		    limit - r->at < (64u << 20) ? (size_t)(limit - r->at) : 64u << 20;
+		int res =
+		    segment_bytes(&r->seg, r->at, left < 4 ? left : 4, STREAM, &p, err);
+		if (res)
+			return res;
+		if (p && left > 9 && get32(p) == 0xfd2fb528u) {
+			res = segment_bytes(&r->seg, r->at, left, 0, &p, err);
+			size_t size =
+			    p && !res ? block_unpack_bare(r->codec, p, left, &r->lines)
+				      : 0;
+			if (size) {
+				r->at += size;
+				return 0;
+			}
+		}
+		r->at++;
+	}
+	return EVLOG_END;
+}
+
+/* Takes off what was delivered already (a duplicated block), line by line. */
+static void lines_after(struct evlog_lines *lines, uint64_t seq)
+{
+	struct evlog_lines rest = *lines;
+	struct evlog_event e;
+
+	while (evlog_lines_take(&rest, &e) && e.seq <= seq)
+		*lines = rest;
+}
+
+/* ---- Forwards ---- */
+
+static int segment_enter(struct log_reader *r, size_t index, evlog_error *err)
+{
+	uint64_t ignored;
+	int res = reader_segment(r, index, &ignored, err);
+
+	r->at = r->seg.header.size;
+	if (res)
+		return res;
+	if (!r->anywhere && r->seg.first_seq != r->next_seq)
+		return segment_damaged(&r->seg, 0, r->next_seq, r->seg.first_seq - 1,
+		    "the segment before it lacks events", err);
+	r->next_seq = r->seg.first_seq;
+	r->anywhere = false;
+	return 0;
+}
+
+static bool block_outside(const struct bounds *b, const struct block *k)
+{
+	if (b->from && block_last_seq(k) < b->from)
+		return true;
+	if (b->since != EVLOG_TIME_MIN && k->last_logtime < b->since)
+		return true;
+	if (b->event_since != EVLOG_TIME_MIN && k->greatest_time < b->event_since)
+		return true;
+	return b->event_until != EVLOG_TIME_MAX && k->least_time >= b->event_until;
+}
+
+static bool block_beyond(const struct bounds *b, const struct block *k)
+{
+	return (b->to && k->first_seq > b->to) ||
+	       (b->until != EVLOG_TIME_MAX && k->first_logtime >= b->until);
+}
+
+/* Cuts lines outside the seq and logtime bounds off both ends of a block's lines. */
+static void lines_trim(
+    const struct bounds *b, const struct block *k, struct evlog_lines *l)
+{
+	bool inside = (!b->from || k->first_seq >= b->from) &&
+		      (!b->to || block_last_seq(k) <= b->to) &&
+		      (b->since == EVLOG_TIME_MIN || k->first_logtime >= b->since) &&
+		      (b->until == EVLOG_TIME_MAX || k->last_logtime < b->until);
+	struct evlog_lines rest = *l;
+	struct evlog_event e;
+	const char *start = NULL, *end = l->p;
+
+	if (inside)
+		return;
+	while (evlog_lines_take(&rest, &e)) {
+		if ((b->from && e.seq < b->from) || e.logtime < b->since)
+			continue;
+		if ((b->to && e.seq > b->to) || e.logtime >= b->until)
+			break;
+		if (!start)
+			start = e.line;
+		end = rest.p;
+	}
+	*l = (struct evlog_lines){start, start ? (size_t)(end - start) : 0};
+}
+
+static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
+{
+	struct block b;
+	bool hop = r->bounds.from > r->next_seq || r->bounds.since != EVLOG_TIME_MIN;
+	int res = segment_block(&r->seg, r->at, r->limit, hop ? HOP : STREAM, &b, err);
+
+	lines->len = 0;
+	if (res == EVLOG_EDAMAGED)
+		return segment_damaged(&r->seg, r->at, r->next_seq, 0, err->reason, err);
+	if (res)
+		return res;
+	if (b.first_seq != r->next_seq)
+		return segment_damaged(&r->seg, r->at, r->next_seq, b.first_seq - 1,
+		    "events are missing before this block", err);
+	if (block_beyond(&r->bounds, &b)) {
+		r->finished = true;
+		return 0;
+	}
+	if (!block_outside(&r->bounds, &b)) {
+		res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
+		if (res)
+			return res;
+		*lines = (struct evlog_lines){r->lines.p, r->lines.len};
+		lines_trim(&r->bounds, &b, lines);
+		r->emitted = block_last_seq(&b);
+	}
+	r->done += block_end(&b) - b.offset;
+	r->at = block_end(&b);
+	r->next_seq = block_last_seq(&b) + 1;
+	return 0;
+}
+
+/* Behind damage, with --salvage: whatever is whole in this segment, then the next one. */
+static int block_salvage(
+    struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
+{
+	struct block all = {.first_seq = 1, .count = 1, .first_logtime = EVLOG_TIME_MIN};
+	struct evlog_event e;
+	int res = r->seg.fd >= 0 ? salvage_next(r, err) : EVLOG_END;
+
+	lines->len = 0;
+	if (res == EVLOG_END) {
+		if (r->index + 1 >= r->log.n ||
+		    r->log.segments[r->index] >= r->end_segment) {
+			r->finished = true;
+			return 0;
+		}
+		r->anywhere = true;
+		r->index++;
+		res = segment_enter(r, r->index, err);
+		if (res == EVLOG_EDAMAGED) {
+			verdict_keep(r, err);
+			if (r->seg.fd < 0)
+				return 0;
+			r->at = r->seg.header.size;
+			r->limit = 0; /* salvage goes on in here */
+			return 0;
+		}
+		return res;
+	}
+	if (res)
+		return res;
+	*lines = (struct evlog_lines){r->lines.p, r->lines.len};
+	lines_after(lines, r->emitted);
+	struct evlog_lines rest = *lines;
+	while (evlog_lines_take(&rest, &e)) {
+		r->emitted = e.seq;
+		r->next_seq = e.seq + 1;
+	}
+	all.last_logtime = EVLOG_TIME_MAX;
+	all.count = (uint32_t)-1;
+	lines_trim(&r->bounds, &all, lines);
+	return 0;
+}
+
+static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
+{
+	lines->len = 0;
+	while (!r->finished && lines->len == 0) {
+		int res = 0;
+		bool at_end = r->at >= r->limit && r->limit > 0;
+		if (r->limit == 0) {
+			res = block_salvage(r, lines, err);
+		} else if (!at_end) {
+			res = block_next(r, lines, err);
+		} else if (r->log.segments[r->index] == r->end_segment) {
+			if (!r->anywhere && r->next_seq != r->end_seq + 1)
+				res = segment_damaged(&r->seg, r->at, r->next_seq,
+				    r->end_seq, "events are missing at the end", err);
+			else
+				return EVLOG_END;
+		} else {
+			res = segment_enter(r, r->index + 1, err);
+		}
+		if (res == EVLOG_EDAMAGED && r->salvage && r->limit) {
+			verdict_keep(r, err);
+			r->limit = 0;
+			continue;
+		}
+		if (res)
+			return res;
+	}
+	return lines->len ? 0 : EVLOG_END;
+}
+
+/* The last segment all of whose events may lie behind a logtime is found by halving. */
+static int since_segment(struct log_reader *r, size_t *index, evlog_error *err)
+{
+	size_t low = *index, high = r->log.n;
+	struct segment seg;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		int res = segment_open(&seg, r->log.dir_fd, r->log.path,
+		    r->log.segments[middle], false, err);
+		int64_t before = seg.header.last_logtime;
+		segment_close(&seg);
+		if (res == EVLOG_EDAMAGED)
+			return 0; /* then from the start, where the damage is met */
+		if (res)
+			return res;
+		if (before < r->bounds.since)
+			low = middle;
+		else
+			high = middle;
+	}
+	*index = low;
+	return 0;
+}
+
+static int forward_begin(struct log_reader *r, evlog_error *err)
+{
+	size_t index = r->bounds.from ? segment_index(r, r->bounds.from) : 0;
+	int res = 0;
+
+	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end_segment)
+		r->log.n--;
+	if (index >= r->log.n)
+		index = r->log.n - 1;
+	if (r->bounds.since != EVLOG_TIME_MIN)
+		res = since_segment(r, &index, err);
+	r->anywhere = index > 0;
+	r->next_seq = 1;
+	if (!res)
+		res = segment_enter(r, index, err);
+	if (res == EVLOG_EDAMAGED && r->salvage && r->seg.fd >= 0) {
+		verdict_keep(r, err);
+		r->limit = 0;
+		res = 0;
+	}
+	return res;
+}
+
+/* ---- Backwards ---- */
+
+static int reverse_begin(struct log_reader *r, evlog_error *err)
+{
+	size_t index;
+
+	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end_segment)
+		r->log.n--;
+	index = r->bounds.to ? segment_index(r, r->bounds.to) : r->log.n - 1;
+	return reader_segment(r, index, &r->at, err);
+}
+
+static int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
+{
+	struct block b;
+
+	lines->len = 0;
+	while (!r->finished && lines->len == 0) {
+		int res;
+		if (r->at == 0 || r->at == SEGMENT_NONE) {
+			if (r->index == 0)
+				return EVLOG_END;
+			res = reader_segment(r, r->index - 1, &r->at, err);
+			if (res)
+				return res;
+			continue;
+		}
+		res = segment_block(&r->seg, r->at, r->limit, STREAM, &b, err);
+		if (res == EVLOG_EDAMAGED)
+			return segment_damaged(
+			    &r->seg, r->at, r->seg.first_seq, 0, err->reason, err);
+		if (res)
+			return res;
+		if (r->emitted && block_last_seq(&b) + 1 != r->emitted)
+			return segment_damaged(&r->seg, r->at, block_last_seq(&b) + 1,
+			    r->emitted - 1, "events are missing behind this block", err);
+		if ((r->bounds.from && block_last_seq(&b) < r->bounds.from) ||
+		    b.last_logtime < r->bounds.since) {
+			r->finished = true;
+			return EVLOG_END;
+		}
+		if (!block_beyond(&r->bounds, &b) && !block_outside(&r->bounds, &b)) {
+			res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
+			if (res)
+				return res;
+			*lines = (struct evlog_lines){r->lines.p, r->lines.len};
+			lines_trim(&r->bounds, &b, lines);
+		}
+		r->emitted = b.first_seq;
+		r->done += block_end(&b) - b.offset;
+		if (b.back > r->at)
+			return segment_damaged(
+			    &r->seg, r->at, b.first_seq, 0, "impossible back link", err);
+		r->at -= b.back;
+	}
+	return lines->len ? 0 : EVLOG_END;
+}
+
+/* ---- The interface ---- */
+
+int log_reader_open(struct log_reader **out, const char *path, const struct bounds *b,
+    bool reverse, bool salvage, evlog_error *err)
+{
+	struct log_reader *r = calloc(1, sizeof *r);
+
+	*out = NULL;
+	if (!r)
+		return error_memory(err);
+	r->bounds = *b;
+	r->reverse = reverse;
+	r->salvage = salvage;
+	r->seg.fd = -1;
+	file_boot_id(r->boot_id);
+	r->codec = block_codec_new(0);
+	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
+	if (!res)
+		res = state_read(r, err);
+	if (!res)
+		res = reverse ? reverse_begin(r, err) : forward_begin(r, err);
+	if (res) {
+		log_reader_close(r);
+		return res;
+	}
+	*out = r;
+	return 0;
+}
+
+int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
+{
+	return r->reverse ? reverse_next(r, lines, err) : forward_next(r, lines, err);
+}
+
+int log_reader_refresh(struct log_reader *r, evlog_error *err)
+{
+	struct head h;
+	enum head_state state;
+	uint64_t seen = r->end_seq, ignored;
+
+	if (r->log.head_fd < 0)
+		return 0;
+	int res = head_read(r->log.head_fd, &h, &state, true, r->log.path, err);
+	if (res || state == HEAD_LOST)
+		return res;
+	if (memcmp(h.log_id, r->log.head.log_id, LOG_ID_SIZE) != 0 || h.tree.n < seen)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: not the log any more that was followed up to event %" PRIu64,
+		    r->log.path, seen);
+	if (h.tree.n == seen)
+		return 0;
+	r->log.head = h;
+	end_from_head(r);
+	uint64_t current = r->log.segments[r->index];
+	if ((res = log_list(&r->log, err)) != 0)
+		return res;
+	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end_segment)
+		r->log.n--;
+	uint64_t at = r->at;
+	res = reader_segment(r, segment_index(r, current), &ignored, err);
+	r->at = at;
+	return res;
+}
+
+bool log_reader_finished(const struct log_reader *r)
+{
+	return r->finished;
+}
+
+int log_reader_verdict(const struct log_reader *r, evlog_error *err)
+{
+	if (r->verdict.code && err)
+		*err = r->verdict;
+	return r->verdict.code;
+}
+
+void log_reader_progress(const struct log_reader *r, uint64_t *done, uint64_t *total)
+{
+	struct stat st;
+	char name[SEGMENT_NAME_SIZE];
+
+	*done = r->done;
+	*total = 0;
+	for (size_t i = 0; i < r->log.n; i++) {
+		segment_name(name, r->log.segments[i]);
+		if (fstatat(r->log.dir_fd, name, &st, 0) == 0)
+			*total += (uint64_t)st.st_size;
+	}
+}
+
+void log_reader_end(const struct log_reader *r, uint64_t *seq, const unsigned char **root)
+{
+	*seq = r->end_seq;
+	*root = r->end_root;
+}
+
+int log_reader_roots(struct log_reader *r,
+    int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,
+    evlog_error *err)
+{
+	struct block b;
+	int res = 0;
+
+	while (!res) {
+		if (r->at >= r->limit) {
+			if (r->log.segments[r->index] == r->end_segment)
+				return 0;
+			res = segment_enter(r, r->index + 1, err);
+			continue;
+		}
+		res = segment_block(&r->seg, r->at, r->limit, HOP, &b, err);
+		if (res)
+			return res;
+		r->at = block_end(&b);
+		r->next_seq = block_last_seq(&b) + 1;
+		res = each(arg, block_last_seq(&b), b.root);
+	}
+	return res;
+}
+
+const char *log_reader_path(const struct log_reader *r)
+{
+	return r->log.path;
+}
+
+void log_reader_close(struct log_reader *r)
+{
+	if (!r)
+		return;
+	segment_close(&r->seg);
+	block_codec_free(r->codec);
+	buf_free(&r->lines);
+	log_close(&r->log);
+	free(r);
+}

@@ -1,0 +1,49 @@
+/* reader.h - the events of a log directory, block by block, either way. */
+#ifndef STORE_READER_H
+#define STORE_READER_H
+
+#include "store/log.h"
+
+/* Where to read: seq and logtime bounds, met exactly; event times, met by blocks. */
+struct bounds {
+	uint64_t from, to; /* 0: none */
+	int64_t since, until;
+	int64_t event_since, event_until;
+};
+
+struct log_reader;
+
+int log_reader_open(struct log_reader **r, const char *path, const struct bounds *b,
+    bool reverse, bool salvage, evlog_error *err);
+
+/* The lines of the next block that has any within the bounds (in order also when
+ * going backwards: the block's lines are then the caller's to reverse).  EVLOG_END at the
+ * committed end, or at a bound. */
+int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
+
+/* Looks whether the log has grown, so that log_reader_next goes on behind EVLOG_END.
+ * EVLOG_EMISMATCH: it is another log now, or an older state of it. */
+int log_reader_refresh(struct log_reader *r, evlog_error *err);
+
+/* Whether a `to` or `until` bound was passed: nothing more can come. */
+bool log_reader_finished(const struct log_reader *r);
+
+/* 0, or what salvage went around, or that head is damaged. */
+int log_reader_verdict(const struct log_reader *r, evlog_error *err);
+
+/* Bytes of segments read over, and in all. */
+void log_reader_progress(const struct log_reader *r, uint64_t *done, uint64_t *total);
+
+/* The last seq and root of what is committed. */
+void log_reader_end(
+    const struct log_reader *r, uint64_t *seq, const unsigned char **root);
+
+/* Calls back for each block's last seq and root, in order, without reading lines. */
+int log_reader_roots(struct log_reader *r,
+    int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,
+    evlog_error *err);
+
+const char *log_reader_path(const struct log_reader *r);
+void log_reader_close(struct log_reader *r);
+
+#endif

@@ -1,0 +1,262 @@
+/*
+ * segment.c - a segment file.  The bytes are those of evlog(5), "Segment".
+ * What mentions an offset in a file is here, or asks here.
+ */
+#include "store/segment.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "event/stamp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC  0x184d2a5du
+#define TAG    "evlogSEG"
+#define SUFFIX ".ndjson.zst"
+
+void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq)
+{
+	snprintf(out, SEGMENT_NAME_SIZE, "%016" PRIu64 SUFFIX, first_seq);
+}
+
+uint64_t segment_name_read(const char *name)
+{
+	uint64_t seq = 0;
+
+	for (int i = 0; i < 16; i++) {
+		if (name[i] < '0' || name[i] > '9')
+			return 0;
+		seq = seq * 10 + (uint64_t)(name[i] - '0');
+	}
+	return strcmp(name + 16, SUFFIX) == 0 && seq <= SEQ_MAX ? seq : 0;
+}
+
+void segment_header_encode(struct buf *out, struct segment_header *h)
+{
+	unsigned char p[SEGMENT_HEADER_MAX] = {0};
+	size_t hashes = merkle_count(h->tree.n) * HASH_SIZE;
+
+	h->size = (uint32_t)(136 + hashes);
+	put32(p, MAGIC);
+	put32(p + 4, h->size - 8);
+	memcpy(p + 8, TAG, 8);
+	put32(p + 16, 1);
+	put32(p + 20, h->flags);
+	memcpy(p + 24, h->log_id, LOG_ID_SIZE);
+	put64(p + 40, h->first_seq);
+	put64(p + 48, h->epoch);
+	put64(p + 56, (uint64_t)h->last_logtime);
+	put64(p + 64, h->previous);
+	put64(p + 72, h->previous_size);
+	put64(p + 80, h->previous_block);
+	put64(p + 88, (uint64_t)h->tree.n);
+	memcpy(p + 96, h->root, HASH_SIZE);
+	memcpy(p + 128, h->tree.at, hashes);
+	put64(p + 128 + hashes, hash64(p, 128 + hashes));
+	buf_add(out, p, h->size);
+}
+
+const char *segment_header_decode(
+    struct segment_header *h, const unsigned char *p, size_t n)
+{
+	static const char lost[] = "no segment header where one must be";
+
+	h->size = 0;
+	if (n < 136 || get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0)
+		return lost;
+	uint32_t size = get32(p + 4) + 8;
+	uint64_t before = get64(p + 88);
+	size_t hashes = merkle_count(before) * HASH_SIZE;
+	if (before >= SEQ_MAX || size != 136 + hashes || size > n)
+		return lost;
+	if (get64(p + size - 8) != hash64(p, size - 8))
+		return "checksum of the segment header does not match";
+	h->flags = get32(p + 20);
+	if (h->flags == SEGMENT_EXTRACT)
+		return "an extract (evcat -o zst of a part) is no segment of a log";
+	if (get32(p + 16) != 1 || h->flags != 0)
+		return "unknown version or flags: written by a newer evlog";
+	memcpy(h->log_id, p + 24, LOG_ID_SIZE);
+	h->first_seq = get64(p + 40);
+	h->epoch = get64(p + 48);
+	h->last_logtime = (int64_t)get64(p + 56);
+	h->previous = get64(p + 64);
+	h->previous_size = get64(p + 72);
+	h->previous_block = get64(p + 80);
+	h->tree.n = before;
+	memcpy(h->root, p + 96, HASH_SIZE);
+	memcpy(h->tree.at, p + 128, hashes);
+	if (h->first_seq != before + 1)
+		return "impossible values in the segment header";
+	h->size = size;
+	return NULL;
+}
+
+int segment_damaged(const struct segment *s, uint64_t offset, uint64_t seq,
+    uint64_t last_seq, const char *reason, evlog_error *err)
+{
+	char range[64];
+
+	if (last_seq)
+		snprintf(
+		    range, sizeof range, "events %" PRIu64 " to %" PRIu64, seq, last_seq);
+	else
+		snprintf(range, sizeof range, "events from %" PRIu64 " on", seq);
+	error_set(err, EVLOG_EDAMAGED, "%s: damaged at byte %" PRIu64 " (%s): %s",
+	    s->path, offset, range, reason);
+	if (err)
+		snprintf(err->reason, sizeof err->reason, "%s", reason);
+	return EVLOG_EDAMAGED;
+}
+
+static int open_regular(
+    struct segment *s, int dir_fd, const char *name, bool writable, evlog_error *err)
+{
+	struct stat st;
+	int flags = (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+
+	s->fd = openat(dir_fd, name, flags);
+	if (s->fd < 0 || fstat(s->fd, &st) < 0)
+		return error_sys(err, "%s", s->path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, EVLOG_EDAMAGED, "%s: not a regular file", s->path);
+	return 0;
+}
+
+static int header_read(struct segment *s, evlog_error *err)
+{
+	unsigned char p[SEGMENT_HEADER_MAX];
+	ssize_t n = file_pread(s->fd, p, sizeof p, 0);
+
+	if (n < 0)
+		return error_sys(err, "%s", s->path);
+	const char *why = segment_header_decode(&s->header, p, (size_t)n);
+	if (!why && s->header.first_seq != s->first_seq) {
+		why = "the segment header is of another segment";
+		s->header.size = 0;
+	}
+	return why ? segment_damaged(s, 0, s->first_seq, 0, why, err) : 0;
+}
+
+int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_seq,
+    bool writable, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	size_t n = strlen(dir) + 1 + SEGMENT_NAME_SIZE;
+
+	*s = (struct segment){.fd = -1, .first_seq = first_seq};
+	s->path = malloc(n);
+	if (!s->path)
+		return error_memory(err);
+	segment_name(name, first_seq);
+	snprintf(s->path, n, "%s/%s", dir, name);
+	int r = open_regular(s, dir_fd, name, writable, err);
+	if (!r)
+		r = header_read(s, err);
+	if (r && r != EVLOG_EDAMAGED) {
+		int keep = errno;
+		segment_close(s);
+		errno = keep;
+	}
+	return r;
+}
+
+void segment_close(struct segment *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	buf_free(&s->window);
+	free(s->path);
+	s->path = NULL;
+	s->fd = -1;
+}
+
+int segment_bytes(struct segment *s, uint64_t offset, size_t n, size_t ahead,
+    const char **p, evlog_error *err)
+{
+	uint64_t end = s->window_at + s->window.len;
+
+	*p = NULL;
+	if (offset < s->window_at || offset + n > end) {
+		size_t want = n + ahead;
+		s->window.len = 0;
+		if (!buf_reserve(&s->window, want))
+			return error_memory(err);
+		ssize_t got = file_pread(s->fd, s->window.p, want, offset);
+		if (got < 0)
+			return error_sys(err, "%s", s->path);
+		s->window_at = offset;
+		s->window.len = (size_t)got;
+		if ((size_t)got < n)
+			return 0;
+	}
+	*p = s->window.p + (offset - s->window_at);
+	return 0;
+}
+
+static int block_bad(
+    const struct segment *s, uint64_t offset, const char *why, evlog_error *err)
+{
+	error_set(err, EVLOG_EDAMAGED, "%s: damaged at byte %" PRIu64 ": %s", s->path,
+	    offset, why);
+	if (err)
+		snprintf(err->reason, sizeof err->reason, "%s", why);
+	return EVLOG_EDAMAGED;
+}
+
+int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahead,
+    struct block *b, evlog_error *err)
+{
+	const char *p, *why;
+	int r;
+
+	if (limit < offset || limit - offset < BLOCK_HEADER)
+		return block_bad(s, offset, "too short for a block header", err);
+	if ((r = segment_bytes(s, offset, BLOCK_HEADER, ahead, &p, err)) != 0)
+		return r;
+	if (!p)
+		return block_bad(s, offset, "the file ends in a block header", err);
+	uint32_t size = block_header_size((const unsigned char *)p);
+	if (!size || size > limit - offset)
+		return block_bad(s, offset, "no block header where one must be", err);
+	if (size > BLOCK_HEADER) {
+		if ((r = segment_bytes(s, offset, size, ahead, &p, err)) != 0)
+			return r;
+		if (!p)
+			return block_bad(
+			    s, offset, "the file ends in a block header", err);
+	}
+	why = block_header_read(b, (const unsigned char *)p, size);
+	b->offset = offset;
+	if (!why && memcmp(b->log_id, s->header.log_id, LOG_ID_SIZE) != 0 &&
+	    s->header.size)
+		why = "the block is of another log";
+	if (!why && b->segment != s->first_seq)
+		why = "the block is of another segment";
+	if (!why && block_end(b) > limit)
+		why = "the block is cut off";
+	return why ? block_bad(s, offset, why, err) : 0;
+}
+
+int segment_unpack(struct segment *s, struct block_codec *c, const struct block *b,
+    struct buf *lines, evlog_error *err)
+{
+	const char *p, *why;
+	bool failed = false;
+	uint64_t at = b->offset + b->header_size;
+
+	int r = segment_bytes(s, at, b->packed_size, BLOCK_HEADER + 512, &p, err);
+	if (r)
+		return r;
+	why = p ? block_unpack(c, b, p, lines, &failed) : "the file ends in a block";
+	if (failed)
+		return error_memory(err);
+	if (why)
+		return segment_damaged(s, at, b->first_seq, block_last_seq(b), why, err);
+	return 0;
+}

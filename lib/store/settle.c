@@ -1,0 +1,301 @@
+/*
+ * settle.c - what a dead writer left, sorted out under the lock before the next append:
+ * torn, damaged, or whole commits that head did not learn of.
+ *
+ * The rules are those of evlog(5), "Torn or damaged".  D is the most that anything
+ * attests as durable, X the first byte that does not parse.  X < D: damaged, nothing
+ * is changed.  X >= D: torn; kept aside, then cut.  Whole commits between are kept:
+ * written again and synced, since their writer may have died between a failed sync
+ * and its report.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "store/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COPY (256u << 10)
+
+static bool next_exists(struct evlog_writer *w)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct stat st;
+
+	if (w->log.head.tree.n + 1 == w->log.head.segment)
+		return false;
+	segment_name(name, w->log.head.tree.n + 1);
+	return fstatat(w->log.dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Head as a segment's header alone tells it. */
+static void head_from_segment(struct evlog_writer *w)
+{
+	struct head *h = &w->log.head;
+	const struct segment_header *s = &w->seg.header;
+
+	memcpy(h->log_id, s->log_id, LOG_ID_SIZE);
+	h->epoch = s->epoch;
+	h->segment = s->first_seq;
+	h->committed = h->durable = s->size;
+	h->last_block = 0;
+	h->last_logtime = s->last_logtime;
+	h->tree = s->tree;
+	h->flags = 0;
+	memcpy(h->root, s->root, HASH_SIZE);
+}
+
+/* Copies [from, size) of the segment aside, durably. */
+static int tail_aside(struct evlog_writer *w, uint64_t from, uint64_t size, char *aside,
+    size_t aside_size, evlog_error *err)
+{
+	int fd = -1, r = 0;
+	const char *p;
+
+	for (int i = 0; i < 1000 && fd < 0; i++) {
+		int n = snprintf(aside, aside_size, "torn-%016" PRIu64 "-%" PRIu64,
+		    w->seg.first_seq, from);
+		if (i)
+			snprintf(aside + n, aside_size - (size_t)n, ".%d", i);
+		fd = openat(w->log.dir_fd, aside,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+		if (fd < 0 && errno != EEXIST)
+			break;
+	}
+	if (fd < 0)
+		return error_sys(err, "%s/%s", w->log.path, aside);
+	for (uint64_t at = from; at < size && !r;) {
+		size_t n = size - at < COPY ? (size_t)(size - at) : COPY;
+		r = segment_bytes(&w->seg, at, n, 0, &p, err);
+		if (!r && (!p || file_pwrite(fd, p, n, at - from) < 0))
+			r = error_sys(err, "%s/%s", w->log.path, aside);
+		at += n;
+	}
+	if (!r && (file_sync(fd) < 0 || fsync(w->log.dir_fd) < 0))
+		r = error_sys(err, "%s/%s", w->log.path, aside);
+	close(fd);
+	return r;
+}
+
+static int segment_cut(struct evlog_writer *w, uint64_t size, evlog_error *err)
+{
+	if (ftruncate(w->seg.fd, (off_t)size) < 0 || fsync(w->seg.fd) < 0)
+		return error_sys(err, "%s", w->seg.path);
+	w->seg.window.len = 0;
+	return 0;
+}
+
+/* Writes [from, to) again with the same bytes, and syncs. */
+static int rewrite(struct evlog_writer *w, uint64_t from, uint64_t to, evlog_error *err)
+{
+	const char *p;
+
+	for (uint64_t at = from; at < to;) {
+		size_t n = to - at < COPY ? (size_t)(to - at) : COPY;
+		int r = segment_bytes(&w->seg, at, n, 0, &p, err);
+		if (r)
+			return r;
+		if (!p || file_pwrite(w->seg.fd, p, n, at) < 0)
+			return error_sys(err, "%s", w->seg.path);
+		at += n;
+	}
+	if (file_sync(w->seg.fd) < 0)
+		return error_sys(err, "%s", w->seg.path);
+	return 0;
+}
+
+/* The segment's header is bad.  A creation that broke off left no more than that. */
+static int header_bad(struct evlog_writer *w, bool attested, evlog_error *err)
+{
+	struct stat st;
+	char aside[80];
+	evlog_error keep = err ? *err : (evlog_error){0};
+
+	if (fstat(w->seg.fd, &st) < 0)
+		return error_sys(err, "%s", w->seg.path);
+	if (attested || st.st_size > (off_t)SEGMENT_HEADER_MAX) {
+		if (err)
+			*err = keep;
+		return EVLOG_EDAMAGED;
+	}
+	int r = tail_aside(w, 0, (uint64_t)st.st_size, aside, sizeof aside, err);
+	if (r)
+		return r;
+	char name[SEGMENT_NAME_SIZE];
+	segment_name(name, w->seg.first_seq);
+	if (unlinkat(w->log.dir_fd, name, 0) < 0)
+		return error_sys(err, "%s", w->seg.path);
+	snprintf(w->notice, sizeof w->notice,
+	    "%.200s: an unfinished segment was taken away; its bytes are in %s",
+	    w->log.path, aside);
+	segment_close(&w->seg);
+	return 0;
+}
+
+static int tail_settle(
+    struct evlog_writer *w, struct tail *t, uint64_t durable, evlog_error *err)
+{
+	struct head *h = &w->log.head;
+	char aside[80];
+
+	if (t->attested > durable)
+		durable = t->attested;
+	if (t->size < durable)
+		return segment_damaged(&w->seg, t->size, h->tree.n + 1, 0,
+		    "the file is shorter than what was synced", err);
+	if (t->parsed < durable || (t->parsed < t->size && t->full_length))
+		return segment_damaged(&w->seg, t->parsed, t->tree.n + 1, 0, t->why, err);
+	int r = 0;
+	if (t->end > h->committed)
+		r = rewrite(w, h->committed, t->end, err);
+	if (!r && t->end < t->size) {
+		r = tail_aside(w, t->end, t->size, aside, sizeof aside, err);
+		h->epoch = t->epoch + 1;
+		if (!r)
+			r = segment_cut(w, t->end, err);
+		if (!r)
+			snprintf(w->notice, sizeof w->notice,
+			    "%.200s: %" PRIu64
+			    " bytes of an unfinished append were cut off; "
+			    "they are in %s%s",
+			    w->log.path, t->size - t->end, aside,
+			    memcmp(h->boot_id, w->boot_id, 16) == 0
+				? ""
+				: " (after a power cut, one acknowledged commit may be "
+				  "affected)");
+	}
+	if (r)
+		return r;
+	h->committed = h->durable = t->end;
+	h->last_block = t->last_block;
+	h->last_logtime = t->last_logtime;
+	h->tree = t->tree;
+	memcpy(h->root, t->root, HASH_SIZE);
+	return 0;
+}
+
+/* Settles the segment that w->log.head names, from head.committed on. */
+static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *err)
+{
+	const struct head *h = &w->log.head;
+	struct tail t = {.end = h->committed,
+	    .last_block = h->last_block,
+	    .last_logtime = h->last_logtime,
+	    .epoch = h->epoch,
+	    .tree = h->tree};
+
+	memcpy(t.root, h->root, HASH_SIZE);
+	int r = tail_scan(&w->seg, w->codec, w->sha, &t, err);
+	return r ? r : tail_settle(w, &t, durable, err);
+}
+
+/* A segment behind the one that head knows: its creation, or commits in it. */
+static int successor_settle(struct evlog_writer *w, evlog_error *err)
+{
+	uint64_t seq = w->log.head.tree.n + 1;
+	unsigned char id[LOG_ID_SIZE];
+
+	memcpy(id, w->log.head.log_id, LOG_ID_SIZE);
+	segment_close(&w->seg);
+	int r = segment_open(&w->seg, w->log.dir_fd, w->log.path, seq, true, err);
+	if (r == EVLOG_EDAMAGED && w->seg.fd >= 0)
+		return header_bad(w, false, err);
+	if (r)
+		return r;
+	if (memcmp(w->seg.header.log_id, id, LOG_ID_SIZE) != 0 ||
+	    memcmp(w->seg.header.root, w->log.head.root, HASH_SIZE) != 0)
+		return segment_damaged(
+		    &w->seg, 0, seq, 0, "the segment does not continue the log", err);
+	head_from_segment(w);
+	return active_settle(w, w->log.head.committed, err);
+}
+
+/* No record of head is whole: the last segment's header is where to begin. */
+static int head_recover(struct evlog_writer *w, uint64_t *durable, evlog_error *err)
+{
+	struct stat st;
+	struct block b;
+	uint64_t found;
+
+	int r = log_list(&w->log, err);
+	if (r)
+		return r;
+	if (w->log.n == 0)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: head is damaged and there is no segment", w->log.path);
+	segment_close(&w->seg);
+	r = segment_open(&w->seg, w->log.dir_fd, w->log.path,
+	    w->log.segments[w->log.n - 1], true, err);
+	if (r)
+		return r;
+	w->log.head = (struct head){0};
+	head_from_segment(w);
+	*durable = w->seg.header.size;
+	if (fstat(w->seg.fd, &st) < 0)
+		return error_sys(err, "%s", w->seg.path);
+	r = tail_resync(&w->seg, *durable, (uint64_t)st.st_size, &b, &found, err);
+	if (!r && found == (uint64_t)st.st_size && found > *durable)
+		return segment_damaged(&w->seg, *durable, w->seg.first_seq, 0,
+		    "head is lost and no block tells how far the log went", err);
+	snprintf(w->notice, sizeof w->notice,
+	    "%.200s: head was lost or damaged; it was made anew from the segments",
+	    w->log.path);
+	return r;
+}
+
+/* Whether anything but the plain state was found. */
+static bool is_settled(const struct evlog_writer *w, uint64_t size)
+{
+	const struct head *h = &w->log.head;
+
+	return w->log.state == HEAD_WHOLE && size == h->committed &&
+	       (h->durable == h->committed || memcmp(h->boot_id, w->boot_id, 16) == 0);
+}
+
+int settle(struct evlog_writer *w, evlog_error *err)
+{
+	struct head *h = &w->log.head;
+	struct stat st;
+	uint64_t durable = 0;
+
+	int r = head_read(w->log.head_fd, h, &w->log.state, false, w->log.path, err);
+	if (r)
+		return r;
+	if (w->log.state == HEAD_LOST) {
+		r = head_recover(w, &durable, err);
+	} else {
+		r = segment_ensure(w, err);
+		durable = h->committed;
+	}
+	if (r)
+		return r;
+	if (fstat(w->seg.fd, &st) < 0)
+		return error_sys(err, "%s", w->seg.path);
+	if (h->flags & HEAD_POISONED)
+		return next_exists(w) ? successor_settle(w, err) : 0;
+	bool plain = is_settled(w, (uint64_t)st.st_size);
+	if (!plain && h->durable < h->committed &&
+	    memcmp(h->boot_id, w->boot_id, 16) != 0) {
+		/* --no-sync, and a power cut: the segment's header is the last sure thing
+		 */
+		durable = h->durable;
+		head_from_segment(w);
+	}
+	if (!plain)
+		r = active_settle(w, durable, err);
+	bool more = !r && next_exists(w);
+	while (!r && next_exists(w)) {
+		r = successor_settle(w, err);
+		if (!r && w->seg.fd < 0)
+			r = segment_ensure(w, err);
+	}
+	if (r || (plain && !more))
+		return r;
+	if (w->log.state == HEAD_LOST) /* both records */
+		r = head_commit(w, !w->o.no_sync, err);
+	return r ? r : head_commit(w, !w->o.no_sync, err);
+}

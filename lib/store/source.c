@@ -1,0 +1,233 @@
+/* source.c - one operand of a stream: a log, or a file of events. */
+#include "store/source.h"
+#include "base/error.h"
+#include "json/scan.h"
+
+#include <sys/stat.h>
+
+#define GATHER (128u << 10)
+
+static struct bounds bounds_of(const struct evlog_selection *sel)
+{
+	struct bounds b = {.from = sel->from,
+	    .to = sel->to,
+	    .since = EVLOG_TIME_MIN,
+	    .until = EVLOG_TIME_MAX,
+	    .event_since = EVLOG_TIME_MIN,
+	    .event_until = EVLOG_TIME_MAX};
+
+	if (sel->event_time) {
+		b.event_since = sel->since;
+		b.event_until = sel->until;
+	} else {
+		b.since = sel->since;
+		b.until = sel->until;
+	}
+	return b;
+}
+
+int source_open(struct source *s, const char *path, const struct evlog_selection *sel,
+    uint64_t from, uint64_t to, evlog_error *err)
+{
+	struct bounds b = bounds_of(sel);
+	struct stat st;
+
+	*s = (struct source){.path = path, .sel = sel};
+	spool_init(&s->spool);
+	select_init(&s->select, sel);
+	if (from > b.from)
+		b.from = from;
+	if (to && (!b.to || to < b.to))
+		b.to = to;
+	bool directory =
+	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	s->spooled = sel->reverse && (!directory || sel->salvage);
+	if (!directory)
+		return evlog_input_open(&s->input, path, LINE_MAX_BYTES, err);
+	s->select.stamps = false; /* the reader sees to it */
+	return log_reader_open(
+	    &s->log, path, &b, sel->reverse && !s->spooled, sel->salvage, err);
+}
+
+void source_close(struct source *s)
+{
+	log_reader_close(s->log);
+	evlog_input_close(s->input);
+	buf_free(&s->gathered);
+	spool_free(&s->spool);
+	select_free(&s->select);
+}
+
+/* ---- Files ---- */
+
+/* Whether one line of a file is an event, as far as a reader must know. */
+static int line_check(struct source *s, const char *line, size_t len, evlog_error *err)
+{
+	struct json_text value;
+	struct json_fault fault = {0};
+	uint64_t at = evlog_input_line(s->input);
+	const char *name = evlog_input_name(s->input);
+
+	if (!json_scan(line, len, &value, NULL, &fault)) {
+		if (!fault.reason)
+			return error_memory(err);
+		return error_at(err, name, at, fault.offset + 1, "%s", fault.reason);
+	}
+	if (json_type_of(value) != JSON_OBJECT)
+		return error_at(err, name, at, (uint64_t)(value.p - line) + 1,
+		    "an event is a JSON object");
+	return 0;
+}
+
+static bool is_blank(const char *line, size_t len)
+{
+	while (len && (*line == ' ' || *line == '\t' || *line == '\r')) {
+		line++;
+		len--;
+	}
+	return len == 0;
+}
+
+/* Reads lines until there are enough or the input pauses.  An error waits until what
+ * came before it has been delivered. */
+static int file_gather(struct source *s, struct evlog_lines *lines, evlog_error *err)
+{
+	const char *line;
+	size_t len;
+	int r = 0;
+
+	s->gathered.len = 0;
+	while (s->gathered.len < GATHER) {
+		int wait = s->gathered.len ? 0 : s->wait_ms;
+		r = evlog_input_next(s->input, wait, &line, &len, err);
+		if (r == 0 && is_blank(line, len))
+			continue;
+		if (r == 0)
+			r = line_check(s, line, len, err);
+		if (r == EVLOG_EDATA && err->line && s->sel->salvage) {
+			if (s->verdict.code == 0)
+				s->verdict = *err;
+			continue;
+		}
+		if (r)
+			break;
+		buf_add(&s->gathered, line, len);
+		buf_putc(&s->gathered, '\n');
+		if (s->gathered.failed)
+			return error_memory(err);
+	}
+	s->wait_ms = 0;
+	*lines = (struct evlog_lines){s->gathered.p, s->gathered.len};
+	if (s->gathered.len == 0)
+		return r;
+	if (r < 0)
+		s->failure = *err;
+	return 0;
+}
+
+/* ---- Either ---- */
+
+static int lines_next(struct source *s, struct evlog_lines *lines, evlog_error *err)
+{
+	if (s->log)
+		return log_reader_next(s->log, lines, err);
+	if (s->failure.code) {
+		*err = s->failure;
+		s->failure.code = 0;
+		return err->code;
+	}
+	return file_gather(s, lines, err);
+}
+
+static int forward_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+{
+	while (!select_lines(&s->select, &s->rest, run)) {
+		int r = lines_next(s, &s->rest, err);
+		if (r)
+			return r;
+	}
+	return s->select.failed ? error_memory(err) : 0;
+}
+
+/* Everything into the spool, then out of it from its end. */
+static int spooled_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+{
+	struct evlog_lines lines;
+	struct view line;
+
+	while (!s->drained) {
+		int r = forward_next(s, &lines, err);
+		if (r == EVLOG_END)
+			s->drained = true;
+		else if (r)
+			return r;
+		else if (spool_add(&s->spool, lines.p, lines.len) < 0)
+			return error_sys(err, "temporary file");
+	}
+	int r = spool_take_last(&s->spool, &line);
+	if (r < 0)
+		return error_sys(err, "temporary file");
+	*run = (struct evlog_lines){line.p, line.len};
+	return r;
+}
+
+static struct evlog_lines last_line(struct evlog_lines *lines)
+{
+	const char *nl = memrchr(lines->p, '\n', lines->len - 1);
+	const char *start = nl ? nl + 1 : lines->p;
+	struct evlog_lines line = {start, (size_t)(lines->p + lines->len - start)};
+
+	lines->len = (size_t)(start - lines->p);
+	return line;
+}
+
+static int reverse_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+{
+	struct evlog_event event;
+
+	for (;;) {
+		while (s->rest.len) {
+			struct evlog_lines line = last_line(&s->rest);
+			*run = line;
+			if (evlog_lines_take(&line, &event) &&
+			    select_event(&s->select, &event))
+				return s->select.failed ? error_memory(err) : 0;
+		}
+		int r = log_reader_next(s->log, &s->rest, err);
+		if (r)
+			return r;
+	}
+}
+
+int source_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+{
+	int r;
+
+	if (s->spooled)
+		r = spooled_next(s, run, err);
+	else if (s->sel->reverse)
+		r = reverse_next(s, run, err);
+	else
+		r = forward_next(s, run, err);
+	s->ended = r == EVLOG_END;
+	return r;
+}
+
+int source_refresh(struct source *s, evlog_error *err)
+{
+	if (!s->log || log_reader_finished(s->log))
+		return 0;
+	int r = log_reader_refresh(s->log, err);
+	if (!r)
+		s->ended = false;
+	return r;
+}
+
+int source_verdict(const struct source *s, evlog_error *err)
+{
+	if (s->log)
+		return log_reader_verdict(s->log, err);
+	if (s->verdict.code)
+		*err = s->verdict;
+	return s->verdict.code;
+}

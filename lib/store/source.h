@@ -1,0 +1,43 @@
+/* source.h - one operand of a stream: a log, or a file of events, either way. */
+#ifndef STORE_SOURCE_H
+#define STORE_SOURCE_H
+
+#include "base/spool.h"
+#include "event/select.h"
+#include "store/reader.h"
+
+#define LINE_MAX_BYTES ((size_t)1 << 30)
+
+struct source {
+	const char *path;
+	const struct evlog_selection *sel;
+	struct select select;
+	struct log_reader *log; /* or */
+	evlog_input *input;
+	struct buf gathered;	 /* lines of a file */
+	struct spool spool;	 /* a file read backwards */
+	bool spooled, drained;	 /* ... through the spool; all of it is in there */
+	struct evlog_lines rest; /* read and not yet looked at */
+	struct evlog_lines run;	 /* wanted, and not yet delivered (merge) */
+	bool ended;
+	int wait_ms;	     /* how long the next read of a pipe may wait */
+	evlog_error failure; /* comes after what was gathered; code 0: none */
+	evlog_error verdict; /* of a salvaged file */
+};
+
+/* Opens a log directory, or anything evlog_input_open takes.  `to` and `from`, if not
+ * 0, narrow the selection. */
+int source_open(struct source *s, const char *path, const struct evlog_selection *sel,
+    uint64_t from, uint64_t to, evlog_error *err);
+
+/* The next wanted lines; backwards, one at a time.  0, EVLOG_END, EVLOG_WAIT, error. */
+int source_next(struct source *s, struct evlog_lines *run, evlog_error *err);
+
+/* Looks for what came since EVLOG_END. */
+int source_refresh(struct source *s, evlog_error *err);
+
+/* What went wrong without ending the reading. */
+int source_verdict(const struct source *s, evlog_error *err);
+void source_close(struct source *s);
+
+#endif

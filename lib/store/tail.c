@@ -1,0 +1,182 @@
+/*
+ * tail.c - what stands at the end of a segment, behind what is known to be good.
+ *
+ * Used where head cannot be trusted to know the end: by a writer that settles what a
+ * dead one left, and by a reader after a reboot or with a damaged head.
+ */
+#include "base/error.h"
+#include "store/log.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define SECTOR 512
+#define SEARCH (256u << 10)
+
+/* Whether an aligned sector inside [from, to) is all zero: unwritten after a crash. */
+static int zero_sector(
+    struct segment *seg, uint64_t from, uint64_t to, bool *zero, evlog_error *err)
+{
+	static const char none[SECTOR];
+	const char *p;
+
+	*zero = false;
+	for (uint64_t at = (from + SECTOR - 1) / SECTOR * SECTOR; at + SECTOR <= to;
+	     at += SECTOR) {
+		int r = segment_bytes(seg, at, SECTOR, SEARCH, &p, err);
+		if (r)
+			return r;
+		if (p && memcmp(p, none, SECTOR) == 0)
+			*zero = true;
+	}
+	/* the sectors that the range shares with its neighbours, as far as they are its
+	 */
+	const char *head, *tail;
+	uint64_t first = (from + SECTOR - 1) / SECTOR * SECTOR,
+		 last = to / SECTOR * SECTOR;
+	if (first > from && first <= to && first - from >= 64) {
+		int r = segment_bytes(seg, from, (size_t)(first - from), 0, &head, err);
+		if (r)
+			return r;
+		*zero |= head && memcmp(head, none, (size_t)(first - from)) == 0;
+	}
+	if (last < to && last >= from && to - last >= 64) {
+		int r = segment_bytes(seg, last, (size_t)(to - last), 0, &tail, err);
+		if (r)
+			return r;
+		*zero |= tail && memcmp(tail, none, (size_t)(to - last)) == 0;
+	}
+	return 0;
+}
+
+int tail_resync(struct segment *seg, uint64_t offset, uint64_t limit, struct block *b,
+    uint64_t *found, evlog_error *err)
+{
+	const char *p;
+
+	while (offset < limit && limit - offset >= BLOCK_HEADER) {
+		size_t n = limit - offset < SEARCH ? (size_t)(limit - offset) : SEARCH;
+		int r = segment_bytes(seg, offset, n, 0, &p, err);
+		if (r)
+			return r;
+		if (!p)
+			break;
+		const char *tag = memmem(p, n, "evlogBLK", 8);
+		if (!tag) {
+			offset += n > 16 ? n - 15 : n;
+			continue;
+		}
+		uint64_t at = offset + (uint64_t)(tag - p);
+		if (at >= offset + 8) {
+			evlog_error ignored;
+			r = segment_block(seg, at - 8, limit, 0, b, &ignored);
+			if (r == 0) {
+				*found = at - 8;
+				return 0;
+			}
+			if (r != EVLOG_EDAMAGED)
+				return segment_block(seg, at - 8, limit, 0, b, err);
+		}
+		offset = at + 1;
+	}
+	*found = limit;
+	return 0;
+}
+
+/* One block at t->parsed: header, data, and that it continues the log.
+ * EVLOG_EDAMAGED with the reason where it does not. */
+static int tail_block(struct segment *seg, struct block_codec *c, struct sha256 *s,
+    struct tail *t, struct merkle *tree, struct buf *lines, struct block *b,
+    evlog_error *err)
+{
+	unsigned char root[HASH_SIZE];
+
+	int r = segment_block(seg, t->parsed, t->size, SEARCH, b, err);
+	if (r)
+		return r;
+	if (b->first_seq != tree->n + 1 || b->epoch < t->epoch)
+		return error_set(
+		    err, EVLOG_EDAMAGED, "the block does not continue the log");
+	if ((r = segment_unpack(seg, c, b, lines, err)) != 0)
+		return r;
+	if (!s) {
+		tree->n += b->count;
+		return 0;
+	}
+	if (merkle_add_lines(tree, s, lines->p, lines->len) < 0 ||
+	    merkle_root(tree, s, root) < 0)
+		return error_memory(err);
+	if (tree->n != block_last_seq(b) || memcmp(root, b->root, HASH_SIZE) != 0)
+		return error_set(err, EVLOG_EDAMAGED, "the block's root does not match");
+	return 0;
+}
+
+static int tail_bad(
+    struct segment *seg, struct tail *t, const char *why, evlog_error *err)
+{
+	struct block b;
+	uint64_t at = t->parsed;
+	bool zero = false;
+	evlog_error ignored;
+
+	snprintf(t->why, sizeof t->why, "%.127s", why);
+	if (segment_block(seg, at, t->size, 0, &b, &ignored) == 0) {
+		int r = zero_sector(seg, at, block_end(&b), &zero, err);
+		if (r)
+			return r;
+		t->full_length = !zero;
+	}
+	for (;;) {
+		int r = tail_resync(seg, at, t->size, &b, &at, err);
+		if (r)
+			return r;
+		if (at >= t->size)
+			return 0;
+		if (!(b.flags & BLOCK_UNSYNCED) && b.synced_upto > t->attested)
+			t->attested = b.synced_upto;
+		at += b.header_size;
+	}
+}
+
+int tail_scan(struct segment *seg, struct block_codec *c, struct sha256 *s,
+    struct tail *t, evlog_error *err)
+{
+	struct merkle tree = t->tree;
+	struct buf lines = {0};
+	struct block b;
+	struct stat st;
+	int r = 0;
+
+	if (fstat(seg->fd, &st) < 0)
+		return error_sys(err, "%s", seg->path);
+	t->size = (uint64_t)st.st_size;
+	t->parsed = t->end;
+	t->full_length = false;
+	seg->window.len = 0;
+	while (!r && t->parsed < t->size) {
+		evlog_error why;
+		r = tail_block(seg, c, s, t, &tree, &lines, &b, &why);
+		if (r == EVLOG_EDAMAGED) {
+			r = tail_bad(seg, t, why.reason, err);
+			break;
+		}
+		if (r) {
+			if (err)
+				*err = why;
+			break;
+		}
+		t->parsed = block_end(&b);
+		if (!(b.flags & BLOCK_UNSYNCED) && b.synced_upto > t->attested)
+			t->attested = b.synced_upto;
+		if (!(b.flags & BLOCK_COMMIT))
+			continue;
+		t->end = t->parsed;
+		t->last_block = b.offset;
+		t->last_logtime = b.last_logtime;
+		t->epoch = b.epoch;
+		t->tree = tree;
+		memcpy(t->root, b.root, HASH_SIZE);
+	}
+	buf_free(&lines);
+	return r;
+}

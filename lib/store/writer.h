@@ -1,0 +1,82 @@
+/* writer.h - the writer's parts: creating, settling, rolling, deduplicating. */
+#ifndef STORE_WRITER_H
+#define STORE_WRITER_H
+
+#include "event/intake.h"
+#include "store/log.h"
+
+/* One event that waits for its commit; offsets into raw. */
+struct pending {
+	size_t offset, len; /* with stamp and newline */
+	int64_t time;
+	uint64_t seq; /* replica */
+	int64_t logtime;
+	const char *name;
+	uint64_t line_no;
+};
+
+struct dedup;
+
+struct evlog_writer {
+	struct evlog_writer_options o;
+	struct log log;
+	struct segment seg; /* the active one; fd -1: not open */
+	struct intake intake;
+	char *source;	     /* the default one */
+	struct buf raw;	     /* lines with room for their stamps */
+	struct buf rejected; /* what dedup refused */
+	struct pending *at;
+	size_t n, cap;
+	struct block_codec *codec;
+	struct sha256 *sha;
+	struct dedup *dedup;
+	unsigned char boot_id[16];
+	bool locked, met; /* met: the expectation has been checked, and held */
+	char notice[512]; /* what settling did */
+};
+
+/* Makes a new log in a temporary directory and renames it into place, so that no
+ * other process ever sees half of one.  0 too if somebody else was faster. */
+int log_create(const char *path, bool no_sync, evlog_error *err);
+
+/* Head's first record of a log without one that can be read. */
+int head_create(struct evlog_writer *w, evlog_error *err);
+
+/* With the lock held: reads head, and brings the log into a state that can be appended
+ * to.  EVLOG_EDAMAGED: nothing was changed. */
+int settle(struct evlog_writer *w, evlog_error *err);
+
+/* With the lock held: makes a new segment behind head.committed and the active one. */
+int segment_roll(struct evlog_writer *w, evlog_error *err);
+
+/* Writes a new segment's file in dir_fd: header, sync, sync of the directory. */
+int segment_create(int dir_fd, const char *dir, struct segment_header *h, bool no_sync,
+    evlog_error *err);
+
+/* Next generation of head, from w->log.head. */
+int head_commit(struct evlog_writer *w, bool sync, evlog_error *err);
+
+/* Opens w->seg at the segment that head names, or checks that it still is the one. */
+int segment_ensure(struct evlog_writer *w, evlog_error *err);
+
+/* ---- Deduplication ---- */
+
+struct dedup *dedup_new(uint64_t window);
+void dedup_free(struct dedup *d);
+
+/* Takes in the events of the log that it has not seen, up to `last`. */
+int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, struct sha256 *sha,
+    evlog_error *err);
+
+enum dedup_verdict { DEDUP_NEW, DEDUP_SAME, DEDUP_CONFLICT };
+
+/* Asks for a line (stamped or not), and remembers it if it is new. */
+int dedup_ask(struct dedup *d, const char *line, size_t len, struct sha256 *sha,
+    enum dedup_verdict *verdict, evlog_error *err);
+
+/* Forgets what was asked since the last call of this or of dedup_catch_up: the commit
+ * that was to hold it failed.  Or keeps it: the log now ends at `last`. */
+void dedup_keep(struct dedup *d, uint64_t last);
+void dedup_forget(struct dedup *d);
+
+#endif
