@@ -391,6 +391,14 @@ void cli_select_check(const struct evlog_selection *sel)
 		cli_usage("--event-time goes with --since or --until");
 }
 
+void cli_select_free(struct evlog_selection *sel)
+{
+	free(sel->type);
+	free(sel->subject);
+	free(sel->source);
+	free(sel->id);
+}
+
 /* ---- Progress ---- */
 
 void cli_progress(const evlog_stream *s, uint64_t events)

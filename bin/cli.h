@@ -111,6 +111,8 @@ bool cli_select(struct evlog_selection *sel, int id, const char *arg);
 /* Checks that the selection makes sense; ends the program if not. */
 void cli_select_check(const struct evlog_selection *sel);
 
+void cli_select_free(struct evlog_selection *sel);
+
 uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max);
 double cli_real(const char *option, const char *text);
 

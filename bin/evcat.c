@@ -241,9 +241,6 @@ int main(int argc, char **argv)
 	evlog_stream_close(s);
 	evlog_packer_free(c.packer);
 	free(c.text);
-	free(sel.type);
-	free(sel.subject);
-	free(sel.source);
-	free(sel.id);
+	cli_select_free(&sel);
 	return cli_end(status);
 }

@@ -96,7 +96,13 @@ static bool step_find(struct view step, struct json_text in, struct json_text *f
 bool json_path_find(
     const struct json_path *path, struct json_text value, struct json_text *found)
 {
-	for (size_t i = 0; i < path->n; i++)
+	return json_path_find_from(path, 0, value, found);
+}
+
+bool json_path_find_from(const struct json_path *path, size_t from,
+    struct json_text value, struct json_text *found)
+{
+	for (size_t i = from; i < path->n; i++)
 		if (!step_find(path->step[i], value, &value))
 			return false;
 	*found = value;

@@ -20,6 +20,10 @@ int json_path_parse(struct json_path **path, const char *text, evlog_error *err)
 bool json_path_find(
     const struct json_path *path, struct json_text value, struct json_text *found);
 
+/* The same for the path without its first `from` steps. */
+bool json_path_find_from(const struct json_path *path, size_t from,
+    struct json_text value, struct json_text *found);
+
 /* The top-level member of an event; its names are unique, so the first counts. */
 bool json_top_find(struct json_text object, struct view name, struct json_text *found);
 

@@ -1,0 +1,147 @@
+/* evdiff - compare two logs, or two states. */
+#include "cli.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum { BY_ID = CLI_OWN };
+
+static const struct cli_option options[] = {
+    {BY_ID, "by-id", NULL, "compare events whatever their seq and logtime"},
+    {'o', "output", "FORM", "text (default): each difference; stat: how many"},
+    CLI_TERMINAL,
+    {0, NULL, NULL, "General"},
+    CLI_COMMON,
+    {0},
+};
+
+static const struct cli_tool tool = {
+    .name = "evdiff",
+    .operands = "A B",
+    .summary = "Compare two logs, or two states as evfold prints them.",
+    .notes = "Of logs: '<' an event only in A, '>' only in B.  Of states: '-' a key only "
+	     "in A,\n"
+	     "'+' only in B, '~' a change.  Status 0: the same.  1: they differ.\n",
+    .options = options,
+};
+
+static void color(const char *code)
+{
+	if (!cli.color)
+		return;
+	cli_outs("\033[");
+	cli_outs(code);
+	cli_outs("m");
+}
+
+static void print_line(char mark, const char *code, const char *p, size_t len)
+{
+	const char prefix[] = {mark, ' '};
+
+	color(code);
+	cli_out(prefix, 2);
+	cli_out_safe(p, len, "");
+	color("0");
+	cli_outs("\n");
+}
+
+/* - "key" STATE, + "key" STATE, ~ "key" /path: OLD -> NEW */
+static void print_state(const struct evlog_difference *x)
+{
+	static const char *const marks[] = {"- ", "+ ", "~ "}, *const codes[] = {
+								   "31", "32", "33"};
+
+	color(codes[x->side]);
+	cli_outs(marks[x->side]);
+	color("0");
+	cli_out_safe(x->key, x->key_len, "");
+	if (x->side != EVLOG_CHANGED) {
+		cli_outs(x->key_len ? " " : "");
+		cli_out_safe(x->a ? x->a : x->b, x->a ? x->a_len : x->b_len, "");
+		cli_outs("\n");
+		return;
+	}
+	if (x->path_len) {
+		cli_outs(x->key_len ? " " : "");
+		cli_out_safe(x->path, x->path_len, "");
+	}
+	cli_outs(x->key_len || x->path_len ? ": " : "");
+	color("31");
+	cli_out_safe(x->a ? x->a : "(none)", x->a ? x->a_len : 6, "");
+	color("0");
+	cli_outs(" -> ");
+	color("32");
+	cli_out_safe(x->b ? x->b : "(none)", x->b ? x->b_len : 6, "");
+	color("0");
+	cli_outs("\n");
+}
+
+/* Where two logs part is said once, before the first event that differs. */
+static int print(void *arg, const struct evlog_difference *x)
+{
+	const struct evlog_diff *d = arg;
+	char text[64];
+
+	if (d->states) {
+		print_state(x);
+		return 0;
+	}
+	if (d->only_a + d->only_b == 1 && !d->by_id) {
+		snprintf(text, sizeof text, "= the same up to %" PRIu64 "\n", d->prefix);
+		color("36");
+		cli_outs(text);
+		color("0");
+	}
+	if (x->side == EVLOG_ONLY_A)
+		print_line('<', "31", x->a, x->a_len);
+	else
+		print_line('>', "32", x->b, x->b_len);
+	return 0;
+}
+
+static void print_stat(const struct evlog_diff *d)
+{
+	char text[160];
+
+	snprintf(text, sizeof text,
+	    "same %" PRIu64 "\nonly in A %" PRIu64 "\nonly in B %" PRIu64 "\n", d->same,
+	    d->only_a, d->only_b);
+	cli_outs(text);
+	if (d->states)
+		snprintf(text, sizeof text, "changed %" PRIu64 "\n", d->changed);
+	else if (!d->by_id)
+		snprintf(text, sizeof text, "the same up to %" PRIu64 "\n", d->prefix);
+	else
+		return;
+	cli_outs(text);
+}
+
+int main(int argc, char **argv)
+{
+	struct evlog_diff d = {.report = print, .arg = &d};
+	evlog_error err;
+	bool stat = false;
+	int id;
+
+	cli_begin(&tool);
+	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
+		if (id == BY_ID)
+			d.by_id = true;
+		if (id == 'o' && strcmp(optarg, "stat") == 0)
+			stat = true;
+		else if (id == 'o' && strcmp(optarg, "text") != 0)
+			cli_usage("--output %s: neither text nor stat", optarg);
+	}
+	if (argc - optind != 2)
+		cli_usage("which two?");
+	if (strcmp(argv[optind], "-") == 0 && strcmp(argv[optind + 1], "-") == 0)
+		cli_usage("only one of them can be standard input");
+	if (stat || cli.quiet)
+		d.report = NULL;
+	if (evlog_diff(&d, argv[optind], argv[optind + 1], &err) < 0)
+		cli_fail(&err);
+	if (stat && !cli.quiet)
+		print_stat(&d);
+	return cli_end(d.only_a || d.only_b || d.changed ? CLI_NO : CLI_OK);
+}

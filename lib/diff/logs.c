@@ -1,0 +1,300 @@
+/*
+ * logs.c - two logs compared: seq by seq, or event by event whatever their seq.
+ *
+ * Two log directories need not be read where they are the same: a block's root speaks
+ * for all events up to it, so the last seq at which both have equal roots is found by
+ * halving, among the seqs at which both have a block end.
+ */
+#include "base/error.h"
+#include "base/hash.h"
+#include "diff/side.h"
+#include "event/stamp.h"
+#include "store/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int diff_report(
+    struct evlog_diff *d, const struct evlog_difference *difference, evlog_error *err)
+{
+	switch (difference->side) {
+	case EVLOG_ONLY_A: d->only_a++; break;
+	case EVLOG_ONLY_B: d->only_b++; break;
+	case EVLOG_CHANGED: break; /* counted by key */
+	}
+	if (d->report && d->report(d->arg, difference) < 0)
+		return error_sys(err, "standard output");
+	return 0;
+}
+
+/* ---- The common prefix, by roots ---- */
+
+struct root {
+	uint64_t seq;
+	unsigned char hash[HASH_SIZE];
+};
+
+struct roots {
+	struct root *at;
+	size_t n, cap;
+};
+
+static int root_add(void *arg, uint64_t seq, const unsigned char hash[HASH_SIZE])
+{
+	struct roots *r = arg;
+
+	if (r->n == r->cap) {
+		size_t cap = r->cap ? r->cap * 2 : 256;
+		struct root *more = realloc(r->at, cap * sizeof *more);
+		if (!more)
+			return error_memory(NULL);
+		r->at = more;
+		r->cap = cap;
+	}
+	r->at[r->n].seq = seq;
+	memcpy(r->at[r->n++].hash, hash, HASH_SIZE);
+	return 0;
+}
+
+static int roots_read(struct roots *r, const char *path, evlog_error *err)
+{
+	const struct bounds all = {.since = EVLOG_TIME_MIN,
+	    .until = EVLOG_TIME_MAX,
+	    .event_since = EVLOG_TIME_MIN,
+	    .event_until = EVLOG_TIME_MAX};
+	struct log_reader *log;
+
+	int res = log_reader_open(&log, path, &all, false, false, err);
+	if (!res)
+		res = log_reader_roots(log, root_add, r, err);
+	log_reader_close(log);
+	return res;
+}
+
+/* Leaves in both only the seqs that both have. */
+static void roots_align(struct roots *a, struct roots *b)
+{
+	size_t i = 0, j = 0, n = 0;
+
+	while (i < a->n && j < b->n) {
+		if (a->at[i].seq < b->at[j].seq) {
+			i++;
+		} else if (a->at[i].seq > b->at[j].seq) {
+			j++;
+		} else {
+			a->at[n] = a->at[i++];
+			b->at[n++] = b->at[j++];
+		}
+	}
+	a->n = b->n = n;
+}
+
+int diff_prefix(const char *path_a, const char *path_b, uint64_t *seq, evlog_error *err)
+{
+	struct roots a = {0}, b = {0};
+	size_t low = 0, high;
+
+	int r = roots_read(&a, path_a, err);
+	if (!r)
+		r = roots_read(&b, path_b, err);
+	if (r == EVLOG_EDAMAGED)
+		r = 0; /* what is whole before it serves; the damage is met when reading
+			*/
+	roots_align(&a, &b);
+	high = a.n;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (memcmp(a.at[middle].hash, b.at[middle].hash, HASH_SIZE) == 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*seq = low ? a.at[low - 1].seq : 0;
+	free(a.at);
+	free(b.at);
+	return r;
+}
+
+/* ---- Seq by seq ---- */
+
+/* An operand's event at hand; a file's events that have no seq are counted. */
+struct cursor {
+	struct side *side;
+	struct evlog_event e;
+	uint64_t counted;
+	bool has;
+};
+
+static int cursor_next(struct cursor *c, evlog_error *err)
+{
+	int r = side_next(c->side, &c->e, err);
+
+	c->has = r == 0;
+	if (r == 0 && c->e.seq == 0)
+		c->e.seq = ++c->counted;
+	return r == EVLOG_END ? 0 : r;
+}
+
+static int line_report(struct evlog_diff *d, enum evlog_side side,
+    const struct evlog_event *e, evlog_error *err)
+{
+	struct evlog_difference x = {.side = side};
+
+	if (side == EVLOG_ONLY_A) {
+		x.a = e->line;
+		x.a_len = e->len;
+	} else {
+		x.b = e->line;
+		x.b_len = e->len;
+	}
+	return diff_report(d, &x, err);
+}
+
+static bool same_line(const struct evlog_event *a, const struct evlog_event *b)
+{
+	return a->len == b->len && memcmp(a->line, b->line, a->len) == 0;
+}
+
+int diff_logs(struct evlog_diff *d, struct side *sa, struct side *sb, evlog_error *err)
+{
+	struct cursor a = {.side = sa, .counted = d->prefix}, b = {.side = sb};
+	bool parted = false;
+	int r = cursor_next(&a, err);
+
+	b.counted = d->prefix;
+	if (!r)
+		r = cursor_next(&b, err);
+	while (!r && (a.has || b.has)) {
+		bool take_a = a.has && (!b.has || a.e.seq <= b.e.seq);
+		bool take_b = b.has && (!a.has || b.e.seq <= a.e.seq);
+		if (take_a && take_b && same_line(&a.e, &b.e)) {
+			d->same++;
+			if (!parted)
+				d->prefix = a.e.seq;
+		} else {
+			parted = true;
+			if (take_a)
+				r = line_report(d, EVLOG_ONLY_A, &a.e, err);
+			if (take_b && !r)
+				r = line_report(d, EVLOG_ONLY_B, &b.e, err);
+		}
+		if (take_a && !r)
+			r = cursor_next(&a, err);
+		if (take_b && !r)
+			r = cursor_next(&b, err);
+	}
+	return r;
+}
+
+/* ---- Whatever the seq ---- */
+
+/* How many more events with this content A has than B, by hash of what stands behind
+ * the stamp (id and source are in it). */
+struct tally {
+	unsigned char hash[16];
+	int64_t left;
+};
+
+struct tallies {
+	struct tally *at;
+	size_t n, mask;
+	struct sha256 *sha;
+};
+
+static struct tally *tally_find(struct tallies *t, const unsigned char hash[16])
+{
+	size_t i = get64(hash) & t->mask;
+
+	while (t->at[i].left != INT64_MIN && memcmp(t->at[i].hash, hash, 16) != 0)
+		i = (i + 1) & t->mask;
+	return &t->at[i];
+}
+
+static bool tallies_grow(struct tallies *t)
+{
+	struct tallies old = *t;
+	size_t places = old.at ? (old.mask + 1) * 2 : 1024;
+
+	t->at = malloc(places * sizeof *t->at);
+	if (!t->at) {
+		*t = old;
+		return false;
+	}
+	t->mask = places - 1;
+	for (size_t i = 0; i < places; i++)
+		t->at[i].left = INT64_MIN; /* free */
+	for (size_t i = 0; old.at && i <= old.mask; i++)
+		if (old.at[i].left != INT64_MIN)
+			*tally_find(t, old.at[i].hash) = old.at[i];
+	free(old.at);
+	return true;
+}
+
+static int tally_of(struct tallies *t, const struct evlog_event *e, struct tally **tally,
+    evlog_error *err)
+{
+	uint64_t seq;
+	int64_t time;
+	size_t skip = stamp_read(e->line, e->len, &seq, &time) ? STAMP_SIZE : 1;
+	unsigned char hash[HASH_SIZE];
+	const struct hash_part body = {e->line + skip, e->len - skip};
+
+	if (((t->n + 1) * 2 > t->mask && !tallies_grow(t)) ||
+	    sha256_parts(t->sha, &body, 1, hash) < 0)
+		return error_memory(err);
+	*tally = tally_find(t, hash);
+	if ((*tally)->left == INT64_MIN) {
+		memcpy((*tally)->hash, hash, 16);
+		(*tally)->left = 0;
+		t->n++;
+	}
+	return 0;
+}
+
+static int by_id(struct evlog_diff *d, struct tallies *t, struct side *a, struct side *b,
+    evlog_error *err)
+{
+	struct evlog_event e;
+	struct tally *tally;
+	int r;
+
+	while ((r = side_next(a, &e, err)) == 0) {
+		if ((r = tally_of(t, &e, &tally, err)) != 0)
+			return r;
+		tally->left++;
+	}
+	if (r == EVLOG_END)
+		r = side_reopen(a, err);
+	/* what B has goes off; what it has too often is only in B */
+	while (!r && (r = side_next(b, &e, err)) == 0) {
+		if ((r = tally_of(t, &e, &tally, err)) != 0)
+			return r;
+		if (tally->left > 0) {
+			tally->left--;
+			d->same++;
+		} else {
+			r = line_report(d, EVLOG_ONLY_B, &e, err);
+		}
+	}
+	if (r == EVLOG_END)
+		r = 0;
+	while (!r && (r = side_next(a, &e, err)) == 0) {
+		if ((r = tally_of(t, &e, &tally, err)) != 0)
+			return r;
+		if (tally->left > 0) {
+			tally->left--;
+			r = line_report(d, EVLOG_ONLY_A, &e, err);
+		}
+	}
+	return r == EVLOG_END ? 0 : r;
+}
+
+int diff_by_id(struct evlog_diff *d, struct side *a, struct side *b, evlog_error *err)
+{
+	struct tallies t = {.sha = sha256_new()};
+	int r = t.sha ? by_id(d, &t, a, b, err) : error_memory(err);
+
+	sha256_free(t.sha);
+	free(t.at);
+	return r;
+}

@@ -1,0 +1,351 @@
+/* states.c - two states compared: key by key, and inside a key member by member. */
+#include "base/error.h"
+#include "diff/side.h"
+#include "json/decimal.h"
+#include "json/path.h"
+
+#include <stdlib.h>
+
+/* What a comparison inside one key carries along. */
+struct walk {
+	struct evlog_diff *d;
+	struct view key;
+	struct buf path; /* JSON Pointer of where it is */
+	bool failed;
+};
+
+static int report(struct walk *w, enum evlog_side side, const struct json_text *a,
+    const struct json_text *b, evlog_error *err)
+{
+	struct evlog_difference x = {.side = side,
+	    .key = w->key.p,
+	    .key_len = w->key.len,
+	    .path = w->path.p ? w->path.p : "",
+	    .path_len = w->path.len,
+	    .a = a ? a->p : NULL,
+	    .a_len = a ? a->len : 0,
+	    .b = b ? b->p : NULL,
+	    .b_len = b ? b->len : 0};
+
+	return diff_report(w->d, &x, err);
+}
+
+static void path_push(struct walk *w, struct view step)
+{
+	buf_putc(&w->path, '/');
+	for (size_t i = 0; i < step.len; i++) {
+		if (step.p[i] == '~')
+			buf_puts(&w->path, "~0");
+		else if (step.p[i] == '/')
+			buf_puts(&w->path, "~1");
+		else
+			buf_putc(&w->path, step.p[i]);
+	}
+}
+
+/* ---- Scalars ---- */
+
+static bool numbers_equal(struct json_text a, struct json_text b)
+{
+	struct decimal x = {0}, y = {0};
+	bool failed = false;
+	bool same = decimal_set(&x, a) && decimal_set(&y, b) &&
+		    decimal_compare(&x, &y, &failed) == 0 && !failed;
+
+	decimal_free(&x);
+	decimal_free(&y);
+	return same;
+}
+
+static bool strings_equal(struct json_text a, struct json_text b, bool *failed)
+{
+	struct buf x = {0}, y = {0};
+
+	json_unescape(&x, a);
+	json_unescape(&y, b);
+	*failed |= x.failed || y.failed;
+	bool same =
+	    view_compare((struct view){x.p, x.len}, (struct view){y.p, y.len}) == 0;
+	buf_free(&x);
+	buf_free(&y);
+	return same;
+}
+
+static bool scalars_equal(struct json_text a, struct json_text b, bool *failed)
+{
+	enum json_type type = json_type_of(a);
+
+	if (a.len == b.len && memcmp(a.p, b.p, a.len) == 0)
+		return true;
+	if (type != json_type_of(b))
+		return false;
+	if (type == JSON_NUMBER)
+		return numbers_equal(a, b);
+	return type == JSON_STRING && strings_equal(a, b, failed);
+}
+
+/* ---- Objects ---- */
+
+struct entry {
+	struct view key; /* plain bytes; owned if it had escapes */
+	bool owned;
+	size_t order;
+	struct json_text value;
+};
+
+struct entries {
+	struct entry *at;
+	size_t n, cap;
+};
+
+static int entry_order(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int c = view_compare(x->key, y->key);
+
+	return c ? c : (x->order > y->order) - (x->order < y->order);
+}
+
+static void entries_free(struct entries *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (e->at[i].owned)
+			free((char *)e->at[i].key.p);
+	free(e->at);
+}
+
+static bool entry_add(struct entries *e, const struct json_member *m)
+{
+	if (e->n == e->cap) {
+		size_t cap = e->cap ? e->cap * 2 : 16;
+		struct entry *more = realloc(e->at, cap * sizeof *more);
+		if (!more)
+			return false;
+		e->at = more;
+		e->cap = cap;
+	}
+	struct entry *x = &e->at[e->n];
+	*x = (struct entry){.key = m->key, .order = e->n, .value = m->value};
+	if (m->escaped) {
+		struct buf b = {0};
+		json_unescape(&b, (struct json_text){m->key.p - 1, m->key.len + 2});
+		if (b.failed) {
+			buf_free(&b);
+			return false;
+		}
+		x->key = (struct view){b.p, b.len};
+		x->owned = b.p != NULL;
+	}
+	e->n++;
+	return true;
+}
+
+/* The members of an object by name, or elements of an array by index; the last of
+ * equal names. */
+static bool entries_list(struct entries *e, struct json_text container)
+{
+	struct json_walk w;
+	struct json_member m;
+	size_t out = 0;
+
+	json_walk_begin(&w, container);
+	while (json_walk_next(&w, &m))
+		if (!entry_add(e, &m))
+			return false;
+	if (!w.object)
+		return true;
+	if (e->n)
+		qsort(e->at, e->n, sizeof *e->at, entry_order);
+	for (size_t i = 0; i < e->n; i++) {
+		if (out && view_compare(e->at[out - 1].key, e->at[i].key) == 0) {
+			struct entry old = e->at[out - 1];
+			e->at[out - 1] = e->at[i];
+			e->at[i] = old; /* freed with the rest */
+			if (old.owned)
+				free((char *)old.key.p);
+			e->at[i].owned = false;
+		} else if (out++ != i) {
+			e->at[out - 1] = e->at[i];
+			e->at[i].owned = false;
+		}
+	}
+	e->n = out;
+	return true;
+}
+
+static int values_diff(struct walk *w, struct json_text a, struct json_text b,
+    bool *changed, evlog_error *err);
+
+/* One step down: x or y may be missing. */
+static int step_diff(struct walk *w, struct view step, const struct json_text *x,
+    const struct json_text *y, bool *changed, evlog_error *err)
+{
+	size_t len = w->path.len;
+	int r;
+
+	path_push(w, step);
+	if (w->path.failed)
+		return error_memory(err);
+	if (x && y) {
+		r = values_diff(w, *x, *y, changed, err);
+	} else {
+		*changed = true;
+		r = report(w, EVLOG_CHANGED, x, y, err);
+	}
+	w->path.len = len;
+	return r;
+}
+
+static int members_diff(struct walk *w, const struct entries *a, const struct entries *b,
+    bool *changed, evlog_error *err)
+{
+	size_t i = 0, j = 0;
+	int r = 0;
+
+	while (!r && (i < a->n || j < b->n)) {
+		int c = i == a->n   ? 1
+			: j == b->n ? -1
+				    : view_compare(a->at[i].key, b->at[j].key);
+		const struct json_text *x = c <= 0 ? &a->at[i].value : NULL;
+		const struct json_text *y = c >= 0 ? &b->at[j].value : NULL;
+		r = step_diff(
+		    w, c <= 0 ? a->at[i].key : b->at[j].key, x, y, changed, err);
+		i += c <= 0;
+		j += c >= 0;
+	}
+	return r;
+}
+
+static int elements_diff(struct walk *w, const struct entries *a, const struct entries *b,
+    bool *changed, evlog_error *err)
+{
+	size_t n = a->n > b->n ? a->n : b->n;
+	int r = 0;
+
+	for (size_t i = 0; i < n && !r; i++) {
+		struct buf index = {0};
+		buf_printf(&index, "%zu", i);
+		if (index.failed)
+			return error_memory(err);
+		r = step_diff(w, (struct view){index.p, index.len},
+		    i < a->n ? &a->at[i].value : NULL, i < b->n ? &b->at[i].value : NULL,
+		    changed, err);
+		buf_free(&index);
+	}
+	return r;
+}
+
+static int values_diff(struct walk *w, struct json_text a, struct json_text b,
+    bool *changed, evlog_error *err)
+{
+	enum json_type type = json_type_of(a);
+	struct entries x = {0}, y = {0};
+	int r;
+
+	if (scalars_equal(a, b, &w->failed))
+		return w->failed ? error_memory(err) : 0;
+	if (type != json_type_of(b) || (type != JSON_OBJECT && type != JSON_ARRAY)) {
+		*changed = true;
+		return report(w, EVLOG_CHANGED, &a, &b, err);
+	}
+	if (!entries_list(&x, a) || !entries_list(&y, b))
+		r = error_memory(err);
+	else if (type == JSON_OBJECT)
+		r = members_diff(w, &x, &y, changed, err);
+	else
+		r = elements_diff(w, &x, &y, changed, err);
+	entries_free(&x);
+	entries_free(&y);
+	return r;
+}
+
+/* ---- Rows ---- */
+
+struct row {
+	struct side *side;
+	struct buf last; /* the key before: they must ascend */
+	struct json_text key, state;
+	bool has, keyed;
+	uint64_t line;
+};
+
+static int row_next(struct row *row, evlog_error *err)
+{
+	struct evlog_event e;
+	int r = side_next(row->side, &e, err);
+
+	row->has = r == 0;
+	if (r)
+		return r == EVLOG_END ? 0 : r;
+	row->line++;
+	struct json_text text = {e.line, e.len};
+	row->state = text;
+	if (!row->keyed)
+		return 0;
+	if (!json_top_find(text, (struct view){"key", 3}, &row->key) ||
+	    !json_top_find(text, (struct view){"state", 5}, &row->state))
+		return error_at(err, row->side->path, row->line, 1,
+		    "not a line {\"key\":...,\"state\":...}");
+	struct view key = {row->key.p, row->key.len};
+	if (row->line > 1 &&
+	    view_compare((struct view){row->last.p, row->last.len}, key) >= 0)
+		return error_at(err, row->side->path, row->line, 1,
+		    "the keys do not ascend; sort with LC_ALL=C sort");
+	row->last.len = 0;
+	buf_add(&row->last, key.p, key.len);
+	return row->last.failed ? error_memory(err) : 0;
+}
+
+static int rows_diff(
+    struct walk *w, const struct row *a, const struct row *b, evlog_error *err)
+{
+	bool changed = false;
+
+	w->key = (struct view){a->key.p, a->key.len};
+	w->path.len = 0;
+	int r = values_diff(w, a->state, b->state, &changed, err);
+	w->d->changed += changed;
+	w->d->same += !changed;
+	return r;
+}
+
+static int row_only(
+    struct walk *w, const struct row *row, enum evlog_side side, evlog_error *err)
+{
+	w->key = (struct view){row->key.p, row->key.len};
+	w->path.len = 0;
+	return report(w, side, side == EVLOG_ONLY_A ? &row->state : NULL,
+	    side == EVLOG_ONLY_B ? &row->state : NULL, err);
+}
+
+int diff_states(struct evlog_diff *d, struct side *sa, struct side *sb, evlog_error *err)
+{
+	bool keyed = sa->kind == SIDE_STATES || sb->kind == SIDE_STATES;
+	struct row a = {.side = sa, .keyed = keyed}, b = {.side = sb, .keyed = keyed};
+	struct walk w = {.d = d};
+	int r = row_next(&a, err);
+
+	d->states = true;
+	if (!r)
+		r = row_next(&b, err);
+	while (!r && (a.has || b.has)) {
+		int c = !a.has	 ? 1
+			: !b.has ? -1
+			: keyed	 ? view_compare((struct view){a.key.p, a.key.len},
+				       (struct view){b.key.p, b.key.len})
+				 : 0;
+		if (c == 0)
+			r = rows_diff(&w, &a, &b, err);
+		else
+			r = row_only(&w, c < 0 ? &a : &b,
+			    c < 0 ? EVLOG_ONLY_A : EVLOG_ONLY_B, err);
+		if (c <= 0 && !r)
+			r = row_next(&a, err);
+		if (c >= 0 && !r)
+			r = row_next(&b, err);
+	}
+	buf_free(&a.last);
+	buf_free(&b.last);
+	buf_free(&w.path);
+	return r;
+}

@@ -1,0 +1,410 @@
+/* reducer.c - the grammar of reducers, and what each does with a value. */
+#include "fold/reducer.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/time.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+static const char *const names[] = {"count", "sum", "min", "max", "avg", "first", "last",
+    "list", "set", "merge", "patch"};
+
+/* ---- Grammar: [NAME=]FUNC[(PATH)][{PATH=GLOB,...}] ---- */
+
+static int func_find(const char *p, size_t n)
+{
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strlen(names[i]) == n && memcmp(names[i], p, n) == 0)
+			return (int)i;
+	return -1;
+}
+
+static size_t word_length(const char *p)
+{
+	size_t n = 0;
+
+	while (isalnum((unsigned char)p[n]) || p[n] == '_' || p[n] == '-')
+		n++;
+	return n;
+}
+
+bool reducer_is(const char *word)
+{
+	size_t n = word_length(word);
+
+	if (n && word[n] == '=') {
+		size_t m = word_length(word + n + 1);
+		return func_find(word + n + 1, m) >= 0 || strchr("({", word[n + 1 + m]);
+	}
+	return n && (word[n] == '(' || word[n] == '{') && func_find(word, n) >= 0;
+}
+
+static int bad(evlog_error *err, const char *text, const char *at, const char *why)
+{
+	return error_set(err, EVLOG_EUSAGE, "%s: at character %d: %s", text,
+	    (int)(at - text) + 1, why);
+}
+
+static char *word_copy(const char *p, size_t n)
+{
+	char *copy = malloc(n + 1);
+
+	if (copy) {
+		memcpy(copy, p, n);
+		copy[n] = '\0';
+	}
+	return copy;
+}
+
+static int path_parse(struct json_path **path, const char *p, size_t n, evlog_error *err)
+{
+	char *copy = word_copy(p, n);
+
+	if (!copy)
+		return error_memory(err);
+	int r = json_path_parse(path, copy, err);
+	free(copy);
+	return r;
+}
+
+/* {path=glob,path!=glob}: p is behind the brace; *end behind the closing one. */
+static int filters_parse(struct reducer *r, const char *text, const char *p,
+    const char **end, evlog_error *err)
+{
+	for (;;) {
+		size_t n = strcspn(p, "=,}");
+		struct filter f = {.negated = n && p[n - 1] == '!'};
+		if (p[n] != '=' || n == f.negated)
+			return bad(err, text, p, "a filter is PATH=GLOB or PATH!=GLOB");
+		const char *glob = p + n + 1;
+		size_t m = strcspn(glob, ",}");
+		if (!glob[m])
+			return bad(err, text, glob + m, "'}' is missing");
+		struct filter *more =
+		    realloc(r->filters, (r->n_filters + 1) * sizeof *more);
+		if (!more)
+			return error_memory(err);
+		r->filters = more;
+		int res = path_parse(&f.path, p, n - f.negated, err);
+		f.glob = word_copy(glob, m);
+		more[r->n_filters++] = f;
+		if (res || !f.glob)
+			return res ? res : error_memory(err);
+		p = glob + m + 1;
+		if (glob[m] == '}') {
+			*end = p;
+			return 0;
+		}
+	}
+}
+
+static int body_parse(
+    struct reducer *r, const char *text, const char *p, evlog_error *err)
+{
+	size_t n = word_length(p);
+	int func = func_find(p, n), res = 0;
+
+	if (func < 0)
+		return bad(err, text, p,
+		    "none of count sum min max avg first last list set merge patch");
+	r->func = (enum func)func;
+	if (!r->name && !(r->name = word_copy(p, n)))
+		return error_memory(err);
+	p += n;
+	if (*p == '(') {
+		n = strcspn(++p, ")");
+		if (!p[n])
+			return bad(err, text, p + n, "')' is missing");
+		if (n)
+			res = path_parse(&r->path, p, n, err);
+		p += n + 1;
+	}
+	if (!res && *p == '{')
+		res = filters_parse(r, text, p + 1, &p, err);
+	if (res)
+		return res;
+	if (*p)
+		return bad(err, text, p, "something follows the reducer");
+	if (!r->path && r->func != FUNC_COUNT)
+		return bad(err, text, p, "a path in parentheses is missing");
+	return 0;
+}
+
+int reducer_parse(struct reducer *r, const char *text, evlog_error *err)
+{
+	size_t n = word_length(text);
+	const char *body = text;
+
+	*r = (struct reducer){0};
+	if (n && text[n] == '=') {
+		r->name = word_copy(text, n);
+		if (!r->name)
+			return error_memory(err);
+		body = text + n + 1;
+	}
+	int res = body_parse(r, text, body, err);
+	if (res)
+		reducer_free(r);
+	return res;
+}
+
+void reducer_free(struct reducer *r)
+{
+	for (size_t i = 0; i < r->n_filters; i++) {
+		free(r->filters[i].path);
+		free(r->filters[i].glob);
+	}
+	free(r->filters);
+	free(r->path);
+	free(r->name);
+	*r = (struct reducer){0};
+}
+
+/* ---- Sets: hashes of the canonical texts, and where in the text they are ---- */
+
+struct seen {
+	struct buf canonical; /* each preceded by its length */
+	size_t *at;	      /* 1 + offset; 0: free */
+	size_t n, mask;
+};
+
+static bool seen_grow(struct seen *s)
+{
+	size_t places = s->at ? (s->mask + 1) * 2 : 16;
+	size_t *at = calloc(places, sizeof *at);
+
+	if (!at)
+		return false;
+	for (size_t i = 0; s->at && i <= s->mask; i++) {
+		if (!s->at[i])
+			continue;
+		const char *p = s->canonical.p + s->at[i] - 1;
+		size_t k = hash64(p + 8, get64(p)) & (places - 1);
+		while (at[k])
+			k = (k + 1) & (places - 1);
+		at[k] = s->at[i];
+	}
+	free(s->at);
+	s->at = at;
+	s->mask = places - 1;
+	return true;
+}
+
+/* 1: it is new; 0: it was there; -1: no memory. */
+static int seen_add(struct seen *s, struct json_text value)
+{
+	char length[8] = {0};
+	size_t start = s->canonical.len;
+
+	if ((s->n + 1) * 2 > s->mask && !seen_grow(s))
+		return -1;
+	buf_add(&s->canonical, length, 8);
+	if (!value_canonical(&s->canonical, value))
+		return -1;
+	size_t len = s->canonical.len - start - 8;
+	put64(s->canonical.p + start, len);
+	size_t k = hash64(s->canonical.p + start + 8, len) & s->mask;
+	for (; s->at[k]; k = (k + 1) & s->mask) {
+		const char *old = s->canonical.p + s->at[k] - 1;
+		if (memcmp(old, s->canonical.p + start, 8 + len) == 0) {
+			s->canonical.len = start;
+			return 0;
+		}
+	}
+	s->at[k] = start + 1;
+	s->n++;
+	return 1;
+}
+
+/* ---- Values ---- */
+
+enum { KIND_NONE, KIND_NUMBER, KIND_STRING, KIND_TIME };
+
+static void text_set(struct buf *b, struct json_text v)
+{
+	b->len = 0;
+	buf_add(b, v.p, v.len);
+}
+
+static const char *add_number(struct accumulator *a, struct json_text v, bool *failed)
+{
+	struct decimal d = {0};
+
+	if (json_type_of(v) != JSON_NUMBER)
+		return "not a number";
+	if (!decimal_set(&d, v))
+		return "a number with an exponent beyond 10000";
+	*failed = !decimal_add(&a->number, &d);
+	decimal_free(&d);
+	a->count++;
+	return NULL;
+}
+
+static int kind_of(struct json_text v, int64_t *time)
+{
+	if (json_type_of(v) == JSON_NUMBER)
+		return KIND_NUMBER;
+	if (json_type_of(v) != JSON_STRING)
+		return KIND_NONE;
+	return time_rfc3339(v.p + 1, v.len - 2, time) ? KIND_TIME : KIND_STRING;
+}
+
+static int string_compare(struct json_text x, struct json_text y, bool *failed)
+{
+	struct buf a = {0}, b = {0};
+
+	json_unescape(&a, x);
+	json_unescape(&b, y);
+	*failed = a.failed || b.failed;
+	int c = view_compare((struct view){a.p, a.len}, (struct view){b.p, b.len});
+	buf_free(&a);
+	buf_free(&b);
+	return c;
+}
+
+/* The first value says what is compared: numbers, times, or other strings. */
+static const char *take_extreme(
+    struct accumulator *a, struct json_text v, int sign, bool *failed)
+{
+	struct json_text old = {a->text.p, a->text.len};
+	struct decimal d = {0};
+	int64_t t = 0;
+	int kind = kind_of(v, &t), c;
+
+	if (kind == KIND_NONE)
+		return "neither a number nor a string";
+	if (a->count && kind == KIND_TIME && a->kind == KIND_STRING)
+		kind = KIND_STRING;
+	if (a->count && kind != a->kind)
+		return "of another kind than the first value";
+	if (kind == KIND_NUMBER && !decimal_set(&d, v))
+		return "a number with an exponent beyond 10000";
+	if (a->count == 0)
+		c = -sign;
+	else if (kind == KIND_NUMBER)
+		c = decimal_compare(&d, &a->number, failed);
+	else if (kind == KIND_TIME)
+		c = (t > a->time) - (t < a->time);
+	else
+		c = string_compare(v, old, failed);
+	a->count++;
+	a->kind = kind;
+	if (!*failed && c * sign < 0) {
+		decimal_free(&a->number);
+		a->number = d;
+		a->time = t;
+		text_set(&a->text, v);
+	} else {
+		decimal_free(&d);
+	}
+	return NULL;
+}
+
+static const char *take_listed(
+    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
+{
+	if (r->func == FUNC_SET) {
+		if (!a->seen && !(a->seen = calloc(1, sizeof *a->seen))) {
+			*failed = true;
+			return NULL;
+		}
+		int fresh = seen_add(a->seen, v);
+		*failed = fresh < 0;
+		if (fresh <= 0)
+			return NULL;
+	}
+	if (a->text.len)
+		buf_putc(&a->text, ',');
+	buf_add(&a->text, v.p, v.len);
+	return NULL;
+}
+
+static const char *take_tree(
+    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
+{
+	struct value *patch = value_parse(v);
+	const char *why = NULL;
+
+	if (!patch) {
+		*failed = true;
+		return NULL;
+	}
+	if (r->func == FUNC_MERGE)
+		*failed = !value_merge(&a->tree, patch);
+	else
+		why = value_patch(&a->tree, patch);
+	value_free(patch);
+	return why;
+}
+
+const char *accumulate(
+    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
+{
+	const char *why = NULL;
+
+	*failed = false;
+	switch (r->func) {
+	case FUNC_COUNT: a->count += !r->path || json_type_of(v) != JSON_NULL; break;
+	case FUNC_SUM:
+	case FUNC_AVG: why = add_number(a, v, failed); break;
+	case FUNC_MIN: why = take_extreme(a, v, 1, failed); break;
+	case FUNC_MAX: why = take_extreme(a, v, -1, failed); break;
+	case FUNC_FIRST:
+		if (a->count++ == 0)
+			text_set(&a->text, v);
+		break;
+	case FUNC_LAST: text_set(&a->text, v); break;
+	case FUNC_LIST:
+	case FUNC_SET: why = take_listed(r, a, v, failed); break;
+	case FUNC_MERGE:
+	case FUNC_PATCH: why = take_tree(r, a, v, failed); break;
+	}
+	*failed |= a->text.failed;
+	return why;
+}
+
+void accumulator_write(
+    struct buf *b, const struct reducer *r, const struct accumulator *a)
+{
+	switch (r->func) {
+	case FUNC_COUNT: buf_printf(b, "%llu", (unsigned long long)a->count); break;
+	case FUNC_SUM: decimal_write(b, &a->number); break;
+	case FUNC_AVG:
+		if (a->count)
+			decimal_write_quotient(b, &a->number, a->count);
+		else
+			buf_puts(b, "null");
+		break;
+	case FUNC_LIST:
+	case FUNC_SET:
+		buf_putc(b, '[');
+		buf_add(b, a->text.p, a->text.len);
+		buf_putc(b, ']');
+		break;
+	case FUNC_MERGE:
+	case FUNC_PATCH:
+		if (a->tree)
+			value_write(b, a->tree);
+		else
+			buf_puts(b, "null");
+		break;
+	default:
+		if (a->text.len)
+			buf_add(b, a->text.p, a->text.len);
+		else
+			buf_puts(b, "null");
+	}
+}
+
+void accumulator_free(struct accumulator *a)
+{
+	decimal_free(&a->number);
+	buf_free(&a->text);
+	value_free(a->tree);
+	if (a->seen) {
+		buf_free(&a->seen->canonical);
+		free(a->seen->at);
+		free(a->seen);
+	}
+}

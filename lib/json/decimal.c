@@ -1,0 +1,400 @@
+/*
+ * decimal.c - exact decimal numbers.
+ *
+ * Amounts of money have few digits: they are added as 128-bit integers at a common
+ * scale.  What does not fit goes on with libcrypto's integers of any size.
+ */
+#include "json/decimal.h"
+
+#include <openssl/bn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SMALL_DIGITS 37 /* 10^37 < 2^126: a sum of two fits */
+#define DIGITS	     34
+
+static __int128 power_small(unsigned n)
+{
+	__int128 v = 1;
+
+	while (n--)
+		v *= 10;
+	return v;
+}
+
+static const __int128 *small_limit(void)
+{
+	static __int128 limit;
+
+	if (!limit)
+		limit = power_small(SMALL_DIGITS);
+	return &limit;
+}
+
+static bool small_fits(__int128 v)
+{
+	return v < *small_limit() && v > -*small_limit();
+}
+
+/* ---- Parts of a number's text ---- */
+
+struct number {
+	bool minus;
+	struct buf digits; /* without leading zeros; empty: zero */
+	long exponent;	   /* value = digits * 10^exponent */
+};
+
+static long exponent_read(const char *p, const char *end)
+{
+	bool minus = *p == '-';
+	long v = 0;
+
+	p += *p == '-' || *p == '+';
+	for (; p < end && v < 100000000; p++)
+		v = v * 10 + (*p - '0');
+	return minus ? -v : v;
+}
+
+static bool number_read(struct number *n, struct json_text t)
+{
+	const char *p = t.p, *end = t.p + t.len;
+	bool fraction = false;
+	long exponent = 0;
+
+	*n = (struct number){.minus = *p == '-'};
+	for (p += n->minus; p < end; p++) {
+		if (*p == '.') {
+			fraction = true;
+			continue;
+		}
+		if ((*p | 0x20) == 'e') {
+			exponent = exponent_read(p + 1, end);
+			break;
+		}
+		n->exponent -= fraction;
+		if (*p != '0' || n->digits.len)
+			buf_putc(&n->digits, *p);
+	}
+	while (n->digits.len && n->digits.p[n->digits.len - 1] == '0') {
+		n->digits.len--;
+		n->exponent++;
+	}
+	n->exponent = n->digits.len ? n->exponent + exponent : 0;
+	return !n->digits.failed && n->exponent <= DECIMAL_EXPONENT_MAX &&
+	       n->exponent >= -DECIMAL_EXPONENT_MAX;
+}
+
+/* The common case, without allocations: at most 18 digits, no exponent. */
+static bool set_plain(struct decimal *d, struct json_text t)
+{
+	int64_t v = 0;
+	unsigned scale = 0, digits = 0;
+	bool minus = *t.p == '-', fraction = false;
+
+	for (size_t i = minus; i < t.len; i++) {
+		char c = t.p[i];
+		if (c == '.') {
+			fraction = true;
+			continue;
+		}
+		if (c < '0' || c > '9' || ++digits > 18)
+			return false;
+		v = v * 10 + (c - '0');
+		scale += fraction;
+	}
+	decimal_free(d);
+	*d = (struct decimal){.small = minus ? -v : v, .scale = scale};
+	return true;
+}
+
+/* ---- Big ones ---- */
+
+static BIGNUM *power_big(unsigned n)
+{
+	BIGNUM *ten = BN_new(), *exponent = BN_new(), *r = BN_new();
+	BN_CTX *ctx = BN_CTX_new();
+	bool good = ten && exponent && r && ctx && BN_set_word(ten, 10) &&
+		    BN_set_word(exponent, n) && BN_exp(r, ten, exponent, ctx);
+
+	BN_free(ten);
+	BN_free(exponent);
+	BN_CTX_free(ctx);
+	if (good)
+		return r;
+	BN_free(r);
+	return NULL;
+}
+
+static BIGNUM *big_of(const struct decimal *d)
+{
+	if (d->big)
+		return BN_dup(d->big);
+	unsigned __int128 v =
+	    d->small < 0 ? -(unsigned __int128)d->small : (unsigned __int128)d->small;
+	unsigned char bytes[16];
+	for (int i = 0; i < 16; i++)
+		bytes[i] = (unsigned char)(v >> (8 * (15 - i)));
+	BIGNUM *b = BN_bin2bn(bytes, 16, NULL);
+	if (b)
+		BN_set_negative(b, d->small < 0);
+	return b;
+}
+
+/* Multiplies by 10^n in place. */
+static bool big_shift(BIGNUM *b, unsigned n)
+{
+	BIGNUM *factor = n ? power_big(n) : NULL;
+	BN_CTX *ctx = BN_CTX_new();
+	bool good = ctx && (n == 0 || (factor && BN_mul(b, b, factor, ctx)));
+
+	BN_free(factor);
+	BN_CTX_free(ctx);
+	return good;
+}
+
+static BIGNUM *big_at_scale(const struct decimal *d, unsigned scale)
+{
+	BIGNUM *b = big_of(d);
+
+	if (b && !big_shift(b, scale - d->scale)) {
+		BN_free(b);
+		return NULL;
+	}
+	return b;
+}
+
+static bool set_number(struct decimal *d, struct number *n)
+{
+	unsigned scale = n->exponent < 0 ? (unsigned)-n->exponent : 0;
+	unsigned zeros = n->exponent > 0 ? (unsigned)n->exponent : 0;
+	BIGNUM *big = NULL;
+	struct decimal out = {.scale = scale};
+
+	if (n->digits.len + zeros <= SMALL_DIGITS - 1) {
+		for (size_t i = 0; i < n->digits.len; i++)
+			out.small = out.small * 10 + (n->digits.p[i] - '0');
+		out.small *= power_small(zeros);
+		if (n->minus)
+			out.small = -out.small;
+	} else {
+		buf_putc(&n->digits, '\0');
+		if (n->digits.failed || !BN_dec2bn(&big, n->digits.p) ||
+		    !big_shift(big, zeros)) {
+			BN_free(big);
+			return false;
+		}
+		BN_set_negative(big, n->minus);
+		out.big = big;
+	}
+	decimal_free(d);
+	*d = out;
+	return true;
+}
+
+bool decimal_set(struct decimal *d, struct json_text t)
+{
+	struct number n;
+
+	if (set_plain(d, t))
+		return true;
+	bool good = number_read(&n, t) && set_number(d, &n);
+	buf_free(&n.digits);
+	return good;
+}
+
+static bool add_big(struct decimal *sum, const struct decimal *x, unsigned scale)
+{
+	BIGNUM *a = big_at_scale(sum, scale), *b = big_at_scale(x, scale);
+	bool good = a && b && BN_add(a, a, b);
+
+	BN_free(b);
+	if (!good) {
+		BN_free(a);
+		return false;
+	}
+	BN_free(sum->big);
+	*sum = (struct decimal){.big = a, .scale = scale};
+	return true;
+}
+
+/* small * 10^n, if that fits. */
+static bool small_shift(__int128 *v, unsigned n)
+{
+	if (n >= SMALL_DIGITS)
+		return *v == 0;
+	for (; n; n--) {
+		if (*v > *small_limit() / 10 || *v < -*small_limit() / 10)
+			return false;
+		*v *= 10;
+	}
+	return true;
+}
+
+bool decimal_add(struct decimal *sum, const struct decimal *x)
+{
+	unsigned scale = sum->scale > x->scale ? sum->scale : x->scale;
+	__int128 a = sum->small, b = x->small;
+
+	if (!sum->big && !x->big && small_shift(&a, scale - sum->scale) &&
+	    small_shift(&b, scale - x->scale) && small_fits(a + b)) {
+		sum->small = a + b;
+		sum->scale = scale;
+		return true;
+	}
+	return add_big(sum, x, scale);
+}
+
+int decimal_compare(const struct decimal *a, const struct decimal *b, bool *failed)
+{
+	unsigned scale = a->scale > b->scale ? a->scale : b->scale;
+	__int128 x = a->small, y = b->small;
+
+	*failed = false;
+	if (!a->big && !b->big && small_shift(&x, scale - a->scale) &&
+	    small_shift(&y, scale - b->scale))
+		return (x > y) - (x < y);
+	BIGNUM *p = big_at_scale(a, scale), *q = big_at_scale(b, scale);
+	*failed = !p || !q;
+	int c = *failed ? 0 : BN_cmp(p, q);
+	BN_free(p);
+	BN_free(q);
+	return c;
+}
+
+/* Digits with a point `scale` places from the end, without trailing zeros behind it. */
+static void digits_write(struct buf *b, bool minus, const char *digits, unsigned scale)
+{
+	size_t n = strlen(digits);
+
+	while (scale && n && digits[n - 1] == '0') {
+		n--;
+		scale--;
+	}
+	if (minus && n)
+		buf_putc(b, '-');
+	if (n <= scale) {
+		buf_putc(b, '0');
+		if (n == 0)
+			return;
+		buf_putc(b, '.');
+		for (size_t i = n; i < scale; i++)
+			buf_putc(b, '0');
+		buf_add(b, digits, n);
+		return;
+	}
+	buf_add(b, digits, n - scale);
+	if (scale) {
+		buf_putc(b, '.');
+		buf_add(b, digits + n - scale, scale);
+	}
+}
+
+static void write_big(struct buf *b, const BIGNUM *v, unsigned scale)
+{
+	char *text = BN_bn2dec(v);
+
+	if (!text) {
+		b->failed = true;
+		return;
+	}
+	bool minus = *text == '-';
+	if (BN_is_zero(v))
+		buf_putc(b, '0');
+	else
+		digits_write(b, minus, text + minus, scale);
+	OPENSSL_free(text);
+}
+
+void decimal_write(struct buf *b, const struct decimal *d)
+{
+	char text[48], *p = text + sizeof text - 1;
+	bool minus = d->small < 0;
+	unsigned __int128 v =
+	    minus ? -(unsigned __int128)d->small : (unsigned __int128)d->small;
+
+	if (d->big) {
+		write_big(b, d->big, d->scale);
+		return;
+	}
+	*p = '\0';
+	for (; v; v /= 10)
+		*--p = (char)('0' + (int)(v % 10));
+	if (!*p)
+		buf_putc(b, '0');
+	else
+		digits_write(b, minus, p, d->scale);
+}
+
+static long digit_count(const BIGNUM *v)
+{
+	char *text = BN_bn2dec(v);
+	long n = text ? (long)strlen(text) - (*text == '-') : -1;
+
+	OPENSSL_free(text);
+	return n;
+}
+
+/* q = a / (n 10^scale) as an integer with DIGITS digits and its own scale, rounded half
+ * to even: the quotient by magnitude, then the remainder decides. */
+static bool quotient(BIGNUM *a, uint64_t n, unsigned *scale, BN_CTX *ctx)
+{
+	BIGNUM *den = BN_new(), *rem = BN_new(), *ten = power_big(1);
+	long have, shift;
+	bool good =
+	    den && rem && ten && BN_set_word(den, n) && (have = digit_count(a)) > 0;
+
+	shift = good ? DIGITS + digit_count(den) - have : 0;
+	if (good && shift > 0) {
+		good = big_shift(a, (unsigned)shift);
+		*scale += (unsigned)shift;
+	}
+	good = good && BN_div(a, rem, a, den, ctx);
+	/* one or two digits too many: divide on, remembering what fell off */
+	bool sticky = good && !BN_is_zero(rem);
+	int half = 0; /* of the last unit: <0 less, 0 exactly, >0 more */
+	bool cut = false;
+	while (good && *scale && digit_count(a) > DIGITS) {
+		good = BN_div(a, rem, a, ten, ctx) != 0;
+		int digit = good ? (int)BN_get_word(rem) : 0;
+		half = digit > 5 || (digit == 5 && sticky) ? 1 : digit == 5 ? 0 : -1;
+		sticky |= digit != 0;
+		cut = true;
+		--*scale;
+	}
+	if (good && !cut && sticky) {
+		/* the remainder against half of the divisor */
+		BN_lshift1(rem, rem);
+		half = BN_cmp(rem, den);
+	}
+	if (good && sticky && (half > 0 || (half == 0 && BN_is_odd(a))))
+		good = BN_add_word(a, 1);
+	BN_free(den);
+	BN_free(rem);
+	BN_free(ten);
+	return good;
+}
+
+void decimal_write_quotient(struct buf *b, const struct decimal *d, uint64_t n)
+{
+	BIGNUM *a = big_of(d);
+	BN_CTX *ctx = BN_CTX_new();
+	unsigned scale = d->scale;
+	bool minus = a && BN_is_negative(a);
+
+	if (a)
+		BN_set_negative(a, 0);
+	if (!a || !ctx || !quotient(a, n, &scale, ctx)) {
+		b->failed = true;
+	} else {
+		BN_set_negative(a, minus);
+		write_big(b, a, scale);
+	}
+	BN_free(a);
+	BN_CTX_free(ctx);
+}
+
+void decimal_free(struct decimal *d)
+{
+	BN_free(d->big);
+	*d = (struct decimal){0};
+}

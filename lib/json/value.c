@@ -1,0 +1,692 @@
+/* value.c - JSON as a tree. */
+#include "json/value.h"
+#include "base/hash.h"
+#include "json/decimal.h"
+#include "json/path.h"
+
+#include <stdlib.h>
+
+#define INDEX_FROM 12 /* an object with more members gets a hash index */
+
+struct member {
+	struct view key;     /* plain bytes, owned */
+	struct value *value; /* NULL: deleted */
+};
+
+struct value {
+	enum json_type type;
+	size_t n, cap; /* slots used and had, deleted ones included */
+	size_t live;   /* members of an object that are not deleted */
+	union {
+		char *text; /* number, string (raw, with quotes): n bytes */
+		struct value **items;
+		struct member *members;
+	};
+	uint32_t
+	    *index; /* 1 + slot of a member, by hash of its key; index_mask + 1 places */
+	uint32_t index_mask;
+};
+
+static struct value *value_new(enum json_type type)
+{
+	struct value *v = calloc(1, sizeof *v);
+
+	if (v)
+		v->type = type;
+	return v;
+}
+
+void value_free(struct value *v)
+{
+	if (!v)
+		return;
+	switch (v->type) {
+	case JSON_ARRAY:
+		for (size_t i = 0; i < v->n; i++)
+			value_free(v->items[i]);
+		free(v->items);
+		break;
+	case JSON_OBJECT:
+		for (size_t i = 0; i < v->n; i++) {
+			value_free(v->members[i].value);
+			free((char *)v->members[i].key.p);
+		}
+		free(v->members);
+		break;
+	default: free(v->text);
+	}
+	free(v->index);
+	free(v);
+}
+
+static struct value *text_new(enum json_type type, const char *p, size_t len)
+{
+	struct value *v = value_new(type);
+
+	if (!v)
+		return NULL;
+	v->text = malloc(len ? len : 1);
+	if (!v->text) {
+		free(v);
+		return NULL;
+	}
+	memcpy(v->text, p, len);
+	v->n = len;
+	return v;
+}
+
+/* ---- Objects ---- */
+
+static void index_put(struct value *o, size_t slot)
+{
+	const struct view *k = &o->members[slot].key;
+	uint32_t i = (uint32_t)hash64(k->p, k->len) & o->index_mask;
+
+	while (o->index[i])
+		i = (i + 1) & o->index_mask;
+	o->index[i] = (uint32_t)slot + 1;
+}
+
+/* Drops deleted members and builds the index anew, with room to grow. */
+static bool index_build(struct value *o)
+{
+	size_t out = 0, places = 64;
+
+	for (size_t i = 0; i < o->n; i++) {
+		if (o->members[i].value)
+			o->members[out++] = o->members[i];
+		else
+			free((char *)o->members[i].key.p);
+	}
+	o->n = out;
+	while (places < (o->n + 1) * 4)
+		places *= 2;
+	free(o->index);
+	o->index = calloc(places, sizeof *o->index);
+	if (!o->index)
+		return false;
+	o->index_mask = (uint32_t)places - 1;
+	for (size_t i = 0; i < o->n; i++)
+		index_put(o, i);
+	return true;
+}
+
+/* The slot of a key, deleted or not; -1 if it has none. */
+static ssize_t slot_find(const struct value *o, struct view key)
+{
+	if (!o->index) {
+		for (size_t i = 0; i < o->n; i++)
+			if (view_compare(o->members[i].key, key) == 0)
+				return (ssize_t)i;
+		return -1;
+	}
+	uint32_t i = (uint32_t)hash64(key.p, key.len) & o->index_mask;
+	for (; o->index[i]; i = (i + 1) & o->index_mask)
+		if (view_compare(o->members[o->index[i] - 1].key, key) == 0)
+			return (ssize_t)o->index[i] - 1;
+	return -1;
+}
+
+static struct value **member_find(const struct value *o, struct view key)
+{
+	ssize_t slot = slot_find(o, key);
+
+	return slot >= 0 && o->members[slot].value ? &o->members[slot].value : NULL;
+}
+
+static bool member_append(struct value *o, struct view key, struct value *v)
+{
+	if (o->n == o->cap) {
+		size_t cap = o->cap ? o->cap * 2 : 4;
+		struct member *more = realloc(o->members, cap * sizeof *more);
+		if (!more)
+			return false;
+		o->members = more;
+		o->cap = cap;
+	}
+	char *copy = malloc(key.len ? key.len : 1);
+	if (!copy)
+		return false;
+	if (key.len)
+		memcpy(copy, key.p, key.len);
+	o->members[o->n++] = (struct member){{copy, key.len}, v};
+	o->live++;
+	if (o->n <= INDEX_FROM)
+		return true;
+	if (!o->index || o->n * 2 > o->index_mask)
+		return index_build(o);
+	index_put(o, o->n - 1);
+	return true;
+}
+
+static void member_delete(struct value *o, struct view key)
+{
+	ssize_t slot = slot_find(o, key);
+
+	if (slot < 0 || !o->members[slot].value)
+		return;
+	value_free(o->members[slot].value);
+	o->members[slot].value = NULL;
+	o->live--;
+	if (o->index)
+		return;
+	free((char *)o->members[slot].key.p);
+	memmove(&o->members[slot], &o->members[slot + 1],
+	    (o->n - (size_t)slot - 1) * sizeof *o->members);
+	o->n--;
+}
+
+/* Takes v over, also when there is no memory for it. */
+static bool member_set(struct value *o, struct view key, struct value *v)
+{
+	ssize_t slot = slot_find(o, key);
+
+	if (!v)
+		return false;
+	if (slot >= 0 && o->members[slot].value) {
+		value_free(o->members[slot].value);
+		o->members[slot].value = v;
+		return true;
+	}
+	if (slot >= 0) { /* deleted: it comes back where it was */
+		o->members[slot].value = v;
+		o->live++;
+		return true;
+	}
+	if (!member_append(o, key, v)) {
+		value_free(v);
+		return false;
+	}
+	return true;
+}
+
+/* ---- Arrays ---- */
+
+static bool item_insert(struct value *a, size_t at, struct value *v)
+{
+	if (!v)
+		return false;
+	if (a->n == a->cap) {
+		size_t cap = a->cap ? a->cap * 2 : 4;
+		struct value **more = realloc(a->items, cap * sizeof *more);
+		if (!more) {
+			value_free(v);
+			return false;
+		}
+		a->items = more;
+		a->cap = cap;
+	}
+	memmove(&a->items[at + 1], &a->items[at], (a->n - at) * sizeof *a->items);
+	a->items[at] = v;
+	a->n++;
+	return true;
+}
+
+static void item_delete(struct value *a, size_t at)
+{
+	value_free(a->items[at]);
+	memmove(&a->items[at], &a->items[at + 1], (a->n - at - 1) * sizeof *a->items);
+	a->n--;
+}
+
+/* ---- Reading and writing ---- */
+
+static bool parse_members(struct value *v, struct json_text text)
+{
+	struct json_walk w;
+	struct json_member m;
+	struct buf key = {0};
+	bool good = true;
+
+	json_walk_begin(&w, text);
+	while (good && json_walk_next(&w, &m)) {
+		struct value *child = value_parse(m.value);
+		if (!w.object) {
+			good = child && item_insert(v, v->n, child);
+			continue;
+		}
+		struct view name = m.key;
+		if (m.escaped) {
+			key.len = 0;
+			json_unescape(
+			    &key, (struct json_text){m.key.p - 1, m.key.len + 2});
+			name = (struct view){key.p, key.len};
+		}
+		good = child && !key.failed && member_set(v, name, child);
+	}
+	buf_free(&key);
+	return good;
+}
+
+struct value *value_parse(struct json_text text)
+{
+	enum json_type type = json_type_of(text);
+
+	if (type != JSON_ARRAY && type != JSON_OBJECT)
+		return text_new(type, text.p, text.len);
+	struct value *v = value_new(type);
+	if (v && !parse_members(v, text)) {
+		value_free(v);
+		return NULL;
+	}
+	return v;
+}
+
+struct value *value_copy(const struct value *v)
+{
+	struct buf b = {0};
+
+	value_write(&b, v);
+	struct value *copy =
+	    b.failed ? NULL : value_parse((struct json_text){b.p, b.len});
+	buf_free(&b);
+	return copy;
+}
+
+void value_write(struct buf *b, const struct value *v)
+{
+	bool first = true;
+
+	if (v->type == JSON_ARRAY) {
+		buf_putc(b, '[');
+		for (size_t i = 0; i < v->n; i++) {
+			if (i)
+				buf_putc(b, ',');
+			value_write(b, v->items[i]);
+		}
+		buf_putc(b, ']');
+	} else if (v->type == JSON_OBJECT) {
+		buf_putc(b, '{');
+		for (size_t i = 0; i < v->n; i++) {
+			if (!v->members[i].value)
+				continue;
+			if (!first)
+				buf_putc(b, ',');
+			first = false;
+			json_escape(b, v->members[i].key);
+			buf_putc(b, ':');
+			value_write(b, v->members[i].value);
+		}
+		buf_putc(b, '}');
+	} else {
+		buf_add(b, v->text, v->n);
+	}
+}
+
+static int member_order(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	return view_compare(x->key, y->key);
+}
+
+static void number_canonical(struct buf *b, struct json_text t)
+{
+	struct decimal d = {0};
+
+	if (decimal_set(&d, t))
+		decimal_write(b, &d);
+	else
+		buf_add(b, t.p, t.len);
+	decimal_free(&d);
+}
+
+static void write_canonical(struct buf *b, struct value *v)
+{
+	struct json_text t = {v->text, v->n};
+
+	switch (v->type) {
+	case JSON_NUMBER: number_canonical(b, t); break;
+	case JSON_STRING: {
+		struct buf plain = {0};
+		json_unescape(&plain, t);
+		json_escape(b, (struct view){plain.p, plain.len});
+		b->failed |= plain.failed;
+		buf_free(&plain);
+		break;
+	}
+	case JSON_ARRAY:
+		buf_putc(b, '[');
+		for (size_t i = 0; i < v->n; i++) {
+			if (i)
+				buf_putc(b, ',');
+			write_canonical(b, v->items[i]);
+		}
+		buf_putc(b, ']');
+		break;
+	case JSON_OBJECT:
+		if (v->n)
+			qsort(v->members, v->n, sizeof *v->members, member_order);
+		buf_putc(b, '{');
+		for (size_t i = 0; i < v->n; i++) {
+			if (i)
+				buf_putc(b, ',');
+			json_escape(b, v->members[i].key);
+			buf_putc(b, ':');
+			write_canonical(b, v->members[i].value);
+		}
+		buf_putc(b, '}');
+		break;
+	default: buf_add(b, v->text, v->n);
+	}
+}
+
+bool value_canonical(struct buf *b, struct json_text text)
+{
+	struct value *v = value_parse(text);
+
+	if (!v)
+		return false;
+	write_canonical(b, v);
+	value_free(v);
+	return !b->failed;
+}
+
+/* ---- Equality ---- */
+
+static bool number_equal(const struct value *a, const struct value *b)
+{
+	struct decimal x = {0}, y = {0};
+	bool failed = false, same;
+
+	if (a->n == b->n && memcmp(a->text, b->text, a->n) == 0)
+		return true;
+	same = decimal_set(&x, (struct json_text){a->text, a->n}) &&
+	       decimal_set(&y, (struct json_text){b->text, b->n}) &&
+	       decimal_compare(&x, &y, &failed) == 0 && !failed;
+	decimal_free(&x);
+	decimal_free(&y);
+	return same;
+}
+
+static bool string_equal(const struct value *a, const struct value *b)
+{
+	struct buf x = {0}, y = {0};
+
+	json_unescape(&x, (struct json_text){a->text, a->n});
+	json_unescape(&y, (struct json_text){b->text, b->n});
+	bool same =
+	    !x.failed && !y.failed &&
+	    view_compare((struct view){x.p, x.len}, (struct view){y.p, y.len}) == 0;
+	buf_free(&x);
+	buf_free(&y);
+	return same;
+}
+
+bool value_equal(const struct value *a, const struct value *b)
+{
+	if (a->type != b->type)
+		return false;
+	switch (a->type) {
+	case JSON_NUMBER: return number_equal(a, b);
+	case JSON_STRING: return string_equal(a, b);
+	case JSON_ARRAY:
+		if (a->n != b->n)
+			return false;
+		for (size_t i = 0; i < a->n; i++)
+			if (!value_equal(a->items[i], b->items[i]))
+				return false;
+		return true;
+	case JSON_OBJECT:
+		if (a->live != b->live)
+			return false;
+		for (size_t i = 0; i < a->n; i++) {
+			const struct value *x = a->members[i].value;
+			struct value **y = x ? member_find(b, a->members[i].key) : NULL;
+			if (x && (!y || !value_equal(x, *y)))
+				return false;
+		}
+		return true;
+	default: return true;
+	}
+}
+
+/* ---- RFC 7396 ---- */
+
+bool value_merge(struct value **target, const struct value *patch)
+{
+	if (patch->type != JSON_OBJECT) {
+		struct value *copy = value_copy(patch);
+		if (!copy)
+			return false;
+		value_free(*target);
+		*target = copy;
+		return true;
+	}
+	if (!*target || (*target)->type != JSON_OBJECT) {
+		struct value *empty = value_new(JSON_OBJECT);
+		if (!empty)
+			return false;
+		value_free(*target);
+		*target = empty;
+	}
+	for (size_t i = 0; i < patch->n; i++) {
+		const struct member *m = &patch->members[i];
+		if (m->value->type == JSON_NULL) {
+			member_delete(*target, m->key);
+			continue;
+		}
+		struct value **old = member_find(*target, m->key), *fresh = NULL;
+		if (old) {
+			if (!value_merge(old, m->value))
+				return false;
+		} else if (!value_merge(&fresh, m->value) ||
+			   !member_set(*target, m->key, fresh)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- RFC 6902 ---- */
+
+static const char no_memory[] = "out of memory";
+
+/* The place a pointer names: its container and last step (n == 0: the whole). */
+struct place {
+	struct json_path *path;
+	struct value **slot;  /* the value there; NULL: none */
+	struct value *parent; /* NULL: the pointer is "" */
+	struct view step;
+	size_t index; /* of an array's element; n for "-" */
+};
+
+static struct value **child_find(struct value *v, struct view step)
+{
+	size_t i;
+
+	if (v->type == JSON_OBJECT)
+		return member_find(v, step);
+	if (v->type == JSON_ARRAY && json_index(step, &i) && i < v->n)
+		return &v->items[i];
+	return NULL;
+}
+
+static const char *place_find(struct place *p, struct value **root, const char *pointer)
+{
+	*p = (struct place){.slot = root};
+	if (*pointer && *pointer != '/')
+		return "a pointer must be empty or begin with /";
+	if (json_path_parse(&p->path, pointer, NULL) < 0)
+		return "not a JSON Pointer";
+	for (size_t i = 0; i < p->path->n; i++) {
+		p->parent = p->slot ? *p->slot : NULL;
+		p->step = p->path->step[i];
+		if (!p->parent)
+			return "a pointer leads to nothing";
+		p->slot = child_find(p->parent, p->step);
+	}
+	if (p->parent && p->parent->type == JSON_ARRAY) {
+		if (view_is(p->step, "-"))
+			p->index = p->parent->n;
+		else if (!json_index(p->step, &p->index) || p->index > p->parent->n)
+			return "no such array index";
+	} else if (p->parent && p->parent->type != JSON_OBJECT) {
+		return "a pointer leads into a value that has no members";
+	}
+	return NULL;
+}
+
+static const char *place_add(struct place *p, struct value **root, struct value *v)
+{
+	if (!v)
+		return no_memory;
+	if (!p->parent) {
+		value_free(*root);
+		*root = v;
+		return NULL;
+	}
+	bool good = p->parent->type == JSON_ARRAY ? item_insert(p->parent, p->index, v)
+						  : member_set(p->parent, p->step, v);
+	return good ? NULL : no_memory;
+}
+
+static const char *place_remove(struct place *p)
+{
+	if (!p->slot)
+		return "a pointer leads to nothing";
+	if (!p->parent)
+		return "the whole cannot be removed";
+	if (p->parent->type == JSON_ARRAY)
+		item_delete(p->parent, p->index);
+	else
+		member_delete(p->parent, p->step);
+	return NULL;
+}
+
+static const char *place_replace(struct place *p, struct value *v)
+{
+	if (!v)
+		return no_memory;
+	if (!p->slot) {
+		value_free(v);
+		return "a pointer leads to nothing";
+	}
+	value_free(*p->slot);
+	*p->slot = v;
+	return NULL;
+}
+
+/* A member of an operation, as NUL-terminated plain text. */
+static bool op_text(const struct value *op, const char *name, struct buf *out)
+{
+	struct value **v = member_find(op, (struct view){name, strlen(name)});
+
+	out->len = 0;
+	if (!v || (*v)->type != JSON_STRING)
+		return false;
+	json_unescape(out, (struct json_text){(*v)->text, (*v)->n});
+	buf_putc(out, '\0');
+	return !out->failed && strlen(out->p) == out->len - 1;
+}
+
+static bool begins_with(const char *whole, const char *part)
+{
+	size_t n = strlen(part);
+
+	return strncmp(whole, part, n) == 0 && whole[n] == '/';
+}
+
+/* move and copy: the value at `from`, taken out or copied. */
+static const char *op_source(struct value **root, const struct value *op,
+    const char *path, bool move, struct value **v)
+{
+	struct buf from = {0};
+	struct place p = {0};
+	const char *why = NULL;
+
+	if (!op_text(op, "from", &from))
+		why = "an operation lacks \"from\"";
+	else if (move && begins_with(path, from.p))
+		why = "a value cannot be moved into itself";
+	else
+		why = place_find(&p, root, from.p);
+	if (!why && !p.slot)
+		why = "a pointer leads to nothing";
+	if (!why && !(*v = value_copy(*p.slot)))
+		why = no_memory;
+	if (!why && move && p.parent)
+		why = place_remove(&p);
+	free(p.path);
+	buf_free(&from);
+	return why;
+}
+
+static const char *op_apply(
+    struct value **root, const struct value *op, const char *name, const char *path)
+{
+	struct value **given = member_find(op, (struct view){"value", 5}), *v = NULL;
+	bool move = strcmp(name, "move") == 0, copy = strcmp(name, "copy") == 0;
+	struct place p = {0};
+	const char *why = NULL;
+
+	if (move || copy) {
+		why = op_source(root, op, path, move, &v);
+	} else if (strcmp(name, "remove") != 0) {
+		if (!given)
+			why = "an operation lacks \"value\"";
+		else if (!(v = value_copy(*given)))
+			why = no_memory;
+	}
+	if (!why)
+		why = place_find(&p, root, path);
+	if (why) {
+		value_free(v);
+	} else if (strcmp(name, "remove") == 0) {
+		why = place_remove(&p);
+	} else if (strcmp(name, "replace") == 0) {
+		why = place_replace(&p, v);
+	} else if (strcmp(name, "test") == 0) {
+		if (!p.slot || !value_equal(*p.slot, v))
+			why = "a test failed";
+		value_free(v);
+	} else if (move || copy || strcmp(name, "add") == 0) {
+		why = place_add(&p, root, v);
+	} else {
+		value_free(v);
+		why = "unknown operation";
+	}
+	free(p.path);
+	return why;
+}
+
+static const char *patch_apply(struct value **root, const struct value *patch)
+{
+	struct buf name = {0}, path = {0};
+	const char *why = NULL;
+
+	for (size_t i = 0; i < patch->n && !why; i++) {
+		const struct value *op = patch->items[i];
+		if (op->type != JSON_OBJECT)
+			why = "an operation is no object";
+		else if (!op_text(op, "op", &name))
+			why = "an operation lacks \"op\"";
+		else if (!op_text(op, "path", &path))
+			why = "an operation lacks \"path\"";
+		else
+			why = op_apply(root, op, name.p, path.p);
+	}
+	buf_free(&name);
+	buf_free(&path);
+	return why;
+}
+
+const char *value_patch(struct value **target, const struct value *patch)
+{
+	struct value *work;
+	const char *why;
+
+	if (patch->type != JSON_ARRAY)
+		return "a patch is an array of operations";
+	work = *target ? value_copy(*target) : text_new(JSON_NULL, "null", 4);
+	if (!work)
+		return no_memory;
+	why = patch_apply(&work, patch);
+	if (why) {
+		value_free(work);
+		return why;
+	}
+	value_free(*target);
+	*target = work;
+	return NULL;
+}

@@ -1,0 +1,38 @@
+/* pace.c - when an event is due: as it happened, faster, or so many a second. */
+#include "evlog.h"
+
+static int64_t time_of(const struct evlog_pace *p, const struct evlog_event *e)
+{
+	return p->event_time ? evlog_event_time(e) : e->logtime;
+}
+
+/* The pause since the event before, as it happened, brought to speed and cut.  Times
+ * that step back, or are not there, make no pause. */
+static int64_t pause_of(struct evlog_pace *p, const struct evlog_event *e)
+{
+	int64_t t = time_of(p, e), gap = 0;
+
+	if (p->speed <= 0 || t == EVLOG_TIME_MIN)
+		return 0;
+	if (p->delivered && p->previous != EVLOG_TIME_MIN && t > p->previous)
+		gap = (int64_t)((double)(t - p->previous) / p->speed);
+	if (p->delivered == 0 || t > p->previous)
+		p->previous = t;
+	return p->max_gap >= 0 && gap > p->max_gap ? p->max_gap : gap;
+}
+
+int64_t evlog_pace_due(struct evlog_pace *p, const struct evlog_event *e, int64_t now)
+{
+	int64_t pause = pause_of(p, e);
+
+	if (p->delivered++ == 0) {
+		p->started = p->due = now;
+		return now;
+	}
+	if (p->rate > 0) {
+		int64_t least = (int64_t)(1e6 / p->rate);
+		pause = pause > least ? pause : least;
+	}
+	p->due += pause;
+	return p->due;
+}
