@@ -1,61 +1,144 @@
 # evlog - an event store for the shell.
 #
-#   make quickstart   install what is missing, build, show the main job
+#   make quickstart   install what is missing, build, and show the main job
 #   make              build all into build/
-#   make check        install what is missing, build, test (SAN=1: with sanitizers,
-#                     SLOW=1: the slow tests too)
-#   make lint         looks, layers, static analysis, manuals, scripts
+#   make check        install what is missing, build, test
+#                     (SAN=1: with sanitizers; EVLOG_SLOW=1: the slow tests too)
+#   make lint         looks, layers, static analysis, scripts, manuals
+#   make bench        first figures, as ratios of peers measured in the same run
 #   make install      into $(DESTDIR)$(PREFIX)
 
-VERSION = 0.1.0
-PREFIX  = /usr/local
-BUILD   = build$(if $(SAN),/san)
+VERSION  = 0.1.0
+PREFIX   = /usr/local
+BUILD    = build$(if $(SAN),/san)
 
-TOOLS   = evappend evcat evreplay evfold evdiff
-LAYERS  = base json event store fold replay diff
-SOURCES = $(wildcard $(LAYERS:%=lib/%/*.c))
-OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
-HEADERS = $(wildcard lib/*.h $(LAYERS:%=lib/%/*.h) bin/*.h)
+# A folder includes only those that stand before it here (make lint).
+LAYERS   = base json event store fold replay diff
+TOOLS    = evappend evcat evreplay evfold evdiff
+SHELLS   = bash zsh fish
 PACKAGES = libzstd libarchive libcrypto libxxhash
 
-CFLAGS   ?= -O2 -g
-WARNINGS  = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-            -Wpointer-arith -Wwrite-strings
-HARDENED  = -fstack-protector-strong -fPIE -fno-common $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-ifdef SAN
-SANITIZE  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
-endif
-COMPILE   = $(CC) -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENED) $(SANITIZE) \
-            $(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-LINK      = $(CC) $(SANITIZE) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
+OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
+MANUALS  = $(sort $(wildcard man/*.[1-8]))
 
-PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PACKAGE_LIBS   = $(shell pkg-config --libs $(PACKAGES))
+CFLAGS  ?= -O2 -g
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+           -Wpointer-arith -Wwrite-strings
+HARDENED = -fstack-protector-strong -fno-common
+ifdef SAN
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+           -fno-omit-frame-pointer
+else
+HARDENED += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+ifdef CI
+WARNINGS += -Werror
+endif
+
+# Asked for when used, so that make deps can come first.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
+COMPILE    = $(CC) -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENED) $(SANITIZE) \
+             $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
+RELRO      = -Wl,-z,relro,-z,now
 
 all: tools library completions
 
 tools: $(TOOLS:%=$(BUILD)/%)
 library: $(BUILD)/libevlog.a $(BUILD)/libevlog.so.0 $(BUILD)/evlog.pc
+completions: $(foreach s,$(SHELLS),$(TOOLS:%=$(BUILD)/completions/$(s)/%))
 
-$(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.o $(BUILD)/libevlog.a
-	$(LINK) -o $@ $^ $(PACKAGE_LIBS)
+$(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.o $(BUILD)/libevlog.a
+	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/libevlog.a
+	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/libevlog.a: $(OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
 $(BUILD)/libevlog.so.0: $(SOURCES:%.c=$(BUILD)/pic/%.o)
-	$(CC) $(SANITIZE) -shared -Wl,-soname,libevlog.so.0 -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ \
-	    $(PACKAGE_LIBS)
+	$(CC) $(SANITIZE) -shared -Wl,-soname,libevlog.so.0 $(RELRO) $(LDFLAGS) \
+	    -Wl,--version-script=lib/evlog.map -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/evlog.pc: Makefile
+	@mkdir -p $(@D)
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' \
+	    'includedir=$${prefix}/include' '' 'Name: evlog' \
+	    'Description: an event store for the shell' 'Version: $(VERSION)' \
+	    'Requires.private: $(PACKAGES)' 'Libs: -L$${libdir} -levlog' \
+	    'Cflags: -I$${includedir}' >$@
 
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+	$(COMPILE) -fPIC -o $@ $<
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) -MMD -MP -c -o $@ $<
+	$(COMPILE) -fPIE -o $@ $<
+
+define COMPLETION
+$(BUILD)/completions/$(1)/%: $(BUILD)/% bin/completions.awk
+	@mkdir -p $$(@D)
+	$$< --help | awk -v tool=$$* -v shell=$(1) -f bin/completions.awk >$$@
+endef
+$(foreach s,$(SHELLS),$(eval $(call COMPLETION,$(s))))
+
+deps:
+	@.ci/deps build
+
+quickstart: deps
+	@$(MAKE) --no-print-directory tools
+	@PATH="$(CURDIR)/$(BUILD):$$PATH" samples/orders/quickstart
+
+check:
+	@.ci/deps test
+	@$(MAKE) --no-print-directory all $(BUILD)/unit
+	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run
+
+bench: deps
+	@$(MAKE) --no-print-directory tools
+	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/bench/run
+
+lint:
+	@.ci/deps lint
+	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c
+	tests/layers $(LAYERS)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
+	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
+	shellcheck .ci/run .ci/deps tests/run tests/layers tests/bench/run man/examples \
+	    samples/orders/quickstart
+	mandoc -T lint -W warning $(MANUALS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 755 $(TOOLS:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 lib/evlog.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(BUILD)/libevlog.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(BUILD)/libevlog.so.0 $(DESTDIR)$(PREFIX)/lib
+	ln -sf libevlog.so.0 $(DESTDIR)$(PREFIX)/lib/libevlog.so
+	install -m 644 $(BUILD)/evlog.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	for page in $(MANUALS); do \
+	    dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+	    install -d $$dir && install -m 644 $$page $$dir || exit 1; done
+	for tool in $(TOOLS); do \
+	    install -m 644 $(BUILD)/completions/bash/$$tool \
+	        $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool && \
+	    install -m 644 $(BUILD)/completions/zsh/$$tool \
+	        $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$tool && \
+	    install -m 644 $(BUILD)/completions/fish/$$tool \
+	        $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$tool.fish || exit 1; done
+
+clean:
+	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all tools library
+.PHONY: all tools library completions deps quickstart check bench lint install clean
+.DELETE_ON_ERROR:
 .SECONDARY:
