@@ -55,6 +55,22 @@ $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.o $(BUILD)/
 $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/libevlog.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# The scanner in each of its kinds; NEON where a cross compiler and qemu are there.
+SCANNERS = $(BUILD)/scan $(BUILD)/scan-portable $(if $(SAN),,$(if $(shell \
+           command -v aarch64-linux-gnu-gcc && command -v qemu-aarch64),$(BUILD)/scan-neon))
+SCANNER  = tests/scan.c lib/json/scan.c lib/base/buf.c
+scanners: $(SCANNERS)
+
+$(BUILD)/scan: $(SCANNER) $(wildcard lib/*/*.h)
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP -c,$(COMPILE)) -o $@ $(SCANNER)
+$(BUILD)/scan-portable: $(SCANNER) $(wildcard lib/*/*.h)
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP -c,$(COMPILE)) -DJSON_PORTABLE -o $@ $(SCANNER)
+$(BUILD)/scan-neon: $(SCANNER) $(wildcard lib/*/*.h)
+	@mkdir -p $(@D)
+	aarch64-linux-gnu-gcc -static -std=c11 -D_GNU_SOURCE -Ilib $(CFLAGS) -o $@ $(SCANNER)
+
 $(BUILD)/libevlog.a: $(OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
@@ -95,7 +111,7 @@ quickstart: deps
 
 check:
 	@.ci/deps test
-	@$(MAKE) --no-print-directory all $(BUILD)/unit
+	@$(MAKE) --no-print-directory all $(BUILD)/unit scanners
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run
 
 bench: deps
@@ -139,6 +155,6 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all tools library completions deps quickstart check bench lint install clean
+.PHONY: all tools scanners library completions deps quickstart check bench lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:

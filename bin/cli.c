@@ -129,6 +129,7 @@ int cli_status(int code)
 	case EVLOG_EUNMET: return CLI_NO;
 	case EVLOG_EUSAGE: return CLI_USAGE;
 	case EVLOG_EDATA:
+	case EVLOG_ENEWER:
 	case EVLOG_EDAMAGED: return CLI_DATA;
 	case EVLOG_ENOINPUT: return CLI_NOINPUT;
 	case EVLOG_ECREATE: return CLI_CREATE;

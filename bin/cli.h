@@ -82,12 +82,18 @@ enum cli_id {
 		'V', "version", NULL, "show the version"                                 \
 	}
 
-#define CLI_TERMINAL                                                                     \
-	{CLI_COLOR, "color", "WHEN", "auto, always or never"},                           \
-	    {CLI_PROGRESS, "progress", NULL, "show progress on a terminal"},             \
+#define CLI_COLORED                                                                      \
+	{                                                                                \
+		CLI_COLOR, "color", "WHEN", "auto, always or never"                      \
+	}
+#define CLI_PROGRESSING                                                                  \
+	{CLI_PROGRESS, "progress", NULL, "show progress on a terminal"},                 \
 	{                                                                                \
 		CLI_NO_PROGRESS, "no-progress", NULL, "do not"                           \
 	}
+
+/* "1 event", "2 events": cli_plural(n) is what the word ends with. */
+#define cli_plural(n) ((n) == 1 ? "" : "s")
 
 /* State of the process that every tool has. */
 struct cli {

@@ -179,9 +179,8 @@ _Noreturn static void stop(struct append *a, const evlog_error *err)
 	else if (err->code == EVLOG_EDATA && a->appended == 0)
 		cli_say("no event was appended");
 	else if (err->code != EVLOG_EUNMET && a->appended)
-		cli_say("%" PRIu64
-			" events before it were appended, the last as %" PRIu64,
-		    a->appended, a->last_seq);
+		cli_say("appended before it: %" PRIu64 " event%s, up to seq %" PRIu64,
+		    a->appended, cli_plural(a->appended), a->last_seq);
 	evlog_writer_close(a->w);
 	exit(cli_status(err->code));
 }
@@ -285,13 +284,15 @@ static void append_input(struct append *a, const char *path)
 
 static void option_expect_subject(struct append *a, char *arg)
 {
-	char *eq = strrchr(arg, '=');
+	size_t n = strlen(arg);
 
-	if (!eq || eq == arg)
+	while (n > 1 && arg[n - 1] != '=')
+		n--;
+	if (n < 2)
 		cli_usage("--expect-subject %s: write SUBJECT=N", arg);
 	a->o.expect_subject_seq =
-	    cli_number("expect-subject", eq + 1, 0, UINT64_C(1) << 53);
-	*eq = '\0';
+	    cli_number("expect-subject", arg + n, 0, UINT64_C(1) << 53);
+	arg[n - 1] = '\0';
 	a->o.expect_subject = arg;
 }
 
@@ -389,11 +390,13 @@ int main(int argc, char **argv)
 		commit(&a);
 	evlog_writer_close(a.w);
 	if (a.skipped && !cli.quiet)
-		cli_say("%" PRIu64 " events were in the log already", a.skipped);
+		cli_say("skipped: %" PRIu64 " event%s in the log already", a.skipped,
+		    cli_plural(a.skipped));
 	if (a.rejected && !cli.quiet)
-		cli_say(
-		    "%" PRIu64 " lines were put aside in %s", a.rejected, a.reject_path);
+		cli_say("put aside in %s: %" PRIu64 " line%s", a.reject_path, a.rejected,
+		    cli_plural(a.rejected));
 	if (cli.verbose)
-		cli_say("%" PRIu64 " events appended", a.appended);
+		cli_say(
+		    "appended: %" PRIu64 " event%s", a.appended, cli_plural(a.appended));
 	return cli_end(a.rejected ? CLI_DATA : CLI_OK);
 }

@@ -10,7 +10,7 @@ enum { BY_ID = CLI_OWN };
 static const struct cli_option options[] = {
     {BY_ID, "by-id", NULL, "compare events whatever their seq and logtime"},
     {'o', "output", "FORM", "text (default): each difference; stat: how many"},
-    CLI_TERMINAL,
+    CLI_COLORED,
     {0, NULL, NULL, "General"},
     CLI_COMMON,
     {0},

@@ -13,7 +13,7 @@ static const struct cli_option options[] = {
 	"one state for each value found here, such as subject or data.customer"},
     {'o', "output", "FORM", "state: the state at the end of the input (default)"},
     {STRICT, "strict", NULL, "what a reducer cannot use is an error, not passed over"},
-    CLI_TERMINAL,
+    CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
     CLI_COMMON,
     {0},
@@ -66,10 +66,11 @@ static void say_counts(const evlog_fold *f)
 
 	evlog_fold_counts(f, &keyless, &unusable);
 	if (keyless && !cli.quiet)
-		cli_say("%" PRIu64 " events without the key were left out", keyless);
+		cli_say("left out: %" PRIu64 " event%s without the key", keyless,
+		    cli_plural(keyless));
 	if (unusable && !cli.quiet)
-		cli_say("%" PRIu64 " values that a reducer cannot use were passed over",
-		    unusable);
+		cli_say("passed over: %" PRIu64 " value%s that a reducer cannot use",
+		    unusable, cli_plural(unusable));
 }
 
 int main(int argc, char **argv)

@@ -18,7 +18,7 @@ static const struct cli_option options[] = {
 	"1: as it happened, 10: ten times as fast, 0: at once (default)"},
     {MAX_GAP, "max-gap", "SPAN", "no pause is longer, such as 2s or 500ms"},
     {RATE, "rate", "N", "at most N events a second"},
-    CLI_TERMINAL,
+    CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
     CLI_COMMON,
     {0},
@@ -142,7 +142,7 @@ int main(int argc, char **argv)
 			 evlog_span_parse(optarg, &pace.max_gap, &err) < 0)
 			cli_usage("--max-gap %s", err.text);
 	}
-	if (pace.speed <= 0)
+	if (sel.since != EVLOG_TIME_MIN || sel.until != EVLOG_TIME_MAX || !sel.event_time)
 		cli_select_check(&sel);
 	if (optind == argc)
 		cli_usage("which log?");

@@ -37,6 +37,7 @@ enum evlog_result {
 	EVLOG_EPERM = -9,     /* not permitted */
 	EVLOG_EUNMET = -10,   /* the expectation does not hold; nothing was written */
 	EVLOG_EINTERNAL = -11,
+	EVLOG_ENEWER = -12,    /* the log was written by a newer version */
 };
 
 typedef struct evlog_error {

@@ -7,14 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The arguments may point into *err: the text is made aside first. */
 static int error_fill(evlog_error *err, int code, const char *format, va_list ap)
 {
+	evlog_error fresh = {.code = code};
+
 	if (!err)
 		return code;
-	memset(err, 0, offsetof(evlog_error, text) + 1);
-	err->code = code;
-	vsnprintf(err->text, sizeof err->text, format, ap);
-	snprintf(err->reason, sizeof err->reason, "%.255s", err->text);
+	vsnprintf(fresh.text, sizeof fresh.text, format, ap);
+	snprintf(fresh.reason, sizeof fresh.reason, "%.255s", fresh.text);
+	*err = fresh;
 	return code;
 }
 

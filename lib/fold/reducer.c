@@ -35,8 +35,11 @@ bool reducer_is(const char *word)
 
 	if (n && word[n] == '=') {
 		size_t m = word_length(word + n + 1);
-		return func_find(word + n + 1, m) >= 0 || strchr("({", word[n + 1 + m]);
+		char next = word[n + 1 + m];
+		return m && (next == '\0' || next == '(' || next == '{');
 	}
+	if (strcmp(word, names[FUNC_COUNT]) == 0)
+		return true;
 	return n && (word[n] == '(' || word[n] == '{') && func_find(word, n) >= 0;
 }
 
@@ -344,6 +347,8 @@ const char *accumulate(
 	const char *why = NULL;
 
 	*failed = false;
+	if (json_type_of(v) == JSON_NULL && r->func >= FUNC_SUM && r->func <= FUNC_AVG)
+		return NULL; /* as if nothing stood there */
 	switch (r->func) {
 	case FUNC_COUNT: a->count += !r->path || json_type_of(v) != JSON_NULL; break;
 	case FUNC_SUM:

@@ -149,7 +149,10 @@ static bool member_append(struct value *o, struct view key, struct value *v)
 		return false;
 	if (key.len)
 		memcpy(copy, key.p, key.len);
-	o->members[o->n++] = (struct member){{copy, key.len}, v};
+	struct member *m = &o->members[o->n++];
+	m->key.p = copy;
+	m->key.len = key.len;
+	m->value = v;
 	o->live++;
 	if (o->n <= INDEX_FROM)
 		return true;

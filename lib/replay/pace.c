@@ -32,6 +32,9 @@ int64_t evlog_pace_due(struct evlog_pace *p, const struct evlog_event *e, int64_
 	if (p->rate > 0) {
 		int64_t least = (int64_t)(1e6 / p->rate);
 		pause = pause > least ? pause : least;
+		if (p->due < now - least)
+			p->due =
+			    now - least; /* what was idle is not made up for in a burst */
 	}
 	p->due += pause;
 	return p->due;

@@ -12,6 +12,9 @@
 #define TAG	  "evlogBLK"
 #define MIN_FRAME 9
 
+const char block_newer[] =
+    "unknown version or flags in a block header: written by a newer evlog";
+
 void block_header_write(unsigned char p[BLOCK_HEADER], const struct block *b)
 {
 	put32(p, MAGIC);
@@ -64,7 +67,7 @@ static bool extensions_fit(const unsigned char *p, const unsigned char *end)
 static const char *header_values_check(const struct block *b)
 {
 	if (b->flags & ~(uint32_t)BLOCK_FLAGS)
-		return "unknown flags in a block header: written by a newer evlog";
+		return block_newer;
 	if (b->count == 0 || b->first_seq == 0 || b->first_seq > SEQ_MAX ||
 	    b->raw_size > BLOCK_RAW_MAX || b->raw_size / STAMP_SIZE < b->count ||
 	    b->packed_size < MIN_FRAME ||
@@ -81,7 +84,7 @@ const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
 	if (get64(p + n - 8) != hash64(p, n - 8))
 		return "checksum of a block header does not match";
 	if (get32(p + 16) != 1)
-		return "unknown version of a block header: written by a newer evlog";
+		return block_newer;
 	b->header_size = (uint32_t)n;
 	b->flags = get32(p + 20);
 	memcpy(b->log_id, p + 24, LOG_ID_SIZE);

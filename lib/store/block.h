@@ -55,6 +55,10 @@ void block_header_write(unsigned char out[BLOCK_HEADER], const struct block *b);
 /* Size of the header that begins at p, from its first 8 bytes; 0: none begins here. */
 uint32_t block_header_size(const unsigned char *p);
 
+/* What block_header_read returns for a header that is whole, but of a version or with
+ * flags that are unknown: neither damaged nor torn. */
+extern const char block_newer[];
+
 /* Reads a whole header of n bytes.  NULL, or what is wrong with it. */
 const char *block_header_read(struct block *b, const unsigned char *p, size_t n);
 

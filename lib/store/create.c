@@ -20,7 +20,7 @@ static int create_failed(const char *path, evlog_error *err)
 
 /* Writes a new file whole and syncs it. */
 static int file_make(int dir_fd, const char *dir, const char *name, const void *p,
-    size_t n, bool no_sync, evlog_error *err)
+    size_t n, evlog_error *err)
 {
 	char path[512];
 	int fd = openat(
@@ -29,7 +29,7 @@ static int file_make(int dir_fd, const char *dir, const char *name, const void *
 	snprintf(path, sizeof path, "%.400s/%.100s", dir, name);
 	if (fd < 0)
 		return create_failed(path, err);
-	if (file_pwrite(fd, p, n, 0) < 0 || (!no_sync && file_sync(fd) < 0)) {
+	if (file_pwrite(fd, p, n, 0) < 0 || file_sync(fd) < 0) {
 		int r = error_sys(err, "%s", path);
 		close(fd);
 		unlinkat(dir_fd, name, 0);
@@ -41,18 +41,21 @@ static int file_make(int dir_fd, const char *dir, const char *name, const void *
 }
 
 int segment_create(
-    int dir_fd, const char *dir, struct segment_header *h, bool no_sync, evlog_error *err)
+    int dir_fd, const char *dir, struct segment_header *h, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 	struct buf b = {0};
 
 	segment_name(name, h->first_seq);
 	segment_header_encode(&b, h);
-	int r = b.failed ? error_memory(err)
-			 : file_make(dir_fd, dir, name, b.p, b.len, no_sync, err);
+	int r =
+	    b.failed ? error_memory(err) : file_make(dir_fd, dir, name, b.p, b.len, err);
 	buf_free(&b);
-	if (!r && !no_sync && fsync(dir_fd) < 0)
+	if (!r && fsync(dir_fd) < 0) {
 		r = error_sys(err, "%s", dir);
+		unlinkat(
+		    dir_fd, name, 0); /* nobody may build on a name that can be lost */
+	}
 	return r;
 }
 
@@ -79,7 +82,7 @@ static int first_state(struct head *h, struct segment_header *s, evlog_error *er
 }
 
 /* Fills the temporary directory: the first segment, then head with both records. */
-static int log_fill(int dir_fd, const char *dir, bool no_sync, evlog_error *err)
+static int log_fill(int dir_fd, const char *dir, evlog_error *err)
 {
 	unsigned char slots[HEAD_SIZE];
 	struct segment_header s;
@@ -87,15 +90,15 @@ static int log_fill(int dir_fd, const char *dir, bool no_sync, evlog_error *err)
 
 	int r = first_state(&h, &s, err);
 	if (!r)
-		r = segment_create(dir_fd, dir, &s, no_sync, err);
+		r = segment_create(dir_fd, dir, &s, err);
 	if (r)
 		return r;
 	h.committed = h.durable = s.size;
 	head_encode(slots + HEAD_SLOT, &h);
 	h.generation++;
 	head_encode(slots, &h);
-	r = file_make(dir_fd, dir, "head", slots, sizeof slots, no_sync, err);
-	if (!r && !no_sync && fsync(dir_fd) < 0)
+	r = file_make(dir_fd, dir, "head", slots, sizeof slots, err);
+	if (!r && fsync(dir_fd) < 0)
 		r = error_sys(err, "%s", dir);
 	return r;
 }
@@ -130,7 +133,7 @@ static int parent_sync(const char *path, evlog_error *err)
 }
 
 static int log_rename(
-    const char *temporary, const char *path, int dir_fd, bool no_sync, evlog_error *err)
+    const char *temporary, const char *path, int dir_fd, evlog_error *err)
 {
 	if (rename(temporary, path) < 0) {
 		int e = errno;
@@ -139,10 +142,10 @@ static int log_rename(
 		/* somebody else was faster: theirs is as good */
 		return e == ENOTEMPTY || e == EEXIST ? 0 : create_failed(path, err);
 	}
-	return no_sync ? 0 : parent_sync(path, err);
+	return parent_sync(path, err);
 }
 
-int log_create(const char *given, bool no_sync, evlog_error *err)
+int log_create(const char *given, evlog_error *err)
 {
 	size_t n = strlen(given);
 	char *path = strdup(given), *temporary = malloc(n + 16);
@@ -164,10 +167,10 @@ int log_create(const char *given, bool no_sync, evlog_error *err)
 		fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0 || fchmod(fd, 0777 & ~mask) < 0)
 			r = create_failed(temporary, err);
-		if (!r && (r = log_fill(fd, temporary, no_sync, err)) != 0)
+		if (!r && (r = log_fill(fd, temporary, err)) != 0)
 			log_discard(fd, temporary);
 		if (!r)
-			r = log_rename(temporary, path, fd, no_sync, err);
+			r = log_rename(temporary, path, fd, err);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -223,7 +226,7 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 
 	memcpy(s.log_id, h->log_id, LOG_ID_SIZE);
 	memcpy(s.root, h->root, HASH_SIZE);
-	if (!w->o.no_sync && h->durable < h->committed && file_sync(w->seg.fd) < 0)
+	if (h->durable < h->committed && file_sync(w->seg.fd) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	if (s.first_seq == h->segment) {
 		s.previous = w->seg.header.previous;
@@ -232,7 +235,7 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 		r = poisoned_aside(w, err);
 	}
 	if (!r)
-		r = segment_create(w->log.dir_fd, w->log.path, &s, w->o.no_sync, err);
+		r = segment_create(w->log.dir_fd, w->log.path, &s, err);
 	if (r)
 		return r;
 	h->segment = s.first_seq;

@@ -32,10 +32,22 @@ void head_encode(unsigned char p[HEAD_SLOT], const struct head *h)
 	put64(p + HEAD_SLOT - 8, hash64(p, HEAD_SLOT - 8));
 }
 
+static bool slot_is_whole(const unsigned char *p)
+{
+	return memcmp(p, TAG, 7) == 0 &&
+	       get64(p + HEAD_SLOT - 8) == hash64(p, HEAD_SLOT - 8);
+}
+
+/* Whole, but with a version or flags that are unknown. */
+static bool slot_is_newer(const unsigned char *p)
+{
+	return slot_is_whole(p) &&
+	       (p[7] != TAG[7] || (get32(p + 104) & ~(uint32_t)HEAD_FLAGS) != 0);
+}
+
 static bool slot_read(const unsigned char *p, struct head *h)
 {
-	if (memcmp(p, TAG, 8) != 0 ||
-	    get64(p + HEAD_SLOT - 8) != hash64(p, HEAD_SLOT - 8))
+	if (!slot_is_whole(p) || slot_is_newer(p))
 		return false;
 	h->generation = get64(p + 8);
 	memcpy(h->log_id, p + 16, LOG_ID_SIZE);
@@ -51,7 +63,7 @@ static bool slot_read(const unsigned char *p, struct head *h)
 	memcpy(h->root, p + 112, HASH_SIZE);
 	if (h->tree.n > SEQ_MAX || get32(p + 108) != merkle_count(h->tree.n) ||
 	    h->segment == 0 || h->segment > h->tree.n + 1 || h->durable > h->committed ||
-	    h->last_block > h->committed || (h->flags & ~(uint32_t)HEAD_FLAGS))
+	    h->last_block > h->committed)
 		return false;
 	memcpy(h->tree.at, p + 144, merkle_count(h->tree.n) * HASH_SIZE);
 	return true;
@@ -82,6 +94,10 @@ int head_read(int fd, struct head *h, enum head_state *state, bool patient,
 		memset(p, 0, sizeof p);
 		if (file_pread(fd, p, sizeof p, 0) < 0)
 			return error_sys(err, "%s/head", path);
+		if (slot_is_newer(p) || slot_is_newer(p + HEAD_SLOT))
+			return error_set(err, EVLOG_ENEWER,
+			    "%s/head: unknown version or flags: written by a newer evlog",
+			    path);
 		*state = slots_read(p, h);
 		if (*state != HEAD_WHOLE && tries > 1)
 			nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);

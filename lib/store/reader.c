@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define HOP    (16u << 10)  /* bytes read ahead when going from header to header */
+#define HOP    (4u << 10)   /* bytes read ahead when going from header to header */
 #define STREAM (384u << 10) /* and when reading */
 
 struct log_reader {
@@ -135,6 +135,14 @@ static int end_find(struct log_reader *r, evlog_error *err)
 		    l->path);
 	if (l->state == HEAD_WHOLE && memcmp(h->boot_id, r->boot_id, 16) == 0)
 		return 0;
+	if (h->flags & HEAD_POISONED) {
+		/* what stands behind the committed bytes was never synced: only a new
+		 * segment */
+		if (r->end_seq + 1 == r->end_segment || !has_segment(r, r->end_seq + 1))
+			return 0;
+		r->end_segment = r->end_seq + 1;
+		return end_extend(r, true, err);
+	}
 	if (h->durable < h->committed)
 		return end_extend(r, true, err); /* --no-sync, then a power cut */
 	return end_extend(r, false, err);
@@ -408,6 +416,10 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 	lines->len = 0;
 	while (!r->finished && lines->len == 0) {
 		int res = 0;
+		if (r->bounds.to && !r->anywhere && r->next_seq > r->bounds.to) {
+			r->finished = true;
+			break;
+		}
 		bool at_end = r->at >= r->limit && r->limit > 0;
 		if (r->limit == 0) {
 			res = block_salvage(r, lines, err);

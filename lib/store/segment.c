@@ -19,6 +19,9 @@
 #define TAG    "evlogSEG"
 #define SUFFIX ".ndjson.zst"
 
+static const char segment_newer[] =
+    "unknown version or flags in the segment header: written by a newer evlog";
+
 void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq)
 {
 	snprintf(out, SEGMENT_NAME_SIZE, "%016" PRIu64 SUFFIX, first_seq);
@@ -80,7 +83,7 @@ const char *segment_header_decode(
 	if (h->flags == SEGMENT_EXTRACT)
 		return "an extract (evcat -o zst of a part) is no segment of a log";
 	if (get32(p + 16) != 1 || h->flags != 0)
-		return "unknown version or flags: written by a newer evlog";
+		return segment_newer;
 	memcpy(h->log_id, p + 24, LOG_ID_SIZE);
 	h->first_seq = get64(p + 40);
 	h->epoch = get64(p + 48);
@@ -100,17 +103,18 @@ const char *segment_header_decode(
 int segment_damaged(const struct segment *s, uint64_t offset, uint64_t seq,
     uint64_t last_seq, const char *reason, evlog_error *err)
 {
-	char range[64];
+	char range[64], why[256];
 
+	snprintf(why, sizeof why, "%s", reason); /* it may be err's own */
 	if (last_seq)
 		snprintf(
 		    range, sizeof range, "events %" PRIu64 " to %" PRIu64, seq, last_seq);
 	else
 		snprintf(range, sizeof range, "events from %" PRIu64 " on", seq);
 	error_set(err, EVLOG_EDAMAGED, "%s: damaged at byte %" PRIu64 " (%s): %s",
-	    s->path, offset, range, reason);
+	    s->path, offset, range, why);
 	if (err)
-		snprintf(err->reason, sizeof err->reason, "%s", reason);
+		memcpy(err->reason, why, sizeof why);
 	return EVLOG_EDAMAGED;
 }
 
@@ -136,6 +140,8 @@ static int header_read(struct segment *s, evlog_error *err)
 	if (n < 0)
 		return error_sys(err, "%s", s->path);
 	const char *why = segment_header_decode(&s->header, p, (size_t)n);
+	if (why == segment_newer)
+		return error_set(err, EVLOG_ENEWER, "%s: %s", s->path, why);
 	if (!why && s->header.first_seq != s->first_seq) {
 		why = "the segment header is of another segment";
 		s->header.size = 0;
@@ -233,6 +239,9 @@ int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahe
 	}
 	why = block_header_read(b, (const unsigned char *)p, size);
 	b->offset = offset;
+	if (why == block_newer)
+		return error_set(err, EVLOG_ENEWER, "%s: at byte %" PRIu64 ": %s",
+		    s->path, offset, why);
 	if (!why && memcmp(b->log_id, s->header.log_id, LOG_ID_SIZE) != 0 &&
 	    s->header.size)
 		why = "the block is of another log";

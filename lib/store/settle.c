@@ -210,6 +210,8 @@ static int successor_settle(struct evlog_writer *w, evlog_error *err)
 	    memcmp(w->seg.header.root, w->log.head.root, HASH_SIZE) != 0)
 		return segment_damaged(
 		    &w->seg, 0, seq, 0, "the segment does not continue the log", err);
+	if (fsync(w->log.dir_fd) < 0) /* its writer may have died before it did */
+		return error_sys(err, "%s", w->log.path);
 	head_from_segment(w);
 	return active_settle(w, w->log.head.committed, err);
 }

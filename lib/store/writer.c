@@ -79,7 +79,7 @@ static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error
 		return error_set(err, r, "%s: no such log", path);
 	if (r == EVLOG_ENOINPUT) {
 		log_close(&w->log);
-		r = log_create(path, w->o.no_sync, err);
+		r = log_create(path, err);
 		if (!r)
 			r = dir_open(w, path, err);
 	}
@@ -510,14 +510,11 @@ static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 			return sync_failed(w, err);
 		next.durable = next.committed;
 	}
-	struct head before = w->log.head;
+	/* What is durable now is not taken back if head cannot be told: head may have it
+	 * all the same.  It is not acknowledged, and the next writer keeps it or not,
+	 * whole. */
 	w->log.head = next;
-	r = head_commit(w, w->o.strict, err);
-	if (r) {
-		w->log.head = before;
-		write_undo(w);
-	}
-	return r;
+	return head_commit(w, w->o.strict, err);
 }
 
 static bool must_roll(const struct evlog_writer *w)

@@ -37,7 +37,7 @@ struct evlog_writer {
 
 /* Makes a new log in a temporary directory and renames it into place, so that no
  * other process ever sees half of one.  0 too if somebody else was faster. */
-int log_create(const char *path, bool no_sync, evlog_error *err);
+int log_create(const char *path, evlog_error *err);
 
 /* Head's first record of a log without one that can be read. */
 int head_create(struct evlog_writer *w, evlog_error *err);
@@ -49,9 +49,10 @@ int settle(struct evlog_writer *w, evlog_error *err);
 /* With the lock held: makes a new segment behind head.committed and the active one. */
 int segment_roll(struct evlog_writer *w, evlog_error *err);
 
-/* Writes a new segment's file in dir_fd: header, sync, sync of the directory. */
-int segment_create(int dir_fd, const char *dir, struct segment_header *h, bool no_sync,
-    evlog_error *err);
+/* Writes a new segment's file in dir_fd: header, sync, sync of the directory; also with
+ * --no-sync, since its header attests what stands before it. */
+int segment_create(
+    int dir_fd, const char *dir, struct segment_header *h, evlog_error *err);
 
 /* Next generation of head, from w->log.head. */
 int head_commit(struct evlog_writer *w, bool sync, evlog_error *err);

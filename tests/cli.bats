@@ -1,0 +1,92 @@
+# What all tools have: help, version, completions, manual pages that agree with them.
+load common
+setup() { common_setup; }
+
+TOOLS="evappend evcat evreplay evfold evdiff"
+man=$BATS_TEST_DIRNAME/../man
+
+options_of() { "$1" --help | grep -oE '^  +(-[A-Za-z], )?--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort; }
+
+@test "--help goes to stdout with status 0, --version too" {
+	for tool in $TOOLS; do
+		run -0 --separate-stderr "$tool" --help
+		assert_line --index 0 --partial "Usage: $tool [OPTION...]"
+		[ -z "$stderr" ]
+		run -0 --separate-stderr "$tool" --version
+		assert_output "$tool (evlog) 0.1.0"
+		run -0 "$tool" -h
+		run -0 "$tool" -V
+	done
+}
+
+@test "no line of --help is wider than 100 columns" {
+	for tool in $TOOLS; do
+		run -0 bash -c "$tool --help | awk 'length > 100'"
+		assert_output ""
+	done
+}
+
+@test "a wrong option is 64 for every tool, and says where help is" {
+	for tool in $TOOLS; do
+		run -64 "$tool" --nonsense
+		assert_output "$tool: --nonsense: no such option
+Try '$tool --help'."
+		run -64 "$tool" -Q
+	done
+}
+
+@test "every manual page documents exactly the options that --help lists" {
+	for tool in $TOOLS; do
+		options_of "$tool" >help
+		grep '^\.It Fl' "$man/$tool.1" | grep -oE 'Fl -[a-z-]+' | sed 's/Fl -/--/' | sort -u >page
+		diff help page || fail "$tool"
+	done
+}
+
+@test "completions of every shell offer exactly the options that --help lists" {
+	for tool in $TOOLS; do
+		options_of "$tool" >help
+		grep -oE "compgen -W '--[^']*'" "$EVLOG_BUILD/completions/bash/$tool" | grep -oE -- '--[a-z-]+' | sort -u >got
+		diff help got
+		grep -oE "'\*--[a-z-]+" "$EVLOG_BUILD/completions/zsh/$tool" | sed "s/'\*//" | sort -u >got
+		diff help got
+		grep -oE -- '-l [a-z-]+' "$EVLOG_BUILD/completions/fish/$tool" | sed 's/-l /--/' | sort -u >got
+		diff help got
+	done
+}
+
+@test "the bash completion completes" {
+	# shellcheck disable=SC1090
+	source "$EVLOG_BUILD/completions/bash/evcat"
+	COMP_WORDS=(evcat --sal) COMP_CWORD=1
+	_evcat
+	assert_equal "${COMPREPLY[*]}" --salvage
+	COMP_WORDS=(evcat -o pr) COMP_CWORD=2
+	_evcat
+	assert_equal "${COMPREPLY[*]}" pretty
+	bash -n "$EVLOG_BUILD/completions/bash/evappend"
+}
+
+@test "zsh and fish accept their completions" {
+	for tool in $TOOLS; do
+		if command -v zsh >/dev/null; then zsh -n "$EVLOG_BUILD/completions/zsh/$tool"; fi
+		if command -v fish >/dev/null; then fish -n "$EVLOG_BUILD/completions/fish/$tool"; fi
+	done
+	command -v zsh fish >/dev/null || skip "zsh or fish is not here"
+}
+
+@test "the library has a shared form with nothing but evlog_ names, and a .pc file" {
+	run -0 bash -c "nm -D --defined-only $EVLOG_BUILD/libevlog.so.0 | awk '{print \$3}' | grep -v '^evlog_' | grep -v '^EVLOG_0'"  || true
+	assert_output ""
+	grep -q -- '-levlog' "$EVLOG_BUILD/evlog.pc"
+	# every function of the header is there
+	grep -oE '\bevlog_[a-z_]+\(' "$BATS_TEST_DIRNAME/../lib/evlog.h" | tr -d '(' | grep -v _fn | sort -u >declared
+	nm -D --defined-only "$EVLOG_BUILD/libevlog.so.0" | awk '{print $3}' | sed 's/@.*//' | grep '^evlog_' | sort >defined
+	diff declared defined
+}
+
+@test "progress is for a terminal alone" {
+	numbered 100 | evappend a.evlog
+	run -0 --separate-stderr evcat --progress a.evlog
+	[ -z "$stderr" ]
+}

@@ -1,0 +1,44 @@
+# common.bash - what every test file loads.
+bats_require_minimum_version 1.5.0
+bats_load_library bats-support
+bats_load_library bats-assert
+
+export EVLOG_BUILD=${EVLOG_BUILD:-$BATS_TEST_DIRNAME/../build}
+EVLOG_BUILD=$(cd "$EVLOG_BUILD" && pwd)
+export PATH=$EVLOG_BUILD:$PATH LC_ALL=C.UTF-8 TZ=UTC
+unset NO_COLOR
+
+common_setup() {
+	set -o pipefail
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# A few orders, every event with an id.
+orders() {
+	cat <<'EOF'
+{"type":"OrderCreated","subject":"order-17","id":"e1","time":"2026-11-01T09:00:00Z","data":{"customer":"ada","amount":39.11}}
+{"type":"OrderCreated","subject":"order-18","id":"e2","time":"2026-11-01T09:01:00Z","data":{"customer":"bob","amount":0.1}}
+{"type":"PaymentCaptured","subject":"order-17","id":"e3","time":"2026-11-02T12:00:00Z","data":{"amount":39.11}}
+{"type":"OrderCancelled","subject":"order-18","id":"e4","time":"2026-11-02T13:00:00Z","data":{"reason":"no credit"}}
+{"type":"PaymentCaptured","subject":"order-17","id":"e5","time":"2026-11-03T08:00:00Z","data":{"amount":0.2}}
+EOF
+}
+
+# numbered N [FROM]: N events with data {"n":FROM...}.
+numbered() {
+	seq "${2:-1}" $((${2:-1} + $1 - 1)) |
+		awk '{ printf "{\"type\":\"T%d\",\"subject\":\"s%d\",\"id\":\"%d\",\"data\":{\"n\":%d}}\n", $1 % 3, $1 % 7, $1, $1 }'
+}
+
+corpora() {
+	[ "${EVLOG_CORPORA:-}" ] || skip "EVLOG_CORPORA is not set"
+}
+
+slow() {
+	[ "${EVLOG_SLOW:-}" ] || skip "slow: set EVLOG_SLOW=1"
+}
+
+# Checksums of all files of a log.
+fingerprint() {
+	(cd "$1" && sha256sum -- *)
+}

@@ -1,0 +1,498 @@
+# evappend: input kinds, what is refused, conditions, and what is acknowledged.
+load common
+setup() { common_setup; }
+
+stored() { evcat -o ndjson "$1" | cut -c 67-; }
+
+@test "a log is made when it is absent, and --no-create refuses that" {
+	run -66 evappend --no-create a.evlog </dev/null
+	assert_output --partial "a.evlog: no such log"
+	[ ! -e a.evlog ]
+	run -0 evappend a.evlog </dev/null
+	run -0 ls a.evlog
+	assert_output "0000000000000001.ndjson.zst
+head"
+	run -0 evappend --no-create a.evlog < <(orders)
+}
+
+@test "an empty directory becomes a log, one with other things is left alone" {
+	mkdir empty other
+	touch other/file
+	run -0 evappend empty < <(orders)
+	run -73 evappend other < <(orders)
+	assert_output --partial "a directory that is not a log, and not empty"
+	run -0 ls other
+	assert_output file
+	run -73 evappend other/file < <(orders)
+	assert_output --partial "not a log directory"
+}
+
+@test "a CloudEvent is kept byte for byte behind its stamp" {
+	line='{ "specversion" : "1.0","id":"x\u0041","source":"/s","type":"T", "data": {"n":1.50e1,"s":"\/"} }'
+	run -0 evappend a.evlog <<<"$line"
+	run -0 stored a.evlog
+	assert_output '"specversion" : "1.0","id":"x\u0041","source":"/s","type":"T", "data": {"n":1.50e1,"s":"\/"} }'
+	run -0 bash -c 'evcat a.evlog | jq -r "[.seq, .id] | @tsv"'
+	assert_output $'0000000000000001\txA'
+}
+
+@test "shorthand is completed: specversion, a UUIDv7, the log's name as source" {
+	run -0 evappend "my orders.evlog" <<<'{"type":"T"}'
+	run -0 evcat "my orders.evlog"
+	assert_output --regexp '^\{"seq":"0000000000000001","logtime":"20[0-9T:.-]{24}Z","specversion":"1.0","id":"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}","source":"/my%20orders","type":"T"\}$'
+}
+
+@test "null attributes are as if absent, data null is kept" {
+	run -0 evappend a.evlog <<<'{"id":null,"type":"T","subject":null,"data":null,"specversion":null,"source":null}'
+	run -0 bash -c 'evcat a.evlog | jq -c "[(.id|length), .source, .specversion, has(\"data\")]"'
+	assert_output '[36,"/a","1.0",true]'
+	run -0 bash -c 'evcat a.evlog | grep -o "\"id\"" | wc -l'
+	assert_output 1
+}
+
+@test "seq and logtime of the input are dropped, wherever they stand" {
+	run -0 evappend a.evlog <<-'EOF'
+		{"type":"T","seq":"9","id":"1","logtime":"x","source":"/s"}
+		{"logtime":"2020-01-01T00:00:00Z","seq":"0000000000000007","type":"T","id":"2","source":"/s"}
+		{"type":"T","id":"3","source":"/s", "seq" : "9" }
+	EOF
+	run -0 stored a.evlog
+	assert_output '"specversion":"1.0","type":"T","id":"1","source":"/s"}
+"specversion":"1.0","type":"T","id":"2","source":"/s"}
+"specversion":"1.0","type":"T","id":"3","source":"/s"}'
+	run -0 bash -c 'evcat a.evlog | jq -r .seq'
+	assert_output '0000000000000001
+0000000000000002
+0000000000000003'
+}
+
+@test "any JSON value is wrapped with --type, blank around it taken off" {
+	run -0 evappend --type T --subject s a.evlog <<-'EOF'
+		{"a": 1}
+		[1, 2]
+		"text"
+		  12.50  
+		null
+	EOF
+	run -0 bash -c 'evcat a.evlog | jq -c "[.type,.subject,.data]"'
+	assert_output '["T","s",{"a":1}]
+["T","s",[1,2]]
+["T","s","text"]
+["T","s",12.5]
+["T","s",null]'
+	run -0 evcat -o data a.evlog
+	assert_output '{"a": 1}
+[1, 2]
+text
+12.50
+null'
+}
+
+@test "attributes come from where the --...-from options point, numbers as their text" {
+	run -0 evappend --type-from kind --subject-from /who/id --time-from when --id-from n \
+		--source-from where a.evlog <<<'{"kind":"T\u00e9","who":{"id":17.0},"when":"2026-01-02T03:04:05+01:00","n":5,"where":"/x"}'
+	run -0 bash -c 'evcat a.evlog | jq -c "[.type,.subject,.time,.id,.source]"'
+	assert_output '["Té","17.0","2026-01-02T03:04:05+01:00","5","/x"]'
+}
+
+@test "what --...-from does not find is left out; a type must be there, or --type" {
+	run -0 evappend --type D --type-from kind --subject-from who a.evlog <<<'{"x":1}'
+	run -0 bash -c 'evcat a.evlog | jq -c "[.type,has(\"subject\")]"'
+	assert_output '["D",false]'
+	run -65 evappend --type-from kind a.evlog <<<'{"x":1}'
+	assert_output --partial "(standard input):1:1: type: nothing stands where --type-from points"
+	run -65 evappend --type-from kind a.evlog <<<'{"kind":[1]}'
+	assert_output --partial "(standard input):1:9: type: neither a string nor a number"
+	run -65 evappend --type T --time-from t a.evlog <<<'{"t":"yesterday"}'
+	assert_output --partial "1:6: time: not an RFC 3339 time"
+}
+
+@test "--text wraps lines as strings, and evcat -o data gives them back" {
+	printf 'plain\nwith "quotes" and \\\ttab\n\xc3\xa9\x01\n' >text
+	run -0 evappend --text a.evlog text
+	evcat -o data a.evlog | cmp - text
+	run -0 bash -c 'evcat a.evlog | jq -r .type | sort -u'
+	assert_output text
+	run -65 evappend --text a.evlog <<<$'bad \xff byte'
+	assert_output --partial ":1:5: invalid UTF-8"
+}
+
+@test "blank lines are skipped, CRLF ends a line, a BOM is skipped, the last newline may lack" {
+	printf '\xef\xbb\xbf{"type":"A"}\r\n\r\n   \n\n{"type":"B"}' >in
+	run -0 evappend a.evlog in
+	run -0 evappend a.evlog - <in
+	run -0 bash -c 'evcat a.evlog | jq -r .type'
+	assert_output 'A
+B
+A
+B'
+}
+
+@test "every kind of bad line is refused with line, column and reason, status 65, and nothing of it is stored" {
+	deep=$(printf '[%.0s' {1..512})
+	while IFS=$'\t' read -r line message; do
+		rm -rf a.evlog
+		printf '{"type":"first"}\n%b\n{"type":"third"}\n' "$line" >in
+		run -65 evappend a.evlog in
+		[[ $output == *"in:2:$message"* ]] || fail "$line: $output"
+		assert_output --partial "appended before it: 1 event, up to seq 1"
+		run -0 bash -c 'evcat a.evlog | jq -r .type'
+		assert_output first
+	done <<-EOF
+		{"type":"T"	12: unterminated object
+		{"type":"T",}	13: a member's name in quotes is missing
+		{'type':"T"}	2: a member's name in quotes is missing
+		not json	1: not a JSON value
+		{"type":"T"} x	14: something follows the JSON value
+		[1]	1: an event is a JSON object
+		"text"	1: an event is a JSON object
+		{"subject":"s"}	1: type: an event must have it
+		{"type":"T","type":"U"}	13: type: the member is given twice
+		{"type":"T","data":1,"data":2}	22: data: the member is given twice
+		{"type":"\\\\ud800"}	10: lone surrogate
+		{"type":"T","subject":"\\\\ud800x"}	24: lone surrogate
+		{"type":"a\\xffb"}	11: invalid UTF-8
+		{"type":"a\\xc0\\xafb"}	11: invalid UTF-8
+		{"type":"T","data":$deep	531: nested more than 512 deep
+		{"type":""}	9: type: must not be empty
+		{"type":5}	9: type: must be a string
+		{"type":"T","id":""}	18: id: must not be empty
+		{"type":"T","subject":""}	23: subject: must not be empty
+		{"type":"T","source":"a b"}	22: source: not a URI-reference
+		{"type":"T","source":"%zz"}	22: source: not a URI-reference
+		{"type":"T","time":"lunch"}	20: time: not an RFC 3339 time
+		{"type":"T","time":"2026-11-23 05:00:00Z"}	20: time: not an RFC 3339 time
+		{"type":"T","dataschema":"x"}	26: dataschema: not an absolute URI
+		{"type":"T","datacontenttype":"xyz"}	31: datacontenttype: not a media type
+		{"type":"T","Camel":1}	13: Camel: an attribute's name has only a-z and 0-9
+		{"type":"T","my.ext":1}	13: my.ext: an attribute's name has only a-z and 0-9
+		{"type":"T","ext":1.5}	19: ext: not an integer of 32 bits
+		{"type":"T","ext":2147483648}	19: ext: not an integer of 32 bits
+		{"type":"T","ext":{}}	19: ext: an attribute is no object or array
+		{"type":"T","ext":"a\\\\u0001"}	19: ext: a control or noncharacter
+		{"type":"T","ext":"\\\\uffff"}	19: ext: a control or noncharacter
+		{"type":"T","data":1,"data_base64":"YQ=="}	22: data_base64: an event has data or data_base64, not both
+		{"type":"T","data_base64":"Y"}	27: data_base64: not base64
+		{"type":"T","specversion":"0.9","id":"1","source":"/"}	27: specversion: not "1.0"
+		{"type":"T","specversion":"1.0","source":"/"}	1: id: a CloudEvent (with specversion) must have it
+		{"type":"T","specversion":"1.0","id":"1"}	1: source: a CloudEvent (with specversion) must have it
+		{"\\\\u0074ype":"T"}	2: \\u0074ype: an attribute's name is written without escapes
+		{"type":"T","ctl":"a\\x01"}	21: control character in a string
+	EOF
+}
+
+@test "a line over --max-line is refused, and one just as long is not" {
+	line='{"type":"T","data":"'$(printf 'x%.0s' {1..100})'"}'
+	run -0 evappend --max-line ${#line} a.evlog <<<"$line"
+	run -65 evappend --max-line $((${#line} - 1)) a.evlog <<<"$line"
+	assert_output --partial "the line is longer than $((${#line} - 1)) bytes"
+	# far longer than what is read at once, and good lines around it
+	{ echo '{"type":"A"}'; head -c 3000000 /dev/zero | tr '\0' x; echo; echo '{"type":"B"}'; } >in
+	run -65 evappend --max-line 1000 --reject bad b.evlog in
+	run -0 bash -c 'evcat b.evlog | jq -r .type'
+	assert_output 'A
+B'
+	run -0 jq -c '[.line,.reason]' bad
+	assert_output '[2,"the line is longer than 1000 bytes (--max-line)"]'
+}
+
+@test "--reject puts bad lines aside with input, line, column, reason and text, and ends with 65" {
+	printf '{"type":"A"}\nbad \xff\n{"type":"B"}\n{}\n' >in
+	run -65 evappend --reject bad a.evlog in
+	assert_output "evappend: put aside in bad: 2 lines"
+	run -0 bash -c 'evcat a.evlog | jq -r .type'
+	assert_output 'A
+B'
+	run -0 jq -c '[.input,.line,.column,.reason,(.text|@base64d|length)]' bad
+	assert_line --index 0 '["in",2,1,"not a JSON value",5]'
+	assert_line --index 1 --partial '["in",4,1,"type: an event must have it'
+	run -0 bash -c 'jq -j .text bad | head -c 8 | base64 -d'
+	assert_equal "$(jq -r .text bad | head -n 1 | base64 -d | od -An -tx1)" " 62 61 64 20 ff"
+}
+
+@test "--atomic is all or nothing" {
+	{ orders; echo bad; } >in
+	run -65 evappend --atomic a.evlog in
+	assert_output --partial "nothing was appended (--atomic)"
+	run -0 evcat a.evlog
+	assert_output ""
+	run -0 --separate-stderr evappend --atomic --ack a.evlog < <(numbered 30000)
+	assert_equal "${#lines[@]}" 1
+	run -0 jq -c '[.from,.to]' <<<"$output"
+	assert_output '[1,30000]'
+}
+
+@test "--ack tells ranges and the root, once for each commit" {
+	run -0 evappend --ack a.evlog < <(orders)
+	assert_output --regexp '^\{"from":1,"to":5,"skipped":0,"root":"[0-9a-f]{64}"\}$'
+	run -0 evappend --ack a.evlog < <(orders)
+	assert_output --partial '{"from":6,"to":10,'
+	run -0 evappend --ack a.evlog </dev/null
+	assert_output ""
+}
+
+@test "a commit comes when the input pauses, and --linger waits for more" {
+	{ orders; sleep 0.4; orders; } | evappend --ack a.evlog >acks
+	run -0 jq -c '[.from,.to]' acks
+	assert_output '[1,5]
+[6,10]'
+	{ orders; sleep 0.2; orders; } | evappend --ack --linger 2000 b.evlog >acks
+	run -0 jq -c '[.from,.to]' acks
+	assert_output '[1,10]'
+}
+
+@test "half a line in a pipe does not hold back the whole ones before it" {
+	{ printf '{"type":"A"}\n{"type'; sleep 0.5; evcat a.evlog | wc -l >seen; printf '":"B"}\n'; } | evappend a.evlog
+	run -0 cat seen
+	assert_output 1
+	run -0 bash -c 'evcat a.evlog | wc -l'
+	assert_output 2
+}
+
+@test "--expect appends only if the last seq is the expected one" {
+	run -1 evappend --expect 1 a.evlog < <(orders)
+	assert_output --partial "the last seq is 0, not 1; nothing was appended"
+	run -0 evappend --expect 0 a.evlog < <(orders)
+	run -1 evappend --expect 0 a.evlog < <(orders)
+	run -0 evappend --expect 5 a.evlog < <(orders)
+	run -0 bash -c 'evcat a.evlog | wc -l'
+	assert_output 10
+	run -1 evappend --expect 3 a.evlog </dev/null
+}
+
+@test "--expect-subject looks at the subject's last event alone" {
+	orders | evappend a.evlog
+	run -0 evappend --expect-subject order-99=0 a.evlog <<<'{"type":"T","subject":"order-99"}'
+	run -1 evappend --expect-subject order-99=0 a.evlog <<<'{"type":"T","subject":"order-99"}'
+	assert_output --partial "the subject's last seq is 6, not 0"
+	run -0 evappend --expect-subject order-18=4 a.evlog <<<'{"type":"T","subject":"order-18"}'
+	run -1 evappend --expect-subject order-18=4 a.evlog <<<'{"type":"T"}'
+	run -1 evappend --expect-subject order-17=3 a.evlog <<<'{"type":"T"}'
+	run -1 evappend --expect-subject order-17=6 a.evlog <<<'{"type":"T"}'
+	run -0 evappend --expect-subject 'with=sign=0' a.evlog <<<'{"type":"T"}'
+	run -64 evappend --expect-subject order-17 a.evlog <<<'{"type":"T"}'
+}
+
+@test "of several that expect the same, exactly one appends" {
+	evappend a.evlog </dev/null
+	for i in {1..8}; do
+		(echo '{"type":"T"}' | evappend -q --expect 0 a.evlog 2>/dev/null && echo 0 || echo $?) >status.$i 3>&- &
+	done
+	wait
+	run -0 bash -c 'sort status.* | uniq -c | tr -s " "'
+	assert_output ' 1 0
+ 7 1'
+}
+
+@test "--dedup skips what is there with the same bytes, and counts it" {
+	run -0 evappend --dedup a.evlog < <(orders)
+	run -0 evappend --dedup --ack a.evlog < <(orders; echo '{"type":"New","id":"n"}')
+	assert_output --partial '{"from":6,"to":6,"skipped":5,'
+	assert_output --partial "skipped: 5 events in the log already"
+	{ orders; orders; } >twice
+	run -0 evappend -q --dedup --ack a.evlog twice
+	assert_output --partial '{"from":7,"to":6,"skipped":10,'
+}
+
+@test "--dedup: the same id with other bytes is an error that names the line; what is before it stays" {
+	orders | evappend a.evlog
+	printf '%s\n' '{"type":"A","id":"x1"}' '{"type":"Other","subject":"order-17","id":"e3"}' '{"type":"B","id":"x2"}' >in
+	run -65 evappend --dedup a.evlog in
+	assert_output --partial "in:2:1: id: the log has an event of this source and id with other content"
+	run -0 bash -c 'evcat a.evlog | jq -r .type | tail -n 1'
+	assert_output A
+	run -65 evappend --dedup --reject bad a.evlog in
+	run -0 bash -c 'evcat a.evlog | jq -r .type | tail -n 2'
+	assert_output 'A
+B'
+	run -0 jq -c '[.line,(.text|@base64d|fromjson|.id)]' bad
+	assert_output '[2,"e3"]'
+	run -65 evappend --dedup --atomic a.evlog < <(echo '{"type":"C","id":"x3"}'; cat in)
+	run -0 bash -c 'evcat a.evlog | jq -r .type | tail -n 1'
+	assert_output B
+}
+
+@test "--dedup looks back WINDOW events and no further" {
+	numbered 10 | evappend a.evlog
+	run -0 evappend -q --dedup=3 --ack a.evlog < <(numbered 1 8)
+	assert_output --partial '"skipped":1'
+	run -0 evappend -q --dedup=3 --ack a.evlog < <(numbered 1 2)
+	assert_output --partial '{"from":11,"to":11,"skipped":0'
+}
+
+@test "--dedup checks the id before the expectation: a repeated command succeeds" {
+	run -0 evappend --dedup --expect 0 a.evlog < <(orders)
+	run -0 evappend -q --dedup --expect 0 a.evlog < <(orders)
+	run -1 evappend -q --dedup --expect 0 a.evlog < <(orders; echo '{"type":"New"}')
+	run -0 bash -c 'evcat a.evlog | wc -l'
+	assert_output 5
+}
+
+@test "--replica takes exactly the next lines, and nothing else" {
+	orders | evappend a.evlog
+	evcat a.evlog >lines
+	run -0 evappend --replica b.evlog lines
+	evcat b.evlog | cmp - lines
+	run -76 evappend --replica b.evlog lines
+	assert_output --partial "event 1, but b.evlog must go on with 6"
+	sed 3d lines >gap
+	run -76 evappend --replica c.evlog gap
+	assert_output --partial "gap:3: event 4 where 3 must come"
+	run -65 evappend --replica d.evlog < <(orders)
+	assert_output --partial "--replica takes only stored lines"
+	sed '2s/logtime":"2/logtime":"1/' lines >back
+	run -76 evappend --replica e.evlog back
+	assert_output --partial "earlier logtime"
+}
+
+@test "FILE operands may be plain, in any compression, and in archives" {
+	orders >orders.ndjson
+	gzip -k orders.ndjson
+	xz -k orders.ndjson
+	zstd -q orders.ndjson
+	bzip2 -k orders.ndjson 2>/dev/null || python3 -c 'import bz2;open("orders.ndjson.bz2","wb").write(bz2.compress(open("orders.ndjson","rb").read()))'
+	numbered 3 >n.ndjson
+	mkdir dir && cp orders.ndjson dir/a && gzip -c n.ndjson >dir/b
+	tar cf both.tar orders.ndjson n.ndjson
+	tar czf dir.tar.gz dir
+	python3 -c 'import zipfile; z=zipfile.ZipFile("both.zip","w",zipfile.ZIP_DEFLATED); z.write("orders.ndjson"); z.write("n.ndjson")'
+	mv orders.ndjson.gz misleading.txt
+	while read -r file n; do
+		rm -rf a.evlog
+		run -0 evappend a.evlog "$file"
+		run -0 bash -c 'evcat a.evlog | wc -l'
+		assert_output "$n" || fail "$file"
+	done <<-EOF
+		orders.ndjson 5
+		misleading.txt 5
+		orders.ndjson.xz 5
+		orders.ndjson.zst 5
+		orders.ndjson.bz2 5
+		both.tar 8
+		dir.tar.gz 8
+		both.zip 8
+	EOF
+	for pipe in "gzip -c" "xz -c" "zstd -qc" "cat"; do
+		rm -rf a.evlog
+		$pipe orders.ndjson | evappend a.evlog
+		run -0 bash -c 'evcat a.evlog | wc -l'
+		assert_output 5
+	done
+}
+
+@test "a bad line in an archive is named by archive, member and line" {
+	echo bad >m.ndjson
+	tar cf a.tar m.ndjson
+	run -65 evappend a.evlog a.tar
+	assert_output --partial "a.tar(m.ndjson):1:1: not a JSON value"
+}
+
+@test "a cut-off compressed file is an error, and what came whole stays" {
+	numbered 20000 | gzip -c | head -c 100000 >cut.gz
+	run -65 evappend a.evlog cut.gz
+	assert_output --partial "cut.gz"
+	assert_output --partial "appended before it: "
+	run -0 bash -c '[ "$(evcat a.evlog | wc -l)" -gt 0 ]'
+}
+
+@test "a missing file is 66, a directory as FILE is an error, and what came before stays" {
+	orders >in
+	run -66 evappend a.evlog in nothere
+	assert_output --partial "nothere: No such file or directory"
+	run -0 bash -c 'evcat a.evlog | wc -l'
+	assert_output 5
+	run -74 evappend a.evlog /
+}
+
+@test "wrong options end with 64 and say where to look" {
+	orders | evappend a.evlog
+	for args in "" "--nonsense a.evlog" "--expect x a.evlog" "--strict --no-sync a.evlog" \
+		"--text --type-from a a.evlog" "--subject-from a a.evlog" "--replica --dedup a.evlog" \
+		"--level 99 a.evlog" "--expect" "--type-from a..b a.evlog" "--source a%zz a.evlog"; do
+		# shellcheck disable=SC2086
+		run -64 evappend $args </dev/null
+		assert_output --partial "evappend: "
+	done
+	run -0 bash -c 'evcat a.evlog | wc -l'
+	assert_output 5
+}
+
+@test "the lock is waited for, then 75" {
+	orders | evappend a.evlog
+	python3 - <<-'EOF' 3>&- &
+		import fcntl, struct, time
+		f = open("a.evlog/head", "r+b")
+		fcntl.fcntl(f, 37, struct.pack("hhqqixxxx", fcntl.F_WRLCK, 0, 0, 0, 0))
+		open("locked", "w").close()
+		time.sleep(3)
+	EOF
+	until [ -e locked ]; do sleep 0.05; done
+	run -75 evappend --wait 0.3 a.evlog < <(orders)
+	assert_output --partial "the lock was not had within 0.3 s"
+	run -0 evcat a.evlog # readers need no lock
+	run -0 evappend --wait 20 a.evlog < <(orders)
+	wait
+}
+
+@test "logtime never goes backwards, whatever the clock" {
+	orders | evappend a.evlog
+	sed 's/"logtime":"20/"logtime":"29/' < <(evcat a.evlog) | evappend --replica b.evlog
+	orders | evappend b.evlog
+	run -0 bash -c 'evcat b.evlog | cut -c 38-41 | uniq -c | tr -s " "'
+	assert_output ' 10 2926'
+}
+
+@test "the levels --strict and --no-sync store the same, and sync as they say" {
+	command -v strace >/dev/null || skip "no strace"
+	evappend a.evlog </dev/null
+	count() { strace -qq -f -e trace=fdatasync,fsync -o trace evappend "$@" a.evlog < <(orders) && grep -c sync trace; }
+	run count
+	assert_output 1
+	run count --strict
+	assert_output 2
+	run count --no-sync
+	assert_output 0
+	run -0 bash -c 'evcat a.evlog | wc -l'
+	assert_output 15
+}
+
+@test "a full disk is said, ends with 74, and the log stays usable" {
+	unshare -Urm true 2>/dev/null || skip "no user namespaces"
+	mkdir small
+	run -0 unshare -Urm bash -c '
+		mount -t tmpfs -o size=300k none small && cd small
+		seq 40000 | sha256sum >/dev/null
+		for i in {1..100}; do head -c 30000 /dev/urandom | base64 -w0 | sed "s/.*/{\"type\":\"T\",\"data\":\"&\"}/"; echo; done |
+			evappend --ack a.evlog >acks; echo "status $?"
+		acked=$(tail -n 1 acks | jq .to)
+		[ "$(evcat a.evlog | wc -l)" = "${acked:-0}" ] && echo "all acknowledged are there"
+		zstd -qt a.evlog/*.zst && echo intact
+		echo "{\"type\":\"small\"}" | evappend a.evlog && evcat -n 1 a.evlog | jq -r .type'
+	assert_output --partial "No space left on device"
+	assert_output --partial "status 74"
+	assert_output --partial "all acknowledged are there"
+	assert_output --partial intact
+	assert_line small
+}
+
+@test "no permission is 77" {
+	[ "$(id -u)" != 0 ] || command -v setpriv >/dev/null || skip "root, and no setpriv"
+	dir=$(mktemp -d) # one that others can reach, unlike the tests' own
+	chmod 755 "$dir"
+	orders | evappend "$dir/a.evlog"
+	chmod -R a-w "$dir"
+	as_nobody() {
+		if [ "$(id -u)" = 0 ]; then
+			setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+		else
+			"$@"
+		fi
+	}
+	cp "$EVLOG_BUILD/evappend" "$EVLOG_BUILD/evcat" . && chmod u+w "$dir"
+	mkdir "$dir/bin" && cp evappend evcat "$dir/bin" && chmod -R a+rX "$dir/bin" && chmod u-w "$dir"
+	run -77 as_nobody "$dir/bin/evappend" "$dir/a.evlog" < <(orders)
+	run -77 as_nobody "$dir/bin/evappend" "$dir/b.evlog" < <(orders)
+	assert_output --partial "Permission denied"
+	run -0 as_nobody "$dir/bin/evcat" "$dir/a.evlog" # reading asks for no more than reading
+	chmod -R u+w "$dir" && rm -rf "$dir"
+}

@@ -1,0 +1,305 @@
+# evcat: what is selected, in which order, and how it is printed.
+load common
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	orders | evappend orders.evlog
+	# many segments, many blocks, a commit each hundred events
+	for i in {0..19}; do numbered 100 $((i * 100 + 1)) | evappend --segment-size 1000 n.evlog; done
+	evcat n.evlog >n.ndjson
+}
+setup() { cd "$BATS_FILE_TMPDIR" && set -o pipefail; }
+
+seqs() { cut -c 9-24 | sed 's/^0*//'; }
+
+@test "the log of these tests has many segments, and reads whole" {
+	run -0 bash -c 'ls n.evlog | grep -c zst'
+	[ "$output" -ge 10 ]
+	run -0 bash -c 'evcat n.evlog | wc -l'
+	assert_output 2000
+	zstdcat n.evlog/*.zst | cmp - n.ndjson
+}
+
+@test "what is printed to a pipe is what is stored, byte for byte" {
+	zstdcat orders.evlog/*.zst | cmp - <(evcat orders.evlog)
+}
+
+@test "--from and --to take exactly that range, at every block and segment edge" {
+	for range in "1 1" "1 100" "100 101" "101 200" "199 1301" "2000 2000" "1999 2000" "777 778"; do
+		read -r from to <<<"$range"
+		evcat --from "$from" --to "$to" n.evlog | cmp - <(sed -n "${from},${to}p" n.ndjson)
+	done
+	run -0 evcat --from 2001 n.evlog
+	assert_output ""
+	run -0 evcat --from 10 --to 9 n.evlog
+	assert_output ""
+}
+
+@test "--since is included, --until excluded, to the microsecond, at every commit" {
+	cut -c 38-64 n.ndjson | sort -u >times
+	[ "$(wc -l <times)" -eq 20 ]
+	while read -r t; do
+		awk -v t="$t" 'substr($0, 38, 27) >= t' n.ndjson >want
+		evcat --since "$t" n.evlog | cmp - want
+		awk -v t="$t" 'substr($0, 38, 27) < t' n.ndjson >want
+		evcat --until "$t" n.evlog | cmp - want
+	done <times
+	run -0 evcat --since tomorrow n.evlog
+	assert_output ""
+	run -0 bash -c 'evcat --until tomorrow n.evlog | wc -l'
+	assert_output 2000
+}
+
+@test "--event-time filters by the event's own time, whatever the order, both edges right" {
+	run -0 bash -c 'evcat -E --since 2026-11-02T12:00:00Z --until 2026-11-03T08:00:00Z orders.evlog | jq -r .id'
+	assert_output 'e3
+e4'
+	run -0 bash -c 'evcat -E --since "2026-11-02T13:00:00+01:00" --until 2026-11-02T12:00:00.000001Z orders.evlog | jq -r .id'
+	assert_output e3
+	run -64 evcat -E orders.evlog
+}
+
+@test "--type, --subject, --source and --id filter; given twice, either; globs as in sh" {
+	while IFS=$'\t' read -r args want; do
+		# shellcheck disable=SC2086
+		run -0 bash -c "evcat $args orders.evlog | jq -r .id | tr '\n' ' '"
+		assert_output "$want"
+	done <<-'EOF'
+		-t OrderCreated	e1 e2 
+		-t 'Order*'	e1 e2 e4 
+		-t OrderCancelled -t PaymentCaptured	e3 e4 e5 
+		-s order-17	e1 e3 e5 
+		-s 'order-1[89]'	e2 e4 
+		-s order-17 -t PaymentCaptured	e3 e5 
+		--source /orders	e1 e2 e3 e4 e5 
+		--source '/o?ders' --id e4	e4 
+		--id e1 --id e9	e1 
+		-t Nothing	
+		-s order	
+	EOF
+}
+
+@test "a filter sees through escapes in the stored bytes" {
+	echo '{"type":"T\u0065st","subject":"a\"b","source":"/s","id":"1"}' | evappend esc.evlog
+	run -0 bash -c 'evcat -t Test -s "a\"b" esc.evlog | wc -l'
+	assert_output 1
+	run -0 bash -c 'evcat -s "a\\\"b" esc.evlog | wc -l' # a quoted meta character
+	assert_output 1
+}
+
+@test "-n gives the last N that match, -c the first, both the first of the last" {
+	for n in 1 2 99 100 101 1999 2000 5000; do
+		evcat -n $n n.evlog | cmp - <(tail -n $n n.ndjson)
+		evcat -c $n n.evlog | cmp - <(head -n $n n.ndjson)
+	done
+	evcat -n 30 -t T1 n.evlog | cmp - <(grep '"type":"T1"' n.ndjson | tail -n 30)
+	evcat -c 30 -s s3 n.evlog | cmp - <(grep '"subject":"s3"' n.ndjson | head -n 30)
+	evcat -n 30 -c 2 n.evlog | cmp - <(tail -n 30 n.ndjson | head -n 2)
+}
+
+@test "-r is the log reversed, of a log, a file and a pipe, with every selection" {
+	evcat -r n.evlog | cmp - <(tac n.ndjson)
+	evcat -r n.ndjson | cmp - <(tac n.ndjson)
+	evcat -r - <n.ndjson | cmp - <(tac n.ndjson)
+	cat n.ndjson | evcat -r - | cmp - <(tac n.ndjson)
+	evcat -r --from 150 --to 1250 -t T2 n.evlog | cmp - <(sed -n 150,1250p n.ndjson | grep '"type":"T2"' | tac)
+	evcat -r -n 3 n.evlog | cmp - <(tail -n 3 n.ndjson | tac)
+	evcat -r -c 3 n.evlog | cmp - <(tail -n 3 n.ndjson | tac)
+	t=$(sed -n 900p n.ndjson | cut -c 38-64)
+	evcat -r --since "$t" n.evlog | cmp - <(awk -v t="$t" 'substr($0, 38, 27) >= t' n.ndjson | tac)
+	evcat -r --until "$t" n.evlog | cmp - <(awk -v t="$t" 'substr($0, 38, 27) < t' n.ndjson | tac)
+}
+
+@test "-n of a file larger than what is kept in memory" {
+	numbered 60000 | evappend big.evlog
+	evcat big.evlog >big.ndjson
+	cat big.ndjson | evcat -n 50000 - | cmp - <(tail -n 50000 big.ndjson)
+	cat big.ndjson | evcat -r - | cmp - <(tac big.ndjson)
+}
+
+@test "several operands are read one after the other, or with --merge by logtime" {
+	cat n.ndjson <(evcat orders.evlog) | cmp - <(evcat n.evlog orders.evlog)
+	evcat -r n.evlog orders.evlog | cmp - <(evcat n.evlog orders.evlog | tac)
+	evcat -n 7 n.evlog orders.evlog | cmp - <(evcat n.evlog orders.evlog | tail -n 7)
+	evcat -m n.evlog orders.evlog | cmp - <(cat <(evcat orders.evlog) n.ndjson)
+	evcat -m -r n.evlog orders.evlog | cmp - <(cat <(evcat orders.evlog) n.ndjson | tac)
+}
+
+@test "equal logtimes are merged in the order of the operands, then by seq" {
+	evcat -m n.evlog n.evlog >twice
+	# within one logtime all of the first, then all of the second
+	t=$(head -n 1 n.ndjson | cut -c 38-64)
+	grep "$t" n.ndjson >same
+	cat same same | cmp - <(grep "$t" twice)
+	[ "$(wc -l <twice)" -eq 4000 ]
+}
+
+@test "an operand is known by its content: files, compressed files, archives, pipes" {
+	cp n.ndjson plain && gzip -kf n.ndjson && xz -kf n.ndjson && zstd -qf n.ndjson
+	tar cf n.tar n.ndjson
+	for f in plain n.ndjson.gz n.ndjson.xz n.ndjson.zst n.tar; do
+		evcat "$f" | cmp - n.ndjson
+		evcat -t T1 --from 20 --to 40 "$f" | cmp - <(sed -n 20,40p n.ndjson | grep '"type":"T1"')
+	done
+	zstd -qc n.ndjson | evcat - | cmp - n.ndjson
+	evcat n.evlog/0000000000000001.ndjson.zst | cmp - <(zstdcat n.evlog/0000000000000001.ndjson.zst)
+}
+
+@test "a file's events need not be stamped; --from then selects none" {
+	orders | evcat - | cmp - <(orders)
+	run -0 bash -c 'orders() { echo "{\"type\":\"T\"}"; }; orders | evcat --from 1 -'
+	assert_output ""
+}
+
+@test "a bad line in a file is named, what stands before it is printed, status 65" {
+	printf '{"type":"A"}\n{"type":\n{"type":"B"}\n' >bad
+	run -65 --separate-stderr evcat bad
+	assert_output '{"type":"A"}'
+	[ "$stderr" = "evcat: bad:2:9: the text ends too early" ]
+	run -65 --separate-stderr evcat --salvage bad
+	assert_output '{"type":"A"}
+{"type":"B"}'
+}
+
+@test "-o data gives back what was wrapped" {
+	run -0 evcat -o data -c 1 orders.evlog
+	assert_output '{"customer":"ada","amount":39.11}'
+}
+
+@test "-o pretty is what jq prints" {
+	evcat -o pretty n.evlog | cmp - <(jq . n.ndjson)
+	echo '{"type":"T","data":{"a":[],"b":{},"c":[[1,{"d":"\"{[,:"}]]},"id":"1","source":"/x"}' | evappend p.evlog
+	evcat -o pretty p.evlog | cmp - <(evcat p.evlog | jq .)
+}
+
+@test "-o zst is a segment: zstd takes it, evcat reads it, a log can be made of it" {
+	evcat -o zst n.evlog >n.zst
+	zstd -qt n.zst
+	zstdcat n.zst | cmp - n.ndjson
+	evcat n.zst | cmp - n.ndjson
+	mkdir made.evlog && cp n.zst made.evlog/0000000000000001.ndjson.zst
+	# no head yet: the next append makes one
+	run -65 --separate-stderr evcat made.evlog
+	assert_equal "$(wc -l <<<"$output")" 2000
+	run -0 evappend made.evlog </dev/null
+	assert_output --partial "head was lost or damaged; it was made anew"
+	evcat made.evlog | cmp - n.ndjson
+	run -0 evdiff n.evlog made.evlog
+	# of a part, or a selection, too
+	evcat -o zst -t T1 --from 3 n.evlog | evcat - | cmp - <(evcat -t T1 --from 3 n.evlog)
+	evcat -o zst -r n.evlog | evcat - | cmp - <(tac n.ndjson)
+}
+
+@test "an extract is not taken for a segment" {
+	mkdir -p part.evlog
+	evcat -o zst --from 5 n.evlog >part.evlog/0000000000000005.ndjson.zst
+	run -65 evcat part.evlog
+	assert_output --partial "an extract"
+}
+
+@test "-f goes on as events are appended, across segments, and starts with what is there" {
+	orders | evappend f.evlog
+	timeout 10 evcat -f -c 1005 f.evlog >followed 3>&- &
+	pid=$!
+	sleep 0.2
+	for i in {1..10}; do numbered 100 $((i * 100)) | evappend --segment-size 2000 f.evlog; done
+	wait $pid
+	evcat f.evlog | cmp - followed
+}
+
+@test "-f -n 2 starts with the last two, and -f with filters passes over the rest" {
+	orders | evappend g.evlog
+	timeout 10 evcat -f -n 2 -t 'Pay*' -c 3 g.evlog >followed 3>&- &
+	pid=$!
+	sleep 0.3
+	orders | evappend g.evlog
+	wait $pid
+	run -0 jq -r '[.seq,.id]|@tsv' followed
+	assert_output $'0000000000000003\te3
+0000000000000005\te5
+0000000000000008\te3'
+}
+
+@test "-f of two logs, merged and not, gets what comes to either" {
+	for m in "" -m; do
+		rm -rf x.evlog y.evlog
+		orders | evappend x.evlog
+		orders | evappend y.evlog
+		# shellcheck disable=SC2086
+		timeout 10 evcat -f $m -c 13 x.evlog y.evlog >followed 3>&- &
+		pid=$!
+		sleep 0.2
+		echo '{"type":"X1"}' | evappend x.evlog
+		echo '{"type":"Y1"}' | evappend y.evlog
+		sleep 0.2
+		echo '{"type":"X2"}' | evappend x.evlog
+		wait $pid
+		run -0 bash -c 'tail -n 3 followed | jq -r .type | sort | tr "\n" " "'
+		assert_output "X1 X2 Y1 "
+	done
+}
+
+@test "-f with --until ends where nothing more can come" {
+	run -0 timeout 5 bash -c 'evcat -f --to 5 orders.evlog | wc -l'
+	assert_output 5
+}
+
+@test "a follower of a log that was replaced by another ends with 76" {
+	orders | evappend h.evlog
+	timeout 10 evcat -f h.evlog >followed 2>message 3>&- &
+	pid=$!
+	sleep 0.3
+	orders | evappend other.evlog
+	cat other.evlog/head >h.evlog/head
+	wait $pid && status=0 || status=$?
+	assert_equal $status 76
+	grep -q "not the log any more" message
+}
+
+@test "evcat | head dies of SIGPIPE, as cat does" {
+	numbered 50000 | evappend s.evlog
+	run -0 bash -c 'evcat s.evlog | head -n 1 | wc -l; echo "${PIPESTATUS[0]}"'
+	assert_output '1
+141'
+}
+
+@test "a full device is an error: 74" {
+	[ -e /dev/full ] || skip "no /dev/full"
+	run -74 bash -c 'evcat n.evlog >/dev/full'
+	assert_output --partial "No space left on device"
+}
+
+@test "a missing log is 66, a folder that is no log too, wrong options 64" {
+	run -66 evcat nothere.evlog
+	assert_output "evcat: nothere.evlog: No such file or directory"
+	mkdir -p folder
+	run -66 evcat folder
+	assert_output --partial "not a log"
+	for args in "" "-f -r n.evlog" "-o nonsense n.evlog" "--from 0 n.evlog" "--since lunch n.evlog" "-n x n.evlog" "-f n.ndjson"; do
+		# shellcheck disable=SC2086
+		run -64 evcat $args
+	done
+}
+
+@test "reading writes nothing and takes no lock" {
+	before=$(fingerprint n.evlog)
+	chmod -R a-w n.evlog
+	evcat n.evlog >/dev/null
+	evcat -r -n 3 n.evlog >/dev/null
+	chmod -R u+w n.evlog
+	[ "$before" = "$(fingerprint n.evlog)" ]
+}
+
+@test "on a terminal: a readable line an event, nothing that could harm it" {
+	command -v script >/dev/null || skip "no script(1)"
+	printf '{"type":"T\\u001b]0;x\\u0007","subject":"s\\u202eevil","source":"/","id":"1","data":"a\xc2\x9bb\x7f"}\n' >evil
+	! evappend e.evlog evil # attributes with controls are refused
+	printf '{"type":"T","subject":"s","source":"/","id":"1","data":"a\\u001b \xc2\x9bb\x7f\xe2\x80\xae"}\n' | evappend e2.evlog
+	script -qec "evcat e2.evlog" /dev/null </dev/null >shown
+	grep -q 'a\\u001b \\u009bb\\u007f\\u202e' shown
+	script -qec "NO_COLOR=1 evcat e2.evlog" /dev/null </dev/null >shown
+	run ! grep -q $'\x1b' shown
+	script -qec "evcat -o data e2.evlog" /dev/null </dev/null >shown
+	LC_ALL=C run ! grep -q $'[\x1b\x7f\x9b]' shown
+	script -qec "evcat $'nothere\x1b[31m'" /dev/null </dev/null >shown || true
+	run ! grep -q $'\x1b\\[31m' shown
+}

@@ -1,0 +1,191 @@
+# evfold: reducers, keys, exact numbers.
+load common
+setup() {
+	common_setup
+	orders | evappend a.evlog
+}
+
+fold() { evfold "$@"; }
+
+@test "without a reducer the data is merged" {
+	run -0 evfold a.evlog
+	assert_output '{"customer":"bob","amount":0.2,"reason":"no credit"}'
+	run -0 evfold -k subject a.evlog
+	assert_output '{"key":"order-17","seq":5,"state":{"customer":"ada","amount":0.2}}
+{"key":"order-18","seq":4,"state":{"customer":"bob","amount":0.1,"reason":"no credit"}}'
+}
+
+@test "standard input, a log, a file and several of them give the same" {
+	want=$(evfold n='count()' 's=sum(data.amount)' a.evlog)
+	evcat a.evlog >a.ndjson
+	[ "$want" = "$(evcat a.evlog | evfold n='count()' 's=sum(data.amount)')" ]
+	[ "$want" = "$(evfold n='count()' 's=sum(data.amount)' a.ndjson)" ]
+	[ "$want" = "$(evfold n='count()' 's=sum(data.amount)' - <a.ndjson)" ]
+	[ "$want" = "$(evfold n='count()' 's=sum(data.amount)' <(head -n 2 a.ndjson) <(tail -n 3 a.ndjson))" ]
+}
+
+@test "every reducer, on values of every kind" {
+	evappend --type T b.evlog <<-'EOF'
+		{"n":3,"s":"b","o":{"x":1},"t":"2026-01-01T00:00:00Z"}
+		{"n":1.10,"s":"a","o":{"y":[1]},"t":"2026-01-01T00:30:00+01:00"}
+		{"n":1e1,"s":"c","t":"2025-12-31T23:45:00Z"}
+		{"s":"a","o":null}
+	EOF
+	while IFS=$'\t' read -r reducer want; do
+		run -0 evfold "x=$reducer" b.evlog
+		assert_output "{\"x\":$want}"
+	done <<-'EOF'
+		count	4
+		count()	4
+		count(data.n)	3
+		count(data.o)	2
+		sum(data.n)	14.1
+		min(data.n)	1.10
+		max(data.n)	1e1
+		avg(data.n)	4.7
+		first(data.n)	3
+		last(data.n)	1e1
+		list(data.n)	[3,1.10,1e1]
+		list(data.s)	["b","a","c","a"]
+		set(data.s)	["b","a","c"]
+		min(data.s)	"a"
+		max(data.s)	"c"
+		min(data.t)	"2026-01-01T00:30:00+01:00"
+		max(data.t)	"2026-01-01T00:00:00Z"
+		merge(data.o)	null
+		first(data.o)	{"x":1}
+		sum(data.none)	0
+		avg(data.none)	null
+		min(data.none)	null
+		first(data.none)	null
+		list(data.none)	[]
+		set(data.none)	[]
+		merge(data.none)	null
+		patch(data.none)	null
+		first(/data/o/x)	1
+		last(data.o.y.0)	1
+	EOF
+}
+
+@test "sums are exact decimals" {
+	printf '%s\n' 0.1 0.2 | evappend --type T c.evlog
+	run -0 evfold 's=sum(data)' c.evlog
+	assert_output '{"s":0.3}'
+	printf '%s\n' 1e30 1 -1e30 9007199254740993 | evappend --type T d.evlog
+	run -0 evfold 's=sum(data)' d.evlog
+	assert_output '{"s":9007199254740994}'
+	seq 1 1000 | sed 's/$/.01/' | evappend --type T e.evlog
+	run -0 evfold 's=sum(data)' 'a=avg(data)' e.evlog
+	assert_output '{"s":500510,"a":500.51}'
+}
+
+@test "set knows equal values by value" {
+	printf '%s\n' 1 1.0 '"a"' '"\u0061"' '{"a":1,"b":2}' '{"b":2.0,"a":1}' '[1]' '["1"]' | evappend --type T s.evlog
+	run -0 evfold 's=set(data)' s.evlog
+	assert_output '{"s":[1,"a",{"a":1,"b":2},[1],["1"]]}'
+}
+
+@test "patch applies RFC 6902, all of it or nothing" {
+	evappend --type T p.evlog <<-'EOF'
+		[{"op":"add","path":"","value":{"n":1}}]
+		[{"op":"add","path":"/m","value":2},{"op":"test","path":"/n","value":9}]
+		[{"op":"replace","path":"/n","value":2}]
+	EOF
+	run -0 --separate-stderr evfold 's=patch(data)' p.evlog
+	assert_output '{"s":{"n":2}}'
+	[ "$stderr" = "evfold: passed over: 1 value that a reducer cannot use" ]
+	run -65 evfold --strict 's=patch(data)' p.evlog
+	assert_output "evfold: event 2: s: a test failed"
+}
+
+@test "filters limit a reducer: equal, globs, not equal, several, any path" {
+	while IFS=$'\t' read -r reducer want; do
+		run -0 evfold "x=$reducer" a.evlog
+		assert_output "{\"x\":$want}"
+	done <<-'EOF'
+		count{type=PaymentCaptured}	2
+		count{type=Order*}	3
+		count{type!=Order*}	2
+		sum(data.amount){type=PaymentCaptured,subject=order-17}	39.31
+		count{data.customer=ada}	1
+		count{data.customer!=ada}	4
+		count{data.amount=39.11}	2
+	EOF
+}
+
+@test "-k takes any path; lines are sorted by key; events without one are counted aside" {
+	run -0 --separate-stderr evfold -k data.customer n=count a.evlog
+	assert_output '{"key":"ada","seq":1,"state":{"n":1}}
+{"key":"bob","seq":2,"state":{"n":1}}'
+	[ "$stderr" = "evfold: left out: 3 events without the key" ]
+	run -65 evfold --strict -k data.customer n=count a.evlog
+	assert_output "evfold: event 3: it has no key"
+	printf '%s\n' '{"k":10}' '{"k":9}' '{"k":1e1}' '{"k":"x\u0041"}' '{"k":"xA"}' '{"k":true}' '{"k":null}' '{"k":[1]}' |
+		evappend --type T k.evlog
+	run -0 --separate-stderr evfold -k data.k n=count k.evlog
+	assert_output '{"key":"xA","seq":5,"state":{"n":2}}
+{"key":10,"seq":3,"state":{"n":2}}
+{"key":9,"seq":2,"state":{"n":1}}
+{"key":true,"seq":6,"state":{"n":1}}'
+	evfold -q -k data.k n=count k.evlog | LC_ALL=C sort -c
+}
+
+@test "an empty input has an empty state" {
+	evappend empty.evlog </dev/null
+	run -0 evfold n=count 's=sum(data)' empty.evlog
+	assert_output '{"n":0,"s":0}'
+	run -0 evfold -k subject n=count empty.evlog
+	assert_output ""
+	run -0 evfold empty.evlog
+	assert_output null
+}
+
+@test "what a reducer cannot use is passed over and counted, or with --strict named" {
+	printf '%s\n' 5 '"x"' '[1]' 1e99999 | evappend --type T w.evlog
+	run -0 --separate-stderr evfold 's=sum(data)' w.evlog
+	assert_output '{"s":5}'
+	[ "$stderr" = "evfold: passed over: 3 values that a reducer cannot use" ]
+	run -65 evfold --strict 's=sum(data)' w.evlog
+	assert_output "evfold: event 2: s: not a number"
+	run -0 --separate-stderr evfold 's=min(data)' w.evlog
+	assert_output '{"s":5}'
+	run -65 evfold --strict 's=sum(data.x)' w.evlog
+	assert_output "evfold: event 1: s: nothing stands at the path"
+}
+
+@test "damage gives no state at all: half of one would pass for a whole" {
+	cp -r a.evlog d.evlog
+	printf x | dd of=d.evlog/0000000000000001.ndjson.zst bs=1 seek=400 conv=notrunc status=none
+	run -65 --separate-stderr evfold n=count d.evlog
+	assert_output ""
+	run -65 --separate-stderr bash -c '{ evcat a.evlog; echo bad; } | evfold n=count'
+	assert_output ""
+}
+
+@test "wrong reducers say what is wrong, and where" {
+	while IFS=$'\t' read -r reducer message; do
+		run -64 evfold "$reducer" a.evlog
+		assert_output --partial "$message"
+	done <<-'EOF'
+		x=sum	at character 6: a path in parentheses is missing
+		x=sum(data	at character 11: ')' is missing
+		x=summ(data)	at character 3: none of count sum
+		x=count{type}	at character 9: a filter is PATH=GLOB
+		x=count{type=a	'}' is missing
+		x=sum(a)y	at character 9: something follows the reducer
+		x=sum(a..b)	a..b: not a path
+	EOF
+	run -64 evfold n=count n=count a.evlog
+	assert_output --partial "there is a reducer named n already"
+	run -64 evfold -k a..b a.evlog
+	run -64 evfold -o nonsense a.evlog
+	run -66 evfold nothere.evlog
+}
+
+@test "a state of 20,000 members and 20,000 keys is no trouble" {
+	seq 1 20000 | awk '{printf "{\"m%d\":%d,\"m%d\":null}\n", $1, $1, $1 - 10000}' | evappend --type T m.evlog
+	run -0 bash -c 'evfold m.evlog | jq length'
+	assert_output 10000
+	run -0 bash -c 'seq 1 20000 | evappend --type T k2.evlog; evfold -k data n=count k2.evlog | wc -l'
+	assert_output 20000
+}

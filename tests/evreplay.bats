@@ -1,0 +1,98 @@
+# evreplay: order, pace, and an end in good order.
+load common
+setup() {
+	common_setup
+	# a second apart, three times, then five
+	for t in 0 1 2 3 8; do
+		printf '{"type":"T","id":"%d","source":"/s","time":"2026-11-01T00:00:0%dZ"}\n' $t $t
+	done | evappend a.evlog
+}
+
+# Milliseconds that a command takes.
+took() {
+	local start=${EPOCHREALTIME/./}
+	"$@" >out
+	echo $(((${EPOCHREALTIME/./} - start) / 1000))
+}
+
+between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ] || fail "$1 ms is not between $2 and $3"; }
+
+@test "without a pace it delivers what evcat prints, with the same selection" {
+	evreplay a.evlog | cmp - <(evcat a.evlog)
+	evreplay --from 2 -c 2 a.evlog | cmp - <(evcat --from 2 -c 2 a.evlog)
+	evreplay -n 2 a.evlog | cmp - <(evcat -n 2 a.evlog)
+}
+
+@test "--speed keeps the distances of the events' time, divided" {
+	ms=$(took evreplay -E --speed 10 a.evlog)
+	between "$ms" 780 1500
+	evcat a.evlog | cmp - out
+}
+
+@test "--max-gap caps a pause" {
+	ms=$(took evreplay -E --speed 1 --max-gap 100ms a.evlog)
+	between "$ms" 380 900
+}
+
+@test "--rate is at most so many a second" {
+	ms=$(took evreplay --rate 20 a.evlog)
+	between "$ms" 190 700
+}
+
+@test "--speed goes by logtime without -E" {
+	echo '{"type":"T"}' | evappend b.evlog
+	sleep 0.4
+	echo '{"type":"T"}' | evappend b.evlog
+	ms=$(took evreplay --speed 1 b.evlog)
+	between "$ms" 390 1200
+}
+
+@test "an event is out before the pause that follows it" {
+	(evreplay -E --speed 2 a.evlog >slow) 3>&- &
+	sleep 0.25
+	run -0 wc -l <slow
+	assert_output 1
+	kill %1
+	wait || true
+}
+
+@test "SIGTERM and SIGINT end it behind a whole line, with status 0" {
+	for signal in TERM INT; do
+		python3 - $signal <<-'EOF'
+			import signal, subprocess, sys, time
+			p = subprocess.Popen(["evreplay", "-E", "--speed", "1", "a.evlog"], stdout=subprocess.PIPE)
+			time.sleep(1.3)
+			p.send_signal(getattr(signal, "SIG" + sys.argv[1]))
+			start = time.time()
+			out = p.communicate()[0]
+			assert p.returncode == 0, p.returncode
+			assert time.time() - start < 1, "took its time"
+			assert out.count(b"\n") == 2 and out.endswith(b"\n"), out
+		EOF
+	done
+}
+
+@test "SIGTERM ends a follower that waits" {
+	python3 - <<-'EOF'
+		import signal, subprocess, time
+		p = subprocess.Popen(["evreplay", "-f", "a.evlog"], stdout=subprocess.PIPE)
+		time.sleep(0.5)
+		p.terminate()
+		out = p.communicate(timeout=5)[0]
+		assert p.returncode == 0 and out.count(b"\n") == 5, (p.returncode, out)
+	EOF
+}
+
+@test "damage is said and ends with 65 here too" {
+	cp -r a.evlog d.evlog
+	printf x | dd of=d.evlog/0000000000000001.ndjson.zst bs=1 seek=400 conv=notrunc status=none
+	run -65 evreplay d.evlog
+	assert_output --partial "damaged at byte"
+}
+
+@test "wrong options end with 64" {
+	for args in "" "--speed -1 a.evlog" "--speed x a.evlog" "--max-gap 3parsecs a.evlog" "--rate nan a.evlog"; do
+		# shellcheck disable=SC2086
+		run -64 evreplay $args
+	done
+}

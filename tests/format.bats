@@ -1,0 +1,214 @@
+# format.bats - the bytes of evlog(5), and what damage does: nothing silently.
+#
+# The loops over every byte are in format.py; `check NAME` runs one in an empty
+# directory.  EVLOG_SLOW=1 takes every byte of what is unused in head, too.
+
+load common
+
+setup() {
+	common_setup
+}
+
+# Runs a check of format.py, and says what it said.
+check() {
+	PYTHONDONTWRITEBYTECODE=1 python3 "$BATS_TEST_DIRNAME/format.py" "$1" 2>&1 || {
+		local status=$?
+		echo "format.py $1: status $status"
+		return 1
+	}
+}
+
+# ---- The bytes ----
+
+@test "head, segment headers and block headers have every field where evlog(5) says" {
+	check layout
+}
+
+@test "--ack, block headers and head carry the root that RFC 6962 says" {
+	check root
+}
+
+@test "--no-sync says so in head and in its blocks, and attests nothing" {
+	check unsynced
+}
+
+@test "zstdcat of the segments prints exactly what evcat prints, and zstd -t passes" {
+	numbered 500 | evappend --segment-size 20000 a.evlog
+	for i in {501..560}; do
+		numbered 1 "$i" | evappend --segment-size 4000 a.evlog
+	done
+	numbered 39440 561 | evappend a.evlog
+	segments=(a.evlog/*.ndjson.zst)
+	[ "${#segments[@]}" -gt 3 ]
+	evcat a.evlog >by-evcat
+	zstdcat a.evlog/*.ndjson.zst >by-zstdcat
+	cmp by-evcat by-zstdcat
+	[ "$(wc -l <by-evcat)" -eq 40000 ]
+	run -0 zstd -tq a.evlog/*.ndjson.zst
+}
+
+@test "an empty log reads as nothing with status 0, whichever way" {
+	evappend a.evlog </dev/null
+	for option in --reverse --salvage --last=5 --count=5 --from=3 --since=yesterday --merge; do
+		run -0 --separate-stderr evcat "$option" a.evlog
+		assert_output ""
+		[ -z "$stderr" ]
+	done
+	run -0 --separate-stderr evcat a.evlog
+	assert_output ""
+	[ -z "$stderr" ]
+	run -0 zstd -tq a.evlog/*.ndjson.zst
+	run -0 zstdcat a.evlog/*.ndjson.zst
+	assert_output ""
+}
+
+@test "a copy of a log's files opens as a log" {
+	numbered 50 | evappend --segment-size 1000 a.evlog
+	numbered 10 51 | evappend --segment-size 1000 a.evlog
+	cp -r a.evlog b.evlog
+	cmp <(evcat a.evlog) <(evcat b.evlog)
+	numbered 1 61 | evappend b.evlog
+	[ "$(evcat b.evlog | wc -l)" -eq 61 ]
+}
+
+@test "unknown versions and flags, and sizes that lie, are refused with 65" {
+	check refused
+}
+
+@test "an extension of unknown type in a block header is skipped" {
+	check extension
+}
+
+# ---- Bits ----
+
+@test "a flipped bit in any byte of a segment: evcat prints all before it, says where, exits 65, changes nothing" {
+	check flips
+}
+
+@test "a flipped bit in any byte of a segment: --salvage prints all undamaged blocks and exits 65" {
+	check flips_salvaged
+}
+
+@test "a flipped bit in a middle segment's header: evcat prints all segments before it" {
+	check flips_segments
+}
+
+@test "a flipped bit in head: evcat prints everything and exits 65" {
+	check flips_head
+}
+
+@test "a flipped bit in head: evcat --last prints the last events and exits 65" {
+	check last_half
+}
+
+@test "a flipped bit in head: the next append loses nothing and mends it" {
+	check flips_head_mended
+}
+
+# ---- Torn, or damaged ----
+
+@test "cut anywhere in what head attests: evcat says where, evappend refuses, both with 65" {
+	check truncated
+}
+
+@test "an unacknowledged append cut anywhere: evcat reads what is committed, evappend settles" {
+	check torn
+}
+
+@test "zeros, noise, holes and half commits behind the end are cut, and kept aside" {
+	check torn_zeros
+}
+
+@test "a segment whose creation broke off at any byte does no harm" {
+	check torn_creation
+}
+
+@test "what a later block header attests is never cut, though head does not know it" {
+	check attested
+}
+
+@test "what a later segment attests is never cut, though head does not know it" {
+	check head_stale_damaged
+}
+
+@test "after a power cut: whole commits count, a torn one is cut with a word about it" {
+	check rebooted
+}
+
+@test "after a power cut: evappend does not append behind damage" {
+	check rebooted_damaged
+}
+
+@test "after a power cut: evcat does not end quietly at damage" {
+	check rebooted_damaged_read
+}
+
+@test "after a power cut: evcat does not end quietly at a damaged or missing segment" {
+	check rebooted_segments_read
+}
+
+@test "after a power cut: evappend does not append before a damaged or missing segment" {
+	check rebooted_segments_append
+}
+
+# ---- Head and segments that do not fit ----
+
+@test "head missing: evcat prints all and exits 65, the next append makes it anew" {
+	check head_missing
+}
+
+@test "head missing and the last append torn: all whole commits stay" {
+	check head_missing_torn
+}
+
+@test "head missing and the only block damaged: evappend refuses" {
+	check head_missing_unattested
+}
+
+@test "any older head put back: a prefix is read, and the next append finds all" {
+	check head_stale
+}
+
+@test "the head of another log of the same sizes: 65" {
+	check head_foreign
+}
+
+@test "a segment missing: evcat prints all before it and exits 65" {
+	check segment_missing
+}
+
+@test "a segment missing: --salvage prints all the others and exits 65" {
+	check segment_missing_salvaged
+}
+
+@test "a segment missing: --reverse prints all behind it and exits 65" {
+	check segment_missing_backwards
+}
+
+@test "a segment missing: evappend touches none but the last, and refuses without that" {
+	check segment_missing_append
+}
+
+@test "segments exchanged, with each other or with another log's of the same size: 65" {
+	check segments_exchanged
+}
+
+# ---- Poison ----
+
+@test "a poisoned segment is never appended to, and a new one says where it ended" {
+	check poisoned
+}
+
+@test "a poisoned segment: zstdcat prints what evcat prints" {
+	check poisoned_plain
+}
+
+@test "a poisoned segment without events is replaced" {
+	check poisoned_empty
+}
+
+# ---- Many at once ----
+
+@test "eight evappends at once: nothing lost, nothing twice, no gaps, acks cover all" {
+	check crowd
+}

@@ -1,0 +1,233 @@
+# What only C can reach, and standards' own examples.
+load common
+setup() { common_setup; }
+
+unit() { "$EVLOG_BUILD/unit" "$@"; }
+
+@test "the Merkle tree gives RFC 6962's roots" {
+	expected=(
+		e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+		6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d
+		fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125
+		aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77
+		d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7
+		4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4
+		76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef
+		ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c
+		5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328
+	)
+	for n in {0..8}; do
+		run -0 unit merkle "$n"
+		assert_output "${expected[n]}"
+	done
+}
+
+@test "decimal sums are exact: against Python's decimal on 2,000 sums" {
+	python3 - "$EVLOG_BUILD/unit" <<'EOF'
+import decimal, random, subprocess, sys
+decimal.getcontext().prec = 40000
+random.seed(7)
+def number():
+    digits = ''.join(random.choice('0123456789') for _ in range(random.choice([1, 3, 9, 18, 19, 37, 38, 60])))
+    whole = digits.lstrip('0') or '0'
+    text = random.choice(['', '-']) + whole
+    if random.random() < .6:
+        text += '.' + ''.join(random.choice('0123456789') for _ in range(random.choice([1, 2, 17, 30])))
+    if random.random() < .2:
+        text += random.choice(['e', 'E']) + random.choice(['', '+', '-']) + str(random.randrange(40))
+    return text
+def plain(d):
+    text = format(d, 'f')
+    if '.' in text: text = text.rstrip('0').rstrip('.')
+    return '0' if text in ('-0', '') else text
+for i in range(2000):
+    numbers = [number() for _ in range(random.randrange(1, 6))]
+    want = plain(sum(map(decimal.Decimal, numbers), decimal.Decimal(0)))
+    got = subprocess.run([sys.argv[1], 'sum', *numbers], capture_output=True, text=True).stdout.strip()
+    assert got == want, (numbers, got, want)
+EOF
+}
+
+@test "averages are rounded half to even at 34 digits, as decimal128: against Python" {
+	python3 - "$EVLOG_BUILD/unit" <<'EOF'
+import decimal, random, subprocess, sys
+context = decimal.Context(prec=34, rounding=decimal.ROUND_HALF_EVEN, Emax=99999, Emin=-99999)
+random.seed(8)
+def plain(d):
+    text = format(d, 'f')
+    if '.' in text: text = text.rstrip('0').rstrip('.')
+    return '0' if text in ('-0', '') else text
+cases = [('1', 3), ('2', 3), ('-1', 3), ('0', 7), ('39.11', 1), ('1', 8), ('100', 7)]
+for i in range(1500):
+    a = str(random.randrange(10 ** random.choice([1, 5, 20, 34]))) + '.' + str(random.randrange(10 ** random.choice([1, 3, 12])))
+    cases.append((random.choice(['', '-']) + a, random.randrange(1, 10 ** random.choice([1, 3, 9]))))
+for a, n in cases:
+    want = plain(context.divide(decimal.Decimal(a), decimal.Decimal(n)))
+    got = subprocess.run([sys.argv[1], 'quotient', a, str(n)], capture_output=True, text=True).stdout.strip()
+    assert got == want, (a, n, got, want)
+EOF
+}
+
+@test "decimals compare by value" {
+	while read -r a sign b; do
+		run -0 unit compare "$a" "$b"
+		assert_output "$sign"
+	done <<-'EOF'
+		1 = 1.0
+		1e2 = 100
+		0 = -0
+		0.1 < 0.10000000000000000000000000000000000000000000000001
+		9007199254740993 > 9007199254740992
+		-5 < 3
+		1e400 > 1e399
+		123456789012345678901234567890123456789012345 = 123456789012345678901234567890123456789012345.000
+	EOF
+}
+
+@test "a number with an exponent beyond 10,000 is refused, not computed with" {
+	run -1 unit sum 1e10001
+	run -0 unit sum 1e10000 1
+}
+
+@test "RFC 7396: the standard's own examples of merging" {
+	while IFS=$'\t' read -r target patch want; do
+		run -0 unit merge "$target" "$patch"
+		assert_output "$want"
+	done <<-'EOF'
+		{"a":"b"}	{"a":"c"}	{"a":"c"}
+		{"a":"b"}	{"b":"c"}	{"a":"b","b":"c"}
+		{"a":"b"}	{"a":null}	{}
+		{"a":"b","b":"c"}	{"a":null}	{"b":"c"}
+		{"a":["b"]}	{"a":"c"}	{"a":"c"}
+		{"a":"c"}	{"a":["b"]}	{"a":["b"]}
+		{"a":{"b":"c"}}	{"a":{"b":"d","c":null}}	{"a":{"b":"d"}}
+		{"a":[{"b":"c"}]}	{"a":[1]}	{"a":[1]}
+		["a","b"]	["c","d"]	["c","d"]
+		{"a":"b"}	["c"]	["c"]
+		{"a":"foo"}	null	null
+		{"a":"foo"}	"bar"	"bar"
+		{"e":null}	{"a":1}	{"e":null,"a":1}
+		[1,2]	{"a":"b","c":null}	{"a":"b"}
+		{}	{"a":{"bb":{"ccc":null}}}	{"a":{"bb":{}}}
+	EOF
+}
+
+@test "RFC 6902: the standard's own examples of patching (appendix A)" {
+	while IFS=$'\t' read -r target patch want; do
+		run -0 unit patch "$target" "$patch"
+		if [[ $want == error ]]; then
+			assert_output --regexp '^error: '
+		else
+			assert_output "$want"
+		fi
+	done <<-'EOF'
+		{"foo":"bar"}	[{"op":"add","path":"/baz","value":"qux"}]	{"foo":"bar","baz":"qux"}
+		{"foo":["bar","baz"]}	[{"op":"add","path":"/foo/1","value":"qux"}]	{"foo":["bar","qux","baz"]}
+		{"baz":"qux","foo":"bar"}	[{"op":"remove","path":"/baz"}]	{"foo":"bar"}
+		{"foo":["bar","qux","baz"]}	[{"op":"remove","path":"/foo/1"}]	{"foo":["bar","baz"]}
+		{"baz":"qux","foo":"bar"}	[{"op":"replace","path":"/baz","value":"boo"}]	{"baz":"boo","foo":"bar"}
+		{"foo":{"bar":"baz","waldo":"fred"},"qux":{"corge":"grault"}}	[{"op":"move","from":"/foo/waldo","path":"/qux/thud"}]	{"foo":{"bar":"baz"},"qux":{"corge":"grault","thud":"fred"}}
+		{"foo":["all","grass","cows","eat"]}	[{"op":"move","from":"/foo/1","path":"/foo/3"}]	{"foo":["all","cows","eat","grass"]}
+		{"baz":"qux","foo":["a",2,"c"]}	[{"op":"test","path":"/baz","value":"qux"},{"op":"test","path":"/foo/1","value":2}]	{"baz":"qux","foo":["a",2,"c"]}
+		{"baz":"qux"}	[{"op":"test","path":"/baz","value":"bar"}]	error
+		{"foo":"bar"}	[{"op":"add","path":"/child","value":{"grandchild":{}}}]	{"foo":"bar","child":{"grandchild":{}}}
+		{"foo":"bar"}	[{"op":"add","path":"/baz","value":"qux","xyz":123}]	{"foo":"bar","baz":"qux"}
+		{"foo":"bar"}	[{"op":"add","path":"/baz/bat","value":"qux"}]	error
+		{"foo":"bar"}	[{"op":"zap","path":"/foo"}]	error
+		{"/":9,"~1":10}	[{"op":"test","path":"/~01","value":10}]	{"/":9,"~1":10}
+		{"/":9,"~1":10}	[{"op":"test","path":"/~01","value":"10"}]	error
+		{"foo":["bar"]}	[{"op":"add","path":"/foo/-","value":["abc","def"]}]	{"foo":["bar",["abc","def"]]}
+		{"a":1}	[{"op":"replace","path":"/a","value":2},{"op":"test","path":"/a","value":3}]	error
+		{"a":1.0}	[{"op":"test","path":"/a","value":1}]	{"a":1.0}
+		{"a":[1,2]}	[{"op":"add","path":"/a/01","value":1}]	error
+		{"a":{"b":1}}	[{"op":"move","from":"/a","path":"/a/c"}]	error
+		{"a":1}	[{"op":"copy","from":"/a","path":"/b"}]	{"a":1,"b":1}
+		{"a":1}	[{"op":"add","path":"","value":[]}]	[]
+	EOF
+}
+
+@test "canonical texts are equal for equal values" {
+	run -0 unit canonical '{"b":1.50,"a":["\u0041\/",1e2],"c":-0.0}'
+	assert_output '{"a":["A/",100],"b":1.5,"c":0}'
+}
+
+@test "a path is a.b or the JSON Pointer /a/b, and the last of two members counts" {
+	while IFS=$'\t' read -r path value want; do
+		run unit path "$path" "$value"
+		assert_output "$want"
+	done <<-'EOF'
+		a.b	{"a":{"b":1}}	1
+		/a/b	{"a":{"b":[2]}}	[2]
+		/a~1b/m~0n	{"a/b":{"m~n":3}}	3
+		a.1	{"a":[5,6,7]}	6
+		/a/01	{"a":[5,6]}	(none)
+		/	{"":4}	4
+		a	{"a":1,"a":2}	2
+		\u0061	{"a":1}	(none)
+		a	{"\u0061":8}	8
+		@timestamp	{"@timestamp":"x"}	"x"
+		a..b	{}	a..b: not a path; write a.b or the JSON Pointer /a/b
+		/a~2	{}	/a~2: not a path; write a.b or the JSON Pointer /a/b
+	EOF
+}
+
+@test "times are read as systemd.time(7) says, and as RFC 3339" {
+	now=1795410000000000 # 2026-11-23T05:00:00Z
+	while IFS=$'\t' read -r text want; do
+		run -0 unit time "$text" $now
+		assert_output "$want"
+	done <<-'EOF'
+		now	2026-11-23T05:00:00.000000Z
+		today	2026-11-23T00:00:00.000000Z
+		yesterday	2026-11-22T00:00:00.000000Z
+		tomorrow	2026-11-24T00:00:00.000000Z
+		-2h	2026-11-23T03:00:00.000000Z
+		+15min	2026-11-23T05:15:00.000000Z
+		2h30min ago	2026-11-23T02:30:00.000000Z
+		1h 30m ago	2026-11-23T03:30:00.000000Z
+		90 seconds ago	2026-11-23T04:58:30.000000Z
+		-1w	2026-11-16T05:00:00.000000Z
+		@1700000000	2023-11-14T22:13:20.000000Z
+		@1700000000.5	2023-11-14T22:13:20.500000Z
+		2026-11-23	2026-11-23T00:00:00.000000Z
+		2026-11-23 05:00	2026-11-23T05:00:00.000000Z
+		2026-11-23 05:00:01	2026-11-23T05:00:01.000000Z
+		2026-11-23 05:00:01.25	2026-11-23T05:00:01.250000Z
+		2026-11-23T05:00:00Z	2026-11-23T05:00:00.000000Z
+		2026-11-23t05:00:00.123456789z	2026-11-23T05:00:00.123456Z
+		2026-11-23T05:00:00+05:30	2026-11-22T23:30:00.000000Z
+		2024-02-29	2024-02-29T00:00:00.000000Z
+		2016-12-31T23:59:60Z	2017-01-01T00:00:00.000000Z
+	EOF
+}
+
+@test "what is no time is refused" {
+	for text in "" lunchtime 2026-13-01 2026-02-29 "2026-11-23 25:00" 2026-11-23T05:00Z \
+		2026-11-23T05:00:00 5 "2h" "-2 parsecs" @ @x "2026-11-23T05:00:00+24:00" "ago"; do
+		[ "$text" != 2026-11-23T05:00:00 ] || continue # local time: good
+		run unit time "$text" 0
+		assert_output --partial "not a time" || fail "$text: $output"
+	done
+}
+
+@test "local times follow TZ, across a change to summer time" {
+	TZ=Europe/Berlin run -0 unit time "2026-07-01 12:00" 0
+	assert_output "2026-07-01T10:00:00.000000Z"
+	TZ=Europe/Berlin run -0 unit time "2026-12-01 12:00" 0
+	assert_output "2026-12-01T11:00:00.000000Z"
+}
+
+@test "lengths of time" {
+	while IFS=$'\t' read -r text want; do
+		run -0 unit span "$text"
+		assert_output "$want"
+	done <<-'EOF'
+		2	2000000
+		1.5s	1500000
+		300ms	300000
+		2h30min	9000000000
+		1us	1
+	EOF
+	run -1 unit span 2x
+	run -1 unit span -1
+}

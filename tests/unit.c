@@ -1,0 +1,207 @@
+/*
+ * unit.c - what only C can reach, for unit.bats: each command prints what one part of
+ * the library makes of its arguments.
+ */
+#include "base/error.h"
+#include "base/time.h"
+#include "json/decimal.h"
+#include "json/path.h"
+#include "json/value.h"
+#include "store/merkle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct json_text text_of(const char *s)
+{
+	return (struct json_text){s, strlen(s)};
+}
+
+static void print(struct buf *b)
+{
+	if (b->failed)
+		exit(2);
+	printf("%.*s\n", (int)b->len, b->p);
+	buf_free(b);
+}
+
+/* unit merkle N: the root of the first N leaves of RFC 6962's well-known example. */
+static int merkle(int n)
+{
+	static const struct {
+		const char *p;
+		size_t len;
+	} leaves[] = {
+	    {"", 0},
+	    {"\x00", 1},
+	    {"\x10", 1},
+	    {"\x20\x21", 2},
+	    {"\x30\x31", 2},
+	    {"\x40\x41\x42\x43", 4},
+	    {"\x50\x51\x52\x53\x54\x55\x56\x57", 8},
+	    {"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f", 16},
+	};
+	struct merkle m = {0};
+	struct sha256 *s = sha256_new();
+	unsigned char root[HASH_SIZE];
+	char hex[65];
+
+	for (int i = 0; i < n; i++)
+		if (merkle_add(&m, s, leaves[i].p, leaves[i].len) < 0)
+			return 2;
+	if (merkle_root(&m, s, root) < 0)
+		return 2;
+	sha256_free(s);
+	hash_hex(root, hex);
+	puts(hex);
+	return 0;
+}
+
+static int sum(int n, char **args)
+{
+	struct decimal total = {0}, x = {0};
+	struct buf b = {0};
+
+	for (int i = 0; i < n; i++)
+		if (!decimal_set(&x, text_of(args[i])) || !decimal_add(&total, &x))
+			return 1;
+	decimal_write(&b, &total);
+	print(&b);
+	decimal_free(&total);
+	decimal_free(&x);
+	return 0;
+}
+
+static int quotient(const char *a, const char *n)
+{
+	struct decimal x = {0};
+	struct buf b = {0};
+
+	if (!decimal_set(&x, text_of(a)))
+		return 1;
+	decimal_write_quotient(&b, &x, strtoull(n, NULL, 10));
+	print(&b);
+	decimal_free(&x);
+	return 0;
+}
+
+static int compare(const char *a, const char *b)
+{
+	struct decimal x = {0}, y = {0};
+	bool failed;
+
+	if (!decimal_set(&x, text_of(a)) || !decimal_set(&y, text_of(b)))
+		return 1;
+	int c = decimal_compare(&x, &y, &failed);
+	puts(failed ? "failed" : c < 0 ? "<" : c > 0 ? ">" : "=");
+	decimal_free(&x);
+	decimal_free(&y);
+	return 0;
+}
+
+/* unit merge TARGET PATCH, unit patch TARGET PATCH */
+static int change(bool merge, const char *target, const char *patch)
+{
+	struct value *t = value_parse(text_of(target)), *p = value_parse(text_of(patch));
+	const char *why = NULL;
+	struct buf b = {0};
+
+	if (!t || !p)
+		return 2;
+	if (merge && !value_merge(&t, p))
+		return 2;
+	if (!merge)
+		why = value_patch(&t, p);
+	if (why) {
+		printf("error: %s\n", why);
+	} else {
+		value_write(&b, t);
+		print(&b);
+	}
+	value_free(t);
+	value_free(p);
+	return 0;
+}
+
+static int canonical(const char *text)
+{
+	struct buf b = {0};
+
+	if (!value_canonical(&b, text_of(text)))
+		return 2;
+	print(&b);
+	return 0;
+}
+
+static int when(const char *text, const char *now)
+{
+	int64_t t;
+	evlog_error err;
+	char out[28];
+
+	if (evlog_time_parse(text, strtoll(now, NULL, 10), &t, &err) < 0) {
+		puts(err.text);
+		return 1;
+	}
+	evlog_time_format(t, out);
+	puts(out);
+	return 0;
+}
+
+static int span(const char *text)
+{
+	int64_t t;
+	evlog_error err;
+
+	if (evlog_span_parse(text, &t, &err) < 0)
+		return 1;
+	printf("%" PRId64 "\n", t);
+	return 0;
+}
+
+static int path(const char *text, const char *value)
+{
+	struct json_path *p;
+	struct json_text found;
+	evlog_error err;
+
+	if (json_path_parse(&p, text, &err) < 0) {
+		puts(err.text);
+		return 1;
+	}
+	bool hit = json_path_find(p, text_of(value), &found);
+	if (hit)
+		printf("%.*s\n", (int)found.len, found.p);
+	else
+		puts("(none)");
+	free(p);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 2 ? argv[1] : "";
+
+	if (strcmp(what, "merkle") == 0)
+		return merkle(atoi(argv[2]));
+	if (strcmp(what, "sum") == 0)
+		return sum(argc - 2, argv + 2);
+	if (strcmp(what, "canonical") == 0)
+		return canonical(argv[2]);
+	if (strcmp(what, "span") == 0)
+		return span(argv[2]);
+	if (argc != 4)
+		return 64;
+	if (strcmp(what, "quotient") == 0)
+		return quotient(argv[2], argv[3]);
+	if (strcmp(what, "compare") == 0)
+		return compare(argv[2], argv[3]);
+	if (strcmp(what, "merge") == 0 || strcmp(what, "patch") == 0)
+		return change(*what == 'm', argv[2], argv[3]);
+	if (strcmp(what, "time") == 0)
+		return when(argv[2], argv[3]);
+	if (strcmp(what, "path") == 0)
+		return path(argv[2], argv[3]);
+	return 64;
+}
