@@ -103,41 +103,6 @@ static bool is_int32(struct json_text v)
 	return n <= (int64_t)INT32_MAX + minus;
 }
 
-static const char *check_string(struct view name, struct view s)
-{
-	int64_t t;
-
-	if (!string_is_clean(s))
-		return "a control or noncharacter in an attribute";
-	if (view_is(name, "time"))
-		return time_rfc3339(s.p, s.len, &t) ? NULL : "not an RFC 3339 time";
-	if (view_is(name, "specversion"))
-		return view_is(s, "1.0") ? NULL : "not \"1.0\"";
-	bool core = view_is(name, "id") || view_is(name, "source") ||
-		    view_is(name, "type") || view_is(name, "subject") ||
-		    view_is(name, "dataschema") || view_is(name, "datacontenttype");
-	if (core && s.len == 0)
-		return "must not be empty";
-	if (view_is(name, "source") && !attribute_is_uri(s))
-		return "not a URI-reference (RFC 3986)";
-	if (view_is(name, "dataschema") && !(uri_is_absolute(s) && attribute_is_uri(s)))
-		return "not an absolute URI (RFC 3986)";
-	if (view_is(name, "datacontenttype") && !is_media_type(s))
-		return "not a media type (RFC 2046)";
-	return NULL;
-}
-
-static bool must_be_string(struct view name)
-{
-	static const char *const names[] = {"id", "source", "specversion", "type",
-	    "subject", "time", "dataschema", "datacontenttype", "data_base64"};
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (view_is(name, names[i]))
-			return true;
-	return false;
-}
-
 static bool is_base64(struct view s)
 {
 	size_t pad = 0;
@@ -154,54 +119,111 @@ static bool is_base64(struct view s)
 	return s.len % 4 == 0 && pad <= 2;
 }
 
-static const char *check_value(
-    struct view name, const struct json_member *m, struct buf *scratch)
+enum attribute attribute_of(struct view name)
 {
+	static const struct {
+		const char *name;
+		unsigned char len;
+	} names[ATTR_COUNT] = {
+	    [ATTR_ID] = {"id", 2},
+	    [ATTR_SEQ] = {"seq", 3},
+	    [ATTR_DATA] = {"data", 4},
+	    [ATTR_TIME] = {"time", 4},
+	    [ATTR_TYPE] = {"type", 4},
+	    [ATTR_SOURCE] = {"source", 6},
+	    [ATTR_LOGTIME] = {"logtime", 7},
+	    [ATTR_SUBJECT] = {"subject", 7},
+	    [ATTR_DATASCHEMA] = {"dataschema", 10},
+	    [ATTR_DATA_BASE64] = {"data_base64", 11},
+	    [ATTR_SPECVERSION] = {"specversion", 11},
+	    [ATTR_DATACONTENTTYPE] = {"datacontenttype", 15},
+	};
+
+	for (int i = 1; i < ATTR_COUNT; i++)
+		if (names[i].len == name.len &&
+		    memcmp(names[i].name, name.p, name.len) == 0)
+			return (enum attribute)i;
+	return ATTR_EXTENSION;
+}
+
+static bool must_be_string(enum attribute a)
+{
+	return a != ATTR_EXTENSION && a != ATTR_SEQ && a != ATTR_LOGTIME;
+}
+
+static const char *check_string(enum attribute a, struct view s)
+{
+	int64_t t;
+
+	if (a == ATTR_DATA_BASE64)
+		return is_base64(s) ? NULL : "not base64 (RFC 4648)";
+	if (!string_is_clean(s))
+		return "a control or noncharacter in an attribute";
+	switch (a) {
+	case ATTR_TIME:
+		return time_rfc3339(s.p, s.len, &t) ? NULL : "not an RFC 3339 time";
+	case ATTR_SPECVERSION: return view_is(s, "1.0") ? NULL : "not \"1.0\"";
+	case ATTR_ID:
+	case ATTR_TYPE:
+	case ATTR_SUBJECT: return s.len ? NULL : "must not be empty";
+	case ATTR_SOURCE:
+		if (s.len == 0)
+			return "must not be empty";
+		return attribute_is_uri(s) ? NULL : "not a URI-reference (RFC 3986)";
+	case ATTR_DATASCHEMA:
+		return uri_is_absolute(s) && attribute_is_uri(s)
+			   ? NULL
+			   : "not an absolute URI (RFC 3986)";
+	case ATTR_DATACONTENTTYPE:
+		return view_is(s, "application/json") || is_media_type(s)
+			   ? NULL
+			   : "not a media type (RFC 2046)";
+	default: return NULL;
+	}
+}
+
+static const char *check_value(
+    enum attribute a, const struct json_member *m, struct buf *scratch)
+{
+	struct view s = {m->value.p + 1, m->value.len - 2};
+
 	switch (json_type_of(m->value)) {
 	case JSON_NULL: return NULL;
 	case JSON_STRING: break;
 	case JSON_TRUE:
-	case JSON_FALSE: return must_be_string(name) ? "must be a string" : NULL;
+	case JSON_FALSE: return must_be_string(a) ? "must be a string" : NULL;
 	case JSON_NUMBER:
-		if (must_be_string(name))
+		if (must_be_string(a))
 			return "must be a string";
 		return is_int32(m->value) ? NULL : "not an integer of 32 bits";
 	default:
-		return must_be_string(name)
+		return must_be_string(a)
 			   ? "must be a string"
 			   : "an attribute is no object or array; put it in data";
 	}
-	scratch->len = 0;
-	json_unescape(scratch, m->value);
-	struct view s = {scratch->p, scratch->len};
-	if (view_is(name, "data_base64"))
-		return is_base64(s) ? NULL : "not base64 (RFC 4648)";
-	return check_string(name, s);
+	if (memchr(s.p, '\\', s.len)) {
+		scratch->len = 0;
+		json_unescape(scratch, m->value);
+		if (scratch->failed)
+			return "out of memory";
+		s = (struct view){scratch->p, scratch->len};
+	}
+	return check_string(a, s);
 }
 
 const char *attribute_check(
     const struct json_member *m, struct buf *scratch, const char **at)
 {
-	struct buf decoded = {0};
-	struct view name = m->key;
-	const char *why;
+	enum attribute a = attribute_of(m->key);
 
 	*at = m->value.p;
-	if (m->escaped) {
-		struct json_text quoted = {m->key.p - 1, m->key.len + 2};
-		json_unescape(&decoded, quoted);
-		name = (struct view){decoded.p, decoded.len};
-	}
-	if (view_is(name, "data")) {
-		why = NULL;
-	} else if (!view_is(name, "data_base64") && !name_is_valid(name)) {
+	if (a == ATTR_DATA)
+		return NULL;
+	if (a == ATTR_EXTENSION && !name_is_valid(m->key)) {
 		*at = m->key.p - 1;
-		why = "an attribute's name has only a-z and 0-9; put it in data";
-	} else {
-		why = check_value(name, m, scratch);
+		return m->escaped
+			   ? "an attribute's name is written without escapes"
+			   : "an attribute's name has only a-z and 0-9; put it in data";
 	}
-	if (decoded.failed || scratch->failed)
-		why = "out of memory";
-	buf_free(&decoded);
-	return why;
+	return check_value(a, m, scratch);
 }

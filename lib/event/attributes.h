@@ -4,6 +4,26 @@
 
 #include "json/scan.h"
 
+enum attribute {
+	ATTR_EXTENSION, /* any other name */
+	ATTR_ID,
+	ATTR_SEQ,
+	ATTR_DATA,
+	ATTR_TIME,
+	ATTR_TYPE,
+	ATTR_SOURCE,
+	ATTR_LOGTIME,
+	ATTR_SUBJECT,
+	ATTR_DATASCHEMA,
+	ATTR_DATA_BASE64,
+	ATTR_SPECVERSION,
+	ATTR_DATACONTENTTYPE,
+	ATTR_COUNT,
+};
+
+/* Which attribute a name (plain bytes) is. */
+enum attribute attribute_of(struct view name);
+
 /* Checks one member of an event: its name, and its value by that name.  NULL if it is
  * good; else what is wrong, with the name (in scratch, or constant).  *at is the
  * byte to point to.  A null value is good: as if absent. */

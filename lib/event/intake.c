@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct view SEQ = {"seq", 3}, LOGTIME = {"logtime", 7};
-
 /* ---- Options ---- */
 
 static int option_check(
@@ -153,14 +151,6 @@ static int finish(struct buf *out, size_t start, int r, evlog_error *err)
 	return r;
 }
 
-static void add_stamp(struct buf *out)
-{
-	char stamp[STAMP_SIZE];
-
-	stamp_write(stamp, 0, 0);
-	buf_add(out, stamp, STAMP_SIZE);
-}
-
 /* ---- Wrapping ---- */
 
 /* Adds ,"name":"value" with the value found at path: a string as it stands, a number
@@ -212,7 +202,7 @@ static int add_wrapped(struct intake *in, struct json_text data, const char *lin
 {
 	int r;
 
-	add_stamp(out);
+	buf_add(out, stamp_blank, STAMP_SIZE);
 	buf_puts(out, "\"specversion\":\"1.0\"");
 	if ((r = add_from(in, out, "id", in->id_from, data, line, event, err)) == 1) {
 		buf_puts(out, ",\"id\":");
@@ -249,10 +239,9 @@ static int add_wrapped(struct intake *in, struct json_text data, const char *lin
 
 /* ---- Events ---- */
 
-/* Where the members with meaning stand; NULL: absent, or null. */
+/* Where each attribute stands; NULL: absent, or null (data: null is not absent). */
 struct known {
-	const struct json_member *specversion, *id, *source, *type, *time, *subject;
-	const struct json_member *data, *data_base64;
+	const struct json_member *at[ATTR_COUNT];
 };
 
 static bool is_null(const struct json_member *m)
@@ -260,33 +249,14 @@ static bool is_null(const struct json_member *m)
 	return json_type_of(m->value) == JSON_NULL;
 }
 
-static void known_find(struct known *k, const struct json_members *list)
+static int bad_member(const struct json_member *m, const char *at, const char *line,
+    const char *why, evlog_error *err)
 {
-	const struct {
-		const char *name;
-		const struct json_member **at;
-	} names[] = {
-	    {"specversion", &k->specversion},
-	    {"id", &k->id},
-	    {"source", &k->source},
-	    {"type", &k->type},
-	    {"time", &k->time},
-	    {"subject", &k->subject},
-	    {"data", &k->data},
-	    {"data_base64", &k->data_base64},
-	};
+	char name[48];
 
-	*k = (struct known){0};
-	for (size_t i = 0; i < list->n; i++)
-		for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
-			const char *n = names[j].name;
-			if (json_key_is(&list->at[i], (struct view){n, strlen(n)})) {
-				/* data: null is not the same as no data */
-				if (!is_null(&list->at[i]) || j == 6)
-					*names[j].at = &list->at[i];
-				break;
-			}
-		}
+	snprintf(
+	    name, sizeof name, "%.*s", m->key.len > 40 ? 40 : (int)m->key.len, m->key.p);
+	return bad(err, (size_t)(at - line), "%s: %s", name, why);
 }
 
 static int member_compare(const void *a, const void *b)
@@ -298,63 +268,54 @@ static int member_compare(const void *a, const void *b)
 	return c ? c : (x->key.p > y->key.p) - (x->key.p < y->key.p);
 }
 
-/* The later of two members with one name; NULL if there is none.  Names with escapes
- * cannot stand in an event, so bytes are enough. */
+/* The later of two extensions with one name; NULL if there is none. */
 static const struct json_member *duplicate_find(
-    const struct json_members *list, bool *failed)
+    const struct json_member **extensions, size_t n)
 {
-	const struct json_member **sorted, *twin = NULL;
-
-	*failed = false;
-	if (list->n <= 24) {
-		for (size_t i = 1; i < list->n; i++)
-			for (size_t j = 0; j < i; j++)
-				if (view_compare(list->at[i].key, list->at[j].key) == 0)
-					return &list->at[i];
-		return NULL;
-	}
-	sorted = malloc(list->n * sizeof *sorted);
-	*failed = !sorted;
-	if (!sorted)
-		return NULL;
-	for (size_t i = 0; i < list->n; i++)
-		sorted[i] = &list->at[i];
-	qsort(sorted, list->n, sizeof *sorted, member_compare);
-	for (size_t i = 1; i < list->n && !twin; i++)
-		if (view_compare(sorted[i - 1]->key, sorted[i]->key) == 0)
-			twin = sorted[i];
-	free(sorted);
-	return twin;
+	if (n > 1)
+		qsort(extensions, n, sizeof *extensions, member_compare);
+	for (size_t i = 1; i < n; i++)
+		if (view_compare(extensions[i - 1]->key, extensions[i]->key) == 0)
+			return extensions[i];
+	return NULL;
 }
 
-static int members_check(struct intake *in, const char *line, evlog_error *err)
+/* Checks all members, and finds the attributes among them. */
+static int members_check(
+    struct intake *in, struct known *k, const char *line, evlog_error *err)
 {
 	const struct json_members *list = &in->members;
-	const char *at;
-	char name[48];
-	bool failed;
+	const struct json_member *few[16], **extensions = few, *twin = NULL;
+	unsigned seen = 0;
+	size_t n = 0;
+	const char *at, *why = NULL;
 
-	for (size_t i = 0; i < list->n; i++) {
-		const struct json_member *m = &list->at[i];
-		snprintf(name, sizeof name, "%.*s",
-		    m->key.len > 40 ? 40 : (int)m->key.len, m->key.p);
-		const char *why = attribute_check(m, &in->string, &at);
-		if (!why && m->escaped) {
-			at = m->key.p - 1;
-			why = "an attribute's name is written without escapes";
-		}
-		if (why)
-			return bad(err, (size_t)(at - line), "%s: %s", name, why);
-	}
-	const struct json_member *twin = duplicate_find(list, &failed);
-	if (failed)
+	if (list->n > 16 && !(extensions = malloc(list->n * sizeof *extensions)))
 		return error_memory(err);
-	if (twin) {
-		snprintf(name, sizeof name, "%.*s",
-		    twin->key.len > 40 ? 40 : (int)twin->key.len, twin->key.p);
-		return bad(err, (size_t)(twin->key.p - 1 - line), "%s: %s", name,
-		    "the member is given twice");
+	*k = (struct known){0};
+	for (size_t i = 0; i < list->n && !why && !twin; i++) {
+		const struct json_member *m = &list->at[i];
+		enum attribute a = attribute_of(m->key);
+		why = attribute_check(m, &in->string, &at);
+		if (why)
+			twin = m;
+		else if (a == ATTR_EXTENSION)
+			extensions[n++] = m;
+		else if (seen & 1u << a)
+			twin = m;
+		else if (a == ATTR_DATA || !is_null(m))
+			k->at[a] = m;
+		seen |= 1u << a;
 	}
+	if (!twin)
+		twin = duplicate_find(extensions, n);
+	if (extensions != few)
+		free(extensions);
+	if (why)
+		return bad_member(twin, at, line, why, err);
+	if (twin)
+		return bad_member(
+		    twin, twin->key.p - 1, line, "the member is given twice", err);
 	return 0;
 }
 
@@ -362,19 +323,20 @@ static int known_check(
     const struct known *k, struct json_text event, const char *line, evlog_error *err)
 {
 	size_t start = (size_t)(event.p - line);
-	const char *lack = !k->type ? "type" : NULL;
+	const char *lack = !k->at[ATTR_TYPE] ? "type" : NULL;
 
-	if (k->specversion && !lack)
-		lack = !k->id ? "id" : !k->source ? "source" : NULL;
-	if (lack && k->specversion)
+	if (k->at[ATTR_SPECVERSION] && !lack)
+		lack = !k->at[ATTR_ID] ? "id" : !k->at[ATTR_SOURCE] ? "source" : NULL;
+	if (lack && k->at[ATTR_SPECVERSION])
 		return bad(err, start, "%s: %s", lack,
 		    "a CloudEvent (with specversion) must have it");
 	if (lack)
 		return bad(err, start, "%s: %s", lack,
 		    "an event must have it (--type or --type-from wraps other JSON)");
-	if (k->data && k->data_base64)
-		return bad(err, (size_t)(k->data_base64->key.p - 1 - line), "%s: %s",
-		    "data_base64", "an event has data or data_base64, not both");
+	if (k->at[ATTR_DATA] && k->at[ATTR_DATA_BASE64])
+		return bad(err, (size_t)(k->at[ATTR_DATA_BASE64]->key.p - 1 - line),
+		    "%s: %s", "data_base64",
+		    "an event has data or data_base64, not both");
 	return 0;
 }
 
@@ -382,10 +344,14 @@ static int known_check(
  * where the event is completed. */
 static bool is_replaced(const struct json_member *m)
 {
-	if (json_key_is(m, SEQ) || json_key_is(m, LOGTIME))
-		return true;
-	return is_null(m) && (view_is(m->key, "id") || view_is(m->key, "source") ||
-				 view_is(m->key, "specversion"));
+	switch (attribute_of(m->key)) {
+	case ATTR_SEQ:
+	case ATTR_LOGTIME: return true;
+	case ATTR_ID:
+	case ATTR_SOURCE:
+	case ATTR_SPECVERSION: return is_null(m);
+	default: return false;
+	}
 }
 
 /* The producer's members from the first to the last, without those replaced. */
@@ -419,22 +385,22 @@ static void add_members(
 static int add_completed(struct intake *in, struct json_text event, const struct known *k,
     struct buf *out, evlog_error *err)
 {
-	add_stamp(out);
-	if (!k->specversion)
+	buf_add(out, stamp_blank, STAMP_SIZE);
+	if (!k->at[ATTR_SPECVERSION])
 		buf_puts(out, "\"specversion\":\"1.0\",");
-	if (!k->id) {
+	if (!k->at[ATTR_ID]) {
 		buf_puts(out, "\"id\":");
 		int r = add_id(in, out, err);
 		if (r)
 			return r;
 		buf_putc(out, ',');
 	}
-	if (!k->source) {
+	if (!k->at[ATTR_SOURCE]) {
 		buf_puts(out, "\"source\":");
 		add_source(in, out);
 		buf_putc(out, ',');
 	}
-	if (!k->subject && in->subject) {
+	if (!k->at[ATTR_SUBJECT] && in->subject) {
 		buf_puts(out, "\"subject\":");
 		json_escape(out, (struct view){in->subject, strlen(in->subject)});
 		buf_putc(out, ',');
@@ -452,17 +418,18 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 		return bad(err, (size_t)(value.p - line), "%s%s",
 		    "an event is a JSON object",
 		    " (--type or --type-from wraps other JSON, --text wraps text)");
-	int r = members_check(in, line, err);
+	int r = members_check(in, &k, line, err);
 	if (r)
 		return r;
-	known_find(&k, &in->members);
 	if ((r = known_check(&k, value, line, err)) != 0)
 		return r;
-	if (k.time)
-		time_rfc3339(k.time->value.p + 1, k.time->value.len - 2, &event->time);
+	if (k.at[ATTR_TIME])
+		time_rfc3339(k.at[ATTR_TIME]->value.p + 1, k.at[ATTR_TIME]->value.len - 2,
+		    &event->time);
 	if (!in->replica)
 		return add_completed(in, value, &k, out, err);
-	if (!k.specversion || !stamp_read(line, value.len, &event->seq, &event->logtime))
+	if (!k.at[ATTR_SPECVERSION] ||
+	    !stamp_read(line, value.len, &event->seq, &event->logtime))
 		return bad(err, 0, "%s%s", "--replica takes only stored lines",
 		    ", as evcat prints them");
 	buf_add(out, line, value.len);

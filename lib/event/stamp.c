@@ -7,15 +7,20 @@
 #define SEQ_AT	8  /* behind {"seq":" */
 #define TIME_AT 37 /* behind ","logtime":" */
 
-static const char pattern[] =
+const char stamp_blank[STAMP_SIZE + 1] =
     "{\"seq\":\"0000000000000000\",\"logtime\":\"0000-00-00T00:00:00.000000Z\",";
 
 void stamp_write(char out[STAMP_SIZE], uint64_t seq, int64_t logtime)
 {
-	memcpy(out, pattern, STAMP_SIZE);
-	for (int i = SEQ_AT + 15; seq; i--, seq /= 10)
-		out[i] = (char)('0' + seq % 10);
+	stamp_copy(out, stamp_blank, seq);
 	time_stamp_write(out + TIME_AT, logtime);
+}
+
+void stamp_copy(char out[STAMP_SIZE], const char stamp[STAMP_SIZE], uint64_t seq)
+{
+	memcpy(out, stamp, STAMP_SIZE);
+	for (int i = SEQ_AT + 15; i >= SEQ_AT; i--, seq /= 10)
+		out[i] = (char)('0' + seq % 10);
 }
 
 static bool seq_read(const char *p, uint64_t *seq)
@@ -33,9 +38,9 @@ static bool seq_read(const char *p, uint64_t *seq)
 
 bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime)
 {
-	return len > STAMP_SIZE && memcmp(line, pattern, SEQ_AT) == 0 &&
-	       memcmp(line + SEQ_AT + 16, pattern + SEQ_AT + 16, TIME_AT - SEQ_AT - 16) ==
-		   0 &&
+	return len > STAMP_SIZE && memcmp(line, stamp_blank, SEQ_AT) == 0 &&
+	       memcmp(line + SEQ_AT + 16, stamp_blank + SEQ_AT + 16,
+		   TIME_AT - SEQ_AT - 16) == 0 &&
 	       memcmp(line + TIME_AT + 27, "\",", 2) == 0 &&
 	       seq_read(line + SEQ_AT, seq) && time_stamp_read(line + TIME_AT, logtime);
 }

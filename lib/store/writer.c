@@ -415,15 +415,16 @@ static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t 
     size_t bytes, bool commit, int64_t now, struct buf *out, evlog_error *err)
 {
 	const struct pending *p = &w->at[i];
-	char *raw = w->raw.p + p->offset;
+	char *raw = w->raw.p + p->offset, stamp[STAMP_SIZE];
 	struct block b;
 	size_t packed;
 
 	block_describe(w, h, i, count, &b);
 	b.first_logtime = w->o.replica ? p[0].logtime : now;
 	b.last_logtime = w->o.replica ? p[count - 1].logtime : now;
+	stamp_write(stamp, 0, now);
 	for (size_t k = 0; k < count && !w->o.replica; k++)
-		stamp_write(w->raw.p + p[k].offset, h->tree.n + 1 + k, now);
+		stamp_copy(w->raw.p + p[k].offset, stamp, h->tree.n + 1 + k);
 	if (merkle_add_lines(&h->tree, w->sha, raw, bytes) < 0 ||
 	    merkle_root(&h->tree, w->sha, h->root) < 0)
 		return error_memory(err);
