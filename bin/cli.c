@@ -175,6 +175,8 @@ void cli_flush(void)
 
 void cli_out(const char *p, size_t len)
 {
+	if (len == 0)
+		return;
 	if (len > sizeof out.p - out.len)
 		cli_flush();
 	if (len > sizeof out.p) {
@@ -223,6 +225,8 @@ void cli_begin(const struct cli_tool *tool)
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	setlocale(LC_CTYPE, "");
+	signal(
+	    SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */
 	tzset();
 	cli.tool = tool;
 	cli.out_tty = isatty(STDOUT_FILENO);

@@ -275,8 +275,6 @@ static void append_input(struct append *a, const char *path)
 			commit(a);
 		stop(a, &keep);
 	}
-	if (!a->o.atomic)
-		commit(a); /* the input's name lives no longer than it */
 	evlog_input_close(in);
 }
 
@@ -386,8 +384,7 @@ int main(int argc, char **argv)
 		append_input(&a, "-");
 	while (optind < argc)
 		append_input(&a, argv[optind++]);
-	if (a.o.atomic)
-		commit(&a);
+	commit(&a); /* also of nothing: it settles, and checks what is expected */
 	evlog_writer_close(a.w);
 	if (a.skipped && !cli.quiet)
 		cli_say("skipped: %" PRIu64 " event%s in the log already", a.skipped,

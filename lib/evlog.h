@@ -37,7 +37,7 @@ enum evlog_result {
 	EVLOG_EPERM = -9,     /* not permitted */
 	EVLOG_EUNMET = -10,   /* the expectation does not hold; nothing was written */
 	EVLOG_EINTERNAL = -11,
-	EVLOG_ENEWER = -12,    /* the log was written by a newer version */
+	EVLOG_ENEWER = -12, /* the log was written by a newer version */
 };
 
 typedef struct evlog_error {
@@ -142,8 +142,8 @@ int evlog_writer_open(evlog_writer **w, const char *path,
     const struct evlog_writer_options *o, evlog_error *err);
 
 /* Checks one line of input, completes it to an event, and keeps it for the next
- * commit.  `name` and `line_no` say where it came from; `name` must live until
- * the commit.  EVLOG_EDATA: it is no event, err says why, and nothing was kept. */
+ * commit.  `name` and `line_no` say where it came from, for messages.  EVLOG_EDATA: it is
+ * no event, err says why, and nothing was kept. */
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err);
 

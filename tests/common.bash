@@ -30,6 +30,9 @@ numbered() {
 		awk '{ printf "{\"type\":\"T%d\",\"subject\":\"s%d\",\"id\":\"%d\",\"data\":{\"n\":%d}}\n", $1 % 3, $1 % 7, $1, $1 }'
 }
 
+# A program under strace: leaks cannot be looked for there.
+traced() { ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -qq "$@"; }
+
 corpora() {
 	[ "${EVLOG_CORPORA:-}" ] || skip "EVLOG_CORPORA is not set"
 }

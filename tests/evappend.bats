@@ -445,7 +445,7 @@ B'
 @test "the levels --strict and --no-sync store the same, and sync as they say" {
 	command -v strace >/dev/null || skip "no strace"
 	evappend a.evlog </dev/null
-	count() { strace -qq -f -e trace=fdatasync,fsync -o trace evappend "$@" a.evlog < <(orders) && grep -c sync trace; }
+	count() { traced -f -e trace=fdatasync,fsync -o trace evappend "$@" a.evlog < <(orders) && grep -c sync trace; }
 	run count
 	assert_output 1
 	run count --strict

@@ -41,7 +41,7 @@ only in A 1"
 	numbered 300000 | evappend big.evlog
 	evcat big.evlog | evappend --replica copy.evlog
 	echo '{"type":"A"}' | evappend big.evlog
-	strace -qq -e trace=pread64 -o trace evdiff big.evlog copy.evlog >/dev/null || [ $? = 1 ]
+	traced -e trace=pread64 -o trace evdiff big.evlog copy.evlog >/dev/null || [ $? = 1 ]
 	read=$(awk '{ n += $NF } END { print n }' trace)
 	size=$(cat big.evlog/*.zst copy.evlog/*.zst | wc -c)
 	[ "$read" -lt $((size / 4 + 1600000)) ] || fail "$read bytes of $size were read"

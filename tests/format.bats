@@ -207,6 +207,17 @@ check() {
 	check poisoned_empty
 }
 
+# ---- System calls ----
+
+@test "--ack and head come after the sync, commit by commit" {
+	strace -qq -o /dev/null -e trace=none true 2>/dev/null || skip "strace is missing, or cannot trace here"
+	check order
+}
+
+@test "a commit that does not fit: 74, nothing of it stays, and the log goes on" {
+	check full
+}
+
 # ---- Many at once ----
 
 @test "eight evappends at once: nothing lost, nothing twice, no gaps, acks cover all" {

@@ -2,6 +2,8 @@
 load common
 setup() { common_setup; }
 
+rounds() { [ "${SAN:-}" ] && echo 150 || echo 1500; }
+
 unit() { "$EVLOG_BUILD/unit" "$@"; }
 
 @test "the Merkle tree gives RFC 6962's roots" {
@@ -22,8 +24,8 @@ unit() { "$EVLOG_BUILD/unit" "$@"; }
 	done
 }
 
-@test "decimal sums are exact: against Python's decimal on 2,000 sums" {
-	python3 - "$EVLOG_BUILD/unit" <<'EOF'
+@test "decimal sums are exact: against Python's decimal" {
+	python3 - "$EVLOG_BUILD/unit" "$(rounds)" <<'EOF'
 import decimal, random, subprocess, sys
 decimal.getcontext().prec = 40000
 random.seed(7)
@@ -40,7 +42,7 @@ def plain(d):
     text = format(d, 'f')
     if '.' in text: text = text.rstrip('0').rstrip('.')
     return '0' if text in ('-0', '') else text
-for i in range(2000):
+for i in range(int(sys.argv[2])):
     numbers = [number() for _ in range(random.randrange(1, 6))]
     want = plain(sum(map(decimal.Decimal, numbers), decimal.Decimal(0)))
     got = subprocess.run([sys.argv[1], 'sum', *numbers], capture_output=True, text=True).stdout.strip()
@@ -49,7 +51,7 @@ EOF
 }
 
 @test "averages are rounded half to even at 34 digits, as decimal128: against Python" {
-	python3 - "$EVLOG_BUILD/unit" <<'EOF'
+	python3 - "$EVLOG_BUILD/unit" "$(rounds)" <<'EOF'
 import decimal, random, subprocess, sys
 context = decimal.Context(prec=34, rounding=decimal.ROUND_HALF_EVEN, Emax=99999, Emin=-99999)
 random.seed(8)
@@ -58,7 +60,7 @@ def plain(d):
     if '.' in text: text = text.rstrip('0').rstrip('.')
     return '0' if text in ('-0', '') else text
 cases = [('1', 3), ('2', 3), ('-1', 3), ('0', 7), ('39.11', 1), ('1', 8), ('100', 7)]
-for i in range(1500):
+for i in range(int(sys.argv[2])):
     a = str(random.randrange(10 ** random.choice([1, 5, 20, 34]))) + '.' + str(random.randrange(10 ** random.choice([1, 3, 12])))
     cases.append((random.choice(['', '-']) + a, random.randrange(1, 10 ** random.choice([1, 3, 9]))))
 for a, n in cases:

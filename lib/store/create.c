@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NEW_SEGMENT "new-segment" /* while it replaces another */
+
 static int create_failed(const char *path, evlog_error *err)
 {
 	error_sys(err, "%s: cannot create", path);
@@ -41,20 +43,25 @@ static int file_make(int dir_fd, const char *dir, const char *name, const void *
 }
 
 int segment_create(
-    int dir_fd, const char *dir, struct segment_header *h, evlog_error *err)
+    int dir_fd, const char *dir, struct segment_header *h, bool replace, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 	struct buf b = {0};
 
 	segment_name(name, h->first_seq);
 	segment_header_encode(&b, h);
-	int r =
-	    b.failed ? error_memory(err) : file_make(dir_fd, dir, name, b.p, b.len, err);
+	int r = b.failed ? error_memory(err) : 0;
+	if (!r && replace)
+		unlinkat(dir_fd, NEW_SEGMENT, 0);
+	if (!r)
+		r = file_make(dir_fd, dir, replace ? NEW_SEGMENT : name, b.p, b.len, err);
 	buf_free(&b);
+	if (!r && replace && renameat(dir_fd, NEW_SEGMENT, dir_fd, name) < 0)
+		r = error_sys(err, "%s/%s", dir, name);
 	if (!r && fsync(dir_fd) < 0) {
 		r = error_sys(err, "%s", dir);
-		unlinkat(
-		    dir_fd, name, 0); /* nobody may build on a name that can be lost */
+		if (!replace) /* nobody may build on a name that can be lost */
+			unlinkat(dir_fd, name, 0);
 	}
 	return r;
 }
@@ -90,7 +97,7 @@ static int log_fill(int dir_fd, const char *dir, evlog_error *err)
 
 	int r = first_state(&h, &s, err);
 	if (!r)
-		r = segment_create(dir_fd, dir, &s, err);
+		r = segment_create(dir_fd, dir, &s, false, err);
 	if (r)
 		return r;
 	h.committed = h.durable = s.size;
@@ -190,22 +197,18 @@ int head_create(struct evlog_writer *w, evlog_error *err)
 	return 0;
 }
 
-/* A poisoned segment without any event keeps its bytes under another name, since the
- * new one needs its own. */
+/* A poisoned segment without any event keeps its bytes under another name too, since
+ * the new one takes its own. */
 static int poisoned_aside(struct evlog_writer *w, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE], aside[64];
-	struct head *h = &w->log.head;
 
-	segment_name(name, h->segment);
+	segment_name(name, w->log.head.segment);
 	for (int i = 1; i < 1000; i++) {
 		snprintf(aside, sizeof aside, "torn-%016llu-0.%d",
-		    (unsigned long long)h->segment, i);
-		if (linkat(w->log.dir_fd, name, w->log.dir_fd, aside, 0) == 0) {
-			if (unlinkat(w->log.dir_fd, name, 0) == 0)
-				return 0;
-			break;
-		}
+		    (unsigned long long)w->log.head.segment, i);
+		if (linkat(w->log.dir_fd, name, w->log.dir_fd, aside, 0) == 0)
+			return 0;
 		if (errno != EEXIST)
 			break;
 	}
@@ -226,16 +229,18 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 
 	memcpy(s.log_id, h->log_id, LOG_ID_SIZE);
 	memcpy(s.root, h->root, HASH_SIZE);
-	if (h->durable < h->committed && file_sync(w->seg.fd) < 0)
+	bool replace = s.first_seq == h->segment; /* poisoned before it had an event */
+	if (!(h->flags & HEAD_POISONED) && h->durable < h->committed &&
+	    file_sync(w->seg.fd) < 0)
 		return error_sys(err, "%s", w->seg.path);
-	if (s.first_seq == h->segment) {
+	if (replace) {
 		s.previous = w->seg.header.previous;
 		s.previous_size = w->seg.header.previous_size;
 		s.previous_block = w->seg.header.previous_block;
 		r = poisoned_aside(w, err);
 	}
 	if (!r)
-		r = segment_create(w->log.dir_fd, w->log.path, &s, err);
+		r = segment_create(w->log.dir_fd, w->log.path, &s, replace, err);
 	if (r)
 		return r;
 	h->segment = s.first_seq;
@@ -261,13 +266,11 @@ int segment_ensure(struct evlog_writer *w, evlog_error *err)
 			return 0;
 	}
 	segment_close(&w->seg);
-	int r = segment_open(&w->seg, w->log.dir_fd, w->log.path, h->segment, true, err);
+	int r = segment_open(
+	    &w->seg, w->log.dir_fd, w->log.path, h->segment, h->log_id, true, err);
 	if (r == EVLOG_ENOINPUT)
 		return error_set(err, EVLOG_EDAMAGED,
 		    "%s/%s: the segment that head names is missing", w->log.path, name);
-	if (!r && memcmp(w->seg.header.log_id, h->log_id, LOG_ID_SIZE) != 0)
-		return segment_damaged(
-		    &w->seg, 0, h->segment, 0, "the segment is of another log", err);
 	return r;
 }
 

@@ -10,6 +10,7 @@ struct log {
 	int dir_fd, head_fd; /* head_fd -1: there is no head */
 	enum head_state state;
 	struct head head;
+	unsigned char log_id[LOG_ID_SIZE]; /* a reader's: head's, or the last segment's */
 	uint64_t *segments;
 	size_t n;
 };
@@ -25,6 +26,22 @@ int log_list(struct log *l, evlog_error *err);
 /* Whether the directory has neither head nor segments, but other things: *empty is
  * set when it has nothing at all. */
 int log_is_foreign(struct log *l, bool *foreign, bool *empty, evlog_error *err);
+
+/* Where the committed bytes of a log end. */
+struct log_end {
+	uint64_t segment; /* first seq of the last segment that counts */
+	uint64_t offset;  /* behind its last committed byte */
+	uint64_t block;	  /* offset of its last block; 0: it has none */
+	uint64_t seq;	  /* the last one */
+	unsigned char root[HASH_SIZE];
+};
+
+void log_end_of_head(const struct head *h, struct log_end *e);
+
+/* Finds it for a reader: head and segments have been read.  *verdict gets EVLOG_EDAMAGED
+ * if head is not whole, which ends no reading. */
+int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
+    evlog_error *verdict, evlog_error *err);
 
 /* The tail of a segment, walked block by block from a position that is known good. */
 struct tail {

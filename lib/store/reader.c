@@ -26,10 +26,8 @@ struct log_reader {
 	struct bounds bounds;
 	bool reverse, salvage;
 	struct block_codec *codec;
-	unsigned char boot_id[16];
 
-	uint64_t end_segment, end_offset, end_block, end_seq; /* what is committed */
-	unsigned char end_root[HASH_SIZE];
+	struct log_end end;
 
 	struct segment seg; /* fd -1: none open */
 	size_t index;	    /* of seg in log.segments */
@@ -45,108 +43,6 @@ struct log_reader {
 };
 
 /* ---- The committed end ---- */
-
-static void end_from_head(struct log_reader *r)
-{
-	const struct head *h = &r->log.head;
-
-	r->end_segment = h->segment;
-	r->end_offset = h->committed;
-	r->end_block = h->last_block;
-	r->end_seq = h->tree.n;
-	memcpy(r->end_root, h->root, HASH_SIZE);
-}
-
-/* Walks on from the end known so far through one segment. */
-static int end_walk(struct log_reader *r, struct segment *seg, evlog_error *err)
-{
-	struct tail t = {.end = r->end_offset, .last_block = r->end_block};
-
-	t.tree.n = r->end_seq;
-	memcpy(t.root, r->end_root, HASH_SIZE);
-	int res = tail_scan(seg, r->codec, NULL, &t, err);
-	if (res)
-		return res;
-	r->end_offset = t.end;
-	r->end_block = t.last_block;
-	r->end_seq = t.tree.n;
-	memcpy(r->end_root, t.root, HASH_SIZE);
-	return 0;
-}
-
-static bool has_segment(const struct log_reader *r, uint64_t first_seq)
-{
-	for (size_t i = r->log.n; i-- > 0;)
-		if (r->log.segments[i] == first_seq)
-			return true;
-	return false;
-}
-
-/* Looks for whole commits behind what head knows. */
-static int end_extend(struct log_reader *r, bool from_header, evlog_error *err)
-{
-	struct segment seg;
-	int res;
-
-	for (;;) {
-		res = segment_open(
-		    &seg, r->log.dir_fd, r->log.path, r->end_segment, false, err);
-		if (res == EVLOG_EDAMAGED) {
-			segment_close(&seg);
-			return 0; /* met again, and reported, when it is read */
-		}
-		if (res)
-			return res;
-		if (from_header) {
-			r->end_offset = seg.header.size;
-			r->end_block = 0;
-			r->end_seq = seg.header.tree.n;
-			memcpy(r->end_root, seg.header.root, HASH_SIZE);
-		}
-		res = end_walk(r, &seg, err);
-		segment_close(&seg);
-		if (res || r->end_seq + 1 == r->end_segment ||
-		    !has_segment(r, r->end_seq + 1))
-			return res;
-		r->end_segment = r->end_seq + 1;
-		from_header = true;
-	}
-}
-
-static int end_find(struct log_reader *r, evlog_error *err)
-{
-	struct log *l = &r->log;
-	const struct head *h = &l->head;
-
-	if (l->state == HEAD_LOST) {
-		r->end_segment = l->segments[l->n - 1];
-		error_set(&r->verdict, EVLOG_EDAMAGED,
-		    "%s/head: lost or damaged; all whole commits were read, and the next "
-		    "append makes it anew",
-		    l->path);
-		return end_extend(r, true, err);
-	}
-	end_from_head(r);
-	if (l->state == HEAD_HALF)
-		error_set(&r->verdict, EVLOG_EDAMAGED,
-		    "%s/head: one of its two records is damaged; all whole commits were "
-		    "read, "
-		    "and the next append mends it",
-		    l->path);
-	if (l->state == HEAD_WHOLE && memcmp(h->boot_id, r->boot_id, 16) == 0)
-		return 0;
-	if (h->flags & HEAD_POISONED) {
-		/* what stands behind the committed bytes was never synced: only a new
-		 * segment */
-		if (r->end_seq + 1 == r->end_segment || !has_segment(r, r->end_seq + 1))
-			return 0;
-		r->end_segment = r->end_seq + 1;
-		return end_extend(r, true, err);
-	}
-	if (h->durable < h->committed)
-		return end_extend(r, true, err); /* --no-sync, then a power cut */
-	return end_extend(r, false, err);
-}
 
 static int state_read(struct log_reader *r, evlog_error *err)
 {
@@ -164,7 +60,7 @@ static int state_read(struct log_reader *r, evlog_error *err)
 		    l->head_fd < 0 ? "%s: not a log: it has no head and no segments"
 				   : "%s: head is there, but no segment",
 		    l->path);
-	return end_find(r, err);
+	return log_end_find(l, r->codec, &r->end, &r->verdict, err);
 }
 
 /* ---- Segments ---- */
@@ -178,6 +74,20 @@ static size_t segment_index(const struct log_reader *r, uint64_t seq)
 	return i - 1;
 }
 
+/* The successor does not tell where the open segment ends.  Going forwards, all of it
+ * is read, and the successor is met, and reported, when its turn comes. */
+static int successor_bad(struct log_reader *r, int why, evlog_error *err)
+{
+	struct stat st;
+
+	if (r->reverse)
+		return why;
+	if (fstat(r->seg.fd, &st) < 0)
+		return error_sys(err, "%s", r->seg.path);
+	r->limit = (uint64_t)st.st_size;
+	return 0;
+}
+
 /* Opens the segment at `index` and finds where its committed bytes end, which its
  * successor's header says. */
 static int reader_segment(
@@ -187,7 +97,8 @@ static int reader_segment(
 	struct segment next;
 
 	segment_close(&r->seg);
-	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path, first, false, err);
+	int res = segment_open(
+	    &r->seg, r->log.dir_fd, r->log.path, first, r->log.log_id, false, err);
 	if (res == EVLOG_ENOINPUT)
 		return error_set(err, EVLOG_EDAMAGED,
 		    "%s: a segment is missing (events from %" PRIu64 " on)", r->log.path,
@@ -195,13 +106,19 @@ static int reader_segment(
 	if (res)
 		return res;
 	r->index = index;
-	if (first == r->end_segment) {
-		r->limit = r->end_offset;
-		*last_block = r->end_block;
+	if (first == r->end.segment) {
+		r->limit = r->end.offset;
+		*last_block = r->end.block;
 		return 0;
 	}
-	res = segment_open(&next, r->log.dir_fd, r->log.path,
-	    index + 1 < r->log.n ? r->log.segments[index + 1] : 0, false, err);
+	if (index + 1 >= r->log.n)
+		return successor_bad(r,
+		    error_set(err, EVLOG_EDAMAGED,
+			"%s: the segment behind event %" PRIu64 " is missing",
+			r->log.path, first),
+		    err);
+	res = segment_open(&next, r->log.dir_fd, r->log.path, r->log.segments[index + 1],
+	    r->log.log_id, false, err);
 	if (!res && next.header.previous != first)
 		res = segment_damaged(&next, 0, first, 0,
 		    "the segment before it is missing or another one", err);
@@ -210,7 +127,7 @@ static int reader_segment(
 		*last_block = next.header.previous_block;
 	}
 	segment_close(&next);
-	return res;
+	return res == EVLOG_EDAMAGED ? successor_bad(r, res, err) : res;
 }
 
 /* ---- Damage ---- */
@@ -379,7 +296,7 @@ static int block_salvage(
 	lines->len = 0;
 	if (res == EVLOG_END) {
 		if (r->index + 1 >= r->log.n ||
-		    r->log.segments[r->index] >= r->end_segment) {
+		    r->log.segments[r->index] >= r->end.segment) {
 			r->finished = true;
 			return 0;
 		}
@@ -425,10 +342,10 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 			res = block_salvage(r, lines, err);
 		} else if (!at_end) {
 			res = block_next(r, lines, err);
-		} else if (r->log.segments[r->index] == r->end_segment) {
-			if (!r->anywhere && r->next_seq != r->end_seq + 1)
+		} else if (r->log.segments[r->index] == r->end.segment) {
+			if (!r->anywhere && r->next_seq != r->end.seq + 1)
 				res = segment_damaged(&r->seg, r->at, r->next_seq,
-				    r->end_seq, "events are missing at the end", err);
+				    r->end.seq, "events are missing at the end", err);
 			else
 				return EVLOG_END;
 		} else {
@@ -454,7 +371,7 @@ static int since_segment(struct log_reader *r, size_t *index, evlog_error *err)
 	while (high - low > 1) {
 		size_t middle = low + (high - low) / 2;
 		int res = segment_open(&seg, r->log.dir_fd, r->log.path,
-		    r->log.segments[middle], false, err);
+		    r->log.segments[middle], r->log.log_id, false, err);
 		int64_t before = seg.header.last_logtime;
 		segment_close(&seg);
 		if (res == EVLOG_EDAMAGED)
@@ -475,7 +392,7 @@ static int forward_begin(struct log_reader *r, evlog_error *err)
 	size_t index = r->bounds.from ? segment_index(r, r->bounds.from) : 0;
 	int res = 0;
 
-	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end_segment)
+	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
 		r->log.n--;
 	if (index >= r->log.n)
 		index = r->log.n - 1;
@@ -499,7 +416,7 @@ static int reverse_begin(struct log_reader *r, evlog_error *err)
 {
 	size_t index;
 
-	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end_segment)
+	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
 		r->log.n--;
 	index = r->bounds.to ? segment_index(r, r->bounds.to) : r->log.n - 1;
 	return reader_segment(r, index, &r->at, err);
@@ -513,6 +430,10 @@ static int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 	while (!r->finished && lines->len == 0) {
 		int res;
 		if (r->at == 0 || r->at == SEGMENT_NONE) {
+			if (r->index == 0 && r->seg.first_seq != 1)
+				return error_set(err, EVLOG_EDAMAGED,
+				    "%s: a segment is missing (events 1 to %" PRIu64 ")",
+				    r->log.path, r->seg.first_seq - 1);
 			if (r->index == 0)
 				return EVLOG_END;
 			res = reader_segment(r, r->index - 1, &r->at, err);
@@ -565,7 +486,6 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 	r->reverse = reverse;
 	r->salvage = salvage;
 	r->seg.fd = -1;
-	file_boot_id(r->boot_id);
 	r->codec = block_codec_new(0);
 	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
 	if (!res)
@@ -589,7 +509,7 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 {
 	struct head h;
 	enum head_state state;
-	uint64_t seen = r->end_seq, ignored;
+	uint64_t seen = r->end.seq, ignored;
 
 	if (r->log.head_fd < 0)
 		return 0;
@@ -603,11 +523,11 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	if (h.tree.n == seen)
 		return 0;
 	r->log.head = h;
-	end_from_head(r);
+	log_end_of_head(&r->log.head, &r->end);
 	uint64_t current = r->log.segments[r->index];
 	if ((res = log_list(&r->log, err)) != 0)
 		return res;
-	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end_segment)
+	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
 		r->log.n--;
 	uint64_t at = r->at;
 	res = reader_segment(r, segment_index(r, current), &ignored, err);
@@ -643,8 +563,8 @@ void log_reader_progress(const struct log_reader *r, uint64_t *done, uint64_t *t
 
 void log_reader_end(const struct log_reader *r, uint64_t *seq, const unsigned char **root)
 {
-	*seq = r->end_seq;
-	*root = r->end_root;
+	*seq = r->end.seq;
+	*root = r->end.root;
 }
 
 int log_reader_roots(struct log_reader *r,
@@ -656,7 +576,7 @@ int log_reader_roots(struct log_reader *r,
 
 	while (!res) {
 		if (r->at >= r->limit) {
-			if (r->log.segments[r->index] == r->end_segment)
+			if (r->log.segments[r->index] == r->end.segment)
 				return 0;
 			res = segment_enter(r, r->index + 1, err);
 			continue;

@@ -132,7 +132,7 @@ static int open_regular(
 	return 0;
 }
 
-static int header_read(struct segment *s, evlog_error *err)
+static int header_read(struct segment *s, const unsigned char *log_id, evlog_error *err)
 {
 	unsigned char p[SEGMENT_HEADER_MAX];
 	ssize_t n = file_pread(s->fd, p, sizeof p, 0);
@@ -144,13 +144,16 @@ static int header_read(struct segment *s, evlog_error *err)
 		return error_set(err, EVLOG_ENEWER, "%s: %s", s->path, why);
 	if (!why && s->header.first_seq != s->first_seq) {
 		why = "the segment header is of another segment";
-		s->header.size = 0;
+	} else if (!why && log_id && memcmp(s->header.log_id, log_id, LOG_ID_SIZE) != 0) {
+		why = "the segment is of another log";
 	}
+	if (why)
+		s->header.size = 0;
 	return why ? segment_damaged(s, 0, s->first_seq, 0, why, err) : 0;
 }
 
 int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_seq,
-    bool writable, evlog_error *err)
+    const unsigned char *log_id, bool writable, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 	size_t n = strlen(dir) + 1 + SEGMENT_NAME_SIZE;
@@ -163,7 +166,7 @@ int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_
 	snprintf(s->path, n, "%s/%s", dir, name);
 	int r = open_regular(s, dir_fd, name, writable, err);
 	if (!r)
-		r = header_read(s, err);
+		r = header_read(s, log_id, err);
 	if (r && r != EVLOG_EDAMAGED) {
 		int keep = errno;
 		segment_close(s);

@@ -47,10 +47,11 @@ struct segment {
 	uint64_t window_at;
 };
 
-/* Opens a segment of the log in dir_fd and reads its header.  EVLOG_EDAMAGED: the
- * header is not whole (the segment is open all the same, header.size is 0). */
+/* Opens a segment of the log in dir_fd and reads its header.  EVLOG_EDAMAGED: the header
+ * is not whole, or not of the log with this id (NULL: of any); the segment is open all
+ * the same, and header.size is 0. */
 int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_seq,
-    bool writable, evlog_error *err);
+    const unsigned char *log_id, bool writable, evlog_error *err);
 void segment_close(struct segment *s);
 
 /* A view of n bytes at offset, which live until the next call; *p is NULL if the file

@@ -108,21 +108,28 @@ static int rewrite(struct evlog_writer *w, uint64_t from, uint64_t to, evlog_err
 	return 0;
 }
 
-/* The segment's header is bad.  A creation that broke off left no more than that. */
-static int header_bad(struct evlog_writer *w, bool attested, evlog_error *err)
+/* The segment's header is bad.  A creation that broke off left no more than that: no
+ * block, and no segment behind it. */
+static int header_bad(struct evlog_writer *w, evlog_error *err)
 {
 	struct stat st;
+	struct block b;
+	uint64_t found = 0;
 	char aside[80];
 	evlog_error keep = err ? *err : (evlog_error){0};
 
 	if (fstat(w->seg.fd, &st) < 0)
 		return error_sys(err, "%s", w->seg.path);
-	if (attested || st.st_size > (off_t)SEGMENT_HEADER_MAX) {
+	int r = tail_resync(&w->seg, 0, (uint64_t)st.st_size, &b, &found, err);
+	if (r)
+		return r;
+	if (w->log.segments[w->log.n - 1] > w->seg.first_seq ||
+	    st.st_size > (off_t)SEGMENT_HEADER_MAX || found < (uint64_t)st.st_size) {
 		if (err)
 			*err = keep;
 		return EVLOG_EDAMAGED;
 	}
-	int r = tail_aside(w, 0, (uint64_t)st.st_size, aside, sizeof aside, err);
+	r = tail_aside(w, 0, (uint64_t)st.st_size, aside, sizeof aside, err);
 	if (r)
 		return r;
 	char name[SEGMENT_NAME_SIZE];
@@ -178,6 +185,30 @@ static int tail_settle(
 	return 0;
 }
 
+/* What the header of the next segment there is attests of the active one. */
+static int successor_attests(struct evlog_writer *w, uint64_t *durable, evlog_error *err)
+{
+	const struct head *h = &w->log.head;
+	uint64_t first = w->log.segments[w->log.n - 1];
+	struct segment next;
+
+	if (first <= h->segment)
+		return 0;
+	for (size_t i = w->log.n; i-- > 0 && w->log.segments[i] > h->segment;)
+		first = w->log.segments[i];
+	int r =
+	    segment_open(&next, w->log.dir_fd, w->log.path, first, h->log_id, false, err);
+	if (!r && next.header.previous != h->segment)
+		r = segment_damaged(&next, 0, first, 0,
+		    "the segment before it is missing or another one", err);
+	else if (!r && next.header.previous_size > *durable)
+		*durable = next.header.previous_size;
+	else if (r == EVLOG_EDAMAGED && first == w->log.segments[w->log.n - 1])
+		r = 0; /* perhaps a creation that broke off: decided when it is met */
+	segment_close(&next);
+	return r;
+}
+
 /* Settles the segment that w->log.head names, from head.committed on. */
 static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *err)
 {
@@ -189,7 +220,14 @@ static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *
 	    .tree = h->tree};
 
 	memcpy(t.root, h->root, HASH_SIZE);
-	int r = tail_scan(&w->seg, w->codec, w->sha, &t, err);
+	int r = log_list(&w->log, err);
+	if (!r && w->log.n == 0)
+		r = error_set(
+		    err, EVLOG_EDAMAGED, "%s: its segments are missing", w->log.path);
+	if (!r)
+		r = successor_attests(w, &durable, err);
+	if (!r)
+		r = tail_scan(&w->seg, w->codec, w->sha, &t, err);
 	return r ? r : tail_settle(w, &t, durable, err);
 }
 
@@ -197,17 +235,18 @@ static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *
 static int successor_settle(struct evlog_writer *w, evlog_error *err)
 {
 	uint64_t seq = w->log.head.tree.n + 1;
-	unsigned char id[LOG_ID_SIZE];
+	int r = log_list(&w->log, err);
 
-	memcpy(id, w->log.head.log_id, LOG_ID_SIZE);
-	segment_close(&w->seg);
-	int r = segment_open(&w->seg, w->log.dir_fd, w->log.path, seq, true, err);
-	if (r == EVLOG_EDAMAGED && w->seg.fd >= 0)
-		return header_bad(w, false, err);
 	if (r)
 		return r;
-	if (memcmp(w->seg.header.log_id, id, LOG_ID_SIZE) != 0 ||
-	    memcmp(w->seg.header.root, w->log.head.root, HASH_SIZE) != 0)
+	segment_close(&w->seg);
+	r = segment_open(
+	    &w->seg, w->log.dir_fd, w->log.path, seq, w->log.head.log_id, true, err);
+	if (r == EVLOG_EDAMAGED && w->seg.fd >= 0)
+		return header_bad(w, err);
+	if (r)
+		return r;
+	if (memcmp(w->seg.header.root, w->log.head.root, HASH_SIZE) != 0)
 		return segment_damaged(
 		    &w->seg, 0, seq, 0, "the segment does not continue the log", err);
 	if (fsync(w->log.dir_fd) < 0) /* its writer may have died before it did */
@@ -231,7 +270,7 @@ static int head_recover(struct evlog_writer *w, uint64_t *durable, evlog_error *
 		    "%s: head is damaged and there is no segment", w->log.path);
 	segment_close(&w->seg);
 	r = segment_open(&w->seg, w->log.dir_fd, w->log.path,
-	    w->log.segments[w->log.n - 1], true, err);
+	    w->log.segments[w->log.n - 1], NULL, true, err);
 	if (r)
 		return r;
 	w->log.head = (struct head){0};
@@ -247,6 +286,24 @@ static int head_recover(struct evlog_writer *w, uint64_t *durable, evlog_error *
 	    "%.200s: head was lost or damaged; it was made anew from the segments",
 	    w->log.path);
 	return r;
+}
+
+/* What stands behind the committed bytes of a poisoned segment was never acknowledged: it
+ * is kept aside and cut off, so that zstdcat prints what the log holds.  Nothing is built
+ * on the segment: the next commit begins another. */
+static int poisoned_settle(struct evlog_writer *w, uint64_t size, evlog_error *err)
+{
+	const struct head *h = &w->log.head;
+	char aside[80];
+	int r = 0;
+
+	if (size > h->committed) {
+		r = tail_aside(w, h->committed, size, aside, sizeof aside, err);
+		if (!r && ftruncate(w->seg.fd, (off_t)h->committed) < 0)
+			r = error_sys(err, "%s", w->seg.path);
+		w->seg.window.len = 0;
+	}
+	return !r && next_exists(w) ? successor_settle(w, err) : r;
 }
 
 /* Whether anything but the plain state was found. */
@@ -278,7 +335,7 @@ int settle(struct evlog_writer *w, evlog_error *err)
 	if (fstat(w->seg.fd, &st) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	if (h->flags & HEAD_POISONED)
-		return next_exists(w) ? successor_settle(w, err) : 0;
+		return poisoned_settle(w, (uint64_t)st.st_size, err);
 	bool plain = is_settled(w, (uint64_t)st.st_size);
 	if (!plain && h->durable < h->committed &&
 	    memcmp(h->boot_id, w->boot_id, 16) != 0) {

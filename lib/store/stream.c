@@ -23,8 +23,9 @@ struct evlog_stream {
 	uint64_t left;	   /* events that --count still allows; UINT64_MAX: any */
 	struct spool last; /* the last N, before anything else */
 	bool has_last;
-	int inotify;	    /* -1: none, poll */
-	bool waiting_input; /* the pause is that of a pipe */
+	int inotify;	     /* -1: none, poll */
+	bool waiting_input;  /* the pause is that of a pipe */
+	evlog_error verdict; /* what was met while collecting the last N */
 };
 
 /* ---- Opening ---- */
@@ -109,7 +110,8 @@ static int ends_find(const char *const *paths, size_t n,
 
 /* Reads the last N events into the spool, newest first. */
 static int last_collect(struct spool *spool, const char *const *paths, size_t n,
-    const struct evlog_selection *sel, const uint64_t *to, evlog_error *err)
+    const struct evlog_selection *sel, const uint64_t *to, evlog_error *verdict,
+    evlog_error *err)
 {
 	struct evlog_selection backwards = *sel;
 	struct evlog_lines lines;
@@ -128,6 +130,10 @@ static int last_collect(struct spool *spool, const char *const *paths, size_t n,
 			r = error_sys(err, "temporary file");
 	}
 	evlog_stream_close(s);
+	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
+		*verdict = *err; /* comes when what was had has been delivered */
+		r = EVLOG_END;
+	}
 	return r == EVLOG_END ? 0 : r;
 }
 
@@ -146,8 +152,8 @@ static int last_open(evlog_stream **out, const char *const *paths, size_t n,
 		    out, paths, sel->follow ? n : 0, &forward, end + n, NULL, err);
 	if (!r) {
 		(*out)->has_last = true;
-		r = last_collect(
-		    &(*out)->last, paths, n, sel, sel->follow ? end : NULL, err);
+		r = last_collect(&(*out)->last, paths, n, sel, sel->follow ? end : NULL,
+		    &(*out)->verdict, err);
 	}
 	free(end);
 	return r;
@@ -284,6 +290,10 @@ static bool stopped(const evlog_stream *s)
 
 static int stream_end(evlog_stream *s, evlog_error *err)
 {
+	if (s->verdict.code) {
+		*err = s->verdict;
+		return err->code;
+	}
 	for (size_t i = 0; i < s->n; i++) {
 		int r = source_verdict(&s->at[i], err);
 		if (r)
@@ -317,7 +327,7 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 	int r = EVLOG_END;
 
 	if (s->left == 0 || stopped(s))
-		return s->left == 0 ? EVLOG_END : stream_end(s, err);
+		return stream_end(s, err);
 	if (s->has_last)
 		r = last_next(s, lines, err);
 	if (r == EVLOG_END)

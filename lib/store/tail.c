@@ -69,13 +69,14 @@ int tail_resync(struct segment *seg, uint64_t offset, uint64_t limit, struct blo
 		uint64_t at = offset + (uint64_t)(tag - p);
 		if (at >= offset + 8) {
 			evlog_error ignored;
-			r = segment_block(seg, at - 8, limit, 0, b, &ignored);
+			/* a header counts, though its block be cut off */
+			r = segment_block(seg, at - 8, INT64_MAX, 0, b, &ignored);
 			if (r == 0) {
 				*found = at - 8;
 				return 0;
 			}
 			if (r != EVLOG_EDAMAGED)
-				return segment_block(seg, at - 8, limit, 0, b, err);
+				return segment_block(seg, at - 8, INT64_MAX, 0, b, err);
 		}
 		offset = at + 1;
 	}

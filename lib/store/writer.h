@@ -27,6 +27,8 @@ struct evlog_writer {
 	struct buf rejected; /* what dedup refused */
 	struct pending *at;
 	size_t n, cap;
+	char **names; /* of inputs, that pending events point to */
+	size_t n_names;
 	struct block_codec *codec;
 	struct sha256 *sha;
 	struct dedup *dedup;
@@ -50,9 +52,10 @@ int settle(struct evlog_writer *w, evlog_error *err);
 int segment_roll(struct evlog_writer *w, evlog_error *err);
 
 /* Writes a new segment's file in dir_fd: header, sync, sync of the directory; also with
- * --no-sync, since its header attests what stands before it. */
-int segment_create(
-    int dir_fd, const char *dir, struct segment_header *h, evlog_error *err);
+ * --no-sync, since its header attests what stands before it.  replace: under a name that
+ * is taken, by a rename. */
+int segment_create(int dir_fd, const char *dir, struct segment_header *h, bool replace,
+    evlog_error *err);
 
 /* Next generation of head, from w->log.head. */
 int head_commit(struct evlog_writer *w, bool sync, evlog_error *err);

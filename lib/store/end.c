@@ -1,0 +1,130 @@
+/*
+ * end.c - where the committed bytes of a log end, as a reader knows it: what head says,
+ * and where head cannot know (the machine was started anew since, or one of its records
+ * is damaged) the whole commits behind that too, since the next writer keeps them.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "store/log.h"
+
+#include <inttypes.h>
+
+void log_end_of_head(const struct head *h, struct log_end *e)
+{
+	e->segment = h->segment;
+	e->offset = h->committed;
+	e->block = h->last_block;
+	e->seq = h->tree.n;
+	memcpy(e->root, h->root, HASH_SIZE);
+}
+
+/* Walks on from the end known so far through one segment. */
+static int end_walk(struct log_end *e, struct block_codec *c, struct segment *seg,
+    evlog_error *verdict, evlog_error *err)
+{
+	struct tail t = {
+	    .end = e->offset, .last_block = e->block, .epoch = seg->header.epoch};
+
+	t.tree.n = e->seq;
+	memcpy(t.root, e->root, HASH_SIZE);
+	int res = tail_scan(seg, c, NULL, &t, err);
+	if (res)
+		return res;
+	if (t.parsed < t.size && (t.parsed < t.attested || t.full_length) &&
+	    !verdict->code)
+		segment_damaged(seg, t.parsed, t.tree.n + 1, 0, t.why, verdict);
+	e->offset = t.end;
+	e->block = t.last_block;
+	e->seq = t.tree.n;
+	memcpy(e->root, t.root, HASH_SIZE);
+	return 0;
+}
+
+static bool has_segment(const struct log *l, uint64_t first_seq)
+{
+	for (size_t i = l->n; i-- > 0;)
+		if (l->segments[i] == first_seq)
+			return true;
+	return false;
+}
+
+/* Looks for whole commits behind what head knows. */
+static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
+    bool from_header, evlog_error *verdict, evlog_error *err)
+{
+	struct segment seg;
+	int res;
+
+	for (;;) {
+		res = segment_open(
+		    &seg, l->dir_fd, l->path, e->segment, l->log_id, false, err);
+		if (res == EVLOG_EDAMAGED) {
+			segment_close(&seg);
+			return 0; /* met again, and reported, when it is read */
+		}
+		if (res)
+			return res;
+		if (from_header) {
+			e->offset = seg.header.size;
+			e->block = 0;
+			e->seq = seg.header.tree.n;
+			memcpy(e->root, seg.header.root, HASH_SIZE);
+		}
+		res = end_walk(e, c, &seg, verdict, err);
+		segment_close(&seg);
+		if (res)
+			return res;
+		if (e->seq + 1 == e->segment || !has_segment(l, e->seq + 1))
+			break;
+		e->segment = e->seq + 1;
+		from_header = true;
+	}
+	if (l->segments[l->n - 1] > e->segment && !verdict->code)
+		error_set(verdict, EVLOG_EDAMAGED,
+		    "%s: events from %" PRIu64 " on are missing", l->path, e->seq + 1);
+	return 0;
+}
+
+int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
+    evlog_error *verdict, evlog_error *err)
+{
+	const struct head *h = &l->head;
+	unsigned char boot_id[16];
+
+	file_boot_id(boot_id);
+	if (l->state == HEAD_LOST) {
+		struct segment last;
+		e->segment = l->segments[l->n - 1];
+		int res =
+		    segment_open(&last, l->dir_fd, l->path, e->segment, NULL, false, err);
+		memcpy(l->log_id, last.header.log_id, LOG_ID_SIZE);
+		segment_close(&last);
+		if (res && res != EVLOG_EDAMAGED)
+			return res;
+		error_set(verdict, EVLOG_EDAMAGED,
+		    "%s/head: lost or damaged; all whole commits were read, and the next "
+		    "append makes it anew",
+		    l->path);
+		return end_extend(l, c, e, true, verdict, err);
+	}
+	log_end_of_head(h, e);
+	memcpy(l->log_id, h->log_id, LOG_ID_SIZE);
+	if (l->state == HEAD_HALF)
+		error_set(verdict, EVLOG_EDAMAGED,
+		    "%s/head: one of its two records is damaged; all whole commits "
+		    "were read, and the next append mends it",
+		    l->path);
+	if (l->state == HEAD_WHOLE && memcmp(h->boot_id, boot_id, 16) == 0)
+		return 0;
+	if (h->flags & HEAD_POISONED) {
+		/* what stands behind was never synced: only a new segment counts */
+		if (e->seq + 1 == e->segment || !has_segment(l, e->seq + 1))
+			return 0;
+		e->segment = e->seq + 1;
+		return end_extend(l, c, e, true, verdict, err);
+	}
+	if (h->durable < h->committed)
+		return end_extend(
+		    l, c, e, true, verdict, err); /* --no-sync, then a power cut */
+	return end_extend(l, c, e, false, verdict, err);
+}

@@ -1,0 +1,1350 @@
+"""format.py - evlog(5) told a second time, so that the C code is not its own witness.
+
+Reads head, segment headers and block headers byte by byte, computes the Merkle tree
+of RFC 6962, and damages logs in every way that a loop can reach.  Each check is a
+function `check_...` run by format.bats as `python3 format.py ...`, in an empty
+directory, with the tools in PATH; an assertion that fails is the verdict.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+NONE = 2**64 - 1  # what stands in a segment header that has no predecessor
+TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
+SLOT = 2048
+CORES = os.cpu_count() or 2
+SLOW = bool(os.environ.get("EVLOG_SLOW"))
+# a sanitizer's build is slower by three: every other byte, unless there is time
+STEP = 2 if os.environ.get("EVLOG_BUILD", "").rstrip("/").endswith("/san") and not SLOW else 1
+# LeakSanitizer cannot work under strace
+UNLEAKY = ["env", f"ASAN_OPTIONS={os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0"]
+
+# ---- Running the tools ----
+
+
+def run(*argv, data=b""):
+    p = subprocess.run(argv, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return p.returncode, p.stdout, p.stderr.decode(errors="replace")
+
+
+def must(status, *argv, data=b""):
+    got, out, err = run(*argv, data=data)
+    assert got == status, f"{' '.join(argv)}: status {got}, not {status}\n{err}"
+    return out
+
+
+def cat(log, *options):
+    return run("evcat", *options, log)
+
+
+def event(n, text=""):
+    return b'{"type":"T","id":"%d","source":"/","data":{"n":%d,"text":"%s"}}\n' % (
+        n,
+        n,
+        text.encode(),
+    )
+
+
+def append(log, first, count, *options, status=0):
+    """One evappend, one commit; what --ack said."""
+    data = b"".join(event(n) for n in range(first, first + count))
+    out = must(status, "evappend", "--ack", *options, log, data=data)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def build(log, commits, *options):
+    """A log of commits of 1, 2, 1, 2, ... events, each by its own evappend.  Returns
+    head as it was after each commit."""
+    heads, n = [], 1
+    for i in range(commits):
+        count = 1 + i % 2
+        append(log, n, count, *options)
+        n += count
+        heads.append(read(log, "head"))
+    return heads
+
+
+def numbers(lines):
+    """The n that each event was given, its seq having been checked."""
+    out = []
+    for i, line in enumerate(lines.splitlines()):
+        e = json.loads(line)
+        assert int(e["seq"]) == i + 1, f"seq {e['seq']} where {i + 1} must come"
+        out.append(e["data"]["n"])
+    return out
+
+
+# ---- Files ----
+
+
+def read(log, name):
+    with open(os.path.join(log, name), "rb") as f:
+        return f.read()
+
+
+def write(log, name, data):
+    with open(os.path.join(log, name), "wb") as f:
+        f.write(data)
+
+
+def segments(log):
+    return sorted(n for n in os.listdir(log) if n.endswith(".ndjson.zst"))
+
+
+def snapshot(log):
+    return {name: read(log, name) for name in os.listdir(log)}
+
+
+def restore(log, files):
+    for name in os.listdir(log):
+        if name not in files:
+            os.unlink(os.path.join(log, name))
+    for name, data in files.items():
+        write(log, name, data)
+
+
+# ---- XXH3 ----
+
+
+def xxh3(data):
+    if not hasattr(xxh3, "f"):
+        lib = ctypes.CDLL("libxxhash.so.0")
+        lib.XXH3_64bits.restype = ctypes.c_uint64
+        lib.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+        xxh3.f = lib.XXH3_64bits
+    return xxh3.f(bytes(data), len(data))
+
+
+def sealed(data):
+    """The same bytes with the checksum over all but the last eight of them."""
+    return data[:-8] + struct.pack("<Q", xxh3(data[:-8]))
+
+
+# ---- RFC 6962 ----
+
+
+def sha(data):
+    return hashlib.sha256(data).digest()
+
+
+def root(leaves):
+    """Section 2.1, word for word: split at the largest power of two below n."""
+    if not leaves:
+        return sha(b"")
+    if len(leaves) == 1:
+        return sha(b"\0" + leaves[0])
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    return sha(b"\1" + root(leaves[:k]) + root(leaves[k:]))
+
+
+def frontier(leaves):
+    """Roots of the perfect subtrees, the largest first."""
+    out, at, n = [], 0, len(leaves)
+    for bit in reversed(range(n.bit_length())):
+        if n >> bit & 1:
+            out.append(root(leaves[at : at + (1 << bit)]))
+            at += 1 << bit
+    return out
+
+
+# ---- The bytes of evlog(5) ----
+
+
+def u32(p, at):
+    return struct.unpack_from("<I", p, at)[0]
+
+
+def u64(p, at):
+    return struct.unpack_from("<Q", p, at)[0]
+
+
+def i64(p, at):
+    return struct.unpack_from("<q", p, at)[0]
+
+
+def slot_parse(p):
+    assert len(p) == SLOT and p[:8] == b"evlogHD1", "no slot of head"
+    assert u64(p, SLOT - 8) == xxh3(p[: SLOT - 8]), "checksum of a slot of head"
+    hashes = u32(p, 108)
+    assert not any(p[144 + 32 * hashes : SLOT - 8]), "what is unused in a slot is zero"
+    return {
+        "generation": u64(p, 8),
+        "log_id": p[16:32],
+        "boot_id": p[32:48],
+        "epoch": u64(p, 48),
+        "segment": u64(p, 56),
+        "committed": u64(p, 64),
+        "durable": u64(p, 72),
+        "last_block": u64(p, 80),
+        "last_seq": u64(p, 88),
+        "last_logtime": i64(p, 96),
+        "flags": u32(p, 104),
+        "root": p[112:144],
+        "frontier": [p[144 + 32 * i : 176 + 32 * i] for i in range(hashes)],
+    }
+
+
+def head_parse(p):
+    """Both slots, the newer one first."""
+    assert len(p) == 2 * SLOT, "size of head"
+    slots = [slot_parse(p[:SLOT]), slot_parse(p[SLOT:])]
+    for i, s in enumerate(slots):
+        assert s["generation"] % 2 == i, "a slot holds every other generation"
+    slots.sort(key=lambda s: -s["generation"])
+    assert slots[0]["generation"] == slots[1]["generation"] + 1
+    return slots
+
+
+def segment_parse(p):
+    """Header and blocks of a segment: every byte is accounted for."""
+    size = u32(p, 4) + 8
+    assert u32(p, 0) == 0x184D2A5D and p[8:16] == b"evlogSEG", "no segment header"
+    assert u64(p, size - 8) == xxh3(p[: size - 8]), "checksum of the segment header"
+    h = {
+        "size": size,
+        "version": u32(p, 16),
+        "flags": u32(p, 20),
+        "log_id": p[24:40],
+        "first_seq": u64(p, 40),
+        "epoch": u64(p, 48),
+        "last_logtime": i64(p, 56),
+        "previous": u64(p, 64),
+        "previous_size": u64(p, 72),
+        "previous_block": u64(p, 80),
+        "before": u64(p, 88),
+        "root": p[96:128],
+        "frontier": [p[i : i + 32] for i in range(128, size - 8, 32)],
+    }
+    at, blocks = size, []
+    while at < len(p):
+        b = block_parse(p, at)
+        at = b["end"]
+        blocks.append(b)
+    assert at == len(p), "a segment ends with a block"
+    return h, blocks
+
+
+def block_parse(p, at):
+    size = u32(p, at + 4) + 8
+    h = p[at : at + size]
+    assert u32(h, 0) == 0x184D2A5B and h[8:16] == b"evlogBLK", f"no block at {at}"
+    assert u64(h, size - 8) == xxh3(h[: size - 8]), "checksum of a block header"
+    b = {
+        "offset": at,
+        "frame": at + size,
+        "end": at + size + u32(h, 72),
+        "version": u32(h, 16),
+        "flags": u32(h, 20),
+        "log_id": h[24:40],
+        "segment": u64(h, 40),
+        "epoch": u64(h, 48),
+        "first_seq": u64(h, 56),
+        "count": u32(h, 64),
+        "raw_size": u32(h, 68),
+        "packed_size": u32(h, 72),
+        "back": u32(h, 76),
+        "packed_hash": u64(h, 80),
+        "first_logtime": i64(h, 88),
+        "last_logtime": i64(h, 96),
+        "least_time": i64(h, 104),
+        "greatest_time": i64(h, 112),
+        "synced_upto": u64(h, 120),
+        "root": h[128:160],
+    }
+    frame = p[b["frame"] : b["end"]]
+    assert len(frame) == b["packed_size"], "a frame is whole"
+    assert xxh3(frame) == b["packed_hash"], "checksum of a frame"
+    b["bytes"] = frame
+    return b
+
+
+def micros(text):
+    """RFC 3339 with six digits and Z, in microseconds, without a float in between."""
+    import datetime
+
+    t = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
+    d = t - datetime.datetime(1970, 1, 1)
+    return (d.days * 86400 + d.seconds) * 10**6 + d.microseconds
+
+
+def block_check(b, seen, leaves):
+    """One block against its lines; `seen`: what came before."""
+    raw = must(0, "zstd", "-dcq", data=b["bytes"])
+    lines = raw.splitlines()
+    events = [json.loads(x) for x in lines]
+    times = [micros(e["time"]) for e in events if "time" in e]
+    assert b["version"] == 1 and b["raw_size"] == len(raw) and b["count"] == len(lines)
+    assert b["bytes"][4] & 4, "a frame has a content checksum"
+    assert b["bytes"][4] & 0xE0, "and a content size"
+    assert b["log_id"] == seen["log_id"] and b["segment"] == seen["segment"]
+    assert b["first_seq"] == len(leaves) + 1
+    assert [int(e["seq"]) for e in events] == list(
+        range(b["first_seq"], b["first_seq"] + b["count"])
+    )
+    assert b["first_logtime"] == micros(events[0]["logtime"])
+    assert b["last_logtime"] == micros(events[-1]["logtime"])
+    assert b["least_time"] == min(times, default=TIME_MAX)
+    assert b["greatest_time"] == max(times, default=TIME_MIN)
+    assert b["offset"] - b["back"] == seen["last_block"]
+    assert b["synced_upto"] == seen["synced"], "attests what was committed before"
+    leaves += lines
+    assert b["root"] == root(leaves), "root of a block header"
+    seen["last_block"] = b["offset"]
+    if b["flags"] & 1:
+        seen["synced"] = b["end"]
+
+
+def check_layout():
+    """head, segment headers and block headers, every field."""
+    options = ["--segment-size", "1000"]
+    must(0, "evappend", "a.evlog")
+    s = slot_parse(read("a.evlog", "head")[:SLOT])
+    assert (s["last_seq"], s["committed"], s["last_block"]) == (0, 136, 0)
+    assert s["root"] == sha(b"") and s["last_logtime"] == TIME_MIN
+    build("a.evlog", 9, *options)
+    dated = (
+        b'{"type":"T","time":"2026-11-23T05:00:00.5Z","data":{"n":14}}\n'
+        b'{"type":"T","time":"1969-12-31T23:59:59.000001Z","data":{"n":15}}\n'
+        b'{"type":"T","data":{"n":16}}\n'
+    )
+    dated = dated.replace(b"00.5Z", b"00.500000Z")
+    ack = json.loads(must(0, "evappend", "--ack", *options, "a.evlog", data=dated))
+    bulk = b"".join(event(n, "x" * 1000) for n in range(17, 3017))
+    must(0, "evappend", "--atomic", "a.evlog", data=bulk)
+    boot = open("/proc/sys/kernel/random/boot_id").read().strip().replace("-", "")
+
+    leaves, previous, marks = [], (NONE, NONE, NONE), []
+    names = segments("a.evlog")
+    assert len(names) >= 3, names
+    for name in names:
+        p = read("a.evlog", name)
+        h, blocks = segment_parse(p)
+        assert name == "%016d.ndjson.zst" % h["first_seq"]
+        assert (h["version"], h["flags"], h["epoch"]) == (1, 0, 1)
+        assert h["first_seq"] == h["before"] + 1 == len(leaves) + 1
+        assert h["root"] == root(leaves) and h["frontier"] == frontier(leaves)
+        assert (h["previous"], h["previous_size"], h["previous_block"]) == previous
+        assert h["last_logtime"] == (
+            micros(json.loads(leaves[-1])["logtime"]) if leaves else TIME_MIN
+        )
+        seen = {
+            "log_id": h["log_id"],
+            "segment": h["first_seq"],
+            "last_block": 0,
+            "synced": h["size"],
+        }
+        for b in blocks:
+            block_check(b, seen, leaves)
+            marks.append(b["flags"])
+        previous = (h["first_seq"], len(p), blocks[-1]["offset"])
+    assert marks[:10] == [1] * 10, "each small commit is one block"
+    assert len(marks) == 14, "3.2 MB are four blocks"
+    assert marks[10:] == [0, 0, 0, 1], "the last block of a commit, and only it, is marked"
+
+    new, old = head_parse(read("a.evlog", "head"))
+    assert (new["segment"], new["committed"], new["last_block"]) == previous
+    assert new["durable"] == new["committed"] and new["flags"] == 0
+    assert new["last_seq"] == len(leaves) == 3016 and old["last_seq"] == 16
+    assert new["root"] == root(leaves) and new["frontier"] == frontier(leaves)
+    assert new["last_logtime"] == micros(json.loads(leaves[-1])["logtime"])
+    assert new["boot_id"].hex() == boot and new["log_id"] == h["log_id"]
+    assert old["root"].hex() == ack["root"] == root(leaves[:16]).hex()
+    assert len(set(h["log_id"])) > 4, "a log id is random"
+
+
+def check_root():
+    """--ack's root after each commit, for every size from 1 to 40 and some larger."""
+    # RFC 6962's tree of no and of one empty leaf, known from outside
+    assert root([]).hex().startswith("e3b0c44298fc1c149afbf4c8996fb924")
+    assert root([b""]).hex().startswith("6e340b9cffb37a989ca544e6bb780a2c")
+    sizes = [1] * 40 + [7, 16, 1, 64, 500]
+    names, n = [], 1
+    for i, size in enumerate(sizes):
+        names.append(f"in{i}")
+        with open(names[-1], "wb") as f:
+            for _ in range(size):
+                f.write(event(n))
+                n += 1
+    out = b"".join(
+        must(0, "evappend", "--ack", "--segment-size", "4000", "a.evlog", name) for name in names
+    )
+    acks = [json.loads(x) for x in out.splitlines()]
+    lines = must(0, "evcat", "a.evlog").splitlines()
+    assert [a["to"] - a["from"] + 1 for a in acks] == sizes
+    roots = {}
+    for name in segments("a.evlog"):
+        for b in segment_parse(read("a.evlog", name))[1]:
+            roots[b["first_seq"] + b["count"] - 1] = b["root"].hex()
+    for a in acks:
+        want = root(lines[: a["to"]]).hex()
+        assert a["root"] == want, f"root after {a['to']}"
+        assert roots[a["to"]] == want, f"root in the block header before {a['to']}"
+    assert head_parse(read("a.evlog", "head"))[0]["root"].hex() == want
+    # a root is the lines', not the blocks'
+    must(0, "evappend", "--replica", "b.evlog", data=must(0, "evcat", "a.evlog"))
+    assert head_parse(read("b.evlog", "head"))[0]["root"].hex() == want
+
+
+def check_unsynced():
+    """--no-sync says so in head and in the block, and attests nothing."""
+    append("a.evlog", 1, 1)
+    sure = head_parse(read("a.evlog", "head"))[0]["committed"]
+    append("a.evlog", 2, 1, "--no-sync")
+    append("a.evlog", 3, 1, "--no-sync")
+    h = head_parse(read("a.evlog", "head"))[0]
+    blocks = segment_parse(read("a.evlog", segments("a.evlog")[0]))[1]
+    assert h["flags"] == 2 and h["durable"] == sure < h["committed"]
+    assert [b["flags"] for b in blocks] == [1, 3, 3]
+    assert [b["synced_upto"] for b in blocks] == [136, sure, sure]
+    append("a.evlog", 4, 1)
+    h = head_parse(read("a.evlog", "head"))[0]
+    assert h["flags"] == 0 and h["durable"] == h["committed"], "a sync covers them all"
+
+
+# ---- Damage, in loops ----
+
+
+class Lab:
+    """Copies of a log, one a worker, that are damaged and put back."""
+
+    def __init__(self, log, workers=2 * CORES):
+        self.files = snapshot(log)
+        self.pool = ThreadPoolExecutor(workers)
+        self.local = threading.local()
+        self.made = 0
+        self.lock = threading.Lock()
+        self.tried = 0
+
+    def directory(self):
+        if not hasattr(self.local, "path"):
+            with self.lock:
+                self.made += 1
+                self.local.path = f"lab{self.made}.evlog"
+            shutil.rmtree(self.local.path, ignore_errors=True)
+            os.mkdir(self.local.path)
+        return self.local.path
+
+    def each(self, cases, check):
+        """check(log, case) for every case, each on an intact copy."""
+
+        def one(case):
+            log = self.directory()
+            restore(log, self.files)
+            try:
+                check(log, case)
+            except AssertionError as e:
+                return f"{case}: {e}"
+            return None
+
+        cases = list(cases)
+        bad = [x for x in self.pool.map(one, cases) if x]
+        assert not bad, "\n".join([f"{len(bad)} of {len(cases)} fail:"] + bad[:5])
+        self.pool.shutdown()
+
+
+def some(cases, step):
+    """All of them if there is time (EVLOG_SLOW=1), else every so manyth."""
+    return list(cases)[:: 1 if SLOW else step]
+
+
+def flipped(data, at):
+    p = bytearray(data)
+    p[at] ^= 1 << at % 8
+    return bytes(p)
+
+
+def reads(log, status, *options):
+    """What evcat prints, with the status that it must have; it changed nothing."""
+    before = snapshot(log)
+    got, out, err = cat(log, *options)
+    assert got == status, f"evcat {options}: status {got}, not {status}: {err}"
+    assert snapshot(log) == before, "a reader changed the log"
+    return out, err
+
+
+def refuses(log):
+    """evappend appends nothing, changes nothing, and ends with 65."""
+    before = snapshot(log)
+    status, out, err = run("evappend", "--ack", log, data=event(99))
+    assert (status, out) == (65, b""), f"evappend: status {status}: {err}"
+    assert snapshot(log) == before, "a refusing evappend changed the log"
+    return err
+
+
+def layout_of(log):
+    """For each segment: its header's size, its blocks, and the lines of each block."""
+    lines = must(0, "evcat", log).splitlines(keepends=True)
+    out = []
+    for name in segments(log):
+        h, blocks = segment_parse(read(log, name))
+        for b in blocks:
+            first = b["first_seq"] - 1
+            b["lines"] = b"".join(lines[first : first + b["count"]])
+            b["before"] = b"".join(lines[:first])
+        out.append((name, h, blocks))
+    return b"".join(lines), out
+
+
+def stops(log, name, low, high, before, *options):
+    """evcat prints what stands before, says where in [low, high], and ends with 65."""
+    out, err = reads(log, 65, *options)
+    assert out == before, f"{len(out)} bytes, not {len(before)}: {err}"
+    m = re.search(re.escape(name) + r": damaged at byte (\d+) \(events? (from )?(\d+)", err)
+    assert m, f"does not say where: {err}"
+    assert low <= int(m.group(1)) <= high, f"not in [{low}, {high}]: {err}"
+    seq = before.count(b"\n") + 1
+    assert int(m.group(3)) == seq, f"not event {seq}: {err}"
+
+
+def check_flips():
+    """A flipped bit in every byte of a segment's blocks and header."""
+    build("a.evlog", 3)
+    _, [(name, h, blocks)] = layout_of("a.evlog")
+
+    def check(log, at):
+        write(log, name, flipped(read(log, name), at))
+        if at < h["size"]:
+            stops(log, name, 0, h["size"], b"")
+        else:
+            b = next(b for b in blocks if at < b["end"])
+            stops(log, name, b["offset"], b["end"], b["before"])
+
+    Lab("a.evlog").each(range(0, blocks[-1]["end"], STEP), check)
+
+
+def check_flips_salvaged():
+    """--salvage around a flipped bit in every byte of a segment."""
+    build("a.evlog", 3)
+    whole, [(name, h, blocks)] = layout_of("a.evlog")
+
+    def check(log, at):
+        write(log, name, flipped(read(log, name), at))
+        out, err = reads(log, 65, "--salvage")
+        hit = [b for b in blocks if b["offset"] <= at < b["end"]]
+        want = b"".join(b["lines"] for b in blocks if b not in hit)
+        # the lines of a block are good to have if its header alone is damaged, or a bit
+        # of its frame that decides nothing: the frame has a checksum of its own
+        assert out in (want, whole), f"salvaged {out!r}"
+        assert "damaged at byte" in err, err
+
+    Lab("a.evlog").each(some(range(blocks[-1]["end"]), 2), check)
+
+
+def check_flips_segments():
+    """A flipped bit in the middle one of three segments: all before it is printed."""
+    build("a.evlog", 6, "--segment-size", "600")
+    whole, layout = layout_of("a.evlog")
+    assert len(layout) == 3, [x[0] for x in layout]
+    name, h, blocks = layout[1]
+    before = blocks[0]["before"]
+
+    def check(log, at):
+        write(log, name, flipped(read(log, name), at))
+        if at < h["size"]:
+            stops(log, name, 0, h["size"], before)
+        else:
+            b = next(b for b in blocks if at < b["end"])
+            stops(log, name, b["offset"], b["end"], b["before"])
+        out, _ = reads(log, 65, "--salvage")
+        hit = [b for b in blocks if b["offset"] <= at < b["end"]]
+        want = [b["lines"] for _, _, s in layout for b in s if b not in hit]
+        assert out in (b"".join(want), whole), f"salvaged {out!r}"
+
+    cases = list(range(h["size"])) + [b["offset"] + 90 for b in blocks]
+    cases += [b["frame"] + 20 for b in blocks]
+    Lab("a.evlog").each(cases, check)
+
+
+def check_flips_head():
+    """A flipped bit in every byte of head."""
+    build("a.evlog", 4)
+    whole = must(0, "evcat", "a.evlog")
+
+    def check(log, at):
+        write(log, "head", flipped(read(log, "head"), at))
+        out, err = reads(log, 65)
+        assert out == whole, f"{len(out)} bytes, not {len(whole)}: {err}"
+        assert "/head" in err, err
+
+    used = 144 + 32 * 2  # then zeros, and the checksum
+    cases = list(range(used)) + some(range(used, SLOT - 8), 7)
+    cases += range(SLOT - 8, SLOT)
+    # a reader looks again for 100 ms, since a writer may be at it: so, many at once
+    Lab("a.evlog", 80).each([slot * SLOT + at for slot in (0, 1) for at in cases], check)
+
+
+def check_last_half():
+    """-n with one damaged slot of head: the events, and 65, like without -n."""
+    build("a.evlog", 4)
+    lines = must(0, "evcat", "a.evlog").splitlines(keepends=True)
+
+    def check(log, case):
+        slot, n = case
+        write(log, "head", flipped(read(log, "head"), slot * SLOT + 20))
+        out, err = reads(log, 65, "-n", str(n))
+        assert out == b"".join(lines[-n:]), f"{len(out)} bytes: {err}"
+
+    Lab("a.evlog").each([(s, n) for s in (0, 1) for n in (2, 6, 100)], check)
+
+
+def check_flips_head_mended():
+    """Each field of each slot: the next append loses nothing and mends head."""
+    build("a.evlog", 4)
+    whole = must(0, "evcat", "a.evlog")
+    fields = [0, 8, 16, 32, 48, 56, 64, 72, 80, 88, 96, 104, 108, 112, 144, 176, 300]
+
+    def check(log, at):
+        write(log, "head", flipped(read(log, "head"), at))
+        ack = append(log, 7, 1)
+        assert ack[0]["from"] == ack[0]["to"] == 7, ack
+        out, _ = reads(log, 0)
+        assert out.startswith(whole) and numbers(out) == list(range(1, 8))
+        head_parse(read(log, "head"))
+
+    Lab("a.evlog").each([s * SLOT + f for s in (0, 1) for f in fields + [2040]], check)
+
+
+def last_two(log):
+    """Where the last two blocks begin and where they end."""
+    whole, layout = layout_of(log)
+    name, _, blocks = layout[-1]
+    return whole, name, blocks[-2:]
+
+
+def check_truncated():
+    """Cut at every byte of the last two blocks, with the head that attests them."""
+    build("a.evlog", 4)
+    whole, name, (x, y) = last_two("a.evlog")
+
+    def check(log, at):
+        os.truncate(os.path.join(log, name), at)
+        b = x if at < x["end"] else y
+        stops(log, name, b["offset"], at, b["before"])
+        err = refuses(log)
+        assert name in err and "damaged at byte" in err, err
+
+    Lab("a.evlog").each(range(x["offset"], y["end"], STEP), check)
+
+
+def check_torn():
+    """The same cuts, but head does not know the two blocks: they were not
+    acknowledged."""
+    heads = build("a.evlog", 4)
+    whole, name, (x, y) = last_two("a.evlog")
+    committed = x["before"]
+
+    def check(log, at):
+        path = os.path.join(log, name)
+        write(log, "head", heads[1])
+        tail = read(log, name)[x["offset"] : at]
+        os.truncate(path, at)
+        out, err = reads(log, 0)
+        assert (out, err) == (committed, ""), f"more or less than committed: {err}"
+        keep = y if at >= x["end"] else x  # whole commits are kept
+        good, end = (keep["before"], keep["offset"]) if at < y["end"] else (whole, at)
+        n = good.count(b"\n") + 1
+        status, out, err = run("evappend", "--ack", log, data=event(n))
+        assert status == 0, f"evappend: {status}: {err}"
+        assert json.loads(out)["from"] == n, f"{out}, not {n}"
+        aside = [f for f in os.listdir(log) if f.startswith("torn-")]
+        if end < at:
+            assert aside == [f"torn-{name[:16]}-{end}"], aside
+            assert read(log, aside[0]) == tail[end - x["offset"] :], "the torn bytes"
+            assert aside[0] in err and err.count("\n") == 1, err
+        else:
+            assert aside == [] and err == "", f"{aside} {err}"
+        out, _ = reads(log, 0)
+        assert out.startswith(good) and numbers(out) == list(range(1, n + 1))
+        head_parse(read(log, "head"))
+        segment_parse(read(log, name))
+
+    Lab("a.evlog").each([*range(x["offset"], y["end"], STEP), y["end"]], check)
+
+
+def check_torn_zeros():
+    """A tail of zeros, of noise, of half a commit: cut, and kept aside."""
+    heads = build("a.evlog", 3)
+    name = segments("a.evlog")[0]
+    whole = must(0, "evcat", "a.evlog")
+    bulk = b"".join(event(n, "x" * 1000) for n in range(5, 2505))
+    must(0, "evappend", "--atomic", "a.evlog", data=bulk)
+    big = read("a.evlog", name)
+    *_, a, b, c = segment_parse(big)[1]
+    assert [x["flags"] for x in (a, b, c)] == [0, 0, 1]
+    write("a.evlog", "head", heads[-1])
+    start = a["offset"]
+    tails = {
+        "zeros": bytes(3000),
+        "a few zeros": bytes(5),
+        "noise": b"".join(sha(b"%d" % i) for i in range(200)),
+        "two blocks of a commit without its last": big[start : b["end"]],
+        "one block and a half": big[start : b["end"] - 1],
+        "a hole of zeros before a good block": big[start : a["offset"] + 200]
+        + bytes(a["end"] - a["offset"] - 200)
+        + big[a["end"] :],
+    }
+
+    def check(log, case):
+        write(log, name, big[:start] + tails[case])
+        out, _ = reads(log, 0)
+        assert out == whole
+        status, out, err = run("evappend", "--ack", log, data=event(5))
+        assert status == 0, f"{status}: {err}"
+        assert json.loads(out)["from"] == 5, out
+        assert read(log, f"torn-{name[:16]}-{start}") == tails[case]
+        out, _ = reads(log, 0)
+        assert numbers(out) == [1, 2, 3, 4, 5]
+
+    Lab("a.evlog").each(tails, check)
+
+
+def check_torn_creation():
+    """A segment whose creation broke off at any byte: taken aside, nothing is lost."""
+    roll = ["--segment-size", "1"]
+    append("a.evlog", 1, 1, *roll)
+    files = snapshot("a.evlog")
+    append("a.evlog", 2, 1, *roll)
+    name = segments("a.evlog")[1]
+    p = read("a.evlog", name)
+    header = p[: segment_parse(p)[0]["size"]]
+    restore("a.evlog", files)  # as it was before its second segment
+
+    def check(log, n):
+        write(log, name, header[:n])
+        out, _ = reads(log, 0)
+        assert numbers(out) == [1]
+        append(log, 2, 1, *roll)
+        append(log, 3, 1, *roll)
+        out, _ = reads(log, 0)
+        assert numbers(out) == [1, 2, 3] and len(segments(log)) == 3
+
+    Lab("a.evlog").each(some(range(len(header) + 1), 3) + [len(header)], check)
+
+
+def check_attested():
+    """Head does not know the last three commits.  A flipped bit anywhere in the first of
+    them is damage, since a later header says that it was synced: no append, no cut."""
+    heads = build("a.evlog", 5)
+    whole, layout = layout_of("a.evlog")
+    name, _, blocks = layout[0]
+    x, y, z = blocks[2:]
+
+    def check(log, case):
+        at, end = case
+        write(log, "head", heads[1])
+        write(log, name, flipped(read(log, name), at)[:end])
+        refuses(log)
+
+    spots = range(x["offset"], x["end"], 3)
+    cases = [(at, z["end"]) for at in spots]  # all are there
+    cases += [(at, z["offset"]) for at in spots]  # the last one never came
+    cases += [(at, z["end"] - 1) for at in spots]  # the last one is torn
+    cases += [(at, y["end"] - 1) for at in spots[::5]]  # only a header attests
+    Lab("a.evlog").each(cases, check)
+
+
+# ---- Heads and segments that do not fit ----
+
+
+def sizes(log):
+    return {name: len(data) for name, data in snapshot(log).items()}
+
+
+def twins():
+    """Two logs of the very same sizes, so that only identities can tell them apart."""
+    options = ["--segment-size", "600"]
+    must(0, "evappend", "a.evlog")
+    must(0, "evappend", "b.evlog")
+    for n in range(1, 7):
+        append("a.evlog", n, 1, *options)
+        before = snapshot("b.evlog")
+        for attempt in range(200):
+            append("b.evlog", n, 1, *options)
+            if sizes("b.evlog") == sizes("a.evlog"):
+                break
+            restore("b.evlog", before)
+        assert sizes("b.evlog") == sizes("a.evlog"), "no commit of the same size"
+    assert len(segments("a.evlog")) == 3
+
+
+def check_head_missing():
+    """No head, an empty one, one of zeros: everything is printed, 65; the next append
+    makes it anew."""
+    build("a.evlog", 6, "--segment-size", "600")
+    whole = must(0, "evcat", "a.evlog")
+
+    def check(log, case):
+        if case is None:
+            os.unlink(os.path.join(log, "head"))
+        else:
+            write(log, "head", bytes(case))
+        out, err = reads(log, 65)
+        assert out == whole and "/head" in err, err
+        status, out, err = run("evappend", "--ack", log, data=event(10))
+        assert status == 0 and json.loads(out)["from"] == 10, f"{status} {out} {err}"
+        assert "head" in err, err
+        out, _ = reads(log, 0)
+        assert out.startswith(whole) and numbers(out) == list(range(1, 11))
+        head_parse(read(log, "head"))
+
+    Lab("a.evlog").each([None, 0, 100, 2048, 4096], check)
+
+
+def check_head_missing_torn():
+    """Head is lost and the last append is torn as well: all whole commits stay."""
+    build("a.evlog", 4)
+    whole, name, (_, y) = last_two("a.evlog")
+
+    def check(log, at):
+        os.unlink(os.path.join(log, "head"))
+        os.truncate(os.path.join(log, name), at)
+        out, err = reads(log, 65)
+        assert out == y["before"], err
+        n = out.count(b"\n") + 1
+        status, out, err = run("evappend", "--ack", log, data=event(n))
+        assert status == 0 and json.loads(out)["from"] == n, f"{status} {out} {err}"
+        out, _ = reads(log, 0)
+        assert numbers(out) == list(range(1, n + 1))
+
+    Lab("a.evlog").each(range(y["offset"], y["end"], 7), check)
+
+
+def check_head_missing_unattested():
+    """No head and nothing that attests anything: no append, and nothing is changed."""
+    build("a.evlog", 1)
+    name = segments("a.evlog")[0]
+    os.unlink("a.evlog/head")
+    p = read("a.evlog", name)
+    write("a.evlog", name, flipped(p, 136 + 100))
+    status, out, err = run("evappend", "a.evlog", data=event(2))
+    assert status == 65, f"{status}: {err}"
+    assert read("a.evlog", name) == flipped(p, 136 + 100)
+    assert segments("a.evlog") == [name], "a new segment"
+
+
+def check_head_stale():
+    """Every older head, put back: a prefix is read, and the next append finds all."""
+    heads = build("a.evlog", 8, "--segment-size", "900")
+    whole = must(0, "evcat", "a.evlog")
+    n = whole.count(b"\n") + 1
+    assert len(segments("a.evlog")) >= 3
+
+    def check(log, i):
+        write(log, "head", heads[i])
+        out, _ = reads(log, 0)
+        assert len(numbers(out)) == head_parse(heads[i])[0]["last_seq"]
+        assert whole.startswith(out)
+        status, out, err = run("evappend", "--ack", log, data=event(n))
+        assert status == 0 and json.loads(out)["from"] == n, f"{status} {out} {err}"
+        out, _ = reads(log, 0)
+        assert out.startswith(whole) and numbers(out) == list(range(1, n + 1))
+        assert not [f for f in os.listdir(log) if f.startswith("torn-")]
+
+    Lab("a.evlog").each(range(len(heads)), check)
+
+
+def check_head_stale_damaged():
+    """A stale head names the first segment, whose end is cut, though the second one's
+    header attests it whole: no append."""
+    heads = build("a.evlog", 8, "--segment-size", "900")
+    name, _, blocks = layout_of("a.evlog")[1][0]
+    i = next(i for i, h in enumerate(heads) if head_parse(h)[0]["last_seq"] >= 1)
+    last = blocks[-1]
+
+    def check(log, at):
+        write(log, "head", heads[i])
+        os.truncate(os.path.join(log, name), at)
+        refuses(log)
+
+    Lab("a.evlog").each(range(last["offset"], last["end"], 11), check)
+
+
+def check_head_foreign():
+    """The head of another log of the very same sizes."""
+    twins()
+    whole, files = must(0, "evcat", "a.evlog"), snapshot("a.evlog")
+    write("a.evlog", "head", read("b.evlog", "head"))
+    refuses("a.evlog")
+    out, err = reads("a.evlog", 65)
+    assert whole.startswith(out), "bytes that are not this log's"
+    write("a.evlog", "head", files["head"])
+    assert must(0, "evcat", "a.evlog") == whole
+
+
+def missing(mode):
+    """Each of four segments missing in turn."""
+    build("a.evlog", 8, "--segment-size", "600")
+    whole, layout = layout_of("a.evlog")
+    assert len(layout) == 4
+    files = snapshot("a.evlog")
+
+    def check(log, i):
+        name, _, blocks = layout[i]
+        os.unlink(os.path.join(log, name))
+        before = b"".join(b["lines"] for _, _, s in layout[:i] for b in s)
+        behind = b"".join(b["lines"] for _, _, s in layout[i + 1 :] for b in s)
+        if mode == "forwards":
+            out, err = reads(log, 65)
+            assert out == before, f"{len(out)} bytes, not {len(before)}: {err}"
+            assert log in err, err
+        elif mode == "salvaged":
+            out, err = reads(log, 65, "--salvage")
+            assert out == before + behind, f"{len(out)} bytes: {err}"
+        elif mode == "backwards":
+            out, err = reads(log, 65, "--reverse")
+            want = b"".join(reversed(behind.splitlines(keepends=True)))
+            assert out == want, f"{len(out)} bytes, not {len(want)}: {err}"
+        else:
+            status, out, err = run("evappend", "--ack", log, data=event(13))
+            if i == 3:
+                assert (status, out) == (65, b""), f"evappend: {status}: {err}"
+            assert status in (0, 65), f"evappend: {status}: {err}"
+            for other, _, _ in layout:
+                if other not in (name, layout[3][0]):
+                    assert read(log, other) == files[other], f"{other} was changed"
+
+    Lab("a.evlog").each(range(4), check)
+
+
+def check_segment_missing():
+    missing("forwards")
+
+
+def check_segment_missing_salvaged():
+    missing("salvaged")
+
+
+def check_segment_missing_backwards():
+    missing("backwards")
+
+
+def check_segment_missing_append():
+    missing("append")
+
+
+def check_segments_exchanged():
+    """Two segments of one log exchanged; and each one replaced by another log's of the
+    same name and size."""
+    twins()
+    whole, layout = layout_of("a.evlog")
+    names = [x[0] for x in layout]
+    other = snapshot("b.evlog")
+
+    def check(log, case):
+        i, j = case
+        if j is None:
+            write(log, names[i], other[names[i]])
+        else:
+            x, y = read(log, names[i]), read(log, names[j])
+            write(log, names[i], y)
+            write(log, names[j], x)
+        first = i if j is None else min(i, j)
+        want = b"".join(b["lines"] for _, _, s in layout[:first] for b in s)
+        out, err = reads(log, 65)
+        assert out == want, f"{len(out)} bytes, not {len(want)}: {err}"
+        out, err = reads(log, 65, "--reverse")
+        back = b"".join(reversed(whole.splitlines(keepends=True)))
+        assert back.startswith(out), "bytes that are not this log's"
+        if len(names) - 1 in case:
+            refuses(log)
+
+    last = range(len(names))
+    cases = [(i, None) for i in last] + [(i, j) for i in last for j in last if i < j]
+    Lab("a.evlog").each(cases, check)
+
+
+# ---- Slots and headers that are written here ----
+
+
+def slot_with(p, **fields):
+    """A slot with some fields changed, and its checksum right."""
+    at = {"boot_id": 32, "flags": 104, "committed": 64, "durable": 72, "generation": 8}
+    p = bytearray(p)
+    for name, value in fields.items():
+        v = value if isinstance(value, bytes) else None
+        v = v or struct.pack("<I" if name == "flags" else "<Q", value)
+        p[at[name] : at[name] + len(v)] = v
+    return sealed(bytes(p))
+
+
+def head_with(p, **fields):
+    return slot_with(p[:SLOT], **fields) + slot_with(p[SLOT:], **fields)
+
+
+def check_poisoned():
+    """A poisoned segment is never appended to: a new one says where it ended."""
+    poisoned(False)
+
+
+def check_poisoned_plain():
+    """zstdcat of such a log prints what was committed, and nothing else."""
+    poisoned(True)
+
+
+def poisoned(plainly):
+    build("a.evlog", 3)
+    name = segments("a.evlog")[0]
+    whole, good = must(0, "evcat", "a.evlog"), read("a.evlog", name)
+    head = read("a.evlog", "head")
+    append("a.evlog", 5, 1)  # written, and then its sync failed
+    tail = read("a.evlog", name)
+
+    tails = {"nothing": good, "a whole block": tail, "a torn block": tail[:-1]}
+
+    def check(log, case):
+        p = tails[case]
+        write(log, "head", head_with(head, flags=1))
+        write(log, name, p)
+        out, _ = reads(log, 0)
+        assert out == whole, "poison hides nothing that was committed"
+        status, out, err = run("evappend", "--ack", log, data=event(5))
+        assert status == 0 and json.loads(out)["from"] == 5, f"{status} {out} {err}"
+        assert segments(log) == [name, "0000000000000005.ndjson.zst"]
+        assert read(log, name)[: len(good)] == good, "the poisoned segment was changed"
+        assert len(read(log, name)) <= len(p), "the poisoned segment has grown"
+        h, _ = segment_parse(read(log, segments(log)[1]))
+        assert (h["previous"], h["previous_size"]) == (1, len(good))
+        append(log, 6, 1)
+        out, _ = reads(log, 0)
+        assert out.startswith(whole) and numbers(out) == list(range(1, 7))
+        assert len(segments(log)) == 2 and head_parse(read(log, "head"))[0]["flags"] == 0
+        if plainly:
+            paths = [os.path.join(log, s) for s in segments(log)]
+            assert must(0, "zstd", "-dcq", *paths) == out, "what was never acknowledged"
+
+    Lab("a.evlog").each(tails, check)
+
+
+def check_poisoned_empty():
+    """A poisoned segment without any event."""
+    must(0, "evappend", "a.evlog")
+    name = segments("a.evlog")[0]
+    old = os.stat(f"a.evlog/{name}").st_ino
+    write("a.evlog", "head", head_with(read("a.evlog", "head"), flags=1))
+    append("a.evlog", 1, 1)
+    assert os.stat(f"a.evlog/{name}").st_ino != old, "the poisoned file is still in use"
+    assert os.stat("a.evlog/torn-0000000000000001-0.1").st_ino == old, "it is kept"
+    append("a.evlog", 2, 1)
+    assert numbers(must(0, "evcat", "a.evlog")) == [1, 2]
+
+
+def check_rebooted():
+    """After a power cut: head may be older than what was acknowledged."""
+    rebooted(["whole", "torn"])
+
+
+def check_rebooted_damaged():
+    """The same, and a block behind head is damaged: no append."""
+    rebooted(["bad at the end", "offset", "frame"], "append")
+
+
+def check_rebooted_damaged_read():
+    """And no quiet end for a reader either."""
+    rebooted(["bad at the end", "offset", "frame"], "read")
+
+
+def rebooted(cases, mode=None):
+    heads = build("a.evlog", 5)
+    whole, layout = layout_of("a.evlog")
+    name, _, blocks = layout[0]
+    n = whole.count(b"\n") + 1
+    old = head_with(heads[1], boot_id=b"another boot id!")
+    y, z = blocks[-2:]
+    p = read("a.evlog", name)
+
+    def check(log, case):
+        write(log, "head", old)
+        if case == "whole":
+            out, _ = reads(log, 0)
+            assert out == whole, "readers count whole commits that head did not learn of"
+            append(log, n, 1)
+            out, _ = reads(log, 0)
+            assert numbers(out) == list(range(1, n + 1))
+        elif case == "torn":
+            write(log, name, p[:-5])
+            out, _ = reads(log, 0)
+            assert out == z["before"]
+            status, _, err = run("evappend", log, data=event(z["first_seq"]))
+            assert status == 0, f"{status}: {err}"
+            assert "power cut" in err and "acknowledged commit" in err, err
+            out, _ = reads(log, 0)
+            assert numbers(out) == list(range(1, z["first_seq"] + 1))
+        else:
+            # bad, full in length, no zeroed sector; or attested by a later header
+            at = z["frame"] + 30 if case == "bad at the end" else blocks[2][case]
+            write(log, name, flipped(p, at))
+            hit = next(b for b in blocks if at < b["end"])
+            if mode == "append":
+                refuses(log)
+            else:
+                stops(log, name, hit["offset"], hit["end"], hit["before"])
+
+    Lab("a.evlog").each(cases, check)
+
+
+def check_rebooted_segments_read():
+    """After a power cut head names an older segment, and one behind it is damaged or
+    missing: never a quiet end."""
+    rebooted_segments("read")
+
+
+def check_rebooted_segments_append():
+    """The same: no append, which would give seqs out twice."""
+    rebooted_segments("append")
+
+
+def rebooted_segments(mode):
+    heads = build("a.evlog", 8, "--segment-size", "600")
+    whole, layout = layout_of("a.evlog")
+    old = head_with(heads[0], boot_id=b"another boot id!")
+    write("a.evlog", "head", old)
+    assert must(0, "evcat", "a.evlog") == whole
+
+    def check(log, case):
+        i, at = case
+        name, h, blocks = layout[i]
+        p = read(log, name)
+        if at == "missing":
+            os.unlink(os.path.join(log, name))
+            want = blocks[0]["before"]
+        elif at == "header":
+            write(log, name, flipped(p, 60))
+            want = blocks[0]["before"]
+        elif at == "cut":
+            write(log, name, p[:-1])
+            want = blocks[-1]["before"]
+        else:
+            write(log, name, flipped(p, blocks[-1]["offset"] + 60))
+            want = blocks[-1]["before"]
+        if mode == "append":
+            refuses(log)
+            return
+        out, err = reads(log, 65)
+        assert out == want, f"{len(out)} bytes, not {len(want)}: {err}"
+
+    kinds = ["missing", "header", "cut", "block"]
+    Lab("a.evlog").each([(i, k) for i in (1, 2) for k in kinds] + [(0, "cut")], check)
+
+
+def block_with(p, b, size=None, **fields):
+    """Segment bytes with the header of block b changed, and its checksum right."""
+    at = {"version": 16, "flags": 20, "count": 64, "raw_size": 68, "packed_size": 72}
+    at.update({"first_seq": 56, "segment": 40})
+    h = bytearray(p[b["offset"] : b["frame"]])
+    for name, value in fields.items():
+        kind = "<Q" if name in ("first_seq", "segment") else "<I"
+        struct.pack_into(kind, h, at[name], value)
+    return p[: b["offset"]] + sealed(bytes(h)) + p[b["frame"] :]
+
+
+def check_refused():
+    """Unknown flags and versions, and sizes that lie, under a checksum that is right."""
+    build("a.evlog", 4)
+    _, [(name, h, blocks)] = layout_of("a.evlog")
+    b = blocks[2]
+    p = read("a.evlog", name)
+    cases = {
+        "flag": {"flags": 1 | 4},
+        "last flag": {"flags": 1 | 1 << 31},
+        "version": {"version": 2},
+        "no event": {"count": 0},
+        "too many": {"count": 2**32 - 1},
+        "raw size": {"raw_size": b["raw_size"] + 1},
+        "raw size of 1 GiB": {"raw_size": 1 << 30},
+        "raw size of 4 GiB": {"raw_size": 2**32 - 1},
+        "packed size": {"packed_size": b["packed_size"] - 1},
+        "packed size over the end": {"packed_size": 2**32 - 1},
+        "seq": {"first_seq": b["first_seq"] + 1},
+        "seq again": {"first_seq": b["first_seq"] - 1},
+        "segment": {"segment": 2},
+    }
+
+    def check(log, case):
+        write(log, name, block_with(p, b, **cases[case]))
+        if "flag" in case or case == "version":
+            out, err = reads(log, 65)
+            assert out == b["before"], f"{len(out)} bytes, not {len(b['before'])}: {err}"
+            assert name in err and "newer evlog" in err, err
+        else:
+            stops(log, name, b["offset"], b["end"], b["before"])
+        reads(log, 65, "--salvage")
+
+    Lab("a.evlog").each(cases, check)
+    bad = bytearray(p[: h["size"]])
+    for at, value in ((16, 2), (20, 2), (20, 1)):
+        q = bytearray(bad)
+        struct.pack_into("<I", q, at, value)
+        write("a.evlog", name, sealed(bytes(q)) + p[h["size"] :])
+        assert reads("a.evlog", 65)[0] == b""
+        assert run("evappend", "a.evlog", data=event(9))[0] == 65
+    write("a.evlog", name, p)
+    write("a.evlog", "head", head_with(read("a.evlog", "head"), flags=4))
+    assert reads("a.evlog", 65), "an unknown flag in head"
+
+
+def check_extension():
+    """An extension of unknown type in a block header is skipped."""
+    append("a.evlog", 1, 2)
+    name = segments("a.evlog")[0]
+    p = read("a.evlog", name)
+    b = segment_parse(p)[1][0]
+    whole = must(0, "evcat", "a.evlog")
+    h = bytearray(p[b["offset"] : b["frame"] - 8])
+    more = struct.pack("<HHI", 999, 0, 5) + b"hello"
+    struct.pack_into("<I", h, 4, len(h) + len(more))
+    h = sealed(bytes(h) + more + bytes(8))
+    q = p[: b["offset"]] + h + p[b["frame"] :]
+    write("a.evlog", name, q)
+    head = read("a.evlog", "head")
+    write("a.evlog", "head", head_with(head, committed=len(q), durable=len(q)))
+    assert reads("a.evlog", 0)[0] == whole
+    append("a.evlog", 3, 1)
+    assert numbers(reads("a.evlog", 0)[0]) == [1, 2, 3]
+    must(0, "zstd", "-tq", f"a.evlog/{name}")
+
+
+# ---- Promises that only system calls show ----
+
+
+def check_order():
+    """--ack and head come after the sync of what was written, commit by commit."""
+    append("a.evlog", 1, 1)
+    names = []
+    for i in range(4):
+        names.append(f"in{i}")
+        write(".", names[-1], event(2 + i))
+    for options in ([], ["--strict"]):
+        calls = "pwrite64,fdatasync,fsync,write"
+        trace = [*UNLEAKY, "strace", "-qq", "-y", "-A", "-o", "calls", "-e", f"trace={calls}"]
+        write(".", "calls", b"")
+        out = b"".join(
+            must(0, *trace, "evappend", "--ack", *options, "a.evlog", name) for name in names
+        )
+        assert out.count(b"\n") == 4
+        seen = []
+        for x in read(".", "calls").decode().splitlines():
+            m = re.match(r"(\w+)\(\d+<([^>]*)>", x)
+            what = "segment" if m[2].endswith(".zst") else os.path.basename(m[2])
+            sync = m[1] in ("fdatasync", "fsync")
+            seen.append(("sync " if sync else "") + (what if what in ("segment", "head") else "out"))
+        commit = ["segment", "sync segment", "head"]
+        commit += ["sync head", "out"] if options else ["out"]
+        assert seen == commit * 4, seen
+
+
+def check_full():
+    """A file that must not grow so large: 74, nothing of the commit stays, and when
+    there is room again the log goes on."""
+    import resource
+
+    build("a.evlog", 3)
+    whole = must(0, "evcat", "a.evlog")
+    name = segments("a.evlog")[0]
+    size = len(read("a.evlog", name))
+    text = "".join(sha(b"%d" % i).hex() for i in range(40000))
+    data = b"".join(event(5 + i, text[i * 50000 : i * 50000 + 400000]) for i in range(40))
+
+    def check(log, room):
+        before = snapshot(log)
+        limit = max(size, 2 * SLOT) + room
+        p = subprocess.run(
+            ["evappend", "--ack", "--atomic", log],
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        )
+        assert (p.returncode, p.stdout) == (74, b""), f"{p.returncode}: {p.stderr}"
+        assert snapshot(log) == before, "something of the commit stayed"
+        append(log, 5, 1)
+        out, _ = reads(log, 0)
+        assert out.startswith(whole) and numbers(out) == [1, 2, 3, 4, 5]
+
+    Lab("a.evlog", 1).each([0, 100, 168, 300, 100000, 1000000], check)
+
+
+# ---- Many at once ----
+
+
+def check_crowd():
+    """Eight evappends at once, one by one and in streams, one log."""
+    writers, singles, stream = 8, 12, 200
+    acks, lock, failures = [], threading.Lock(), []
+
+    def one(w, options, events):
+        data = b"".join(
+            b'{"type":"T","subject":"w%d","data":{"n":%d}}\n' % (w, n) for n in events
+        )
+        status, out, err = run("evappend", "--ack", *options, "a.evlog", data=data)
+        with lock:
+            acks.extend(json.loads(x) for x in out.splitlines())
+            if status or err:
+                failures.append((status, err))
+
+    def streamed(w, options, events):
+        argv = ["evappend", "--ack", *options, "a.evlog"]
+        p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for n in events:
+            p.stdin.write(b'{"type":"T","subject":"w%d","data":{"n":%d}}\n' % (w, n))
+            if n % 5 == 0:
+                p.stdin.flush()
+        p.stdin.close()
+        out = p.stdout.read()
+        with lock:
+            acks.extend(json.loads(x) for x in out.splitlines())
+            if p.wait():
+                failures.append(p.returncode)
+
+    def writer(w):
+        options = ["--segment-size", "5000"]
+        for n in range(singles):
+            one(w, options, [n])
+        streamed(w, options, range(singles, singles + stream))
+        one(w, options + ["--atomic"], range(singles + stream, singles + stream + 50))
+
+    threads = [threading.Thread(target=writer, args=(w,)) for w in range(writers)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failures, failures
+    total = writers * (singles + stream + 50)
+    lines = must(0, "evcat", "a.evlog").splitlines()
+    events = [json.loads(x) for x in lines]
+    assert [int(e["seq"]) for e in events] == list(range(1, total + 1))
+    times = [e["logtime"] for e in events]
+    assert times == sorted(times), "logtime goes backwards"
+    for w in range(writers):
+        mine = [e["data"]["n"] for e in events if e["subject"] == f"w{w}"]
+        assert mine == list(range(singles + stream + 50)), f"writer {w}"
+    acks.sort(key=lambda a: a["from"])
+    at = 0
+    for a in acks:
+        assert a["from"] == at + 1 and a["to"] >= a["from"], f"{a} behind {at}"
+        at = a["to"]
+    assert at == total, "the acknowledged ranges cover the log"
+    for a in acks[:: max(1, len(acks) // 12)] + acks[-1:]:
+        assert a["root"] == root(lines[: a["to"]]).hex(), f"root at {a['to']}"
+    leftovers = [f for f in os.listdir(".") if f.startswith("a.evlog.")]
+    assert not leftovers, f"left behind by the creation: {leftovers}"
+
+
+if __name__ == "__main__":
+    try:
+        globals()["check_" + sys.argv[1]]()
+    except AssertionError as e:
+        import traceback
+
+        traceback.print_exc(limit=-2)
+        sys.exit(1)

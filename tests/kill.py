@@ -1,0 +1,423 @@
+"""kill.py - evappend is killed, and the log must not have noticed.
+
+Drivers for kill.bats, run in an empty directory with the tools in PATH.  The verdict
+is the exit status; an assertion says what was broken.  EVLOG_SEED repeats a run.
+"""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from format import UNLEAKY, cat, head_parse, must, read, root, run, segment_parse, segments
+
+SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
+KILLS = int(os.environ.get("EVLOG_KILLS", "204"))
+
+
+def line(source, n, pad):
+    return b'{"type":"T","id":"%d","source":"/%s","data":{"n":%d,"pad":"%s"}}\n' % (
+        n,
+        source.encode(),
+        n,
+        b"x" * pad,
+    )
+
+
+def events_of(log):
+    """What is committed, as a reader sees it now: seqs without gaps, status 0."""
+    status, out, err = cat(log)
+    assert (status, err) == (0, ""), f"evcat: status {status}: {err}"
+    lines = out.splitlines()
+    events = [json.loads(x) for x in lines]
+    seqs = [int(e["seq"]) for e in events]
+    assert seqs == list(range(1, len(seqs) + 1)), "seqs have gaps, or come twice"
+    return lines, [(e["source"], e["data"]["n"]) for e in events]
+
+
+def whole(log):
+    """A log at rest: every byte of every file accounted for, and zstdcat agrees."""
+    names = segments(log)
+    paths = [os.path.join(log, n) for n in names]
+    plain = must(0, "zstd", "-dcq", *paths)
+    must(0, "zstd", "-tq", *paths)
+    assert plain == must(0, "evcat", log), "zstdcat and evcat differ"
+    for n in names:
+        segment_parse(read(log, n))
+    head = head_parse(read(log, "head"))[0]
+    assert head["flags"] == 0
+    assert head["last_seq"] == plain.count(b"\n")
+    assert head["committed"] == len(read(log, names[-1]))
+    return head
+
+
+# ---- kill -9 at any time ----
+
+
+class Victim:
+    """An evappend --ack with a writer at its stdin."""
+
+    def __init__(self, rng, log, name, options, count, pad, chunk, pause):
+        self.name, self.count, self.acks = name, count, []
+        argv = ["evappend", "--ack", *options, log]
+        self.p = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.feeder = threading.Thread(target=self.feed, args=(rng, pad, chunk, pause))
+        self.feeder.start()
+
+    def feed(self, rng, pad, chunk, pause):
+        n = 0
+        try:
+            while n < self.count:
+                more = min(self.count - n, rng.randint(1, chunk))
+                data = b"".join(line(self.name, n + i, pad) for i in range(more))
+                self.p.stdin.write(data)
+                self.p.stdin.flush()
+                n += more
+                if pause:
+                    time.sleep(rng.random() * pause)
+        except BrokenPipeError:
+            pass
+        try:
+            self.p.stdin.close()
+        except BrokenPipeError:
+            pass
+
+    def end(self):
+        out, err = self.p.stdout.read(), self.p.stderr.read().decode()
+        status = self.p.wait()
+        self.feeder.join()
+        # a line of --ack is one write, so what came is whole
+        self.acks = [json.loads(x) for x in out.splitlines()]
+        assert status in (0, -signal.SIGKILL), f"status {status}: {err}"
+        return status
+
+
+def rounds_check(log, victim, before, atomic):
+    """The log after the kill: what was there, then this victim's first k events."""
+    lines, events = events_of(log)
+    assert lines[: len(before)] == before, "what was there before has changed"
+    mine = events[len(before) :]
+    want = [(f"/{victim.name}", n) for n in range(len(mine))]
+    assert mine == want, f"not the first {len(mine)} events in order"
+    acked = len(before)
+    for a in victim.acks:
+        assert a["from"] == acked + 1 and a["to"] >= a["from"], f"{a} behind {acked}"
+        acked = a["to"]
+    assert len(lines) >= acked, f"acknowledged up to {acked}, there are {len(lines)}"
+    if victim.acks and acked < 1000:
+        a = random.choice(victim.acks)
+        assert a["root"] == root(lines[: a["to"]]).hex(), f"root of {a}"
+    if atomic:
+        assert len(mine) in (0, victim.count), f"{len(mine)} of one commit"
+    return lines
+
+
+def commits_check(log, before, after):
+    """Events that no ack told of came by whole commits."""
+    ends, seq = set(), 0
+    for name in segments(log):
+        for b in segment_parse(read(log, name))[1]:
+            seq = b["first_seq"] + b["count"] - 1
+            if b["flags"] & 1:
+                ends.add(seq)
+    assert after == 0 or after in ends, f"the end {after} is no end of a commit"
+
+
+def check_random():
+    rng = random.Random(SEED)
+    killed = settled = kept = rolled = i = 0
+    log = None
+    while killed < KILLS and i < 2 * KILLS:
+        i += 1
+        if i % 6 == 1:  # a new log now and then: its creation is killed too
+            log = f"log{i}.evlog"
+        atomic = dedup = False
+        options, pad, chunk, count, pause = [], 20, 4, 400, 0.003
+        kind = i % 6
+        if kind == 1:
+            options, pad = ["--segment-size", "3000"], 200
+        elif kind == 2:
+            options, atomic, count, pad, pause = ["--atomic"], True, 40, 200000, 0
+        elif kind == 3:
+            options, dedup = ["--dedup", "--segment-size", "8000"], True
+        elif kind == 4:
+            options, chunk, count, pad, pause = [], 100, 800, 9000, 0
+        elif kind == 5:
+            options = ["--strict"] if i % 12 == 5 else ["--no-sync", "--linger", "2"]
+        before = events_of(log)[0] if os.path.exists(log) else []
+        v = Victim(rng, log, f"v{i}", options, count, pad, chunk, pause)
+        time.sleep(rng.random() * 0.06)
+        v.p.kill()
+        where = f"round {i} (kind {kind}, EVLOG_SEED={SEED})"
+        try:
+            killed += v.end() != 0
+            if not os.path.exists(log):
+                assert not v.acks, "acknowledged, and there is no log"
+                continue
+            lines = rounds_check(log, v, before, atomic)
+            # the next append works, and takes nothing away
+            status, out, err = run(
+                "evappend", "--ack", log, data=line(f"n{i}", 0, 1)
+            )
+            assert status == 0, f"the next append: status {status}: {err}"
+            settled += "cut off" in err
+            ack = json.loads(out)
+            after, events = events_of(log)
+            assert ack["from"] == ack["to"] == len(after) == len(events)
+            assert events[-1] == (f"/n{i}", 0)
+            mine = events[len(before) : -1]
+            kept += len(mine) > sum(a["to"] + 1 - a["from"] for a in v.acks)
+            assert mine == [(f"/v{i}", n) for n in range(len(mine))]
+            assert after[: len(lines)] == lines, "the next append took something away"
+            if atomic:
+                assert len(mine) in (0, v.count), f"{len(mine)} of one commit"
+            if len(after) < 1000:
+                assert ack["root"] == root(after).hex()
+            commits_check(log, len(before), len(after) - 1)
+            assert whole(log)["root"].hex() == ack["root"]
+            if dedup:
+                # send it all again, as one does who had no answer: each is there once
+                again = b"".join(line(f"v{i}", n, pad) for n in range(v.count))
+                must(0, "evappend", *options, log, data=again)
+                _, events = events_of(log)
+                mine = [e for e in events if e[0] == f"/v{i}"]
+                assert mine == [(f"/v{i}", n) for n in range(v.count)], "once each"
+            rolled = max(rolled, len(segments(log)))
+        except AssertionError as e:
+            raise AssertionError(f"{where}: {e}") from e
+    print(f"{killed} of {i} killed; {settled} torn tails cut, {kept} commits kept that")
+    print(f"were not acknowledged; up to {rolled} segments")
+    assert killed >= KILLS, f"only {killed} were killed"
+    assert rolled > 2, "no segment was rolled"
+    assert settled + kept > 0, "no kill came at an interesting moment"
+
+
+def check_crowd():
+    """One of three is killed; the others neither wait for it nor lose anything."""
+    rng = random.Random(SEED)
+    for i in range(20):
+        log = f"log{i}.evlog"
+        options = ["--segment-size", "6000", "--wait", "20"]
+        vs = [Victim(rng, log, f"v{j}", options, 120, 50, 4, 0.001) for j in range(3)]
+        time.sleep(rng.random() * 0.08)
+        vs[0].p.kill()
+        ended = [v.end() for v in vs]
+        assert ended[1:] == [0, 0], f"round {i}, EVLOG_SEED={SEED}: {ended}"
+        lines, events = events_of(log)
+        for v in vs:
+            mine = [e for e in events if e[0] == f"/{v.name}"]
+            assert mine == [(f"/{v.name}", n) for n in range(len(mine))]
+            if v is not vs[0]:
+                assert len(mine) == v.count
+            for a in v.acks:
+                for e in events[a["from"] - 1 : a["to"]]:
+                    assert e[0] == f"/{v.name}", f"{a} has an event of {e[0]}"
+        must(0, "evappend", log, data=line("z", 0, 1))
+        whole(log)
+
+
+# ---- At every system call ----
+
+CALLS = {
+    "pwrite64": "pwrite64",
+    "fdatasync": "fdatasync",
+    "fsync": "fsync",
+    "openat": "openat",
+    "ftruncate": "ftruncate",
+    "rename": "rename,renameat,renameat2",
+    "link": "link,linkat,unlink,unlinkat",
+    "mkdir": "mkdir,mkdirat,fchmod,close",
+    "lock": "fcntl",
+}
+
+
+def inject(call, n, what, argv, data=b""):
+    """Runs argv under strace; returns its status (negative: a signal), out, err."""
+    trace = [
+        *UNLEAKY,
+        "strace",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        f"trace={CALLS[call]}",
+        "-e",
+        f"inject={CALLS[call]}:{what}:when={n}",
+    ]
+    return run(*trace, *argv, data=data)
+
+
+def workload_new(log):
+    """A new log, five commits, three segments."""
+    return [], ["evappend", "--ack", "--segment-size", "500", log] + [
+        f"in{i}" for i in range(5)
+    ]
+
+
+def workload_old(log):
+    """A log whose last append is torn, then three more commits."""
+    must(0, "evappend", "--segment-size", "500", log, "old0")
+    must(0, "evappend", "--segment-size", "500", log, "old1")
+    sure = must(0, "evcat", log).splitlines()
+    head = read(log, "head")
+    must(0, "evappend", log, "old2")
+    name = os.path.join(log, segments(log)[-1])
+    os.truncate(name, os.path.getsize(name) - 7)
+    with open(os.path.join(log, "head"), "wb") as f:
+        f.write(head)
+    return sure, ["evappend", "--ack", "--segment-size", "500", log, "in0", "in1", "in2"]
+
+
+def workload_strict(log):
+    must(0, "evappend", log, "old0")
+    sure = must(0, "evcat", log).splitlines()
+    return sure, ["evappend", "--ack", "--strict", log, "in0", "in1"]
+
+
+def workload_lost(log):
+    """Head is gone."""
+    must(0, "evappend", log, "old0", "old1")
+    sure = must(0, "evcat", log).splitlines()
+    os.unlink(os.path.join(log, "head"))
+    return sure, ["evappend", "--ack", log, "in0", "in1"]
+
+
+def workload_atomic(log):
+    """One commit of several blocks."""
+    must(0, "evappend", log, "old0")
+    sure = must(0, "evcat", log).splitlines()
+    return sure, ["evappend", "--ack", "--atomic", log, "big"]
+
+
+WORKLOADS = {
+    "atomic": workload_atomic,
+    "new": workload_new,
+    "old": workload_old,
+    "strict": workload_strict,
+    "lost": workload_lost,
+}
+
+
+def inputs():
+    for i in range(5):
+        with open(f"in{i}", "wb") as f:
+            f.write(line("in", i * 2, 5) + line("in", i * 2 + 1, 5))
+    with open("big", "wb") as f:
+        for n in range(4):
+            f.write(line("in", n, 700000))
+    for i in range(3):
+        with open(f"old{i}", "wb") as f:
+            f.write(line("old", i, 200))
+
+
+def survived(log, sure, out):
+    """After the fault: what was there and what was acknowledged is there, the rest by
+    whole commits of two; and the next append works."""
+    acks = [json.loads(x) for x in out.splitlines()]
+    acked = max([len(sure)] + [a["to"] for a in acks])
+    if not os.path.exists(log):
+        assert acked == 0, "acknowledged, and there is no log"
+        must(0, "evappend", log, data=line("next", 0, 1))
+        return
+    if os.path.exists(os.path.join(log, "head")) and len(read(log, "head")) == 4096:
+        status, out, err = cat(log)
+        half = "/head: " in err  # one or both slots are not there yet
+        assert status == 0 or status == 65 and half, f"evcat: {status}: {err}"
+    else:
+        status, out, err = cat(log)
+        assert status == 65, f"evcat without head: {status}: {err}"
+    lines = out.splitlines()
+    assert lines[: len(sure)] == sure, "what was there before has changed"
+    assert len(lines) >= acked, f"{acked} acknowledged, {len(lines)} there"
+    status, out, err = run("evappend", "--ack", log, data=line("next", 0, 1))
+    assert status == 0, f"the next append: status {status}: {err}"
+    after, events = events_of(log)
+    assert after[: len(lines)] == lines, "the next append took something away"
+    assert events[-1] == ("/next", 0)
+    mine = events[len(sure) : -1]
+    if mine and mine[0][0] == "/old":  # the torn append may have been kept whole
+        mine = mine[1:]
+    assert mine == [("/in", n) for n in range(len(mine))] and len(mine) % 2 == 0, mine
+    if log == "atomic.evlog":
+        assert len(mine) in (0, 4), f"{len(mine)} of one commit"
+    assert json.loads(out)["root"] == root(after).hex()
+    whole(log)
+
+
+def faults(what, wanted, calls, workloads):
+    """Each call of each kind in each workload, until one ends without having met it."""
+    inputs()
+    tried = 0
+    bad = []
+    for work in workloads:
+        for call in calls:
+            for n in range(1, 400):
+                log = f"{work}.evlog"
+                shutil.rmtree(log, ignore_errors=True)
+                sure, argv = WORKLOADS[work](log)
+                status, out, err = inject(call, n, what, argv)
+                if what.startswith("error") and status not in (0, *wanted):
+                    bad.append(f"{work}: {call} {n}: status {status}: {err}")
+                elif what.startswith("signal") and status not in (0, *wanted):
+                    bad.append(f"{work}: {call} {n}: status {status}: {err}")
+                try:
+                    survived(log, sure, out)
+                except (AssertionError, ValueError, OSError) as e:
+                    bad.append(f"{work}: {call} {n} (status {status}): {e} [{err}]")
+                for name in os.listdir("."):
+                    if re.match(r".*\.evlog\.new-", name):
+                        shutil.rmtree(name)
+                if status == 0 and what.startswith("signal"):
+                    break
+                if status == 0 and not met(call, n, argv, work):
+                    break
+                tried += 1
+    print(f"{tried} faults")
+    assert not bad, "\n".join([f"{len(bad)} of {tried} faults:"] + bad[:12])
+    return tried
+
+
+COUNTS = {}
+
+
+def met(call, n, argv, work):
+    """Whether the workload makes this call so often: then it went on in spite of it."""
+    if (work, call) not in COUNTS:
+        log = f"{work}.evlog"
+        shutil.rmtree(log, ignore_errors=True)
+        _, argv = WORKLOADS[work](log)
+        trace = [*UNLEAKY, "strace", "-qq", "-o", "calls", "-e", f"trace={CALLS[call]}"]
+        run(*trace, *argv)
+        with open("calls") as f:
+            COUNTS[work, call] = sum(1 for x in f if "(" in x)
+    return n <= COUNTS[work, call]
+
+
+def check_calls():
+    tried = faults("signal=KILL", (-9, 137), list(CALLS), list(WORKLOADS))
+    assert tried > 100, f"only {tried} faults"
+
+
+def check_errors():
+    """EIO from every sync; ENOSPC from every write, truncation, link and creation."""
+    a = faults("error=EIO", (74,), ["fdatasync", "fsync"], list(WORKLOADS))
+    b = faults("error=ENOSPC", (73, 74), ["pwrite64", "ftruncate"], list(WORKLOADS))
+    assert a > 15 and b > 15, f"only {a} and {b} faults"
+
+
+if __name__ == "__main__":
+    try:
+        globals()["check_" + sys.argv[1]]()
+    except AssertionError:
+        import traceback
+
+        traceback.print_exc(limit=-2)
+        sys.exit(1)
