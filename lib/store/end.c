@@ -102,8 +102,9 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 		if (res && res != EVLOG_EDAMAGED)
 			return res;
 		error_set(verdict, EVLOG_EDAMAGED,
-		    "%s/head: lost or damaged; all whole commits were read, and the next "
-		    "append makes it anew",
+		    "%s/head: lost or damaged; every whole commit counts, and the next "
+		    "append "
+		    "makes it anew",
 		    l->path);
 		return end_extend(l, c, e, true, verdict, err);
 	}
@@ -111,8 +112,8 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 	memcpy(l->log_id, h->log_id, LOG_ID_SIZE);
 	if (l->state == HEAD_HALF)
 		error_set(verdict, EVLOG_EDAMAGED,
-		    "%s/head: one of its two records is damaged; all whole commits "
-		    "were read, and the next append mends it",
+		    "%s/head: one of its two records is damaged; every whole commit "
+		    "counts, and the next append mends it",
 		    l->path);
 	if (l->state == HEAD_WHOLE && memcmp(h->boot_id, boot_id, 16) == 0)
 		return 0;
