@@ -330,6 +330,24 @@ uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t
 	return v;
 }
 
+uint64_t cli_size(const char *option, const char *text, uint64_t max)
+{
+	static const char units[] = "KMG";
+	char *end;
+
+	errno = 0;
+	unsigned long long v = strtoull(text, &end, 10);
+	bool good = isdigit((unsigned char)*text) && !errno;
+	const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	const char *rest = unit ? end + 1 : end;
+	good = good && (!*rest || (unit && (!strcmp(rest, "B") || !strcmp(rest, "iB"))));
+	if (!good || v == 0 || v > max >> shift)
+		cli_usage("--%s %s: not a size such as 65536, 64K or 1M, up to %" PRIu64,
+		    option, text, max);
+	return v << shift;
+}
+
 double cli_real(const char *option, const char *text)
 {
 	char *end;
@@ -418,12 +436,12 @@ void cli_progress(const evlog_stream *s, uint64_t events)
 	cli.shown = now;
 	if (s)
 		evlog_stream_progress(s, &done, &total);
-	double rate = (double)events / ((double)(now - cli.started) / 1e6);
+	fputs("\r\033[K", stderr);
 	if (total)
-		fprintf(stderr, "\r\033[K%3.0f%%  %.0f events/s",
-		    100.0 * (double)done / (double)total, rate);
-	else
-		fprintf(stderr, "\r\033[K%" PRIu64 " events, %.0f/s", events, rate);
+		fprintf(stderr, "%3.0f%%", 100.0 * (double)done / (double)total);
+	if (events)
+		fprintf(stderr, "  %" PRIu64 " events, %.0f/s", events,
+		    (double)events / ((double)(now - cli.started) / 1e6));
 	fflush(stderr);
 }
 

@@ -120,6 +120,8 @@ void cli_select_check(const struct evlog_selection *sel);
 void cli_select_free(struct evlog_selection *sel);
 
 uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max);
+/* Bytes, with K, M or G behind them as multiples of 1024 (KiB or KB as well). */
+uint64_t cli_size(const char *option, const char *text, uint64_t max);
 double cli_real(const char *option, const char *text);
 
 /* Messages to stderr, with the tool's name, control characters escaped. */
@@ -144,6 +146,8 @@ void cli_flush(void);
 /* Flushes and closes stdout, and returns the status to end with. */
 int cli_end(int status);
 
+/* A line on stderr, now and then: how much of the logs has been read (s may be NULL), and
+ * how many events were dealt with (0: not counted). */
 void cli_progress(const evlog_stream *s, uint64_t events);
 void cli_progress_clear(void);
 

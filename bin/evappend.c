@@ -68,6 +68,7 @@ static const struct cli_option options[] = {
 	"when a new segment begins (default: 64 MiB)"},
     {'z', "level", "N", "zstd level (default: 3)"},
     {0, NULL, NULL, "General"},
+    CLI_PROGRESSING,
     CLI_COMMON,
     {0},
 };
@@ -309,7 +310,7 @@ static void option_take(struct append *a, int id, char *arg)
 	case CLI_SOURCE: o->source = arg; break;
 	case SUBJECT: o->subject = arg; break;
 	case TEXT: o->text = true; break;
-	case MAX_LINE: a->max_line = cli_number("max-line", arg, 1, 1u << 29); break;
+	case MAX_LINE: a->max_line = cli_size("max-line", arg, 1u << 29); break;
 	case REJECT: a->reject_path = arg; break;
 	case ATOMIC: o->atomic = true; break;
 	case ACK: a->ack = true; break;
@@ -329,7 +330,7 @@ static void option_take(struct append *a, int id, char *arg)
 	case NO_CREATE: o->no_create = true; break;
 	case FORCE: o->force = true; break;
 	case SEGMENT_SIZE:
-		o->segment_size = cli_number("segment-size", arg, 1, UINT64_C(1) << 40);
+		o->segment_size = cli_size("segment-size", arg, UINT64_C(1) << 40);
 		break;
 	case 'z': o->level = (int)cli_number("level", arg, 1, 22); break;
 	}

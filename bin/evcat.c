@@ -41,7 +41,6 @@ struct cat {
 	evlog_packer *packer;
 	char *text;
 	size_t cap;
-	uint64_t events;
 };
 
 static enum form form_of(const char *name)
@@ -161,7 +160,6 @@ static void print(struct cat *c, struct evlog_lines *lines)
 
 	if (c->form == NDJSON) {
 		cli_out_safe(lines->p, lines->len, "\n");
-		c->events++;
 		return;
 	}
 	if (c->form == ZST) {
@@ -170,7 +168,6 @@ static void print(struct cat *c, struct evlog_lines *lines)
 		return;
 	}
 	while (evlog_lines_take(lines, &e)) {
-		c->events++;
 		if (c->form == READABLE)
 			print_readable(c, &e);
 		else if (c->form == DATA)
@@ -190,7 +187,7 @@ static int cat(struct cat *c, evlog_stream *s)
 		if (r == 0) {
 			print(c, &lines);
 			if (!cli.out_tty)
-				cli_progress(s, c->events);
+				cli_progress(s, 0);
 			continue;
 		}
 		cli_flush();

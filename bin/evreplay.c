@@ -80,7 +80,6 @@ static void deliver(struct evlog_pace *pace, struct evlog_lines *lines, uint64_t
 
 	if (pace->speed <= 0 && pace->rate <= 0) {
 		cli_out_safe(lines->p, lines->len, "\n");
-		++*events;
 		return;
 	}
 	while (!stop && evlog_lines_take(lines, &e)) {
