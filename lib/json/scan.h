@@ -72,6 +72,9 @@ void json_unescape(struct buf *b, struct json_text string);
 /* Adds bytes of UTF-8 as a JSON string, quotes included; escapes only what must be. */
 void json_escape(struct buf *b, struct view s);
 
+/* Four hexadecimal digits; -1 if they are not. */
+int json_hex4(const char *p, const char *end);
+
 /* The vectorised primitive under json_scan: the first byte in [p, end) that is a
  * quote, a backslash, below 0x20 or above 0x7f; else end. */
 const char *json_plain_end(const char *p, const char *end);

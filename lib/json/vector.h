@@ -1,0 +1,199 @@
+/*
+ * vector.h - the loops under the scanner: the first byte of a kind, 16 bytes at a time
+ * with SSE2 or NEON, 8 with plain 64-bit words (or where JSON_PORTABLE asks for them).
+ *
+ *   find_special  a quote, a backslash, below 0x20, above 0x7f: what ends plain text
+ *   find_bracket  a quote, or one of [ ] { }: what changes the depth
+ *   find_quote    a quote or a backslash: what ends a valid string
+ */
+#ifndef JSON_VECTOR_H
+#define JSON_VECTOR_H
+
+#include "base/buf.h"
+
+#if defined(__SSE2__) && !defined(JSON_PORTABLE)
+#include <emmintrin.h>
+#define VECTOR_KIND "sse2"
+typedef __m128i vector;
+#define VECTOR_STEP 1 /* bits of the mask a byte */
+
+static inline vector vector_load(const char *p)
+{
+	return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+static inline uint64_t vector_mask(vector hit)
+{
+	return (uint64_t)(unsigned)_mm_movemask_epi8(hit);
+}
+
+/* Signed comparison: bytes above 0x7f are negative, and so below 0x20 too. */
+static inline uint64_t special_mask(const char *p)
+{
+	vector v = vector_load(p);
+	vector quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+	vector slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+	vector other = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+
+	return vector_mask(_mm_or_si128(_mm_or_si128(quote, slash), other));
+}
+
+static inline uint64_t bracket_mask(const char *p)
+{
+	vector v = vector_load(p);
+	vector low = _mm_or_si128(v, _mm_set1_epi8(0x20)); /* [ as {, ] as } */
+	vector quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+	vector open = _mm_cmpeq_epi8(low, _mm_set1_epi8('{'));
+	vector close = _mm_cmpeq_epi8(low, _mm_set1_epi8('}'));
+
+	return vector_mask(_mm_or_si128(_mm_or_si128(quote, open), close));
+}
+
+static inline uint64_t quote_mask(const char *p)
+{
+	vector v = vector_load(p);
+	vector quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+	vector slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+
+	return vector_mask(_mm_or_si128(quote, slash));
+}
+
+#elif defined(__ARM_NEON) && !defined(JSON_PORTABLE)
+#include <arm_neon.h>
+#define VECTOR_KIND "neon"
+typedef uint8x16_t vector;
+#define VECTOR_STEP 4
+
+static inline vector vector_load(const char *p)
+{
+	return vld1q_u8((const uint8_t *)p);
+}
+
+/* NEON has no movemask: narrowing by four bits leaves a nibble a byte. */
+static inline uint64_t vector_mask(vector hit)
+{
+	uint8x8_t nibbles = vshrn_n_u16(vreinterpretq_u16_u8(hit), 4);
+
+	return vget_lane_u64(vreinterpret_u64_u8(nibbles), 0);
+}
+
+static inline uint64_t special_mask(const char *p)
+{
+	vector v = vector_load(p);
+	vector quote = vceqq_u8(v, vdupq_n_u8('"'));
+	vector slash = vceqq_u8(v, vdupq_n_u8('\\'));
+	vector other = vcltq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(0x20));
+
+	return vector_mask(vorrq_u8(vorrq_u8(quote, slash), other));
+}
+
+static inline uint64_t bracket_mask(const char *p)
+{
+	vector v = vector_load(p);
+	vector low = vorrq_u8(v, vdupq_n_u8(0x20));
+	vector quote = vceqq_u8(v, vdupq_n_u8('"'));
+	vector open = vceqq_u8(low, vdupq_n_u8('{'));
+	vector close = vceqq_u8(low, vdupq_n_u8('}'));
+
+	return vector_mask(vorrq_u8(vorrq_u8(quote, open), close));
+}
+
+static inline uint64_t quote_mask(const char *p)
+{
+	vector v = vector_load(p);
+	vector quote = vceqq_u8(v, vdupq_n_u8('"'));
+	vector slash = vceqq_u8(v, vdupq_n_u8('\\'));
+
+	return vector_mask(vorrq_u8(quote, slash));
+}
+
+#else
+#define VECTOR_KIND "portable"
+#endif
+
+static inline bool is_special(unsigned char c)
+{
+	return c == '"' || c == '\\' || c < 0x20 || c > 0x7f;
+}
+
+static inline bool is_bracket(unsigned char c)
+{
+	return c == '"' || (c | 0x20) == '{' || (c | 0x20) == '}';
+}
+
+static inline bool is_quote(unsigned char c)
+{
+	return c == '"' || c == '\\';
+}
+
+#ifdef VECTOR_STEP
+
+#define FIND(name, mask, test)                                                           \
+	static inline const char *name(const char *p, const char *end)                   \
+	{                                                                                \
+		for (; end - p >= 16; p += 16) {                                         \
+			uint64_t m = mask(p);                                            \
+			if (m)                                                           \
+				return p + __builtin_ctzll(m) / VECTOR_STEP;             \
+		}                                                                        \
+		while (p < end && !test((unsigned char)*p))                              \
+			p++;                                                             \
+		return p;                                                                \
+	}
+
+#else
+
+/* The high bit of each byte of x that equals c; exact in its lowest hit, which is
+ * all that is asked of it ("Bit Twiddling Hacks", haszero). */
+#define ONES		  UINT64_C(0x0101010101010101)
+#define HIGHS		  UINT64_C(0x8080808080808080)
+#define BYTES_ZERO(x)	  (((x)-ONES) & ~(x)&HIGHS)
+#define BYTES_EQUAL(x, c) BYTES_ZERO((x) ^ (ONES * (c)))
+
+static inline uint64_t word_load(const char *p)
+{
+	return get64(p);
+}
+
+static inline uint64_t special_mask(const char *p)
+{
+	uint64_t x = word_load(p);
+	uint64_t control = (x - ONES * 0x20) & ~x & HIGHS;
+
+	return BYTES_EQUAL(x, '"') | BYTES_EQUAL(x, '\\') | control | (x & HIGHS);
+}
+
+static inline uint64_t bracket_mask(const char *p)
+{
+	uint64_t x = word_load(p), low = x | ONES * 0x20;
+
+	return BYTES_EQUAL(x, '"') | BYTES_EQUAL(low, '{') | BYTES_EQUAL(low, '}');
+}
+
+static inline uint64_t quote_mask(const char *p)
+{
+	uint64_t x = word_load(p);
+
+	return BYTES_EQUAL(x, '"') | BYTES_EQUAL(x, '\\');
+}
+
+#define FIND(name, mask, test)                                                           \
+	static inline const char *name(const char *p, const char *end)                   \
+	{                                                                                \
+		for (; end - p >= 8; p += 8) {                                           \
+			uint64_t m = mask(p);                                            \
+			if (m)                                                           \
+				return p + __builtin_ctzll(m) / 8;                       \
+		}                                                                        \
+		while (p < end && !test((unsigned char)*p))                              \
+			p++;                                                             \
+		return p;                                                                \
+	}
+
+#endif
+
+FIND(find_special, special_mask, is_special)
+FIND(find_bracket, bracket_mask, is_bracket)
+FIND(find_quote, quote_mask, is_quote)
+
+#endif

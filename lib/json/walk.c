@@ -1,0 +1,216 @@
+/* walk.c - looking into text that is known to be valid, and its strings. */
+#include "json/scan.h"
+#include "json/vector.h"
+
+enum json_type json_type_of(struct json_text v)
+{
+	switch (v.len ? *v.p : 'n') {
+	case '{': return JSON_OBJECT;
+	case '[': return JSON_ARRAY;
+	case '"': return JSON_STRING;
+	case 't': return JSON_TRUE;
+	case 'f': return JSON_FALSE;
+	case 'n': return JSON_NULL;
+	default: return JSON_NUMBER;
+	}
+}
+
+/* At an opening quote; behind the closing one, or end. */
+static inline const char *skip_string(const char *p, const char *end)
+{
+	for (p++;;) {
+		p = find_quote(p, end);
+		if (p == end)
+			return end;
+		if (*p == '"')
+			return p + 1;
+		p = end - p < 2 ? end : p + 2;
+	}
+}
+
+static const char *skip_container(const char *p, const char *end)
+{
+	size_t depth = 0;
+
+	for (;;) {
+		p = find_bracket(p, end);
+		if (p == end)
+			return end;
+		if (*p == '"') {
+			p = skip_string(p, end);
+			continue;
+		}
+		depth += (*p | 0x20) == '{' ? 1 : (size_t)-1;
+		p++;
+		if (depth == 0)
+			return p;
+	}
+}
+
+static const char *skip_value(const char *p, const char *end)
+{
+	if (p == end)
+		return end;
+	if (*p == '"')
+		return skip_string(p, end);
+	if (*p == '{' || *p == '[')
+		return skip_container(p, end);
+	while (p < end && *p != ',' && *p != '}' && *p != ']' && (unsigned char)*p > ' ')
+		p++;
+	return p;
+}
+
+static inline const char *skip_blank(const char *p, const char *end)
+{
+	while (p < end && (unsigned char)*p <= ' ')
+		p++;
+	return p;
+}
+
+void json_walk_begin(struct json_walk *w, struct json_text container)
+{
+	*w = (struct json_walk){
+	    .p = container.p + (container.len > 0),
+	    .end = container.p + container.len,
+	    .object = container.len && *container.p == '{',
+	};
+}
+
+bool json_walk_next(struct json_walk *w, struct json_member *m)
+{
+	const char *p = skip_blank(w->p, w->end), *start;
+
+	if (p < w->end && *p == ',')
+		p = skip_blank(p + 1, w->end);
+	if (p == w->end || *p == '}' || *p == ']')
+		return false;
+	m->key = (struct view){NULL, 0};
+	m->escaped = false;
+	if (w->object) {
+		if (*p != '"')
+			return false;
+		start = p;
+		p = skip_string(p, w->end);
+		if (p - start < 2)
+			return false;
+		m->key = (struct view){start + 1, (size_t)(p - start) - 2};
+		m->escaped = m->key.len && memchr(m->key.p, '\\', m->key.len);
+		p = skip_blank(p, w->end);
+		if (p < w->end && *p == ':')
+			p = skip_blank(p + 1, w->end);
+	}
+	start = p;
+	p = skip_value(p, w->end);
+	if (p == start)
+		return false;
+	m->value = (struct json_text){start, (size_t)(p - start)};
+	w->p = p;
+	return true;
+}
+
+/* ---- Strings ---- */
+
+static void add_utf8(struct buf *b, unsigned c)
+{
+	char out[4];
+	size_t n;
+
+	if (c < 0x80) {
+		out[0] = (char)c;
+		n = 1;
+	} else if (c < 0x800) {
+		out[0] = (char)(0xc0 | c >> 6);
+		out[1] = (char)(0x80 | (c & 63));
+		n = 2;
+	} else if (c < 0x10000) {
+		out[0] = (char)(0xe0 | c >> 12);
+		out[1] = (char)(0x80 | (c >> 6 & 63));
+		out[2] = (char)(0x80 | (c & 63));
+		n = 3;
+	} else {
+		out[0] = (char)(0xf0 | c >> 18);
+		out[1] = (char)(0x80 | (c >> 12 & 63));
+		out[2] = (char)(0x80 | (c >> 6 & 63));
+		out[3] = (char)(0x80 | (c & 63));
+		n = 4;
+	}
+	buf_add(b, out, n);
+}
+
+/* At a backslash of a valid string; behind the escape. */
+static const char *unescape_one(struct buf *b, const char *p, const char *end)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+
+	if (end - p < 2)
+		return end;
+	const char *known = p[1] ? strchr(from, p[1]) : NULL;
+	if (known) {
+		buf_putc(b, to[known - from]);
+		return p + 2;
+	}
+	int high = json_hex4(p + 2, end);
+	if (high < 0)
+		return end;
+	p += 6;
+	unsigned c = (unsigned)high;
+	if (high >= 0xd800 && high <= 0xdbff && end - p >= 6) {
+		int low = json_hex4(p + 2, end);
+		c = 0x10000 + ((c - 0xd800) << 10) + ((unsigned)low - 0xdc00);
+		p += 6;
+	}
+	add_utf8(b, c);
+	return p;
+}
+
+static void unescape(struct buf *b, const char *p, const char *end)
+{
+	while (p < end) {
+		const char *slash = memchr(p, '\\', (size_t)(end - p));
+		if (!slash)
+			slash = end;
+		buf_add(b, p, (size_t)(slash - p));
+		p = slash < end ? unescape_one(b, slash, end) : end;
+	}
+}
+
+void json_unescape(struct buf *b, struct json_text s)
+{
+	if (s.len >= 2)
+		unescape(b, s.p + 1, s.p + s.len - 1);
+}
+
+bool json_key_is(const struct json_member *m, struct view name)
+{
+	if (!m->escaped)
+		return m->key.len == name.len && memcmp(m->key.p, name.p, name.len) == 0;
+	struct buf b = {0};
+	unescape(&b, m->key.p, m->key.p + m->key.len);
+	bool same = !b.failed && b.len == name.len &&
+		    (b.len == 0 || memcmp(b.p, name.p, b.len) == 0);
+	buf_free(&b);
+	return same;
+}
+
+void json_escape(struct buf *b, struct view s)
+{
+	const char *p = s.p, *end = s.p + s.len;
+
+	buf_putc(b, '"');
+	while (p < end) {
+		const char *stop = find_special(p, end);
+		while (stop < end && (unsigned char)*stop > 0x7f)
+			stop = find_special(stop + 1, end);
+		buf_add(b, p, (size_t)(stop - p));
+		if (stop == end)
+			break;
+		static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+		const char *known = *stop ? strchr(from, *stop) : NULL;
+		if (known)
+			buf_printf(b, "\\%c", to[known - from]);
+		else
+			buf_printf(b, "\\u%04x", (unsigned char)*stop);
+		p = stop + 1;
+	}
+	buf_putc(b, '"');
+}
