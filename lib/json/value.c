@@ -1,5 +1,5 @@
 /* value.c - JSON as a tree. */
-#include "json/value.h"
+#include "json/tree.h"
 #include "base/hash.h"
 #include "json/decimal.h"
 #include "json/path.h"
@@ -8,26 +8,7 @@
 
 #define INDEX_FROM 12 /* an object with more members gets a hash index */
 
-struct member {
-	struct view key;     /* plain bytes, owned */
-	struct value *value; /* NULL: deleted */
-};
-
-struct value {
-	enum json_type type;
-	size_t n, cap; /* slots used and had, deleted ones included */
-	size_t live;   /* members of an object that are not deleted */
-	union {
-		char *text; /* number, string (raw, with quotes): n bytes */
-		struct value **items;
-		struct member *members;
-	};
-	uint32_t
-	    *index; /* 1 + slot of a member, by hash of its key; index_mask + 1 places */
-	uint32_t index_mask;
-};
-
-static struct value *value_new(enum json_type type)
+struct value *value_new(enum json_type type)
 {
 	struct value *v = calloc(1, sizeof *v);
 
@@ -59,7 +40,7 @@ void value_free(struct value *v)
 	free(v);
 }
 
-static struct value *text_new(enum json_type type, const char *p, size_t len)
+struct value *value_text(enum json_type type, const char *p, size_t len)
 {
 	struct value *v = value_new(type);
 
@@ -127,7 +108,7 @@ static ssize_t slot_find(const struct value *o, struct view key)
 	return -1;
 }
 
-static struct value **member_find(const struct value *o, struct view key)
+struct value **value_member(const struct value *o, struct view key)
 {
 	ssize_t slot = slot_find(o, key);
 
@@ -162,7 +143,7 @@ static bool member_append(struct value *o, struct view key, struct value *v)
 	return true;
 }
 
-static void member_delete(struct value *o, struct view key)
+void value_member_delete(struct value *o, struct view key)
 {
 	ssize_t slot = slot_find(o, key);
 
@@ -179,8 +160,7 @@ static void member_delete(struct value *o, struct view key)
 	o->n--;
 }
 
-/* Takes v over, also when there is no memory for it. */
-static bool member_set(struct value *o, struct view key, struct value *v)
+bool value_member_set(struct value *o, struct view key, struct value *v)
 {
 	ssize_t slot = slot_find(o, key);
 
@@ -205,7 +185,7 @@ static bool member_set(struct value *o, struct view key, struct value *v)
 
 /* ---- Arrays ---- */
 
-static bool item_insert(struct value *a, size_t at, struct value *v)
+bool value_item_insert(struct value *a, size_t at, struct value *v)
 {
 	if (!v)
 		return false;
@@ -225,7 +205,7 @@ static bool item_insert(struct value *a, size_t at, struct value *v)
 	return true;
 }
 
-static void item_delete(struct value *a, size_t at)
+void value_item_delete(struct value *a, size_t at)
 {
 	value_free(a->items[at]);
 	memmove(&a->items[at], &a->items[at + 1], (a->n - at - 1) * sizeof *a->items);
@@ -245,7 +225,7 @@ static bool parse_members(struct value *v, struct json_text text)
 	while (good && json_walk_next(&w, &m)) {
 		struct value *child = value_parse(m.value);
 		if (!w.object) {
-			good = child && item_insert(v, v->n, child);
+			good = child && value_item_insert(v, v->n, child);
 			continue;
 		}
 		struct view name = m.key;
@@ -255,7 +235,7 @@ static bool parse_members(struct value *v, struct json_text text)
 			    &key, (struct json_text){m.key.p - 1, m.key.len + 2});
 			name = (struct view){key.p, key.len};
 		}
-		good = child && !key.failed && member_set(v, name, child);
+		good = child && !key.failed && value_member_set(v, name, child);
 	}
 	buf_free(&key);
 	return good;
@@ -266,7 +246,7 @@ struct value *value_parse(struct json_text text)
 	enum json_type type = json_type_of(text);
 
 	if (type != JSON_ARRAY && type != JSON_OBJECT)
-		return text_new(type, text.p, text.len);
+		return value_text(type, text.p, text.len);
 	struct value *v = value_new(type);
 	if (v && !parse_members(v, text)) {
 		value_free(v);
@@ -435,261 +415,11 @@ bool value_equal(const struct value *a, const struct value *b)
 			return false;
 		for (size_t i = 0; i < a->n; i++) {
 			const struct value *x = a->members[i].value;
-			struct value **y = x ? member_find(b, a->members[i].key) : NULL;
+			struct value **y = x ? value_member(b, a->members[i].key) : NULL;
 			if (x && (!y || !value_equal(x, *y)))
 				return false;
 		}
 		return true;
 	default: return true;
 	}
-}
-
-/* ---- RFC 7396 ---- */
-
-bool value_merge(struct value **target, const struct value *patch)
-{
-	if (patch->type != JSON_OBJECT) {
-		struct value *copy = value_copy(patch);
-		if (!copy)
-			return false;
-		value_free(*target);
-		*target = copy;
-		return true;
-	}
-	if (!*target || (*target)->type != JSON_OBJECT) {
-		struct value *empty = value_new(JSON_OBJECT);
-		if (!empty)
-			return false;
-		value_free(*target);
-		*target = empty;
-	}
-	for (size_t i = 0; i < patch->n; i++) {
-		const struct member *m = &patch->members[i];
-		if (m->value->type == JSON_NULL) {
-			member_delete(*target, m->key);
-			continue;
-		}
-		struct value **old = member_find(*target, m->key), *fresh = NULL;
-		if (old) {
-			if (!value_merge(old, m->value))
-				return false;
-		} else if (!value_merge(&fresh, m->value) ||
-			   !member_set(*target, m->key, fresh)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* ---- RFC 6902 ---- */
-
-static const char no_memory[] = "out of memory";
-
-/* The place a pointer names: its container and last step (n == 0: the whole). */
-struct place {
-	struct json_path *path;
-	struct value **slot;  /* the value there; NULL: none */
-	struct value *parent; /* NULL: the pointer is "" */
-	struct view step;
-	size_t index; /* of an array's element; n for "-" */
-};
-
-static struct value **child_find(struct value *v, struct view step)
-{
-	size_t i;
-
-	if (v->type == JSON_OBJECT)
-		return member_find(v, step);
-	if (v->type == JSON_ARRAY && json_index(step, &i) && i < v->n)
-		return &v->items[i];
-	return NULL;
-}
-
-static const char *place_find(struct place *p, struct value **root, const char *pointer)
-{
-	*p = (struct place){.slot = root};
-	if (*pointer && *pointer != '/')
-		return "a pointer must be empty or begin with /";
-	if (json_path_parse(&p->path, pointer, NULL) < 0)
-		return "not a JSON Pointer";
-	for (size_t i = 0; i < p->path->n; i++) {
-		p->parent = p->slot ? *p->slot : NULL;
-		p->step = p->path->step[i];
-		if (!p->parent)
-			return "a pointer leads to nothing";
-		p->slot = child_find(p->parent, p->step);
-	}
-	if (p->parent && p->parent->type == JSON_ARRAY) {
-		if (view_is(p->step, "-"))
-			p->index = p->parent->n;
-		else if (!json_index(p->step, &p->index) || p->index > p->parent->n)
-			return "no such array index";
-	} else if (p->parent && p->parent->type != JSON_OBJECT) {
-		return "a pointer leads into a value that has no members";
-	}
-	return NULL;
-}
-
-static const char *place_add(struct place *p, struct value **root, struct value *v)
-{
-	if (!v)
-		return no_memory;
-	if (!p->parent) {
-		value_free(*root);
-		*root = v;
-		return NULL;
-	}
-	bool good = p->parent->type == JSON_ARRAY ? item_insert(p->parent, p->index, v)
-						  : member_set(p->parent, p->step, v);
-	return good ? NULL : no_memory;
-}
-
-static const char *place_remove(struct place *p)
-{
-	if (!p->slot)
-		return "a pointer leads to nothing";
-	if (!p->parent)
-		return "the whole cannot be removed";
-	if (p->parent->type == JSON_ARRAY)
-		item_delete(p->parent, p->index);
-	else
-		member_delete(p->parent, p->step);
-	return NULL;
-}
-
-static const char *place_replace(struct place *p, struct value *v)
-{
-	if (!v)
-		return no_memory;
-	if (!p->slot) {
-		value_free(v);
-		return "a pointer leads to nothing";
-	}
-	value_free(*p->slot);
-	*p->slot = v;
-	return NULL;
-}
-
-/* A member of an operation, as NUL-terminated plain text. */
-static bool op_text(const struct value *op, const char *name, struct buf *out)
-{
-	struct value **v = member_find(op, (struct view){name, strlen(name)});
-
-	out->len = 0;
-	if (!v || (*v)->type != JSON_STRING)
-		return false;
-	json_unescape(out, (struct json_text){(*v)->text, (*v)->n});
-	buf_putc(out, '\0');
-	return !out->failed && strlen(out->p) == out->len - 1;
-}
-
-static bool begins_with(const char *whole, const char *part)
-{
-	size_t n = strlen(part);
-
-	return strncmp(whole, part, n) == 0 && whole[n] == '/';
-}
-
-/* move and copy: the value at `from`, taken out or copied. */
-static const char *op_source(struct value **root, const struct value *op,
-    const char *path, bool move, struct value **v)
-{
-	struct buf from = {0};
-	struct place p = {0};
-	const char *why = NULL;
-
-	if (!op_text(op, "from", &from))
-		why = "an operation lacks \"from\"";
-	else if (move && begins_with(path, from.p))
-		why = "a value cannot be moved into itself";
-	else
-		why = place_find(&p, root, from.p);
-	if (!why && !p.slot)
-		why = "a pointer leads to nothing";
-	if (!why && !(*v = value_copy(*p.slot)))
-		why = no_memory;
-	if (!why && move && p.parent)
-		why = place_remove(&p);
-	free(p.path);
-	buf_free(&from);
-	return why;
-}
-
-static const char *op_apply(
-    struct value **root, const struct value *op, const char *name, const char *path)
-{
-	struct value **given = member_find(op, (struct view){"value", 5}), *v = NULL;
-	bool move = strcmp(name, "move") == 0, copy = strcmp(name, "copy") == 0;
-	struct place p = {0};
-	const char *why = NULL;
-
-	if (move || copy) {
-		why = op_source(root, op, path, move, &v);
-	} else if (strcmp(name, "remove") != 0) {
-		if (!given)
-			why = "an operation lacks \"value\"";
-		else if (!(v = value_copy(*given)))
-			why = no_memory;
-	}
-	if (!why)
-		why = place_find(&p, root, path);
-	if (why) {
-		value_free(v);
-	} else if (strcmp(name, "remove") == 0) {
-		why = place_remove(&p);
-	} else if (strcmp(name, "replace") == 0) {
-		why = place_replace(&p, v);
-	} else if (strcmp(name, "test") == 0) {
-		if (!p.slot || !value_equal(*p.slot, v))
-			why = "a test failed";
-		value_free(v);
-	} else if (move || copy || strcmp(name, "add") == 0) {
-		why = place_add(&p, root, v);
-	} else {
-		value_free(v);
-		why = "unknown operation";
-	}
-	free(p.path);
-	return why;
-}
-
-static const char *patch_apply(struct value **root, const struct value *patch)
-{
-	struct buf name = {0}, path = {0};
-	const char *why = NULL;
-
-	for (size_t i = 0; i < patch->n && !why; i++) {
-		const struct value *op = patch->items[i];
-		if (op->type != JSON_OBJECT)
-			why = "an operation is no object";
-		else if (!op_text(op, "op", &name))
-			why = "an operation lacks \"op\"";
-		else if (!op_text(op, "path", &path))
-			why = "an operation lacks \"path\"";
-		else
-			why = op_apply(root, op, name.p, path.p);
-	}
-	buf_free(&name);
-	buf_free(&path);
-	return why;
-}
-
-const char *value_patch(struct value **target, const struct value *patch)
-{
-	struct value *work;
-	const char *why;
-
-	if (patch->type != JSON_ARRAY)
-		return "a patch is an array of operations";
-	work = *target ? value_copy(*target) : text_new(JSON_NULL, "null", 4);
-	if (!work)
-		return no_memory;
-	why = patch_apply(&work, patch);
-	if (why) {
-		value_free(work);
-		return why;
-	}
-	value_free(*target);
-	*target = work;
-	return NULL;
 }

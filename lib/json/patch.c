@@ -1,0 +1,256 @@
+/* patch.c - values changed by values: merge patch (RFC 7396) and patch (RFC 6902). */
+#include "json/path.h"
+#include "json/tree.h"
+
+#include <stdlib.h>
+
+/* ---- RFC 7396 ---- */
+
+bool value_merge(struct value **target, const struct value *patch)
+{
+	if (patch->type != JSON_OBJECT) {
+		struct value *copy = value_copy(patch);
+		if (!copy)
+			return false;
+		value_free(*target);
+		*target = copy;
+		return true;
+	}
+	if (!*target || (*target)->type != JSON_OBJECT) {
+		struct value *empty = value_new(JSON_OBJECT);
+		if (!empty)
+			return false;
+		value_free(*target);
+		*target = empty;
+	}
+	for (size_t i = 0; i < patch->n; i++) {
+		const struct member *m = &patch->members[i];
+		if (m->value->type == JSON_NULL) {
+			value_member_delete(*target, m->key);
+			continue;
+		}
+		struct value **old = value_member(*target, m->key), *fresh = NULL;
+		if (old) {
+			if (!value_merge(old, m->value))
+				return false;
+		} else if (!value_merge(&fresh, m->value) ||
+			   !value_member_set(*target, m->key, fresh)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- RFC 6902 ---- */
+
+static const char no_memory[] = "out of memory";
+
+/* The place a pointer names: its container and last step (n == 0: the whole). */
+struct place {
+	struct json_path *path;
+	struct value **slot;  /* the value there; NULL: none */
+	struct value *parent; /* NULL: the pointer is "" */
+	struct view step;
+	size_t index; /* of an array's element; n for "-" */
+};
+
+static struct value **child_find(struct value *v, struct view step)
+{
+	size_t i;
+
+	if (v->type == JSON_OBJECT)
+		return value_member(v, step);
+	if (v->type == JSON_ARRAY && json_index(step, &i) && i < v->n)
+		return &v->items[i];
+	return NULL;
+}
+
+static const char *place_find(struct place *p, struct value **root, const char *pointer)
+{
+	*p = (struct place){.slot = root};
+	if (*pointer && *pointer != '/')
+		return "a pointer must be empty or begin with /";
+	if (json_path_parse(&p->path, pointer, NULL) < 0)
+		return "not a JSON Pointer";
+	for (size_t i = 0; i < p->path->n; i++) {
+		p->parent = p->slot ? *p->slot : NULL;
+		p->step = p->path->step[i];
+		if (!p->parent)
+			return "a pointer leads to nothing";
+		p->slot = child_find(p->parent, p->step);
+	}
+	if (p->parent && p->parent->type == JSON_ARRAY) {
+		if (view_is(p->step, "-"))
+			p->index = p->parent->n;
+		else if (!json_index(p->step, &p->index) || p->index > p->parent->n)
+			return "no such array index";
+	} else if (p->parent && p->parent->type != JSON_OBJECT) {
+		return "a pointer leads into a value that has no members";
+	}
+	return NULL;
+}
+
+static const char *place_add(struct place *p, struct value **root, struct value *v)
+{
+	if (!v)
+		return no_memory;
+	if (!p->parent) {
+		value_free(*root);
+		*root = v;
+		return NULL;
+	}
+	bool good = p->parent->type == JSON_ARRAY
+			? value_item_insert(p->parent, p->index, v)
+			: value_member_set(p->parent, p->step, v);
+	return good ? NULL : no_memory;
+}
+
+static const char *place_remove(struct place *p)
+{
+	if (!p->slot)
+		return "a pointer leads to nothing";
+	if (!p->parent)
+		return "the whole cannot be removed";
+	if (p->parent->type == JSON_ARRAY)
+		value_item_delete(p->parent, p->index);
+	else
+		value_member_delete(p->parent, p->step);
+	return NULL;
+}
+
+static const char *place_replace(struct place *p, struct value *v)
+{
+	if (!v)
+		return no_memory;
+	if (!p->slot) {
+		value_free(v);
+		return "a pointer leads to nothing";
+	}
+	value_free(*p->slot);
+	*p->slot = v;
+	return NULL;
+}
+
+/* A member of an operation, as NUL-terminated plain text. */
+static bool op_text(const struct value *op, const char *name, struct buf *out)
+{
+	struct value **v = value_member(op, (struct view){name, strlen(name)});
+
+	out->len = 0;
+	if (!v || (*v)->type != JSON_STRING)
+		return false;
+	json_unescape(out, (struct json_text){(*v)->text, (*v)->n});
+	buf_putc(out, '\0');
+	return !out->failed && strlen(out->p) == out->len - 1;
+}
+
+static bool begins_with(const char *whole, const char *part)
+{
+	size_t n = strlen(part);
+
+	return strncmp(whole, part, n) == 0 && whole[n] == '/';
+}
+
+/* move and copy: the value at `from`, taken out or copied. */
+static const char *op_source(struct value **root, const struct value *op,
+    const char *path, bool move, struct value **v)
+{
+	struct buf from = {0};
+	struct place p = {0};
+	const char *why = NULL;
+
+	if (!op_text(op, "from", &from))
+		why = "an operation lacks \"from\"";
+	else if (move && begins_with(path, from.p))
+		why = "a value cannot be moved into itself";
+	else
+		why = place_find(&p, root, from.p);
+	if (!why && !p.slot)
+		why = "a pointer leads to nothing";
+	if (!why && !(*v = value_copy(*p.slot)))
+		why = no_memory;
+	if (!why && move && p.parent)
+		why = place_remove(&p);
+	free(p.path);
+	buf_free(&from);
+	return why;
+}
+
+static const char *op_apply(
+    struct value **root, const struct value *op, const char *name, const char *path)
+{
+	struct value **given = value_member(op, (struct view){"value", 5}), *v = NULL;
+	bool move = strcmp(name, "move") == 0, copy = strcmp(name, "copy") == 0;
+	struct place p = {0};
+	const char *why = NULL;
+
+	if (move || copy) {
+		why = op_source(root, op, path, move, &v);
+	} else if (strcmp(name, "remove") != 0) {
+		if (!given)
+			why = "an operation lacks \"value\"";
+		else if (!(v = value_copy(*given)))
+			why = no_memory;
+	}
+	if (!why)
+		why = place_find(&p, root, path);
+	if (why) {
+		value_free(v);
+	} else if (strcmp(name, "remove") == 0) {
+		why = place_remove(&p);
+	} else if (strcmp(name, "replace") == 0) {
+		why = place_replace(&p, v);
+	} else if (strcmp(name, "test") == 0) {
+		if (!p.slot || !value_equal(*p.slot, v))
+			why = "a test failed";
+		value_free(v);
+	} else if (move || copy || strcmp(name, "add") == 0) {
+		why = place_add(&p, root, v);
+	} else {
+		value_free(v);
+		why = "unknown operation";
+	}
+	free(p.path);
+	return why;
+}
+
+static const char *patch_apply(struct value **root, const struct value *patch)
+{
+	struct buf name = {0}, path = {0};
+	const char *why = NULL;
+
+	for (size_t i = 0; i < patch->n && !why; i++) {
+		const struct value *op = patch->items[i];
+		if (op->type != JSON_OBJECT)
+			why = "an operation is no object";
+		else if (!op_text(op, "op", &name))
+			why = "an operation lacks \"op\"";
+		else if (!op_text(op, "path", &path))
+			why = "an operation lacks \"path\"";
+		else
+			why = op_apply(root, op, name.p, path.p);
+	}
+	buf_free(&name);
+	buf_free(&path);
+	return why;
+}
+
+const char *value_patch(struct value **target, const struct value *patch)
+{
+	struct value *work;
+	const char *why;
+
+	if (patch->type != JSON_ARRAY)
+		return "a patch is an array of operations";
+	work = *target ? value_copy(*target) : value_text(JSON_NULL, "null", 4);
+	if (!work)
+		return no_memory;
+	why = patch_apply(&work, patch);
+	if (why) {
+		value_free(work);
+		return why;
+	}
+	value_free(*target);
+	*target = work;
+	return NULL;
+}
