@@ -41,6 +41,7 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
 COMPILE    = $(CC) -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENED) $(SANITIZE) \
              $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
+QUIETLY    = $(MAKE) --no-print-directory -s -j$(shell nproc 2>/dev/null || echo 2)
 RELRO      = -Wl,-z,relro,-z,now
 
 all: tools library completions
@@ -106,16 +107,16 @@ deps:
 	@.ci/deps build
 
 quickstart: deps
-	@$(MAKE) --no-print-directory tools
+	@$(QUIETLY) tools
 	@PATH="$(CURDIR)/$(BUILD):$$PATH" samples/orders/quickstart
 
 check:
 	@.ci/deps test
-	@$(MAKE) --no-print-directory all $(BUILD)/unit scanners
+	@$(QUIETLY) all $(BUILD)/unit scanners
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run
 
 bench: deps
-	@$(MAKE) --no-print-directory tools
+	@$(QUIETLY) tools
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/bench/run
 
 lint:
