@@ -286,7 +286,8 @@ B'
 
 @test "--dedup skips what is there with the same bytes, and counts it" {
 	run -0 evappend --dedup a.evlog < <(orders)
-	run -0 evappend --dedup --ack a.evlog < <(orders; echo '{"type":"New","id":"n"}')
+	{ orders; echo '{"type":"New","id":"n"}'; } >in
+	run -0 evappend --dedup --ack a.evlog in
 	assert_output --partial '{"from":6,"to":6,"skipped":5,'
 	assert_output --partial "skipped: 5 events in the log already"
 	{ orders; orders; } >twice
@@ -323,7 +324,8 @@ B'
 @test "--dedup checks the id before the expectation: a repeated command succeeds" {
 	run -0 evappend --dedup --expect 0 a.evlog < <(orders)
 	run -0 evappend -q --dedup --expect 0 a.evlog < <(orders)
-	run -1 evappend -q --dedup --expect 0 a.evlog < <(orders; echo '{"type":"New"}')
+	{ orders; echo '{"type":"New"}'; } >in
+	run -1 evappend -q --dedup --expect 0 a.evlog in
 	run -0 bash -c 'evcat a.evlog | wc -l'
 	assert_output 5
 }

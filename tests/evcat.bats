@@ -4,7 +4,10 @@ setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
 	orders | evappend orders.evlog
 	# many segments, many blocks, a commit each hundred events
-	for i in {0..19}; do numbered 100 $((i * 100 + 1)) | evappend --segment-size 1000 n.evlog; done
+	for i in {0..19}; do
+		numbered 100 $((i * 100 + 1)) >in # a file does not pause: one commit
+		evappend --segment-size 1000 n.evlog in
+	done
 	evcat n.evlog >n.ndjson
 }
 setup() { cd "$BATS_FILE_TMPDIR" && set -o pipefail; }
