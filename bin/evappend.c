@@ -214,19 +214,8 @@ static void commit(struct append *a)
 			return;
 		if (r != EVLOG_EDATA || !ack.rejected)
 			stop(a, &err);
-		char *name = strndup(err.text, strcspn(err.text, ":"));
-		refuse(a, &err, name ? name : "", ack.rejected, ack.rejected_len);
-		free(name);
+		refuse(a, &err, ack.rejected_name, ack.rejected, ack.rejected_len);
 	}
-}
-
-static bool is_blank(const char *line, size_t len)
-{
-	while (len && (*line == ' ' || *line == '\t' || *line == '\r')) {
-		line++;
-		len--;
-	}
-	return len == 0;
 }
 
 /* A bad line: what came before it is committed first, and stays. */
@@ -257,7 +246,7 @@ static void append_input(struct append *a, const char *path)
 		} else if (r == EVLOG_EDATA && err.line) {
 			bad_line(a, &err, name, "", 0);
 			r = 0;
-		} else if (!r && !is_blank(line, len)) {
+		} else if (!r) {
 			r = evlog_writer_add(
 			    a->w, line, len, name, evlog_input_line(in), &err);
 			if (r == EVLOG_EDATA && err.line) {

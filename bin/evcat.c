@@ -76,7 +76,7 @@ static void print_string(struct cat *c, const struct evlog_event *e, const char 
 
 static void print_time(int64_t t)
 {
-	char text[64] = "-", zone[8];
+	char text[64] = "-";
 	time_t s = (time_t)(t / 1000000 - (t % 1000000 < 0));
 	struct tm tm;
 
@@ -84,7 +84,6 @@ static void print_time(int64_t t)
 		size_t n = strftime(text, sizeof text, "%F %T", &tm);
 		snprintf(text + n, sizeof text - n, ".%03d",
 		    (int)((t - (int64_t)s * 1000000) / 1000));
-		strftime(zone, sizeof zone, "%z", &tm);
 	}
 	cli_outs(text);
 }
@@ -117,6 +116,15 @@ static void print_readable(struct cat *c, const struct evlog_event *e)
 	cli_outs("\n");
 }
 
+/* Whether data is text, not a JSON string: what --text wraps says so. */
+static bool is_text(struct cat *c, const struct evlog_event *e)
+{
+	size_t len;
+
+	return evlog_event_string(e, "datacontenttype", &c->text, &c->cap, &len) == 0 &&
+	       strncmp(c->text, "text/", 5) == 0;
+}
+
 static void print_data(struct cat *c, const struct evlog_event *e)
 {
 	const char *p;
@@ -125,7 +133,7 @@ static void print_data(struct cat *c, const struct evlog_event *e)
 
 	if (!evlog_event_member(e, "data", &p, &n))
 		return;
-	if (*p == '"') {
+	if (*p == '"' && is_text(c, e)) {
 		if (evlog_json_string(p, n, &c->text, &c->cap, &n) < 0) {
 			err.code = EVLOG_EIO;
 			snprintf(err.text, sizeof err.text, "out of memory");

@@ -82,8 +82,8 @@ typedef struct evlog_input evlog_input;
 int evlog_input_open(
     evlog_input **in, const char *path, size_t max_line, evlog_error *err);
 
-/* Delivers the next line without its end (LF or CRLF; the last may have none),
- * a leading byte order mark taken off.  The view lives until the next call.
+/* Delivers the next line that is not blank, without its end (LF or CRLF; the last may
+ * have none), a leading byte order mark taken off.  The view lives until the next call.
  * wait_ms < 0 waits for ever; else EVLOG_WAIT says that no whole line came in
  * time.  EVLOG_EDATA with err->line set is a line that is too long: the next
  * call goes on behind it.  Other errors are final. */
@@ -129,11 +129,12 @@ struct evlog_ack {
 	uint64_t from, to; /* seqs; from > to: nothing was appended */
 	uint64_t skipped;  /* events that --dedup found in the log already */
 	char root[65];	   /* RFC 6962 root after `to`, hexadecimal */
-	const char
-	    *rejected; /* EVLOG_EDATA: the offender, as it would have been stored, */
-	size_t rejected_len; /* without stamp; lives until the next call */
-	bool settled;	     /* the log had a torn tail, which was cut off; */
-	char notice[512];    /* and this says so */
+	/* EVLOG_EDATA: the offender's input, and the event as it would have been stored,
+	 * without stamp; both live until the next call. */
+	const char *rejected_name, *rejected;
+	size_t rejected_len;
+	bool settled;	  /* the log had a torn tail, which was cut off; */
+	char notice[512]; /* and this says so */
 };
 
 /* Opens a log for appending and creates it if absent.  The options are copied,

@@ -83,7 +83,7 @@ head"
 	run -0 evcat -o data a.evlog
 	assert_output '{"a": 1}
 [1, 2]
-text
+"text"
 12.50
 null'
 }

@@ -410,7 +410,17 @@ static int line_too_long(struct evlog_input *in, evlog_error *err)
 	    "the line is longer than %zu bytes (--max-line)", in->max_line);
 }
 
-/* What a newline at `end` closes; EVLOG_WAIT: the tail of a line to be skipped. */
+static bool is_blank(const char *line, size_t len)
+{
+	while (len && (*line == ' ' || *line == '\t')) {
+		line++;
+		len--;
+	}
+	return len == 0;
+}
+
+/* What a newline at `end` closes; EVLOG_WAIT: a line to be skipped, blank or the tail of
+ * one that was too long. */
 static int line_take(struct evlog_input *in, size_t end, bool newline, const char **line,
     size_t *len, evlog_error *err)
 {
@@ -424,7 +434,7 @@ static int line_take(struct evlog_input *in, size_t end, bool newline, const cha
 	if (*len > in->max_line + 1 || (*len > in->max_line && (*line)[*len - 1] != '\r'))
 		return line_too_long(in, err);
 	line_trim(in, line, len);
-	return 0;
+	return is_blank(*line, *len) ? EVLOG_WAIT : 0;
 }
 
 int evlog_input_next(

@@ -37,11 +37,9 @@ static int line_read(struct side *s, evlog_error *err)
 	const char *p;
 	size_t len;
 
-	do {
-		int r = evlog_input_next(s->input, -1, &p, &len, err);
-		if (r)
-			return r;
-	} while (len == 0);
+	int r = evlog_input_next(s->input, -1, &p, &len, err);
+	if (r)
+		return r;
 	if (!json_scan(p, len, &value, NULL, &fault)) {
 		if (!fault.reason)
 			return error_memory(err);

@@ -231,7 +231,8 @@ static int add_wrapped(struct intake *in, struct json_text data, const char *lin
 	r = add_from(in, out, "time", in->time_from, data, line, event, err);
 	if (r < 0)
 		return r;
-	buf_puts(out, ",\"data\":");
+	buf_puts(out,
+	    in->text ? ",\"datacontenttype\":\"text/plain\",\"data\":" : ",\"data\":");
 	buf_add(out, data.p, data.len);
 	buf_putc(out, '}');
 	return 0;

@@ -313,6 +313,7 @@ static int conflict(
 	buf_add(&w->rejected, w->raw.p + p.offset + STAMP_SIZE, p.len - STAMP_SIZE - 1);
 	if (w->rejected.failed)
 		return error_memory(err);
+	ack->rejected_name = p.name;
 	ack->rejected = w->rejected.p;
 	ack->rejected_len = w->rejected.len;
 

@@ -79,15 +79,6 @@ static int line_check(struct source *s, const char *line, size_t len, evlog_erro
 	return 0;
 }
 
-static bool is_blank(const char *line, size_t len)
-{
-	while (len && (*line == ' ' || *line == '\t' || *line == '\r')) {
-		line++;
-		len--;
-	}
-	return len == 0;
-}
-
 /* Reads lines until there are enough or the input pauses.  An error waits until what
  * came before it has been delivered. */
 static int file_gather(struct source *s, struct evlog_lines *lines, evlog_error *err)
@@ -100,8 +91,6 @@ static int file_gather(struct source *s, struct evlog_lines *lines, evlog_error 
 	while (s->gathered.len < GATHER) {
 		int wait = s->gathered.len ? 0 : s->wait_ms;
 		r = evlog_input_next(s->input, wait, &line, &len, err);
-		if (r == 0 && is_blank(line, len))
-			continue;
 		if (r == 0)
 			r = line_check(s, line, len, err);
 		if (r == EVLOG_EDATA && err->line && s->sel->salvage) {
