@@ -33,6 +33,7 @@ struct log_reader {
 	size_t index;	    /* of seg in log.segments */
 	uint64_t at;	/* next block; going backwards: the one to read; 0: none left */
 	uint64_t limit; /* end of the committed bytes in seg */
+	bool salvaging; /* in seg, behind damage: whatever is whole counts */
 	uint64_t next_seq;	 /* that of the block at `at`, going forwards */
 	uint64_t emitted;	 /* last seq delivered */
 	bool finished, anywhere; /* anywhere: next_seq is not known yet */
@@ -97,6 +98,7 @@ static int reader_segment(
 	struct segment next;
 
 	segment_close(&r->seg);
+	r->index = index;
 	int res = segment_open(
 	    &r->seg, r->log.dir_fd, r->log.path, first, r->log.log_id, false, err);
 	if (res == EVLOG_ENOINPUT)
@@ -105,7 +107,6 @@ static int reader_segment(
 		    first);
 	if (res)
 		return res;
-	r->index = index;
 	if (first == r->end.segment) {
 		r->limit = r->end.offset;
 		*last_block = r->end.block;
@@ -197,8 +198,13 @@ static void lines_after(struct evlog_lines *lines, uint64_t seq)
 static int segment_enter(struct log_reader *r, size_t index, evlog_error *err)
 {
 	uint64_t ignored;
-	int res = reader_segment(r, index, &ignored, err);
 
+	if (index >= r->log.n)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: a segment is missing (events %" PRIu64 " to %" PRIu64 ")",
+		    r->log.path, r->next_seq, r->end.seq);
+	int res = reader_segment(r, index, &ignored, err);
+	r->salvaging = false;
 	r->at = r->seg.header.size;
 	if (res)
 		return res;
@@ -301,14 +307,10 @@ static int block_salvage(
 			return 0;
 		}
 		r->anywhere = true;
-		r->index++;
-		res = segment_enter(r, r->index, err);
+		res = segment_enter(r, r->index + 1, err);
 		if (res == EVLOG_EDAMAGED) {
 			verdict_keep(r, err);
-			if (r->seg.fd < 0)
-				return 0;
-			r->at = r->seg.header.size;
-			r->limit = 0; /* salvage goes on in here */
+			r->salvaging = true;
 			return 0;
 		}
 		return res;
@@ -337,10 +339,9 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 			r->finished = true;
 			break;
 		}
-		bool at_end = r->at >= r->limit && r->limit > 0;
-		if (r->limit == 0) {
+		if (r->salvaging) {
 			res = block_salvage(r, lines, err);
-		} else if (!at_end) {
+		} else if (r->at < r->limit) {
 			res = block_next(r, lines, err);
 		} else if (r->log.segments[r->index] == r->end.segment) {
 			if (!r->anywhere && r->next_seq != r->end.seq + 1)
@@ -351,9 +352,9 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 		} else {
 			res = segment_enter(r, r->index + 1, err);
 		}
-		if (res == EVLOG_EDAMAGED && r->salvage && r->limit) {
+		if (res == EVLOG_EDAMAGED && r->salvage && !r->salvaging) {
 			verdict_keep(r, err);
-			r->limit = 0;
+			r->salvaging = true;
 			continue;
 		}
 		if (res)
@@ -402,9 +403,9 @@ static int forward_begin(struct log_reader *r, evlog_error *err)
 	r->next_seq = 1;
 	if (!res)
 		res = segment_enter(r, index, err);
-	if (res == EVLOG_EDAMAGED && r->salvage && r->seg.fd >= 0) {
+	if (res == EVLOG_EDAMAGED && r->salvage) {
 		verdict_keep(r, err);
-		r->limit = 0;
+		r->salvaging = true;
 		res = 0;
 	}
 	return res;
