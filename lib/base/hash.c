@@ -1,11 +1,15 @@
 /* hash.c - SHA-256 by libcrypto, XXH3 by libxxhash. */
 #include "base/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
+/* A library context of its own: no configuration file is read, no global state is made,
+ * and a failed allocation is an error (the default context is used unchecked). */
 struct sha256 {
+	OSSL_LIB_CTX *library;
 	EVP_MD *md;
 	EVP_MD_CTX *ctx;
 };
@@ -16,7 +20,8 @@ struct sha256 *sha256_new(void)
 
 	if (!s)
 		return NULL;
-	s->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	s->library = OSSL_LIB_CTX_new();
+	s->md = s->library ? EVP_MD_fetch(s->library, "SHA256", NULL) : NULL;
 	s->ctx = EVP_MD_CTX_new();
 	if (!s->md || !s->ctx) {
 		sha256_free(s);
@@ -31,6 +36,7 @@ void sha256_free(struct sha256 *s)
 		return;
 	EVP_MD_CTX_free(s->ctx);
 	EVP_MD_free(s->md);
+	OSSL_LIB_CTX_free(s->library);
 	free(s);
 }
 

@@ -300,7 +300,8 @@ static int bytes_more(struct evlog_input *in, evlog_error *err)
 static int open_regular(struct evlog_input *in, evlog_error *err)
 {
 	char p[64];
-	ssize_t n = file_pread(in->fd, p, sizeof p, (uint64_t)lseek(in->fd, 0, SEEK_CUR));
+	off_t at = lseek(in->fd, 0, SEEK_CUR);
+	ssize_t n = at < 0 ? -1 : file_pread(in->fd, p, sizeof p, (uint64_t)at);
 	size_t i = 0;
 
 	if (n < 0)

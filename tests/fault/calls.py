@@ -1,0 +1,185 @@
+"""calls.py [WHAT...] - each tool killed at, and failed by, each of its calls.
+
+WHAT: kills, errors, memory (all three).  EVLOG_FAULT_STEP=N takes every N-th fault of
+each list only; 1, the default, all.  The shim counts calls from main() on; each trial
+is a fresh copy of the workload's folder, so all are independent, and run on all cores.
+Exit status 1, and what was broken, if anything was.
+"""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+from oracle import APPENDS, SHIM, acknowledged, clean, events, must, old, run, survived
+
+STEP = int(os.environ.get("EVLOG_FAULT_STEP", "1"))
+CORES = os.cpu_count() or 2
+ERRORS = ["EIO", "ENOSPC", "EDQUOT", "EINTR", "EMFILE", "ENOMEM", "short"]
+
+
+class Read:
+    """A reader of a log of several segments.  It must print all, or say why not."""
+
+    def __init__(self, name, argv, prefix=True, data=None):
+        self.name, self.command, self.prefix, self.data = name, argv, prefix, data
+
+    def prepare(self, folder):
+        os.makedirs(folder)
+        with open(f"{folder}/more", "wb") as f:
+            f.write(events("more", 0, 40, 300))
+        for i in range(4):
+            with open(f"{folder}/old{i}", "wb") as f:
+                f.write(events("old", i * 5, 5, 50))
+        for argv in old(*[f"old{i}" for i in range(4)], options=("--segment-size", "600")):
+            must(argv, folder)
+        must(["evappend", "other", "more"], folder)
+        must(["zstd", "-q", "more"], folder)
+        status, self.full, err = run(self.command, self.data, cwd=folder)
+        assert status in (0, 1), f"{self.name}: {err}"
+        self.right = status
+
+    def argv(self):
+        return self.command
+
+
+READS = [
+    Read("cat", ["evcat", "log"]),
+    Read("reverse", ["evcat", "-r", "log"]),
+    Read("last", ["evcat", "-n", "7", "log"]),
+    Read("from", ["evcat", "--from", "12", "log"]),
+    Read("since", ["evcat", "--since", "yesterday", "log"]),
+    Read("subject", ["evcat", "-s", "s1", "log"]),
+    Read("merge", ["evcat", "--merge", "log", "other"]),
+    Read("salvage", ["evcat", "--salvage", "log"]),
+    Read("file", ["evcat", "more.zst"]),
+    Read("packed", ["evcat", "-o", "zst", "log"], prefix=False),
+    Read("replay", ["evreplay", "--speed", "0", "log"]),
+    Read("fold", ["evfold", "--key", "subject", "n=count()", "s=sum(data.n)", "log"], prefix=False),
+    Read("fold-pipe", ["evfold", "n=count()"], prefix=False, data=events("pipe", 0, 20)),
+    Read("diff", ["evdiff", "log", "other"], prefix=False),
+]
+
+
+# ---- One trial ----
+
+
+def trial(w, made, env, folder):
+    """Runs the workload once in a fresh folder.  Returns its status, output and message,
+    how many calls it made, and the name of the one that was met."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(made, folder)
+    report = f"{folder}.report"
+    full = dict(os.environ, LD_PRELOAD=SHIM, FAULT_REPORT=report, **env)
+    try:
+        status, out, err = run(w.argv(), w.data, folder, full)
+    except subprocess.TimeoutExpired:
+        return "hangs", b"", "", 0, "?"
+    if not os.path.exists(report):
+        return status, out, err, 0, "crashed"
+    with open(report) as f:
+        count, *hit = f.read().split()
+    os.unlink(report)
+    return status, out, err, int(count), hit[0] if hit else None
+
+
+def judge(w, what, status, out, err, folder):
+    """What is wrong about a trial, or None."""
+    fair = (-9,) if what.startswith("kill") else (0, 73, 74)
+    if isinstance(w, Read):
+        fair = (*fair, w.right)
+    if what == "short":
+        fair = (0, getattr(w, "right", 0))
+    if status not in fair:
+        return f"status {status}: {err}"
+    if status not in (0, -9, getattr(w, "right", 0)) and not err:
+        return "fails without a word"
+    if isinstance(w, Read):
+        if status == w.right and out != w.full:
+            return "status says success, but the output is not all of it"
+        if not w.full.startswith(out) and w.prefix:
+            return "the output is no beginning of the right one"
+        return None
+    if status == 0 and what != "memory" and acknowledged(out) < len(w.sure) + sum(w.commits):
+        return f"status 0, and not all is acknowledged: {out}"
+    try:
+        survived(w, folder, out)
+        clean(folder)
+    except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
+        return f"(status {status}) {e} [{err.strip()}]"
+    return None
+
+
+def calls_made(w, made, folder, memory):
+    env = {"FAULT_CLASS": "memory"} if memory else {}
+    status, _, err, count, _ = trial(w, made, env, folder)
+    assert status in (0, 1), f"{w.name}: undisturbed, status {status}: {err}"
+    return count
+
+
+def faults(w, made, folder, kinds):
+    """(what, environment) of every trial of this workload."""
+    n = calls_made(w, made, folder, False)
+    for at in range(1, n + 1):
+        if "kills" in kinds and not isinstance(w, Read):
+            yield "kill", {"FAULT_AT": str(at), "FAULT_DO": "kill"}
+            yield "killed", {"FAULT_AT": str(at), "FAULT_DO": "killed"}
+        for name in ERRORS if "errors" in kinds else ():
+            do = name if name == "short" else str(getattr(errno, name))
+            yield name, {"FAULT_AT": str(at), "FAULT_DO": do}
+            if name not in ("EINTR", "short"):
+                yield name, {"FAULT_AT": str(at), "FAULT_DO": do, "FAULT_STICKY": "1"}
+    if "memory" in kinds:
+        for at in range(1, calls_made(w, made, folder, True) + 1):
+            env = {"FAULT_AT": str(at), "FAULT_DO": str(errno.ENOMEM), "FAULT_CLASS": "memory"}
+            yield "memory", env
+            yield "memory", dict(env, FAULT_STICKY="1")
+
+
+def campaign(kinds, top):
+    tried, bad = {}, []
+
+    def one(job):
+        w, made, i, what, env = job
+        folder = f"{top}/{w.name}.{i}"
+        status, out, err, _, hit = trial(w, made, env, folder)
+        if hit:
+            wrong = judge(w, what, status, out, err, folder)
+            kind = what if what in ("kill", "killed", "memory") else "error"
+            tried[kind] = tried.get(kind, 0) + 1
+            if wrong:
+                sticky = " on" if "FAULT_STICKY" in env else ""
+                bad.append(f"{w.name}: {what} at {env['FAULT_AT']}{sticky} ({hit}): {wrong}")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    for w in [w for w in APPENDS + READS if os.environ.get("W", w.name) == w.name]:
+        made = f"{top}/{w.name}"
+        w.prepare(made)
+        jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))
+        offset = sum(map(ord, w.name)) % STEP
+        jobs = [(w, made, i, *job) for i, job in enumerate(jobs) if i % STEP == offset]
+        with ThreadPoolExecutor(CORES) as pool:
+            list(pool.map(one, jobs))
+    return tried, bad
+
+
+def main():
+    kinds = sys.argv[1:] or ["kills", "errors", "memory"]
+    top = tempfile.mkdtemp(prefix="evlog-calls.")
+    try:
+        tried, bad = campaign(kinds, top)
+    finally:
+        shutil.rmtree(top)
+    for kind, n in sorted(tried.items()):
+        print(f"{kind} {n}")
+    print(f"broken {len(bad)}")
+    for text in bad[:40]:
+        print(text)
+    sys.exit(1 if bad or not tried else 0)
+
+
+if __name__ == "__main__":
+    main()

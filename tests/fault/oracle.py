@@ -1,0 +1,221 @@
+"""oracle.py - what must be true of a log after a fault, whatever the fault was.
+
+A workload prepares a log, and then runs one command against it, with a fault in the
+middle.  Afterwards survived() reads the log as a user would, appends to it, and checks
+it against what was acknowledged and what was sent, byte by byte, with format.py's own
+reading of evlog(5) as the witness.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from format import head_parse, read, root, segment_parse, segments, u32  # noqa: E402
+
+SHIM = os.path.join(os.environ.get("EVLOG_BUILD", "build"), "fault-shim.so")
+
+
+def run(argv, data=None, cwd=None, env=None):
+    p = subprocess.run(
+        argv, input=data, cwd=cwd, env=env, close_fds=False, capture_output=True,
+        stdin=subprocess.DEVNULL if data is None else None, timeout=10,
+    )  # fmt: skip
+    return p.returncode, p.stdout, p.stderr.decode(errors="replace")
+
+
+def must(argv, cwd, data=None):
+    status, out, err = run(argv, data, cwd)
+    assert status == 0, f"{' '.join(argv)}: status {status}: {err}"
+    return out
+
+
+def event(source, n, pad=5):
+    return b'{"type":"T","subject":"s%d","id":"%d","source":"/%s","data":{"n":%d,"pad":"%s"}}\n' % (
+        n % 3, n, source.encode(), n, b"x" * pad,
+    )  # fmt: skip
+
+
+def events(source, first, count, pad=5):
+    return b"".join(event(source, n, pad) for n in range(first, first + count))
+
+
+# ---- Workloads that append ----
+
+
+class Append:
+    """A log made by `before`, commands run one after the other, and `argv` with a fault
+    in it; `commits`: how many events each of its commits holds."""
+
+    def __init__(self, name, options, commits, before=(), files=None, spoil=None, **more):
+        self.name, self.options, self.commits = name, options, commits
+        self.before, self.spoil = before, spoil
+        self.data = more.get("data")
+        self.mended = more.get("mended", False)  # 65 until the next append
+        self.kept = more.get("kept", 0)  # events that may be there without an ack
+        self.inputs = files if files is not None else [f"in{i}" for i in range(len(commits))]
+
+    def prepare(self, folder):
+        """Makes the folder that each trial gets a copy of."""
+        os.makedirs(folder)
+        n = 0
+        for i, count in enumerate(self.commits):
+            pad = 700000 if self.name == "atomic" else 5
+            with open(f"{folder}/in{i}", "wb") as f:
+                f.write(events("in", n, count, pad))
+            n += count
+        for i in range(3):
+            with open(f"{folder}/old{i}", "wb") as f:
+                f.write(event("old", i, 200))
+        for argv in self.before:
+            must(argv, folder)
+        if self.spoil:
+            self.spoil(folder)
+        self.data = self.data(folder) if callable(self.data) else self.data
+        log = f"{folder}/log"
+        self.sure = []
+        if os.path.exists(log):
+            self.sure = run(["evcat", log])[1].splitlines()
+        return folder
+
+    def argv(self):
+        return ["evappend", "--ack", *self.options, "log", *self.inputs]
+
+
+def tear(folder):
+    """The last append, of which head knows nothing, has lost its end."""
+    log = f"{folder}/log"
+    head = read(log, "head")
+    must(["evappend", "log", "old2"], folder)
+    name = os.path.join(log, segments(log)[-1])
+    os.truncate(name, os.path.getsize(name) - 7)
+    with open(os.path.join(log, "head"), "wb") as f:
+        f.write(head)
+
+
+def forget(folder):
+    """The last append is whole, and head knows nothing of it."""
+    log = f"{folder}/log"
+    head = read(log, "head")
+    must(["evappend", "log", "old2"], folder)
+    with open(os.path.join(log, "head"), "wb") as f:
+        f.write(head)
+
+
+def replica(folder):
+    """What evcat prints of another log with the same beginning."""
+    shutil.copytree(f"{folder}/log", f"{folder}/leader")
+    must(["evappend", "leader", "in0"], folder)
+    out = must(["evcat", "--from", "2", "leader"], folder)
+    shutil.rmtree(f"{folder}/leader")
+    return out
+
+
+def old(*names, options=()):
+    return [["evappend", *options, "log", name] for name in names]
+
+
+SMALL = ("--segment-size", "500")
+APPENDS = [
+    Append("single", [], [1]),
+    Append("new", SMALL, [2, 2, 2, 2, 2]),
+    Append("append", [], [2, 2], old("old0")),
+    Append("roll", SMALL, [2, 2], old("old0", "old1", options=SMALL)),
+    Append("torn", SMALL, [2, 2, 2], old("old0", "old1", options=SMALL), spoil=tear),
+    Append("unacknowledged", [], [2], old("old0"), spoil=forget, kept=1),
+    Append("lost", [], [2, 2], old("old0", "old1"), mended=True,
+           spoil=lambda f: os.unlink(f"{f}/log/head")),
+    Append("strict", ["--strict"], [2, 2], old("old0")),
+    Append("no-sync", ["--no-sync"], [2, 2], old("old0")),
+    Append("atomic", ["--atomic"], [4], old("old0")),
+    Append("expect", ["--expect", "1"], [2], old("old0")),
+    Append("expect-subject", ["--expect-subject", "s1=2"], [2], old("old0", "old1")),
+    Append("dedup", ["--dedup"], [2, 2], old("old0"), files=["old0", "in0", "in1"]),
+    Append("replica", ["--replica"], [4], old("old0"), files=["-"], data=replica),
+]  # fmt: skip
+
+
+# ---- Afterwards ----
+
+
+def acknowledged(out):
+    """The seqs that --ack told.  A line that was cut off was not told."""
+    acked = 0
+    for line in out.splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            acked = max(acked, json.loads(line)["to"])
+    return acked
+
+
+def numbered(lines):
+    """(source, n) of each event; seqs must have no gap."""
+    found = [json.loads(line) for line in lines]
+    seqs = [int(e["seq"]) for e in found]
+    assert seqs == list(range(1, len(seqs) + 1)), "seqs have gaps, or come twice"
+    return [(e["source"], e["data"]["n"]) for e in found]
+
+
+def whole(log):
+    """A log at rest: every byte of every file accounted for, and zstdcat agrees."""
+    names = segments(log)
+    paths = [os.path.join(log, n) for n in names]
+    plain = must(["zstd", "-dcq", *paths], ".")
+    assert plain == must(["evcat", log], "."), "zstdcat and evcat differ"
+    for n in names:
+        segment_parse(read(log, n))
+    head = head_parse(read(log, "head"))[0]
+    assert head["flags"] == 0
+    assert head["last_seq"] == plain.count(b"\n")
+    assert head["committed"] == len(read(log, names[-1]))
+    return plain.splitlines(), head
+
+
+def ends(w, n):
+    """Whether `n` of a workload's events can be there: whole commits only."""
+    at = 0
+    for count in w.commits:
+        if at == n:
+            return True
+        at += count
+    return at == n
+
+
+def survived(w, folder, out):
+    """After the fault: what was there and what was acknowledged is there, the rest by
+    whole commits; and the next append works."""
+    log = f"{folder}/log"
+    acked = max(len(w.sure), acknowledged(out))
+    if not os.path.exists(log):
+        assert acked == 0, "acknowledged, and there is no log"
+        must(["evappend", "log"], folder, data=event("next", 0))
+        return
+    status, seen, err = run(["evcat", log])
+    told = w.mended and "/head: " in err or not os.path.exists(f"{log}/head")
+    assert status == 0 or status == 65 and told, f"evcat: {status}: {err}"
+    lines = seen.splitlines()
+    assert lines[: len(w.sure)] == w.sure, "what was there before has changed"
+    assert len(lines) >= acked, f"{acked} acknowledged, {len(lines)} there"
+    status, next_out, err = run(["evappend", "--ack", log], event("next", 0))
+    assert status == 0, f"the next append: status {status}: {err}"
+    after, head = whole(log)
+    found = numbered(after)
+    assert after[: len(lines)] == lines, "the next append took something away"
+    assert found[-1] == ("/next", 0)
+    mine = [e for e in found[len(w.sure) : -1]]
+    if w.kept or w.spoil:  # an append that nobody acknowledged may have been whole
+        mine = mine[1:] if mine and mine[0] == ("/old", 2) else mine
+    assert mine == [("/in", n) for n in range(len(mine))], f"not in order: {mine}"
+    assert ends(w, len(mine)), f"{len(mine)} events are no whole commits"
+    assert json.loads(next_out)["root"] == root(after).hex() == head["root"].hex()
+
+
+def clean(folder):
+    for name in os.listdir(folder):
+        if re.match(r"log\.new-", name):
+            shutil.rmtree(os.path.join(folder, name))
+
+
+__all__ = [n for n in dir() if not n.startswith("_")] + ["u32"]
