@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <locale.h>
@@ -220,10 +221,21 @@ int cli_end(int status)
 
 /* ---- Options ---- */
 
+/* A standard descriptor that is closed would be given to the next file opened, a log's
+ * for instance, and be written to.  It is taken by one whose use fails instead. */
+static void standards_take(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/", fd == STDIN_FILENO ? O_PATH : O_RDONLY | O_DIRECTORY) < 0)
+			_exit(CLI_IO);
+}
+
 void cli_begin(const struct cli_tool *tool)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
+	standards_take();
 	setlocale(LC_CTYPE, "");
 	signal(
 	    SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */
@@ -272,6 +284,9 @@ static bool common_option(int id, const char *arg)
 		exit(fflush(stdout) == 0 ? CLI_OK : CLI_IO);
 	case CLI_PROGRESS: cli.progress = cli.err_tty; return true;
 	case CLI_NO_PROGRESS: cli.progress = false; return true;
+	case CLI_MAX_LINE:
+		cli.max_line = cli_size("max-line", arg, 1u << 29);
+		return true;
 	case CLI_COLOR:
 		if (strcmp(arg, "always") == 0)
 			cli.color = true;
@@ -282,6 +297,16 @@ static bool common_option(int id, const char *arg)
 		return true;
 	default: return false;
 	}
+}
+
+/* How many long options begin like a word --so. */
+static size_t beginnings(const struct option *longs, const char *word)
+{
+	size_t len = strcspn(word + 2, "="), n = 0;
+
+	for (; longs->name; longs++)
+		n += strncmp(longs->name, word + 2, len) == 0;
+	return n;
 }
 
 int cli_getopt(const struct cli_tool *tool, int argc, char **argv)
@@ -311,8 +336,15 @@ int cli_getopt(const struct cli_tool *tool, int argc, char **argv)
 		int id = getopt_long(argc, argv, shorts, longs, NULL);
 		if (id == ':')
 			cli_usage("%s: its value is missing", argv[optind - 1]);
+		if (id == '?' && optopt && optopt < 256 && isprint(optopt))
+			cli_usage("-%c: no such option", optopt);
+		if (id == '?' && optopt)
+			cli_usage("%s: takes no value", argv[optind - 1]);
 		if (id == '?')
-			cli_usage("%s: no such option", argv[optind - 1]);
+			cli_usage("%s: %s", argv[optind - 1],
+			    beginnings(longs, argv[optind - 1]) > 1
+				? "short for more than one option"
+				: "no such option");
 		if (id < 0 || !common_option(id, optarg))
 			return id;
 	}

@@ -46,6 +46,7 @@ enum cli_id {
 	CLI_PROGRESS,
 	CLI_NO_PROGRESS,
 	CLI_SALVAGE,
+	CLI_MAX_LINE,
 	CLI_OWN = 512, /* a tool's own begin here */
 };
 
@@ -92,6 +93,12 @@ enum cli_id {
 		CLI_NO_PROGRESS, "no-progress", NULL, "do not"                           \
 	}
 
+#define CLI_LINES                                                                        \
+	{                                                                                \
+		CLI_MAX_LINE, "max-line", "BYTES",                                       \
+		    "longest line of a FILE (default: 64 MiB)"                           \
+	}
+
 /* "1 event", "2 events": cli_plural(n) is what the word ends with. */
 #define cli_plural(n) ((n) == 1 ? "" : "s")
 
@@ -100,6 +107,7 @@ struct cli {
 	const struct cli_tool *tool;
 	bool quiet, verbose;
 	bool out_tty, err_tty, color, progress;
+	uint64_t max_line;	/* 0: the default */
 	int64_t started, shown; /* for progress */
 };
 

@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -84,6 +85,8 @@ static const struct cli_tool tool = {
     .options = options,
 };
 
+#define LINE_MOST (1u << 29)
+
 struct append {
 	struct evlog_writer_options o;
 	evlog_writer *w;
@@ -92,6 +95,7 @@ struct append {
 	bool ack;
 	const char *reject_path;
 	int reject_fd;
+	int64_t pending_since; /* when the first of what waits came; 0: not known */
 	uint64_t appended, skipped, rejected, last_seq;
 };
 
@@ -210,6 +214,8 @@ static void commit(struct append *a)
 		int r = evlog_writer_commit(a->w, &ack, &err);
 		if (r == 0 || (r == EVLOG_EDATA && !a->o.atomic))
 			acknowledge(a, &ack);
+		else if (r == EVLOG_EDATA)
+			a->skipped += ack.skipped;
 		if (r == 0)
 			return;
 		if (r != EVLOG_EDATA || !ack.rejected)
@@ -227,6 +233,30 @@ static void bad_line(struct append *a, const evlog_error *err, const char *name,
 	refuse(a, err, name, line, len);
 }
 
+/* Whether an input may keep its reader waiting, even when it is opened. */
+static bool may_wait(const char *path)
+{
+	struct stat st;
+	int r = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &st) : stat(path, &st);
+
+	return r == 0 && !S_ISREG(st.st_mode);
+}
+
+/* How many milliseconds the next line may keep those before it waiting. */
+static int patience(struct append *a)
+{
+	if (a->o.atomic || !evlog_writer_pending(a->w)) {
+		a->pending_since = 0;
+		return -1;
+	}
+	if (a->linger == 0)
+		return 0;
+	if (a->pending_since == 0)
+		a->pending_since = evlog_now();
+	int64_t waited = (evlog_now() - a->pending_since) / 1000;
+	return waited >= 0 && waited < a->linger ? (int)(a->linger - waited) : 0;
+}
+
 static void append_input(struct append *a, const char *path)
 {
 	evlog_input *in;
@@ -234,11 +264,11 @@ static void append_input(struct append *a, const char *path)
 	const char *line = "";
 	size_t len = 0;
 
+	if (!a->o.atomic && evlog_writer_pending(a->w) && may_wait(path))
+		commit(a);
 	int r = evlog_input_open(&in, path, a->max_line, &err);
 	while (!r) {
-		bool waiting = evlog_writer_pending(a->w) && !a->o.atomic;
-		r = evlog_input_next(
-		    in, waiting ? (int)a->linger : -1, &line, &len, &err);
+		r = evlog_input_next(in, patience(a), &line, &len, &err);
 		const char *name = evlog_input_name(in);
 		if (r == EVLOG_WAIT) {
 			commit(a);
@@ -299,7 +329,7 @@ static void option_take(struct append *a, int id, char *arg)
 	case CLI_SOURCE: o->source = arg; break;
 	case SUBJECT: o->subject = arg; break;
 	case TEXT: o->text = true; break;
-	case MAX_LINE: a->max_line = cli_size("max-line", arg, 1u << 29); break;
+	case MAX_LINE: a->max_line = cli_size("max-line", arg, LINE_MOST); break;
 	case REJECT: a->reject_path = arg; break;
 	case ATOMIC: o->atomic = true; break;
 	case ACK: a->ack = true; break;
@@ -344,12 +374,13 @@ static void options_check(struct append *a)
 		cli_usage("--replica leaves no line out: no --dedup, no --reject");
 	if (o->expect || o->expect_subject)
 		a->o.atomic = true;
+	if (!a->max_line)
+		a->max_line = o->replica ? LINE_MOST : 16u << 20;
 }
 
 int main(int argc, char **argv)
 {
-	struct append a = {
-	    .max_line = 16u << 20, .reject_fd = -1, .o.lock_wait_ms = 60000};
+	struct append a = {.reject_fd = -1, .o.lock_wait_ms = 60000};
 	evlog_error err;
 	int id;
 
@@ -360,6 +391,7 @@ int main(int argc, char **argv)
 	if (optind == argc)
 		cli_usage("which log?");
 	const char *path = argv[optind++];
+	a.o.max_event = a.max_line;
 	if (a.reject_path) {
 		a.reject_fd =
 		    open(a.reject_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);

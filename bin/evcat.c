@@ -19,6 +19,7 @@ static const struct cli_option options[] = {
     CLI_COLORED,
     CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
+    CLI_LINES,
     CLI_COMMON,
     {0},
 };
@@ -232,6 +233,7 @@ int main(int argc, char **argv)
 			level = (int)cli_number("level", optarg, 1, 22);
 	}
 	cli_select_check(&sel);
+	sel.max_line = cli.max_line;
 	if (optind == argc)
 		cli_usage("which log?");
 	c.form = form ? form_of(form) : cli.out_tty ? READABLE : NDJSON;

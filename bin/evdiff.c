@@ -12,6 +12,7 @@ static const struct cli_option options[] = {
     {'o', "output", "FORM", "text (default): each difference; stat: how many"},
     CLI_COLORED,
     {0, NULL, NULL, "General"},
+    CLI_LINES,
     CLI_COMMON,
     {0},
 };
@@ -46,6 +47,27 @@ static void print_line(char mark, const char *code, const char *p, size_t len)
 	cli_outs("\n");
 }
 
+/* As it stands inside a JSON string: a name may hold a newline. */
+static void pointer_print(const char *p, size_t len)
+{
+	char escape[8];
+
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)p[i] < 0x20) {
+			snprintf(escape, sizeof escape, "\\u%04x", p[i]);
+			cli_outs(escape);
+		} else if (p[i] == '\\' || p[i] == '"') {
+			cli_outs(p[i] == '"' ? "\\\"" : "\\\\");
+		} else {
+			size_t n = 1;
+			while (i + n < len && (p[i + n] & 0xc0) == 0x80)
+				n++;
+			cli_out_safe(p + i, n, "");
+			i += n - 1;
+		}
+	}
+}
+
 /* - "key" STATE, + "key" STATE, ~ "key" /path: OLD -> NEW */
 static void print_state(const struct evlog_difference *x)
 {
@@ -64,7 +86,7 @@ static void print_state(const struct evlog_difference *x)
 	}
 	if (x->path_len) {
 		cli_outs(x->key_len ? " " : "");
-		cli_out_safe(x->path, x->path_len, "");
+		pointer_print(x->path, x->path_len);
 	}
 	cli_outs(x->key_len || x->path_len ? ": " : "");
 	color("31");
@@ -137,6 +159,7 @@ int main(int argc, char **argv)
 		cli_usage("which two?");
 	if (strcmp(argv[optind], "-") == 0 && strcmp(argv[optind + 1], "-") == 0)
 		cli_usage("only one of them can be standard input");
+	d.max_line = cli.max_line;
 	if (stat || cli.quiet)
 		d.report = NULL;
 	if (evlog_diff(&d, argv[optind], argv[optind + 1], &err) < 0)

@@ -15,6 +15,7 @@ static const struct cli_option options[] = {
     {STRICT, "strict", NULL, "what a reducer cannot use is an error, not passed over"},
     CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
+    CLI_LINES,
     CLI_COMMON,
     {0},
 };
@@ -73,6 +74,13 @@ static void say_counts(const evlog_fold *f)
 		    unusable, cli_plural(unusable));
 }
 
+_Noreturn static void wrong(const evlog_error *err)
+{
+	if (err->code == EVLOG_EUSAGE)
+		cli_usage("%s", err->text);
+	cli_fail(err);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const standard_input[] = {"-"};
@@ -90,12 +98,13 @@ int main(int argc, char **argv)
 		cli_fail(&err);
 	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
 		if (id == 'k' && evlog_fold_key(f, optarg, &err) < 0)
-			cli_usage("%s", err.text);
+			wrong(&err);
 		if (id == 'o' && strcmp(optarg, "state") != 0)
 			cli_usage("--output %s: not state", optarg);
 		if (id == STRICT)
 			evlog_fold_strict(f);
 	}
+	sel.max_line = cli.max_line;
 	logs = calloc((size_t)argc, sizeof *logs);
 	if (!logs) {
 		cli_say("out of memory");
@@ -105,7 +114,7 @@ int main(int argc, char **argv)
 		if (!evlog_fold_is_reducer(argv[i]))
 			logs[n++] = argv[i];
 		else if (evlog_fold_reducer(f, argv[i], &err) < 0)
-			cli_usage("%s", err.text);
+			wrong(&err);
 	}
 	if (evlog_stream_open(&s, n ? logs : standard_input, n ? n : 1, &sel, &err) < 0)
 		cli_fail(&err);

@@ -20,6 +20,7 @@ static const struct cli_option options[] = {
     {RATE, "rate", "N", "at most N events a second"},
     CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
+    CLI_LINES,
     CLI_COMMON,
     {0},
 };
@@ -147,6 +148,7 @@ int main(int argc, char **argv)
 		cli_usage("which log?");
 	signals_catch();
 	sel.stop = &stop;
+	sel.max_line = cli.max_line;
 	if (evlog_stream_open(&s, (const char *const *)argv + optind,
 		(size_t)(argc - optind), &sel, &err) < 0)
 		cli_fail(&err);

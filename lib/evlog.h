@@ -90,6 +90,9 @@ int evlog_input_open(
 int evlog_input_next(
     evlog_input *in, int wait_ms, const char **line, size_t *len, evlog_error *err);
 
+/* Once *stop is set (by a signal handler), the input is at its end. */
+void evlog_input_stop(evlog_input *in, const volatile sig_atomic_t *stop);
+
 /* Where the last line came from: the path, with an archive's member in
  * parentheses, and its number from 1 (counted for each member). */
 const char *evlog_input_name(const evlog_input *in);
@@ -116,6 +119,7 @@ struct evlog_writer_options {
 	uint64_t expect_subject_seq;
 	uint64_t dedup_window; /* skip what is among the last so many; 0: off */
 	bool replica;	       /* lines are stamped: keep them as they are */
+	uint64_t max_event;    /* bytes of a stored line at most; 0: 512 MiB */
 
 	bool text;	     /* a line is text, wrapped as a string */
 	const char *type;    /* wrap any value, with this type */
@@ -176,8 +180,11 @@ struct evlog_selection {
 	bool follow;	      /* wait for more */
 	bool merge;	      /* by logtime, then operand, then seq */
 	bool salvage;	      /* go on behind damage; the end is still an error */
+	uint64_t max_line;    /* of files: bytes of a line at most; 0: 64 MiB */
 	const volatile sig_atomic_t *stop; /* not NULL: end when it is set */
 };
+
+#define EVLOG_MAX_LINE (UINT64_C(64) << 20)
 
 void evlog_selection_init(struct evlog_selection *sel);
 
@@ -314,7 +321,8 @@ struct evlog_difference {
 };
 
 struct evlog_diff {
-	bool by_id; /* compare events whatever their seq and logtime */
+	bool by_id;	   /* compare events whatever their seq and logtime */
+	uint64_t max_line; /* of files: bytes of a line at most; 0: 64 MiB */
 	int (*report)(
 	    void *arg, const struct evlog_difference *d); /* 0, or -1 and errno */
 	void *arg;

@@ -181,9 +181,13 @@ B'
 	EOF
 }
 
-@test "a line over --max-line is refused, and one just as long is not" {
+@test "a line over --max-line is refused, and one that makes too long an event" {
 	line='{"type":"T","data":"'$(printf 'x%.0s' {1..100})'"}'
-	run -0 evappend --max-line ${#line} a.evlog <<<"$line"
+	run -65 evappend --max-line ${#line} a.evlog <<<"$line"
+	assert_output --partial "the event would be longer than ${#line} bytes"
+	run -0 evappend --max-line 1000 a.evlog <<<"$line"
+	stored=$(evcat a.evlog)
+	run -0 evappend --max-line ${#stored} --replica c.evlog <<<"$stored"
 	run -65 evappend --max-line $((${#line} - 1)) a.evlog <<<"$line"
 	assert_output --partial "the line is longer than $((${#line} - 1)) bytes"
 	# far longer than what is read at once, and good lines around it
@@ -497,4 +501,78 @@ B'
 	assert_output --partial "Permission denied"
 	run -0 as_nobody "$dir/bin/evcat" "$dir/a.evlog" # reading asks for no more than reading
 	chmod -R u+w "$dir" && rm -rf "$dir"
+}
+
+@test "a time written with escapes is found by --event-time" {
+	echo '{"type":"a","id":"1","time":"2026-11-01T00:00:00\u002B01:00"}' | evappend a.evlog
+	echo '{"t":"2026-11-01T00:00:00\u002B01:00"}' | evappend --type T --time-from t a.evlog
+	run -0 bash -c 'evcat -E --since 2026-10-31T22:00:00Z --until 2026-11-01T00:00:00Z a.evlog | wc -l'
+	assert_output 2
+	run -0 evcat -E --since 2026-11-01T00:00:00Z a.evlog
+	assert_output ""
+}
+
+@test "closed standard descriptors: nothing is written into the log's files" {
+	orders | evappend a.evlog
+	echo bad >bad
+	orders >good
+	before=$(fingerprint a.evlog)
+	run ! bash -c 'evappend a.evlog bad >&- 2>&-'
+	[ "$before" = "$(fingerprint a.evlog)" ]
+	run -74 bash -c 'evappend --ack a.evlog good <&- >&-'
+	run -0 bash -c 'evcat a.evlog | wc -l'
+	assert_output 10
+	run ! bash -c 'evappend a.evlog <&- >&- 2>&-'
+	run -0 evcat -c 1 a.evlog
+}
+
+@test "--subject goes where subject is null, once" {
+	echo '{"type":"a","subject":null,"data":1}' | evappend --subject x a.evlog
+	run -0 evcat a.evlog
+	refute_output --partial null
+	run -0 bash -c 'evcat -s x a.evlog | evappend --replica b.evlog'
+}
+
+@test "events are committed before an input is opened that may wait" {
+	echo '{"type":"a"}' >f
+	{ sleep 0.5; evcat a.evlog >seen; echo '{"type":"b"}'; } | evappend a.evlog f -
+	run -0 jq -r .type seen
+	assert_output a
+}
+
+@test "--linger counts from the first event that waits" {
+	for _ in 1 2 3 4 5 6; do echo '{"type":"a"}'; sleep 0.15; done | evappend --linger 300 --ack a.evlog >acks
+	[ "$(wc -l <acks)" -gt 1 ]
+}
+
+@test "text that begins like an archive is text" {
+	printf '070707 is a number, and this is a text that goes on for longer than the header of a cpio\nb\n' >t1
+	printf '!<arch>\nis not always the beginning of an archive, however much it may look like one here\n' >t2
+	printf 'BZh9 either\n' >t3
+	run -0 evappend --text a.evlog t1 t2 t3
+	evcat -o data a.evlog | cmp - <(cat t1 t2 t3)
+}
+
+@test "what cannot be appended makes no log" {
+	run -1 evappend --expect 5 a.evlog < <(orders)
+	run -1 evappend --expect-subject s=5 a.evlog < <(orders)
+	run -64 evappend --subject '' a.evlog < <(orders)
+	[ ! -e a.evlog ]
+	orders | evappend a.evlog
+	run -1 evappend --expect-subject order-17=6 a.evlog < <(orders)
+	assert_output --partial "event 6 is not one of the subject, nor is any behind it"
+}
+
+@test "--reject cuts long names between characters" {
+	printf '{"a%s":1,"type":"a"}\n' "$(printf 'é%.0s' {1..30})" >in
+	run -65 evappend --reject bad a.evlog in
+	run -0 evappend --type R b.evlog bad
+}
+
+@test "--dedup --atomic --reject counts what was skipped" {
+	orders | evappend --source /a a.evlog
+	{ orders; orders | head -n 1 | sed 's/ada/eve/'; orders | sed 's/"e/"f/'; } >in
+	run -65 evappend --source /a --dedup --atomic --reject bad a.evlog in
+	assert_output --partial "skipped: 5 events"
+	[ "$(evcat a.evlog | wc -l)" -eq 10 ]
 }

@@ -306,3 +306,44 @@ e4'
 	script -qec "evcat $'nothere\x1b[31m'" /dev/null </dev/null >shown || true
 	run ! grep -q $'\x1b\\[31m' shown
 }
+
+@test "a seq is a string of 16 digits, and nothing else" {
+	echo '{"seq":100000000000000099,"type":"x"}' >f
+	run -0 evcat --from 9 --to 9 f
+	assert_output ""
+}
+
+@test "pretty output takes no more memory for being longer" {
+	printf '{"type":"a","data":%s1%s}\n' "$(printf '[%.0s' {1..200})$(printf '1,%.0s' {1..100000})" "$(printf ']%.0s' {1..200})" | evappend p.evlog
+	[ -z "$SAN" ] || skip "sanitizers take memory"
+	(ulimit -v 60000; evcat -o pretty p.evlog) | jq -c . | cmp - <(evcat p.evlog)
+}
+
+@test "a line of a file is limited by --max-line" {
+	{ echo '{"a":1}'; printf '{"a":"'; head -c 70000000 /dev/zero | tr '\0' x; echo '"}'; } | zstd -q >bomb.zst
+	run -65 --separate-stderr evcat bomb.zst
+	assert_output '{"a":1}'
+	[[ $stderr == *"bomb.zst:2:67108865: the line is longer than 67108864 bytes (--max-line)" ]]
+	run -0 bash -c 'evcat --max-line 80M bomb.zst | wc -c'
+	assert_output 70000017
+}
+
+@test "backwards, what stands before a bad line is printed, and the status is 65" {
+	printf '{"a":1}\n{"a":2}\nbad\n{"a":3}\n' >f
+	run -65 --separate-stderr evcat -r f
+	assert_output '{"a":2}
+{"a":1}'
+	[[ $stderr == *"f:3:1: not a JSON value" ]]
+	run -65 --separate-stderr evcat -n 1 f
+	assert_output '{"a":2}'
+}
+
+@test "merged, damage in one log does not hide the others" {
+	echo '{"type":"a"}' | evappend x.evlog
+	echo '{"type":"a"}' | evappend y.evlog
+	echo '{"type":"b"}' | evappend y.evlog
+	printf X | dd of=y.evlog/0000000000000001.ndjson.zst bs=1 seek=320 conv=notrunc status=none
+	run -65 --separate-stderr evcat -m x.evlog y.evlog
+	assert_output "$(evcat x.evlog)"
+	[[ $stderr == *"y.evlog/0000000000000001.ndjson.zst: damaged"* ]]
+}

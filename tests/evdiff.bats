@@ -165,3 +165,10 @@ changed 2'
 	run -65 evdiff a.evlog b.evlog
 	assert_output --partial "damaged at byte $((at + 168)) (events 6 to 6): checksum of a block does not match"
 }
+
+@test "a newline in a member's name forges no line" {
+	echo '{"a\n- \"x\" 1":1}' >x
+	echo '{}' >y
+	run -1 evdiff x y
+	assert_output '~ /a\n- \"x\" 1: 1 -> (none)' || assert_output '~ /a\u000a- \"x\" 1: 1 -> (none)'
+}

@@ -189,3 +189,57 @@ fold() { evfold "$@"; }
 	run -0 bash -c 'seq 1 20000 | evappend --type T k2.evlog; evfold -k data n=count k2.evlog | wc -l'
 	assert_output 20000
 }
+
+@test "numbers of absurd length cost nothing, and those beyond 10,000 digits are passed over" {
+	printf '{"a":1}\n{"a":1e-10000}\n' >f
+	run -0 timeout 5 evfold 'avg(a)' f
+	assert_output '{"avg":0.5}'
+	printf '{"a":%s}\n{"a":2}\n' "$(head -c 1000000 /dev/zero | tr '\0' 7)" >g
+	run -0 --separate-stderr timeout 5 evfold 'sum(a)' g
+	assert_output '{"sum":2}'
+	[[ $stderr == *"passed over: 1 value"* ]]
+}
+
+@test "averages are rounded half to even at 34 digits" {
+	for n in 3 7 6 1000000007; do
+		for x in 1 2 10000000000000000000000000000000001 0.00000000000000000000000000000000000000012345; do
+			{ echo "{\"a\":$x}"; seq 2 $((n > 10 ? 9 : n)) | sed 's/.*/{"a":0}/'; } >f
+			got=$(evfold 'avg(a)' f | jq -r '.avg|tostring' 2>/dev/null; evfold 'avg(a)' f)
+			want=$(python3 -c "
+from decimal import *
+getcontext().prec = 34
+getcontext().rounding = ROUND_HALF_EVEN
+n = $((n > 10 ? 9 : n))
+q = Decimal('$x') / n
+print(format(q.normalize(), 'f'))")
+			[[ ${got##*$'\n'} == "{\"avg\":$want}" ]] || [ ${#x} -gt 34 ] || fail "$x / $n: $got, not $want"
+		done
+	done
+}
+
+@test "a patch cannot make a bomb by copying, nor nest deeper than an event" {
+	python3 - >bomb <<-'PY'
+		import json
+		ops = [{"op": "replace", "path": "", "value": []}] + 40 * [{"op": "copy", "from": "", "path": "/-"}]
+		print(json.dumps({"data": ops}))
+	PY
+	run -0 --separate-stderr timeout 20 evfold 'patch(data)' bomb
+	assert_output '{"patch":null}'
+	[[ $stderr == *"passed over: 1 value"* ]]
+	python3 - >deep <<-'PY'
+		import json
+		ops = [{"op": "replace", "path": "", "value": {}}] + 3000 * [{"op": "copy", "from": "", "path": "/a"}]
+		print(json.dumps({"data": ops}))
+		for n in 510, 512, 513:
+		    v = 1
+		    for _ in range(n - 500): v = [v]
+		    print(json.dumps({"data": [{"op": "replace", "path": "", "value": {}}] +
+		        [{"op": "add", "path": "/a" * i, "value": {}} for i in range(1, 500)] +
+		        [{"op": "add", "path": "/a" * 500, "value": v}]}))
+	PY
+	run -65 timeout 20 evfold --strict 'patch(data)' deep
+	assert_output --partial "nested more than 512 deep"
+	run -0 --separate-stderr timeout 20 evfold 'patch(data)' deep
+	[[ $stderr == *"passed over: 2 values"* ]]
+	evfold 'patch(data)' deep 2>&1 | grep -q '\[\[\[\[\[\[\[\[\[\[\[\[1'
+}

@@ -97,3 +97,22 @@ at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least
 		run -64 evreplay $args
 	done
 }
+
+@test "SIGTERM ends it while it waits for a pipe's first bytes, and inside compressed ones" {
+	mkfifo p
+	sleep 20 >p &
+	run -0 timeout -k 5 --preserve-status 0.5 evreplay - <p
+	kill %1
+	{ numbered 5 | zstd -q; sleep 20; } >p &
+	run -0 timeout -k 5 --preserve-status 0.5 evreplay - <p
+	kill %2
+}
+
+@test "absurd speeds and rates wait for ever instead of not at all" {
+	numbered 2 | evappend s.evlog
+	run -124 timeout 0.5 evreplay --rate 1e-300 s.evlog
+	numbered 1 >x
+	sleep 0.01
+	evappend s.evlog x
+	run -124 timeout 0.5 evreplay --speed 1e-300 s.evlog
+}

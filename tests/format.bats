@@ -151,6 +151,26 @@ check() {
 	check rebooted_segments_append
 }
 
+@test "after a power cut: an unfinished segment is no damage, and a follower goes on" {
+	check rebooted_unfinished
+}
+
+@test "after a power cut: what --no-sync lost is said" {
+	check rebooted_unsynced
+}
+
+@test "without head or the first segment: what stands before or behind is read" {
+	check headless
+}
+
+@test "a log exchanged under its follower: 76" {
+	check follower
+}
+
+@test "a block's lines that are not those of its header: 65" {
+	check lines
+}
+
 # ---- Head and segments that do not fit ----
 
 @test "head missing: evcat prints all and exits 65, the next append makes it anew" {

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 NONE = 2**64 - 1  # what stands in a segment header that has no predecessor
@@ -1135,6 +1136,119 @@ def rebooted_segments(mode):
 
     kinds = ["missing", "header", "cut", "block"]
     Lab("a.evlog").each([(i, k) for i in (1, 2) for k in kinds] + [(0, "cut")], check)
+
+
+def check_rebooted_unfinished():
+    """After a power cut: a segment whose creation broke off is no damage, whichever way
+    one reads, and nor is a follower's head that lags behind."""
+    heads = build("a.evlog", 4)
+    whole, _ = reads("a.evlog", 0)
+    n = whole.count(b"\n")
+    write("a.evlog", "head", head_with(heads[1], boot_id=b"another boot id!"))
+    write("a.evlog", f"{n + 1:016d}.ndjson.zst", b"")
+    for options in [], ["-n", str(n)], ["--salvage"], ["--follow", "-c", str(n)]:
+        out, err = reads("a.evlog", 0, *options)
+        assert (out, err) == (whole, ""), f"{options}: {err}"
+    out, _ = reads("a.evlog", 0, "-r")
+    assert out.splitlines() == whole.splitlines()[::-1]
+    p = subprocess.Popen(["evcat", "-f", "-c", str(n + 1), "a.evlog"], stdout=subprocess.PIPE)
+    time.sleep(0.3)
+    append("a.evlog", n + 1, 1)
+    out = p.communicate(timeout=20)[0]
+    assert p.returncode == 0 and out.startswith(whole) and out.count(b"\n") == n + 1
+
+
+def check_rebooted_unsynced():
+    """--no-sync, then a power cut that took some of it: said, by both."""
+    append("a.evlog", 1, 2)
+    size = os.path.getsize(os.path.join("a.evlog", segments("a.evlog")[0]))
+    append("a.evlog", 3, 2, "--no-sync")
+    os.truncate(os.path.join("a.evlog", segments("a.evlog")[0]), size)
+    write("a.evlog", "head", head_with(read("a.evlog", "head"), boot_id=b"another boot id!"))
+    out, err = reads("a.evlog", 65)
+    assert numbers(out) == [1, 2]
+    assert "events 3 to 4, appended with --no-sync, did not survive" in err, err
+    status, _, err = run("evappend", "a.evlog", data=event(3))
+    assert status == 0 and "events 3 to 4, appended with --no-sync, did not" in err, err
+    out, _ = reads("a.evlog", 0)
+    assert numbers(out) == [1, 2, 3]
+
+
+def check_headless():
+    """Without head: whatever else is damaged, what stands before it is read."""
+    build("a.evlog", 8, "--segment-size", "600")
+    whole, layout = layout_of("a.evlog")
+    name, _, blocks = layout[-1]
+    os.unlink("a.evlog/head")
+    write("a.evlog", name, flipped(read("a.evlog", name), 60))
+    out, err = reads("a.evlog", 65)
+    assert out == blocks[0]["before"], err
+    # and what is left behind a lost beginning is had from its first seq on
+    build("b.evlog", 8, "--segment-size", "600")
+    whole, layout = layout_of("b.evlog")
+    os.unlink(os.path.join("b.evlog", layout[0][0]))
+    first = layout[1][1]["first_seq"]
+    out, err = reads("b.evlog", 0, "--from", str(first))
+    assert out == b"".join(whole.splitlines(True)[first - 1 :]), err
+    reads("b.evlog", 65, "--from", str(first - 1))
+
+
+def check_follower():
+    """A log that is exchanged under its follower: 76, and no events of the other."""
+    for case in "another", "fork", "emptied":
+        build("a.evlog", 2)
+        shutil.copytree("a.evlog", "b.evlog")
+        append("a.evlog", 4, 1)
+        p = subprocess.Popen(
+            ["evcat", "-f", "a.evlog"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        time.sleep(0.3)
+        if case == "another":
+            shutil.rmtree("b.evlog")
+            build("b.evlog", 6)
+        else:
+            append("b.evlog", 44, 3)
+        files = {"head": read("b.evlog", "head")}
+        if case != "emptied":
+            files.update({n: read("b.evlog", n) for n in segments("b.evlog")})
+        for n in segments("a.evlog"):
+            if case == "emptied":
+                os.unlink(os.path.join("a.evlog", n))
+        for n in sorted(files):  # in place, head last
+            if n != "head":
+                write("a.evlog", n, files[n])
+        write("a.evlog", "head", files["head"])
+        out, err = p.communicate(timeout=20)
+        assert p.returncode == 76, f"{case}: {p.returncode}, {err}"
+        assert numbers(out) == [1, 2, 3, 4], case
+        shutil.rmtree("a.evlog")
+        shutil.rmtree("b.evlog")
+
+
+def check_lines():
+    """A block whose lines are not those that its header promises, with right checksums."""
+    append("a.evlog", 1, 3)
+    name = segments("a.evlog")[0]
+    p = read("a.evlog", name)
+    b = segment_parse(p)[1][0]
+    lines = must(0, "zstd", "-dcq", data=b["bytes"]).splitlines(True)
+    for case, raw in {
+        "an empty line": b"\n".join([lines[0], b"", *lines[1:]]),
+        "one less": lines[0] + lines[1],
+        "one twice": lines[0] + lines[1] + lines[1],
+        "exchanged": lines[0] + lines[2] + lines[1],
+        "cut off": (lines[0] + lines[1] + lines[2])[:-1],
+    }.items():
+        frame = must(0, "zstd", "-cq", "--stream-size", str(len(raw)), data=raw)
+        h = bytearray(p[b["offset"] : b["frame"]])
+        h[68:76] = struct.pack("<II", len(raw), len(frame))
+        h[80:88] = struct.pack("<Q", xxh3(frame))
+        write("a.evlog", name, p[: b["offset"]] + sealed(bytes(h)) + frame)
+        size = len(h) + len(frame) + b["offset"]
+        old = head_with(read("a.evlog", "head"), committed=size, durable=size)
+        write("a.evlog", "head", old)
+        status, out, err = cat("a.evlog")
+        assert (status, out) == (65, b"") and "do not match its header" in err, (case, err)
 
 
 def block_with(p, b, size=None, **fields):

@@ -127,9 +127,9 @@ conforms() {
 	[ $n -eq 182 ]
 }
 
-@test "nesting is good 512 deep and refused at 513" {
-	good=$(printf '[%.0s' {1..512})$(printf ']%.0s' {1..512})
+@test "nesting is good 512 deep, the event included, and refused at 513" {
+	good=$(printf '[%.0s' {1..511})$(printf ']%.0s' {1..511})
 	run -0 evappend --type x d.evlog <<<"$good"
 	run -65 evappend --type x d.evlog <<<"[$good]"
-	assert_output --partial ":1:513: nested more than 512 deep"
+	assert_output --partial ":1:512: nested more than 512 deep"
 }

@@ -40,7 +40,7 @@ static bool scan_exact(const char *p, size_t len, struct json_fault *fault)
 	if (!copy)
 		exit(2);
 	memcpy(copy, p, len);
-	bool good = json_scan(copy, len, &value, &members, fault);
+	bool good = json_scan(copy, len, JSON_DEPTH, &value, &members, fault);
 	if (good) {
 		struct json_walk w;
 		struct json_member m;
@@ -86,7 +86,8 @@ static size_t lines(const char *p, size_t len)
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		if (!nl)
 			nl = end;
-		good += json_scan(p, (size_t)(nl - p), &value, &members, &fault);
+		good +=
+		    json_scan(p, (size_t)(nl - p), JSON_DEPTH, &value, &members, &fault);
 		p = nl + 1;
 	}
 	json_members_free(&members);

@@ -62,9 +62,11 @@ static int sum(int n, char **args)
 {
 	struct decimal total = {0}, x = {0};
 	struct buf b = {0};
+	bool failed;
 
 	for (int i = 0; i < n; i++)
-		if (!decimal_set(&x, text_of(args[i])) || !decimal_add(&total, &x))
+		if (!decimal_set(&x, text_of(args[i]), &failed) ||
+		    !decimal_add(&total, &x))
 			return 1;
 	decimal_write(&b, &total);
 	print(&b);
@@ -77,8 +79,9 @@ static int quotient(const char *a, const char *n)
 {
 	struct decimal x = {0};
 	struct buf b = {0};
+	bool failed;
 
-	if (!decimal_set(&x, text_of(a)))
+	if (!decimal_set(&x, text_of(a), &failed))
 		return 1;
 	decimal_write_quotient(&b, &x, strtoull(n, NULL, 10));
 	print(&b);
@@ -91,7 +94,8 @@ static int compare(const char *a, const char *b)
 	struct decimal x = {0}, y = {0};
 	bool failed;
 
-	if (!decimal_set(&x, text_of(a)) || !decimal_set(&y, text_of(b)))
+	if (!decimal_set(&x, text_of(a), &failed) ||
+	    !decimal_set(&y, text_of(b), &failed))
 		return 1;
 	int c = decimal_compare(&x, &y, &failed);
 	puts(failed ? "failed" : c < 0 ? "<" : c > 0 ? ">" : "=");
@@ -106,13 +110,14 @@ static int change(bool merge, const char *target, const char *patch)
 	struct value *t = value_parse(text_of(target)), *p = value_parse(text_of(patch));
 	const char *why = NULL;
 	struct buf b = {0};
+	bool failed;
 
 	if (!t || !p)
 		return 2;
 	if (merge && !value_merge(&t, p))
 		return 2;
 	if (!merge)
-		why = value_patch(&t, p);
+		why = value_patch(&t, p, &failed);
 	if (why) {
 		printf("error: %s\n", why);
 	} else {

@@ -158,6 +158,14 @@ void file_boot_id(unsigned char id[16])
 	}
 }
 
+bool boot_is(const unsigned char a[16], const unsigned char b[16])
+{
+	static const unsigned char none[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+	return memcmp(a, b, 16) == 0 && memcmp(a, none, 16) != 0;
+}
+
 int file_random(void *p, size_t n)
 {
 	size_t done = 0;

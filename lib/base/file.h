@@ -31,6 +31,9 @@ bool file_is_remote(int fd);
 /* The kernel's id of this boot; all bytes 0xff where there is none to be had. */
 void file_boot_id(unsigned char id[16]);
 
+/* Whether both are of the same boot, for sure. */
+bool boot_is(const unsigned char a[16], const unsigned char b[16]);
+
 /* 0 or -1 with errno. */
 int file_random(void *p, size_t n);
 

@@ -21,7 +21,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK (128u << 10)
+#define CHUNK	(128u << 10)
+#define LOOK	(4u << 10) /* bytes that tell a file's kind */
+#define STOP_MS 200	   /* how long a stop may go unheard */
 
 struct evlog_input {
 	int fd;
@@ -40,6 +42,8 @@ struct evlog_input {
 	bool done;     /* of everything */
 	bool skipping; /* behind a line that was too long */
 	bool pollable; /* reading may have to wait */
+	bool unknown;  /* a pipe whose first bytes have not been looked at */
+	const volatile sig_atomic_t *stop;
 };
 
 static const struct {
@@ -75,14 +79,26 @@ static int looks_compressed(const char *p, size_t len)
 	return n == 4 ? 1 : -1;
 }
 
-static ssize_t read_some(int fd, void *p, size_t n)
+static bool stopped(const struct evlog_input *in)
 {
-	ssize_t r;
+	return in->stop && *in->stop;
+}
 
-	do
-		r = read(fd, p, n);
-	while (r < 0 && errno == EINTR);
-	return r;
+/* Reads, and waits for it; 0: the end, or a stop. */
+static ssize_t read_some(struct evlog_input *in, void *p, size_t n)
+{
+	struct pollfd ready = {.fd = in->fd, .events = POLLIN};
+
+	while (!stopped(in)) {
+		ssize_t r = in->pollable && in->stop ? poll(&ready, 1, STOP_MS) : 1;
+		if (r > 0)
+			r = read(in->fd, p, n);
+		else if (r == 0)
+			continue;
+		if (r >= 0 || errno != EINTR)
+			return r;
+	}
+	return 0;
 }
 
 /* ---- libarchive underneath ---- */
@@ -98,7 +114,7 @@ static la_ssize_t outer_read(struct archive *a, void *arg, const void **p)
 		in->head_len = 0;
 		return (la_ssize_t)n;
 	}
-	ssize_t r = read_some(in->fd, in->chunk, CHUNK);
+	ssize_t r = read_some(in, in->chunk, CHUNK);
 	if (r < 0)
 		archive_set_error(a, errno, "%s", strerror(errno));
 	return r;
@@ -255,7 +271,7 @@ static int bytes_plain(struct evlog_input *in, evlog_error *err)
 	}
 	if (!buf_reserve(&in->data, CHUNK))
 		return error_memory(err);
-	r = read_some(in->fd, in->data.p + in->data.len, in->data.cap - in->data.len);
+	r = read_some(in, in->data.p + in->data.len, in->data.cap - in->data.len);
 	if (r < 0)
 		return error_sys(err, "%s", in->path);
 	if (r == 0)
@@ -296,40 +312,43 @@ static int bytes_more(struct evlog_input *in, evlog_error *err)
 
 /* ---- Opening ---- */
 
-/* A regular file that begins as JSON does is plain; libarchive decides the rest. */
+/* Text, unless it is a compressed file or an archive that looks like it: every other
+ * format has a control byte at its beginning. */
+static bool looks_plain(const char *p, size_t n)
+{
+	if (looks_compressed(p, n) == 1 ||
+	    (n > 10 && memcmp(p, "BZh", 3) == 0 && memcmp(p + 4, "1AY&SY", 6) == 0))
+		return false;
+	if (n > 68 && memcmp(p, "!<arch>\n", 8) == 0 && memcmp(p + 66, "`\n", 2) == 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)p[i] < ' ' && !strchr("\t\n\v\f\r\033", p[i]))
+			return false;
+	return memchr(p, '\0', n) == NULL;
+}
+
 static int open_regular(struct evlog_input *in, evlog_error *err)
 {
-	char p[64];
+	char p[LOOK];
 	off_t at = lseek(in->fd, 0, SEEK_CUR);
 	ssize_t n = at < 0 ? -1 : file_pread(in->fd, p, sizeof p, (uint64_t)at);
-	size_t i = 0;
 
 	if (n < 0)
 		return error_sys(err, "%s", in->path);
-	if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
-		i = 3;
-	while (i < (size_t)n && strchr(" \t\r\n", p[i]))
-		i++;
-	if (n == 0 || (i < (size_t)n && strchr("{[\"", p[i])))
-		return 0;
-	return outer_open(in, true, err);
+	return looks_plain(p, (size_t)n) ? 0 : outer_open(in, true, err);
 }
 
-static int open_pipe(struct evlog_input *in, evlog_error *err)
+/* Reads the next of a pipe's first bytes, until they say what it is. */
+static int pipe_look(struct evlog_input *in, evlog_error *err)
 {
-	int verdict = -1;
+	ssize_t r =
+	    read_some(in, in->head + in->head_len, sizeof in->head - in->head_len);
 
-	in->pollable = true;
-	while (verdict < 0 && in->head_len < sizeof in->head) {
-		ssize_t r = read_some(
-		    in->fd, in->head + in->head_len, sizeof in->head - in->head_len);
-		if (r < 0)
-			return error_sys(err, "%s", in->path);
-		if (r == 0)
-			break;
-		in->head_len += (size_t)r;
-		verdict = looks_compressed(in->head, in->head_len);
-	}
+	if (r < 0)
+		return error_sys(err, "%s", in->path);
+	in->head_len += (size_t)r;
+	int verdict = looks_compressed(in->head, in->head_len);
+	in->unknown = verdict < 0 && r > 0 && in->head_len < sizeof in->head;
 	return verdict == 1 ? outer_open(in, false, err) : 0;
 }
 
@@ -354,7 +373,8 @@ static int input_start(struct evlog_input *in, const char *path, evlog_error *er
 	}
 	if (S_ISREG(st.st_mode))
 		return open_regular(in, err);
-	return open_pipe(in, err);
+	in->pollable = in->unknown = true;
+	return 0;
 }
 
 int evlog_input_open(
@@ -383,7 +403,7 @@ static bool input_ready(const struct evlog_input *in, int wait_ms)
 	struct pollfd p = {.fd = in->fd, .events = POLLIN};
 	int64_t deadline = file_clock() + (int64_t)wait_ms * 1000000;
 
-	if (!in->pollable || wait_ms < 0 || in->head_len)
+	if (!in->pollable || wait_ms < 0 || (in->head_len && !in->unknown))
 		return true;
 	for (;;) {
 		int r = poll(&p, 1, wait_ms);
@@ -467,12 +487,20 @@ int evlog_input_next(
 			in->scanned = in->data.len;
 			if (!input_ready(in, wait_ms))
 				return EVLOG_WAIT;
-			if ((r = bytes_more(in, err)) == 0)
+			r = in->unknown ? pipe_look(in, err) : bytes_more(in, err);
+			if (r == 0)
 				continue;
 		}
+		if (r < 0 && stopped(in))
+			return EVLOG_END; /* archives take it for damage */
 		if (r != EVLOG_WAIT)
 			return r;
 	}
+}
+
+void evlog_input_stop(evlog_input *in, const volatile sig_atomic_t *stop)
+{
+	in->stop = stop;
 }
 
 const char *evlog_input_name(const evlog_input *in)

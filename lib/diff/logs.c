@@ -235,7 +235,7 @@ static int tally_of(struct tallies *t, const struct evlog_event *e, struct tally
 {
 	uint64_t seq;
 	int64_t time;
-	size_t skip = stamp_read(e->line, e->len, &seq, &time) ? STAMP_SIZE : 1;
+	size_t skip = stamp_read(e->line, e->len, &seq, &time) ? STAMP_SIZE : 0;
 	unsigned char hash[HASH_SIZE];
 	const struct hash_part body = {e->line + skip, e->len - skip};
 

@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES ((size_t)1 << 30)
-
 static enum side_kind kind_of(const char *line, size_t len)
 {
 	struct json_text text = {line, len}, found;
@@ -40,7 +38,7 @@ static int line_read(struct side *s, evlog_error *err)
 	int r = evlog_input_next(s->input, -1, &p, &len, err);
 	if (r)
 		return r;
-	if (!json_scan(p, len, &value, NULL, &fault)) {
+	if (!json_scan(p, len, JSON_DEPTH, &value, NULL, &fault)) {
 		if (!fault.reason)
 			return error_memory(err);
 		return error_at(err, evlog_input_name(s->input),
@@ -77,7 +75,7 @@ static int pipe_keep(struct side *s, evlog_error *err)
 	evlog_input_close(s->input);
 	s->input = NULL;
 	snprintf(s->kept_path, sizeof s->kept_path, "/proc/self/fd/%d", s->kept_fd);
-	return evlog_input_open(&s->input, s->kept_path, LINE_MAX_BYTES, err);
+	return evlog_input_open(&s->input, s->kept_path, s->max_line, err);
 }
 
 static int file_open(struct side *s, bool keep, evlog_error *err)
@@ -86,7 +84,7 @@ static int file_open(struct side *s, bool keep, evlog_error *err)
 	bool regular =
 	    strcmp(s->path, "-") != 0 && stat(s->path, &st) == 0 && S_ISREG(st.st_mode);
 
-	int r = evlog_input_open(&s->input, s->path, LINE_MAX_BYTES, err);
+	int r = evlog_input_open(&s->input, s->path, s->max_line, err);
 	if (!r && keep && !regular)
 		r = pipe_keep(s, err);
 	if (!r)
@@ -96,12 +94,13 @@ static int file_open(struct side *s, bool keep, evlog_error *err)
 	return r == EVLOG_END ? 0 : r;
 }
 
-int side_open(
-    struct side *s, const char *path, uint64_t from, bool keep, evlog_error *err)
+int side_open(struct side *s, const char *path, uint64_t max_line, uint64_t from,
+    bool keep, evlog_error *err)
 {
 	struct stat st;
 
 	*s = (struct side){.path = path, .kept_fd = -1};
+	s->max_line = max_line ? max_line : EVLOG_MAX_LINE;
 	s->directory =
 	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 	if (!s->directory)
@@ -125,7 +124,7 @@ int side_reopen(struct side *s, evlog_error *err)
 	if (s->kept_fd >= 0 && lseek(s->kept_fd, 0, SEEK_SET) < 0)
 		return error_sys(err, "temporary file");
 	return evlog_input_open(
-	    &s->input, s->kept_fd >= 0 ? s->kept_path : s->path, LINE_MAX_BYTES, err);
+	    &s->input, s->kept_fd >= 0 ? s->kept_path : s->path, s->max_line, err);
 }
 
 int side_next(struct side *s, struct evlog_event *event, evlog_error *err)

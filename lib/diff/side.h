@@ -20,12 +20,14 @@ struct side {
 	bool peeked;	 /* it has not been taken yet */
 	int kept_fd;	 /* a pipe's lines, to be read again; -1: none */
 	char kept_path[32];
+	uint64_t max_line;
 };
 
-/* Opens an operand and finds by its first line what it is.  `from`: a directory's
- * first seq, or 0.  keep: it must be possible to open it again. */
-int side_open(
-    struct side *s, const char *path, uint64_t from, bool keep, evlog_error *err);
+/* Opens an operand and finds by its first line what it is.  `max_line`: as in struct
+ * evlog_diff.  `from`: a directory's first seq, or 0.  keep: it must be possible to open
+ * it again. */
+int side_open(struct side *s, const char *path, uint64_t max_line, uint64_t from,
+    bool keep, evlog_error *err);
 
 /* Starts from the beginning again (opened with keep). */
 int side_reopen(struct side *s, evlog_error *err);

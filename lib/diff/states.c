@@ -49,7 +49,7 @@ static bool numbers_equal(struct json_text a, struct json_text b)
 {
 	struct decimal x = {0}, y = {0};
 	bool failed = false;
-	bool same = decimal_set(&x, a) && decimal_set(&y, b) &&
+	bool same = decimal_set(&x, a, &failed) && decimal_set(&y, b, &failed) &&
 		    decimal_compare(&x, &y, &failed) == 0 && !failed;
 
 	decimal_free(&x);

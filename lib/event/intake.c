@@ -28,12 +28,15 @@ static int option_check(
 	json_escape(&quoted, (struct view){value, strlen(value)});
 	if (quoted.failed)
 		return error_memory(err);
-	if (json_scan(quoted.p, quoted.len, &text, NULL, &fault)) {
+	if (json_scan(quoted.p, quoted.len, JSON_DEPTH, &text, NULL, &fault)) {
 		struct json_member m = {.key = {name, strlen(name)}, .value = text};
 		why = attribute_check(&m, &scratch, &at);
 	}
+	bool failed = scratch.failed;
 	buf_free(&quoted);
 	buf_free(&scratch);
+	if (failed)
+		return error_memory(err);
 	return why ? error_set(err, EVLOG_EUSAGE, "%s %s: %s", option, value, why) : 0;
 }
 
@@ -182,10 +185,13 @@ static int add_from(struct intake *in, struct buf *out, const char *name,
 	struct json_member m = {.key = {name, strlen(name)}};
 	m.value = (struct json_text){in->value.p, in->value.len};
 	const char *why = attribute_check(&m, &in->string, &at);
+	if (in->string.failed)
+		return error_memory(err);
 	if (why)
 		return bad(err, (size_t)(found.p - line), "%s: %s", name, why);
-	if (strcmp(name, "time") == 0)
-		time_rfc3339(in->value.p + 1, in->value.len - 2, &event->time);
+	if (strcmp(name, "time") == 0 && !time_of(m.value, &event->time))
+		return bad(
+		    err, (size_t)(found.p - line), "%s: %s", name, "too long a time");
 	buf_printf(out, ",\"%s\":", name);
 	buf_add(out, in->value.p, in->value.len);
 	return 0;
@@ -254,9 +260,12 @@ static int bad_member(const struct json_member *m, const char *at, const char *l
     const char *why, evlog_error *err)
 {
 	char name[48];
+	size_t n = m->key.len;
 
-	snprintf(
-	    name, sizeof name, "%.*s", m->key.len > 40 ? 40 : (int)m->key.len, m->key.p);
+	if (n > 40) /* whole characters */
+		for (n = 40; n && (m->key.p[n] & 0xc0) == 0x80; n--)
+			;
+	snprintf(name, sizeof name, "%.*s", (int)n, m->key.p);
 	return bad(err, (size_t)(at - line), "%s: %s", name, why);
 }
 
@@ -312,6 +321,8 @@ static int members_check(
 		twin = duplicate_find(extensions, n);
 	if (extensions != few)
 		free(extensions);
+	if (in->string.failed)
+		return error_memory(err);
 	if (why)
 		return bad_member(twin, at, line, why, err);
 	if (twin)
@@ -343,7 +354,7 @@ static int known_check(
 
 /* Whether a member is left out of the stored line: it is stamped anew, or is null
  * where the event is completed. */
-static bool is_replaced(const struct json_member *m)
+static bool is_replaced(const struct intake *in, const struct json_member *m)
 {
 	switch (attribute_of(m->key)) {
 	case ATTR_SEQ:
@@ -351,24 +362,25 @@ static bool is_replaced(const struct json_member *m)
 	case ATTR_ID:
 	case ATTR_SOURCE:
 	case ATTR_SPECVERSION: return is_null(m);
+	case ATTR_SUBJECT: return in->subject && is_null(m);
 	default: return false;
 	}
 }
 
 /* The producer's members from the first to the last, without those replaced. */
-static void add_members(
-    const struct json_members *list, struct json_text event, struct buf *out)
+static void add_members(const struct intake *in, struct json_text event, struct buf *out)
 {
+	const struct json_members *list = &in->members;
 	size_t i = 0;
 	bool first = true;
 
 	while (i < list->n) {
-		if (is_replaced(&list->at[i])) {
+		if (is_replaced(in, &list->at[i])) {
 			i++;
 			continue;
 		}
 		size_t last = i;
-		while (last + 1 < list->n && !is_replaced(&list->at[last + 1]))
+		while (last + 1 < list->n && !is_replaced(in, &list->at[last + 1]))
 			last++;
 		const char *start = list->at[i].key.p - 1;
 		const char *end = list->at[last].value.p + list->at[last].value.len;
@@ -406,7 +418,7 @@ static int add_completed(struct intake *in, struct json_text event, const struct
 		json_escape(out, (struct view){in->subject, strlen(in->subject)});
 		buf_putc(out, ',');
 	}
-	add_members(&in->members, event, out);
+	add_members(in, event, out);
 	return 0;
 }
 
@@ -424,9 +436,9 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 		return r;
 	if ((r = known_check(&k, value, line, err)) != 0)
 		return r;
-	if (k.at[ATTR_TIME])
-		time_rfc3339(k.at[ATTR_TIME]->value.p + 1, k.at[ATTR_TIME]->value.len - 2,
-		    &event->time);
+	if (k.at[ATTR_TIME] && !time_of(k.at[ATTR_TIME]->value, &event->time))
+		return bad(err, (size_t)(k.at[ATTR_TIME]->value.p - line), "%s: %s",
+		    "time", "too long a time");
 	if (!in->replica)
 		return add_completed(in, value, &k, out, err);
 	if (!k.at[ATTR_SPECVERSION] ||
@@ -450,15 +462,16 @@ int intake_line(struct intake *in, const char *line, size_t len, struct buf *out
 		in->members.n = 0;
 		struct buf quoted = {0};
 		json_escape(&quoted, (struct view){line, len});
-		bool good = !quoted.failed &&
-			    json_scan(quoted.p, quoted.len, &value, NULL, &fault);
+		bool good = !quoted.failed && json_scan(quoted.p, quoted.len, JSON_DEPTH,
+						  &value, NULL, &fault);
 		int r = quoted.failed ? error_memory(err)
 			: good	      ? add_wrapped(in, value, value.p, out, event, err)
 			       : bad(err, fault.offset - 1, "%s%s", fault.reason, "");
 		buf_free(&quoted);
 		return finish(out, start, r, err);
 	}
-	if (!json_scan(line, len, &value, wrap ? NULL : &in->members, &fault)) {
+	if (!json_scan(line, len, wrap ? JSON_DEPTH - 1 : JSON_DEPTH, &value,
+		wrap ? NULL : &in->members, &fault)) {
 		if (!fault.reason)
 			return error_memory(err);
 		return bad(err, fault.offset, "%s%s", fault.reason, "");

@@ -1,7 +1,6 @@
 /* select.c - filters over runs of lines. */
 #include "event/select.h"
 #include "event/stamp.h"
-#include "base/time.h"
 #include "json/scan.h"
 
 #include <fnmatch.h>
@@ -57,12 +56,11 @@ static bool any_match(
 	return false;
 }
 
-static bool time_match(struct select *s, const struct json_member *m)
+static bool time_match(const struct select *s, const struct json_member *m)
 {
 	int64_t t;
-	struct view v = plain_string(s, m->value);
 
-	if (json_type_of(m->value) != JSON_STRING || !time_rfc3339(v.p, v.len, &t))
+	if (!time_of(m->value, &t))
 		return false;
 	return t >= s->sel->since && t < s->sel->until;
 }

@@ -53,6 +53,35 @@ uint64_t stamp_seq(const char *line)
 	return seq;
 }
 
+bool time_of(struct json_text value, int64_t *time)
+{
+	const char *p = value.p + 1, *end = value.p + value.len - 1;
+	char plain[1024];
+	size_t n = 0;
+
+	if (value.len < 2 || *value.p != '"')
+		return false;
+	if (!memchr(p, '\\', value.len - 2))
+		return time_rfc3339(p, value.len - 2, time);
+	/* some producers write its + as \u002B */
+	while (p < end && n < sizeof plain) {
+		int c = *p++;
+		if (c == '\\') {
+			c = *p == 'u' ? json_hex4(p + 1, end) : -1;
+			p += 5;
+		}
+		if (c < 0 || c > 0x7f)
+			return false;
+		plain[n++] = (char)c;
+	}
+	return p == end && time_rfc3339(plain, n, time);
+}
+
+static bool is_string(struct json_text v)
+{
+	return v.len >= 2 && *v.p == '"' && v.p[v.len - 1] == '"';
+}
+
 void event_from_line(struct evlog_event *event, const char *line, size_t len)
 {
 	struct json_text text = {line, len}, found;
@@ -64,11 +93,10 @@ void event_from_line(struct evlog_event *event, const char *line, size_t len)
 		return;
 	event->seq = 0;
 	event->logtime = EVLOG_TIME_MIN;
-	if (json_top_find(text, seq, &found) && found.len == 18)
+	if (json_top_find(text, seq, &found) && found.len == 18 && is_string(found))
 		if (!seq_read(found.p + 1, &event->seq))
 			event->seq = 0;
-	if (json_top_find(text, logtime, &found) && found.len > 2 &&
-	    !time_rfc3339(found.p + 1, found.len - 2, &event->logtime))
+	if (json_top_find(text, logtime, &found) && !time_of(found, &event->logtime))
 		event->logtime = EVLOG_TIME_MIN;
 }
 
@@ -126,12 +154,12 @@ int evlog_event_string(const struct evlog_event *event, const char *name, char *
 
 int64_t evlog_event_time(const struct evlog_event *event)
 {
+	struct json_text found;
 	const char *p;
-	size_t n;
 	int64_t t;
 
-	if (!evlog_event_member(event, "time", &p, &n) || n < 2 || *p != '"' ||
-	    !time_rfc3339(p + 1, n - 2, &t))
+	if (!evlog_event_member(event, "time", &p, &found.len))
 		return EVLOG_TIME_MIN;
-	return t;
+	found.p = p;
+	return time_of(found, &t) ? t : EVLOG_TIME_MIN;
 }

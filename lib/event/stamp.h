@@ -4,8 +4,10 @@
 #define EVENT_STAMP_H
 
 #include "evlog.h"
+#include "json/scan.h"
 
 #define STAMP_SIZE 66
+#define STAMP_SEQ  24 /* of them up to the seq's last digit */
 #define SEQ_MAX                                                                          \
 	UINT64_C(9007199254740991) /* 2^53 - 1: 16 digits, exact in JSON readers */
 
@@ -22,6 +24,9 @@ bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime);
 
 /* The two parts of a stamp that is known to be one. */
 uint64_t stamp_seq(const char *line);
+
+/* The instant that an event's time (valid JSON) is; false if it is no RFC 3339 time. */
+bool time_of(struct json_text value, int64_t *time);
 
 /* Fills event from a line: by its stamp, else by its seq and logtime members. */
 void event_from_line(struct evlog_event *event, const char *line, size_t len);

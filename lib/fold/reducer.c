@@ -2,7 +2,7 @@
 #include "fold/reducer.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/time.h"
+#include "event/stamp.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -224,6 +224,8 @@ static int seen_add(struct seen *s, struct json_text value)
 
 enum { KIND_NONE, KIND_NUMBER, KIND_STRING, KIND_TIME };
 
+static const char too_big[] = "a number of more than 10000 digits, or such an exponent";
+
 static void text_set(struct buf *b, struct json_text v)
 {
 	b->len = 0;
@@ -236,8 +238,8 @@ static const char *add_number(struct accumulator *a, struct json_text v, bool *f
 
 	if (json_type_of(v) != JSON_NUMBER)
 		return "not a number";
-	if (!decimal_set(&d, v))
-		return "a number with an exponent beyond 10000";
+	if (!decimal_set(&d, v, failed))
+		return *failed ? NULL : too_big;
 	*failed = !decimal_add(&a->number, &d);
 	decimal_free(&d);
 	a->count++;
@@ -250,7 +252,7 @@ static int kind_of(struct json_text v, int64_t *time)
 		return KIND_NUMBER;
 	if (json_type_of(v) != JSON_STRING)
 		return KIND_NONE;
-	return time_rfc3339(v.p + 1, v.len - 2, time) ? KIND_TIME : KIND_STRING;
+	return time_of(v, time) ? KIND_TIME : KIND_STRING;
 }
 
 static int string_compare(struct json_text x, struct json_text y, bool *failed)
@@ -281,8 +283,8 @@ static const char *take_extreme(
 		kind = KIND_STRING;
 	if (a->count && kind != a->kind)
 		return "of another kind than the first value";
-	if (kind == KIND_NUMBER && !decimal_set(&d, v))
-		return "a number with an exponent beyond 10000";
+	if (kind == KIND_NUMBER && !decimal_set(&d, v, failed))
+		return *failed ? NULL : too_big;
 	if (a->count == 0)
 		c = -sign;
 	else if (kind == KIND_NUMBER)
@@ -336,7 +338,7 @@ static const char *take_tree(
 	if (r->func == FUNC_MERGE)
 		*failed = !value_merge(&a->tree, patch);
 	else
-		why = value_patch(&a->tree, patch);
+		why = value_patch(&a->tree, patch, failed);
 	value_free(patch);
 	return why;
 }

@@ -50,7 +50,7 @@ static long exponent_read(const char *p, const char *end)
 	long v = 0;
 
 	p += *p == '-' || *p == '+';
-	for (; p < end && v < 100000000; p++)
+	for (; p < end && *p >= '0' && *p <= '9' && v < 100000000; p++)
 		v = v * 10 + (*p - '0');
 	return minus ? -v : v;
 }
@@ -80,7 +80,8 @@ static bool number_read(struct number *n, struct json_text t)
 		n->exponent++;
 	}
 	n->exponent = n->digits.len ? n->exponent + exponent : 0;
-	return !n->digits.failed && n->exponent <= DECIMAL_EXPONENT_MAX &&
+	return !n->digits.failed && n->digits.len <= DECIMAL_EXPONENT_MAX &&
+	       n->exponent <= DECIMAL_EXPONENT_MAX &&
 	       n->exponent >= -DECIMAL_EXPONENT_MAX;
 }
 
@@ -191,15 +192,17 @@ static bool set_number(struct decimal *d, struct number *n)
 	return true;
 }
 
-bool decimal_set(struct decimal *d, struct json_text t)
+bool decimal_set(struct decimal *d, struct json_text t, bool *failed)
 {
 	struct number n;
 
+	*failed = false;
 	if (set_plain(d, t))
 		return true;
-	bool good = number_read(&n, t) && set_number(d, &n);
+	bool usable = number_read(&n, t);
+	*failed = n.digits.failed || (usable && !set_number(d, &n));
 	buf_free(&n.digits);
-	return good;
+	return usable && !*failed;
 }
 
 static bool add_big(struct decimal *sum, const struct decimal *x, unsigned scale)
@@ -334,43 +337,39 @@ static long digit_count(const BIGNUM *v)
 	return n;
 }
 
-/* q = a / (n 10^scale) as an integer with DIGITS digits and its own scale, rounded half
- * to even: the quotient by magnitude, then the remainder decides. */
+/* a / n 10^scale as an integer with DIGITS digits and its own scale, rounded half to
+ * even.  First a quotient of at least so many digits; then those too many are cut off,
+ * and the remainder decides, with what fell off before. */
 static bool quotient(BIGNUM *a, uint64_t n, unsigned *scale, BN_CTX *ctx)
 {
-	BIGNUM *den = BN_new(), *rem = BN_new(), *ten = power_big(1);
-	long have, shift;
-	bool good =
-	    den && rem && ten && BN_set_word(den, n) && (have = digit_count(a)) > 0;
+	BIGNUM *unit = BN_new(), *rem = BN_new();
+	long have = digit_count(a), shift = 0, cut = 0;
+	bool good = unit && rem && have > 0 && BN_set_word(unit, n), sticky = false;
 
-	shift = good ? DIGITS + digit_count(den) - have : 0;
+	if (good)
+		shift = DIGITS + digit_count(unit) - have;
 	if (good && shift > 0) {
 		good = big_shift(a, (unsigned)shift);
 		*scale += (unsigned)shift;
 	}
-	good = good && BN_div(a, rem, a, den, ctx);
-	/* one or two digits too many: divide on, remembering what fell off */
-	bool sticky = good && !BN_is_zero(rem);
-	int half = 0; /* of the last unit: <0 less, 0 exactly, >0 more */
-	bool cut = false;
-	while (good && *scale && digit_count(a) > DIGITS) {
-		good = BN_div(a, rem, a, ten, ctx) != 0;
-		int digit = good ? (int)BN_get_word(rem) : 0;
-		half = digit > 5 || (digit == 5 && sticky) ? 1 : digit == 5 ? 0 : -1;
-		sticky |= digit != 0;
-		cut = true;
-		--*scale;
+	good = good && BN_div(a, rem, a, unit, ctx);
+	if (good)
+		cut = digit_count(a) - DIGITS;
+	if (cut > (long)*scale)
+		cut = (long)*scale;
+	if (good && cut > 0) {
+		sticky = !BN_is_zero(rem);
+		BN_free(unit);
+		unit = power_big((unsigned)cut);
+		good = unit && BN_div(a, rem, a, unit, ctx);
+		*scale -= (unsigned)cut;
 	}
-	if (good && !cut && sticky) {
-		/* the remainder against half of the divisor */
-		BN_lshift1(rem, rem);
-		half = BN_cmp(rem, den);
-	}
-	if (good && sticky && (half > 0 || (half == 0 && BN_is_odd(a))))
+	good = good && BN_lshift1(rem, rem);
+	int half = good ? BN_cmp(rem, unit) : 0; /* the remainder against half a unit */
+	if (good && (half > 0 || (half == 0 && (sticky || BN_is_odd(a)))))
 		good = BN_add_word(a, 1);
-	BN_free(den);
+	BN_free(unit);
 	BN_free(rem);
-	BN_free(ten);
 	return good;
 }
 

@@ -14,9 +14,9 @@ struct decimal {
 
 #define DECIMAL_EXPONENT_MAX 10000
 
-/* Sets d to a JSON number.  false: its exponent is beyond 10,000, or no memory; d is
- * as it was. */
-bool decimal_set(struct decimal *d, struct json_text number);
+/* Sets d to a JSON number.  false: its exponent or its digits are beyond 10,000 or, with
+ * *failed, there is no memory; d is as it was. */
+bool decimal_set(struct decimal *d, struct json_text number, bool *failed);
 
 /* sum += x.  false: no memory; sum is as it was. */
 bool decimal_add(struct decimal *sum, const struct decimal *x);

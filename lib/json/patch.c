@@ -43,7 +43,17 @@ bool value_merge(struct value **target, const struct value *patch)
 
 /* ---- RFC 6902 ---- */
 
+#define VALUE_MOST (64u << 20) /* bytes of memory that copying may bring a value to */
+
 static const char no_memory[] = "out of memory";
+static const char too_deep[] = "the result would be nested more than 512 deep";
+static const char too_large[] = "the result would be larger than 64 MiB";
+
+/* What a patch is applied to. */
+struct work {
+	struct value *root;
+	size_t bytes; /* with all that was copied so far; 0: not known yet */
+};
 
 /* The place a pointer names: its container and last step (n == 0: the whole). */
 struct place {
@@ -90,10 +100,23 @@ static const char *place_find(struct place *p, struct value **root, const char *
 	return NULL;
 }
 
+/* No value may be nested deeper than an event can: what is printed must be readable. */
+static bool place_fits(const struct place *p, const struct value *v)
+{
+	struct value_extent x = {0};
+
+	value_measure(v, (unsigned)p->path->n, &x);
+	return p->path->n <= JSON_DEPTH && x.depth <= JSON_DEPTH;
+}
+
 static const char *place_add(struct place *p, struct value **root, struct value *v)
 {
 	if (!v)
 		return no_memory;
+	if (!place_fits(p, v)) {
+		value_free(v);
+		return too_deep;
+	}
 	if (!p->parent) {
 		value_free(*root);
 		*root = v;
@@ -126,6 +149,10 @@ static const char *place_replace(struct place *p, struct value *v)
 		value_free(v);
 		return "a pointer leads to nothing";
 	}
+	if (!place_fits(p, v)) {
+		value_free(v);
+		return too_deep;
+	}
 	value_free(*p->slot);
 	*p->slot = v;
 	return NULL;
@@ -151,9 +178,21 @@ static bool begins_with(const char *whole, const char *part)
 	return strncmp(whole, part, n) == 0 && whole[n] == '/';
 }
 
+/* A few copies of a copy are a large value. */
+static bool copy_fits(struct work *w, const struct value *v)
+{
+	struct value_extent whole = {.bytes = w->bytes}, part = {0};
+
+	if (w->bytes == 0)
+		value_measure(w->root, 0, &whole);
+	value_measure(v, 0, &part);
+	w->bytes = whole.bytes + part.bytes;
+	return w->bytes <= VALUE_MOST;
+}
+
 /* move and copy: the value at `from`, taken out or copied. */
-static const char *op_source(struct value **root, const struct value *op,
-    const char *path, bool move, struct value **v)
+static const char *op_source(
+    struct work *w, const struct value *op, const char *path, bool move, struct value **v)
 {
 	struct buf from = {0};
 	struct place p = {0};
@@ -164,9 +203,11 @@ static const char *op_source(struct value **root, const struct value *op,
 	else if (move && begins_with(path, from.p))
 		why = "a value cannot be moved into itself";
 	else
-		why = place_find(&p, root, from.p);
+		why = place_find(&p, &w->root, from.p);
 	if (!why && !p.slot)
 		why = "a pointer leads to nothing";
+	if (!why && !move && !copy_fits(w, *p.slot))
+		why = too_large;
 	if (!why && !(*v = value_copy(*p.slot)))
 		why = no_memory;
 	if (!why && move && p.parent)
@@ -177,7 +218,7 @@ static const char *op_source(struct value **root, const struct value *op,
 }
 
 static const char *op_apply(
-    struct value **root, const struct value *op, const char *name, const char *path)
+    struct work *w, const struct value *op, const char *name, const char *path)
 {
 	struct value **given = value_member(op, (struct view){"value", 5}), *v = NULL;
 	bool move = strcmp(name, "move") == 0, copy = strcmp(name, "copy") == 0;
@@ -185,7 +226,7 @@ static const char *op_apply(
 	const char *why = NULL;
 
 	if (move || copy) {
-		why = op_source(root, op, path, move, &v);
+		why = op_source(w, op, path, move, &v);
 	} else if (strcmp(name, "remove") != 0) {
 		if (!given)
 			why = "an operation lacks \"value\"";
@@ -193,7 +234,7 @@ static const char *op_apply(
 			why = no_memory;
 	}
 	if (!why)
-		why = place_find(&p, root, path);
+		why = place_find(&p, &w->root, path);
 	if (why) {
 		value_free(v);
 	} else if (strcmp(name, "remove") == 0) {
@@ -205,7 +246,7 @@ static const char *op_apply(
 			why = "a test failed";
 		value_free(v);
 	} else if (move || copy || strcmp(name, "add") == 0) {
-		why = place_add(&p, root, v);
+		why = place_add(&p, &w->root, v);
 	} else {
 		value_free(v);
 		why = "unknown operation";
@@ -214,7 +255,7 @@ static const char *op_apply(
 	return why;
 }
 
-static const char *patch_apply(struct value **root, const struct value *patch)
+static const char *patch_apply(struct work *w, const struct value *patch)
 {
 	struct buf name = {0}, path = {0};
 	const char *why = NULL;
@@ -228,29 +269,32 @@ static const char *patch_apply(struct value **root, const struct value *patch)
 		else if (!op_text(op, "path", &path))
 			why = "an operation lacks \"path\"";
 		else
-			why = op_apply(root, op, name.p, path.p);
+			why = op_apply(w, op, name.p, path.p);
 	}
 	buf_free(&name);
 	buf_free(&path);
 	return why;
 }
 
-const char *value_patch(struct value **target, const struct value *patch)
+const char *value_patch(struct value **target, const struct value *patch, bool *failed)
 {
-	struct value *work;
+	struct work work = {0};
 	const char *why;
 
+	*failed = false;
 	if (patch->type != JSON_ARRAY)
 		return "a patch is an array of operations";
-	work = *target ? value_copy(*target) : value_text(JSON_NULL, "null", 4);
-	if (!work)
-		return no_memory;
+	work.root = *target ? value_copy(*target) : value_text(JSON_NULL, "null", 4);
+	*failed = !work.root;
+	if (*failed)
+		return NULL;
 	why = patch_apply(&work, patch);
 	if (why) {
-		value_free(work);
+		*failed = why == no_memory;
+		value_free(work.root);
 		return why;
 	}
 	value_free(*target);
-	*target = work;
+	*target = work.root;
 	return NULL;
 }

@@ -2,11 +2,29 @@
 #include "base/error.h"
 #include "json/scan.h"
 
-static void newline(struct buf *b, unsigned depth)
+#define FULL (64u << 10) /* the text may be many times as long as its source */
+
+struct sink {
+	struct buf b;
+	evlog_write_fn *write;
+	void *arg;
+	bool failed;
+};
+
+static void flush(struct sink *s)
 {
-	buf_putc(b, '\n');
-	while (depth--)
-		buf_puts(b, "  ");
+	if (!s->failed && s->b.len && s->write(s->arg, s->b.p, s->b.len) < 0)
+		s->failed = true;
+	s->b.len = 0;
+}
+
+static void newline(struct sink *s, unsigned depth)
+{
+	if (s->b.len > FULL)
+		flush(s);
+	buf_putc(&s->b, '\n');
+	for (unsigned i = 0; i < depth && i < JSON_DEPTH; i++)
+		buf_puts(&s->b, "  ");
 }
 
 static const char *space_skip(const char *p, const char *end)
@@ -28,8 +46,9 @@ static const char *string_copy(struct buf *b, const char *p, const char *end)
 	return q;
 }
 
-static void pretty(struct buf *b, const char *p, const char *end)
+static void pretty(struct sink *s, const char *p, const char *end)
 {
+	struct buf *b = &s->b;
 	unsigned depth = 0;
 
 	while ((p = space_skip(p, end)) < end) {
@@ -46,15 +65,15 @@ static void pretty(struct buf *b, const char *p, const char *end)
 				buf_putc(b, *next);
 				p = next + 1;
 			} else {
-				newline(b, ++depth);
+				newline(s, ++depth);
 			}
 		} else if (c == '}' || c == ']') {
-			newline(b, depth ? --depth : 0);
+			newline(s, depth ? --depth : 0);
 			buf_putc(b, c);
 		} else {
 			buf_putc(b, c);
 			if (c == ',')
-				newline(b, depth);
+				newline(s, depth);
 			else if (c == ':')
 				buf_putc(b, ' ');
 		}
@@ -64,14 +83,15 @@ static void pretty(struct buf *b, const char *p, const char *end)
 int evlog_json_pretty(
     const char *p, size_t len, evlog_write_fn *write, void *arg, evlog_error *err)
 {
-	struct buf b = {0};
+	struct sink s = {.write = write, .arg = arg};
 	int r = 0;
 
-	pretty(&b, p, p + len);
-	if (b.failed)
+	pretty(&s, p, p + len);
+	flush(&s);
+	if (s.b.failed)
 		r = error_memory(err);
-	else if (write(arg, b.p, b.len) < 0)
+	else if (s.failed)
 		r = error_sys(err, "standard output");
-	buf_free(&b);
+	buf_free(&s.b);
 	return r;
 }

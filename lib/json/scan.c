@@ -26,7 +26,8 @@ const char *json_scan_kind(void)
 struct scan {
 	const char *p, *end;
 	const char *reason;
-	bool escaped; /* the last string had escapes */
+	unsigned depth; /* at most so many levels */
+	bool escaped;	/* the last string had escapes */
 };
 
 static bool fail(struct scan *s, const char *at, const char *reason)
@@ -270,7 +271,7 @@ value:
 	if (s->p == s->end)
 		return fail(s, s->p, depth ? "the text ends too early" : "no JSON value");
 	if (*s->p == '{' || *s->p == '[') {
-		if (depth == JSON_DEPTH)
+		if (depth == s->depth)
 			return fail(s, s->p, "nested more than 512 deep");
 		object = *s->p++ == '{';
 		uint64_t bit = UINT64_C(1) << (depth % 64);
@@ -321,10 +322,10 @@ key:
 	goto value;
 }
 
-bool json_scan(const char *p, size_t len, struct json_text *value,
+bool json_scan(const char *p, size_t len, unsigned depth, struct json_text *value,
     struct json_members *members, struct json_fault *fault)
 {
-	struct scan s = {.p = p, .end = p + len};
+	struct scan s = {.p = p, .end = p + len, .depth = depth};
 
 	if (members)
 		members->n = 0;

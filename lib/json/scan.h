@@ -41,11 +41,11 @@ struct json_fault {
 };
 
 /* Checks that p[0..len) is one JSON text by RFC 8259, in UTF-8 without lone
- * surrogates, nested JSON_DEPTH deep at most, white space around it allowed.
- * *value is the text without that white space.  If it is an object and members is
- * not NULL, its members are listed there (views into p).
+ * surrogates, nested `depth` (JSON_DEPTH or less) deep at most, white space around it
+ * allowed.  *value is the text without that white space.  If it is an object and
+ * members is not NULL, its members are listed there (views into p).
  * true, or false and *fault.  Time is linear, the C stack constant. */
-bool json_scan(const char *p, size_t len, struct json_text *value,
+bool json_scan(const char *p, size_t len, unsigned depth, struct json_text *value,
     struct json_members *members, struct json_fault *fault);
 
 void json_members_free(struct json_members *m);

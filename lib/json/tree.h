@@ -27,6 +27,13 @@ struct value *value_new(enum json_type type);
 /* A scalar with its text copied. */
 struct value *value_text(enum json_type type, const char *p, size_t len);
 
+/* How much memory and how many levels a value takes, the `depth` around it included. */
+struct value_extent {
+	size_t bytes;
+	unsigned depth;
+};
+void value_measure(const struct value *v, unsigned depth, struct value_extent *x);
+
 /* Where a member's value stands; NULL: there is none. */
 struct value **value_member(const struct value *o, struct view key);
 

@@ -137,10 +137,16 @@ static bool member_append(struct value *o, struct view key, struct value *v)
 	o->live++;
 	if (o->n <= INDEX_FROM)
 		return true;
-	if (!o->index || o->n * 2 > o->index_mask)
-		return index_build(o);
-	index_put(o, o->n - 1);
-	return true;
+	if (o->index && o->n * 2 <= o->index_mask) {
+		index_put(o, o->n - 1);
+		return true;
+	}
+	if (index_build(o))
+		return true;
+	free(copy);
+	o->n--;
+	o->live--;
+	return false;
 }
 
 void value_member_delete(struct value *o, struct view key)
@@ -257,13 +263,42 @@ struct value *value_parse(struct json_text text)
 
 struct value *value_copy(const struct value *v)
 {
-	struct buf b = {0};
+	if (v->type != JSON_ARRAY && v->type != JSON_OBJECT)
+		return value_text(v->type, v->text, v->n);
+	struct value *copy = value_new(v->type);
+	bool good = copy != NULL;
+	for (size_t i = 0; i < v->n && good; i++) {
+		bool array = v->type == JSON_ARRAY;
+		const struct value *child = array ? v->items[i] : v->members[i].value;
+		if (!child) /* deleted */
+			continue;
+		good = array
+			   ? value_item_insert(copy, copy->n, value_copy(child))
+			   : value_member_set(copy, v->members[i].key, value_copy(child));
+	}
+	if (good)
+		return copy;
+	value_free(copy);
+	return NULL;
+}
 
-	value_write(&b, v);
-	struct value *copy =
-	    b.failed ? NULL : value_parse((struct json_text){b.p, b.len});
-	buf_free(&b);
-	return copy;
+void value_measure(const struct value *v, unsigned depth, struct value_extent *x)
+{
+	x->bytes += sizeof *v;
+	if (v->type != JSON_ARRAY && v->type != JSON_OBJECT) {
+		x->bytes += v->n;
+		return;
+	}
+	if (++depth > x->depth)
+		x->depth = depth;
+	for (size_t i = 0; i < v->n; i++) {
+		if (v->type == JSON_ARRAY) {
+			value_measure(v->items[i], depth, x);
+		} else if (v->members[i].value) {
+			x->bytes += sizeof *v->members + v->members[i].key.len;
+			value_measure(v->members[i].value, depth, x);
+		}
+	}
 }
 
 void value_write(struct buf *b, const struct value *v)
@@ -306,11 +341,13 @@ static int member_order(const void *a, const void *b)
 static void number_canonical(struct buf *b, struct json_text t)
 {
 	struct decimal d = {0};
+	bool failed;
 
-	if (decimal_set(&d, t))
+	if (decimal_set(&d, t, &failed))
 		decimal_write(b, &d);
 	else
 		buf_add(b, t.p, t.len);
+	b->failed |= failed;
 	decimal_free(&d);
 }
 
@@ -374,8 +411,8 @@ static bool number_equal(const struct value *a, const struct value *b)
 
 	if (a->n == b->n && memcmp(a->text, b->text, a->n) == 0)
 		return true;
-	same = decimal_set(&x, (struct json_text){a->text, a->n}) &&
-	       decimal_set(&y, (struct json_text){b->text, b->n}) &&
+	same = decimal_set(&x, (struct json_text){a->text, a->n}, &failed) &&
+	       decimal_set(&y, (struct json_text){b->text, b->n}, &failed) &&
 	       decimal_compare(&x, &y, &failed) == 0 && !failed;
 	decimal_free(&x);
 	decimal_free(&y);

@@ -25,7 +25,8 @@ bool value_equal(const struct value *a, const struct value *b);
 /* RFC 7396: applies a merge patch to *target (NULL: nothing yet).  false: no memory. */
 bool value_merge(struct value **target, const struct value *patch);
 
-/* RFC 6902: applies a patch to *target, all of it or nothing.  NULL, or what is wrong. */
-const char *value_patch(struct value **target, const struct value *patch);
+/* RFC 6902: applies a patch to *target, all of it or nothing.  NULL, or what is wrong;
+ * *failed: there is no memory. */
+const char *value_patch(struct value **target, const struct value *patch, bool *failed);
 
 #endif

@@ -197,7 +197,7 @@ void json_escape(struct buf *b, struct view s)
 	const char *p = s.p, *end = s.p + s.len;
 
 	buf_putc(b, '"');
-	while (p < end) {
+	while (p != end) {
 		const char *stop = find_special(p, end);
 		while (stop < end && (unsigned char)*stop > 0x7f)
 			stop = find_special(stop + 1, end);

@@ -1,7 +1,14 @@
 /* pace.c - when an event is due: as it happened, faster, or so many a second. */
 #include "evlog.h"
 
-static int64_t time_of(const struct evlog_pace *p, const struct evlog_event *e)
+#define LONGEST 1e15 /* 31 years: as good as for ever, and far from overflow */
+
+static int64_t microseconds(double us)
+{
+	return us < LONGEST ? (int64_t)us : (int64_t)LONGEST;
+}
+
+static int64_t instant_of(const struct evlog_pace *p, const struct evlog_event *e)
 {
 	return p->event_time ? evlog_event_time(e) : e->logtime;
 }
@@ -10,12 +17,12 @@ static int64_t time_of(const struct evlog_pace *p, const struct evlog_event *e)
  * that step back, or are not there, make no pause. */
 static int64_t pause_of(struct evlog_pace *p, const struct evlog_event *e)
 {
-	int64_t t = time_of(p, e), gap = 0;
+	int64_t t = instant_of(p, e), gap = 0;
 
 	if (p->speed <= 0 || t == EVLOG_TIME_MIN)
 		return 0;
 	if (p->delivered && p->previous != EVLOG_TIME_MIN && t > p->previous)
-		gap = (int64_t)((double)(t - p->previous) / p->speed);
+		gap = microseconds((double)(t - p->previous) / p->speed);
 	if (p->delivered == 0 || t > p->previous)
 		p->previous = t;
 	return p->max_gap >= 0 && gap > p->max_gap ? p->max_gap : gap;
@@ -30,7 +37,7 @@ int64_t evlog_pace_due(struct evlog_pace *p, const struct evlog_event *e, int64_
 		return now;
 	}
 	if (p->rate > 0) {
-		int64_t least = (int64_t)(1e6 / p->rate);
+		int64_t least = microseconds(1e6 / p->rate);
 		pause = pause > least ? pause : least;
 		if (p->due < now - least)
 			p->due =

@@ -166,6 +166,22 @@ static bool unpack_ready(struct block_codec *c)
 	return c->unpack != NULL;
 }
 
+/* Whether these are `count` lines, each with the next seq in its stamp. */
+static bool stamps_follow(const char *p, size_t n, uint64_t seq, uint32_t count)
+{
+	char stamp[STAMP_SIZE];
+	const char *end = p + n;
+
+	for (; p < end && count; count--, seq++) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		stamp_copy(stamp, stamp_blank, seq);
+		if (!nl || nl - p < STAMP_SIZE || memcmp(p, stamp, STAMP_SEQ) != 0)
+			return false;
+		p = nl + 1;
+	}
+	return p == end && count == 0;
+}
+
 const char *block_unpack(struct block_codec *c, const struct block *b, const char *packed,
     struct buf *out, bool *failed)
 {
@@ -185,18 +201,19 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
 	if (ZSTD_isError(r))
 		return ZSTD_getErrorName(r);
 	out->len = r;
-	if (r != b->raw_size || out->p[r - 1] != '\n' ||
-	    stamp_seq(out->p) != b->first_seq)
+	if (r != b->raw_size || !stamps_follow(out->p, r, b->first_seq, b->count))
 		return "a block's lines do not match its header";
 	return NULL;
 }
 
-size_t block_unpack_bare(struct block_codec *c, const char *p, size_t n, struct buf *out)
+size_t block_unpack_bare(
+    struct block_codec *c, const char *p, size_t n, struct buf *out, bool *failed)
 {
 	static const unsigned char magic[] = {0x28, 0xb5, 0x2f, 0xfd};
 	uint64_t seq;
 	int64_t t;
 
+	*failed = false;
 	if (n < MIN_FRAME || memcmp(p, magic, 4) != 0 || !(p[4] & 4)) /* has a checksum */
 		return 0;
 	unsigned long long raw = ZSTD_getFrameContentSize(p, n);
@@ -205,8 +222,10 @@ size_t block_unpack_bare(struct block_codec *c, const char *p, size_t n, struct 
 	    size > ZSTD_compressBound((size_t)raw))
 		return 0;
 	out->len = 0;
-	if (!unpack_ready(c) || !buf_reserve(out, (size_t)raw))
+	if (!unpack_ready(c) || !buf_reserve(out, (size_t)raw)) {
+		*failed = true;
 		return 0;
+	}
 	size_t r = ZSTD_decompressDCtx(c->unpack, out->p, (size_t)raw, p, size);
 	if (ZSTD_isError(r) || r != raw || out->p[r - 1] != '\n' ||
 	    !stamp_read(out->p, r, &seq, &t))

@@ -9,7 +9,7 @@
 #define BLOCK_RAW	 (1u << 20) /* lines are gathered up to this size */
 #define BLOCK_RAW_MAX	 (1u << 30) /* a single longer line is a block alone */
 #define BLOCK_HEADER	 168	    /* without extensions */
-#define BLOCK_HEADER_MAX (1u << 20)
+#define BLOCK_HEADER_MAX (64u << 10)
 
 #define LOG_ID_SIZE 16
 
@@ -77,7 +77,8 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
     struct buf *out, bool *failed);
 
 /* For salvage: the size of a whole, checksummed frame of lines at p, decompressed into
- * out; 0 if there is none. */
-size_t block_unpack_bare(struct block_codec *c, const char *p, size_t n, struct buf *out);
+ * out; 0 if there is none, or (*failed) no memory. */
+size_t block_unpack_bare(
+    struct block_codec *c, const char *p, size_t n, struct buf *out, bool *failed);
 
 #endif

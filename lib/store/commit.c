@@ -70,6 +70,11 @@ static int expectations_check(struct evlog_writer *w, evlog_error *err)
 		int r = subject_last(w, &last, err);
 		if (r)
 			return r;
+		if (last == 0 && w->o.expect_subject_seq)
+			return error_set(err, EVLOG_EUNMET,
+			    "%s: event %" PRIu64 " is not one of the subject, nor is any "
+			    "behind it; nothing was appended",
+			    w->log.path, w->o.expect_subject_seq);
 		if (last != w->o.expect_subject_seq)
 			return unmet(err, w->log.path, "the subject's last seq", last,
 			    w->o.expect_subject_seq);

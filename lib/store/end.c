@@ -48,41 +48,88 @@ static bool has_segment(const struct log *l, uint64_t first_seq)
 	return false;
 }
 
-/* Looks for whole commits behind what head knows. */
+static void end_of_header(struct log_end *e, const struct segment *seg)
+{
+	e->segment = seg->first_seq;
+	e->offset = seg->header.size;
+	e->block = 0;
+	e->seq = seg->header.tree.n;
+	memcpy(e->root, seg->header.root, HASH_SIZE);
+}
+
+/* Opens the segment behind the end known so far.  EVLOG_END: there is none, or only one
+ * whose creation broke off; EVLOG_EDAMAGED: its header is bad. */
+static int successor_open(
+    struct log *l, const struct log_end *e, struct segment *seg, evlog_error *err)
+{
+	uint64_t first = e->seq + 1;
+	bool unfinished = false;
+
+	if (first == e->segment || !has_segment(l, first))
+		return EVLOG_END;
+	int res = segment_open(seg, l->dir_fd, l->path, first, l->log_id, false, err);
+	if (res != EVLOG_EDAMAGED || l->segments[l->n - 1] > first)
+		return res;
+	evlog_error why = *err;
+	res = segment_is_unfinished(seg, &unfinished, err);
+	if (!res && !unfinished)
+		*err = why;
+	if (!res)
+		res = unfinished ? EVLOG_END : EVLOG_EDAMAGED;
+	if (unfinished)
+		l->n--; /* the next writer takes it away */
+	return res;
+}
+
+/* Looks for whole commits behind what head knows, in this segment and those behind it. */
 static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
     bool from_header, evlog_error *verdict, evlog_error *err)
 {
 	struct segment seg;
-	int res;
 
-	for (;;) {
-		res = segment_open(
-		    &seg, l->dir_fd, l->path, e->segment, l->log_id, false, err);
-		if (res == EVLOG_EDAMAGED) {
-			segment_close(&seg);
-			return 0; /* met again, and reported, when it is read */
-		}
-		if (res)
-			return res;
-		if (from_header) {
-			e->offset = seg.header.size;
-			e->block = 0;
-			e->seq = seg.header.tree.n;
-			memcpy(e->root, seg.header.root, HASH_SIZE);
-		}
+	int res =
+	    segment_open(&seg, l->dir_fd, l->path, e->segment, l->log_id, false, err);
+	if (res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT) {
+		segment_close(&seg);
+		return 0; /* met again, and reported, when it is read */
+	}
+	if (!res && from_header)
+		end_of_header(e, &seg);
+	while (!res) {
 		res = end_walk(e, c, &seg, verdict, err);
 		segment_close(&seg);
-		if (res)
-			return res;
-		if (e->seq + 1 == e->segment || !has_segment(l, e->seq + 1))
-			break;
-		e->segment = e->seq + 1;
-		from_header = true;
+		if (!res)
+			res = successor_open(l, e, &seg, err);
+		if (!res)
+			end_of_header(e, &seg);
 	}
+	segment_close(&seg);
+	if (res == EVLOG_EDAMAGED && !verdict->code)
+		*verdict = *err;
+	if (res != EVLOG_END && res != EVLOG_EDAMAGED)
+		return res;
 	if (l->segments[l->n - 1] > e->segment && !verdict->code)
 		error_set(verdict, EVLOG_EDAMAGED,
 		    "%s: events from %" PRIu64 " on are missing", l->path, e->seq + 1);
 	return 0;
+}
+
+/* Head is lost: the last segment is where to begin, and the last of those whose header
+ * is whole tells which log it is. */
+static int end_without_head(struct log *l, struct log_end *e, evlog_error *err)
+{
+	struct segment seg;
+	int res = EVLOG_EDAMAGED;
+
+	e->segment = l->segments[l->n - 1];
+	for (size_t i = l->n; i > 0 && res == EVLOG_EDAMAGED; i--) {
+		res = segment_open(
+		    &seg, l->dir_fd, l->path, l->segments[i - 1], NULL, false, err);
+		if (!res)
+			memcpy(l->log_id, seg.header.log_id, LOG_ID_SIZE);
+		segment_close(&seg);
+	}
+	return res == EVLOG_EDAMAGED ? 0 : res;
 }
 
 int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
@@ -93,13 +140,8 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 
 	file_boot_id(boot_id);
 	if (l->state == HEAD_LOST) {
-		struct segment last;
-		e->segment = l->segments[l->n - 1];
-		int res =
-		    segment_open(&last, l->dir_fd, l->path, e->segment, NULL, false, err);
-		memcpy(l->log_id, last.header.log_id, LOG_ID_SIZE);
-		segment_close(&last);
-		if (res && res != EVLOG_EDAMAGED)
+		int res = end_without_head(l, e, err);
+		if (res)
 			return res;
 		error_set(verdict, EVLOG_EDAMAGED,
 		    "%s/head: lost or damaged; every whole commit counts, and the next "
@@ -115,17 +157,29 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 		    "%s/head: one of its two records is damaged; every whole commit "
 		    "counts, and the next append mends it",
 		    l->path);
-	if (l->state == HEAD_WHOLE && memcmp(h->boot_id, boot_id, 16) == 0)
+	if (l->state == HEAD_WHOLE && boot_is(h->boot_id, boot_id))
 		return 0;
 	if (h->flags & HEAD_POISONED) {
 		/* what stands behind was never synced: only a new segment counts */
-		if (e->seq + 1 == e->segment || !has_segment(l, e->seq + 1))
-			return 0;
+		struct segment next = {.fd = -1};
+		int res = successor_open(l, e, &next, err);
+		segment_close(&next);
+		if (res == EVLOG_EDAMAGED && !verdict->code)
+			*verdict = *err;
+		if (res)
+			return res < 0 && res != EVLOG_EDAMAGED ? res : 0;
 		e->segment = e->seq + 1;
 		return end_extend(l, c, e, true, verdict, err);
 	}
-	if (h->durable < h->committed)
-		return end_extend(
-		    l, c, e, true, verdict, err); /* --no-sync, then a power cut */
+	if (h->durable < h->committed) { /* --no-sync, then a power cut */
+		int res = end_extend(l, c, e, true, verdict, err);
+		if (!res && e->seq < h->tree.n && !verdict->code)
+			error_set(verdict, EVLOG_EDAMAGED,
+			    "%s: events %" PRIu64 " to %" PRIu64
+			    ", appended with --no-sync, did not survive the machine's "
+			    "restart",
+			    l->path, e->seq + 1, h->tree.n);
+		return res;
+	}
 	return end_extend(l, c, e, false, verdict, err);
 }

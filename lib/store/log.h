@@ -65,6 +65,10 @@ struct tail {
 int tail_scan(struct segment *seg, struct block_codec *c, struct sha256 *s,
     struct tail *t, evlog_error *err);
 
+/* Whether a segment with a bad header is one whose creation broke off: shorter than a
+ * header can be, and without any block.  (Nor may there be a segment behind it.) */
+int segment_is_unfinished(struct segment *seg, bool *unfinished, evlog_error *err);
+
 /* Finds the next valid block header of this segment at or behind `offset`: its offset
  * or `limit`. */
 int tail_resync(struct segment *seg, uint64_t offset, uint64_t limit, struct block *b,

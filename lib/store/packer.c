@@ -11,6 +11,7 @@
 #include "store/segment.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 struct evlog_packer {
@@ -158,6 +159,12 @@ int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 		if (!stamp_read(e.line, e.len, &seq, &t) || e.len > BLOCK_RAW_MAX - 1)
 			return error_set(err, EVLOG_EDATA,
 			    "-o zst takes events of a log, stamped with seq and logtime");
+		if (k->begun && e.logtime < k->last_logtime && e.seq == k->last + 1)
+			return error_set(err, EVLOG_EDATA,
+			    "-o zst: event %" PRIu64
+			    " has an earlier logtime than the one "
+			    "before it",
+			    e.seq);
 		bool restart = !k->begun || (e.seq != k->last + 1 &&
 						!(k->header.flags & SEGMENT_EXTRACT));
 		bool full =

@@ -170,9 +170,12 @@ static int salvage_next(struct log_reader *r, evlog_error *err)
 			return res;
 		if (p && left > 9 && get32(p) == 0xfd2fb528u) {
 			res = segment_bytes(&r->seg, r->at, left, 0, &p, err);
-			size_t size =
-			    p && !res ? block_unpack_bare(r->codec, p, left, &r->lines)
-				      : 0;
+			bool failed = false;
+			size_t size = p && !res ? block_unpack_bare(r->codec, p, left,
+						      &r->lines, &failed)
+						: 0;
+			if (failed)
+				return error_memory(err);
 			if (size) {
 				r->at += size;
 				return 0;
@@ -399,7 +402,7 @@ static int forward_begin(struct log_reader *r, evlog_error *err)
 		index = r->log.n - 1;
 	if (r->bounds.since != EVLOG_TIME_MIN)
 		res = since_segment(r, &index, err);
-	r->anywhere = index > 0;
+	r->anywhere = index > 0 || r->bounds.from >= r->log.segments[0];
 	r->next_seq = 1;
 	if (!res)
 		res = segment_enter(r, index, err);
@@ -423,6 +426,19 @@ static int reverse_begin(struct log_reader *r, evlog_error *err)
 	return reader_segment(r, index, &r->at, err);
 }
 
+/* Reads what lies before the end of the block at r->at too, unless it is there. */
+static int window_back(struct log_reader *r, evlog_error *err)
+{
+	uint64_t from = r->limit > STREAM ? r->limit - STREAM : 0;
+	const char *p;
+
+	if (r->at >= r->seg.window_at && r->limit <= r->seg.window_at + r->seg.window.len)
+		return 0;
+	if (r->at >= r->limit || r->limit - r->at > STREAM)
+		return 0;
+	return segment_bytes(&r->seg, from, (size_t)(r->limit - from), 0, &p, err);
+}
+
 static int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	struct block b;
@@ -442,7 +458,9 @@ static int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 				return res;
 			continue;
 		}
-		res = segment_block(&r->seg, r->at, r->limit, STREAM, &b, err);
+		res = window_back(r, err);
+		if (!res)
+			res = segment_block(&r->seg, r->at, r->limit, 0, &b, err);
 		if (res == EVLOG_EDAMAGED)
 			return segment_damaged(
 			    &r->seg, r->at, r->seg.first_seq, 0, err->reason, err);
@@ -465,6 +483,7 @@ static int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 		}
 		r->emitted = b.first_seq;
 		r->done += block_end(&b) - b.offset;
+		r->limit = r->at;
 		if (b.back > r->at)
 			return segment_damaged(
 			    &r->seg, r->at, b.first_seq, 0, "impossible back link", err);
@@ -506,31 +525,60 @@ int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error
 	return r->reverse ? reverse_next(r, lines, err) : forward_next(r, lines, err);
 }
 
+static int another_log(const struct log_reader *r, evlog_error *err)
+{
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: not the log any more that was followed up to event %" PRIu64,
+	    r->log.path, r->end.seq);
+}
+
+/* Whether the block that was the last one still is where it was. */
+static int end_check(const struct log_reader *r, evlog_error *err)
+{
+	struct segment seg;
+	struct block b;
+
+	if (r->end.block == 0)
+		return 0;
+	int res = segment_open(
+	    &seg, r->log.dir_fd, r->log.path, r->end.segment, r->log.log_id, false, err);
+	if (!res)
+		res = segment_block(&seg, r->end.block, r->end.offset, HOP, &b, err);
+	if (res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT ||
+	    (!res && memcmp(b.root, r->end.root, HASH_SIZE) != 0))
+		res = another_log(r, err);
+	segment_close(&seg);
+	return res;
+}
+
 int log_reader_refresh(struct log_reader *r, evlog_error *err)
 {
 	struct head h;
 	enum head_state state;
-	uint64_t seen = r->end.seq, ignored;
+	uint64_t ignored, at = r->at;
 
 	if (r->log.head_fd < 0)
 		return 0;
 	int res = head_read(r->log.head_fd, &h, &state, true, r->log.path, err);
 	if (res || state == HEAD_LOST)
 		return res;
-	if (memcmp(h.log_id, r->log.head.log_id, LOG_ID_SIZE) != 0 || h.tree.n < seen)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: not the log any more that was followed up to event %" PRIu64,
-		    r->log.path, seen);
-	if (h.tree.n == seen)
+	/* it may lag behind what was read: after a power cut, or when a record is damaged
+	 */
+	if (memcmp(h.log_id, r->log.log_id, LOG_ID_SIZE) != 0 ||
+	    h.tree.n < r->log.head.tree.n)
+		return another_log(r, err);
+	if (h.tree.n <= r->end.seq)
 		return 0;
+	uint64_t current = r->log.segments[r->index];
+	if ((res = end_check(r, err)) != 0 || (res = log_list(&r->log, err)) != 0)
+		return res;
 	r->log.head = h;
 	log_end_of_head(&r->log.head, &r->end);
-	uint64_t current = r->log.segments[r->index];
-	if ((res = log_list(&r->log, err)) != 0)
-		return res;
 	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
 		r->log.n--;
-	uint64_t at = r->at;
+	if (r->log.n == 0)
+		return error_set(
+		    err, EVLOG_EDAMAGED, "%s: its segments are missing", r->log.path);
 	res = reader_segment(r, segment_index(r, current), &ignored, err);
 	r->at = at;
 	return res;

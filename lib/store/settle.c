@@ -113,22 +113,22 @@ static int rewrite(struct evlog_writer *w, uint64_t from, uint64_t to, evlog_err
 static int header_bad(struct evlog_writer *w, evlog_error *err)
 {
 	struct stat st;
-	struct block b;
-	uint64_t found = 0;
 	char aside[80];
-	evlog_error keep = err ? *err : (evlog_error){0};
+	bool unfinished = false;
+	evlog_error why = err ? *err : (evlog_error){0};
 
-	if (fstat(w->seg.fd, &st) < 0)
-		return error_sys(err, "%s", w->seg.path);
-	int r = tail_resync(&w->seg, 0, (uint64_t)st.st_size, &b, &found, err);
-	if (r)
-		return r;
-	if (w->log.segments[w->log.n - 1] > w->seg.first_seq ||
-	    st.st_size > (off_t)SEGMENT_HEADER_MAX || found < (uint64_t)st.st_size) {
+	int r = w->log.segments[w->log.n - 1] > w->seg.first_seq
+		    ? 0
+		    : segment_is_unfinished(&w->seg, &unfinished, err);
+	if (!r && !unfinished) {
 		if (err)
-			*err = keep;
+			*err = why;
 		return EVLOG_EDAMAGED;
 	}
+	if (r)
+		return r;
+	if (fstat(w->seg.fd, &st) < 0)
+		return error_sys(err, "%s", w->seg.path);
 	r = tail_aside(w, 0, (uint64_t)st.st_size, aside, sizeof aside, err);
 	if (r)
 		return r;
@@ -170,7 +170,7 @@ static int tail_settle(
 			    " bytes of an unfinished append were cut off; "
 			    "they are in %s%s",
 			    w->log.path, t->size - t->end, aside,
-			    memcmp(h->boot_id, w->boot_id, 16) == 0
+			    boot_is(h->boot_id, w->boot_id)
 				? ""
 				: " (after a power cut, one acknowledged commit may be "
 				  "affected)");
@@ -312,14 +312,14 @@ static bool is_settled(const struct evlog_writer *w, uint64_t size)
 	const struct head *h = &w->log.head;
 
 	return w->log.state == HEAD_WHOLE && size == h->committed &&
-	       (h->durable == h->committed || memcmp(h->boot_id, w->boot_id, 16) == 0);
+	       (h->durable == h->committed || boot_is(h->boot_id, w->boot_id));
 }
 
 int settle(struct evlog_writer *w, evlog_error *err)
 {
 	struct head *h = &w->log.head;
 	struct stat st;
-	uint64_t durable = 0;
+	uint64_t durable = 0, lost = 0;
 
 	int r = head_read(w->log.head_fd, h, &w->log.state, false, w->log.path, err);
 	if (r)
@@ -337,11 +337,11 @@ int settle(struct evlog_writer *w, evlog_error *err)
 	if (h->flags & HEAD_POISONED)
 		return poisoned_settle(w, (uint64_t)st.st_size, err);
 	bool plain = is_settled(w, (uint64_t)st.st_size);
-	if (!plain && h->durable < h->committed &&
-	    memcmp(h->boot_id, w->boot_id, 16) != 0) {
+	if (!plain && h->durable < h->committed && !boot_is(h->boot_id, w->boot_id)) {
 		/* --no-sync, and a power cut: the segment's header is the last sure thing
 		 */
 		durable = h->durable;
+		lost = h->tree.n;
 		head_from_segment(w);
 	}
 	if (!plain)
@@ -354,6 +354,11 @@ int settle(struct evlog_writer *w, evlog_error *err)
 	}
 	if (r || (plain && !more))
 		return r;
+	if (h->tree.n < lost)
+		snprintf(w->notice, sizeof w->notice,
+		    "%.200s: events %" PRIu64 " to %" PRIu64
+		    ", appended with --no-sync, did not survive the machine's restart",
+		    w->log.path, h->tree.n + 1, lost);
 	if (w->log.state == HEAD_LOST) /* both records */
 		r = head_commit(w, !w->o.no_sync, err);
 	return r ? r : head_commit(w, !w->o.no_sync, err);

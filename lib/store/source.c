@@ -42,8 +42,13 @@ int source_open(struct source *s, const char *path, const struct evlog_selection
 	bool directory =
 	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 	s->spooled = sel->reverse && (!directory || sel->salvage);
-	if (!directory)
-		return evlog_input_open(&s->input, path, LINE_MAX_BYTES, err);
+	if (!directory) {
+		size_t most = sel->max_line ? sel->max_line : EVLOG_MAX_LINE;
+		int r = evlog_input_open(&s->input, path, most, err);
+		if (!r)
+			evlog_input_stop(s->input, sel->stop);
+		return r;
+	}
 	s->select.stamps = false; /* the reader sees to it */
 	return log_reader_open(
 	    &s->log, path, &b, sel->reverse && !s->spooled, sel->salvage, err);
@@ -68,7 +73,7 @@ static int line_check(struct source *s, const char *line, size_t len, evlog_erro
 	uint64_t at = evlog_input_line(s->input);
 	const char *name = evlog_input_name(s->input);
 
-	if (!json_scan(line, len, &value, NULL, &fault)) {
+	if (!json_scan(line, len, JSON_DEPTH, &value, NULL, &fault)) {
 		if (!fault.reason)
 			return error_memory(err);
 		return error_at(err, name, at, fault.offset + 1, "%s", fault.reason);
@@ -146,7 +151,9 @@ static int spooled_next(struct source *s, struct evlog_lines *run, evlog_error *
 
 	while (!s->drained) {
 		int r = forward_next(s, &lines, err);
-		if (r == EVLOG_END)
+		if (r == EVLOG_EDATA || r == EVLOG_EDAMAGED)
+			s->verdict = *err; /* comes behind what was had before it */
+		if (r == EVLOG_END || r == EVLOG_EDATA || r == EVLOG_EDAMAGED)
 			s->drained = true;
 		else if (r)
 			return r;
@@ -212,10 +219,17 @@ int source_refresh(struct source *s, evlog_error *err)
 	return r;
 }
 
+void source_end(struct source *s, const evlog_error *why)
+{
+	s->ended = true;
+	if (!s->verdict.code)
+		s->verdict = *why;
+}
+
 int source_verdict(const struct source *s, evlog_error *err)
 {
-	if (s->log)
-		return log_reader_verdict(s->log, err);
+	if (s->log && log_reader_verdict(s->log, err))
+		return err->code;
 	if (s->verdict.code)
 		*err = s->verdict;
 	return s->verdict.code;

@@ -6,8 +6,6 @@
 #include "event/select.h"
 #include "store/reader.h"
 
-#define LINE_MAX_BYTES ((size_t)1 << 30)
-
 struct source {
 	const char *path;
 	const struct evlog_selection *sel;
@@ -37,6 +35,9 @@ int source_next(struct source *s, struct evlog_lines *run, evlog_error *err);
 int source_refresh(struct source *s, evlog_error *err);
 
 /* What went wrong without ending the reading. */
+/* No more comes from it; the error is its verdict. */
+void source_end(struct source *s, const evlog_error *why);
+
 int source_verdict(const struct source *s, evlog_error *err);
 void source_close(struct source *s);
 

@@ -223,6 +223,10 @@ static int run_refill(struct source *s, evlog_error *err)
 	int r = source_next(s, &s->run, err);
 	if (r)
 		s->run.len = 0;
+	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
+		source_end(s, err); /* the others go on */
+		return 0;
+	}
 	return r == EVLOG_END ? 0 : r;
 }
 

@@ -84,6 +84,24 @@ int tail_resync(struct segment *seg, uint64_t offset, uint64_t limit, struct blo
 	return 0;
 }
 
+int segment_is_unfinished(struct segment *seg, bool *unfinished, evlog_error *err)
+{
+	struct stat st;
+	struct block b;
+	uint64_t found;
+
+	*unfinished = false;
+	if (seg->fd < 0)
+		return 0;
+	if (fstat(seg->fd, &st) < 0)
+		return error_sys(err, "%s", seg->path);
+	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)SEGMENT_HEADER_MAX)
+		return 0;
+	int r = tail_resync(seg, 0, (uint64_t)st.st_size, &b, &found, err);
+	*unfinished = !r && found == (uint64_t)st.st_size;
+	return r;
+}
+
 /* One block at t->parsed: header, data, and that it continues the log.
  * EVLOG_EDAMAGED with the reason where it does not. */
 static int tail_block(struct segment *seg, struct block_codec *c, struct sha256 *s,

@@ -77,6 +77,11 @@ static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error
 
 	if (r == EVLOG_ENOINPUT && w->o.no_create)
 		return error_set(err, r, "%s: no such log", path);
+	if (r == EVLOG_ENOINPUT && (w->o.expect_seq || w->o.expect_subject_seq))
+		return error_set(err, EVLOG_EUNMET,
+		    "%s: no such log: the last seq is 0, not %" PRIu64
+		    "; nothing was appended",
+		    path, w->o.expect_seq ? w->o.expect_seq : w->o.expect_subject_seq);
 	if (r == EVLOG_ENOINPUT) {
 		log_close(&w->log);
 		r = log_create(path, err);
@@ -104,7 +109,9 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 	if (!w->o.segment_size)
 		w->o.segment_size = SEGMENT_FULL;
 	file_boot_id(w->boot_id);
-	int r = writer_log_open(w, path, err);
+	int r = intake_init(&w->intake, o, "/", err);
+	if (!r)
+		r = writer_log_open(w, path, err);
 	if (!r) {
 		w->sha = sha256_new();
 		w->codec = block_codec_new(o->level);
@@ -114,8 +121,8 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		if (!w->sha || !w->codec || !w->source || (o->dedup_window && !w->dedup))
 			r = error_memory(err);
 	}
-	if (!r)
-		r = intake_init(&w->intake, o, w->source, err);
+	if (!r && !o->source)
+		w->intake.source = w->source;
 	if (r) {
 		evlog_writer_close(w);
 		return r;
@@ -211,6 +218,15 @@ static int replica_check(const struct evlog_writer *w, const struct intake_event
 	return 0;
 }
 
+static int too_long(struct evlog_writer *w, size_t start, const char *name,
+    uint64_t line_no, evlog_error *err)
+{
+	w->raw.len = start;
+	return error_at(err, name, line_no, 1,
+	    "the event would be longer than %" PRIu64 " bytes (--max-line)",
+	    w->o.max_event);
+}
+
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err)
 {
@@ -223,6 +239,8 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 	int r = intake_line(&w->intake, line, len, &w->raw, &e, err);
 	if (r == EVLOG_EDATA)
 		return where(err, name, line_no);
+	if (!r && w->o.max_event && w->raw.len - start > w->o.max_event + 1)
+		return too_long(w, start, name, line_no, err);
 	if (!r)
 		r = replica_check(w, &e, name, line_no, err);
 	if (!r && w->o.atomic && w->raw.len > ATOMIC_MAX)
