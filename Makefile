@@ -56,6 +56,12 @@ $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.o $(BUILD)/
 $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/libevlog.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# Preloaded, makes any call or allocation fail; not with a sanitizer, which does the same.
+FAULTS   = $(if $(SAN),,$(BUILD)/fault-shim.so)
+$(BUILD)/fault-shim.so: tests/fault/shim.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -U_FORTIFY_SOURCE -fPIC -shared -o $@ $<
+
 # The scanner in each of its kinds; NEON where a cross compiler and qemu are there.
 SCANNERS = $(BUILD)/scan $(BUILD)/scan-portable $(if $(SAN),,$(if $(shell \
            command -v aarch64-linux-gnu-gcc && command -v qemu-aarch64),$(BUILD)/scan-neon))
@@ -112,7 +118,7 @@ quickstart: deps
 
 check:
 	@.ci/deps test
-	@$(QUIETLY) all $(BUILD)/unit scanners
+	@$(QUIETLY) all $(BUILD)/unit scanners $(FAULTS)
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run
 
 bench: deps
@@ -121,7 +127,7 @@ bench: deps
 
 lint:
 	@.ci/deps lint
-	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c
+	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c
 	tests/layers $(LAYERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
