@@ -152,7 +152,7 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 	}
 	log_end_of_head(h, e);
 	memcpy(l->log_id, h->log_id, LOG_ID_SIZE);
-	if (l->state == HEAD_HALF)
+	if (l->state == HEAD_HALF && boot_is(h->boot_id, boot_id)) /* else: torn by it */
 		error_set(verdict, EVLOG_EDAMAGED,
 		    "%s/head: one of its two records is damaged; every whole commit "
 		    "counts, and the next append mends it",

@@ -13,7 +13,7 @@
 #define SECTOR 512
 #define SEARCH (256u << 10)
 
-/* Whether an aligned sector inside [from, to) is all zero: unwritten after a crash. */
+/* Whether what [from, to) has of some sector is all zero: unwritten after a crash. */
 static int zero_sector(
     struct segment *seg, uint64_t from, uint64_t to, bool *zero, evlog_error *err)
 {
@@ -21,30 +21,14 @@ static int zero_sector(
 	const char *p;
 
 	*zero = false;
-	for (uint64_t at = (from + SECTOR - 1) / SECTOR * SECTOR; at + SECTOR <= to;
-	     at += SECTOR) {
-		int r = segment_bytes(seg, at, SECTOR, SEARCH, &p, err);
+	while (from < to && !*zero) {
+		uint64_t end = (from / SECTOR + 1) * SECTOR;
+		size_t n = (size_t)((end < to ? end : to) - from);
+		int r = segment_bytes(seg, from, n, SEARCH, &p, err);
 		if (r)
 			return r;
-		if (p && memcmp(p, none, SECTOR) == 0)
-			*zero = true;
-	}
-	/* the sectors that the range shares with its neighbours, as far as they are its
-	 */
-	const char *head, *tail;
-	uint64_t first = (from + SECTOR - 1) / SECTOR * SECTOR,
-		 last = to / SECTOR * SECTOR;
-	if (first > from && first <= to && first - from >= 64) {
-		int r = segment_bytes(seg, from, (size_t)(first - from), 0, &head, err);
-		if (r)
-			return r;
-		*zero |= head && memcmp(head, none, (size_t)(first - from)) == 0;
-	}
-	if (last < to && last >= from && to - last >= 64) {
-		int r = segment_bytes(seg, last, (size_t)(to - last), 0, &tail, err);
-		if (r)
-			return r;
-		*zero |= tail && memcmp(tail, none, (size_t)(to - last)) == 0;
+		*zero = p && memcmp(p, none, n) == 0;
+		from += n;
 	}
 	return 0;
 }

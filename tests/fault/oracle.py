@@ -6,6 +6,7 @@ it against what was acknowledged and what was sent, byte by byte, with format.py
 reading of evlog(5) as the witness.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -34,8 +35,9 @@ def must(argv, cwd, data=None):
 
 
 def event(source, n, pad=5):
+    text = hashlib.shake_128(b"%d" % n).hexdigest(pad // 2).encode()
     return b'{"type":"T","subject":"s%d","id":"%d","source":"/%s","data":{"n":%d,"pad":"%s"}}\n' % (
-        n % 3, n, source.encode(), n, b"x" * pad,
+        n % 3, n, source.encode(), n, text,
     )  # fmt: skip
 
 
@@ -58,18 +60,18 @@ class Append:
         self.kept = more.get("kept", 0)  # events that may be there without an ack
         self.inputs = files if files is not None else [f"in{i}" for i in range(len(commits))]
 
-    def prepare(self, folder):
+    def prepare(self, folder, pad=5):
         """Makes the folder that each trial gets a copy of."""
         os.makedirs(folder)
         n = 0
+        pad = 360000 if self.name == "atomic" else pad
         for i, count in enumerate(self.commits):
-            pad = 700000 if self.name == "atomic" else 5
             with open(f"{folder}/in{i}", "wb") as f:
                 f.write(events("in", n, count, pad))
             n += count
         for i in range(3):
             with open(f"{folder}/old{i}", "wb") as f:
-                f.write(event("old", i, 200))
+                f.write(event("old", i, max(pad, 200)))
         for argv in self.before:
             must(argv, folder)
         if self.spoil:

@@ -1,0 +1,91 @@
+/*
+ * probe.c - reads and appends to logs in one process, at the word of a driver: replayed
+ * disk states are too many for a process each.
+ *
+ *   read PATH\n           ->  CODE SIZE MESSAGE\n and SIZE bytes
+ *   append PATH LINE\n    ->  CODE SIZE MESSAGE\n and SIZE bytes: from, to and root; the
+ *                             message is the notice, if there is no error
+ */
+#include "evlog.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *out;
+static size_t used, size;
+
+static void keep(const char *p, size_t n)
+{
+	while (used + n > size) {
+		size = size ? size * 2 : 1 << 20;
+		out = realloc(out, size);
+		if (!out)
+			abort();
+	}
+	memcpy(out + used, p, n);
+	used += n;
+}
+
+static void answer(int code, const char *text)
+{
+	printf("%d %zu %s\n", code, used, text);
+	fwrite(out, 1, used, stdout);
+	fflush(stdout);
+	used = 0;
+}
+
+static void read_all(const char *path)
+{
+	struct evlog_selection sel;
+	struct evlog_lines lines;
+	evlog_stream *s;
+	evlog_error err = {0};
+
+	evlog_selection_init(&sel);
+	int r = evlog_stream_open(&s, &path, 1, &sel, &err);
+	while (!r && (r = evlog_stream_next(s, &lines, &err)) == 0)
+		keep(lines.p, lines.len);
+	evlog_stream_close(s);
+	answer(r == EVLOG_END ? 0 : r, r < 0 ? err.text : "");
+}
+
+static void append(const char *path, const char *line)
+{
+	struct evlog_writer_options o = {.lock_wait_ms = 1000};
+	struct evlog_ack ack = {0};
+	evlog_writer *w;
+	evlog_error err = {0};
+	char text[160];
+
+	int r = evlog_writer_open(&w, path, &o, &err);
+	if (!r)
+		r = evlog_writer_add(w, line, strlen(line), "probe", 1, &err);
+	if (!r)
+		r = evlog_writer_commit(w, &ack, &err);
+	evlog_writer_close(w);
+	if (!r) {
+		int n = snprintf(text, sizeof text, "%" PRIu64 " %" PRIu64 " %s",
+		    ack.from, ack.to, ack.root);
+		keep(text, (size_t)n);
+	}
+	answer(r, r ? err.text : ack.notice);
+}
+
+int main(void)
+{
+	static char line[65536];
+
+	while (fgets(line, sizeof line, stdin)) {
+		char *word = strtok(line, " \n"), *path = strtok(NULL, " \n");
+		char *rest = strtok(NULL, "\n");
+		if (!word || !path)
+			return 2;
+		if (strcmp(word, "read") == 0)
+			read_all(path);
+		else
+			append(path, rest ? rest : "");
+	}
+	return 0;
+}
