@@ -57,12 +57,12 @@ $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/libevlog.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Preloaded, makes any call or allocation fail; not with a sanitizer, which does the same.
-FAULTS   = $(if $(SAN),,$(BUILD)/fault-shim.so $(BUILD)/fault-probe)
+FAULTS   = $(if $(SAN),,$(BUILD)/fault-shim.so) $(BUILD)/fault-probe $(BUILD)/fault-rot
 $(BUILD)/fault-shim.so: tests/fault/shim.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -U_FORTIFY_SOURCE -fPIC -shared -o $@ $<
 
-$(BUILD)/fault-probe: $(BUILD)/tests/fault/probe.o $(BUILD)/libevlog.a
+$(BUILD)/fault-%: $(BUILD)/tests/fault/%.o $(BUILD)/libevlog.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # The scanner in each of its kinds; NEON where a cross compiler and qemu are there.

@@ -9,7 +9,8 @@
 
 #include <time.h>
 
-#define TAG "evlogHD1"
+#define TAG	 "evlogHD1"
+#define PATIENCE 2
 
 void head_encode(unsigned char p[HEAD_SLOT], const struct head *h)
 {
@@ -87,13 +88,18 @@ static enum head_state slots_read(const unsigned char *p, struct head *h)
 int head_read(int fd, struct head *h, enum head_state *state, bool patient,
     const char *path, evlog_error *err)
 {
-	unsigned char p[HEAD_SIZE];
+	unsigned char p[HEAD_SIZE], before[HEAD_SIZE] = {0};
+	int same = 0; /* reads that found what the one before them found: nobody writes */
 
 	*state = HEAD_LOST;
 	for (int tries = patient ? 20 : 1; tries > 0 && *state != HEAD_WHOLE; tries--) {
 		memset(p, 0, sizeof p);
 		if (file_pread(fd, p, sizeof p, 0) < 0)
 			return error_sys(err, "%s/head", path);
+		same = memcmp(p, before, sizeof p) == 0 ? same + 1 : 0;
+		memcpy(before, p, sizeof p);
+		if (same == PATIENCE)
+			tries = 1;
 		if (slot_is_newer(p) || slot_is_newer(p + HEAD_SLOT))
 			return error_set(err, EVLOG_ENEWER,
 			    "%s/head: unknown version or flags: written by a newer evlog",

@@ -1,0 +1,151 @@
+"""rot.py KIB STEP - a log of several segments of KIB in all, damaged in every way.
+
+Every bit flipped and every length tried (rot.c, on all cores), read forwards, backwards
+and with --salvage; then sectors zeroed, filled with noise, swapped, taken from an older
+copy of the same log.  Each must be reported, with what stands before it printed.
+STEP 0: every bit of every byte forwards; N: one bit of every N-th byte.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from oracle import event, must, run
+from power import BUILD, SECTOR, SEED, Probe
+from format import read, segment_parse, segments, write
+
+CORES = os.cpu_count() or 2
+
+
+def build(log, kib, folder):
+    """A log of commits of one to five events, in segments of an eighth."""
+    rng, n, size = random.Random(1), 0, 0
+    while size < kib * 1024:
+        names = []
+        for i in range(40):
+            count = rng.randint(1, 5)
+            names.append(f"{folder}/in{i}")
+            with open(names[-1], "wb") as f:
+                f.writelines(event("rot", n + j, rng.choice((10, 400, 3000))) for j in range(count))
+            n += count
+        for name in names:
+            must(["evappend", "--no-sync", "--segment-size", str(kib * 128), log, name], ".")
+            size = sum(os.path.getsize(os.path.join(log, s)) for s in segments(log))
+            if size >= kib * 1024:
+                break
+    must(["evappend", log, "/dev/null"], ".")
+
+
+def ranges(log, whole):
+    """FILE START END FIRST LAST of every header, block and head: see rot.c."""
+    ends = [0]
+    for line in whole.splitlines(True):
+        ends.append(ends[-1] + len(line))
+    out = [("head", 0, 4096, 0, 0)]
+    for name in segments(log):
+        h, blocks = segment_parse(read(log, name))
+        at = ends[h["first_seq"] - 1]
+        out.append((name, 0, h["size"], at, at))
+        for b in blocks:
+            first = ends[b["first_seq"] - 1]
+            last = ends[b["first_seq"] - 1 + b["count"]]
+            out.append((name, b["offset"], b["end"], first, last))
+    return out
+
+
+def dealt(items, hands):
+    return [items[i::hands] for i in range(hands)]
+
+
+def loops(log, all_ranges, folder, modes):
+    """Runs rot on each core; {mode: how many}, and what was wrong."""
+    tried, bad = {}, []
+    for mode, step in modes:
+        jobs = []
+        for i, part in enumerate(dealt(all_ranges, CORES)):
+            copy = f"{folder}/copy{i}"
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(log, copy)
+            with open(f"{copy}.ranges", "w") as f:
+                # a segment is damaged whole by losing its end, if another follows it
+                f.writelines("%s %d %d %d %d\n" % r for r in part if mode != "cuts" or r[0] != "head")
+            argv = [f"{BUILD}/fault-rot", mode, copy, f"{copy}.ranges", str(step)]
+            jobs.append((copy, subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)))
+        for copy, p in jobs:
+            lines = p.communicate()[0].splitlines()
+            tried[mode] = tried.get(mode, 0) + sum(int(x[6:]) for x in lines if x.startswith("tried"))
+            wrong = [x for x in lines if not x.startswith(("tried", "wrong 0"))]
+            bad += [f"{mode}: {x}" for x in wrong]
+            if p.returncode not in (0, 1):
+                bad.append(f"{mode}: rot ended with {p.returncode}")
+            for name in os.listdir(log):
+                if read(copy, name) != read(log, name):
+                    bad.append(f"{mode}: {name} was changed by a reader")
+    return tried, bad
+
+
+def sectors(log, older, whole, probe, rng, rounds):
+    """Sectors that are not what was written; some may say so by their absence only."""
+    files = {n: read(log, n) for n in segments(log) + ["head"]}
+    old = {n: read(older, n) for n in os.listdir(older)}
+    tried, bad = 0, []
+    for _ in range(rounds):
+        name = rng.choice(list(files))
+        data = files[name]
+        count = (len(data) + SECTOR - 1) // SECTOR
+        i, j = rng.randrange(count), rng.randrange(count)
+        a, b = data[i * SECTOR :][:SECTOR], data[j * SECTOR :][:SECTOR]
+        kind = rng.choice(("zero", "noise", "swap", "twice", "older"))
+        new = {
+            "zero": bytes(len(a)),
+            "noise": rng.randbytes(len(a)),
+            "swap": b[: len(a)].ljust(len(a), b"\0"),
+            "twice": b[: len(a)].ljust(len(a), b"\0"),
+            "older": old.get(name, b"")[i * SECTOR :][: len(a)].ljust(len(a), b"\0"),
+        }[kind]
+        p = data[: i * SECTOR] + new + data[i * SECTOR + len(a) :]
+        if kind == "swap":
+            p = p[: j * SECTOR] + a[: len(b)].ljust(len(b), b"\0") + p[j * SECTOR + len(b) :]
+        if p == data:
+            continue
+        write(log, name, p)
+        code, out, text = probe.ask(b"read", log.encode())
+        tried += 1
+        if code != -3 or not whole.startswith(out) or out[-1:] not in (b"", b"\n"):
+            bad.append(f"{kind} sector {i} ({j}) of {name}: {code}, {len(out)} bytes: {text}")
+        if read(log, name) != p:
+            bad.append(f"{kind} sector {i} of {name}: changed by a reader")
+        write(log, name, data)
+    return tried, bad
+
+
+def main():
+    kib, step = int(sys.argv[1]), int(sys.argv[2])
+    folder = tempfile.mkdtemp(prefix="evlog-rot.", dir="/dev/shm")
+    try:
+        log = f"{folder}/log"
+        build(log, kib // 2, folder)
+        shutil.copytree(log, f"{folder}/older")
+        shutil.rmtree(log)
+        build(log, kib, folder)
+        whole = run(["evcat", log])[1]
+        every = ranges(log, whole)
+        few = max(step, 7)
+        modes = [("flips", step), ("cuts", max(step, 1)), ("salvage", few), ("reverse", few)]
+        tried, bad = loops(log, every, folder, modes)
+        n, more = sectors(log, f"{folder}/older", whole, Probe(), random.Random(SEED), 4000 // few)
+        tried["sectors"], bad = n, bad + more
+    finally:
+        shutil.rmtree(folder)
+    for kind, n in tried.items():
+        print(f"{kind} {n}")
+    print(f"broken {len(bad)}")
+    print("\n".join(bad[:40]))
+    sys.exit(1 if bad or not all(tried.values()) else 0)
+
+
+if __name__ == "__main__":
+    main()
