@@ -249,6 +249,15 @@ void cli_begin(const struct cli_tool *tool)
 	cli.started = evlog_now();
 }
 
+/* Ends the program, having printed with stdio. */
+_Noreturn static void printed_exit(void)
+{
+	if (fflush(stdout) == 0)
+		exit(CLI_OK);
+	cli_say("standard output: %s", strerror(errno));
+	_exit(CLI_IO);
+}
+
 static void help(const struct cli_tool *t)
 {
 	char left[64];
@@ -270,7 +279,7 @@ static void help(const struct cli_tool *t)
 	}
 	if (t->notes)
 		printf("\n%s", t->notes);
-	exit(fflush(stdout) == 0 ? CLI_OK : CLI_IO);
+	printed_exit();
 }
 
 static bool common_option(int id, const char *arg)
@@ -281,7 +290,7 @@ static bool common_option(int id, const char *arg)
 	case 'h': help(cli.tool); return true;
 	case 'V':
 		printf("%s (evlog) %s\n", cli.tool->name, EVLOG_VERSION);
-		exit(fflush(stdout) == 0 ? CLI_OK : CLI_IO);
+		printed_exit();
 	case CLI_PROGRESS: cli.progress = cli.err_tty; return true;
 	case CLI_NO_PROGRESS: cli.progress = false; return true;
 	case CLI_MAX_LINE:

@@ -74,6 +74,13 @@ static void say_counts(const evlog_fold *f)
 		    unusable, cli_plural(unusable));
 }
 
+static int write_state(void *arg, const char *p, size_t len)
+{
+	(void)arg;
+	cli_out_safe(p, len, "\n");
+	return 0;
+}
+
 _Noreturn static void wrong(const evlog_error *err)
 {
 	if (err->code == EVLOG_EUSAGE)
@@ -120,7 +127,7 @@ int main(int argc, char **argv)
 		cli_fail(&err);
 	int status = fold(f, s);
 	evlog_stream_close(s);
-	if (evlog_fold_write(f, cli_out_fn, NULL, &err) < 0)
+	if (evlog_fold_write(f, write_state, NULL, &err) < 0)
 		cli_fail(&err);
 	say_counts(f);
 	evlog_fold_free(f);

@@ -4,7 +4,9 @@
  *
  *   FAULT_AT=N        the N-th call from main() on, of those that FAULT_CLASS counts
  *   FAULT_CLASS=      calls (default) or memory
- *   FAULT_DO=         kill (before it), killed (after it), short, or an errno's number
+ *   FAULT_NAME=       only calls of this name
+ *   FAULT_DO=         kill (before it), killed (after it), stop (before it), short, or an
+ *                     errno's number
  *   FAULT_STICKY=1    that call and all of its name from there on
  *   FAULT_REPORT=     file: the number of calls made, and the name of the N-th
  *   FAULT_CLOCK=S     the wall clock is off by S seconds
@@ -26,13 +28,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
-enum action { NOTHING, KILL, KILLED, SHORT, FAIL };
+enum action { NOTHING, KILL, KILLED, STOP, SHORT, FAIL };
 
 static struct {
 	bool armed, memory, sticky;
@@ -42,7 +46,7 @@ static struct {
 	long long clock;
 	char hit[32]; /* the name of the call that was met */
 	int trace;
-	const char *report, *below, *boot;
+	const char *name, *report, *below, *boot;
 } fault = {.trace = -1};
 
 /* ---- Which call, and what then ---- */
@@ -72,7 +76,8 @@ static void die(void)
 /* Counts the call, and says what is to be done with it. */
 static enum action meet(const char *name, bool memory)
 {
-	if (!fault.armed || memory != fault.memory)
+	if (!fault.armed || memory != fault.memory ||
+	    (fault.name && strcmp(fault.name, name) != 0))
 		return NOTHING;
 	fault.count++;
 	if (fault.count == fault.at)
@@ -81,6 +86,8 @@ static enum action meet(const char *name, bool memory)
 		return NOTHING;
 	if (fault.action == KILL)
 		die();
+	if (fault.action == STOP)
+		syscall(SYS_kill, syscall(SYS_getpid), SIGSTOP);
 	if (fault.action == FAIL)
 		errno = fault.error;
 	return fault.action;
@@ -583,6 +590,7 @@ static int armed_main(int argc, char **argv, char **envp)
 	fault.at = number("FAULT_AT");
 	fault.sticky = number("FAULT_STICKY");
 	fault.clock = number("FAULT_CLOCK");
+	fault.name = getenv("FAULT_NAME");
 	fault.report = getenv("FAULT_REPORT");
 	fault.boot = getenv("FAULT_BOOT");
 	fault.below = getenv("FAULT_BELOW");
@@ -596,6 +604,8 @@ static int armed_main(int argc, char **argv, char **envp)
 		fault.action = KILL;
 	else if (strcmp(what, "killed") == 0)
 		fault.action = KILLED;
+	else if (strcmp(what, "stop") == 0)
+		fault.action = STOP;
 	else if (strcmp(what, "short") == 0)
 		fault.action = SHORT;
 	else {

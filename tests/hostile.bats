@@ -1,0 +1,311 @@
+# hostile.bats - surroundings that are against us: disks, permissions, limits, other
+# processes, clocks, files that are none, and texts that aim at the terminal.
+
+load common
+
+setup() {
+	common_setup
+}
+
+need_mounts() {
+	unshare -rm true 2>/dev/null || skip "no mount namespaces here"
+}
+
+need_shim() {
+	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
+}
+
+# ---- Disks ----
+
+@test "a full disk: 74, what was acknowledged is there, and the log goes on when there is room" {
+	need_mounts
+	numbered 20000 >in
+	head -c 400000 /dev/urandom | base64 -w 300 | sed 's/.*/{"type":"R","data":"&"}/' >noise
+	run -0 unshare -rm bash -e <<-'SH'
+		mkdir disk
+		mount -t tmpfs -o size=512k none disk
+		head -c 200000 /dev/zero >disk/ballast
+		status=0
+		evappend --ack disk/a.evlog in noise noise noise >acks 2>err || status=$?
+		[ $status = 74 ]
+		grep -q "No space left on device" err
+		acked=$(tail -n 1 acks | jq .to)
+		[ "$(evcat disk/a.evlog | wc -l)" = "${acked:-0}" ]
+		zstd -tq disk/a.evlog/*.zst
+		# still full: refused again, and nothing changes
+		! evappend disk/a.evlog noise 2>>err
+		[ "$(evcat disk/a.evlog | wc -l)" = "${acked:-0}" ]
+		rm disk/ballast
+		echo '{"type":"z"}' | evappend disk/a.evlog
+		[ "$(evcat disk/a.evlog | wc -l)" = $((acked + 1)) ]
+		# a new log where there is no room for one leaves nothing behind
+		dd if=/dev/zero of=disk/ballast bs=1k status=none 2>/dev/null || true
+		! echo '{"type":"z"}' | evappend disk/b.evlog 2>>err
+		[ "$(ls disk)" = "$(printf 'a.evlog\nballast')" ]
+	SH
+}
+
+@test "a read-only file system: read, and refused without harm" {
+	need_mounts
+	numbered 5 >in
+	run -0 unshare -rm bash -e <<-'SH'
+		mkdir disk
+		mount -t tmpfs none disk
+		evappend disk/a.evlog in
+		mount -o remount,ro disk
+		[ "$(evcat disk/a.evlog | wc -l)" = 5 ]
+		status=0
+		evappend disk/a.evlog in 2>err || status=$?
+		[ $status = 74 ] || [ $status = 77 ]
+		grep -q "Read-only file system" err
+		status=0
+		evappend disk/b.evlog in 2>err || status=$?
+		[ $status = 73 ] || [ $status = 77 ]
+	SH
+}
+
+@test "no permission: 77, to read as to append" {
+	[ "$(id -u)" = 0 ] || skip "needs root, to be somebody else"
+	command -v setpriv >/dev/null || skip "no setpriv"
+	chmod 755 "$BATS_TEST_TMPDIR"
+	numbered 5 | evappend a.evlog
+	chmod 600 a.evlog/*
+	nobody="setpriv --reuid=65534 --regid=65534 --clear-groups env LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}"
+	# shellcheck disable=SC2086
+	$nobody test -x "$EVLOG_BUILD/evcat" || skip "the build cannot be reached by others"
+	# shellcheck disable=SC2086
+	run -77 $nobody evcat a.evlog
+	assert_output --partial "Permission denied"
+	chmod 644 a.evlog/*
+	# shellcheck disable=SC2086
+	run -0 $nobody evcat a.evlog
+	# shellcheck disable=SC2086
+	run -77 $nobody evappend a.evlog <<<'{"type":"T"}'
+	# shellcheck disable=SC2086
+	run -77 $nobody evappend "$PWD/new.evlog" <<<'{"type":"T"}'
+	[ "$(evcat a.evlog | wc -l)" -eq 5 ]
+}
+
+@test "a file-size limit: 74, and the log goes on without it" {
+	numbered 5 | evappend a.evlog
+	head -c 300000 /dev/urandom | base64 -w 300 | sed 's/.*/{"type":"R","data":"&"}/' >noise
+	run -74 bash -c 'ulimit -f 64; evappend a.evlog noise'
+	assert_output --partial "File too large"
+	[ "$(evcat a.evlog | wc -l)" -eq 5 ]
+	run -0 evappend a.evlog noise
+}
+
+@test "/dev/full: 74 from every tool that prints" {
+	[ -c /dev/full ] || skip "no /dev/full"
+	numbered 2000 | evappend a.evlog
+	numbered 3 | evappend b.evlog
+	for command in "evcat a.evlog" "evcat -o pretty a.evlog" "evcat -o zst a.evlog" "evcat -r a.evlog" \
+		"evreplay a.evlog" "evfold a.evlog" "evfold -k subject a.evlog" "evdiff a.evlog b.evlog" \
+		"evdiff -o stat a.evlog b.evlog" "evcat --help" "evfold --version" "evappend --ack a.evlog f"; do
+		echo '{"type":"T"}' >f
+		run -74 bash -c "$command >/dev/full"
+		assert_output --partial "No space left on device"
+	done
+	# it was durable all the same, and is there
+	[ "$(evcat a.evlog | wc -l)" -eq 2001 ]
+}
+
+@test "a closed pipe ends a reader at once, and costs no appended event" {
+	numbered 50000 | evappend a.evlog
+	run -0 bash -c 'evcat a.evlog | head -n 1 | jq -r .seq; [ "${PIPESTATUS[0]}" = 141 ]'
+	assert_output 0000000000000001
+	numbered 10 >f
+	bash -c 'trap "" PIPE; evappend --ack a.evlog f 2>err; echo $? >status' | true
+	[ "$(evcat a.evlog | wc -l)" -ge 50000 ]
+	[ $(($(evcat a.evlog | wc -l) - 50000)) -eq 0 ] || [ "$(evcat a.evlog | wc -l)" -eq 50010 ]
+}
+
+# ---- Other processes ----
+
+@test "the lock's holder stopped: others wait, then 75; when it goes on, all is well" {
+	need_shim
+	numbered 1 | evappend a.evlog
+	numbered 100 2 >f
+	# stopped between its write and its sync, with the lock held
+	FAULT_DO=stop FAULT_NAME=fdatasync FAULT_AT=1 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend --ack a.evlog f >ack &
+	holder=$!
+	for _ in {1..100}; do
+		grep -q '^State:.T' /proc/$holder/status && break
+		sleep 0.05
+	done
+	run -75 timeout 10 evappend --wait 0.3 a.evlog <<<'{"type":"T"}'
+	assert_output --partial "another process is appending"
+	run -0 bash -c 'evcat a.evlog | wc -l'
+	assert_output 1
+	kill -CONT $holder
+	wait $holder
+	run -0 jq .to ack
+	assert_output 101
+	run -0 evappend a.evlog <<<'{"type":"T"}'
+	[ "$(evcat a.evlog | wc -l)" -eq 102 ]
+}
+
+@test "the lock's holder dies: the next one has the lock at once" {
+	need_shim
+	numbered 1 | evappend a.evlog
+	numbered 100 2 >f
+	FAULT_DO=stop FAULT_NAME=fdatasync FAULT_AT=1 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend --ack a.evlog f >ack &
+	holder=$!
+	for _ in {1..100}; do
+		grep -q '^State:.T' /proc/$holder/status && break
+		sleep 0.05
+	done
+	kill -KILL $holder
+	wait $holder || true
+	[ ! -s ack ]
+	run -0 timeout 5 evappend --wait 2 --ack a.evlog <<<'{"type":"T"}'
+	[ "$(evcat a.evlog | wc -l)" -eq 102 ] || [ "$(evcat a.evlog | wc -l)" -eq 2 ]
+}
+
+@test "a log that is moved, removed or exchanged while a writer has it: no event is lost silently" {
+	numbered 1 | evappend a.evlog
+	mkfifo p
+	evappend --ack a.evlog p >acks 2>err &
+	writer=$!
+	exec 9>p
+	numbered 1 2 >&9
+	for _ in {1..100}; do [ -s acks ] && break || sleep 0.05; done
+	mv a.evlog b.evlog
+	numbered 1 3 >&9
+	for _ in {1..100}; do [ "$(wc -l <acks)" -ge 2 ] && break || sleep 0.05; done
+	# it goes where the directory went
+	[ "$(evcat b.evlog | wc -l)" -eq 3 ]
+	# the active segment is exchanged by another file of the same name: seen, not written past
+	cp b.evlog/0000000000000001.ndjson.zst copy
+	mv copy b.evlog/0000000000000001.ndjson.zst
+	numbered 1 4 >&9
+	for _ in {1..100}; do [ "$(wc -l <acks)" -ge 3 ] && break || sleep 0.05; done
+	[ "$(evcat b.evlog | wc -l)" -eq 4 ]
+	# it vanishes
+	rm b.evlog/0000000000000001.ndjson.zst
+	numbered 1 5 >&9
+	exec 9>&-
+	status=0
+	wait $writer || status=$?
+	[ "$status" -ne 0 ]
+	[ "$(wc -l <acks)" -eq 3 ]
+	[ -s err ]
+}
+
+# ---- The clock ----
+
+@test "the clock steps back, and to the far ends: logtime never falls, and all is readable" {
+	need_shim
+	at() { FAULT_CLOCK=$1 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend a.evlog "$2"; }
+	for i in 1 2 3 4 5 6; do numbered 1 $i >f$i; done
+	at 0 f1
+	at -86400 f2
+	at -3000000000 f3
+	at 86400 f4
+	at 0 f5
+	at 300000000000 f6
+	run -0 bash -c 'evcat a.evlog | jq -r .logtime | sort -c'
+	run -0 bash -c 'evcat a.evlog | wc -l'
+	assert_output 6
+	run -0 bash -c 'evcat a.evlog | evappend --replica b.evlog && evdiff a.evlog b.evlog'
+	run -0 bash -c 'evcat --until 2100-01-01T00:00:00Z a.evlog | wc -l'
+	assert_output 5
+	FAULT_CLOCK=-90000000000 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend c.evlog f1
+	run -0 evcat c.evlog
+	run -0 bash -c 'evcat c.evlog | evappend --replica d.evlog'
+}
+
+# ---- Files that are none ----
+
+@test "head or a segment that is a link, a pipe, a directory or a device: refused, without waiting" {
+	numbered 5 | evappend --segment-size 1 good.evlog
+	numbered 5 6 | evappend --segment-size 1 good.evlog
+	for name in head 0000000000000001.ndjson.zst 0000000000000006.ndjson.zst; do
+		for kind in link pipe directory device dangling; do
+			rm -rf a.evlog other
+			cp -r good.evlog a.evlog
+			mv a.evlog/$name other
+			case $kind in
+			link) ln -s ../other a.evlog/$name ;;
+			pipe) mkfifo a.evlog/$name ;;
+			directory) mkdir a.evlog/$name ;;
+			device) mknod a.evlog/$name c 1 5 2>/dev/null || continue ;;
+			dangling) ln -s nowhere a.evlog/$name ;;
+			esac
+			before=$(sha256sum other)
+			run timeout 10 evcat a.evlog
+			[ "$status" -ne 0 ] && [ "$status" -ne 124 ] && [ "$status" -lt 128 ] || fail "evcat, $name a $kind: $status"
+			[[ $output == *"a.evlog"* ]] || fail "evcat, $name a $kind: $output"
+			run timeout 10 evappend a.evlog <<<'{"type":"T"}'
+			if [ $name != 0000000000000001.ndjson.zst ]; then
+				[ "$status" -ne 0 ] && [ "$status" -ne 124 ] && [ "$status" -lt 128 ] || fail "evappend, $name a $kind: $status"
+			fi
+			[ "$before" = "$(sha256sum other)" ] || fail "$name: what a $kind leads to was changed"
+		done
+	done
+}
+
+@test "a log reached by a symbolic link is the log" {
+	numbered 5 | evappend a.evlog
+	ln -s a.evlog b.evlog
+	numbered 1 6 | evappend b.evlog
+	[ "$(evcat b.evlog | wc -l)" -eq 6 ]
+	[ -d a.evlog ] && [ -L b.evlog ]
+}
+
+# ---- The terminal ----
+
+# What a terminal would be given that is not printable, newlines and our own colours aside.
+leaks() {
+	sed -E 's/\x1b\[[0-9;]*m//g' | tr -d '\r\n\t' | LC_ALL=C grep -aoP '[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xd8\x9c'
+}
+
+@test "nothing hostile in events, names or messages reaches a terminal" {
+	command -v script >/dev/null || skip "no script(1)"
+	python3 - >evil <<-'PY'
+		import json
+		bad = [chr(c) for c in [*range(1, 32), *range(0x7f, 0xa0), 0x61c, 0x200e, 0x200f, 0x2028, 0x2029,
+		       *range(0x202a, 0x202f), *range(0x2066, 0x206a)]]
+		for ascii in True, False:
+		    for c in bad:
+		        d = {"m" + c: "v" + c + "[31m", "n": [c], "k": c + "k"}
+		        print(json.dumps({"type": "T", "subject": "s", "source": "/", "id": "%x" % ord(c) + str(ascii), "data": d}, ensure_ascii=ascii))
+	PY
+	run -0 evappend a.evlog evil
+	evil=$'e\x1b]0;x\x07\xc2\x9b31m\xe2\x80\xaevil'
+	cp -r a.evlog "$evil.evlog"
+	cp evil "$evil"
+	evfold -k data.k n=last\(data\) a.evlog >"$evil.state"
+	evfold a.evlog >"$evil.other"
+	export EVIL=$evil
+	while IFS= read -r command; do
+		script -qec "$command" /dev/null </dev/null >shown 2>&1 || true
+		[ -s shown ] || fail "$command: nothing was shown"
+		run leaks <shown
+		[ -z "$output" ] || fail "$command: $(printf %s "$output" | od -c | head -n 3)"
+	done <<-'EOF2'
+		evcat a.evlog
+		evcat -o ndjson a.evlog
+		evcat -o pretty a.evlog
+		evcat -o data a.evlog
+		evcat -r "$EVIL.evlog"
+		evcat "$EVIL.none"
+		evcat "$EVIL"
+		evcat "--$EVIL"
+		evcat --since "$EVIL" a.evlog
+		evappend "$EVIL.evlog" "$EVIL.none"
+		evappend a.evlog "$EVIL.state"
+		evappend --type "$EVIL" a.evlog evil
+		evappend --expect-subject "$EVIL=5" a.evlog evil
+		evappend --ack "$EVIL.evlog" evil
+		evreplay a.evlog
+		evfold a.evlog
+		evfold -k data.k "n=last(data)" a.evlog
+		evfold "n=$EVIL(data)" a.evlog
+		evfold "$EVIL.none"
+		evdiff "$EVIL.state" "$EVIL.other"
+		evdiff "$EVIL.other" /dev/null
+		evdiff "$EVIL" a.evlog
+		evdiff "$EVIL.state" /dev/null
+	EOF2
+}
