@@ -43,6 +43,7 @@ struct evlog_input {
 	bool skipping; /* behind a line that was too long */
 	bool pollable; /* reading may have to wait */
 	bool unknown;  /* a pipe whose first bytes have not been looked at */
+	int sys;       /* errno of a failed read under libarchive */
 	const volatile sig_atomic_t *stop;
 };
 
@@ -115,8 +116,10 @@ static la_ssize_t outer_read(struct archive *a, void *arg, const void **p)
 		return (la_ssize_t)n;
 	}
 	ssize_t r = read_some(in, in->chunk, CHUNK);
-	if (r < 0)
+	if (r < 0) {
+		in->sys = errno;
 		archive_set_error(a, errno, "%s", strerror(errno));
+	}
 	return r;
 }
 
@@ -127,6 +130,7 @@ static la_int64_t outer_seek(struct archive *a, void *arg, la_int64_t offset, in
 
 	if (r >= 0)
 		return r;
+	in->sys = errno;
 	archive_set_error(a, errno, "%s", strerror(errno));
 	return ARCHIVE_FATAL;
 }
@@ -170,10 +174,12 @@ static int archive_failed(
 {
 	const char *why = archive_error_string(a);
 
-	return error_set(err,
-	    archive_errno(a) == ENOMEM || archive_errno(a) == EIO ? EVLOG_EIO
-								  : EVLOG_EDATA,
-	    "%s: %s", in->name.p, why ? why : "cannot be decompressed");
+	if (in->sys || archive_errno(a) == ENOMEM) {
+		errno = in->sys ? in->sys : ENOMEM;
+		return error_sys(err, "%s", in->name.p);
+	}
+	return error_set(
+	    err, EVLOG_EDATA, "%s: %s", in->name.p, why ? why : "cannot be decompressed");
 }
 
 static int name_set(struct evlog_input *in, const char *member, evlog_error *err)
