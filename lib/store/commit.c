@@ -39,14 +39,12 @@ static int subject_last(struct evlog_writer *w, uint64_t *last, evlog_error *err
 	int r = evlog_stream_open(&s, &path, 1, &sel, err);
 	if (r)
 		return r;
-	while ((r = evlog_stream_next(s, &lines, err)) == 0)
-		while (evlog_lines_take(&lines, &event)) {
+	while (!r && (r = evlog_stream_next(s, &lines, err)) == 0)
+		while (!r && evlog_lines_take(&lines, &event)) {
 			int found =
 			    evlog_event_string(&event, "subject", &text, &cap, &len);
-			if (found < 0) {
+			if (found < 0)
 				r = error_memory(err);
-				break;
-			}
 			if (found == 0 && len == strlen(want) &&
 			    memcmp(text, want, len) == 0)
 				*last = event.seq;

@@ -148,7 +148,7 @@ int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, struct sha2
 	int r = evlog_stream_open(&s, &path, 1, &sel, err);
 	if (r)
 		return r;
-	while ((r = evlog_stream_next(s, &lines, err)) == 0)
+	while (!r && (r = evlog_stream_next(s, &lines, err)) == 0)
 		while (!r && evlog_lines_take(&lines, &event)) {
 			r = entry_hash(d, event.line, event.len, sha, &e, err);
 			if (!r)

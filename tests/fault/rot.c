@@ -1,13 +1,15 @@
 /*
  * rot.c - every bit of a log flipped, every length of its files tried, each read.
  *
- *   rot flips|salvage|reverse|cuts LOG RANGES STEP
+ *   rot near|flips|salvage|reverse|cuts LOG RANGES STEP
  *
  * LOG is worked on in place, and is as it was in the end.  RANGES has a line a range of
- * bytes that are damaged together: FILE START END FIRST LAST, the output that the block
- * there makes being [FIRST, LAST) of the whole (FIRST == LAST: a header, or head).
- * STEP 0 takes all eight bits of each byte, N one bit of every N-th byte.
- * Prints how many were tried, and what was wrong with the first few.
+ * bytes that are damaged together: FILE START END FIRST LAST SEQ FROM, the output that
+ * the block there makes being [FIRST, LAST) of the whole (FIRST == LAST: a header, or
+ * head), and that of its segment beginning at FROM, with the event SEQ.  "near" reads
+ * from there on only, "flips" the whole. STEP 0 takes all eight bits of each byte, N one
+ * bit of every N-th byte. Prints how many were tried, and what was wrong with the first
+ * few.
  */
 #include "evlog.h"
 
@@ -20,7 +22,7 @@
 
 struct range {
 	char file[64];
-	size_t start, end, first, last;
+	size_t start, end, first, last, seq, from;
 };
 
 static char *whole;    /* all lines */
@@ -38,7 +40,7 @@ struct seen {
 	char text[768];
 };
 
-static void read_log(struct seen *s, bool salvage, bool reverse)
+static void read_log(struct seen *s, uint64_t from, bool salvage, bool reverse)
 {
 	struct evlog_selection sel;
 	struct evlog_lines lines;
@@ -47,6 +49,7 @@ static void read_log(struct seen *s, bool salvage, bool reverse)
 
 	s->len = 0;
 	evlog_selection_init(&sel);
+	sel.from = from;
 	sel.salvage = salvage;
 	sel.reverse = reverse;
 	int r = evlog_stream_open(&stream, &log_path, 1, &sel, &err);
@@ -77,6 +80,13 @@ static bool forward_right(const struct seen *s, const struct range *g)
 	bool head = strcmp(g->file, "head") == 0;
 
 	return is_part(s, whole, head ? whole_len : g->first);
+}
+
+static bool near_right(const struct seen *s, const struct range *g)
+{
+	if (strcmp(g->file, "head") == 0)
+		return is_part(s, whole, whole_len);
+	return is_part(s, whole + g->from, g->first - g->from);
 }
 
 static bool salvage_right(const struct seen *s, const struct range *g)
@@ -135,6 +145,7 @@ static void flip_all(const struct range *g, size_t step, const char *mode)
 	static struct seen s;
 	bool salvage = strcmp(mode, "salvage") == 0,
 	     reverse = strcmp(mode, "reverse") == 0;
+	bool near = strcmp(mode, "near") == 0;
 	int fd = file_open(g);
 
 	for (size_t at = g->start; at < g->end; at++) {
@@ -146,9 +157,10 @@ static void flip_all(const struct range *g, size_t step, const char *mode)
 		int from = step ? (int)(at / step % 8) : 0, to = step ? from + 1 : 8;
 		for (int bit = from; bit < to; bit++) {
 			byte_put(fd, at, c ^ (unsigned char)(1 << bit));
-			read_log(&s, salvage, reverse);
+			read_log(&s, near ? g->seq : 0, salvage, reverse);
 			judge(&s, g, at, bit,
-			    salvage   ? salvage_right
+			    near      ? near_right
+			    : salvage ? salvage_right
 			    : reverse ? reverse_right
 				      : forward_right);
 		}
@@ -174,7 +186,7 @@ static void cut_all(const struct range *g, size_t step)
 			continue;
 		if (ftruncate(fd, (off_t)at) < 0)
 			abort();
-		read_log(&s, false, false);
+		read_log(&s, 0, false, false);
 		judge(&s, g, at, -1, forward_right);
 	}
 	if (pwrite(fd, tail, (size_t)size, 0) != size)
@@ -212,7 +224,7 @@ int main(int argc, char **argv)
 	log_path = argv[2];
 	size_t step = strtoul(argv[4], NULL, 10);
 	FILE *f = fopen(argv[3], "r");
-	read_log(&s, false, false);
+	read_log(&s, 0, false, false);
 	if (!f || s.code != EVLOG_END) {
 		fprintf(stderr, "%s: %s\n", log_path, s.text);
 		return 2;
@@ -220,8 +232,8 @@ int main(int argc, char **argv)
 	whole = s.p;
 	whole_len = s.len;
 	reverse_make();
-	while (fscanf(f, "%63s %zu %zu %zu %zu", g.file, &g.start, &g.end, &g.first,
-		   &g.last) == 5)
+	while (fscanf(f, "%63s %zu %zu %zu %zu %zu %zu", g.file, &g.start, &g.end,
+		   &g.first, &g.last, &g.seq, &g.from) == 7)
 		if (strcmp(argv[1], "cuts") == 0)
 			cut_all(&g, step);
 		else

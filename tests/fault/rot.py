@@ -1,9 +1,11 @@
-"""rot.py KIB STEP - a log of several segments of KIB in all, damaged in every way.
+"""rot.py KIB STEP - a log of 32 segments of KIB in all, damaged in every way.
 
-Every bit flipped and every length tried (rot.c, on all cores), read forwards, backwards
-and with --salvage; then sectors zeroed, filled with noise, swapped, taken from an older
-copy of the same log.  Each must be reported, with what stands before it printed.
-STEP 0: every bit of every byte forwards; N: one bit of every N-th byte.
+Every bit flipped and read from its segment on; fewer, and as many lengths of the files,
+read as a whole, backwards, and with --salvage (rot.c, on all cores); then sectors zeroed,
+filled with noise, swapped, taken from an older copy of the same log.  Each must be
+reported, with what stands before it printed, and no byte changed.
+STEP 0: every bit of every byte, and the rest for one bit of every 16th byte;
+N: one bit of every N-th byte, and of every 4N-th.
 """
 
 import os
@@ -21,7 +23,7 @@ CORES = os.cpu_count() or 2
 
 
 def build(log, kib, folder):
-    """A log of commits of one to five events, in segments of an eighth."""
+    """A log of commits of one to five events, in 32 segments."""
     rng, n, size = random.Random(1), 0, 0
     while size < kib * 1024:
         names = []
@@ -32,7 +34,7 @@ def build(log, kib, folder):
                 f.writelines(event("rot", n + j, rng.choice((10, 400, 3000))) for j in range(count))
             n += count
         for name in names:
-            must(["evappend", "--no-sync", "--segment-size", str(kib * 128), log, name], ".")
+            must(["evappend", "--no-sync", "--segment-size", str(kib * 32), log, name], ".")
             size = sum(os.path.getsize(os.path.join(log, s)) for s in segments(log))
             if size >= kib * 1024:
                 break
@@ -40,19 +42,19 @@ def build(log, kib, folder):
 
 
 def ranges(log, whole):
-    """FILE START END FIRST LAST of every header, block and head: see rot.c."""
+    """The bytes of every header, block and head: see rot.c."""
     ends = [0]
     for line in whole.splitlines(True):
         ends.append(ends[-1] + len(line))
-    out = [("head", 0, 4096, 0, 0)]
+    out = [("head", 0, 4096, 0, 0, 0, 0)]
     for name in segments(log):
         h, blocks = segment_parse(read(log, name))
         at = ends[h["first_seq"] - 1]
-        out.append((name, 0, h["size"], at, at))
+        out.append((name, 0, h["size"], at, at, h["first_seq"], at))
         for b in blocks:
             first = ends[b["first_seq"] - 1]
             last = ends[b["first_seq"] - 1 + b["count"]]
-            out.append((name, b["offset"], b["end"], first, last))
+            out.append((name, b["offset"], b["end"], first, last, h["first_seq"], at))
     return out
 
 
@@ -70,8 +72,8 @@ def loops(log, all_ranges, folder, modes):
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(log, copy)
             with open(f"{copy}.ranges", "w") as f:
-                # a segment is damaged whole by losing its end, if another follows it
-                f.writelines("%s %d %d %d %d\n" % r for r in part if mode != "cuts" or r[0] != "head")
+                kept = [r for r in part if mode != "cuts" or r[0] != "head"]
+                f.writelines("%s %d %d %d %d %d %d\n" % r for r in kept)
             argv = [f"{BUILD}/fault-rot", mode, copy, f"{copy}.ranges", str(step)]
             jobs.append((copy, subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)))
         for copy, p in jobs:
@@ -133,10 +135,10 @@ def main():
         build(log, kib, folder)
         whole = run(["evcat", log])[1]
         every = ranges(log, whole)
-        few = max(step, 7)
-        modes = [("flips", step), ("cuts", max(step, 1)), ("salvage", few), ("reverse", few)]
+        few = 4 * step or 16
+        modes = [("near", step), *((m, few) for m in ("flips", "cuts", "salvage", "reverse"))]
         tried, bad = loops(log, every, folder, modes)
-        n, more = sectors(log, f"{folder}/older", whole, Probe(), random.Random(SEED), 4000 // few)
+        n, more = sectors(log, f"{folder}/older", whole, Probe(), random.Random(SEED), 16000 // few)
         tried["sectors"], bad = n, bad + more
     finally:
         shutil.rmtree(folder)
