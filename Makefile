@@ -5,7 +5,8 @@
 #   make check        install what is missing, build, test
 #                     (SAN=1: with sanitizers; EVLOG_SLOW=1: the slow tests too)
 #   make lint         looks, layers, static analysis, scripts, manuals
-#   make bench        first figures, as ratios of peers measured in the same run
+#   make fuzz         fuzz each target for SECONDS (30)
+#   make bench         first figures, as ratios of peers measured in the same run
 #   make install      into $(DESTDIR)$(PREFIX)
 
 VERSION  = 0.1.0
@@ -64,6 +65,17 @@ $(BUILD)/fault-shim.so: tests/fault/shim.c
 
 $(BUILD)/fault-%: $(BUILD)/tests/fault/%.o $(BUILD)/libevlog.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# libFuzzer's targets, over objects built for them: make fuzz SECONDS=60 (for each).
+FUZZERS  = scan event log head header time reducer decimal diff input
+SECONDS  = 30
+FUZZED   = $(SOURCES:%.c=$(BUILD)/fuzz/%.o)
+FUZZING  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+$(BUILD)/fuzz/lib/%.o: lib/%.c
+	@mkdir -p $(@D)
+	clang -std=c11 -D_GNU_SOURCE -Ilib -O1 -g -fsanitize=fuzzer-no-link $(FUZZING) -MMD -MP -c -o $@ $<
+$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fault/fuzz/fuzz.c $(FUZZED)
+	clang -std=c11 -D_GNU_SOURCE -Ilib -O1 -g -fsanitize=fuzzer $(FUZZING) -DFUZZ=$* -o $@ $^ $(PKG_LIBS)
 
 # The scanner in each of its kinds; NEON where a cross compiler and qemu are there.
 SCANNERS = $(BUILD)/scan $(BUILD)/scan-portable $(if $(SAN),,$(if $(shell \
@@ -124,13 +136,18 @@ check:
 	@$(QUIETLY) all $(BUILD)/unit scanners $(FAULTS)
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run
 
+fuzz:
+	@.ci/deps fuzz
+	@$(QUIETLY) $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@tests/fault/fuzz/run $(BUILD)/fuzz $(SECONDS) $(FUZZERS)
+
 bench: deps
 	@$(QUIETLY) tools
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/bench/run
 
 lint:
 	@.ci/deps lint
-	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c
+	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.c
 	tests/layers $(LAYERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
@@ -165,6 +182,6 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all tools scanners library completions deps quickstart check bench lint install clean
+.PHONY: all tools scanners library completions deps quickstart check fuzz bench lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -133,7 +133,7 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 
 	if (!s->stamps && !s->members) {
 		*run = *rest;
-		*rest = (struct evlog_lines){rest->p + rest->len, 0};
+		rest->len = 0;
 		return run->len > 0;
 	}
 	*run = (struct evlog_lines){NULL, 0};

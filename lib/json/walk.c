@@ -194,10 +194,10 @@ bool json_key_is(const struct json_member *m, struct view name)
 
 void json_escape(struct buf *b, struct view s)
 {
-	const char *p = s.p, *end = s.p + s.len;
+	const char *p = s.len ? s.p : "", *end = p + s.len;
 
 	buf_putc(b, '"');
-	while (p != end) {
+	while (p < end) {
 		const char *stop = find_special(p, end);
 		while (stop < end && (unsigned char)*stop > 0x7f)
 			stop = find_special(stop + 1, end);
