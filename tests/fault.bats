@@ -44,3 +44,25 @@ need_shim() {
 	need_shim
 	EVLOG_FAULT_STEP=400 fault calls memory
 }
+
+@test "the disk states that a power cut may leave: acknowledged is there, nothing falsely damaged" {
+	need_shim
+	fault power 3000
+}
+
+@test "bits, lengths and sectors: damage is found, said, and never spreads" {
+	need_shim
+	fault rot 64 29
+}
+
+@test "a sync that fails poisons the segment: the next commit begins another" {
+	need_shim
+	echo '{"type":"a"}' >f
+	evappend a.evlog f
+	LD_PRELOAD=$EVLOG_BUILD/fault-shim.so FAULT_NAME=fdatasync FAULT_AT=1 FAULT_DO=5 run -74 evappend --ack a.evlog f
+	assert_output --partial "cannot sync; the events are not acknowledged"
+	[ "$(evcat a.evlog | wc -l)" -eq 1 ]
+	run -0 evappend a.evlog f
+	[ -e a.evlog/0000000000000002.ndjson.zst ]
+	[ "$(evcat a.evlog | wc -l)" -eq 2 ]
+}

@@ -22,8 +22,8 @@ import sys
 import tempfile
 import time
 
-from oracle import APPENDS, SHIM, acknowledged, ends, event, numbered, root, run
-from format import SLOT, slot_parse
+from oracle import APPENDS, SHIM, acknowledged, ends, event, numbered, root, run, segments
+from format import SLOT, head_parse, read, slot_parse
 
 SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
 SECTOR = 512
@@ -104,6 +104,13 @@ class Disk:
                     data = f.read()
                 path = os.path.relpath(os.path.join(dir_path, name), folder)
                 self.made(os.path.dirname(path)).durable[name] = Inode(data)
+
+    def forget_sync(self, path, size):
+        """What the file has behind its first `size` bytes was written, and not synced."""
+        d, name = self.place(path)
+        node = d.now()[name]
+        node.pending = [("write", size, node.durable[size:])]
+        node.durable = node.durable[:size]
 
     def made(self, path):
         if not path:
@@ -295,6 +302,9 @@ def campaign(w, wanted, top, probe, rng, bad):
     log, tried, misses, turn, seen = f"{top}/state", 0, 0, 0, set()
     while tried < wanted and misses < 40 * wanted:
         disk, acked = Disk(before), len(w.sure)
+        if w.kept:  # a writer died between its write and its sync
+            head = head_parse(read(f"{before}/log", "head"))[0]
+            disk.forget_sync(f"log/{segments(f'{before}/log')[-1]}", head["committed"])
         # each cut in turn, then at random; a state is the log as it may be found then
         k = turn % (len(ops) + 1)
         turn += 1
