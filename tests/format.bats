@@ -111,7 +111,7 @@ check() {
 	check truncated
 }
 
-@test "an unacknowledged append cut anywhere: evcat reads what is committed, evappend settles" {
+@test "an unacknowledged append cut anywhere: evcat reads whole commits, evappend settles" {
 	check torn
 }
 
@@ -185,7 +185,7 @@ check() {
 	check head_missing_unattested
 }
 
-@test "any older head put back: a prefix is read, and the next append finds all" {
+@test "any older head put back: all is read, or a prefix while somebody writes, and the next append finds it" {
 	check head_stale
 }
 

@@ -7,6 +7,7 @@ directory, with the tools in PATH; an assertion that fails is the verdict.
 """
 
 import ctypes
+import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 NONE = 2**64 - 1  # what stands in a segment header that has no predecessor
 TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
 SLOT = 2048
+F_OFD_SETLK = 37
 CORES = os.cpu_count() or 2
 SLOW = bool(os.environ.get("EVLOG_SLOW"))
 # a sanitizer's build is slower by three: every other byte, unless there is time
@@ -650,10 +652,14 @@ def check_torn():
         write(log, "head", heads[1])
         tail = read(log, name)[x["offset"] : at]
         os.truncate(path, at)
-        out, err = reads(log, 0)
-        assert (out, err) == (committed, ""), f"more or less than committed: {err}"
         keep = y if at >= x["end"] else x  # whole commits are kept
         good, end = (keep["before"], keep["offset"]) if at < y["end"] else (whole, at)
+        out, err = reads(log, 0)
+        assert (out, err) == (good, ""), f"more or less than whole commits: {err}"
+        with open(os.path.join(log, "head"), "r+b") as f:  # somebody is writing
+            fcntl.fcntl(f, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+            out, err = reads(log, 0)
+        assert (out, err) == (committed, ""), f"more or less than committed: {err}"
         n = good.count(b"\n") + 1
         status, out, err = run("evappend", "--ack", log, data=event(n))
         assert status == 0, f"evappend: {status}: {err}"
@@ -835,7 +841,8 @@ def check_head_missing_unattested():
 
 
 def check_head_stale():
-    """Every older head, put back: a prefix is read, and the next append finds all."""
+    """Every older head, put back: all is read, unless somebody is writing; and the next
+    append finds it."""
     heads = build("a.evlog", 8, "--segment-size", "900")
     whole = must(0, "evcat", "a.evlog")
     n = whole.count(b"\n") + 1
@@ -844,6 +851,10 @@ def check_head_stale():
     def check(log, i):
         write(log, "head", heads[i])
         out, _ = reads(log, 0)
+        assert out == whole
+        with open(os.path.join(log, "head"), "r+b") as f:
+            fcntl.fcntl(f, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+            out, _ = reads(log, 0)
         assert len(numbers(out)) == head_parse(heads[i])[0]["last_seq"]
         assert whole.startswith(out)
         status, out, err = run("evappend", "--ack", log, data=event(n))

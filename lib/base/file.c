@@ -108,6 +108,13 @@ int file_unlock(int fd)
 	return lock_set(fd, F_UNLCK);
 }
 
+int file_is_locked(int fd)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_OFD_GETLK, &l) < 0 ? -1 : l.l_type != F_UNLCK;
+}
+
 bool file_is_remote(int fd)
 {
 	struct statfs s;

@@ -25,6 +25,9 @@ int file_sync(int fd);
 int file_lock(int fd, int64_t wait_ms);
 int file_unlock(int fd);
 
+/* 1: somebody has the lock; 0: nobody; -1 and errno. */
+int file_is_locked(int fd);
+
 /* Whether locks on this file may be lost: NFS, CIFS, 9p, FUSE. */
 bool file_is_remote(int fd);
 

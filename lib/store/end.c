@@ -1,13 +1,17 @@
 /*
  * end.c - where the committed bytes of a log end, as a reader knows it: what head says,
- * and where head cannot know (the machine was started anew since, or one of its records
- * is damaged) the whole commits behind that too, since the next writer keeps them.
+ * and where head cannot know (the machine was started anew since, one of its records is
+ * damaged, or a writer died before it wrote it) the whole commits behind that too, since
+ * the next writer keeps them.
  */
 #include "base/error.h"
 #include "base/file.h"
 #include "store/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 void log_end_of_head(const struct head *h, struct log_end *e)
 {
@@ -18,7 +22,8 @@ void log_end_of_head(const struct head *h, struct log_end *e)
 	memcpy(e->root, h->root, HASH_SIZE);
 }
 
-/* Walks on from the end known so far through one segment. */
+/* Walks on from the end known so far through one segment.  What is found is synced: who
+ * has read an event must not miss it after a power cut. */
 static int end_walk(struct log_end *e, struct block_codec *c, struct segment *seg,
     evlog_error *verdict, evlog_error *err)
 {
@@ -33,6 +38,8 @@ static int end_walk(struct log_end *e, struct block_codec *c, struct segment *se
 	if (t.parsed < t.size && (t.parsed < t.attested || t.full_length) &&
 	    !verdict->code)
 		segment_damaged(seg, t.parsed, t.tree.n + 1, 0, t.why, verdict);
+	if (t.end > e->offset && file_sync(seg->fd) < 0)
+		return error_sys(err, "%s", seg->path);
 	e->offset = t.end;
 	e->block = t.last_block;
 	e->seq = t.tree.n;
@@ -46,6 +53,33 @@ static bool has_segment(const struct log *l, uint64_t first_seq)
 		if (l->segments[i] == first_seq)
 			return true;
 	return false;
+}
+
+/* Whether something stands behind the end that head tells, and nobody is writing it: its
+ * writer died, or head's last record was lost with the file system it was on, which takes
+ * no new boot. */
+static int left_behind(
+    const struct log *l, const struct log_end *e, bool *left, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	enum head_state state;
+	struct stat st;
+	struct head now;
+
+	*left = false;
+	segment_name(name, e->segment);
+	if (fstatat(l->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : error_sys(err, "%s/%s", l->path, name);
+	if ((uint64_t)st.st_size <= e->offset &&
+	    (e->seq + 1 == e->segment || !has_segment(l, e->seq + 1)))
+		return 0;
+	int locked = file_is_locked(l->head_fd);
+	if (locked < 0)
+		return error_sys(err, "%s/head", l->path);
+	int res = locked ? 0 : head_read(l->head_fd, &now, &state, true, l->path, err);
+	*left = !res && !locked && state == HEAD_WHOLE &&
+		now.generation == l->head.generation;
+	return res;
 }
 
 static void end_of_header(struct log_end *e, const struct segment *seg)
@@ -157,8 +191,12 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 		    "%s/head: one of its two records is damaged; every whole commit "
 		    "counts, and the next append mends it",
 		    l->path);
-	if (l->state == HEAD_WHOLE && boot_is(h->boot_id, boot_id))
-		return 0;
+	if (l->state == HEAD_WHOLE && boot_is(h->boot_id, boot_id)) {
+		bool left;
+		int res = left_behind(l, e, &left, err);
+		if (res || !left)
+			return res;
+	}
 	if (h->flags & HEAD_POISONED) {
 		/* what stands behind was never synced: only a new segment counts */
 		struct segment next = {.fd = -1};
@@ -171,7 +209,8 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 		e->segment = e->seq + 1;
 		return end_extend(l, c, e, true, verdict, err);
 	}
-	if (h->durable < h->committed) { /* --no-sync, then a power cut */
+	if (h->durable < h->committed &&
+	    !boot_is(h->boot_id, boot_id)) { /* --no-sync, then a power cut */
 		int res = end_extend(l, c, e, true, verdict, err);
 		if (!res && e->seq < h->tree.n && !verdict->code)
 			error_set(verdict, EVLOG_EDAMAGED,
