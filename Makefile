@@ -6,7 +6,8 @@
 #                     (SAN=1: with sanitizers; EVLOG_SLOW=1: the slow tests too)
 #   make lint         looks, layers, static analysis, scripts, manuals
 #   make fuzz         fuzz each target for SECONDS (30)
-#   make bench         first figures, as ratios of peers measured in the same run
+#   make torture      the whole fault harness, for LENGTH half hours (1), with its figures
+#   make bench          first figures, as ratios of peers measured in the same run
 #   make install      into $(DESTDIR)$(PREFIX)
 
 VERSION  = 0.1.0
@@ -69,6 +70,7 @@ $(BUILD)/fault-%: $(BUILD)/tests/fault/%.o $(BUILD)/libevlog.a
 # libFuzzer's targets, over objects built for them: make fuzz SECONDS=60 (for each).
 FUZZERS  = scan event log head header time reducer decimal diff input
 SECONDS  = 30
+LENGTH   = 1
 FUZZED   = $(SOURCES:%.c=$(BUILD)/fuzz/%.o)
 FUZZING  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 $(BUILD)/fuzz/lib/%.o: lib/%.c
@@ -141,6 +143,12 @@ fuzz:
 	@$(QUIETLY) $(FUZZERS:%=$(BUILD)/fuzz/%)
 	@tests/fault/fuzz/run $(BUILD)/fuzz $(SECONDS) $(FUZZERS)
 
+torture:
+	@.ci/deps test
+	@.ci/deps fuzz
+	@$(QUIETLY) all $(FAULTS) $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/fault/torture $(LENGTH)
+
 bench: deps
 	@$(QUIETLY) tools
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/bench/run
@@ -151,8 +159,9 @@ lint:
 	tests/layers $(LAYERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
-	shellcheck .ci/run .ci/deps tests/run tests/layers tests/bench/run man/examples \
-	    samples/orders/quickstart
+	shellcheck .ci/run .ci/deps tests/run tests/layers tests/bench/run tests/fault/torture \
+	    tests/fault/fuzz/run man/examples \
+	   samples/orders/quickstart
 	mandoc -T lint -W warning $(MANUALS)
 
 install: all
@@ -182,6 +191,6 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all tools scanners library completions deps quickstart check fuzz bench lint install clean
+.PHONY: all tools scanners library completions deps quickstart check fuzz torture bench lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1262,13 +1262,15 @@ def check_lines():
         assert (status, out) == (65, b"") and "do not match its header" in err, (case, err)
 
 
-def block_with(p, b, size=None, **fields):
+def block_with(p, b, **fields):
     """Segment bytes with the header of block b changed, and its checksum right."""
     at = {"version": 16, "flags": 20, "count": 64, "raw_size": 68, "packed_size": 72}
-    at.update({"first_seq": 56, "segment": 40})
+    at.update({"first_seq": 56, "segment": 40, "log_id": 24, "epoch": 48})
+    at.update({"first_logtime": 88, "size": 4})
     h = bytearray(p[b["offset"] : b["frame"]])
     for name, value in fields.items():
-        kind = "<Q" if name in ("first_seq", "segment") else "<I"
+        wide = name in ("first_seq", "segment", "epoch", "first_logtime")
+        kind = "16s" if name == "log_id" else "<Q" if wide else "<I"
         struct.pack_into(kind, h, at[name], value)
     return p[: b["offset"]] + sealed(bytes(h)) + p[b["frame"] :]
 
@@ -1293,6 +1295,10 @@ def check_refused():
         "seq": {"first_seq": b["first_seq"] + 1},
         "seq again": {"first_seq": b["first_seq"] - 1},
         "segment": {"segment": 2},
+        "log": {"log_id": b"of another log.."},
+        "epoch": {"epoch": 0},
+        "logtimes": {"first_logtime": 2**62},
+        "length": {"size": 8},
     }
 
     def check(log, case):
@@ -1307,9 +1313,18 @@ def check_refused():
 
     Lab("a.evlog").each(cases, check)
     bad = bytearray(p[: h["size"]])
-    for at, value in ((16, 2), (20, 2), (20, 1)):
+    for kind, at, value in (
+        ("<I", 16, 2),  # version
+        ("<I", 20, 2),  # flags
+        ("<I", 20, 1),
+        ("<Q", 40, 2),  # first seq
+        ("<Q", 88, 1),  # events before it: more hashes than are there
+        ("<Q", 88, 2**60),
+        ("<Q", 88, 2**63 - 1),
+        ("16s", 24, b"of another log.."),
+    ):
         q = bytearray(bad)
-        struct.pack_into("<I", q, at, value)
+        struct.pack_into(kind, q, at, value)
         write("a.evlog", name, sealed(bytes(q)) + p[h["size"] :])
         assert reads("a.evlog", 65)[0] == b""
         assert run("evappend", "a.evlog", data=event(9))[0] == 65

@@ -35,6 +35,7 @@ struct log_reader {
 	uint64_t limit; /* end of the committed bytes in seg */
 	bool salvaging; /* in seg, behind damage: whatever is whole counts */
 	uint64_t next_seq;	 /* that of the block at `at`, going forwards */
+	uint64_t epoch;		 /* of the block before it */
 	uint64_t emitted;	 /* last seq delivered */
 	bool finished, anywhere; /* anywhere: next_seq is not known yet */
 
@@ -215,6 +216,7 @@ static int segment_enter(struct log_reader *r, size_t index, evlog_error *err)
 		return segment_damaged(&r->seg, 0, r->next_seq, r->seg.first_seq - 1,
 		    "the segment before it lacks events", err);
 	r->next_seq = r->seg.first_seq;
+	r->epoch = r->seg.header.epoch;
 	r->anywhere = false;
 	return 0;
 }
@@ -276,6 +278,10 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	if (b.first_seq != r->next_seq)
 		return segment_damaged(&r->seg, r->at, r->next_seq, b.first_seq - 1,
 		    "events are missing before this block", err);
+	if (b.epoch < r->epoch)
+		return segment_damaged(&r->seg, r->at, r->next_seq, 0,
+		    "the block is older than the one before it", err);
+	r->epoch = b.epoch;
 	if (block_beyond(&r->bounds, &b)) {
 		r->finished = true;
 		return 0;

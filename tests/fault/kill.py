@@ -192,8 +192,7 @@ def check_random():
             rolled = max(rolled, len(segments(log)))
         except AssertionError as e:
             raise AssertionError(f"{where}: {e}") from e
-    print(f"{killed} of {i} killed; {settled} torn tails cut, {kept} commits kept that")
-    print(f"were not acknowledged; up to {rolled} segments")
+    print(f"kills {killed}\ntorn {settled}\nkept {kept}\nsegments {rolled}")
     assert killed >= KILLS, f"only {killed} were killed"
     assert rolled > 2, "no segment was rolled"
     assert settled + kept > 0, "no kill came at an interesting moment"

@@ -286,6 +286,8 @@ def record(w, top):
     shim = {"LD_PRELOAD": SHIM, "FAULT_BOOT": boot}
     os.environ.update(shim)
     w.prepare(before, PAD)
+    if w.kept:  # what its writer did not sync is not sure
+        w.sure = w.sure[: -w.kept]
     shutil.copytree(before, after)
     env = dict(os.environ, FAULT_TRACE=f"{top}/trace", FAULT_BELOW=after)
     status, _, err = run(w.argv(), w.data, after, env)
