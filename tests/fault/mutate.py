@@ -18,15 +18,15 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 
 # What looks, the quickest first; all run in the copy.
 NOTICERS = [
+    ("rot", "python3 rot.py 24 17"),
     ("power", "python3 power.py 1000"),
-    ("rot", "python3 rot.py 24 11"),
+    ("format", "EVLOG_STEP=40 python3 ../format.py all"),
     ("kills", "EVLOG_FAULT_STEP=12 python3 calls.py kills"),
+    ("poison", "cd .. && bats -f 'a sync that fails' fault.bats"),
+    ("hostile", "cd .. && bats hostile.bats"),
+    ("read", "cd .. && bats evcat.bats"),
+    ("append", "cd .. && bats evappend.bats"),
     ("errors", "EVLOG_FAULT_STEP=80 python3 calls.py errors"),
-    ("fault", "cd .. && ./run ./fault.bats"),
-    ("hostile", "cd .. && ./run ./hostile.bats"),
-    ("format", "cd .. && ./run ./format.bats"),
-    ("append", "cd .. && ./run ./evappend.bats"),
-    ("read", "cd .. && ./run ./evcat.bats"),
 ]
 
 
