@@ -209,6 +209,10 @@ check() {
 	check segment_missing_append
 }
 
+@test "a segment under a wrong name: 65" {
+	check segment_renamed
+}
+
 @test "segments exchanged, with each other or with another log's of the same size: 65" {
 	check segments_exchanged
 }

@@ -982,6 +982,18 @@ def check_segments_exchanged():
 # ---- Slots and headers that are written here ----
 
 
+def check_segment_renamed():
+    """A segment under another's name: said, whichever way it is come to."""
+    build("a.evlog", 8, "--segment-size", "600")
+    _, layout = layout_of("a.evlog")
+    name, h, _ = layout[2]
+    wrong = h["first_seq"] + 1
+    os.rename(f"a.evlog/{name}", f"a.evlog/{wrong:016d}.ndjson.zst")
+    for options in [], ["--from", str(wrong)], ["-r"], ["--salvage"]:
+        _, err = reads("a.evlog", 65, *options)
+    assert "the segment header is of another segment" in reads("a.evlog", 65)[1]
+
+
 def slot_with(p, **fields):
     """A slot with some fields changed, and its checksum right."""
     at = {"boot_id": 32, "flags": 104, "committed": 64, "durable": 72, "generation": 8}

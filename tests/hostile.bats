@@ -236,6 +236,8 @@ need_shim() {
 			run timeout 10 evcat a.evlog
 			[ "$status" -ne 0 ] && [ "$status" -ne 124 ] && [ "$status" -lt 128 ] || fail "evcat, $name a $kind: $status"
 			[[ $output == *"a.evlog"* ]] || fail "evcat, $name a $kind: $output"
+			[ $name = head ] || [[ $kind == link || $kind == dangling ]] ||
+				[[ $output == *"not a regular file"* ]] || fail "evcat, $name a $kind: $output"
 			run timeout 10 evappend a.evlog <<<'{"type":"T"}'
 			if [ $name != 0000000000000001.ndjson.zst ]; then
 				[ "$status" -ne 0 ] && [ "$status" -ne 124 ] && [ "$status" -lt 128 ] || fail "evappend, $name a $kind: $status"

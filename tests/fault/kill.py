@@ -203,6 +203,11 @@ def check_crowd():
     rng = random.Random(SEED)
     for i in range(20):
         log = f"log{i}.evlog"
+        must(0, "evappend", log, data=line("first", 0, 1))
+        follower = subprocess.Popen(["evcat", "-f", log], stdout=subprocess.PIPE)
+        followed = []
+        reading = threading.Thread(target=lambda f=follower, to=followed: to.extend(f.stdout))
+        reading.start()
         options = ["--segment-size", "6000", "--wait", "20"]
         vs = [Victim(rng, log, f"v{j}", options, 120, 50, 4, 0.001) for j in range(3)]
         time.sleep(rng.random() * 0.08)
@@ -220,6 +225,15 @@ def check_crowd():
                     assert e[0] == f"/{v.name}", f"{a} has an event of {e[0]}"
         must(0, "evappend", log, data=line("z", 0, 1))
         whole(log)
+        # who followed all the while has seen the same
+        want = must(0, "evcat", log).splitlines(True)
+        for _ in range(200):
+            if len(followed) >= len(want):
+                break
+            time.sleep(0.05)
+        follower.kill()
+        reading.join()
+        assert followed == want, f"a follower saw {len(followed)} of {len(want)}"
 
 
 if __name__ == "__main__":

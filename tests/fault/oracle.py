@@ -57,6 +57,8 @@ class Append:
         self.before, self.spoil = before, spoil
         self.data = more.get("data")
         self.mended = more.get("mended", False)  # 65 until the next append
+        self.script = more.get("script")
+        self.loose = more.get("script") is not None
         self.kept = more.get("kept", 0)  # events that may be there without an ack
         self.inputs = files if files is not None else [f"in{i}" for i in range(len(commits))]
 
@@ -84,6 +86,8 @@ class Append:
         return folder
 
     def argv(self):
+        if self.script:
+            return ["bash", "-c", self.script]
         return ["evappend", "--ack", *self.options, "log", *self.inputs]
 
 
@@ -138,6 +142,16 @@ APPENDS = [
     Append("dedup", ["--dedup"], [2, 2], old("old0"), files=["old0", "in0", "in1"]),
     Append("replica", ["--replica"], [4], old("old0"), files=["-"], data=replica),
 ]  # fmt: skip
+
+
+# A sync that fails, and what another process then builds.  For power.py alone.
+UNSYNCED = Append(
+    "sync-failed", [], [2, 2, 2], old("old0"),
+    script=f"""
+    export LD_PRELOAD={SHIM}
+    FAULT_NAME=fdatasync FAULT_AT=1 FAULT_DO=5 evappend --ack log in0 2>/dev/null
+    evappend --ack log in1 && evappend --ack log in2""",
+)  # fmt: skip
 
 
 # ---- Afterwards ----

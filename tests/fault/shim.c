@@ -328,8 +328,10 @@ static int sync_fd(const char *name, int number, int fd)
 {
 	enum action act = meet(name, false);
 
-	if (act == FAIL)
+	if (act == FAIL) {
+		trace_fd("unsynced", 0, NULL, 0, fd);
 		return -1;
+	}
 	int r = (int)syscall(number, fd);
 	if (r == 0)
 		trace_fd("sync", 0, NULL, 0, fd);
