@@ -1367,6 +1367,15 @@ def check_extension():
     append("a.evlog", 3, 1)
     assert numbers(reads("a.evlog", 0)[0]) == [1, 2, 3]
     must(0, "zstd", "-tq", f"a.evlog/{name}")
+    for lie in struct.pack("<HHI", 999, 0, 6), struct.pack("<HHI", 999, 0, 2**32 - 1), b"12345":
+        h = bytearray(p[b["offset"] : b["frame"] - 8])
+        more = lie + b"hello"
+        struct.pack_into("<I", h, 4, len(h) + len(more))
+        q = p[: b["offset"]] + sealed(bytes(h) + more + bytes(8)) + p[b["frame"] :]
+        write("a.evlog", name, q)
+        write("a.evlog", "head", head_with(head, committed=len(q), durable=len(q)))
+        out, err = reads("a.evlog", 65)
+        assert out == b"" and "impossible extensions" in err, err
 
 
 # ---- Promises that only system calls show ----

@@ -122,17 +122,21 @@ need_shim() {
 
 # ---- Other processes ----
 
-@test "the lock's holder stopped: others wait, then 75; when it goes on, all is well" {
-	need_shim
-	numbered 1 | evappend a.evlog
-	numbered 100 2 >f
-	# stopped between its write and its sync, with the lock held
+# An evappend of f, stopped between its write and its sync, with the lock held.
+holder_stop() {
 	FAULT_DO=stop FAULT_NAME=fdatasync FAULT_AT=1 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend --ack a.evlog f >ack &
 	holder=$!
 	for _ in {1..100}; do
 		grep -q '^State:.T' /proc/$holder/status && break
 		sleep 0.05
 	done
+}
+
+@test "the lock's holder stopped: others wait, then 75; when it goes on, all is well" {
+	need_shim
+	numbered 1 | evappend a.evlog
+	numbered 100 2 >f
+	holder_stop
 	run -75 timeout 10 evappend --wait 0.3 a.evlog <<<'{"type":"T"}'
 	assert_output --partial "another process is appending"
 	run -0 bash -c 'evcat a.evlog | wc -l'
@@ -149,12 +153,7 @@ need_shim() {
 	need_shim
 	numbered 1 | evappend a.evlog
 	numbered 100 2 >f
-	FAULT_DO=stop FAULT_NAME=fdatasync FAULT_AT=1 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend --ack a.evlog f >ack &
-	holder=$!
-	for _ in {1..100}; do
-		grep -q '^State:.T' /proc/$holder/status && break
-		sleep 0.05
-	done
+	holder_stop
 	kill -KILL $holder
 	wait $holder || true
 	[ ! -s ack ]

@@ -224,8 +224,6 @@ int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahe
 	const char *p, *why;
 	int r;
 
-	if (limit < offset || limit - offset < BLOCK_HEADER)
-		return block_bad(s, offset, "too short for a block header", err);
 	if ((r = segment_bytes(s, offset, BLOCK_HEADER, ahead, &p, err)) != 0)
 		return r;
 	if (!p)
