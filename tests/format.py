@@ -1325,8 +1325,17 @@ def check_refused():
         else:
             stops(log, name, b["offset"], b["end"], b["before"])
         reads(log, 65, "--salvage")
+        if "GiB" in case and not SANITIZED:  # nor is memory taken for a lie
+            must(65, "bash", "-c", f"ulimit -v 200000; evcat {log}")
 
     Lab("a.evlog").each(cases, check)
+    if not SANITIZED:  # a frame of 2 GiB, in a file that has as much
+        write("a.evlog", name, block_with(p, b, packed_size=1 << 31))
+        os.truncate(f"a.evlog/{name}", 1 << 32)
+        head = read("a.evlog", "head")
+        write("a.evlog", "head", head_with(head, committed=1 << 32, durable=1 << 32))
+        must(65, "bash", "-c", "ulimit -v 200000; evcat a.evlog")
+        write("a.evlog", "head", head)
     bad = bytearray(p[: h["size"]])
     for kind, at, value in (
         ("<I", 16, 2),  # version

@@ -6,15 +6,18 @@ contain it.
 """
 
 import os
+import queue
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
+CORES = os.cpu_count() or 2
 
 # What looks, the quickest first; all run in the copy.
 NOTICERS = [
@@ -58,43 +61,68 @@ def noticed(copy):
     return None
 
 
-def main():
-    copy = tempfile.mkdtemp(prefix="evlog-mutants.")
-    make = ["make", "-s", "-C", copy, "-j2", "tools", "build/fault-rot", "build/fault-probe",
-            "build/fault-shim.so"]  # fmt: skip
-    killed, alive = 0, []
-    try:
-        subprocess.run(["cp", "-r", *(f"{TREE}/{n}" for n in ("lib", "bin", "tests", "Makefile", "man", "samples")), copy], check=True)
-        subprocess.run(make, check=True)
-        assert noticed(copy) is None, "the harness finds fault with the code as it is"
-        for path, code, mutant in mutants():
-            what = f"{path}: {code}"
-            if len(sys.argv) > 1 and sys.argv[1] not in what:
-                continue
-            file, begun = os.path.join(copy, path), time.time()
-            with open(file) as f:
-                text = f.read()
-            try:
-                with open(file, "w") as f:
-                    f.write(mutated(text, code, mutant))
-                subprocess.run(make, check=True, stderr=subprocess.DEVNULL)
-                by = noticed(copy)
-            except (AssertionError, subprocess.SubprocessError) as e:
-                by = None
-                what += f" ({e})"
+class Copy:
+    """A copy of the tree, in which mutants are built."""
+
+    def __init__(self):
+        self.path = tempfile.mkdtemp(prefix="evlog-mutants.")
+        parts = [f"{TREE}/{n}" for n in ("lib", "bin", "tests", "Makefile", "man", "samples")]
+        subprocess.run(["cp", "-r", *parts, self.path], check=True)
+        self.make()
+
+    def make(self):
+        subprocess.run(["make", "-s", "-C", self.path, "tools", "build/fault-rot",
+                        "build/fault-probe", "build/fault-shim.so"],
+                       check=True, stderr=subprocess.DEVNULL)  # fmt: skip
+
+    def try_one(self, path, code, mutant):
+        """Who noticed; None: nobody."""
+        file = os.path.join(self.path, path)
+        with open(file) as f:
+            text = f.read()
+        try:
+            with open(file, "w") as f:
+                f.write(mutated(text, code, mutant))
+            self.make()
+            return noticed(self.path)
+        finally:
             with open(file, "w") as f:
                 f.write(text)
-            print(f"{by or 'NOBODY':8} {time.time() - begun:4.0f} s  {what}", flush=True)
-            killed += by is not None
-            if by is None:
-                alive.append(what)
+
+
+def work(copies, todo):
+    """One mutant, in a copy that is free."""
+    path, code, mutant = todo
+    what, begun, copy = f"{path}: {code}", time.time(), copies.get()
+    try:
+        by = copy.try_one(path, code, mutant)
+    except (AssertionError, subprocess.SubprocessError) as e:
+        by, what = None, f"{what} ({e})"
+    copies.put(copy)
+    print(f"{by or 'NOBODY':8} {time.time() - begun:4.0f} s  {what}", flush=True)
+    return None if by else what
+
+
+def main():
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    todo = [m for m in mutants() if wanted in f"{m[0]}: {m[1]}"]
+    made = [Copy() for _ in range(CORES)]
+    copies = queue.Queue()
+    for copy in made:
+        copies.put(copy)
+    try:
+        by = noticed(made[0].path)
+        assert by is None, f"{by} finds fault with the code as it is"
+        with ThreadPoolExecutor(CORES) as pool:
+            alive = [what for what in pool.map(lambda m: work(copies, m), todo) if what]
     finally:
-        shutil.rmtree(copy)
-    print(f"mutants {killed + len(alive)}")
+        for copy in made:
+            shutil.rmtree(copy.path)
+    print(f"mutants {len(todo)}")
     print(f"alive {len(alive)}")
     for what in alive:
         print(what)
-    sys.exit(1 if alive or not killed else 0)
+    sys.exit(1 if alive or not todo else 0)
 
 
 if __name__ == "__main__":
