@@ -167,6 +167,10 @@ check() {
 	check follower
 }
 
+@test "an empty log exchanged or emptied under its follower: 76, 65" {
+	check follower_empty
+}
+
 @test "a block's lines that are not those of its header: 65" {
 	check lines
 }

@@ -1251,6 +1251,30 @@ def check_follower():
         shutil.rmtree("b.evlog")
 
 
+def check_follower_empty():
+    """The same while nothing was there to be followed yet."""
+    for case, status in ("another", 76), ("emptied", 65):
+        must(0, "evappend", "a.evlog")
+        shutil.copytree("a.evlog", "b.evlog")
+        if case == "another":
+            shutil.rmtree("b.evlog")
+        append("b.evlog", 1, 2)
+        p = subprocess.Popen(
+            ["evcat", "-f", "a.evlog"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        time.sleep(0.3)
+        name = segments("a.evlog")[0]
+        if case == "another":
+            write("a.evlog", name, read("b.evlog", name))
+        else:
+            os.unlink(f"a.evlog/{name}")
+        write("a.evlog", "head", read("b.evlog", "head"))
+        out, err = p.communicate(timeout=20)
+        assert (p.returncode, out) == (status, b""), f"{case}: {p.returncode}, {err}"
+        shutil.rmtree("a.evlog")
+        shutil.rmtree("b.evlog")
+
+
 def check_lines():
     """A block whose lines are not those that its header promises, with right checksums."""
     append("a.evlog", 1, 3)
