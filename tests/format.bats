@@ -213,6 +213,14 @@ check() {
 	check segment_missing_append
 }
 
+@test "the segment before a missing one is read to its own end" {
+	check segment_missing_uneven
+}
+
+@test "head knows of more events than there are: 65" {
+	check head_lies
+}
+
 @test "a segment under a wrong name: 65" {
 	check segment_renamed
 }

@@ -893,6 +893,14 @@ def check_head_foreign():
     refuses("a.evlog")
     out, err = reads("a.evlog", 65)
     assert whole.startswith(out), "bytes that are not this log's"
+    # a record of each: the newer one is this log's
+    mine, other = files["head"], read("b.evlog", "head")
+    i = head_parse(mine)[0]["generation"] % 2
+    half = [other[:SLOT], other[SLOT:]]
+    half[i] = mine[i * SLOT : (i + 1) * SLOT]
+    write("a.evlog", "head", half[0] + half[1])
+    out, err = reads("a.evlog", 65)
+    assert out == whole and "/head: " in err, err
     write("a.evlog", "head", files["head"])
     assert must(0, "evcat", "a.evlog") == whole
 
@@ -982,6 +990,25 @@ def check_segments_exchanged():
 # ---- Slots and headers that are written here ----
 
 
+def check_segment_missing_uneven():
+    """The segment before a missing one is read to its own end."""
+    for i, count in enumerate((9, 1, 30)):
+        log = f"{i}.evlog"
+        append(log, 1, 5, "--segment-size", "1")
+        append(log, 6, count, "--segment-size", "1")
+        append(log, 6 + count, 1, "--segment-size", "1")
+        os.unlink(f"{log}/{6:016d}.ndjson.zst")
+        assert numbers(reads(log, 65)[0]) == [1, 2, 3, 4, 5]
+
+
+def check_head_lies():
+    """Head knows of more events than there are: the end is not a quiet one."""
+    append("a.evlog", 1, 1)
+    write("a.evlog", "head", head_with(read("a.evlog", "head"), last_seq=2))
+    out, err = reads("a.evlog", 65)
+    assert numbers(out) == [1] and "events are missing at the end" in err, err
+
+
 def check_segment_renamed():
     """A segment under another's name: said, whichever way it is come to."""
     build("a.evlog", 8, "--segment-size", "600")
@@ -997,6 +1024,7 @@ def check_segment_renamed():
 def slot_with(p, **fields):
     """A slot with some fields changed, and its checksum right."""
     at = {"boot_id": 32, "flags": 104, "committed": 64, "durable": 72, "generation": 8}
+    at["last_seq"] = 88
     p = bytearray(p)
     for name, value in fields.items():
         v = value if isinstance(value, bytes) else None
