@@ -217,6 +217,10 @@ check() {
 	check segment_missing_uneven
 }
 
+@test "a link back that leaves a block out: 65 backwards" {
+	check back_lies
+}
+
 @test "head knows of more events than there are: 65" {
 	check head_lies
 }

@@ -1001,6 +1001,18 @@ def check_segment_missing_uneven():
         assert numbers(reads(log, 65)[0]) == [1, 2, 3, 4, 5]
 
 
+def check_back_lies():
+    """A block's link back leaves one out: noticed by who reads backwards."""
+    build("a.evlog", 4)
+    _, [(name, _, blocks)] = layout_of("a.evlog")
+    p = read("a.evlog", name)
+    behind = b"".join(reversed(blocks[3]["lines"].splitlines(True)))
+    far = blocks[3]["offset"] - blocks[1]["offset"]
+    write("a.evlog", name, block_with(p, blocks[3], back=far))
+    out, err = reads("a.evlog", 65, "-r")
+    assert out == behind and "events are missing behind this block" in err, err
+
+
 def check_head_lies():
     """Head knows of more events than there are: the end is not a quiet one."""
     append("a.evlog", 1, 1)
@@ -1249,7 +1261,7 @@ def check_headless():
 
 def check_follower():
     """A log that is exchanged under its follower: 76, and no events of the other."""
-    for case in "another", "fork", "emptied":
+    for case in "another", "fork", "emptied", "older":
         build("a.evlog", 2)
         shutil.copytree("a.evlog", "b.evlog")
         append("a.evlog", 4, 1)
@@ -1260,7 +1272,7 @@ def check_follower():
         if case == "another":
             shutil.rmtree("b.evlog")
             build("b.evlog", 6)
-        else:
+        elif case != "older":
             append("b.evlog", 44, 3)
         files = {"head": read("b.evlog", "head")}
         if case != "emptied":
@@ -1333,7 +1345,7 @@ def block_with(p, b, **fields):
     """Segment bytes with the header of block b changed, and its checksum right."""
     at = {"version": 16, "flags": 20, "count": 64, "raw_size": 68, "packed_size": 72}
     at.update({"first_seq": 56, "segment": 40, "log_id": 24, "epoch": 48})
-    at.update({"first_logtime": 88, "size": 4})
+    at.update({"first_logtime": 88, "size": 4, "back": 76})
     h = bytearray(p[b["offset"] : b["frame"]])
     for name, value in fields.items():
         wide = name in ("first_seq", "segment", "epoch", "first_logtime")
