@@ -221,6 +221,14 @@ check() {
 	check back_lies
 }
 
+@test "a whole block behind head's end that does not continue the log: 65" {
+	check tail_lies
+}
+
+@test "a next segment that is junk, and too long for a broken creation: 65" {
+	check successor_junk
+}
+
 @test "head knows of more events than there are: 65" {
 	check head_lies
 }

@@ -1013,6 +1013,36 @@ def check_back_lies():
     assert out == behind and "events are missing behind this block" in err, err
 
 
+def check_tail_lies():
+    """A whole block behind head's end that does not continue the log is none of it."""
+    heads = build("a.evlog", 3)
+    whole, [(name, _, blocks)] = layout_of("a.evlog")
+    p = read("a.evlog", name)
+    last = blocks[-1]
+    for why, fields in {
+        "does not continue": {"first_seq": last["first_seq"] + 1},
+        "does not continue the": {"epoch": 0},
+        "root does not match": {"root": bytes(32)},
+    }.items():
+        write("a.evlog", name, block_with(p, last, **fields))
+        write("a.evlog", "head", heads[1])
+        status, _, err = run("evappend", "a.evlog", data=event(9))
+        assert status == 65 and why in err, f"{fields}: {status}: {err}"
+        if "root" not in fields:  # readers do not hash
+            out, err = reads("a.evlog", 65)
+            assert out == last["before"] and why in err, f"{fields}: {err}"
+
+
+def check_successor_junk():
+    """What is longer than a header ever is, is no creation that broke off."""
+    append("a.evlog", 1, 3)
+    whole, _ = reads("a.evlog", 0)
+    write("a.evlog", f"{4:016d}.ndjson.zst", bytes(range(1, 251)) * 20)
+    out, err = reads("a.evlog", 65)
+    assert out == whole and "no segment header" in err, err
+    refuses("a.evlog")
+
+
 def check_head_lies():
     """Head knows of more events than there are: the end is not a quiet one."""
     append("a.evlog", 1, 1)
@@ -1345,11 +1375,11 @@ def block_with(p, b, **fields):
     """Segment bytes with the header of block b changed, and its checksum right."""
     at = {"version": 16, "flags": 20, "count": 64, "raw_size": 68, "packed_size": 72}
     at.update({"first_seq": 56, "segment": 40, "log_id": 24, "epoch": 48})
-    at.update({"first_logtime": 88, "size": 4, "back": 76})
+    at.update({"first_logtime": 88, "size": 4, "back": 76, "root": 128})
     h = bytearray(p[b["offset"] : b["frame"]])
     for name, value in fields.items():
         wide = name in ("first_seq", "segment", "epoch", "first_logtime")
-        kind = "16s" if name == "log_id" else "<Q" if wide else "<I"
+        kind = {"log_id": "16s", "root": "32s"}.get(name, "<Q" if wide else "<I")
         struct.pack_into(kind, h, at[name], value)
     return p[: b["offset"]] + sealed(bytes(h)) + p[b["frame"] :]
 
