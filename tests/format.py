@@ -1041,6 +1041,16 @@ def check_successor_junk():
     out, err = reads("a.evlog", 65)
     assert out == whole and "no segment header" in err, err
     refuses("a.evlog")
+    # nor is what is short and has a block
+    os.unlink(f"a.evlog/{4:016d}.ndjson.zst")
+    head = read("a.evlog", "head")
+    append("a.evlog", 4, 1, "--segment-size", "1")
+    name = segments("a.evlog")[1]
+    write("a.evlog", name, flipped(read("a.evlog", name), 60))
+    write("a.evlog", "head", head)
+    out, err = reads("a.evlog", 65)
+    assert out == whole and "checksum of the segment header" in err, err
+    refuses("a.evlog")
 
 
 def check_head_lies():
