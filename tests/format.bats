@@ -229,6 +229,10 @@ check() {
 	check successor_junk
 }
 
+@test "the next segment of a copy that went another way: 65" {
+	check fork
+}
+
 @test "head knows of more events than there are: 65" {
 	check head_lies
 }

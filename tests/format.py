@@ -1053,6 +1053,31 @@ def check_successor_junk():
     refuses("a.evlog")
 
 
+def check_fork():
+    """The next segment of a copy that went another way: not this log's."""
+    append("a.evlog", 1, 3)
+    shutil.copytree("a.evlog", "o.evlog")
+    append("a.evlog", 4, 1)
+    for _ in range(200):  # of the same size, so that only the root can tell
+        shutil.rmtree("b.evlog", ignore_errors=True)
+        shutil.copytree("o.evlog", "b.evlog")
+        append("b.evlog", 9, 1)
+        if sizes("a.evlog") == sizes("b.evlog"):
+            break
+    whole, _ = reads("a.evlog", 0)
+    head = read("a.evlog", "head")
+    for log in "a.evlog", "b.evlog":
+        append(log, 5, 1, "--segment-size", "1")
+    name = segments("b.evlog")[1]
+    write("a.evlog", name, read("b.evlog", name))
+    out, err = reads("a.evlog", 65)
+    assert out == whole and "does not continue the log" in err, err
+    write("a.evlog", "head", head)
+    out, err = reads("a.evlog", 65)
+    assert out == whole and "does not continue the log" in err, err
+    refuses("a.evlog")
+
+
 def check_head_lies():
     """Head knows of more events than there are: the end is not a quiet one."""
     append("a.evlog", 1, 1)

@@ -102,6 +102,9 @@ static int successor_open(
 	if (first == e->segment || !has_segment(l, first))
 		return EVLOG_END;
 	int res = segment_open(seg, l->dir_fd, l->path, first, l->log_id, false, err);
+	if (!res && memcmp(seg->header.root, e->root, HASH_SIZE) != 0)
+		return segment_damaged(
+		    seg, 0, first, 0, "the segment does not continue the log", err);
 	if (res != EVLOG_EDAMAGED || l->segments[l->n - 1] > first)
 		return res;
 	evlog_error why = *err;

@@ -34,8 +34,10 @@ struct log_reader {
 	uint64_t at;	/* next block; going backwards: the one to read; 0: none left */
 	uint64_t limit; /* end of the committed bytes in seg */
 	bool salvaging; /* in seg, behind damage: whatever is whole counts */
-	uint64_t next_seq;	 /* that of the block at `at`, going forwards */
-	uint64_t epoch;		 /* of the block before it */
+	uint64_t next_seq; /* that of the block at `at`, going forwards */
+	uint64_t epoch;	   /* of the block before it, and the root after that */
+	unsigned char root[HASH_SIZE];
+	bool rooted;		 /* both are known */
 	uint64_t emitted;	 /* last seq delivered */
 	bool finished, anywhere; /* anywhere: next_seq is not known yet */
 
@@ -215,6 +217,10 @@ static int segment_enter(struct log_reader *r, size_t index, evlog_error *err)
 	if (!r->anywhere && r->seg.first_seq != r->next_seq)
 		return segment_damaged(&r->seg, 0, r->next_seq, r->seg.first_seq - 1,
 		    "the segment before it lacks events", err);
+	if (!r->anywhere && r->rooted &&
+	    memcmp(r->seg.header.root, r->root, HASH_SIZE) != 0)
+		return segment_damaged(&r->seg, 0, r->next_seq, 0,
+		    "the segment does not continue the log", err);
 	r->next_seq = r->seg.first_seq;
 	r->epoch = r->seg.header.epoch;
 	r->anywhere = false;
@@ -282,6 +288,8 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 		return segment_damaged(&r->seg, r->at, r->next_seq, 0,
 		    "the block is older than the one before it", err);
 	r->epoch = b.epoch;
+	memcpy(r->root, b.root, HASH_SIZE);
+	r->rooted = true;
 	if (block_beyond(&r->bounds, &b)) {
 		r->finished = true;
 		return 0;

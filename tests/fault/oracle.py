@@ -47,6 +47,8 @@ def events(source, first, count, pad=5):
 
 # ---- Workloads that append ----
 
+SMALL = ("--segment-size", "500")
+
 
 class Append:
     """A log made by `before`, commands run one after the other, and `argv` with a fault
@@ -57,6 +59,7 @@ class Append:
         self.before, self.spoil = before, spoil
         self.data = more.get("data")
         self.mended = more.get("mended", False)  # 65 until the next append
+        self.unnamed = more.get("unnamed", False)  # the last segment's name is not synced
         self.script = more.get("script")
         self.loose = more.get("script") is not None
         self.kept = more.get("kept", 0)  # events that may be there without an ack
@@ -102,6 +105,13 @@ def tear(folder):
         f.write(head)
 
 
+def begin_segment(folder):
+    """A writer died between making a segment and syncing its name."""
+    env = dict(os.environ, LD_PRELOAD=SHIM, FAULT_NAME="fsync", FAULT_AT="1", FAULT_DO="kill")
+    status, _, err = run(["evappend", *SMALL, "log", "old2"], None, folder, env)
+    assert status == -9 and len(segments(f"{folder}/log")) > 1, err
+
+
 def forget(folder):
     """The last append is whole, and head knows nothing of it."""
     log = f"{folder}/log"
@@ -124,13 +134,15 @@ def old(*names, options=()):
     return [["evappend", *options, "log", name] for name in names]
 
 
-SMALL = ("--segment-size", "500")
 APPENDS = [
     Append("single", [], [1]),
     Append("new", SMALL, [2, 2, 2, 2, 2]),
     Append("append", [], [2, 2], old("old0")),
     Append("roll", SMALL, [2, 2], old("old0", "old1", options=SMALL)),
     Append("torn", SMALL, [2, 2, 2], old("old0", "old1", options=SMALL), spoil=tear),
+    Append("torn-over", [], [2, 2], old("old0"), spoil=tear),
+    Append("unnamed", SMALL, [2, 2], old("old0", "old1", options=SMALL),
+           spoil=begin_segment, unnamed=True),
     Append("unacknowledged", [], [2], old("old0"), spoil=forget, kept=1),
     Append("lost", [], [2, 2], old("old0", "old1"), mended=True,
            spoil=lambda f: os.unlink(f"{f}/log/head")),

@@ -124,6 +124,10 @@ class Disk:
         node.pending = [("write", size, node.durable[size:])]
         node.durable = node.durable[:size]
 
+    def forget_name(self, path):
+        d, name = self.place(path)
+        d.pending = [(name, d.durable.pop(name))]
+
     def made(self, path):
         if not path:
             return self.top
@@ -323,6 +327,8 @@ def campaign(w, wanted, top, probe, rng, bad):
     log, tried, misses, turn, seen = f"{top}/state", 0, 0, 0, set()
     while tried < wanted and misses < 40 * wanted:
         disk, acked = Disk(before), len(w.sure)
+        if w.unnamed:
+            disk.forget_name(f"log/{segments(f'{before}/log')[-1]}")
         if w.kept:  # a writer died between its write and its sync
             head = head_parse(read(f"{before}/log", "head"))[0]
             disk.forget_sync(f"log/{segments(f'{before}/log')[-1]}", head["committed"])
