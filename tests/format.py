@@ -672,6 +672,8 @@ def check_torn():
             assert aside == [f"torn-{name[:16]}-{end}"], aside
             assert read(log, aside[0]) == tail[end - x["offset"] :], "the torn bytes"
             assert aside[0] in err and err.count("\n") == 1, err
+            epochs = [h["epoch"] for h in head_parse(read(log, "head"))]
+            assert epochs[0] > head_parse(heads[1])[0]["epoch"], "the epoch is raised"
         else:
             assert aside == [] and err == "", f"{aside} {err}"
         out, _ = reads(log, 0)

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 
-from oracle import APPENDS, SHIM, UNSYNCED, acknowledged, ends, event, numbered, root, run, segments
+from oracle import APPENDS, SHIM, UNSYNCED, acknowledged, ends, event, numbered, root, run, segments, tear
 from format import SLOT, head_parse, read, slot_parse
 
 SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
@@ -257,6 +257,13 @@ def slots_torn(state):
     return bad
 
 
+def kept_aside(torn, name, data):
+    segment, offset, tail = torn
+    if name == segment:
+        return data[offset : offset + len(tail)] == tail
+    return name.startswith("torn-") and data == tail
+
+
 def check(probe, w, full, state, acked, log):
     """What is wrong with what is made of this state, or None."""
     path = log.encode()
@@ -271,6 +278,8 @@ def check(probe, w, full, state, acked, log):
     lost = "did not survive" in text
     if code and not (slots_torn(state) == 2 and "/head: " in text) and not lost:
         return f"falsely called damaged: {code}: {text}"
+    if w.torn and not any(kept_aside(w.torn, name, data) for name, data in state.items()):
+        return "the torn bytes were cut, and are not aside"
     n, sure = out.count(b"\n"), b"".join(full.splitlines(True)[:acked])
     if n < acked or not out.startswith(sure):
         return f"{acked} acknowledged, {n} there"
@@ -309,6 +318,11 @@ def record(w, top):
     shim = {"LD_PRELOAD": SHIM, "FAULT_BOOT": boot}
     os.environ.update(shim)
     w.prepare(before, PAD)
+    w.torn = None
+    if w.spoil is tear:
+        name = segments(f"{before}/log")[-1]
+        offset = head_parse(read(f"{before}/log", "head"))[0]["committed"]
+        w.torn = name, offset, read(f"{before}/log", name)[offset:]
     if w.kept:  # what its writer did not sync is not sure
         w.sure = w.sure[: -w.kept]
     shutil.copytree(before, after)
