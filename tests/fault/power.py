@@ -223,11 +223,11 @@ def left(rng, disk, versions):
 
 
 def fingerprint(acked, state):
-    h = hashlib.blake2b(b"%d" % acked, digest_size=16)
+    h = hashlib.blake2b(b"%d %d" % (acked, state is None), digest_size=16)
     for name, data in sorted((state or {}).items()):
         h.update(b"%s %d " % (name.encode(), len(data)))
         h.update(data)
-    return h.digest() if state is not None else None
+    return h.digest()
 
 
 # ---- Looking at it ----
