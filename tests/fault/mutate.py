@@ -22,7 +22,7 @@ CORES = os.cpu_count() or 2
 # What looks, the quickest first; all run in the copy.
 NOTICERS = [
     ("rot", "python3 rot.py 24 17"),
-    ("power", "python3 power.py 1000"),
+    ("power", "python3 power.py 2000"),
     ("format", "EVLOG_STEP=40 python3 ../format.py all"),
     ("kills", "EVLOG_FAULT_STEP=12 python3 calls.py kills"),
     ("poison", "cd .. && bats -f 'a sync that fails' fault.bats"),

@@ -354,7 +354,7 @@ def campaign(w, wanted, top, probe, rng, bad):
             if op[0] == "ack" and w.name != "no-sync":
                 acked = max(acked, acknowledged(op[2]))
         versions = {}
-        for _ in range(100):
+        for _ in range(max(4, wanted // (2 * len(ops)))):
             state = left(rng, disk, versions)
             digest = fingerprint(acked, state)
             misses += 1
