@@ -48,6 +48,8 @@ static void read_log(struct seen *s, uint64_t from, bool salvage, bool reverse)
 	evlog_error err = {0};
 
 	s->len = 0;
+	if (!s->p && !(s->p = malloc(s->cap = 1 << 20)))
+		abort();
 	evlog_selection_init(&sel);
 	sel.from = from;
 	sel.salvage = salvage;
