@@ -47,11 +47,11 @@ need_shim() {
 
 @test "the disk states that a power cut may leave: acknowledged is there, nothing falsely damaged" {
 	need_shim
-	fault power 3000
+	EVLOG_SEED=1 fault power 3000
 }
 
 @test "bits, lengths and sectors: damage is found, said, and never spreads" {
-	fault rot 64 29
+	EVLOG_SEED=1 fault rot 64 29
 }
 
 @test "a sync that fails poisons the segment: the next commit begins another" {
