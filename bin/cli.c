@@ -294,7 +294,7 @@ static bool common_option(int id, const char *arg)
 	case CLI_PROGRESS: cli.progress = cli.err_tty; return true;
 	case CLI_NO_PROGRESS: cli.progress = false; return true;
 	case CLI_MAX_LINE:
-		cli.max_line = cli_size("max-line", arg, 1u << 29);
+		cli.max_line = cli_size("max-line", arg, EVLOG_MAX_EVENT);
 		return true;
 	case CLI_COLOR:
 		if (strcmp(arg, "always") == 0)
@@ -345,7 +345,7 @@ int cli_getopt(const struct cli_tool *tool, int argc, char **argv)
 		int id = getopt_long(argc, argv, shorts, longs, NULL);
 		if (id == ':')
 			cli_usage("%s: its value is missing", argv[optind - 1]);
-		if (id == '?' && optopt && optopt < 256 && isprint(optopt))
+		if (id == '?' && strncmp(argv[optind - 1], "--", 2) != 0)
 			cli_usage("-%c: no such option", optopt);
 		if (id == '?' && optopt)
 			cli_usage("%s: takes no value", argv[optind - 1]);

@@ -85,8 +85,6 @@ static const struct cli_tool tool = {
     .options = options,
 };
 
-#define LINE_MOST (1u << 29)
-
 struct append {
 	struct evlog_writer_options o;
 	evlog_writer *w;
@@ -329,7 +327,7 @@ static void option_take(struct append *a, int id, char *arg)
 	case CLI_SOURCE: o->source = arg; break;
 	case SUBJECT: o->subject = arg; break;
 	case TEXT: o->text = true; break;
-	case MAX_LINE: a->max_line = cli_size("max-line", arg, LINE_MOST); break;
+	case MAX_LINE: a->max_line = cli_size("max-line", arg, EVLOG_MAX_EVENT); break;
 	case REJECT: a->reject_path = arg; break;
 	case ATOMIC: o->atomic = true; break;
 	case ACK: a->ack = true; break;
@@ -375,7 +373,7 @@ static void options_check(struct append *a)
 	if (o->expect || o->expect_subject)
 		a->o.atomic = true;
 	if (!a->max_line)
-		a->max_line = o->replica ? LINE_MOST : 16u << 20;
+		a->max_line = o->replica ? EVLOG_MAX_EVENT : 16u << 20;
 }
 
 int main(int argc, char **argv)

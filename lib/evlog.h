@@ -103,6 +103,8 @@ void evlog_input_close(evlog_input *in);
 
 typedef struct evlog_writer evlog_writer;
 
+#define EVLOG_MAX_EVENT (UINT64_C(512) << 20) /* no stored line is longer */
+
 struct evlog_writer_options {
 	int level;	       /* zstd level; 0: the default, 3 */
 	uint64_t segment_size; /* a segment ends once it has this size; 0: 64 MiB */

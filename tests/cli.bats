@@ -90,3 +90,12 @@ Try '$tool --help'."
 	run -0 --separate-stderr evcat --progress a.evlog
 	[ -z "$stderr" ]
 }
+
+@test "a wrong option is named as it was given" {
+	run -64 evcat --merge=1 x
+	assert_output --partial "--merge=1: takes no value"
+	run -64 evcat -qX x
+	assert_output --partial "-X: no such option"
+	run -64 evcat --s x
+	assert_output --partial "--s: short for more than one option"
+}

@@ -106,6 +106,8 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		return error_memory(err);
 	w->o = *o;
 	w->log.dir_fd = w->log.head_fd = w->seg.fd = -1;
+	if (!w->o.max_event || w->o.max_event > EVLOG_MAX_EVENT)
+		w->o.max_event = EVLOG_MAX_EVENT;
 	if (!w->o.segment_size)
 		w->o.segment_size = SEGMENT_FULL;
 	file_boot_id(w->boot_id);
@@ -239,7 +241,7 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 	int r = intake_line(&w->intake, line, len, &w->raw, &e, err);
 	if (r == EVLOG_EDATA)
 		return where(err, name, line_no);
-	if (!r && w->o.max_event && w->raw.len - start > w->o.max_event + 1)
+	if (!r && w->raw.len - start > w->o.max_event + 1)
 		return too_long(w, start, name, line_no, err);
 	if (!r)
 		r = replica_check(w, &e, name, line_no, err);
