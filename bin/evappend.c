@@ -231,13 +231,12 @@ static void bad_line(struct append *a, const evlog_error *err, const char *name,
 	refuse(a, err, name, line, len);
 }
 
-/* Whether an input may keep its reader waiting, even when it is opened. */
+/* Whether opening it may wait: for the writer of a FIFO, say. */
 static bool may_wait(const char *path)
 {
 	struct stat st;
-	int r = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &st) : stat(path, &st);
 
-	return r == 0 && !S_ISREG(st.st_mode);
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
 /* How many milliseconds the next line may keep those before it waiting. */

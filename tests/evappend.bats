@@ -535,9 +535,19 @@ B'
 
 @test "events are committed before an input is opened that may wait" {
 	echo '{"type":"a"}' >f
-	{ sleep 0.5; evcat a.evlog >seen; echo '{"type":"b"}'; } | evappend a.evlog f -
+	mkfifo pipe
+	evappend a.evlog f pipe &
+	for _ in {1..100}; do
+		[ -e a.evlog ] && [ "$(evcat a.evlog | wc -l)" = 1 ] && break
+		sleep 0.1
+	done
+	evcat a.evlog >seen
+	echo '{"type":"b"}' >pipe
+	wait $!
 	run -0 jq -r .type seen
 	assert_output a
+	run -0 jq -r .type <(evcat a.evlog)
+	assert_output $'a\nb'
 }
 
 @test "--linger counts from the first event that waits" {

@@ -59,7 +59,11 @@ def plain(d):
     text = format(d, 'f')
     if '.' in text: text = text.rstrip('0').rstrip('.')
     return '0' if text in ('-0', '') else text
-cases = [('1', 3), ('2', 3), ('-1', 3), ('0', 7), ('39.11', 1), ('1', 8), ('100', 7)]
+cases = [('1', 3), ('2', 3), ('-1', 3), ('0', 7), ('39.11', 1), ('1', 8), ('100', 7),
+    # behind the last digit: a half and something; a half behind an even one, an odd one
+    ('6.0000000000000000000000000000000076', 3), ('-2.0000000000000000000000000000000005', 2),
+    ('2.0000000000000000000000000000000015', 1), ('10000000000000000000000000000000001', 2),
+    ('0.' + 39 * '0' + '12345', 7)]
 for i in range(int(sys.argv[2])):
     a = str(random.randrange(10 ** random.choice([1, 5, 20, 34]))) + '.' + str(random.randrange(10 ** random.choice([1, 3, 12])))
     cases.append((random.choice(['', '-']) + a, random.randrange(1, 10 ** random.choice([1, 3, 9]))))
