@@ -233,9 +233,11 @@ static void standards_take(void)
 
 void cli_begin(const struct cli_tool *tool)
 {
+	static char message[1 << 14]; /* each is one write, whole among others' */
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	standards_take();
+	setvbuf(stderr, message, _IOLBF, sizeof message);
 	setlocale(LC_CTYPE, "");
 	signal(
 	    SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,7 @@ struct append {
 	bool ack;
 	const char *reject_path;
 	int reject_fd;
+	bool reject_unsynced;
 	int64_t pending_since; /* when the first of what waits came; 0: not known */
 	uint64_t appended, skipped, rejected, last_seq;
 };
@@ -168,7 +170,44 @@ static int reject_write(struct append *a, const evlog_error *why, const char *na
 	}
 	free(record);
 	free(text);
+	a->reject_unsynced = true;
 	return r;
+}
+
+/* Syncs a file's data, or a folder's names.  What cannot be synced, as a pipe or a
+ * read-only folder, need not be. */
+static int sync_this(int fd)
+{
+	return fsync(fd) == 0 || errno == EINVAL || errno == EROFS ? 0 : -1;
+}
+
+/* The name of a file made just now. */
+static int sync_name(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int r = fd >= 0 ? sync_this(fd) : errno == EACCES ? 0 : -1;
+
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return r;
+}
+
+_Noreturn static void reject_failed(const struct append *a)
+{
+	cli_say("%s: %s", a->reject_path, strerror(errno));
+	exit(CLI_IO);
+}
+
+/* What was put aside is durable before anything behind it is acknowledged. */
+static void reject_sync(struct append *a)
+{
+	if (!a->reject_unsynced || a->o.no_sync)
+		return;
+	if (sync_this(a->reject_fd) < 0 || sync_name(a->reject_path) < 0)
+		reject_failed(a);
+	a->reject_unsynced = false;
 }
 
 /* ---- Committing ---- */
@@ -194,10 +233,8 @@ static void refuse(struct append *a, const evlog_error *err, const char *name,
 {
 	if (a->reject_fd < 0)
 		stop(a, err);
-	if (reject_write(a, err, name, line, len) < 0) {
-		cli_say("%s: %s", a->reject_path, strerror(errno));
-		exit(CLI_IO);
-	}
+	if (reject_write(a, err, name, line, len) < 0)
+		reject_failed(a);
 	a->rejected++;
 	if (cli.verbose)
 		cli_say("%s", err->text);
@@ -209,6 +246,7 @@ static void commit(struct append *a)
 	evlog_error err;
 
 	for (;;) {
+		reject_sync(a);
 		int r = evlog_writer_commit(a->w, &ack, &err);
 		if (r == 0 || (r == EVLOG_EDATA && !a->o.atomic))
 			acknowledge(a, &ack);

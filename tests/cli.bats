@@ -91,6 +91,13 @@ Try '$tool --help'."
 	[ -z "$stderr" ]
 }
 
+@test "a message is one write" {
+	command -v strace >/dev/null || skip "no strace"
+	run -66 traced -e trace=write -o trace evcat missing.evlog
+	assert_output "evcat: missing.evlog: No such file or directory"
+	[ "$(grep -c '^write(2' trace)" -eq 1 ]
+}
+
 @test "a wrong option is named as it was given" {
 	run -64 evcat --merge=1 x
 	assert_output --partial "--merge=1: takes no value"

@@ -33,6 +33,15 @@ numbered() {
 # A program under strace: leaks cannot be looked for there.
 traced() { ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -qq "$@"; }
 
+# harness FILE [ARG...]: runs one of the drivers in Python, and says what it said.
+harness() {
+	PYTHONDONTWRITEBYTECODE=1 python3 "$BATS_TEST_DIRNAME/$1" "${@:2}" 2>&1 || {
+		local status=$?
+		echo "$*: status $status"
+		return 1
+	}
+}
+
 corpora() {
 	[ "${EVLOG_CORPORA:-}" ] || skip "EVLOG_CORPORA is not set"
 }

@@ -579,6 +579,15 @@ B'
 	run -0 evappend --type R b.evlog bad
 }
 
+@test "what --reject puts aside is durable before anything behind it is acknowledged" {
+	command -v strace >/dev/null || skip "no strace"
+	echo '{"type":"a"}' >good
+	echo nothing >bad
+	run -65 traced -f -y -e trace=fsync,write -o trace evappend --ack --reject aside a.evlog good bad good
+	order=$(awk '/fsync.*\/aside>/ { print "aside" } /fsync.*'"${PWD##*/}"'>\)/ { print "name" } / write\(1</ { print "ack" }' trace)
+	[[ $order == *$'aside\nname\nack' ]] || fail "$order"
+}
+
 @test "--dedup --atomic --reject counts what was skipped" {
 	orders | evappend --source /a a.evlog
 	{ orders; orders | head -n 1 | sed 's/ada/eve/'; orders | sed 's/"e/"f/'; } >in

@@ -7,13 +7,7 @@ setup() {
 	common_setup
 }
 
-fault() {
-	PYTHONDONTWRITEBYTECODE=1 python3 "$BATS_TEST_DIRNAME/fault/$1.py" "${@:2}" 2>&1 || {
-		local status=$?
-		echo "fault/$1.py ${*:2}: status $status"
-		return 1
-	}
-}
+fault() { harness "fault/$1.py" "${@:2}"; }
 
 # The shim is preloaded, which a sanitizer's runtime will not have.
 need_shim() {

@@ -9,14 +9,7 @@ setup() {
 	common_setup
 }
 
-# Runs a check of format.py, and says what it said.
-check() {
-	PYTHONDONTWRITEBYTECODE=1 python3 "$BATS_TEST_DIRNAME/format.py" "$1" 2>&1 || {
-		local status=$?
-		echo "format.py $1: status $status"
-		return 1
-	}
-}
+check() { harness format.py "$1"; }
 
 # ---- The bytes ----
 

@@ -93,14 +93,12 @@ def trial(w, made, env, folder):
 
 def judge(w, what, status, out, err, folder):
     """What is wrong about a trial, or None."""
-    fair = (-9,) if what.startswith("kill") else (0, 73, 74)
-    if isinstance(w, Read):
-        fair = (*fair, w.right)
+    fair = (-9,) if what.startswith("kill") else (w.right, 73, 74)
     if what == "short":
-        fair = (0, getattr(w, "right", 0))
+        fair = (w.right,)
     if status not in fair:
         return f"status {status}: {err}"
-    if status not in (0, -9, getattr(w, "right", 0)) and not err:
+    if status not in (-9, w.right) and not err:
         return "fails without a word"
     if isinstance(w, Read):
         if status == w.right and w.plain(out) != w.plain(w.full):
@@ -108,7 +106,7 @@ def judge(w, what, status, out, err, folder):
         if not w.full.startswith(out) and w.prefix:
             return "the output is no beginning of the right one"
         return None
-    if status == 0 and what != "memory" and acknowledged(out) < len(w.sure) + sum(w.commits):
+    if status == w.right and what != "memory" and acknowledged(out) < len(w.sure) + sum(w.commits):
         return f"status 0, and not all is acknowledged: {out}"
     try:
         survived(w, folder, out)
@@ -121,7 +119,7 @@ def judge(w, what, status, out, err, folder):
 def calls_made(w, made, folder, memory):
     env = {"FAULT_CLASS": "memory"} if memory else {}
     status, _, err, count, _ = trial(w, made, env, folder)
-    assert status in (0, 1), f"{w.name}: undisturbed, status {status}: {err}"
+    assert status == w.right, f"{w.name}: undisturbed, status {status}: {err}"
     return count
 
 

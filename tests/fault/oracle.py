@@ -6,6 +6,7 @@ it against what was acknowledged and what was sent, byte by byte, with format.py
 reading of evlog(5) as the witness.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -47,6 +48,7 @@ def events(source, first, count, pad=5):
 
 # ---- Workloads that append ----
 
+BAD = b'{"type":"T","n":01}\n'
 SMALL = ("--segment-size", "500")
 
 
@@ -63,6 +65,7 @@ class Append:
         self.script = more.get("script")
         self.loose = more.get("script") is not None
         self.kept = more.get("kept", 0)  # events that may be there without an ack
+        self.right = more.get("right", 0)  # the status undisturbed
         self.inputs = files if files is not None else [f"in{i}" for i in range(len(commits))]
 
     def prepare(self, folder, pad=5):
@@ -77,6 +80,8 @@ class Append:
         for i in range(3):
             with open(f"{folder}/old{i}", "wb") as f:
                 f.write(event("old", i, max(pad, 200)))
+        with open(f"{folder}/bad", "wb") as f:
+            f.write(BAD)
         for argv in self.before:
             must(argv, folder)
         if self.spoil:
@@ -152,6 +157,9 @@ APPENDS = [
     Append("expect", ["--expect", "1"], [2], old("old0")),
     Append("expect-subject", ["--expect-subject", "s1=2"], [2], old("old0", "old1")),
     Append("dedup", ["--dedup"], [2, 2], old("old0"), files=["old0", "in0", "in1"]),
+    Append("reject", ["--reject", "aside"], [2, 2], old("old0"),
+           files=["in0", "bad", "in1"], right=65),
+    Append("text", ["--text"], [2, 2], old("old0")),
     Append("replica", ["--replica"], [4], old("old0"), files=["-"], data=replica),
 ]  # fmt: skip
 
@@ -183,7 +191,8 @@ def numbered(lines):
     found = [json.loads(line) for line in lines]
     seqs = [int(e["seq"]) for e in found]
     assert seqs == list(range(1, len(seqs) + 1)), "seqs have gaps, or come twice"
-    return [(e["source"], e["data"]["n"]) for e in found]
+    sent = [json.loads(e["data"]) | {"seq": e["seq"]} if e["type"] == "text" else e for e in found]
+    return [(e["source"], e["data"]["n"]) for e in sent]
 
 
 def whole(log):
@@ -191,6 +200,7 @@ def whole(log):
     names = segments(log)
     paths = [os.path.join(log, n) for n in names]
     plain = must(["zstd", "-dcq", *paths], ".")
+    must(["zstd", "-tq", *paths], ".")
     assert plain == must(["evcat", log], "."), "zstdcat and evcat differ"
     for n in names:
         segment_parse(read(log, n))
@@ -233,6 +243,10 @@ def survived(w, folder, out):
     assert after[: len(lines)] == lines, "the next append took something away"
     assert found[-1] == ("/next", 0)
     mine = [e for e in found[len(w.sure) : -1]]
+    if w.right == 65 and acked > len(w.sure) + w.commits[0]:
+        put = read(folder, "aside").splitlines()
+        text = base64.b64decode(json.loads(put[0])["text"]) if put else None
+        assert text == BAD.strip(), "events behind a bad line are acknowledged, and it is gone"
     if w.kept or w.spoil:  # an append that nobody acknowledged may have been whole
         mine = mine[1:] if mine and mine[0] == ("/old", 2) else mine
     assert mine == [("/in", n) for n in range(len(mine))], f"not in order: {mine}"

@@ -146,6 +146,10 @@ class Disk:
         elif op in ("write", "truncate"):
             d, name = self.place(path)
             d.now()[name].pending.append((op, offset, data))
+        elif op == "append":
+            d, name = self.place(path)
+            node = d.now()[name]
+            node.pending.append(("write", len(node.now()), data))
         elif op == "sync":
             self.sync(path)
         elif op == "unsynced":
@@ -330,7 +334,7 @@ def record(w, top):
     status, _, err = run(w.argv(), w.data, after, env)
     for name in shim:
         del os.environ[name]
-    assert status == 0, f"{w.name}: {err}"
+    assert status == w.right, f"{w.name}: {err}"
     ops = recorded(f"{top}/trace", after)
     os.unlink(f"{top}/trace")
     return before, ops, run(["evcat", f"{after}/log"])[1]
@@ -353,6 +357,10 @@ def campaign(w, wanted, top, probe, rng, bad):
             disk.do(*op)
             if op[0] == "ack" and w.name != "no-sync":
                 acked = max(acked, acknowledged(op[2]))
+        if w.right == 65 and acked > len(w.sure) + w.commits[0]:
+            aside = disk.top.durable.get("aside")
+            if not aside or not aside.durable.endswith(b"\n"):
+                bad.append(f"{w.name}: record {k}: what was put aside may be lost")
         versions = {}
         for _ in range(max(4, wanted // (2 * len(ops)))):
             state = left(rng, disk, versions)
