@@ -74,6 +74,34 @@ for a, n in cases:
 EOF
 }
 
+@test "decimals multiply, divide and round exactly: against Python" {
+	python3 - "$EVLOG_BUILD/unit" "$(rounds)" <<'EOF'
+import decimal, random, subprocess, sys
+exact = decimal.Context(prec=40000, Emax=99999, Emin=-99999)
+d128 = decimal.Context(prec=34, rounding=decimal.ROUND_HALF_EVEN, Emax=99999, Emin=-99999)
+random.seed(9)
+def number():
+    digits = ''.join(random.choice('0123456789') for _ in range(random.choice([1, 2, 9, 18, 20, 40])))
+    at = random.randrange(len(digits) + 1)
+    return random.choice(['', '-']) + (digits[:at].lstrip('0') or '0') + ('.' + digits[at:] if digits[at:] else '')
+def plain(d):
+    text = format(d, 'f')
+    if '.' in text: text = text.rstrip('0').rstrip('.')
+    return '0' if text in ('-0', '') else text
+for i in range(int(sys.argv[2]) // 3):
+    a, b, places = number(), number(), random.randrange(8)
+    x, y = decimal.Decimal(a), decimal.Decimal(b)
+    wants = {('product', b): exact.multiply(x, y),
+             ('round', str(places)): exact.quantize(x, decimal.Decimal(1).scaleb(-places))}
+    if y:
+        whole = abs(exact.divide(x, y)) >= 10 ** 34
+        wants['quotient', b] = exact.to_integral_value(exact.divide(x, y)) if whole else d128.divide(x, y)
+    for (what, other), want in wants.items():
+        got = subprocess.run([sys.argv[1], what, a, other], capture_output=True, text=True).stdout.strip()
+        assert got == plain(want), (what, a, other, got, plain(want))
+EOF
+}
+
 @test "decimals compare by value" {
 	while read -r a sign b; do
 		run -0 unit compare "$a" "$b"

@@ -75,17 +75,24 @@ static int sum(int n, char **args)
 	return 0;
 }
 
-static int quotient(const char *a, const char *n)
+/* unit quotient A B, unit product A B, unit round A PLACES */
+static int arithmetic(const char *what, const char *a, const char *b)
 {
-	struct decimal x = {0};
-	struct buf b = {0};
+	struct decimal x = {0}, y = {0};
+	struct buf out = {0};
 	bool failed;
 
-	if (!decimal_set(&x, text_of(a), &failed))
+	if (!decimal_set(&x, text_of(a), &failed) ||
+	    !decimal_set(&y, text_of(b), &failed))
 		return 1;
-	decimal_write_quotient(&b, &x, strtoull(n, NULL, 10));
-	print(&b);
+	if (!(*what == 'q'     ? decimal_divide(&x, &x, &y)
+		: *what == 'p' ? decimal_multiply(&x, &x, &y, &failed)
+			       : decimal_round(&x, (unsigned)atoi(b))))
+		return 1;
+	decimal_write(&out, &x);
+	print(&out);
 	decimal_free(&x);
+	decimal_free(&y);
 	return 0;
 }
 
@@ -198,8 +205,9 @@ int main(int argc, char **argv)
 		return span(argv[2]);
 	if (argc != 4)
 		return 64;
-	if (strcmp(what, "quotient") == 0)
-		return quotient(argv[2], argv[3]);
+	if (strcmp(what, "quotient") == 0 || strcmp(what, "product") == 0 ||
+	    strcmp(what, "round") == 0)
+		return arithmetic(what, argv[2], argv[3]);
 	if (strcmp(what, "compare") == 0)
 		return compare(argv[2], argv[3]);
 	if (strcmp(what, "merge") == 0 || strcmp(what, "patch") == 0)

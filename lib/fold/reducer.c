@@ -371,18 +371,26 @@ const char *accumulate(
 	return why;
 }
 
+static void average_write(struct buf *b, const struct accumulator *a)
+{
+	struct decimal n = {.small = (__int128)a->count}, average = {0};
+
+	if (!a->count)
+		buf_puts(b, "null");
+	else if (decimal_divide(&average, &a->number, &n))
+		decimal_write(b, &average);
+	else
+		b->failed = true;
+	decimal_free(&average);
+}
+
 void accumulator_write(
     struct buf *b, const struct reducer *r, const struct accumulator *a)
 {
 	switch (r->func) {
 	case FUNC_COUNT: buf_printf(b, "%llu", (unsigned long long)a->count); break;
 	case FUNC_SUM: decimal_write(b, &a->number); break;
-	case FUNC_AVG:
-		if (a->count)
-			decimal_write_quotient(b, &a->number, a->count);
-		else
-			buf_puts(b, "null");
-		break;
+	case FUNC_AVG: average_write(b, a); break;
 	case FUNC_LIST:
 	case FUNC_SET:
 		buf_putc(b, '[');

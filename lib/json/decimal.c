@@ -337,59 +337,134 @@ static long digit_count(const BIGNUM *v)
 	return n;
 }
 
-/* a / n 10^scale as an integer with DIGITS digits and its own scale, rounded half to
- * even.  First a quotient of at least so many digits; then those too many are cut off,
- * and the remainder decides, with what fell off before. */
-static bool quotient(BIGNUM *a, uint64_t n, unsigned *scale, BN_CTX *ctx)
+/* a / 10^cut, a not negative, rounded half to even; `more`: something fell off behind a
+ * before. */
+static bool cut_off(BIGNUM *a, unsigned cut, bool more, BN_CTX *ctx)
 {
-	BIGNUM *unit = BN_new(), *rem = BN_new();
-	long have = digit_count(a), shift = 0, cut = 0;
-	bool good = unit && rem && have > 0 && BN_set_word(unit, n), sticky = false;
+	BIGNUM *unit = power_big(cut), *rem = BN_new();
+	bool good = unit && rem && BN_div(a, rem, a, unit, ctx) && BN_lshift1(rem, rem);
+	int half = good ? BN_cmp(rem, unit) : 0; /* what is cut against half a unit */
+	bool up = half > 0 || (half == 0 && (more || BN_is_odd(a)));
 
-	if (good)
-		shift = DIGITS + digit_count(unit) - have;
-	if (good && shift > 0) {
-		good = big_shift(a, (unsigned)shift);
-		*scale += (unsigned)shift;
-	}
-	good = good && BN_div(a, rem, a, unit, ctx);
-	if (good)
-		cut = digit_count(a) - DIGITS;
-	if (cut > (long)*scale)
-		cut = (long)*scale;
-	if (good && cut > 0) {
-		sticky = !BN_is_zero(rem);
-		BN_free(unit);
-		unit = power_big((unsigned)cut);
-		good = unit && BN_div(a, rem, a, unit, ctx);
-		*scale -= (unsigned)cut;
-	}
-	good = good && BN_lshift1(rem, rem);
-	int half = good ? BN_cmp(rem, unit) : 0; /* the remainder against half a unit */
-	if (good && (half > 0 || (half == 0 && (sticky || BN_is_odd(a)))))
-		good = BN_add_word(a, 1);
 	BN_free(unit);
+	BN_free(rem);
+	return good && (!up || BN_add_word(a, 1));
+}
+
+/* a / n 10^scale as an integer with DIGITS digits and its own scale.  First a quotient of
+ * more digits, at least one behind the point; then those too many are cut off. */
+static bool quotient(BIGNUM *a, const BIGNUM *n, unsigned *scale, BN_CTX *ctx)
+{
+	BIGNUM *rem = BN_new();
+	long shift = DIGITS + 1 + digit_count(n) - digit_count(a);
+	bool good = rem && digit_count(n) > 0 && digit_count(a) > 0;
+
+	if (shift < 1)
+		shift = 1;
+	good = good && big_shift(a, (unsigned)shift) && BN_div(a, rem, a, n, ctx);
+	if (good) {
+		long cut = digit_count(a) - DIGITS;
+		*scale += (unsigned)shift;
+		if (cut > (long)*scale)
+			cut = (long)*scale;
+		if (cut > 0) {
+			good = cut_off(a, (unsigned)cut, !BN_is_zero(rem), ctx);
+			*scale -= (unsigned)cut;
+		}
+	}
 	BN_free(rem);
 	return good;
 }
 
-void decimal_write_quotient(struct buf *b, const struct decimal *d, uint64_t n)
+/* Takes over v. */
+static void set_big(struct decimal *d, BIGNUM *v, unsigned scale)
 {
+	BN_free(d->big);
+	*d = (struct decimal){.big = v, .scale = scale};
+}
+
+bool decimal_divide(struct decimal *out, const struct decimal *a, const struct decimal *b)
+{
+	BIGNUM *p = big_at_scale(a, a->scale > b->scale ? a->scale : b->scale);
+	BIGNUM *q = big_of(b);
+	BN_CTX *ctx = BN_CTX_new();
+	unsigned scale = a->scale > b->scale ? a->scale - b->scale : 0;
+	bool good = p && q && ctx, minus = good && BN_is_negative(p) != BN_is_negative(q);
+
+	if (good) {
+		BN_set_negative(p, 0);
+		BN_set_negative(q, 0);
+		good = quotient(p, q, &scale, ctx);
+	}
+	if (good) {
+		BN_set_negative(p, minus);
+		set_big(out, p, scale);
+	} else {
+		BN_free(p);
+	}
+	BN_free(q);
+	BN_CTX_free(ctx);
+	return good;
+}
+
+bool decimal_multiply(
+    struct decimal *out, const struct decimal *a, const struct decimal *b, bool *failed)
+{
+	unsigned scale = a->scale + b->scale;
+	__int128 small;
+
+	*failed = false;
+	if (scale > DECIMAL_EXPONENT_MAX)
+		return false;
+	if (!a->big && !b->big && !__builtin_mul_overflow(a->small, b->small, &small) &&
+	    small_fits(small)) {
+		decimal_free(out);
+		*out = (struct decimal){.small = small, .scale = scale};
+		return true;
+	}
+	BIGNUM *p = big_of(a), *q = big_of(b);
+	BN_CTX *ctx = BN_CTX_new();
+	*failed = !p || !q || !ctx || !BN_mul(p, p, q, ctx);
+	bool good = !*failed && BN_num_bits(p) <= DECIMAL_EXPONENT_MAX / 3 * 10;
+	if (good)
+		set_big(out, p, scale);
+	else
+		BN_free(p);
+	BN_free(q);
+	BN_CTX_free(ctx);
+	return good;
+}
+
+void decimal_negate(struct decimal *d)
+{
+	if (d->big)
+		BN_set_negative(d->big, !BN_is_negative(d->big));
+	d->small = -d->small;
+}
+
+bool decimal_is_zero(const struct decimal *d)
+{
+	return d->big ? BN_is_zero((BIGNUM *)d->big) : d->small == 0;
+}
+
+bool decimal_round(struct decimal *d, unsigned places)
+{
+	if (d->scale <= places)
+		return true;
 	BIGNUM *a = big_of(d);
 	BN_CTX *ctx = BN_CTX_new();
-	unsigned scale = d->scale;
 	bool minus = a && BN_is_negative(a);
-
 	if (a)
 		BN_set_negative(a, 0);
-	if (!a || !ctx || !quotient(a, n, &scale, ctx)) {
-		b->failed = true;
-	} else {
+	bool good = a && ctx && cut_off(a, d->scale - places, false, ctx);
+	if (good) {
 		BN_set_negative(a, minus);
-		write_big(b, a, scale);
+		set_big(d, a, places);
+	} else {
+		BN_free(a);
 	}
-	BN_free(a);
 	BN_CTX_free(ctx);
+	return good;
 }
 
 void decimal_free(struct decimal *d)

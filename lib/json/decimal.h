@@ -27,9 +27,22 @@ int decimal_compare(const struct decimal *a, const struct decimal *b, bool *fail
 /* Writes d as a JSON number without exponent or trailing zeros behind the point. */
 void decimal_write(struct buf *b, const struct decimal *d);
 
-/* Writes d / n, rounded half to even to 34 significant digits, as IEEE 754's decimal128
- * has; exact where these suffice. */
-void decimal_write_quotient(struct buf *b, const struct decimal *d, uint64_t n);
+/* out = a * b; out may be one of them.  false: more than 10,000 digits or, with *failed,
+ * there is no memory; out is as it was. */
+bool decimal_multiply(
+    struct decimal *out, const struct decimal *a, const struct decimal *b, bool *failed);
+
+/* out = a / b, b not 0, rounded half to even to 34 significant digits, as IEEE 754's
+ * decimal128 has, or to a whole number if that has more; exact where these suffice.
+ * false: no memory. */
+bool decimal_divide(
+    struct decimal *out, const struct decimal *a, const struct decimal *b);
+
+/* To so many places behind the point, half to even.  false: no memory. */
+bool decimal_round(struct decimal *d, unsigned places);
+
+void decimal_negate(struct decimal *d);
+bool decimal_is_zero(const struct decimal *d);
 void decimal_free(struct decimal *d);
 
 #endif
