@@ -18,7 +18,7 @@ BUILD    = build$(if $(SAN),/san)
 LAYERS   = base json event store fold replay diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
-PACKAGES = libzstd libarchive libcrypto libxxhash
+PACKAGES = libzstd libarchive libcrypto libxxhash lua5.4
 
 SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
@@ -44,7 +44,7 @@ PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
 COMPILE    = $(CC) -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENED) $(SANITIZE) \
              $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
 QUIETLY    = $(MAKE) --no-print-directory -s -j$(shell nproc 2>/dev/null || echo 2)
-RELRO      = -Wl,-z,relro,-z,now
+RELRO      = -Wl,-z,relro,-z,now -Wl,--as-needed
 
 all: tools library completions
 

@@ -465,6 +465,26 @@ void cli_select_free(struct evlog_selection *sel)
 	free(sel->id);
 }
 
+/* ---- Signals ---- */
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_stop(int sig)
+{
+	(void)sig;
+	stop_asked = 1;
+}
+
+const volatile sig_atomic_t *cli_stoppable(void)
+{
+	struct sigaction a = {.sa_handler = on_stop};
+
+	sigemptyset(&a.sa_mask);
+	sigaction(SIGTERM, &a, NULL);
+	sigaction(SIGINT, &a, NULL);
+	return &stop_asked;
+}
+
 /* ---- Progress ---- */
 
 void cli_progress(const evlog_stream *s, uint64_t events)

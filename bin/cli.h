@@ -151,6 +151,9 @@ int cli_out_fn(void *arg, const char *p, size_t len); /* an evlog_write_fn */
 void cli_out_safe(const char *p, size_t len, const char *keep);
 void cli_flush(void);
 
+/* From here on SIGINT and SIGTERM do not end the process, but set this. */
+const volatile sig_atomic_t *cli_stoppable(void);
+
 /* Flushes and closes stdout, and returns the status to end with. */
 int cli_end(int status);
 

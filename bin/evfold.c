@@ -1,18 +1,30 @@
 /* evfold - fold events into state. */
 #include "cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRICT = CLI_OWN };
+enum { STRICT = CLI_OWN, SKIP_ERRORS, LUA_MEMORY, LUA_STEPS };
 
 static const struct cli_option options[] = {
     {'k', "key", "PATH",
 	"one state for each value found here, such as subject or data.customer"},
-    {'o', "output", "FORM", "state: the state at the end of the input (default)"},
+    {'p', "program", "FILE", "reducers in Lua: function on.TYPE(state, event)"},
+    {'o', "output", "FORM",
+	"state: at the end of the input (default); changes: each new\n"
+	"state as it happens; events: those that the program emits"},
+    CLI_FOLLOW,
     {STRICT, "strict", NULL, "what a reducer cannot use is an error, not passed over"},
+    {SKIP_ERRORS, "skip-errors", "FILE",
+	"put events that the program fails at in FILE, and go on"},
+    {LUA_MEMORY, "lua-memory", "BYTES",
+	"what the program's states may take (default: 1 GiB)"},
+    {LUA_STEPS, "lua-steps", "N",
+	"instructions that one event may take (default: 10 million)"},
     CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
     CLI_LINES,
@@ -31,34 +43,98 @@ static const struct cli_tool tool = {
 	"FILTER is PATH=GLOB or PATH!=GLOB, several joined by commas.  Without any:\n"
 	"merge(data).  Numbers are exact decimals: 0.1 + 0.2 is 0.3.\n"
 	"\n"
-	"  evfold -k subject n=count 'paid=sum(data.amount){type=PaymentCaptured}' LOG\n",
+	"  evfold -k subject n=count 'paid=sum(data.amount){type=PaymentCaptured}' LOG\n"
+	"  evfold -k subject -p orders.lua LOG\n",
     .options = options,
 };
 
-static int fold(evlog_fold *f, evlog_stream *s)
+enum form { STATE, CHANGES, EVENTS };
+
+struct fold {
+	evlog_fold *f;
+	enum form form;
+	const char *program, *skip_path;
+	struct evlog_limits limits;
+	FILE *skipped;
+	uint64_t events, failed;
+	bool stopped;
+};
+
+/* ---- Output ---- */
+
+static int write_safe(void *arg, const char *p, size_t len)
+{
+	(void)arg;
+	cli_out_safe(p, len, "\n");
+	return 0;
+}
+
+static void put_event(const struct evlog_event *e)
+{
+	cli_out_safe(e->line, e->len, "");
+	cli_outs("\n");
+}
+
+/* ---- Folding ---- */
+
+/* An event that the program fails at: kept, so that it can be folded later. */
+static void skip(struct fold *o, const struct evlog_event *e, const evlog_error *why)
+{
+	if (!o->skipped || why->code != EVLOG_EDATA)
+		cli_fail(why);
+	o->failed++;
+	fwrite(e->line, 1, e->len, o->skipped);
+	fputc('\n', o->skipped);
+	if (cli.verbose)
+		cli_say("%s", why->text);
+}
+
+static void fold_event(struct fold *o, const struct evlog_event *e)
+{
+	evlog_error err;
+	const char *p;
+	size_t len;
+
+	if (evlog_fold_event(o->f, e, &err) < 0) {
+		skip(o, e, &err);
+		return;
+	}
+	o->events++;
+	if (o->form == EVENTS) {
+		evlog_fold_emitted(o->f, &p, &len);
+		cli_out_safe(p, len, "\n");
+	} else if (o->form == CHANGES &&
+		   evlog_fold_write_change(o->f, write_safe, NULL, &err) < 0) {
+		cli_fail(&err);
+	}
+	if (evlog_fold_stopped(o->f)) {
+		if (o->form == STATE)
+			put_event(e);
+		o->stopped = true;
+	}
+}
+
+static void fold(struct fold *o, evlog_stream *s)
 {
 	struct evlog_lines lines;
 	struct evlog_event e;
 	evlog_error err;
-	uint64_t events = 0;
-	int r;
+	int r = 0;
 
-	while ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT) {
+	while (!o->stopped &&
+	       ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT)) {
 		if (r == EVLOG_WAIT) {
+			cli_flush();
 			if (evlog_stream_wait(s, &err) < 0)
 				cli_fail(&err);
 			continue;
 		}
-		while (evlog_lines_take(&lines, &e)) {
-			if (evlog_fold_event(f, &e, &err) < 0)
-				cli_fail(&err);
-			events++;
-		}
-		cli_progress(s, events);
+		while (!o->stopped && evlog_lines_take(&lines, &e))
+			fold_event(o, &e);
+		cli_progress(s, o->events);
 	}
 	if (r < 0)
 		cli_fail(&err); /* half a state would pass for a whole one */
-	return CLI_OK;
 }
 
 static void say_counts(const evlog_fold *f)
@@ -74,13 +150,6 @@ static void say_counts(const evlog_fold *f)
 		    unusable, cli_plural(unusable));
 }
 
-static int write_state(void *arg, const char *p, size_t len)
-{
-	(void)arg;
-	cli_out_safe(p, len, "\n");
-	return 0;
-}
-
 _Noreturn static void wrong(const evlog_error *err)
 {
 	if (err->code == EVLOG_EUSAGE)
@@ -88,49 +157,124 @@ _Noreturn static void wrong(const evlog_error *err)
 	cli_fail(err);
 }
 
+static void skipped_open(struct fold *o)
+{
+	o->skipped = fopen(o->skip_path, "ae");
+	if (!o->skipped) {
+		cli_say("%s: %s", o->skip_path, strerror(errno));
+		exit(CLI_CREATE);
+	}
+}
+
+/* Returns the status to end with. */
+static int skipped_close(struct fold *o)
+{
+	if (!o->skipped)
+		return CLI_OK;
+	bool bad = ferror(o->skipped);
+	if (fclose(o->skipped) != 0 || bad) {
+		cli_say("%s: %s", o->skip_path, strerror(errno));
+		return CLI_IO;
+	}
+	if (o->failed && !cli.quiet)
+		cli_say("put aside in %s: %" PRIu64 " event%s that the program fails at",
+		    o->skip_path, o->failed, cli_plural(o->failed));
+	return o->failed ? CLI_DATA : CLI_OK;
+}
+
+static void option_take(
+    struct fold *o, struct evlog_selection *sel, int id, const char *arg)
+{
+	evlog_error err;
+
+	switch (id) {
+	case 'k':
+		if (evlog_fold_key(o->f, arg, &err) < 0)
+			wrong(&err);
+		break;
+	case 'p': o->program = arg; break;
+	case 'o':
+		if (strcmp(arg, "state") == 0)
+			o->form = STATE;
+		else if (strcmp(arg, "changes") == 0)
+			o->form = CHANGES;
+		else if (strcmp(arg, "events") == 0)
+			o->form = EVENTS;
+		else
+			cli_usage("--output %s: not state, changes or events", arg);
+		break;
+	case 'f': sel->follow = true; break;
+	case STRICT: evlog_fold_strict(o->f); break;
+	case SKIP_ERRORS: o->skip_path = arg; break;
+	case LUA_MEMORY:
+		o->limits.memory = cli_size("lua-memory", arg, UINT64_C(1) << 40);
+		break;
+	case LUA_STEPS:
+		o->limits.steps = cli_number("lua-steps", arg, 1000, UINT64_C(1) << 53);
+		break;
+	}
+}
+
+/* Reducers and programs; what is neither is an operand.  Returns how many these are. */
+static size_t operands_take(struct fold *o, char **words, int n, const char **operands)
+{
+	size_t reducers = 0, rest = 0;
+	evlog_error err;
+
+	for (int i = 0; i < n; i++) {
+		if (!evlog_fold_is_reducer(words[i]))
+			operands[rest++] = words[i];
+		else if (reducers++, evlog_fold_reducer(o->f, words[i], &err) < 0)
+			wrong(&err);
+	}
+	if (o->program && reducers)
+		cli_usage("reducers and a --program exclude each other");
+	if (!o->program && o->form == EVENTS)
+		cli_usage("--output events goes with --program");
+	if (!o->program && o->skip_path)
+		cli_usage("--skip-errors goes with --program");
+	if (o->program && evlog_fold_program(o->f, o->program, &o->limits, &err) < 0)
+		wrong(&err);
+	if (o->skip_path)
+		evlog_fold_undo(o->f);
+	return rest;
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const standard_input[] = {"-"};
+	struct fold o = {.limits = {UINT64_C(1) << 30, 10000000}};
 	struct evlog_selection sel;
-	const char **logs;
 	evlog_stream *s;
-	evlog_fold *f;
 	evlog_error err;
-	size_t n = 0;
 	int id;
 
 	cli_begin(&tool);
 	evlog_selection_init(&sel);
-	if (evlog_fold_new(&f, &err) < 0)
+	if (evlog_fold_new(&o.f, &err) < 0)
 		cli_fail(&err);
-	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
-		if (id == 'k' && evlog_fold_key(f, optarg, &err) < 0)
-			wrong(&err);
-		if (id == 'o' && strcmp(optarg, "state") != 0)
-			cli_usage("--output %s: not state", optarg);
-		if (id == STRICT)
-			evlog_fold_strict(f);
-	}
+	while ((id = cli_getopt(&tool, argc, argv)) != -1)
+		option_take(&o, &sel, id, optarg);
 	sel.max_line = cli.max_line;
-	logs = calloc((size_t)argc, sizeof *logs);
+	if (sel.follow)
+		sel.stop = cli_stoppable(); /* then the state so far is printed */
+	const char **logs = calloc((size_t)argc, sizeof *logs);
 	if (!logs) {
 		cli_say("out of memory");
 		return CLI_IO;
 	}
-	for (int i = optind; i < argc; i++) {
-		if (!evlog_fold_is_reducer(argv[i]))
-			logs[n++] = argv[i];
-		else if (evlog_fold_reducer(f, argv[i], &err) < 0)
-			wrong(&err);
-	}
+	size_t n = operands_take(&o, argv + optind, argc - optind, logs);
 	if (evlog_stream_open(&s, n ? logs : standard_input, n ? n : 1, &sel, &err) < 0)
 		cli_fail(&err);
-	int status = fold(f, s);
+	if (o.skip_path)
+		skipped_open(&o);
+	fold(&o, s);
 	evlog_stream_close(s);
-	if (evlog_fold_write(f, write_state, NULL, &err) < 0)
+	if (o.form == STATE && !o.stopped &&
+	    evlog_fold_write(o.f, write_safe, NULL, &err) < 0)
 		cli_fail(&err);
-	say_counts(f);
-	evlog_fold_free(f);
+	say_counts(o.f);
+	evlog_fold_free(o.f);
 	free(logs);
-	return cli_end(status);
+	return cli_end(skipped_close(&o));
 }

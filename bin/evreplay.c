@@ -36,22 +36,7 @@ static const struct cli_tool tool = {
     .options = options,
 };
 
-static volatile sig_atomic_t stop;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
-static void signals_catch(void)
-{
-	struct sigaction a = {.sa_handler = on_signal};
-
-	sigemptyset(&a.sa_mask);
-	sigaction(SIGTERM, &a, NULL);
-	sigaction(SIGINT, &a, NULL);
-}
+static const volatile sig_atomic_t *stop;
 
 static int64_t clock_now(void)
 {
@@ -69,7 +54,7 @@ static void sleep_until(int64_t due)
 
 	if (left > 0)
 		cli_flush();
-	for (; left > 0 && !stop; left = due - clock_now()) {
+	for (; left > 0 && !*stop; left = due - clock_now()) {
 		int64_t nap = left > 100000 ? 100000 : left;
 		nanosleep(&(struct timespec){.tv_nsec = (long)nap * 1000}, NULL);
 	}
@@ -83,9 +68,9 @@ static void deliver(struct evlog_pace *pace, struct evlog_lines *lines, uint64_t
 		cli_out_safe(lines->p, lines->len, "\n");
 		return;
 	}
-	while (!stop && evlog_lines_take(lines, &e)) {
+	while (!*stop && evlog_lines_take(lines, &e)) {
 		sleep_until(evlog_pace_due(pace, &e, clock_now()));
-		if (stop)
+		if (*stop)
 			return;
 		cli_out_safe(e.line, e.len, "");
 		cli_outs("\n");
@@ -100,8 +85,8 @@ static int replay(evlog_stream *s, struct evlog_pace *pace)
 	uint64_t events = 0;
 	int r = 0;
 
-	while (
-	    !stop && ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT)) {
+	while (!*stop &&
+	       ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT)) {
 		if (r == 0) {
 			deliver(pace, &lines, &events);
 			if (!cli.out_tty)
@@ -146,8 +131,7 @@ int main(int argc, char **argv)
 		cli_select_check(&sel);
 	if (optind == argc)
 		cli_usage("which log?");
-	signals_catch();
-	sel.stop = &stop;
+	sel.stop = stop = cli_stoppable();
 	sel.max_line = cli.max_line;
 	if (evlog_stream_open(&s, (const char *const *)argv + optind,
 		(size_t)(argc - optind), &sel, &err) < 0)

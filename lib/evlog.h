@@ -275,13 +275,25 @@ bool evlog_fold_is_reducer(const char *word);
 /* NAME=FUNC(PATH){FILTER}.  EVLOG_EUSAGE: err says what is wrong, and where. */
 int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err);
 
+/* Reducers in Lua, from a file: instead of others. */
+struct evlog_limits {
+	size_t memory;	/* bytes that all states together may take */
+	uint64_t steps; /* instructions that one event may take */
+};
+int evlog_fold_program(
+    evlog_fold *f, const char *path, const struct evlog_limits *limits, evlog_error *err);
+
+/* An event that a program fails at leaves its key's state as it was; takes time. */
+void evlog_fold_undo(evlog_fold *f);
+
 /* One state for each value found at this path. */
 int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err);
 
 /* What a reducer cannot use is an error instead of being passed over. */
 void evlog_fold_strict(evlog_fold *f);
 
-/* Folds one event.  The line must be valid JSON. */
+/* Folds one event.  The line must be valid JSON.  EVLOG_EDATA: the program or, if strict,
+ * a reducer cannot do with it; go on only after evlog_fold_undo. */
 int evlog_fold_event(evlog_fold *f, const struct evlog_event *event, evlog_error *err);
 
 /* Events without the key, and values passed over. */
@@ -290,6 +302,16 @@ void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusabl
 /* Writes the state: with a key a line a key, {"key":...,"seq":...,"state":...},
  * sorted by the key's bytes; else the state alone, and a newline. */
 int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err);
+
+/* Writes a line with the state of the last event's key, if that event changed it. */
+int evlog_fold_write_change(
+    evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err);
+
+/* The lines that a program emitted for the last event; they live until the next. */
+void evlog_fold_emitted(const evlog_fold *f, const char **p, size_t *len);
+
+/* Whether the program called stop() at the last event. */
+bool evlog_fold_stopped(const evlog_fold *f);
 void evlog_fold_free(evlog_fold *f);
 
 /* ---- Replaying ---------------------------------------------------------- */

@@ -5,42 +5,12 @@
  * An event's top-level members are walked once; what no path begins with is skipped.
  */
 #include "base/error.h"
-#include "base/hash.h"
 #include "event/stamp.h"
-#include "fold/reducer.h"
+#include "fold/fold.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
-
-/* A top-level member that some path begins with, in the event at hand. */
-struct want {
-	struct view name;
-	struct json_text found;
-	bool has;
-};
-
-struct group {
-	struct view key; /* canonical JSON text, owned */
-	uint64_t hash, seq;
-	struct accumulator at[];
-};
-
-struct evlog_fold {
-	struct reducer *reducers;
-	size_t n;
-	bool plain; /* no reducer was given: merge(data), unnamed */
-	bool ready, strict;
-	struct json_path *key;
-	struct want *wants;
-	size_t n_wants;
-	struct group **groups; /* in order of appearance */
-	size_t n_groups, cap_groups;
-	uint32_t *table; /* 1 + index of a group */
-	size_t mask;
-	struct buf scratch;
-	uint64_t keyless, unusable;
-};
 
 int evlog_fold_new(evlog_fold **f, evlog_error *err)
 {
@@ -79,6 +49,18 @@ int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err)
 	return 0;
 }
 
+int evlog_fold_program(
+    evlog_fold *f, const char *path, const struct evlog_limits *limits, evlog_error *err)
+{
+	program_close(f->program);
+	return program_open(&f->program, path, limits, err);
+}
+
+void evlog_fold_undo(evlog_fold *f)
+{
+	f->undo = true;
+}
+
 int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err)
 {
 	free(f->key);
@@ -108,7 +90,7 @@ static int make_ready(evlog_fold *f, evlog_error *err)
 	int r = 0;
 
 	f->ready = true;
-	if (f->n == 0) {
+	if (f->n == 0 && !f->program) {
 		f->plain = true;
 		r = evlog_fold_reducer(f, "merge(data)", err);
 	}
@@ -175,91 +157,43 @@ static bool filter_holds(
 	return hit != filter->negated;
 }
 
-/* ---- Groups ---- */
+/* ---- Folding ---- */
 
-static bool table_grow(evlog_fold *f)
+/* The key that a program gives, in canonical form, in scratch; empty: none. */
+static int program_key_of(
+    evlog_fold *f, const struct evlog_event *e, struct view *key, evlog_error *err)
 {
-	size_t places = f->table ? (f->mask + 1) * 2 : 1024;
-	uint32_t *table = calloc(places, sizeof *table);
+	struct buf *given = &f->row;
 
-	if (!table)
-		return false;
-	for (size_t i = 0; i < f->n_groups; i++) {
-		size_t k = f->groups[i]->hash & (places - 1);
-		while (table[k])
-			k = (k + 1) & (places - 1);
-		table[k] = (uint32_t)i + 1;
-	}
-	free(f->table);
-	f->table = table;
-	f->mask = places - 1;
-	return true;
+	int r = program_key(f->program, e, given, err);
+	f->scratch.len = 0;
+	if (!r && given->len &&
+	    !value_canonical(&f->scratch, (struct json_text){given->p, given->len}))
+		r = error_memory(err);
+	*key = (struct view){f->scratch.p, f->scratch.len};
+	return r;
 }
 
-static struct group *group_add(evlog_fold *f, struct view key, uint64_t hash)
-{
-	if (f->n_groups == f->cap_groups) {
-		size_t cap = f->cap_groups ? f->cap_groups * 2 : 64;
-		struct group **more = realloc(f->groups, cap * sizeof *more);
-		if (!more)
-			return NULL;
-		f->groups = more;
-		f->cap_groups = cap;
-	}
-	size_t size = sizeof(struct group) + f->n * sizeof(struct accumulator);
-	struct group *g = calloc(1, size + key.len + 1);
-	if (!g)
-		return NULL;
-	char *copy = (char *)g + size;
-	if (key.len)
-		memcpy(copy, key.p, key.len);
-	g->key = (struct view){copy, key.len};
-	g->hash = hash;
-	f->groups[f->n_groups++] = g;
-	return g;
-}
-
-static struct group *group_of(evlog_fold *f, struct view key)
-{
-	uint64_t hash = hash64(key.p, key.len);
-
-	if ((f->n_groups + 1) * 2 > f->mask && !table_grow(f))
-		return NULL;
-	size_t k = hash & f->mask;
-	for (; f->table[k]; k = (k + 1) & f->mask) {
-		struct group *g = f->groups[f->table[k] - 1];
-		if (g->hash == hash && view_compare(g->key, key) == 0)
-			return g;
-	}
-	struct group *g = group_add(f, key, hash);
-	if (g)
-		f->table[k] = (uint32_t)f->n_groups;
-	return g;
-}
-
-/* The key of an event, in canonical form, in scratch; false: it has none. */
-static bool key_of(evlog_fold *f, struct json_text event, struct view *key)
+/* The same for the value at the path; objects, arrays and null are no keys. */
+static int path_key_of(
+    evlog_fold *f, struct json_text event, struct view *key, evlog_error *err)
 {
 	struct json_text v;
 
 	*key = (struct view){"", 0};
-	if (!f->key)
-		return true;
 	if (!find(f, f->key, event, &v))
-		return false;
+		return 0;
 	enum json_type type = json_type_of(v);
 	if (type == JSON_NULL || type == JSON_ARRAY || type == JSON_OBJECT)
-		return false;
+		return 0;
 	f->scratch.len = 0;
 	if (type == JSON_STRING && !memchr(v.p, '\\', v.len))
 		buf_add(&f->scratch, v.p, v.len);
 	else if (!value_canonical(&f->scratch, v))
 		f->scratch.failed = true;
 	*key = (struct view){f->scratch.p, f->scratch.len};
-	return true;
+	return f->scratch.failed ? error_memory(err) : 0;
 }
-
-/* ---- Folding ---- */
 
 static int refuse(const struct reducer *r, const struct evlog_event *e, const char *why,
     evlog_error *err)
@@ -291,28 +225,58 @@ static int reduce(evlog_fold *f, size_t i, struct group *g, struct json_text eve
 	return f->strict ? refuse(r, e, why, err) : 0;
 }
 
+/* What a program says is an event's fault names the event. */
+static int blame(const struct evlog_event *e, int code, evlog_error *err)
+{
+	evlog_error why = *err;
+
+	if (code != EVLOG_EDATA)
+		return code;
+	return error_set(err, code, "event %" PRIu64 ": %s", e->seq, why.text);
+}
+
+static int key_of(
+    evlog_fold *f, const struct evlog_event *e, struct view *key, evlog_error *err)
+{
+	int r = 0;
+
+	*key = (struct view){"", 0};
+	if (f->key)
+		r = path_key_of(f, (struct json_text){e->line, e->len}, key, err);
+	else if (fold_keyed(f))
+		r = blame(e, program_key_of(f, e, key, err), err);
+	if (r || key->len || !fold_keyed(f))
+		return r;
+	f->keyless++;
+	return f->strict ? error_set(err, EVLOG_EDATA, "event %" PRIu64 ": it has no key",
+			       e->seq)
+			 : EVLOG_END;
+}
+
 int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 {
 	struct json_text event = {e->line, e->len};
 	struct view key;
 	int r = f->ready ? 0 : make_ready(f, err);
 
+	f->last = NULL;
 	if (r)
 		return r;
 	wants_find(f, event);
-	if (!key_of(f, event, &key)) {
-		f->keyless++;
-		return f->strict ? error_set(err, EVLOG_EDATA,
-				       "event %" PRIu64 ": it has no key", e->seq)
-				 : 0;
-	}
-	struct group *g = f->scratch.failed ? NULL : group_of(f, key);
+	r = key_of(f, e, &key, err);
+	if (r)
+		return r == EVLOG_END ? 0 : r;
+	struct group *g = group_of(&f->groups, key, f->n);
 	if (!g)
 		return error_memory(err);
-	if (e->seq)
-		g->seq = e->seq;
+	if (f->program)
+		r = blame(e,
+		    program_event(f->program, &g->state, g->key, e, f->undo, err), err);
 	for (size_t i = 0; i < f->n && !r; i++)
 		r = reduce(f, i, g, event, e, err);
+	if (!r && e->seq)
+		g->seq = e->seq;
+	f->last = r ? NULL : g;
 	return r;
 }
 
@@ -324,87 +288,118 @@ void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusabl
 
 /* ---- Writing ---- */
 
-static int group_order(const void *a, const void *b)
-{
-	const struct group *const *x = a, *const *y = b;
-
-	return view_compare((*x)->key, (*y)->key);
-}
-
-static void state_write(const evlog_fold *f, const struct group *g, struct buf *b)
+int state_write(evlog_fold *f, const struct group *g, struct buf *b, evlog_error *err)
 {
 	const struct accumulator none = {0};
 
-	if (f->plain) {
-		accumulator_write(b, &f->reducers[0], g ? &g->at[0] : &none);
-		return;
-	}
+	if (f->program)
+		return program_write(f->program, g ? g->state : 0, false, b, err);
 	for (size_t i = 0; i < f->n; i++) {
-		buf_putc(b, i ? ',' : '{');
-		json_escape(
-		    b, (struct view){f->reducers[i].name, strlen(f->reducers[i].name)});
-		buf_putc(b, ':');
+		if (!f->plain) {
+			const char *name = f->reducers[i].name;
+			buf_putc(b, i ? ',' : '{');
+			json_escape(b, (struct view){name, strlen(name)});
+			buf_putc(b, ':');
+		}
 		accumulator_write(b, &f->reducers[i], g ? &g->at[i] : &none);
 	}
-	buf_putc(b, '}');
+	if (!f->plain)
+		buf_putc(b, '}');
+	return b->failed ? error_memory(err) : 0;
 }
 
-static void row_write(const evlog_fold *f, const struct group *g, struct buf *b)
+/* {"key":KEY,"seq":SEQ,"state":STATE}; without keys the state alone, or in `changes`
+ * {"seq":SEQ,"state":STATE}. */
+static int row_write(
+    evlog_fold *f, const struct group *g, bool changes, struct buf *b, evlog_error *err)
 {
-	buf_puts(b, "{\"key\":");
-	buf_add(b, g->key.p, g->key.len);
-	if (g->seq)
-		buf_printf(b, ",\"seq\":%" PRIu64, g->seq);
-	else
-		buf_puts(b, ",\"seq\":null");
-	buf_puts(b, ",\"state\":");
-	state_write(f, g, b);
-	buf_puts(b, "}\n");
+	bool alone = !fold_keyed(f) && !changes;
+
+	b->len = 0;
+	if (fold_keyed(f)) {
+		buf_puts(b, "{\"key\":");
+		buf_add(b, g->key.p, g->key.len);
+		buf_putc(b, ',');
+	} else if (!alone) {
+		buf_putc(b, '{');
+	}
+	if (!alone && g->seq)
+		buf_printf(b, "\"seq\":%" PRIu64 ",\"state\":", g->seq);
+	else if (!alone)
+		buf_puts(b, "\"seq\":null,\"state\":");
+	int r = state_write(f, g, b, err);
+	buf_puts(b, alone ? "\n" : "}\n");
+	return r ? r : b->failed ? error_memory(err) : 0;
+}
+
+static int row_put(
+    const struct buf *b, evlog_write_fn *write, void *arg, evlog_error *err)
+{
+	return write(arg, b->p, b->len) < 0 ? error_sys(err, "standard output") : 0;
 }
 
 int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err)
 {
-	struct buf b = {0};
+	struct groups *g = &f->groups;
 	int r = f->ready ? 0 : make_ready(f, err);
 
-	if (!r && !f->key) {
-		state_write(f, f->n_groups ? f->groups[0] : NULL, &b);
-		buf_putc(&b, '\n');
-		if (b.failed)
-			r = error_memory(err);
-		else if (write(arg, b.p, b.len) < 0)
-			r = error_sys(err, "standard output");
+	if (!r && !fold_keyed(f)) {
+		r = row_write(f, g->n ? g->at[0] : NULL, false, &f->row, err);
+		return r ? r : row_put(&f->row, write, arg, err);
 	}
-	if (f->key && f->n_groups)
-		qsort(f->groups, f->n_groups, sizeof *f->groups, group_order);
-	for (size_t i = 0; f->key && i < f->n_groups && !r; i++) {
-		b.len = 0;
-		row_write(f, f->groups[i], &b);
-		if (b.failed)
-			r = error_memory(err);
-		else if (write(arg, b.p, b.len) < 0)
-			r = error_sys(err, "standard output");
+	groups_sort(g);
+	for (size_t i = 0; i < g->n && !r; i++) {
+		if (f->program && !g->at[i]->state)
+			continue; /* a key all of whose events failed */
+		r = row_write(f, g->at[i], false, &f->row, err);
+		if (!r)
+			r = row_put(&f->row, write, arg, err);
 	}
-	buf_free(&b);
 	return r;
+}
+
+int evlog_fold_write_change(
+    evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err)
+{
+	struct group *g = f->last;
+
+	if (!g)
+		return 0;
+	f->scratch.len = 0;
+	int r = state_write(f, g, &f->scratch, err);
+	uint64_t hash = hash64(f->scratch.p, f->scratch.len) | 1; /* 0: not shown yet */
+	if (r || hash == g->shown)
+		return r;
+	g->shown = hash;
+	r = row_write(f, g, true, &f->row, err);
+	return r ? r : row_put(&f->row, write, arg, err);
+}
+
+void evlog_fold_emitted(const evlog_fold *f, const char **p, size_t *len)
+{
+	struct view v = program_emitted(f->program);
+
+	*p = v.p;
+	*len = f->last ? v.len : 0;
+}
+
+bool evlog_fold_stopped(const evlog_fold *f)
+{
+	return f->program && program_stopped(f->program);
 }
 
 void evlog_fold_free(evlog_fold *f)
 {
 	if (!f)
 		return;
-	for (size_t i = 0; i < f->n_groups; i++) {
-		for (size_t k = 0; k < f->n; k++)
-			accumulator_free(&f->groups[i]->at[k]);
-		free(f->groups[i]);
-	}
+	groups_free(&f->groups, f->n);
 	for (size_t i = 0; i < f->n; i++)
 		reducer_free(&f->reducers[i]);
+	program_close(f->program);
 	free(f->reducers);
-	free(f->groups);
-	free(f->table);
 	free(f->wants);
 	free(f->key);
 	buf_free(&f->scratch);
+	buf_free(&f->row);
 	free(f);
 }

@@ -1,0 +1,53 @@
+/* lua.h - values between JSON and Lua, and exact decimals in Lua. */
+#ifndef FOLD_LUA_H
+#define FOLD_LUA_H
+
+#include "json/decimal.h"
+#include "json/scan.h"
+
+#include <lua.h>
+
+/* All of these raise Lua errors: call them in protected mode. */
+
+/* Makes `null`, `array` and the metatables. */
+void lua_json_open(lua_State *L);
+
+/* Pushes the value of a valid JSON text.  Integers of 64 bits and numbers that a double
+ * holds exactly as written become Lua's, others decimals.  Objects and arrays keep a copy
+ * of their text, and are converted when, and as far as, they are touched. */
+void lua_json_push(lua_State *L, struct json_text v);
+
+/* Pushes an event, as the one at hand until sandbox's event_text is cleared: its members
+ * are found without looking through its text again. */
+void lua_json_push_event(lua_State *L, struct json_text event);
+
+/* The text of a member of the event at hand; p NULL: it has none. */
+struct json_text lua_json_event_member(lua_State *L, struct view name);
+
+/* The same, where an object {"$decimal":"1.5"} is a decimal: what was written `exact`. */
+void lua_json_push_exact(lua_State *L, struct json_text v);
+
+/* Adds the value at `index` as JSON, the members of objects in the order of their names.
+ * Raises an error for what JSON does not have.  exact: so that lua_json_push_exact gives
+ * the same value again, decimals too. */
+void lua_json_write(lua_State *L, int index, struct buf *out, bool exact);
+
+/* Converts all of a table's own level, if it is one that was not touched yet. */
+void lua_json_whole(lua_State *L, int index);
+
+/* A double as the shortest text that is read as the same one; false: it is none. */
+bool lua_float_write(lua_Number v, char text[40]);
+
+/* A double as a whole number over a power of ten, if that is short; false: it is not. */
+bool lua_float_split(lua_Number v, int64_t *whole, unsigned *places);
+
+/* `decimal("39.11")`: its arithmetic is exact. */
+void lua_decimal_open(lua_State *L);
+
+/* Pushes a decimal, and takes it over. */
+void lua_decimal_push(lua_State *L, struct decimal *d);
+
+/* The decimal at `index`; NULL if it is none. */
+const struct decimal *lua_decimal_at(lua_State *L, int index);
+
+#endif

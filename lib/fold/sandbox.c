@@ -1,0 +1,463 @@
+/*
+ * sandbox.c - Lua without what would make two runs differ.
+ *
+ * Lua walks tables in an order that changes from run to run, and shows addresses; so
+ * pairs, next, tostring and string.format are replaced.  Finalizers and weak tables
+ * would show when memory is collected: setmetatable refuses them.  Globals belong to the
+ * program, and are constants once it is loaded: what changes is a state.
+ */
+#include "fold/sandbox.h"
+#include "base/error.h"
+#include "fold/lua.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdlib.h>
+
+#define HOOK_EVERY 1000 /* instructions between looks at the budget */
+
+static const char globals_key; /* its address, in the registry: the program's globals */
+
+struct sandbox *sandbox_of(lua_State *L)
+{
+	struct sandbox *s;
+
+	memcpy(&s, lua_getextraspace(L), sizeof s);
+	return s;
+}
+
+/* ---- Bounds ---- */
+
+static void *allocate(void *arg, void *old, size_t had, size_t wanted)
+{
+	struct sandbox *s = arg;
+
+	had = old ? had : 0;
+	if (wanted == 0) {
+		free(old);
+		s->used -= had;
+		return NULL;
+	}
+	if (wanted > had && wanted - had > s->memory - s->used) {
+		s->capped = true;
+		return NULL;
+	}
+	void *p = realloc(old, wanted);
+	if (!p)
+		return wanted <= had ? old : NULL;
+	s->used += wanted - had;
+	return p;
+}
+
+/* Once the budget is spent, each instruction fails: pcall does not help. */
+static void steps_count(lua_State *L, lua_Debug *ar)
+{
+	struct sandbox *s = sandbox_of(L);
+
+	(void)ar;
+	if (s->left > HOOK_EVERY) {
+		s->left -= HOOK_EVERY;
+		return;
+	}
+	s->left = 0;
+	lua_sethook(L, steps_count, LUA_MASKCOUNT, 1);
+	luaL_where(L, 0);
+	lua_pushfstring(L, "%smore than %I instructions for one event",
+	    lua_tostring(L, -1), (LUAI_UACINT)s->steps);
+	lua_error(L);
+}
+
+/* ---- Keys in order ---- */
+
+struct key {
+	int type;
+	lua_Number number;
+	lua_Integer integer;
+	struct view string;
+};
+
+static struct key key_at(lua_State *L, int index)
+{
+	struct key k = {.type = lua_type(L, index)};
+
+	if (k.type == LUA_TNUMBER) {
+		k.number = lua_tonumber(L, index);
+		k.integer = lua_tointeger(L, index);
+	} else if (k.type == LUA_TSTRING) {
+		k.string.p = lua_tolstring(L, index, &k.string.len);
+	} else if (k.type == LUA_TBOOLEAN) {
+		k.integer = lua_toboolean(L, index);
+	} else {
+		luaL_error(L, "a table with a %s as key has no order to walk it in",
+		    lua_typename(L, k.type));
+	}
+	return k;
+}
+
+/* Booleans, numbers, strings. */
+static int key_order(const void *a, const void *b)
+{
+	const struct key *x = a, *y = b;
+
+	if (x->type != y->type)
+		return x->type < y->type ? -1 : 1;
+	if (x->type == LUA_TSTRING)
+		return view_compare(x->string, y->string);
+	if (x->number != y->number)
+		return x->number < y->number ? -1 : 1;
+	return (x->integer > y->integer) - (x->integer < y->integer);
+}
+
+static void key_push(lua_State *L, const struct key *k)
+{
+	if (k->type == LUA_TSTRING)
+		lua_pushlstring(L, k->string.p, k->string.len);
+	else if (k->type == LUA_TBOOLEAN)
+		lua_pushboolean(L, (int)k->integer);
+	else if ((lua_Number)k->integer == k->number)
+		lua_pushinteger(L, k->integer);
+	else
+		lua_pushnumber(L, k->number);
+}
+
+/* Pushes a list of the keys of the table at 1, sorted. */
+static void keys_sorted(lua_State *L)
+{
+	size_t n = 0, i = 0;
+
+	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
+		n++;
+	struct key *keys = lua_newuserdatauv(L, (n + 1) * sizeof *keys, 0);
+	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
+		keys[i++] = key_at(L, -2);
+	qsort(keys, n, sizeof *keys, key_order);
+	lua_createtable(L, (int)n, 0);
+	for (i = 0; i < n; i++) {
+		key_push(L, &keys[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+/* Upvalues: the keys, and how many were given. */
+static int pairs_step(lua_State *L)
+{
+	lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
+
+	for (;;) {
+		if (lua_rawgeti(L, lua_upvalueindex(1), ++i) == LUA_TNIL)
+			return 1;
+		lua_pushvalue(L, -1);
+		if (lua_rawget(L, 1) != LUA_TNIL)
+			break; /* else it was taken out meanwhile */
+		lua_pop(L, 2);
+	}
+	lua_pushinteger(L, i);
+	lua_replace(L, lua_upvalueindex(2));
+	return 2;
+}
+
+static int sorted_pairs(lua_State *L)
+{
+	luaL_checkany(L, 1);
+	if (luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {
+		lua_pushvalue(L, 1);
+		lua_call(L, 1, 3);
+		return 3;
+	}
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_json_whole(L, 1);
+	keys_sorted(L);
+	lua_pushinteger(L, 0);
+	lua_pushcclosure(L, pairs_step, 2);
+	lua_pushvalue(L, 1);
+	lua_pushnil(L);
+	return 3;
+}
+
+/* The least key behind the one given. */
+static int sorted_next(lua_State *L)
+{
+	struct key best = {0}, after = {0};
+	bool first = lua_isnoneornil(L, 2), found = false;
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_json_whole(L, 1);
+	if (!first)
+		after = key_at(L, 2);
+	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+		struct key k = key_at(L, -2);
+		if ((first || key_order(&k, &after) > 0) &&
+		    (!found || key_order(&k, &best) < 0)) {
+			best = k;
+			found = true;
+		}
+	}
+	if (!found) {
+		lua_pushnil(L);
+		return 1;
+	}
+	key_push(L, &best);
+	lua_pushvalue(L, -1);
+	lua_rawget(L, 1);
+	return 2;
+}
+
+/* ---- No addresses ---- */
+
+static bool shows_address(lua_State *L, int index)
+{
+	int type = lua_type(L, index);
+
+	if (type != LUA_TTABLE && type != LUA_TFUNCTION && type != LUA_TUSERDATA)
+		return false;
+	if (luaL_getmetafield(L, index, "__tostring") == LUA_TNIL)
+		return true;
+	lua_pop(L, 1);
+	return false;
+}
+
+static int plain_tostring(lua_State *L)
+{
+	luaL_checkany(L, 1);
+	if (shows_address(L, 1))
+		lua_pushstring(L, luaL_typename(L, 1));
+	else
+		luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+/* Upvalue: string.format. */
+static int plain_format(lua_State *L)
+{
+	const char *p = luaL_checkstring(L, 1);
+
+	for (; (p = strchr(p, '%')); p++) {
+		p += 1 + strspn(p + 1, "-+ #0123456789.");
+		if (*p == 'p')
+			return luaL_error(L, "string.format: %%p is not the same twice");
+		if (!*p)
+			break;
+	}
+	for (int i = 2; i <= lua_gettop(L); i++)
+		if (shows_address(L, i)) {
+			lua_pushstring(L, luaL_typename(L, i));
+			lua_replace(L, i);
+		}
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
+/* ---- The rest of the libraries ---- */
+
+/* Upvalue: a function that wants to see all of its first argument. */
+static int with_whole(lua_State *L)
+{
+	lua_json_whole(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
+static int careful_setmetatable(lua_State *L)
+{
+	for (int i = 0; lua_istable(L, 2) && i < 2; i++) {
+		const char *name = i ? "__mode" : "__gc";
+		lua_pushstring(L, name);
+		if (lua_rawget(L, 2) != LUA_TNIL)
+			return luaL_error(
+			    L, "%s: when memory is freed cannot be seen", name);
+		lua_pop(L, 1);
+	}
+	return with_whole(L);
+}
+
+/* Replaces a field of the table on top by a closure that has the old one. */
+static void wrap(lua_State *L, const char *name, lua_CFunction fn)
+{
+	lua_getfield(L, -1, name);
+	lua_pushcclosure(L, fn, 1);
+	lua_setfield(L, -2, name);
+}
+
+static void take_out(lua_State *L, const char *const *names)
+{
+	for (; *names; names++) {
+		lua_pushnil(L);
+		lua_setfield(L, -2, *names);
+	}
+}
+
+static void libraries_open(lua_State *L)
+{
+	static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},
+	    {LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string},
+	    {LUA_MATHLIBNAME, luaopen_math}, {LUA_UTF8LIBNAME, luaopen_utf8}};
+	static const char *const base[] = {"load", "loadfile", "dofile", "require",
+	    "collectgarbage", "print", "warn", NULL};
+	static const char *const math[] = {"random", "randomseed", NULL};
+	static const char *const string[] = {"dump", NULL};
+
+	for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+		luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
+		lua_pop(L, 1);
+	}
+	lua_pushglobaltable(L);
+	take_out(L, base);
+	wrap(L, "setmetatable", careful_setmetatable);
+	wrap(L, "ipairs", with_whole);
+	wrap(L, "rawget", with_whole);
+	wrap(L, "rawset", with_whole);
+	wrap(L, "rawlen", with_whole);
+	lua_getfield(L, -1, "math");
+	take_out(L, math);
+	lua_pop(L, 1);
+	lua_getfield(L, -1, "string");
+	take_out(L, string);
+	wrap(L, "format", plain_format);
+	lua_pop(L, 2);
+	lua_register(L, "pairs", sorted_pairs);
+	lua_register(L, "next", sorted_next);
+	lua_register(L, "tostring", plain_tostring);
+}
+
+/* ---- Globals ---- */
+
+/* Upvalue: the table that has them. */
+static int global_set(lua_State *L)
+{
+	if (!sandbox_of(L)->loading)
+		return luaL_error(L,
+		    "'%s' is no local variable: what changes is kept in the state",
+		    lua_tostring(L, 2));
+	lua_rawset(L, lua_upvalueindex(1));
+	return 0;
+}
+
+/* The program's globals: a table that stays empty, so that each assignment is seen. */
+static void globals_make(lua_State *L)
+{
+	lua_newtable(L);
+	lua_createtable(L, 0, 3);
+	lua_pushglobaltable(L);
+	lua_setfield(L, -2, "__index");
+	lua_pushglobaltable(L);
+	lua_pushcclosure(L, global_set, 1);
+	lua_setfield(L, -2, "__newindex");
+	lua_pushboolean(L, false);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_setglobal(L, "_G");
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
+}
+
+void sandbox_global(lua_State *L, const char *name)
+{
+	lua_pushglobaltable(L);
+	lua_pushstring(L, name);
+	lua_rawget(L, -2);
+	lua_remove(L, -2);
+}
+
+void sandbox_define(lua_State *L, const char *name, lua_CFunction fn)
+{
+	lua_register(L, name, fn);
+}
+
+/* ---- Opening and running ---- */
+
+static int prepare(lua_State *L)
+{
+	libraries_open(L);
+	lua_json_open(L);
+	lua_decimal_open(L);
+	globals_make(L);
+	return 0;
+}
+
+/* What is thrown becomes a text that shows no address. */
+static int message_of(lua_State *L)
+{
+	if (!lua_isstring(L, 1) && shows_address(L, 1))
+		lua_pushfstring(L, "an error that is a %s", luaL_typename(L, 1));
+	else
+		luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err)
+{
+	lua_State *L = s->L;
+
+	s->left = s->steps;
+	lua_sethook(L, steps_count, LUA_MASKCOUNT, HOOK_EVERY);
+	lua_settop(L, 0);
+	lua_pushcfunction(L, message_of);
+	lua_pushcfunction(L, fn);
+	lua_pushlightuserdata(L, arg);
+	int r = lua_pcall(L, 1, 0, 1);
+	if (r == LUA_OK)
+		return 0;
+	if (r == LUA_ERRMEM)
+		return s->capped ? error_set(err, EVLOG_EDATA,
+				       "more than %zu bytes of memory", s->memory)
+				 : error_memory(err);
+	const char *text = lua_tostring(L, -1);
+	return error_set(
+	    err, EVLOG_EDATA, "%s", text ? text : "an error without a message");
+}
+
+int sandbox_open(struct sandbox *s, const struct evlog_limits *limits, evlog_error *err)
+{
+	*s = (struct sandbox){.memory = limits->memory, .steps = limits->steps};
+	s->L = lua_newstate(allocate, s);
+	if (!s->L)
+		return error_memory(err);
+	memcpy(lua_getextraspace(s->L), &s, sizeof s);
+	return sandbox_run(s, prepare, NULL, err);
+}
+
+struct source_text {
+	const char *path, *text;
+	size_t len;
+};
+
+static int load(lua_State *L)
+{
+	const struct source_text *t = lua_touserdata(L, 1);
+	const char *p = t->text;
+	size_t len = t->len;
+
+	for (; len && *t->text == '#' && *p != '\n'; len--)
+		p++; /* #!, but its line counts */
+	lua_pushfstring(L, "@%s", t->path);
+	if (luaL_loadbufferx(L, p, len, lua_tostring(L, -1), "t") != LUA_OK)
+		return lua_error(L);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &globals_key);
+	lua_setupvalue(L, -2, 1);
+	lua_call(L, 0, 0);
+	return 0;
+}
+
+int sandbox_load(
+    struct sandbox *s, const char *path, const char *text, size_t len, evlog_error *err)
+{
+	struct source_text t = {path, text, len};
+
+	s->loading = true;
+	int r = sandbox_run(s, load, &t, err);
+	s->loading = false;
+	return r;
+}
+
+void sandbox_close(struct sandbox *s)
+{
+	if (s->L)
+		lua_close(s->L);
+	buf_free(&s->scratch);
+	json_members_free(&s->event);
+	*s = (struct sandbox){0};
+}

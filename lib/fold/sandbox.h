@@ -1,0 +1,45 @@
+/* sandbox.h - Lua 5.4 where nothing depends on anything but the input: no clock, no
+ * random numbers, no files, tables walked in the order of their keys; and with bounds. */
+#ifndef FOLD_SANDBOX_H
+#define FOLD_SANDBOX_H
+
+#include "base/buf.h"
+#include "evlog.h"
+#include "json/scan.h"
+
+#include <lua.h>
+
+struct sandbox {
+	lua_State *L;
+	size_t used, memory; /* bytes that Lua has, and may have */
+	bool capped;	     /* more was asked for */
+	uint64_t steps;	     /* instructions that a call may take */
+	uint64_t left;	     /* and what is left of them */
+	bool loading;	     /* globals can be set only then */
+	struct buf scratch;
+	struct json_members event; /* of the event at hand, in its text in Lua */
+	const char *event_text;	   /* NULL: none is */
+};
+
+int sandbox_open(struct sandbox *s, const struct evlog_limits *limits, evlog_error *err);
+void sandbox_close(struct sandbox *s);
+
+/* The sandbox that a state belongs to. */
+struct sandbox *sandbox_of(lua_State *L);
+
+/* Runs the text of a program, which defines its functions.  EVLOG_EDATA: err has its
+ * message, with file and line. */
+int sandbox_load(
+    struct sandbox *s, const char *path, const char *text, size_t len, evlog_error *err);
+
+/* Calls fn(L) in protected mode with `arg` as a light userdata.  0, or EVLOG_EDATA and
+ * the message.  Whatever may run out of memory must run so. */
+int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err);
+
+/* Pushes what the program defined under a name; nil if nothing. */
+void sandbox_global(lua_State *L, const char *name);
+
+/* Makes a function of C known to programs. */
+void sandbox_define(lua_State *L, const char *name, lua_CFunction fn);
+
+#endif

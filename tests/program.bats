@@ -1,0 +1,349 @@
+# program.bats - evfold's programs in Lua: deterministic, exact, bounded.
+load common
+setup() { common_setup; }
+
+# program TEXT: writes p.lua.  one BODY: a program that handles all events so.
+program() { cat >p.lua; }
+one() { echo "on['*'] = function(s, e) $1 end" >p.lua; }
+
+# state EVENT...: what p.lua makes of them.
+state() { printf '%s\n' "$@" | evfold -p p.lua; }
+
+@test "a function for each type, init for each key, * for the rest" {
+	program <<-'LUA'
+		function init(key) return { status = "new", paid = decimal(0), of = key } end
+		function on.OrderCreated(s, e) s.status = "pending"; s.total = e.data.amount end
+		function on.PaymentCaptured(s, e) s.paid = s.paid + e.data.amount end
+		on["*"] = function(s, e) s.other = e.type end
+	LUA
+	orders | evappend a.evlog
+	run -0 evfold -k subject -p p.lua a.evlog
+	assert_output - <<-'END'
+		{"key":"order-17","seq":5,"state":{"of":"order-17","paid":39.31,"status":"pending","total":39.11}}
+		{"key":"order-18","seq":4,"state":{"of":"order-18","other":"OrderCancelled","paid":0,"status":"pending","total":0.1}}
+	END
+	run -0 evfold -p p.lua a.evlog
+	assert_output '{"other":"OrderCancelled","paid":39.31,"status":"pending","total":0.1}'
+}
+
+@test "key(e) names the key; numbers that are equal are one; nil and null leave out" {
+	program <<-'LUA'
+		function key(e) return e.data.k end
+		on["*"] = function(s, e) s.n = (s.n or 0) + 1 end
+	LUA
+	run -0 --separate-stderr state '{"data":{"k":1}}' '{"data":{"k":1.0}}' '{"data":{"k":"1"}}' '{"data":{"k":null}}' '{"data":{}}' '{"data":{"k":true}}'
+	assert_output - <<-'END'
+		{"key":"1","seq":null,"state":{"n":1}}
+		{"key":1,"seq":null,"state":{"n":2}}
+		{"key":true,"seq":null,"state":{"n":1}}
+	END
+	[ "$stderr" = "evfold: left out: 2 events without the key" ]
+	run -65 state '{"data":{"k":{}}}'
+	assert_output --partial "event 0: key(e) gave a table"
+}
+
+@test "values come back as they went in: integers, decimals, null, empty arrays, any string" {
+	one 'return e.data'
+	while read -r value; do
+		run -0 state "{\"data\":$value}"
+		assert_output "$value"
+	done <<-'END'
+		9223372036854775807
+		-9223372036854775808
+		9007199254740993
+		18446744073709551616
+		-123456789012345678901234567890
+		0.1
+		39.11
+		0.12345678901234567890123
+		-0.5
+		3.0
+		true
+		false
+		"\u0000\"\\\n\u001f"
+		"Gdańsk 😀"
+		""
+		[]
+		{}
+		[[],{},[{}],null,[null,null]]
+		{"a":[1,2.5,"x"],"b":{"c":null}}
+	END
+	for value in 1e400:1'(0{400})' 1e-400:'0\.(0{399})1' 1e15:'1e[+]15' '-0:0' '1.50:1.5' 5e-324:'0[.](0{323})5'; do
+		run -0 state "{\"data\":${value%%:*}}"
+		[[ $output =~ ^${value#*:}$ ]] || fail "$value: $output"
+	done
+}
+
+@test "a kept value prints the same whether or not it was looked into" {
+	data='{"z":1,"a":{"y":[3,{"x":null}],"b":"\u00e9"},"m":[],"a2":{"q":1.50}}'
+	for look in '' 'local _ = e.data.a.y[2].x' 'for k in pairs(e.data) do end' 'local _ = #e.data.m' 'e.data.n = 1; e.data.n = nil' 'local x = e.data.a; e.data.a = x' 'local _ = next(e.data.a)' 'local _ = e.data.a.y; local _ = rawget(e.data, "z")'; do
+		one "$look; s.kept = e.data; s.again = e.data.a"
+		run -0 state "{\"type\":\"T\",\"data\":$data}"
+		assert_output '{"again":{"b":"é","y":[3,{"x":null}]},"kept":{"a":{"b":"é","y":[3,{"x":null}]},"a2":{"q":1.5},"m":[],"z":1}}'
+	done
+}
+
+@test "what is kept of one event is not changed by the next" {
+	one 's.first = s.first or e.data; s.last = e.data.v; s.all = s.all or array{}; table.insert(s.all, e)'
+	run -0 state '{"type":"a","data":{"v":[1]}}' '{"type":"b","data":{"v":[2]}}' '{"type":"c","data":{"v":[3]}}'
+	assert_output '{"all":[{"data":{"v":[1]},"type":"a"},{"data":{"v":[2]},"type":"b"},{"data":{"v":[3]},"type":"c"}],"first":{"v":[1]},"last":[3]}'
+}
+
+@test "a member removed, or changed, stays so" {
+	one 'local d = e.data; local x = d.sub; d.sub = nil; d.b = 2; s.d = d; s.gone = d.sub == nil; s.n = 0; for _ in pairs(d) do s.n = s.n + 1 end'
+	run -0 state '{"data":{"sub":{"x":1},"b":1,"c":3}}'
+	assert_output '{"d":{"b":2,"c":3},"gone":true,"n":2}'
+	one 'local i = e.data.items; table.remove(i, 1); table.insert(i, "new"); s.i = i; s.n = #i; s.same = e.data.items == i; s.joined = table.concat(e.data.words, "-")'
+	run -0 state '{"data":{"items":[1,2,3],"words":["a","b"]}}'
+	assert_output '{"i":[2,3,"new"],"joined":"a-b","n":3,"same":true}'
+}
+
+@test "decimals: exact arithmetic, comparison, rounding, with numbers too" {
+	while IFS='|' read -r lua json; do
+		one "return { r = $lua }"
+		run -0 state '{"data":0.1}'
+		assert_output "{\"r\":$json}"
+	done <<-'END'
+		decimal("0.1") + 0.2|0.3
+		e.data + decimal("0.2")|0.3
+		decimal("0.1") - "0.3"|-0.2
+		decimal("39.11") * 3|117.33
+		decimal(10) / 4|2.5
+		decimal(1) / 3|0.3333333333333333333333333333333333
+		-decimal("1.50")|-1.5
+		decimal("2.345"):round(2)|2.34
+		decimal("2.355"):round(2)|2.36
+		decimal("-2.5"):round()|-2
+		decimal("99999999999999999999999999999999999999") + 1|100000000000000000000000000000000000000
+		decimal("1e3")|1000
+		decimal(e.data) == decimal("0.10")|true
+		decimal("0.3") > 0.2|true
+		decimal("0.3") <= decimal("0.30")|true
+		tostring(decimal("1.10"))|"1.1"
+		"sum: " .. decimal(5)|"sum: 5"
+		math.type(3)|"integer"
+		string.format("%s %d", decimal("0.5"), 7)|"0.5 7"
+		tostring(null)|"null"
+	END
+}
+
+@test "what decimals cannot do is said" {
+	while IFS='|' read -r lua why; do
+		one "return $lua"
+		run -65 state '{"data":1}'
+		assert_output --partial "$why"
+	done <<-'END'
+		decimal("x")|decimal: x is no number
+		decimal({})|is no number
+		decimal(1) / 0|decimal: division by zero
+		decimal("1e10001")|decimal: too many digits
+		decimal("1"):round(-1)|decimal: round to 0 or more places
+	END
+	one 'local d = decimal("1.1"); for _ = 1, 30 do d = d * d end'
+	run -65 state '{}'
+	assert_output --partial "decimal: too many digits"
+}
+
+@test "the same input gives the same bytes: tables are walked in order" {
+	program <<-'LUA'
+		on["*"] = function(s, e)
+			local t, seen = { 3, 2, 1, x = 1, ["1"] = 2, [1.5] = 3, [true] = 4 }, array{}
+			for i = 1, 40 do t["k" .. i * 7919 % 1000] = i end
+			for k, v in pairs(t) do seen[#seen + 1] = tostring(k) .. "=" .. v end
+			local k = next(t)
+			while k ~= nil do seen[#seen + 1] = tostring(k); k = next(t, k) end
+			for k in pairs(t) do t[k] = nil end
+			s.seen, s.left = seen, next(t) == nil
+			s.t = tostring({}) .. tostring(print) .. string.format("%s %s", {}, string.len)
+		end
+	LUA
+	state '{}' >first
+	for _ in {1..12}; do state '{}' | cmp - first; done
+	run -0 jq -r '.seen[0:6] | join(" ")' first
+	assert_output "true=4 1=3 1.5=3 2=2 3=1 1=2"
+	run -0 jq -c '[.left, .t]' first
+	assert_output '[true,"tableniltable function"]'
+}
+
+@test "no clock, no random numbers, no files, no loading, no addresses" {
+	for name in os io debug package coroutine require load loadfile dofile loadstring collectgarbage print warn math.random math.randomseed string.dump; do
+		one "s.there = $name ~= nil"
+		run -0 state '{}'
+		assert_output '{"there":false}'
+	done
+	for lua in 'setmetatable({}, {__gc = function() end})' 'setmetatable({}, {__mode = "k"})' 'string.format("%p", {})' 'string.format("%-5p", {})' 'getmetatable(e).x = 1' 'setmetatable(_G, {})' 'math = nil' 'counter = 1'; do
+		one "$lua"
+		run -65 state '{"type":"T"}'
+	done
+	assert_output --partial "p.lua:1: 'counter' is no local variable: what changes is kept in the state"
+}
+
+@test "bytecode is refused" {
+	command -v luac5.4 >/dev/null || skip "no luac5.4"
+	echo 'on["*"] = function() end' >s.lua
+	luac5.4 -o p.lua s.lua
+	run -65 state '{}'
+	assert_output --partial "attempt to load a binary chunk"
+}
+
+@test "an error names file, line and the event's seq, and no state is printed" {
+	program <<-'LUA'
+		#!/usr/bin/env -S evfold -p
+		on.A = function(s, e) s.n = (s.n or 0) + 1 end
+
+		function on.B(s, e) s.n = s.n + e.data.amount end
+	LUA
+	printf '%s\n' '{"type":"A"}' '{"type":"B","data":{"amount":2}}' '{"type":"B","data":{}}' | evappend a.evlog
+	run -65 --separate-stderr evfold -p p.lua a.evlog
+	assert_output ""
+	[ "$stderr" = "evfold: event 3: p.lua:4: attempt to perform arithmetic on a nil value (field 'amount')" ]
+}
+
+@test "--skip-errors goes on, keeps the events, and leaves their keys as they were" {
+	program <<-'LUA'
+		function on.Add(s, e)
+			s.n = (s.n or 0) + 1
+			s.sum = (s.sum or decimal(0)) + e.data.v
+		end
+	LUA
+	printf '{"type":"Add","subject":"%s","data":{"v":%s}}\n' a 0.1 b '"x"' a '"?"' a 0.2 b 5 c null | evappend a.evlog
+	run -65 --separate-stderr evfold -k subject -p p.lua --skip-errors bad a.evlog
+	assert_output - <<-'END'
+		{"key":"a","seq":4,"state":{"n":2,"sum":0.3}}
+		{"key":"b","seq":5,"state":{"n":1,"sum":5}}
+	END
+	[ "$stderr" = "evfold: put aside in bad: 3 events that the program fails at" ]
+	cmp bad <(evcat a.evlog | sed -n '2p;3p;6p')
+	sed -i 's/ + e.data.v/ + (tonumber(e.data.v) or 0)/' p.lua
+	run -0 evfold -k subject -p p.lua bad
+	run -64 evfold --skip-errors bad a.evlog
+}
+
+@test "loops and memory are bounded, pcall or not; the limits can be set" {
+	for lua in 'while true do end' 'while true do pcall(function() while true do end end) end' 'local function f() return f() end f()' 'pcall(error) for i = 1, 1e12 do end' 'setmetatable({}, {__index = function(t, k) return t[k + 1] end})[1] = e[1]; repeat until false'; do
+		one "$lua"
+		run -65 timeout 60 evfold -p p.lua --lua-steps 200000 < <(echo '{"type":"T"}')
+		assert_output "evfold: event 0: p.lua:1: more than 200000 instructions for one event"
+	done
+	for lua in 'local t = {} for i = 1, 1e9 do t[i] = {} end' 's.x = string.rep("x", 1 << 30)' 's.x = "x"; for i = 1, 40 do s.x = s.x .. s.x end'; do
+		one "$lua"
+		run -65 timeout 60 evfold -p p.lua --lua-memory 16M < <(echo '{}')
+		assert_output "evfold: event 0: more than 16777216 bytes of memory"
+	done
+	one 'for i = 1, 150000 do end'
+	run -0 evfold -p p.lua --lua-steps 200000 < <(printf '{}\n%.0s' {1..5})
+}
+
+@test "what JSON does not have is no state: the error says what" {
+	while IFS='|' read -r lua why; do
+		one "$lua"
+		run -65 state '{}'
+		assert_output --partial "$why"
+	done <<-'END'
+		s.x = 1/0|infinite, or not a number
+		s.x = 0/0|infinite, or not a number
+		s.x = function() end|a function cannot be kept
+		s.x = {1, 2, [4] = 4}|an array with holes
+		s.x = {1, a = 1}|an array with holes, or with other keys
+		s.x = {[true] = 1}|neither an object nor an array: a table with the key true
+		s.s = s|nested more than 512 deep, or in itself
+		s.x = "\xff"|a string that is not UTF-8
+		s.x = "\xed\xa0\x80"|a string that is not UTF-8
+	END
+}
+
+@test "a program that is none is refused, and the error says why" {
+	while IFS='|' read -r lua why; do
+		printf '%s\n' "$lua" >p.lua
+		run -65 state '{}'
+		assert_output --partial "$why"
+	done <<-'END'
+		x = = 1|p.lua:1: unexpected symbol near '='
+		error("no")|p.lua:1: no
+		x = 1|p.lua: it handles no event: define on.TYPE(state, event)
+		on.A = 1|p.lua: on: what stands at A is no function of an event type
+		on = 1|p.lua: on is a number, not a table
+		init = 1; on.A = print|p.lua: init is a number, not a function
+		emit{type="A"}|p.lua:1: emit: only while an event is handled
+		while true do end|p.lua:1: more than 10000000 instructions
+	END
+	run -66 evfold -p missing.lua </dev/null
+	assert_output "evfold: missing.lua: No such file or directory"
+	one 's.x = 1'
+	run -64 evfold -p p.lua 'count()' </dev/null
+	run -64 evfold -o events </dev/null
+}
+
+@test "-o changes: each new state as it happens, and only then" {
+	one 's.n = (s.n or 0) + (e.data or 0)'
+	run -0 evfold -p p.lua -k subject -o changes < <(printf '{"subject":"%s","data":%s}\n' a 1 b 1 a 0 a 2)
+	assert_output - <<-'END'
+		{"key":"a","seq":null,"state":{"n":1}}
+		{"key":"b","seq":null,"state":{"n":1}}
+		{"key":"a","seq":null,"state":{"n":3}}
+	END
+	orders | evappend a.evlog
+	run -0 evfold -o changes 'paid=sum(data.amount){type=PaymentCaptured}' a.evlog
+	assert_output - <<-'END'
+		{"seq":1,"state":{"paid":0}}
+		{"seq":3,"state":{"paid":39.11}}
+		{"seq":5,"state":{"paid":39.31}}
+	END
+}
+
+@test "-o events: what the program emits, which evappend takes; nothing of an event that fails" {
+	program <<-'LUA'
+		function on.OrderCreated(s, e)
+			emit{ type = "CreditAsked", subject = e.subject, id = e.id .. "-ask", data = { amount = e.data.amount } }
+			emit{ type = "Mailed", data = array{} }
+			if e.data.amount == 0.1 then error("too little") end
+		end
+	LUA
+	orders | evappend a.evlog
+	run -65 --separate-stderr evfold -p p.lua -o events --skip-errors bad a.evlog
+	assert_output - <<-'END'
+		{"data":{"amount":39.11},"id":"e1-ask","subject":"order-17","type":"CreditAsked"}
+		{"data":[],"type":"Mailed"}
+	END
+	echo "$output" | evappend b.evlog
+	[ "$(evcat b.evlog | wc -l)" = 2 ]
+	one 'emit{data = 1}'
+	run -65 evfold -p p.lua -o events a.evlog
+	assert_output --partial "emit: an event needs a type"
+}
+
+@test "stop() ends the fold with the event that did it" {
+	program <<-'LUA'
+		function init() return { balance = decimal(0) } end
+		function on.Moved(s, e) s.balance = s.balance + e.data; if s.balance < 0 then stop() end end
+	LUA
+	printf '{"type":"Moved","id":"%s","data":%s}\n' a 5 b -4.5 c -0.6 d 9 | evappend a.evlog
+	run -0 evfold -p p.lua a.evlog
+	assert_output "$(evcat --from 3 -c 1 a.evlog)"
+	run -0 evfold -p p.lua -o changes a.evlog
+	assert_line --index 2 '{"seq":3,"state":{"balance":-0.1}}'
+	[ "${#lines[@]}" = 3 ]
+	run -0 evfold -p p.lua < <(evcat --to 2 a.evlog)
+	assert_output '{"balance":0.5}'
+}
+
+@test "-f folds what is appended; SIGTERM ends it with the state so far" {
+	orders | evappend a.evlog
+	evfold -f -o changes 'n=count()' a.evlog >changes 2>err &
+	pid=$!
+	for _ in {1..100}; do [ "$(wc -l <changes)" = 5 ] && break; sleep 0.05; done
+	[ "$(wc -l <changes)" = 5 ]
+	echo '{"type":"More"}' | evappend a.evlog
+	for _ in {1..100}; do [ "$(wc -l <changes)" = 6 ] && break; sleep 0.05; done
+	kill "$pid"
+	wait "$pid"
+	[ "$(tail -n 1 changes)" = '{"seq":6,"state":{"n":6}}' ]
+	evfold -f 'n=count()' a.evlog >state &
+	pid=$!
+	sleep 0.5
+	kill -INT "$pid" || true
+	kill "$pid"
+	wait "$pid"
+	[ "$(cat state)" = '{"n":6}' ]
+	run -64 evfold -f 'n=count()' - </dev/null
+}
