@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,18 +156,55 @@ static la_ssize_t inner_read(struct archive *a, void *arg, const void **p)
 	}
 }
 
-static void filters_enable(struct archive *a)
+typedef int archive_support(struct archive *a);
+
+static archive_support *const filters[] = {archive_read_support_filter_bzip2,
+    archive_read_support_filter_compress, archive_read_support_filter_gzip,
+    archive_read_support_filter_lz4, archive_read_support_filter_lzip,
+    archive_read_support_filter_lzma, archive_read_support_filter_xz,
+    archive_read_support_filter_zstd, archive_read_support_format_raw,
+    archive_read_support_format_empty, NULL};
+
+/* Those that are found by going back and forth. */
+static archive_support *const formats[] = {archive_read_support_format_7zip,
+    archive_read_support_format_ar, archive_read_support_format_cab,
+    archive_read_support_format_cpio, archive_read_support_format_iso9660,
+    archive_read_support_format_rar, archive_read_support_format_rar5,
+    archive_read_support_format_xar, archive_read_support_format_zip, NULL};
+
+/* false: no memory. */
+static bool support(struct archive *a, archive_support *const *list)
 {
-	archive_read_support_filter_bzip2(a);
-	archive_read_support_filter_compress(a);
-	archive_read_support_filter_gzip(a);
-	archive_read_support_filter_lz4(a);
-	archive_read_support_filter_lzip(a);
-	archive_read_support_filter_lzma(a);
-	archive_read_support_filter_xz(a);
-	archive_read_support_filter_zstd(a);
-	archive_read_support_format_raw(a);
-	archive_read_support_format_empty(a);
+	bool good = a != NULL;
+
+	for (; *list && good; list++)
+		good = (*list)(a) > ARCHIVE_FAILED; /* or less well, with a warning */
+	return good;
+}
+
+/* Where libarchive finds no memory for a name it ends the process, with 1: which is an
+ * answer of some tools.  Then the process ends with EX_IOERR instead. */
+static bool in_archive;
+
+static void left_inside(void)
+{
+	if (in_archive)
+		_exit(EX_IOERR);
+}
+
+static void enter_archive(void)
+{
+	static bool known;
+
+	if (!known)
+		known = atexit(left_inside) == 0;
+	in_archive = true;
+}
+
+static int leave_archive(int r)
+{
+	in_archive = false;
+	return r;
 }
 
 static int archive_failed(
@@ -174,12 +212,11 @@ static int archive_failed(
 {
 	const char *why = archive_error_string(a);
 
-	if (in->sys || archive_errno(a) == ENOMEM) {
+	if (in->sys || !why || archive_errno(a) == ENOMEM) { /* bad data has a reason */
 		errno = in->sys ? in->sys : ENOMEM;
 		return error_sys(err, "%s", in->name.p);
 	}
-	return error_set(
-	    err, EVLOG_EDATA, "%s: %s", in->name.p, why ? why : "cannot be decompressed");
+	return error_set(err, EVLOG_EDATA, "%s: %s", in->name.p, why);
 }
 
 static int name_set(struct evlog_input *in, const char *member, evlog_error *err)
@@ -197,12 +234,13 @@ static int inner_open(struct evlog_input *in, evlog_error *err)
 	struct archive_entry *e;
 
 	in->inner = archive_read_new();
-	if (!in->inner)
+	if (!support(in->inner, filters))
 		return error_memory(err);
-	filters_enable(in->inner);
-	if (archive_read_open(in->inner, in, NULL, inner_read, NULL) != ARCHIVE_OK)
-		return archive_failed(in, in->inner, err);
-	int r = archive_read_next_header(in->inner, &e);
+	enter_archive();
+	int r = archive_read_open(in->inner, in, NULL, inner_read, NULL);
+	if (r == ARCHIVE_OK)
+		r = archive_read_next_header(in->inner, &e);
+	leave_archive(r);
 	if (r == ARCHIVE_EOF)
 		in->eof = true;
 	else if (r < ARCHIVE_WARN)
@@ -218,7 +256,8 @@ static int member_next(struct evlog_input *in, evlog_error *err)
 	archive_read_free(in->inner);
 	in->inner = NULL;
 	for (;;) {
-		int r = archive_read_next_header(in->outer, &e);
+		enter_archive();
+		int r = leave_archive(archive_read_next_header(in->outer, &e));
 		if (r == ARCHIVE_EOF) {
 			in->done = true;
 			return 0;
@@ -241,25 +280,15 @@ static int outer_open(struct evlog_input *in, bool seekable, evlog_error *err)
 	struct archive *a = in->outer = archive_read_new();
 
 	in->chunk = malloc(CHUNK);
-	if (!a || !in->chunk)
+	if (!in->chunk || !support(a, filters) || (seekable && !support(a, formats)) ||
+	    archive_read_support_format_tar(a) < ARCHIVE_WARN)
 		return error_memory(err);
-	filters_enable(a);
-	if (seekable) {
-		archive_read_support_format_7zip(a);
-		archive_read_support_format_ar(a);
-		archive_read_support_format_cab(a);
-		archive_read_support_format_cpio(a);
-		archive_read_support_format_iso9660(a);
-		archive_read_support_format_rar(a);
-		archive_read_support_format_rar5(a);
-		archive_read_support_format_xar(a);
-		archive_read_support_format_zip(a);
+	if (seekable)
 		archive_read_set_seek_callback(a, outer_seek);
-	}
-	archive_read_support_format_tar(a);
 	archive_read_set_callback_data(a, in);
 	archive_read_set_read_callback(a, outer_read);
-	if (archive_read_open1(a) != ARCHIVE_OK)
+	enter_archive();
+	if (leave_archive(archive_read_open1(a)) != ARCHIVE_OK)
 		return archive_failed(in, a, err);
 	return member_next(in, err);
 }
@@ -293,7 +322,8 @@ static int bytes_archive(struct evlog_input *in, evlog_error *err)
 	size_t n = 0;
 	la_int64_t offset;
 
-	int r = archive_read_data_block(a, &p, &n, &offset);
+	enter_archive();
+	int r = leave_archive(archive_read_data_block(a, &p, &n, &offset));
 	if (r == ARCHIVE_EOF) {
 		in->eof = true;
 		return 0;
