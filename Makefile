@@ -18,7 +18,7 @@ BUILD    = build$(if $(SAN),/san)
 LAYERS   = base json event store fold replay diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
-PACKAGES = libzstd libarchive libcrypto libxxhash lua5.4
+PACKAGES = libzstd libarchive libcrypto libxxhash lua5.4 sqlite3
 
 SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)

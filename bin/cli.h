@@ -154,6 +154,9 @@ void cli_flush(void);
 /* From here on SIGINT and SIGTERM do not end the process, but set this. */
 const volatile sig_atomic_t *cli_stoppable(void);
 
+/* Every end but that of main; see cli_end. */
+_Noreturn void cli_exit(int status);
+
 /* Flushes and closes stdout, and returns the status to end with. */
 int cli_end(int status);
 

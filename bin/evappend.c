@@ -197,7 +197,7 @@ static int sync_name(const char *path)
 _Noreturn static void reject_failed(const struct append *a)
 {
 	cli_say("%s: %s", a->reject_path, strerror(errno));
-	exit(CLI_IO);
+	cli_exit(CLI_IO);
 }
 
 /* What was put aside is durable before anything behind it is acknowledged. */
@@ -224,7 +224,7 @@ _Noreturn static void stop(struct append *a, const evlog_error *err)
 		cli_say("appended before it: %" PRIu64 " event%s, up to seq %" PRIu64,
 		    a->appended, cli_plural(a->appended), a->last_seq);
 	evlog_writer_close(a->w);
-	exit(cli_status(err->code));
+	cli_exit(cli_status(err->code));
 }
 
 /* What cannot be appended is put aside, or ends the program. */
@@ -432,7 +432,7 @@ int main(int argc, char **argv)
 		    open(a.reject_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 		if (a.reject_fd < 0) {
 			cli_say("%s: %s", a.reject_path, strerror(errno));
-			return CLI_CREATE;
+			cli_exit(CLI_CREATE);
 		}
 	}
 	if (evlog_writer_open(&a.w, path, &a.o, &err) < 0)

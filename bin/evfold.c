@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { STRICT = CLI_OWN, SKIP_ERRORS, LUA_MEMORY, LUA_STEPS };
+enum { STRICT = CLI_OWN, COLUMNS, SNAPSHOT, REBUILD, SKIP_ERRORS, LUA_MEMORY, LUA_STEPS };
 
 static const struct cli_option options[] = {
     {'k', "key", "PATH",
@@ -16,8 +17,12 @@ static const struct cli_option options[] = {
     {'p', "program", "FILE", "reducers in Lua: function on.TYPE(state, event)"},
     {'o', "output", "FORM",
 	"state: at the end of the input (default); changes: each new\n"
-	"state as it happens; events: those that the program emits"},
+	"state as it happens; events: those that the program emits;\n"
+	"sqlite:FILE[:TABLE]: a table, a row a key, kept in step"},
+    {COLUMNS, "columns", NULL, "give the table a column for each reducer too"},
     CLI_FOLLOW,
+    {SNAPSHOT, "snapshot", "FILE", "begin where FILE ends, and put the state there"},
+    {REBUILD, "rebuild", NULL, "begin anew, and replace what is there"},
     {STRICT, "strict", NULL, "what a reducer cannot use is an error, not passed over"},
     {SKIP_ERRORS, "skip-errors", "FILE",
 	"put events that the program fails at in FILE, and go on"},
@@ -48,12 +53,20 @@ static const struct cli_tool tool = {
     .options = options,
 };
 
-enum form { STATE, CHANGES, EVENTS };
+enum form { STATE, CHANGES, EVENTS, TABLE };
+
+#define COMMIT_EVERY	    10000000 /* microseconds between commits of a table */
+#define COMMIT_EVERY_FOLLOW 200000
 
 struct fold {
 	evlog_fold *f;
 	enum form form;
-	const char *program, *skip_path;
+	const char *program, *skip_path, *snapshot;
+	char *database;
+	const char *table;
+	bool columns, rebuild, is_log;
+	struct evlog_position at; /* what is kept in the snapshot, or table */
+	int64_t committed;	  /* when */
 	struct evlog_limits limits;
 	FILE *skipped;
 	uint64_t events, failed;
@@ -108,13 +121,41 @@ static void fold_event(struct fold *o, const struct evlog_event *e)
 		cli_fail(&err);
 	}
 	if (evlog_fold_stopped(o->f)) {
-		if (o->form == STATE)
+		if (o->form == STATE || o->form == TABLE)
 			put_event(e);
 		o->stopped = true;
 	}
 }
 
-static void fold(struct fold *o, evlog_stream *s)
+/* How far the stream has been folded. */
+static struct evlog_position position(struct fold *o, const evlog_stream *s)
+{
+	struct evlog_position at = {.seq = evlog_fold_seq(o->f)};
+	evlog_error err;
+
+	if (at.seq <= o->at.seq)
+		return o->at;
+	if (o->is_log && evlog_stream_position(s, &at, &err) != 0)
+		cli_fail(&err);
+	return at;
+}
+
+/* Commits to the table; unless it is the end, only after so many microseconds. */
+static void commit(struct fold *o, const evlog_stream *s, int64_t every)
+{
+	evlog_error err;
+
+	if (every && (evlog_now() - o->committed < every || o->rebuild))
+		return;
+	struct evlog_position at = position(o, s);
+	if (evlog_fold_table_commit(o->f, &at, &err) < 0)
+		cli_fail(&err);
+	o->at = at;
+	o->rebuild = false;
+	o->committed = evlog_now();
+}
+
+static void fold(struct fold *o, evlog_stream *s, bool follow)
 {
 	struct evlog_lines lines;
 	struct evlog_event e;
@@ -125,12 +166,16 @@ static void fold(struct fold *o, evlog_stream *s)
 	       ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT)) {
 		if (r == EVLOG_WAIT) {
 			cli_flush();
+			if (o->form == TABLE && evlog_fold_seq(o->f) > o->at.seq)
+				commit(o, s, 0);
 			if (evlog_stream_wait(s, &err) < 0)
 				cli_fail(&err);
 			continue;
 		}
 		while (!o->stopped && evlog_lines_take(&lines, &e))
 			fold_event(o, &e);
+		if (o->form == TABLE)
+			commit(o, s, follow ? COMMIT_EVERY_FOLLOW : COMMIT_EVERY);
 		cli_progress(s, o->events);
 	}
 	if (r < 0)
@@ -162,7 +207,7 @@ static void skipped_open(struct fold *o)
 	o->skipped = fopen(o->skip_path, "ae");
 	if (!o->skipped) {
 		cli_say("%s: %s", o->skip_path, strerror(errno));
-		exit(CLI_CREATE);
+		cli_exit(CLI_CREATE);
 	}
 }
 
@@ -180,6 +225,23 @@ static int skipped_close(struct fold *o)
 		cli_say("put aside in %s: %" PRIu64 " event%s that the program fails at",
 		    o->skip_path, o->failed, cli_plural(o->failed));
 	return o->failed ? CLI_DATA : CLI_OK;
+}
+
+/* FILE[:TABLE] */
+static void output_table(struct fold *o, const char *arg)
+{
+	o->database = strdup(arg);
+	if (!o->database || !*o->database)
+		cli_usage("--output sqlite:%s: which file?", arg);
+	char *colon = strrchr(o->database, ':');
+	o->table = "state";
+	if (colon && !strpbrk(colon, "/.")) {
+		*colon = '\0';
+		o->table = colon + 1;
+	}
+	if (!*o->table || !*o->database)
+		cli_usage("--output sqlite:%s: write sqlite:FILE:TABLE", arg);
+	o->form = TABLE;
 }
 
 static void option_take(
@@ -200,10 +262,17 @@ static void option_take(
 			o->form = CHANGES;
 		else if (strcmp(arg, "events") == 0)
 			o->form = EVENTS;
+		else if (strncmp(arg, "sqlite:", 7) == 0)
+			output_table(o, arg + 7);
 		else
-			cli_usage("--output %s: not state, changes or events", arg);
+			cli_usage(
+			    "--output %s: not state, changes, events or sqlite:FILE",
+			    arg);
 		break;
 	case 'f': sel->follow = true; break;
+	case COLUMNS: o->columns = true; break;
+	case SNAPSHOT: o->snapshot = arg; break;
+	case REBUILD: o->rebuild = true; break;
 	case STRICT: evlog_fold_strict(o->f); break;
 	case SKIP_ERRORS: o->skip_path = arg; break;
 	case LUA_MEMORY:
@@ -231,6 +300,12 @@ static size_t operands_take(struct fold *o, char **words, int n, const char **op
 		cli_usage("reducers and a --program exclude each other");
 	if (!o->program && o->form == EVENTS)
 		cli_usage("--output events goes with --program");
+	if (o->snapshot && o->database)
+		cli_usage("a table needs no --snapshot");
+	if (o->rebuild && !o->snapshot && !o->database)
+		cli_usage("--rebuild goes with --snapshot, or a table");
+	if (o->columns && !o->database)
+		cli_usage("--columns goes with --output sqlite:FILE");
 	if (!o->program && o->skip_path)
 		cli_usage("--skip-errors goes with --program");
 	if (o->program && evlog_fold_program(o->f, o->program, &o->limits, &err) < 0)
@@ -240,9 +315,52 @@ static size_t operands_take(struct fold *o, char **words, int n, const char **op
 	return rest;
 }
 
+/* ---- Going on from a snapshot ---- */
+
+/* Loads what is kept, checks that the log is its log, and sets where to begin. */
+static void resume(struct fold *o, const char *operand, struct evlog_selection *sel)
+{
+	evlog_error err;
+	int r = EVLOG_END;
+
+	evlog_fold_track(o->f);
+	if (o->database)
+		r = evlog_fold_table(
+		    o->f, o->database, o->table, o->columns, o->rebuild, &o->at, &err);
+	else if (!o->rebuild)
+		r = evlog_fold_load(o->f, o->snapshot, &o->at, &err);
+	if (r == 0 && o->is_log)
+		r = evlog_position_check(operand, &o->at, &err);
+	if (r == EVLOG_EUSAGE)
+		wrong(&err);
+	if (r < 0)
+		cli_fail(&err);
+	if (o->is_log)
+		sel->from = o->at.seq + 1;
+}
+
+static void save(struct fold *o, const evlog_stream *s)
+{
+	evlog_error err;
+
+	if (o->database)
+		commit(o, s, 0);
+	if (!o->snapshot)
+		return;
+	struct evlog_position at = position(o, s);
+	if (evlog_fold_save(o->f, o->snapshot, &at, &err) < 0)
+		cli_fail(&err);
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int main(int argc, char **argv)
 {
-	static const char *const standard_input[] = {"-"};
 	struct fold o = {.limits = {UINT64_C(1) << 30, 10000000}};
 	struct evlog_selection sel;
 	evlog_stream *s;
@@ -258,23 +376,35 @@ int main(int argc, char **argv)
 	sel.max_line = cli.max_line;
 	if (sel.follow)
 		sel.stop = cli_stoppable(); /* then the state so far is printed */
-	const char **logs = calloc((size_t)argc, sizeof *logs);
+	const char **logs = calloc((size_t)argc + 1, sizeof *logs);
 	if (!logs) {
 		cli_say("out of memory");
-		return CLI_IO;
+		cli_exit(CLI_IO);
 	}
 	size_t n = operands_take(&o, argv + optind, argc - optind, logs);
-	if (evlog_stream_open(&s, n ? logs : standard_input, n ? n : 1, &sel, &err) < 0)
+	o.is_log = n == 1 && is_directory(logs[0]);
+	if (n == 0)
+		logs[n++] = "-";
+	if ((o.snapshot || o.database) && n > 1)
+		cli_usage("what is kept is of one log, or of one stream of events");
+	if (o.snapshot || o.database)
+		resume(&o, logs[0], &sel);
+	if (evlog_stream_open(&s, logs, n, &sel, &err) < 0)
 		cli_fail(&err);
 	if (o.skip_path)
 		skipped_open(&o);
-	fold(&o, s);
-	evlog_stream_close(s);
+	fold(&o, s, sel.follow);
 	if (o.form == STATE && !o.stopped &&
 	    evlog_fold_write(o.f, write_safe, NULL, &err) < 0)
 		cli_fail(&err);
+	cli_flush();
+	int status = skipped_close(&o);
+	if (!o.stopped && status != CLI_IO)
+		save(&o, s);
+	evlog_stream_close(s);
 	say_counts(o.f);
 	evlog_fold_free(o.f);
 	free(logs);
-	return cli_end(skipped_close(&o));
+	free(o.database);
+	return cli_end(status);
 }

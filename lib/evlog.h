@@ -223,6 +223,22 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 /* Waits until there may be more, a signal comes, or a second has passed. */
 int evlog_stream_wait(evlog_stream *s, evlog_error *err);
 
+/* A place in a log: its id, a seq, and the root after that event. */
+struct evlog_position {
+	char log[33]; /* hexadecimal; empty: not known, the events came through a pipe */
+	uint64_t seq; /* 0: before all events */
+	char root[65];
+};
+
+/* Behind what the stream of one log delivered.  EVLOG_END: it has delivered nothing. */
+int evlog_stream_position(
+    const evlog_stream *s, struct evlog_position *at, evlog_error *err);
+
+/* Whether the log at `path` is the one that a position is of, as it was there.
+ * EVLOG_EMISMATCH: it is another one, or an older state of it, and err says so. */
+int evlog_position_check(
+    const char *path, const struct evlog_position *at, evlog_error *err);
+
 /* Compressed bytes read so far and in all, of the log directories, for a progress
  * line. */
 void evlog_stream_progress(const evlog_stream *s, uint64_t *done, uint64_t *total);
@@ -302,6 +318,33 @@ void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusabl
 /* Writes the state: with a key a line a key, {"key":...,"seq":...,"state":...},
  * sorted by the key's bytes; else the state alone, and a newline. */
 int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err);
+
+/* From now on the events' seqs must ascend: EVLOG_EMISMATCH if one was folded already. */
+void evlog_fold_track(evlog_fold *f);
+
+/* Begins where a snapshot ended, which *at then tells.  EVLOG_END: there is no such file,
+ * begin with the first event. EVLOG_EMISMATCH: it is of another program, key or reducers;
+ * EVLOG_EDAMAGED: it is not whole. */
+int evlog_fold_load(
+    evlog_fold *f, const char *path, struct evlog_position *at, evlog_error *err);
+
+/* Writes a snapshot, which replaces the file when it is whole and durable. */
+int evlog_fold_save(
+    evlog_fold *f, const char *path, const struct evlog_position *at, evlog_error *err);
+
+/* The same with a table of an SQLite database, which is read as keys are met: columns
+ * key, seq, state and, if asked for, one for each reducer.  Positions are watched.
+ * EVLOG_END: there is no such table, or it is to be rebuilt: begin with the first event.
+ */
+int evlog_fold_table(evlog_fold *f, const char *file, const char *name, bool columns,
+    bool rebuild, struct evlog_position *at, evlog_error *err);
+
+/* Writes what has changed since the last time, and the position, in one transaction. */
+int evlog_fold_table_commit(
+    evlog_fold *f, const struct evlog_position *at, evlog_error *err);
+
+/* The seq of the last event that was folded, if they are watched. */
+uint64_t evlog_fold_seq(const evlog_fold *f);
 
 /* Writes a line with the state of the last event's key, if that event changed it. */
 int evlog_fold_write_change(

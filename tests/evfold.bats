@@ -224,5 +224,5 @@ fold() { evfold "$@"; }
 	assert_output --partial "nested more than 512 deep"
 	run -0 --separate-stderr timeout 20 evfold 'patch(data)' deep
 	[[ $stderr == *"passed over: 2 values"* ]]
-	evfold 'patch(data)' deep 2>&1 | grep -q '\[\[\[\[\[\[\[\[\[\[\[\[1'
+	evfold 'patch(data)' deep 2>&1 | grep -c '\[\[\[\[\[\[\[\[\[\[\[\[1'
 }

@@ -18,7 +18,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sysexits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -182,31 +181,6 @@ static bool support(struct archive *a, archive_support *const *list)
 	return good;
 }
 
-/* Where libarchive finds no memory for a name it ends the process, with 1: which is an
- * answer of some tools.  Then the process ends with EX_IOERR instead. */
-static bool in_archive;
-
-static void left_inside(void)
-{
-	if (in_archive)
-		_exit(EX_IOERR);
-}
-
-static void enter_archive(void)
-{
-	static bool known;
-
-	if (!known)
-		known = atexit(left_inside) == 0;
-	in_archive = true;
-}
-
-static int leave_archive(int r)
-{
-	in_archive = false;
-	return r;
-}
-
 static int archive_failed(
     const struct evlog_input *in, struct archive *a, evlog_error *err)
 {
@@ -236,11 +210,9 @@ static int inner_open(struct evlog_input *in, evlog_error *err)
 	in->inner = archive_read_new();
 	if (!support(in->inner, filters))
 		return error_memory(err);
-	enter_archive();
 	int r = archive_read_open(in->inner, in, NULL, inner_read, NULL);
 	if (r == ARCHIVE_OK)
 		r = archive_read_next_header(in->inner, &e);
-	leave_archive(r);
 	if (r == ARCHIVE_EOF)
 		in->eof = true;
 	else if (r < ARCHIVE_WARN)
@@ -256,8 +228,7 @@ static int member_next(struct evlog_input *in, evlog_error *err)
 	archive_read_free(in->inner);
 	in->inner = NULL;
 	for (;;) {
-		enter_archive();
-		int r = leave_archive(archive_read_next_header(in->outer, &e));
+		int r = archive_read_next_header(in->outer, &e);
 		if (r == ARCHIVE_EOF) {
 			in->done = true;
 			return 0;
@@ -287,8 +258,7 @@ static int outer_open(struct evlog_input *in, bool seekable, evlog_error *err)
 		archive_read_set_seek_callback(a, outer_seek);
 	archive_read_set_callback_data(a, in);
 	archive_read_set_read_callback(a, outer_read);
-	enter_archive();
-	if (leave_archive(archive_read_open1(a)) != ARCHIVE_OK)
+	if (archive_read_open1(a) != ARCHIVE_OK)
 		return archive_failed(in, a, err);
 	return member_next(in, err);
 }
@@ -322,8 +292,7 @@ static int bytes_archive(struct evlog_input *in, evlog_error *err)
 	size_t n = 0;
 	la_int64_t offset;
 
-	enter_archive();
-	int r = leave_archive(archive_read_data_block(a, &p, &n, &offset));
+	int r = archive_read_data_block(a, &p, &n, &offset);
 	if (r == ARCHIVE_EOF) {
 		in->eof = true;
 		return 0;

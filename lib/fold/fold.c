@@ -46,6 +46,7 @@ int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err)
 			    more[i].name);
 		}
 	f->n++;
+	buf_printf(&f->identity, "reducer %s\n", text);
 	return 0;
 }
 
@@ -54,6 +55,20 @@ int evlog_fold_program(
 {
 	program_close(f->program);
 	return program_open(&f->program, path, limits, err);
+}
+
+int fold_identity(const evlog_fold *f, char hex[65], evlog_error *err)
+{
+	unsigned char hash[HASH_SIZE];
+	struct hash_part parts[] = {{f->identity.p, f->identity.len},
+	    {f->program ? program_hash(f->program) : NULL, f->program ? HASH_SIZE : 0}};
+	struct sha256 *sha = sha256_new();
+	bool good = sha && !f->identity.failed && sha256_parts(sha, parts, 2, hash) == 0;
+
+	sha256_free(sha);
+	if (good)
+		hash_hex(hash, hex);
+	return good ? 0 : error_memory(err);
 }
 
 void evlog_fold_undo(evlog_fold *f)
@@ -65,6 +80,7 @@ int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err)
 {
 	free(f->key);
 	f->key = NULL;
+	buf_printf(&f->identity, "key %s\n", path);
 	return json_path_parse(&f->key, path, err);
 }
 
@@ -85,10 +101,12 @@ static int want_add(evlog_fold *f, const struct json_path *path, evlog_error *er
 	return 0;
 }
 
-static int make_ready(evlog_fold *f, evlog_error *err)
+int fold_ready(evlog_fold *f, evlog_error *err)
 {
 	int r = 0;
 
+	if (f->ready)
+		return 0;
 	f->ready = true;
 	if (f->n == 0 && !f->program) {
 		f->plain = true;
@@ -253,23 +271,50 @@ static int key_of(
 			 : EVLOG_END;
 }
 
+/* What goes on from a snapshot must not count an event twice. */
+static int track(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+{
+	if (!f->tracked)
+		return 0;
+	if (e->seq == 0)
+		return error_set(err, EVLOG_EDATA,
+		    "an event without seq: what is folded on must come from a log");
+	if (e->seq <= f->at_seq)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "event %" PRIu64 " comes behind event %" PRIu64
+		    ", which is folded already; go on with --from %" PRIu64,
+		    e->seq, f->at_seq, f->at_seq + 1);
+	f->at_seq = e->seq;
+	return 0;
+}
+
 int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 {
 	struct json_text event = {e->line, e->len};
 	struct view key;
-	int r = f->ready ? 0 : make_ready(f, err);
+	bool made;
+	int r = fold_ready(f, err);
 
 	f->last = NULL;
+	if (!r)
+		r = track(f, e, err);
 	if (r)
 		return r;
 	wants_find(f, event);
 	r = key_of(f, e, &key, err);
 	if (r)
 		return r == EVLOG_END ? 0 : r;
-	struct group *g = group_of(&f->groups, key, f->n);
+	struct group *g = group_of(&f->groups, key, f->n, &made);
 	if (!g)
 		return error_memory(err);
-	if (f->program)
+	if (made && f->table)
+		r = fold_table_load(f, g, err);
+	if (f->table && !g->is_changed) {
+		g->is_changed = true;
+		g->next_changed = f->changed;
+		f->changed = g;
+	}
+	if (f->program && !r)
 		r = blame(e,
 		    program_event(f->program, &g->state, g->key, e, f->undo, err), err);
 	for (size_t i = 0; i < f->n && !r; i++)
@@ -278,6 +323,16 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 		g->seq = e->seq;
 	f->last = r ? NULL : g;
 	return r;
+}
+
+void evlog_fold_track(evlog_fold *f)
+{
+	f->tracked = true;
+}
+
+uint64_t evlog_fold_seq(const evlog_fold *f)
+{
+	return f->at_seq;
 }
 
 void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusable)
@@ -341,7 +396,7 @@ static int row_put(
 int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err)
 {
 	struct groups *g = &f->groups;
-	int r = f->ready ? 0 : make_ready(f, err);
+	int r = fold_ready(f, err);
 
 	if (!r && !fold_keyed(f)) {
 		r = row_write(f, g->n ? g->at[0] : NULL, false, &f->row, err);
@@ -392,6 +447,7 @@ void evlog_fold_free(evlog_fold *f)
 {
 	if (!f)
 		return;
+	fold_table_close(f);
 	groups_free(&f->groups, f->n);
 	for (size_t i = 0; i < f->n; i++)
 		reducer_free(&f->reducers[i]);
@@ -399,6 +455,7 @@ void evlog_fold_free(evlog_fold *f)
 	free(f->reducers);
 	free(f->wants);
 	free(f->key);
+	buf_free(&f->identity);
 	buf_free(&f->scratch);
 	buf_free(&f->row);
 	free(f);

@@ -11,6 +11,9 @@ struct group {
 	uint64_t hash, seq;
 	uint64_t shown; /* hash of the state that was shown last */
 	uint32_t state; /* a program's; 0: none yet */
+	bool stored;	/* has a row in the table */
+	bool is_changed;
+	struct group *next_changed; /* since the last commit of the table */
 	struct accumulator at[];
 };
 
@@ -22,7 +25,7 @@ struct groups {
 };
 
 /* The group of a key, made with n accumulators if there is none.  NULL: no memory. */
-struct group *group_of(struct groups *g, struct view key, size_t n);
+struct group *group_of(struct groups *g, struct view key, size_t n, bool *made);
 void groups_sort(struct groups *g);
 void groups_free(struct groups *g, size_t n);
 
@@ -45,13 +48,33 @@ struct evlog_fold {
 	struct groups groups;
 	struct group *last; /* of the last event; NULL: it has none */
 	struct buf scratch, row;
+	struct buf identity; /* what it was told to compute */
+	bool tracked;	     /* events come with ascending seqs, from at_seq on */
+	uint64_t at_seq;
 	uint64_t keyless, unusable;
+	struct table *table; /* NULL: none */
+	struct group *changed;
 };
+
+/* Gives a group that was just made what the table knows of its key. */
+int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err);
+void fold_table_close(evlog_fold *f);
 
 static inline bool fold_keyed(const evlog_fold *f)
 {
 	return f->key || (f->program && program_has_key(f->program));
 }
+
+/* Before the first event: looks at what was asked for. */
+int fold_ready(evlog_fold *f, evlog_error *err);
+
+/* SHA-256 of the key, the reducers, the program: what makes a state what it is. */
+int fold_identity(const evlog_fold *f, char hash[65], evlog_error *err);
+
+/* Adds all that a group knows, as JSON that group_restore takes.  EVLOG_EDATA: it is no
+ * state of this fold. */
+int group_save(evlog_fold *f, const struct group *g, struct buf *b, evlog_error *err);
+int group_restore(evlog_fold *f, struct group *g, struct json_text v, evlog_error *err);
 
 /* Adds a group's state as JSON.  g NULL: of no events at all. */
 int state_write(evlog_fold *f, const struct group *g, struct buf *b, evlog_error *err);

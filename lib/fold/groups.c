@@ -45,10 +45,11 @@ static struct group *group_add(struct groups *g, struct view key, uint64_t hash,
 	return fresh;
 }
 
-struct group *group_of(struct groups *g, struct view key, size_t n)
+struct group *group_of(struct groups *g, struct view key, size_t n, bool *made)
 {
 	uint64_t hash = hash64(key.p, key.len);
 
+	*made = false;
 	if ((g->n + 1) * 2 > g->mask && !table_grow(g))
 		return NULL;
 	size_t k = hash & g->mask;
@@ -58,6 +59,7 @@ struct group *group_of(struct groups *g, struct view key, size_t n)
 			return there;
 	}
 	struct group *fresh = group_add(g, key, hash, n);
+	*made = fresh != NULL;
 	if (fresh)
 		g->table[k] = (uint32_t)g->n;
 	return fresh;

@@ -287,13 +287,13 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	if (b.epoch < r->epoch)
 		return segment_damaged(&r->seg, r->at, r->next_seq, 0,
 		    "the block is older than the one before it", err);
-	r->epoch = b.epoch;
-	memcpy(r->root, b.root, HASH_SIZE);
-	r->rooted = true;
 	if (block_beyond(&r->bounds, &b)) {
 		r->finished = true;
 		return 0;
 	}
+	r->epoch = b.epoch;
+	memcpy(r->root, b.root, HASH_SIZE);
+	r->rooted = true;
 	if (!block_outside(&r->bounds, &b)) {
 		res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
 		if (res)
@@ -628,6 +628,19 @@ void log_reader_end(const struct log_reader *r, uint64_t *seq, const unsigned ch
 {
 	*seq = r->end.seq;
 	*root = r->end.root;
+}
+
+void log_reader_position(const struct log_reader *r, const unsigned char **log_id,
+    uint64_t *seq, const unsigned char **root)
+{
+	*log_id = r->log.log_id;
+	*seq = r->rooted ? r->next_seq - 1 : 0;
+	*root = r->root;
+}
+
+const struct merkle *log_reader_tree(const struct log_reader *r)
+{
+	return &r->seg.header.tree;
 }
 
 int log_reader_roots(struct log_reader *r,

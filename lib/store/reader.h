@@ -38,6 +38,17 @@ void log_reader_progress(const struct log_reader *r, uint64_t *done, uint64_t *t
 void log_reader_end(
     const struct log_reader *r, uint64_t *seq, const unsigned char **root);
 
+/* How far it came, going forwards: the id of the log, the last seq that it passed, and
+ * the root after that; seq is 0 if it passed no block. */
+void log_reader_position(const struct log_reader *r, const unsigned char **log_id,
+    uint64_t *seq, const unsigned char **root);
+
+void position_set(struct evlog_position *at, const unsigned char *log_id, uint64_t seq,
+    const unsigned char *root);
+
+/* The tree before the first event of the segment that it is in. */
+const struct merkle *log_reader_tree(const struct log_reader *r);
+
 /* Calls back for each block's last seq and root, in order, without reading lines. */
 int log_reader_roots(struct log_reader *r,
     int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,

@@ -368,6 +368,21 @@ int evlog_stream_wait(evlog_stream *s, evlog_error *err)
 	return 0;
 }
 
+int evlog_stream_position(
+    const evlog_stream *s, struct evlog_position *at, evlog_error *err)
+{
+	const unsigned char *id, *root;
+	uint64_t seq;
+
+	if (s->n != 1 || !s->at[0].log)
+		return error_set(err, EVLOG_EUSAGE, "a position is one of one log");
+	log_reader_position(s->at[0].log, &id, &seq, &root);
+	if (seq == 0)
+		return EVLOG_END;
+	position_set(at, id, seq, root);
+	return 0;
+}
+
 void evlog_stream_progress(const evlog_stream *s, uint64_t *done, uint64_t *total)
 {
 	*done = *total = 0;

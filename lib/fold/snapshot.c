@@ -1,0 +1,237 @@
+/*
+ * snapshot.c - a fold's groups in a file, so that the next fold begins there.
+ *
+ * Lines of JSON: first what it is of, {"evlog":"snapshot 1","log":ID,"seq":N,"root":ROOT,
+ * "fold":HASH}; then a line a group, {"key":KEY,"seq":SEQ,"state":WHAT IT KNOWS}, sorted;
+ * last {"groups":COUNT,"hash":XXH3 of the lines' hashes}.
+ */
+#include "base/error.h"
+#include "base/replace.h"
+#include "fold/fold.h"
+#include "json/path.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- Lines, hashed ---- */
+
+static uint64_t hash_on(uint64_t hash, const char *p, size_t len)
+{
+	uint64_t both[2] = {hash, hash64(p, len)};
+
+	return hash64(both, sizeof both);
+}
+
+static bool text_is(struct json_text line, const char *name, const char *text)
+{
+	struct json_text v;
+	size_t n = strlen(text);
+
+	return json_top_find(line, (struct view){name, strlen(name)}, &v) &&
+	       v.len == n + 2 && memcmp(v.p + 1, text, n) == 0;
+}
+
+static bool text_take(struct json_text line, const char *name, char *out, size_t size)
+{
+	struct json_text v;
+
+	if (!json_top_find(line, (struct view){name, strlen(name)}, &v) || v.len < 2 ||
+	    v.len - 2 >= size || *v.p != '"')
+		return false;
+	memcpy(out, v.p + 1, v.len - 2);
+	out[v.len - 2] = '\0';
+	return true;
+}
+
+static bool number_take(struct json_text line, const char *name, uint64_t *n)
+{
+	struct json_text v;
+	char text[24];
+
+	if (!json_top_find(line, (struct view){name, strlen(name)}, &v) ||
+	    v.len >= sizeof text)
+		return false;
+	memcpy(text, v.p, v.len);
+	text[v.len] = '\0';
+	*n = strtoull(text, NULL, 10);
+	return true;
+}
+
+/* ---- Reading ---- */
+
+struct reading {
+	evlog_fold *f;
+	const char *path;
+	uint64_t line, hash;
+	bool ended;
+};
+
+static int broken(const struct reading *r, const char *why, evlog_error *err)
+{
+	return error_set(err, EVLOG_EDAMAGED,
+	    "%s: line %" PRIu64 ": %s; --rebuild makes it anew", r->path, r->line, why);
+}
+
+static int header_take(
+    struct reading *r, struct json_text line, struct evlog_position *at, evlog_error *err)
+{
+	char hash[65];
+
+	if (!text_is(line, "evlog", "snapshot 1") ||
+	    !text_take(line, "log", at->log, sizeof at->log) ||
+	    !text_take(line, "root", at->root, sizeof at->root) ||
+	    !number_take(line, "seq", &at->seq))
+		return broken(r, "not a snapshot of this version", err);
+	int res = fold_identity(r->f, hash, err);
+	if (!res && !text_is(line, "fold", hash))
+		res = error_set(err, EVLOG_EMISMATCH,
+		    "%s: made by another program, reducers or key; --rebuild makes it "
+		    "anew",
+		    r->path);
+	return res;
+}
+
+static int group_take(struct reading *r, struct json_text line, evlog_error *err)
+{
+	struct json_text key = {"", 0}, state;
+	evlog_error why;
+	bool made;
+
+	if (!json_top_find(line, (struct view){"state", 5}, &state) ||
+	    (fold_keyed(r->f) && !json_top_find(line, (struct view){"key", 3}, &key)))
+		return broken(r, "not a line of a snapshot", err);
+	struct group *g =
+	    group_of(&r->f->groups, (struct view){key.p, key.len}, r->f->n, &made);
+	if (!g)
+		return error_memory(err);
+	number_take(line, "seq", &g->seq);
+	int res = group_restore(r->f, g, state, &why);
+	if (res == EVLOG_EDATA)
+		return broken(r, why.text, err);
+	if (res && err)
+		*err = why;
+	return res;
+}
+
+static int line_take(struct reading *r, const char *p, size_t len,
+    struct evlog_position *at, evlog_error *err)
+{
+	struct json_fault fault = {0};
+	struct json_text line, found;
+	char text[17];
+	int res = 0;
+
+	if (!json_scan(p, len, JSON_DEPTH, &line, NULL, &fault))
+		return fault.reason ? broken(r, fault.reason, err) : error_memory(err);
+	snprintf(text, sizeof text, "%016" PRIx64, r->hash);
+	if (r->ended)
+		return broken(r, "something follows its end", err);
+	if (r->line == 1)
+		res = header_take(r, line, at, err);
+	else if (!json_top_find(line, (struct view){"groups", 6}, &found))
+		res = group_take(r, line, err);
+	else if (!text_is(line, "hash", text))
+		res = broken(r, "damaged: the hash of its lines is another one", err);
+	else
+		r->ended = true;
+	r->hash = hash_on(r->hash, p, len);
+	return res;
+}
+
+int evlog_fold_load(
+    evlog_fold *f, const char *path, struct evlog_position *at, evlog_error *err)
+{
+	struct reading r = {.f = f, .path = path};
+	evlog_input *in;
+	const char *p;
+	size_t len;
+	int res = fold_ready(f, err);
+
+	*at = (struct evlog_position){0};
+	if (!res && access(path, F_OK) < 0 && errno == ENOENT)
+		return EVLOG_END;
+	if (!res)
+		res = evlog_input_open(&in, path, EVLOG_MAX_EVENT, err);
+	if (res)
+		return res;
+	while (!res && (res = evlog_input_next(in, -1, &p, &len, err)) == 0) {
+		r.line++;
+		res = line_take(&r, p, len, at, err);
+	}
+	if (res == EVLOG_END)
+		res = r.ended ? 0 : broken(&r, "its end is missing", err);
+	evlog_input_close(in);
+	f->at_seq = at->seq;
+	return res;
+}
+
+/* ---- Writing ---- */
+
+static int line_write(FILE *out, const struct buf *b, uint64_t *hash, evlog_error *err)
+{
+	if (b->failed)
+		return error_memory(err);
+	*hash = hash_on(*hash, b->p, b->len);
+	fwrite(b->p, 1, b->len, out);
+	fputc('\n', out);
+	return 0;
+}
+
+static int lines_write(
+    evlog_fold *f, FILE *out, const struct evlog_position *at, evlog_error *err)
+{
+	struct buf *b = &f->row;
+	uint64_t hash = 0, n = 0;
+	char fold[65];
+	int r = fold_identity(f, fold, err);
+
+	b->len = 0;
+	buf_printf(b,
+	    "{\"evlog\":\"snapshot 1\",\"log\":\"%s\",\"seq\":%" PRIu64
+	    ",\"root\":\"%s\",\"fold\":\"%s\"}",
+	    at->log, at->seq, at->root, fold);
+	if (!r)
+		r = line_write(out, b, &hash, err);
+	for (size_t i = 0; i < f->groups.n && !r; i++) {
+		const struct group *g = f->groups.at[i];
+		if (f->program && !g->state)
+			continue;
+		b->len = 0;
+		buf_putc(b, '{');
+		if (fold_keyed(f)) {
+			buf_puts(b, "\"key\":");
+			buf_add(b, g->key.p, g->key.len);
+			buf_putc(b, ',');
+		}
+		buf_printf(b, "\"seq\":%" PRIu64 ",\"state\":", g->seq);
+		r = group_save(f, g, b, err);
+		buf_putc(b, '}');
+		if (!r)
+			r = line_write(out, b, &hash, err);
+		n++;
+	}
+	b->len = 0;
+	buf_printf(b, "{\"groups\":%" PRIu64 ",\"hash\":\"%016" PRIx64 "\"}", n, hash);
+	return r ? r : line_write(out, b, &hash, err);
+}
+
+int evlog_fold_save(
+    evlog_fold *f, const char *path, const struct evlog_position *at, evlog_error *err)
+{
+	struct replacement out;
+	int r = fold_ready(f, err);
+
+	if (r)
+		return r;
+	if (replacement_begin(&out, path) < 0)
+		return error_sys(err, "%s", path);
+	groups_sort(&f->groups);
+	r = lines_write(f, out.f, at, err);
+	if (r)
+		replacement_drop(&out);
+	else if (replacement_end(&out) < 0)
+		r = error_sys(err, "%s", path);
+	return r;
+}

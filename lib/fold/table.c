@@ -1,0 +1,559 @@
+/*
+ * table.c - a fold's groups as a table of SQLite, kept in step with a log.
+ *
+ * Beside the table, for people: key, seq, state (JSON) and perhaps a column a reducer,
+ * there are evlog_exact_TABLE, what each group knows, and a row in evlog_positions, how
+ * far the table has come.  All three change in one transaction, so that a fold that was
+ * killed goes on exactly where its table is.  Groups are read when their key is met.
+ */
+#include "base/error.h"
+#include "fold/fold.h"
+#include "json/path.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BUSY_MS 60000 /* how long to wait for another writer */
+
+struct table {
+	sqlite3 *db;
+	char *file, *plain_name;
+	struct buf name, exact; /* quoted */
+	struct buf text;	/* of the statement at hand */
+	bool columns, fresh;	/* fresh: everything there is to be replaced */
+	uint64_t at;		/* what evlog_positions says, if we are alone */
+	sqlite3_stmt *load, *insert, *update, *insert_exact;
+};
+
+/* ---- Statements ---- */
+
+static int failed(const struct table *t, evlog_error *err)
+{
+	int code = sqlite3_errcode(t->db);
+
+	return error_set(err,
+	    code == SQLITE_NOMEM			   ? EVLOG_EIO
+	    : code == SQLITE_BUSY || code == SQLITE_LOCKED ? EVLOG_EBUSY
+	    : code == SQLITE_CONSTRAINT || code == SQLITE_NOTADB ||
+		    code == SQLITE_ERROR || code == SQLITE_CORRUPT
+		? EVLOG_EDATA
+		: EVLOG_EIO,
+	    "%s: %s", t->file, sqlite3_errmsg(t->db));
+}
+
+static void quote(struct buf *b, const char *p, size_t len)
+{
+	buf_putc(b, '"');
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] == '"')
+			buf_putc(b, '"');
+		buf_putc(b, p[i]);
+	}
+	buf_putc(b, '"');
+}
+
+static int prepare(struct table *t, sqlite3_stmt **s, evlog_error *err)
+{
+	buf_putc(&t->text, '\0');
+	if (t->text.failed)
+		return error_memory(err);
+	int r = sqlite3_prepare_v2(t->db, t->text.p, -1, s, NULL);
+	t->text.len = 0;
+	return r == SQLITE_OK ? 0 : failed(t, err);
+}
+
+static int run(struct table *t, const char *sql, evlog_error *err)
+{
+	return sqlite3_exec(t->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
+								       : failed(t, err);
+}
+
+/* Runs what was put together in t->text. */
+static int run_text(struct table *t, evlog_error *err)
+{
+	buf_putc(&t->text, '\0');
+	int r = t->text.failed ? error_memory(err) : run(t, t->text.p, err);
+	t->text.len = 0;
+	return r;
+}
+
+static void bind_text(sqlite3_stmt *s, int i, const char *p, size_t len)
+{
+	sqlite3_bind_text64(s, i, p ? p : "", len, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+/* Runs a statement whose rows nobody wants. */
+static int step(struct table *t, sqlite3_stmt *s, evlog_error *err)
+{
+	int r = sqlite3_step(s) == SQLITE_DONE ? 0 : failed(t, err);
+
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	return r;
+}
+
+/* ---- What is there ---- */
+
+static int table_exists(struct table *t, const char *name, bool *there, evlog_error *err)
+{
+	sqlite3_stmt *s;
+
+	buf_puts(&t->text, "SELECT 1 FROM sqlite_master WHERE name = ?");
+	int r = prepare(t, &s, err);
+	if (r)
+		return r;
+	bind_text(s, 1, name, strlen(name));
+	int got = sqlite3_step(s);
+	*there = got == SQLITE_ROW;
+	r = got == SQLITE_ROW || got == SQLITE_DONE ? 0 : failed(t, err);
+	sqlite3_finalize(s);
+	return r;
+}
+
+static void column_text(sqlite3_stmt *s, int i, char *out, size_t size)
+{
+	const unsigned char *p = sqlite3_column_text(s, i);
+
+	snprintf(out, size, "%s", p ? (const char *)p : "");
+}
+
+/* Where the table is; EVLOG_END: evfold knows of none by this name. */
+static int position_read(
+    struct table *t, struct evlog_position *at, char fold[65], evlog_error *err)
+{
+	sqlite3_stmt *s;
+	bool known;
+
+	int r = table_exists(t, "evlog_positions", &known, err);
+	if (r || !known)
+		return r ? r : EVLOG_END;
+	buf_puts(
+	    &t->text, "SELECT log, seq, root, fold FROM evlog_positions WHERE name = ?");
+	if ((r = prepare(t, &s, err)) != 0)
+		return r;
+	bind_text(s, 1, t->plain_name, strlen(t->plain_name));
+	int got = sqlite3_step(s);
+	if (got == SQLITE_ROW) {
+		column_text(s, 0, at->log, sizeof at->log);
+		at->seq = (uint64_t)sqlite3_column_int64(s, 1);
+		column_text(s, 2, at->root, sizeof at->root);
+		column_text(s, 3, fold, 65);
+	}
+	r = got == SQLITE_ROW ? 0 : got == SQLITE_DONE ? EVLOG_END : failed(t, err);
+	sqlite3_finalize(s);
+	return r;
+}
+
+static int look(evlog_fold *f, struct table *t, bool rebuild, struct evlog_position *at,
+    evlog_error *err)
+{
+	char fold[65], mine[65];
+	bool there;
+
+	int r = position_read(t, at, fold, err);
+	if (r < 0)
+		return r;
+	t->at = at->seq;
+	t->fresh = rebuild || r == EVLOG_END;
+	if (r == EVLOG_END) {
+		r = table_exists(t, t->plain_name, &there, err);
+		return r       ? r
+		       : there ? error_set(err, EVLOG_ECREATE,
+				     "%s: the table %s is there, and not made by evfold",
+				     t->file, t->plain_name)
+			       : EVLOG_END;
+	}
+	r = fold_identity(f, mine, err);
+	if (!r && !rebuild && strcmp(fold, mine) != 0)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the table %s was made by another program, reducers, key or "
+		    "columns; --rebuild makes it anew",
+		    t->file, t->plain_name);
+	if (rebuild)
+		*at = (struct evlog_position){0};
+	return r;
+}
+
+/* ---- Opening ---- */
+
+static void table_free(struct table *t)
+{
+	if (!t)
+		return;
+	sqlite3_finalize(t->load);
+	sqlite3_finalize(t->insert);
+	sqlite3_finalize(t->update);
+	sqlite3_finalize(t->insert_exact);
+	sqlite3_close(t->db);
+	free(t->file);
+	free(t->plain_name);
+	buf_free(&t->name);
+	buf_free(&t->exact);
+	buf_free(&t->text);
+	free(t);
+}
+
+void fold_table_close(evlog_fold *f)
+{
+	table_free(f->table);
+	f->table = NULL;
+}
+
+static int columns_check(const evlog_fold *f, evlog_error *err)
+{
+	static const char *const taken[] = {"key", "seq", "state"};
+
+	if (f->program || f->plain)
+		return error_set(err, EVLOG_EUSAGE, "columns are made of reducers");
+	for (size_t i = 0; i < f->n; i++)
+		for (size_t k = 0; k < 3; k++)
+			if (strcasecmp(f->reducers[i].name, taken[k]) == 0)
+				return error_set(err, EVLOG_EUSAGE,
+				    "%s: a table has a column of this name already",
+				    f->reducers[i].name);
+	return 0;
+}
+
+static int open_database(
+    struct table *t, const char *file, const char *name, evlog_error *err)
+{
+	t->file = strdup(file);
+	t->plain_name = strdup(name);
+	quote(&t->name, name, strlen(name));
+	buf_puts(&t->text, "evlog_exact_");
+	buf_puts(&t->text, name);
+	quote(&t->exact, t->text.p, t->text.len);
+	t->text.len = 0;
+	if (!t->file || !t->plain_name || t->exact.failed || t->name.failed)
+		return error_memory(err);
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	if (sqlite3_open_v2(file, &t->db, flags, NULL) != SQLITE_OK)
+		return t->db ? failed(t, err) : error_memory(err);
+	sqlite3_extended_result_codes(t->db, 0);
+	sqlite3_busy_timeout(t->db, BUSY_MS);
+	return run(t, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err);
+}
+
+int evlog_fold_table(evlog_fold *f, const char *file, const char *name, bool columns,
+    bool rebuild, struct evlog_position *at, evlog_error *err)
+{
+	struct table *t = calloc(1, sizeof *t);
+	int r = t ? fold_ready(f, err) : error_memory(err);
+
+	*at = (struct evlog_position){0};
+	f->tracked = true;
+	if (!r && columns) {
+		buf_puts(&f->identity, "columns\n");
+		r = columns_check(f, err);
+	}
+	if (!r)
+		r = open_database(t, file, name, err);
+	if (!r) {
+		t->columns = columns;
+		r = look(f, t, rebuild, at, err);
+	}
+	f->table = t;
+	f->at_seq = at->seq;
+	return r;
+}
+
+/* ---- Making it ---- */
+
+static const char *column_type(const struct reducer *r)
+{
+	switch (r->func) {
+	case FUNC_COUNT: return " INTEGER";
+	case FUNC_SUM:
+	case FUNC_AVG: return " NUMERIC"; /* REAL only where that loses nothing */
+	case FUNC_LIST:
+	case FUNC_SET:
+	case FUNC_MERGE:
+	case FUNC_PATCH: return " TEXT";
+	default: return "";
+	}
+}
+
+static void columns_add(const evlog_fold *f, struct buf *b)
+{
+	for (size_t i = 0; f->table->columns && i < f->n; i++) {
+		const char *name = f->reducers[i].name;
+		buf_puts(b, ", ");
+		quote(b, name, strlen(name));
+		buf_puts(b, column_type(&f->reducers[i]));
+	}
+}
+
+/* Whether the table was made by this very statement. */
+static int made_so(struct table *t, const char *sql, bool *same, evlog_error *err)
+{
+	sqlite3_stmt *s;
+
+	buf_puts(&t->text, "SELECT 1 FROM sqlite_master WHERE name = ? AND sql = ?");
+	int r = prepare(t, &s, err);
+	if (r)
+		return r;
+	bind_text(s, 1, t->plain_name, strlen(t->plain_name));
+	bind_text(s, 2, sql, strlen(sql));
+	int got = sqlite3_step(s);
+	*same = got == SQLITE_ROW;
+	r = got == SQLITE_ROW || got == SQLITE_DONE ? 0 : failed(t, err);
+	sqlite3_finalize(s);
+	return r;
+}
+
+/* Makes the tables, empty.  One of the same columns is emptied: it may have indexes. */
+static int make(evlog_fold *f, struct table *t, evlog_error *err)
+{
+	struct buf sql = {0}, *b = &t->text;
+	bool same = false;
+
+	buf_printf(&sql, "CREATE TABLE %.*s (key PRIMARY KEY NOT NULL, seq INTEGER, ",
+	    (int)t->name.len, t->name.p);
+	buf_puts(&sql, "state TEXT NOT NULL");
+	columns_add(f, &sql);
+	buf_puts(&sql, ")");
+	buf_putc(&sql, '\0');
+	int r = sql.failed ? error_memory(err) : made_so(t, sql.p, &same, err);
+	if (!r && same)
+		buf_printf(b, "DELETE FROM %.*s; ", (int)t->name.len, t->name.p);
+	else if (!r)
+		buf_printf(b, "DROP TABLE IF EXISTS %.*s; %s; ", (int)t->name.len,
+		    t->name.p, sql.p);
+	buf_printf(b,
+	    "DROP TABLE IF EXISTS %.*s; CREATE TABLE %.*s (key TEXT PRIMARY KEY, "
+	    "seq INTEGER, exact TEXT) WITHOUT ROWID; CREATE TABLE IF NOT EXISTS "
+	    "evlog_positions (name TEXT PRIMARY KEY, log TEXT, seq INTEGER, root TEXT, "
+	    "fold TEXT)",
+	    (int)t->exact.len, t->exact.p, (int)t->exact.len, t->exact.p);
+	buf_free(&sql);
+	return r ? r : run_text(t, err);
+}
+
+static int statements_make(evlog_fold *f, struct table *t, evlog_error *err)
+{
+	struct buf *b = &t->text;
+	int r;
+
+	buf_puts(b, "INSERT INTO ");
+	buf_add(b, t->name.p, t->name.len);
+	buf_puts(b, " VALUES (?, ?, ?");
+	for (size_t i = 0; t->columns && i < f->n; i++)
+		buf_puts(b, ", ?");
+	buf_putc(b, ')');
+	if ((r = prepare(t, &t->insert, err)) != 0)
+		return r;
+	buf_puts(b, "UPDATE ");
+	buf_add(b, t->name.p, t->name.len);
+	buf_puts(b, " SET seq = ?2, state = ?3");
+	for (size_t i = 0; t->columns && i < f->n; i++) {
+		buf_puts(b, ", ");
+		quote(b, f->reducers[i].name, strlen(f->reducers[i].name));
+		buf_printf(b, " = ?%zu", i + 4);
+	}
+	buf_puts(b, " WHERE key = ?1");
+	if ((r = prepare(t, &t->update, err)) != 0)
+		return r;
+	buf_puts(b, "INSERT OR REPLACE INTO ");
+	buf_add(b, t->exact.p, t->exact.len);
+	buf_puts(b, " VALUES (?, ?, ?)");
+	return prepare(t, &t->insert_exact, err);
+}
+
+/* ---- Groups, read when they are met ---- */
+
+int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
+{
+	struct table *t = f->table;
+	struct json_text exact;
+
+	if (t->fresh)
+		return 0;
+	if (!t->load) {
+		buf_puts(&t->text, "SELECT seq, exact FROM ");
+		buf_add(&t->text, t->exact.p, t->exact.len);
+		buf_puts(&t->text, " WHERE key = ?");
+		int r = prepare(t, &t->load, err);
+		if (r)
+			return r;
+	}
+	bind_text(t->load, 1, g->key.p, g->key.len);
+	int got = sqlite3_step(t->load), r = 0;
+	if (got == SQLITE_ROW) {
+		g->seq = (uint64_t)sqlite3_column_int64(t->load, 0);
+		exact.p = (const char *)sqlite3_column_text(t->load, 1);
+		exact.len = (size_t)sqlite3_column_bytes(t->load, 1);
+		g->stored = true;
+		r = exact.p ? group_restore(f, g, exact, err) : error_memory(err);
+	} else if (got != SQLITE_DONE) {
+		r = failed(t, err);
+	}
+	sqlite3_reset(t->load);
+	return r;
+}
+
+/* ---- Writing ---- */
+
+/* A JSON value as what SQL has; a number as text, which a column of numbers converts, or,
+ * where there is no type, as an integer if it is one. */
+static void bind_json(sqlite3_stmt *s, int i, struct json_text v, struct buf *room)
+{
+	char number[24], *end;
+
+	switch (json_type_of(v)) {
+	case JSON_NULL: sqlite3_bind_null(s, i); return;
+	case JSON_STRING:
+		room->len = 0;
+		json_unescape(room, v);
+		bind_text(s, i, room->p, room->len);
+		return;
+	case JSON_NUMBER:
+		if (v.len < 19 && !memchr(v.p, '.', v.len)) {
+			memcpy(number, v.p, v.len);
+			number[v.len] = '\0';
+			long long whole = strtoll(number, &end, 10);
+			if (*end == '\0') {
+				sqlite3_bind_int64(s, i, whole);
+				return;
+			}
+		}
+		break;
+	default: break;
+	}
+	bind_text(s, i, v.p, v.len);
+}
+
+static void bind_columns(evlog_fold *f, sqlite3_stmt *s, const struct group *g)
+{
+	for (size_t i = 0; f->table->columns && i < f->n; i++) {
+		f->row.len = 0;
+		accumulator_write(&f->row, &f->reducers[i], &g->at[i]);
+		bind_json(
+		    s, (int)i + 4, (struct json_text){f->row.p, f->row.len}, &f->scratch);
+	}
+}
+
+static int row_store(evlog_fold *f, struct group *g, evlog_error *err)
+{
+	struct table *t = f->table;
+	sqlite3_stmt *s = g->stored ? t->update : t->insert;
+
+	if (g->key.len)
+		bind_json(s, 1, (struct json_text){g->key.p, g->key.len}, &f->scratch);
+	else
+		bind_text(s, 1, "", 0);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)g->seq);
+	f->row.len = 0;
+	int r = state_write(f, g, &f->row, err);
+	bind_text(s, 3, f->row.p, f->row.len);
+	bind_columns(f, s, g);
+	if (!r && (f->row.failed || f->scratch.failed))
+		r = error_memory(err);
+	if (!r)
+		r = step(t, s, err);
+	if (!r && g->stored && sqlite3_changes(t->db) != 1)
+		r = error_set(err, EVLOG_EDATA,
+		    "%s: the row of key %.*s is gone; --rebuild makes the table anew",
+		    t->file, (int)g->key.len, g->key.p);
+	return r;
+}
+
+static int exact_store(evlog_fold *f, struct group *g, evlog_error *err)
+{
+	struct table *t = f->table;
+
+	f->row.len = 0;
+	int r = group_save(f, g, &f->row, err);
+	if (r)
+		return r;
+	bind_text(t->insert_exact, 1, g->key.p, g->key.len);
+	sqlite3_bind_int64(t->insert_exact, 2, (sqlite3_int64)g->seq);
+	bind_text(t->insert_exact, 3, f->row.p, f->row.len);
+	return step(t, t->insert_exact, err);
+}
+
+static int position_store(
+    evlog_fold *f, const struct evlog_position *at, evlog_error *err)
+{
+	struct table *t = f->table;
+	char fold[65];
+	sqlite3_stmt *s;
+
+	int r = fold_identity(f, fold, err);
+	buf_puts(
+	    &t->text, "INSERT OR REPLACE INTO evlog_positions VALUES (?, ?, ?, ?, ?)");
+	if (!r)
+		r = prepare(t, &s, err);
+	if (r)
+		return r;
+	bind_text(s, 1, t->plain_name, strlen(t->plain_name));
+	bind_text(s, 2, at->log, strlen(at->log));
+	sqlite3_bind_int64(s, 3, (sqlite3_int64)at->seq);
+	bind_text(s, 4, at->root, strlen(at->root));
+	bind_text(s, 5, fold, 64);
+	r = step(t, s, err);
+	sqlite3_finalize(s);
+	return r;
+}
+
+/* Whether nobody else has written the table since it was looked at. */
+static int alone(struct table *t, evlog_error *err)
+{
+	struct evlog_position at = {0};
+	char fold[65];
+
+	int r = position_read(t, &at, fold, err);
+	if (r < 0)
+		return r;
+	return at.seq == t->at
+		   ? 0
+		   : error_set(err, EVLOG_EBUSY,
+			 "%s: another evfold has changed the table meanwhile", t->file);
+}
+
+static int all_store(evlog_fold *f, const struct evlog_position *at, evlog_error *err)
+{
+	struct table *t = f->table;
+	int r = alone(t, err);
+
+	if (!r && t->fresh)
+		r = make(f, t, err);
+	if (!r && !t->insert)
+		r = statements_make(f, t, err);
+	for (struct group *g = f->changed; g && !r; g = g->next_changed) {
+		if (f->program && !g->state)
+			continue;
+		r = row_store(f, g, err);
+		if (!r)
+			r = exact_store(f, g, err);
+	}
+	return r ? r : position_store(f, at, err);
+}
+
+int evlog_fold_table_commit(
+    evlog_fold *f, const struct evlog_position *at, evlog_error *err)
+{
+	struct table *t = f->table;
+
+	int r = run(t, "BEGIN IMMEDIATE", err);
+	if (r)
+		return r;
+	r = all_store(f, at, err);
+	if (!r)
+		r = run(t, "COMMIT", err);
+	if (r) {
+		sqlite3_exec(t->db, "ROLLBACK", NULL, NULL, NULL);
+		return r;
+	}
+	t->at = at->seq;
+	t->fresh = false;
+	for (struct group *g = f->changed, *next; g; g = next) {
+		next = g->next_changed;
+		g->next_changed = NULL;
+		g->is_changed = false;
+		g->stored = g->stored || !f->program || g->state;
+	}
+	f->changed = NULL;
+	return 0;
+}

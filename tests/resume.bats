@@ -1,0 +1,336 @@
+# resume.bats - what evfold keeps to go on from: snapshots, and tables of SQLite.
+load common
+setup() { common_setup; }
+
+all_reducers=('n=count()' 'c=count(data.x)' 's=sum(data.x)' 'lo=min(data.x)' 'hi=max(data.t)' 'a=avg(data.x)'
+	'f=first(data.x)' 'l=last(data.t)' 'li=list(data.x)' 'se=set(data.y)' 'm=merge(data)' 'p=patch(data.p)')
+
+program() {
+	cat >p.lua <<-'LUA'
+		function init(key) return { n = 0, sum = decimal(0), f = 0.5, empty = array{}, seen = {} } end
+		on["*"] = function(s, e)
+			s.n = s.n + 1
+			if e.data.x and e.data.x ~= null then s.sum = s.sum + e.data.x; s.f = s.f * 1.5 end
+			s.half = decimal(s.n) / 2
+			s.seen["t" .. s.n % 3] = e.data
+			s.none = null
+		end
+	LUA
+}
+
+# Events of all kinds, some of them awkward: mixed numbers, times, nulls, gaps.
+awkward() {
+	python3 - "$1" <<-'PY'
+		import json, random, sys
+		random.seed(5)
+		for i in range(int(sys.argv[1])):
+		    data = {"x": random.choice([0.1, 39.11, 7, -3.25, 1e-3, 12345678901234567890, None]), "y": random.choice([1, 1.0, "1", {"a": 1, "b": 2}, {"b": 2, "a": 1}, None]),
+		            "t": random.choice(["2026-11-01T00:00:00Z", "2026-11-01T01:00:00+02:00", "2025-01-01T00:00:00Z"]), "p": [{"op": "add", "path": "", "value": i}], "k" + str(i % 4): i}
+		    if random.random() < .2: del data["x"]
+		    print(json.dumps({"type": "T", "subject": "s\u00e9\"%d" % random.randrange(5), "data": data}))
+	PY
+}
+
+@test "going on from a snapshot gives what one fold of all gives, wherever it is cut" {
+	program
+	awkward 60 | evappend all.evlog
+	for options in '' '-k subject'; do
+		for what in reducers program; do
+			fold=(evfold $options "${all_reducers[@]}")
+			[ $what = reducers ] || fold=(evfold $options -p p.lua)
+			rm -f whole
+			"${fold[@]}" all.evlog >want
+			"${fold[@]}" --snapshot whole all.evlog | cmp - want
+			for cut in 0 1 7 30 59 60; do
+				rm -rf part.evlog snap
+				evcat all.evlog | awk -v n=$cut 'NR <= n' | evappend --replica part.evlog
+				"${fold[@]}" --snapshot snap part.evlog >/dev/null
+				evcat --from $((cut + 1)) all.evlog | evappend --replica part.evlog
+				"${fold[@]}" --snapshot snap part.evlog >got
+				cmp got want
+				diff <(sed '1d;$d' snap) <(sed '1d;$d' whole)
+			done
+		done
+	done
+}
+
+@test "a snapshot names its log, seq and root; nothing new leaves it as it is" {
+	orders | evappend --ack a.evlog >ack
+	evfold --snapshot s 'n=count()' a.evlog
+	run -0 jq -r '.seq, .root' <(head -n 1 s)
+	assert_output "5"$'\n'"$(jq -r .root ack)"
+	cp s before
+	run -0 evfold --snapshot s 'n=count()' a.evlog
+	assert_output '{"n":5}'
+	cmp s before
+}
+
+@test "a snapshot of another log, an older state, another program or key is refused with 76; --rebuild replaces it" {
+	orders | evappend a.evlog
+	cp -r a.evlog older.evlog
+	orders | evappend b.evlog
+	orders | evappend a.evlog
+	evfold -k subject --snapshot s 'n=count()' a.evlog >/dev/null
+	cp s kept
+	run -76 evfold -k subject --snapshot s 'n=count()' b.evlog
+	assert_output --partial "b.evlog: another log: its id is"
+	run -76 evfold -k subject --snapshot s 'n=count()' older.evlog
+	assert_output --partial "an older state of the log: it ends before event 10"
+	run -76 evfold -k subject --snapshot s 'n=count(data)' a.evlog
+	assert_output --partial "made by another program, reducers or key; --rebuild makes it anew"
+	run -76 evfold -k type --snapshot s 'n=count()' a.evlog
+	run -76 evfold --snapshot s 'n=count()' a.evlog
+	cp -r older.evlog fork.evlog
+	numbered 9 | evappend fork.evlog
+	run -76 evfold -k subject --snapshot s 'n=count()' fork.evlog
+	assert_output --partial "the log has gone another way before event 10"
+	cmp s kept
+	run -0 evfold --rebuild --snapshot s 'n=count()' b.evlog
+	assert_output '{"n":5}'
+	run -0 evfold --snapshot s 'n=count()' b.evlog
+}
+
+@test "a changed program is another one" {
+	program
+	orders | evappend a.evlog
+	evfold -p p.lua --snapshot s a.evlog >/dev/null
+	echo '-- a bug mended' >>p.lua
+	run -76 evfold -p p.lua --snapshot s a.evlog
+	run -0 evfold -p p.lua --snapshot s --rebuild a.evlog
+}
+
+@test "a snapshot that is not whole is refused, and says in which line" {
+	numbered 30 | evappend a.evlog
+	evfold -k subject --snapshot whole 'n=count()' 'a=avg(data.n)' a.evlog >/dev/null
+	size=$(stat -c %s whole)
+	for ((at = 0; at < size; at += 23)); do
+		head -c $at whole >s
+		[ $((size - at)) -eq 1 ] && continue
+		run -65 evfold -k subject --snapshot s 'n=count()' 'a=avg(data.n)' a.evlog
+		assert_output --partial "--rebuild makes it anew"
+	done
+	for ((at = 0; at < size - 1; at += 17)); do
+		python3 -c "
+d = bytearray(open('whole', 'rb').read()); d[$at] ^= 2; open('s', 'wb').write(d)"
+		run evfold -k subject --snapshot s 'n=count()' 'a=avg(data.n)' a.evlog
+		[ "$status" = 65 ] || [ "$status" = 76 ] || fail "a bit flipped in byte $at: status $status: $output"
+	done
+}
+
+@test "in a pipe a snapshot goes on with what lies behind it, and counts nothing twice" {
+	numbered 20 | evappend a.evlog
+	evcat --to 8 a.evlog | evfold --snapshot s 's=sum(data.n)' >/dev/null
+	run -76 evfold --snapshot s 's=sum(data.n)' < <(evcat a.evlog)
+	assert_output --partial "event 1 comes behind event 8, which is folded already; go on with --from 9"
+	run -0 evfold --snapshot s 's=sum(data.n)' < <(evreplay --from 9 a.evlog)
+	assert_output '{"s":210}'
+	run -65 evfold --snapshot s 's=sum(data.n)' < <(numbered 3)
+	assert_output --partial "an event without seq"
+	run -64 evfold --snapshot s 's=sum(data.n)' a.evlog a.evlog
+}
+
+@test "a fold that fails, or cannot write, leaves the snapshot as it was" {
+	numbered 4 | evappend a.evlog
+	evfold --snapshot s 's=sum(data.n)' a.evlog
+	cp s kept
+	echo '{"type":"T","data":{"n":"x"}}' | evappend a.evlog
+	run -65 evfold --strict --snapshot s 's=sum(data.n)' a.evlog
+	cmp s kept
+	run -74 env LD_PRELOAD= bash -c 'ulimit -f 0; evfold --snapshot s "s=sum(data.n)" a.evlog'
+	cmp s kept
+	[ "$(ls s.* 2>/dev/null | wc -l)" = 0 ]
+}
+
+@test "a snapshot is replaced as a whole: killed at each call it is the old one or the new one" {
+	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
+	numbered 10 | evappend a.evlog
+	evfold --snapshot old 's=sum(data.n)' a.evlog
+	numbered 5 11 | evappend a.evlog
+	cp old new
+	evfold --snapshot new 's=sum(data.n)' a.evlog
+	killed=0
+	for ((at = 1; ; at++)); do
+		cp old s
+		run env LD_PRELOAD="$EVLOG_BUILD/fault-shim.so" FAULT_AT=$at FAULT_DO=kill evfold --snapshot s 's=sum(data.n)' a.evlog
+		[ "$status" = 137 ] || break
+		killed=$((killed + 1))
+		cmp s old || cmp s new
+		run -0 evfold --snapshot s 's=sum(data.n)' a.evlog
+		assert_output '{"s":120}'
+		rm -f s.*
+	done
+	[ "$killed" -gt 15 ]
+}
+
+# ---- Tables ----
+
+sql() { python3 -c "
+import sqlite3, sys
+for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print('|'.join('' if c is None else str(c) for c in row))" "$@"; }
+
+@test "a table has a row a key, with its seq and state, and a column a reducer that SQL can use" {
+	orders | evappend a.evlog
+	run -0 evfold -k subject -o sqlite:db:orders --columns 'n=count()' 'paid=sum(data.amount){type=PaymentCaptured}' 'last=last(type)' 'all=set(type)' 'hi=max(data.amount)' 'a=avg(data.amount)' a.evlog
+	assert_output ""
+	run -0 sql db "SELECT * FROM orders ORDER BY key"
+	assert_output - <<-'END'
+		order-17|5|{"n":3,"paid":39.31,"last":"PaymentCaptured","all":["OrderCreated","PaymentCaptured"],"hi":39.11,"a":26.14}|3|39.31|PaymentCaptured|["OrderCreated","PaymentCaptured"]|39.11|26.14
+		order-18|4|{"n":2,"paid":0,"last":"OrderCancelled","all":["OrderCreated","OrderCancelled"],"hi":0.1,"a":0.1}|2|0|OrderCancelled|["OrderCreated","OrderCancelled"]|0.1|0.1
+	END
+	run -0 sql db "SELECT key FROM orders WHERE paid > 39 AND n = 3"
+	assert_output order-17
+	run -0 sql db "SELECT typeof(n), typeof(paid), typeof(last), typeof(seq) FROM orders WHERE n = 3"
+	assert_output "integer|real|text|integer"
+	run -0 sql db "PRAGMA journal_mode"
+	assert_output wal
+	evfold -o sqlite:db 'n=count()' a.evlog
+	run -0 sql db "SELECT * FROM state"
+	assert_output '|5|{"n":5}'
+}
+
+@test "a table is gone on with where it was, by reducers and by programs, wherever it is cut" {
+	program
+	awkward 40 | evappend all.evlog
+	for what in reducers program; do
+		fold=(evfold -k subject "${all_reducers[@]}")
+		[ $what = reducers ] || fold=(evfold -k subject -p p.lua)
+		rm -f want
+		"${fold[@]}" -o sqlite:want all.evlog
+		sql want "SELECT * FROM state ORDER BY key" >want.rows
+		sql want "SELECT * FROM evlog_exact_state ORDER BY key" >>want.rows
+		"${fold[@]}" all.evlog | jq -c .state | sort >states
+		sql want "SELECT state FROM state" | jq -c . | sort | cmp - states
+		for cut in 0 1 13 39; do
+			rm -rf part.evlog db*
+			evcat all.evlog | awk -v n=$cut 'NR <= n' | evappend --replica part.evlog
+			"${fold[@]}" -o sqlite:db part.evlog
+			evcat --from $((cut + 1)) all.evlog | evappend --replica part.evlog
+			"${fold[@]}" -o sqlite:db part.evlog
+			"${fold[@]}" -o sqlite:db part.evlog
+			{
+				sql db "SELECT * FROM state ORDER BY key"
+				sql db "SELECT * FROM evlog_exact_state ORDER BY key"
+			} | cmp - want.rows
+		done
+	done
+}
+
+@test "keys of all kinds are different rows; two that would be one are an error" {
+	run -0 evfold -k data -o sqlite:db 'n=count()' < <(printf '{"seq":"%016d","data":%s}\n' 1 1 2 '"1"' 3 1.0 4 '"a\"b"' 5 true 6 -2.5 7 '""')
+	run -0 sql db "SELECT typeof(key), key, n FROM (SELECT key, json_extract(state, '$.n') AS n FROM state) ORDER BY 1, 2"
+	assert_output - <<-'END'
+		integer|1|2
+		text||1
+		text|-2.5|1
+		text|1|1
+		text|a"b|1
+		text|true|1
+	END
+	run -65 evfold -k data -o sqlite:db2 'n=count()' < <(printf '{"seq":"%016d","data":%s}\n' 1 true 2 '"true"')
+	assert_output --partial "UNIQUE constraint failed: state.key"
+}
+
+@test "a table of another program or log, or not made by evfold, is refused; --rebuild replaces the first" {
+	orders | evappend a.evlog
+	orders | evappend b.evlog
+	evfold -k subject -o sqlite:db 'n=count()' a.evlog
+	sql db "CREATE INDEX mine ON state (seq)"
+	run -76 evfold -k subject -o sqlite:db 'n=count()' 's=sum(data.amount)' a.evlog
+	assert_output --partial "the table state was made by another program, reducers, key or columns; --rebuild makes it anew"
+	run -76 evfold -k subject -o sqlite:db 'n=count()' b.evlog
+	assert_output --partial "another log"
+	run -0 evfold -k subject -o sqlite:db --rebuild 'n=count()' 's=sum(data.amount)' b.evlog
+	run -0 sql db "SELECT key, state FROM state ORDER BY key"
+	assert_output - <<-'END'
+		order-17|{"n":3,"s":78.42}
+		order-18|{"n":2,"s":0.1}
+	END
+	[ "$(sql db "SELECT count(*) FROM sqlite_master WHERE name = 'mine'")" = 1 ]
+	python3 -c "import sqlite3; sqlite3.connect('own').execute('CREATE TABLE state (x)')"
+	run -73 evfold -o sqlite:own --rebuild 'n=count()' a.evlog
+	assert_output --partial "the table state is there, and not made by evfold"
+	echo 'no database, but a text that is long enough to be looked at' >text
+	run -65 evfold -o sqlite:text 'n=count()' a.evlog
+	assert_output --partial "text: file is not a database"
+	run -64 evfold -o sqlite:db --columns 'state=count()' a.evlog
+	run -64 evfold --columns 'n=count()' a.evlog
+}
+
+@test "readers see the table before or after a rebuild, never half of it" {
+	numbered 3000 | evappend a.evlog
+	evfold -k data.n -o sqlite:db 'n=count()' a.evlog
+	python3 - <<-'PY' &
+		import sqlite3, sys, time
+		db = sqlite3.connect("db", timeout=20)
+		seen = set()
+		end = time.time() + 8
+		while time.time() < end and len(seen) < 2:
+		    n, x = db.execute("SELECT count(*), min(state) FROM state").fetchone()
+		    assert n == 3000, n
+		    seen.add(x)
+		assert len(seen) == 2, seen
+	PY
+	sleep 0.3
+	evfold -k data.n -o sqlite:db --rebuild 'c=count()' a.evlog
+	wait $!
+}
+
+@test "killed at each call, then run again: the table of an undisturbed run" {
+	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
+	numbered 30 | evappend a.evlog
+	evfold -k subject -o sqlite:old 's=sum(data.n)' 'a=avg(data.n)' a.evlog
+	numbered 20 31 | evappend a.evlog
+	evfold -k subject -o sqlite:want 's=sum(data.n)' 'a=avg(data.n)' a.evlog
+	sql want "SELECT * FROM state ORDER BY key" >want.rows
+	killed=0 step=8
+	[ -z "${EVLOG_SLOW:-}" ] || step=1
+	for start in old nothing; do
+		for ((at = 1; ; at += step)); do
+			rm -f db*
+			[ $start = nothing ] || cp old db
+			run env LD_PRELOAD="$EVLOG_BUILD/fault-shim.so" FAULT_AT=$at FAULT_DO=kill evfold -k subject -o sqlite:db 's=sum(data.n)' 'a=avg(data.n)' a.evlog
+			[ "$status" = 137 ] || break
+			killed=$((killed + 1))
+			run -0 evfold -k subject -o sqlite:db 's=sum(data.n)' 'a=avg(data.n)' a.evlog
+			sql db "SELECT * FROM state ORDER BY key" | cmp - want.rows
+		done
+	done
+	[ "$killed" -gt 10 ]
+}
+
+@test "-f keeps a table in step, commits within the second, and survives being killed while events come" {
+	numbered 10 | evappend a.evlog
+	for round in 1 2 3 4 5 6; do
+		evfold -f -k subject -o sqlite:db 's=sum(data.n)' 'n=count()' a.evlog &
+		pid=$!
+		for i in 1 2 3; do
+			numbered 40 $((round * 1000 + i * 50)) | evappend a.evlog
+			sleep 0.0$((RANDOM % 9))
+		done
+		[ $round != 3 ] || sleep 0.6
+		[ $round != 3 ] || [ "$(sql db "SELECT seq FROM evlog_positions")" = 370 ]
+		kill -9 $pid
+		wait $pid || true
+	done
+	evfold -k subject -o sqlite:db 's=sum(data.n)' 'n=count()' a.evlog
+	evfold -k subject -o sqlite:want 's=sum(data.n)' 'n=count()' a.evlog
+	cmp <(sql db "SELECT * FROM state ORDER BY key") <(sql want "SELECT * FROM state ORDER BY key")
+}
+
+@test "two folds into one table: the one that comes late says so, and spoils nothing" {
+	numbered 10 | evappend a.evlog
+	evfold -k subject -o sqlite:db 'n=count()' a.evlog
+	numbered 10 11 | evappend a.evlog
+	evfold -f -k subject -o sqlite:db 'n=count()' a.evlog 2>err &
+	pid=$!
+	for _ in {1..100}; do [ "$(sql db "SELECT seq FROM evlog_positions")" = 20 ] && break; sleep 0.05; done
+	kill -STOP $pid
+	numbered 5 21 | evappend a.evlog
+	evfold -k subject -o sqlite:db 'n=count()' a.evlog
+	kill -CONT $pid
+	wait $pid || status=$?
+	[ "$status" = 75 ]
+	grep -q "another evfold has changed the table meanwhile" err
+	evfold -k subject -o sqlite:want 'n=count()' a.evlog
+	cmp <(sql db "SELECT * FROM state ORDER BY key") <(sql want "SELECT * FROM state ORDER BY key")
+}
