@@ -86,19 +86,10 @@ int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err)
 
 /* ---- Looking into an event ---- */
 
-static int want_add(evlog_fold *f, const struct json_path *path, evlog_error *err)
+static int want(
+    evlog_fold *f, const struct json_path *path, size_t *slot, evlog_error *err)
 {
-	if (!path || path->n == 0)
-		return 0;
-	for (size_t i = 0; i < f->n_wants; i++)
-		if (view_compare(f->wants[i].name, path->step[0]) == 0)
-			return 0;
-	struct want *more = realloc(f->wants, (f->n_wants + 1) * sizeof *more);
-	if (!more)
-		return error_memory(err);
-	f->wants = more;
-	more[f->n_wants++] = (struct want){.name = path->step[0]};
-	return 0;
+	return !path || look_add(&f->look, path, &f->slots, slot) ? 0 : error_memory(err);
 }
 
 int fold_ready(evlog_fold *f, evlog_error *err)
@@ -113,56 +104,23 @@ int fold_ready(evlog_fold *f, evlog_error *err)
 		r = evlog_fold_reducer(f, "merge(data)", err);
 	}
 	if (!r)
-		r = want_add(f, f->key, err);
+		r = want(f, f->key, &f->key_slot, err);
 	for (size_t i = 0; i < f->n && !r; i++) {
-		r = want_add(f, f->reducers[i].path, err);
-		for (size_t k = 0; k < f->reducers[i].n_filters && !r; k++)
-			r = want_add(f, f->reducers[i].filters[k].path, err);
+		struct reducer *x = &f->reducers[i];
+		r = want(f, x->path, &x->slot, err);
+		for (size_t k = 0; k < x->n_filters && !r; k++)
+			r = want(f, x->filters[k].path, &x->filters[k].slot, err);
 	}
-	return r;
+	f->found = calloc(f->slots + 1, sizeof *f->found);
+	return r ? r : f->found ? 0 : error_memory(err);
 }
 
-static void wants_find(evlog_fold *f, struct json_text event)
+static bool filter_holds(evlog_fold *f, const struct filter *filter)
 {
-	struct json_walk w;
-	struct json_member m;
-	size_t left = f->n_wants;
-
-	for (size_t i = 0; i < f->n_wants; i++)
-		f->wants[i].has = false;
-	json_walk_begin(&w, event);
-	while (left && json_walk_next(&w, &m))
-		for (size_t i = 0; i < f->n_wants; i++)
-			if (!f->wants[i].has && json_key_is(&m, f->wants[i].name)) {
-				f->wants[i].has = true;
-				f->wants[i].found = m.value;
-				left--;
-				break;
-			}
-}
-
-static bool find(const evlog_fold *f, const struct json_path *path,
-    struct json_text event, struct json_text *found)
-{
-	if (path->n == 0) {
-		*found = event;
-		return true;
-	}
-	for (size_t i = 0; i < f->n_wants; i++) {
-		const struct want *w = &f->wants[i];
-		if (view_compare(w->name, path->step[0]) == 0)
-			return w->has && json_path_find_from(path, 1, w->found, found);
-	}
-	return false;
-}
-
-static bool filter_holds(
-    evlog_fold *f, const struct filter *filter, struct json_text event)
-{
-	struct json_text v;
+	struct json_text v = f->found[filter->slot];
 	bool hit = false;
 
-	if (find(f, filter->path, event, &v)) {
+	if (v.p) {
 		f->scratch.len = 0;
 		if (json_type_of(v) == JSON_STRING)
 			json_unescape(&f->scratch, v);
@@ -193,13 +151,12 @@ static int program_key_of(
 }
 
 /* The same for the value at the path; objects, arrays and null are no keys. */
-static int path_key_of(
-    evlog_fold *f, struct json_text event, struct view *key, evlog_error *err)
+static int path_key_of(evlog_fold *f, struct view *key, evlog_error *err)
 {
-	struct json_text v;
+	struct json_text v = f->found[f->key_slot];
 
 	*key = (struct view){"", 0};
-	if (!find(f, f->key, event, &v))
+	if (!v.p)
 		return 0;
 	enum json_type type = json_type_of(v);
 	if (type == JSON_NULL || type == JSON_ARRAY || type == JSON_OBJECT)
@@ -224,13 +181,13 @@ static int reduce(evlog_fold *f, size_t i, struct group *g, struct json_text eve
     const struct evlog_event *e, evlog_error *err)
 {
 	const struct reducer *r = &f->reducers[i];
-	struct json_text v = event;
+	struct json_text v = r->path ? f->found[r->slot] : event;
 	bool failed = false;
 
 	for (size_t k = 0; k < r->n_filters; k++)
-		if (!filter_holds(f, &r->filters[k], event))
+		if (!filter_holds(f, &r->filters[k]))
 			return 0;
-	if (r->path && !find(f, r->path, event, &v))
+	if (!v.p)
 		return f->strict && r->func != FUNC_COUNT
 			   ? refuse(r, e, "nothing stands at the path", err)
 			   : 0;
@@ -260,7 +217,7 @@ static int key_of(
 
 	*key = (struct view){"", 0};
 	if (f->key)
-		r = path_key_of(f, (struct json_text){e->line, e->len}, key, err);
+		r = path_key_of(f, key, err);
 	else if (fold_keyed(f))
 		r = blame(e, program_key_of(f, e, key, err), err);
 	if (r || key->len || !fold_keyed(f))
@@ -300,7 +257,7 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 		r = track(f, e, err);
 	if (r)
 		return r;
-	wants_find(f, event);
+	look_at(&f->look, event, f->found, f->slots);
 	r = key_of(f, e, &key, err);
 	if (r)
 		return r == EVLOG_END ? 0 : r;
@@ -453,7 +410,8 @@ void evlog_fold_free(evlog_fold *f)
 		reducer_free(&f->reducers[i]);
 	program_close(f->program);
 	free(f->reducers);
-	free(f->wants);
+	look_free(&f->look);
+	free(f->found);
 	free(f->key);
 	buf_free(&f->identity);
 	buf_free(&f->scratch);

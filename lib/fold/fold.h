@@ -2,6 +2,7 @@
 #ifndef FOLD_FOLD_H
 #define FOLD_FOLD_H
 
+#include "fold/look.h"
 #include "fold/program.h"
 #include "fold/reducer.h"
 
@@ -29,13 +30,6 @@ struct group *group_of(struct groups *g, struct view key, size_t n, bool *made);
 void groups_sort(struct groups *g);
 void groups_free(struct groups *g, size_t n);
 
-/* A top-level member that some path begins with, in the event at hand. */
-struct want {
-	struct view name;
-	struct json_text found;
-	bool has;
-};
-
 struct evlog_fold {
 	struct reducer *reducers; /* or */
 	size_t n;
@@ -43,8 +37,9 @@ struct evlog_fold {
 	bool plain; /* neither was given: merge(data), unnamed */
 	bool ready, strict, undo;
 	struct json_path *key;
-	struct want *wants;
-	size_t n_wants;
+	struct look look;
+	size_t key_slot, slots;
+	struct json_text *found; /* in the event at hand */
 	struct groups groups;
 	struct group *last; /* of the last event; NULL: it has none */
 	struct buf scratch, row;

@@ -22,6 +22,7 @@ enum func {
 
 struct filter {
 	struct json_path *path;
+	size_t slot; /* of the path */
 	char *glob;
 	bool negated;
 };
@@ -30,6 +31,7 @@ struct reducer {
 	char *name;
 	enum func func;
 	struct json_path *path; /* NULL: the event itself (count) */
+	size_t slot;		/* of the path */
 	struct filter *filters; /* all must hold */
 	size_t n_filters;
 };

@@ -63,6 +63,15 @@ struct json_walk {
 void json_walk_begin(struct json_walk *w, struct json_text container);
 bool json_walk_next(struct json_walk *w, struct json_member *m);
 
+/* The same in two steps, so that a value can be walked instead of passed over: the name,
+ * and where the value begins (its length is 0); then json_walk_value, or a walk into an
+ * object or array, to its end, and out of it. */
+bool json_walk_name(struct json_walk *w, struct json_member *m);
+bool json_walk_value(struct json_walk *w, struct json_member *m);
+void json_walk_into(struct json_walk *inner, const struct json_walk *w);
+bool json_walk_out(
+    struct json_walk *w, const struct json_walk *inner, struct json_member *m);
+
 /* Whether a key is `name`, its escapes resolved. */
 bool json_key_is(const struct json_member *m, struct view name);
 

@@ -15,15 +15,17 @@ enum json_type json_type_of(struct json_text v)
 	}
 }
 
-/* At an opening quote; behind the closing one, or end. */
-static inline const char *skip_string(const char *p, const char *end)
+/* At an opening quote; behind the closing one, or end.  *escaped: it has escapes. */
+static inline const char *skip_string(const char *p, const char *end, bool *escaped)
 {
+	*escaped = false;
 	for (p++;;) {
 		p = find_quote(p, end);
 		if (p == end)
 			return end;
 		if (*p == '"')
 			return p + 1;
+		*escaped = true;
 		p = end - p < 2 ? end : p + 2;
 	}
 }
@@ -31,13 +33,14 @@ static inline const char *skip_string(const char *p, const char *end)
 static const char *skip_container(const char *p, const char *end)
 {
 	size_t depth = 0;
+	bool escaped;
 
 	for (;;) {
 		p = find_bracket(p, end);
 		if (p == end)
 			return end;
 		if (*p == '"') {
-			p = skip_string(p, end);
+			p = skip_string(p, end, &escaped);
 			continue;
 		}
 		depth += (*p | 0x20) == '{' ? 1 : (size_t)-1;
@@ -49,10 +52,12 @@ static const char *skip_container(const char *p, const char *end)
 
 static const char *skip_value(const char *p, const char *end)
 {
+	bool escaped;
+
 	if (p == end)
 		return end;
 	if (*p == '"')
-		return skip_string(p, end);
+		return skip_string(p, end, &escaped);
 	if (*p == '{' || *p == '[')
 		return skip_container(p, end);
 	while (p < end && *p != ',' && *p != '}' && *p != ']' && (unsigned char)*p > ' ')
@@ -76,12 +81,13 @@ void json_walk_begin(struct json_walk *w, struct json_text container)
 	};
 }
 
-bool json_walk_next(struct json_walk *w, struct json_member *m)
+bool json_walk_name(struct json_walk *w, struct json_member *m)
 {
 	const char *p = skip_blank(w->p, w->end), *start;
 
 	if (p < w->end && *p == ',')
 		p = skip_blank(p + 1, w->end);
+	w->p = p;
 	if (p == w->end || *p == '}' || *p == ']')
 		return false;
 	m->key = (struct view){NULL, 0};
@@ -90,22 +96,42 @@ bool json_walk_next(struct json_walk *w, struct json_member *m)
 		if (*p != '"')
 			return false;
 		start = p;
-		p = skip_string(p, w->end);
+		p = skip_string(p, w->end, &m->escaped);
 		if (p - start < 2)
 			return false;
 		m->key = (struct view){start + 1, (size_t)(p - start) - 2};
-		m->escaped = m->key.len && memchr(m->key.p, '\\', m->key.len);
 		p = skip_blank(p, w->end);
 		if (p < w->end && *p == ':')
 			p = skip_blank(p + 1, w->end);
 	}
-	start = p;
-	p = skip_value(p, w->end);
-	if (p == start)
-		return false;
-	m->value = (struct json_text){start, (size_t)(p - start)};
+	m->value = (struct json_text){p, 0};
 	w->p = p;
 	return true;
+}
+
+bool json_walk_value(struct json_walk *w, struct json_member *m)
+{
+	w->p = skip_value(m->value.p, w->end);
+	m->value.len = (size_t)(w->p - m->value.p);
+	return m->value.len > 0;
+}
+
+void json_walk_into(struct json_walk *inner, const struct json_walk *w)
+{
+	json_walk_begin(inner, (struct json_text){w->p, (size_t)(w->end - w->p)});
+}
+
+bool json_walk_out(
+    struct json_walk *w, const struct json_walk *inner, struct json_member *m)
+{
+	w->p = inner->p + (inner->p < inner->end);
+	m->value.len = (size_t)(w->p - m->value.p);
+	return m->value.len > 0;
+}
+
+bool json_walk_next(struct json_walk *w, struct json_member *m)
+{
+	return json_walk_name(w, m) && json_walk_value(w, m);
 }
 
 /* ---- Strings ---- */
