@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <locale.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -482,6 +483,15 @@ void cli_select_free(struct evlog_selection *sel)
 	free(sel->subject);
 	free(sel->source);
 	free(sel->id);
+}
+
+unsigned cli_cores(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) < 0)
+		return 1;
+	return (unsigned)CPU_COUNT(&set);
 }
 
 /* ---- Signals ---- */

@@ -67,6 +67,10 @@ enum cli_id {
 		'm', "merge", NULL, "several logs as one stream, by logtime"             \
 	}
 
+#define CLI_THREADED                                                                     \
+	{                                                                                \
+		'j', "threads", "N", "use N threads (default: one a core)"               \
+	}
 #define CLI_FOLLOW                                                                       \
 	{                                                                                \
 		'f', "follow", NULL, "go on as events are appended"                      \
@@ -150,6 +154,9 @@ int cli_out_fn(void *arg, const char *p, size_t len); /* an evlog_write_fn */
  * keep: those that are let through, such as "\n\t". */
 void cli_out_safe(const char *p, size_t len, const char *keep);
 void cli_flush(void);
+
+/* How many cores this process may use. */
+unsigned cli_cores(void);
 
 /* From here on SIGINT and SIGTERM do not end the process, but set this. */
 const volatile sig_atomic_t *cli_stoppable(void);

@@ -23,11 +23,12 @@ static const struct cli_option options[] = {
     CLI_FOLLOW,
     {SNAPSHOT, "snapshot", "FILE", "begin where FILE ends, and put the state there"},
     {REBUILD, "rebuild", NULL, "begin anew, and replace what is there"},
+    CLI_THREADED,
     {STRICT, "strict", NULL, "what a reducer cannot use is an error, not passed over"},
     {SKIP_ERRORS, "skip-errors", "FILE",
 	"put events that the program fails at in FILE, and go on"},
     {LUA_MEMORY, "lua-memory", "BYTES",
-	"what the program's states may take (default: 1 GiB)"},
+	"what the program may take in each thread (default: 1 GiB)"},
     {LUA_STEPS, "lua-steps", "N",
 	"instructions that one event may take (default: 10 million)"},
     CLI_PROGRESSING,
@@ -64,13 +65,14 @@ struct fold {
 	const char *program, *skip_path, *snapshot;
 	char *database;
 	const char *table;
+	unsigned threads;
 	bool columns, rebuild, is_log;
 	struct evlog_position at; /* what is kept in the snapshot, or table */
 	int64_t committed;	  /* when */
 	struct evlog_limits limits;
 	FILE *skipped;
 	uint64_t events, failed;
-	bool stopped;
+	bool over, stopped; /* stopped: by the program */
 };
 
 /* ---- Output ---- */
@@ -82,9 +84,9 @@ static int write_safe(void *arg, const char *p, size_t len)
 	return 0;
 }
 
-static void put_event(const struct evlog_event *e)
+static void put_line(const char *p, size_t len)
 {
-	cli_out_safe(e->line, e->len, "");
+	cli_out_safe(p, len, "");
 	cli_outs("\n");
 }
 
@@ -120,11 +122,11 @@ static void fold_event(struct fold *o, const struct evlog_event *e)
 		   evlog_fold_write_change(o->f, write_safe, NULL, &err) < 0) {
 		cli_fail(&err);
 	}
-	if (evlog_fold_stopped(o->f)) {
-		if (o->form == STATE || o->form == TABLE)
-			put_event(e);
-		o->stopped = true;
-	}
+	if (!evlog_fold_stopped(o->f))
+		return;
+	if (o->form == STATE || o->form == TABLE)
+		put_line(e->line, e->len);
+	o->over = o->stopped = true;
 }
 
 /* How far the stream has been folded. */
@@ -155,14 +157,31 @@ static void commit(struct fold *o, const evlog_stream *s, int64_t every)
 	o->committed = evlog_now();
 }
 
+/* What is shown as it happens is folded event by event, the rest all at once. */
+static void fold_lines(struct fold *o, struct evlog_lines lines)
+{
+	struct evlog_event e;
+	evlog_error err;
+
+	if (o->form == STATE || o->form == TABLE) {
+		int r = o->skipped ? 0 : evlog_fold_lines(o->f, &lines, &err);
+		if (r < 0)
+			cli_fail(&err);
+		o->over = r == EVLOG_END;
+		if (!o->skipped)
+			return;
+	}
+	while (!o->over && evlog_lines_take(&lines, &e))
+		fold_event(o, &e);
+}
+
 static void fold(struct fold *o, evlog_stream *s, bool follow)
 {
 	struct evlog_lines lines;
-	struct evlog_event e;
 	evlog_error err;
 	int r = 0;
 
-	while (!o->stopped &&
+	while (!o->over &&
 	       ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT)) {
 		if (r == EVLOG_WAIT) {
 			cli_flush();
@@ -172,14 +191,19 @@ static void fold(struct fold *o, evlog_stream *s, bool follow)
 				cli_fail(&err);
 			continue;
 		}
-		while (!o->stopped && evlog_lines_take(&lines, &e))
-			fold_event(o, &e);
+		fold_lines(o, lines);
 		if (o->form == TABLE)
 			commit(o, s, follow ? COMMIT_EVERY_FOLLOW : COMMIT_EVERY);
 		cli_progress(s, o->events);
 	}
 	if (r < 0)
 		cli_fail(&err); /* half a state would pass for a whole one */
+	r = evlog_fold_finish(o->f, &lines, &err);
+	if (r < 0)
+		cli_fail(&err);
+	if (r == EVLOG_END && !o->stopped && o->form != CHANGES && o->form != EVENTS)
+		put_line(lines.p, lines.len);
+	o->stopped |= r == EVLOG_END;
 }
 
 static void say_counts(const evlog_fold *f)
@@ -270,6 +294,7 @@ static void option_take(
 			    arg);
 		break;
 	case 'f': sel->follow = true; break;
+	case 'j': o->threads = (unsigned)cli_number("threads", arg, 1, 256); break;
 	case COLUMNS: o->columns = true; break;
 	case SNAPSHOT: o->snapshot = arg; break;
 	case REBUILD: o->rebuild = true; break;
@@ -385,6 +410,8 @@ int main(int argc, char **argv)
 	o.is_log = n == 1 && is_directory(logs[0]);
 	if (n == 0)
 		logs[n++] = "-";
+	if (!o.snapshot || o.is_log) /* else the seqs are watched, one after the other */
+		evlog_fold_threads(o.f, o.threads ? o.threads : cli_cores());
 	if ((o.snapshot || o.database) && n > 1)
 		cli_usage("what is kept is of one log, or of one stream of events");
 	if (o.snapshot || o.database)

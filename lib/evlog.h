@@ -312,6 +312,14 @@ void evlog_fold_strict(evlog_fold *f);
  * a reducer cannot do with it; go on only after evlog_fold_undo. */
 int evlog_fold_event(evlog_fold *f, const struct evlog_event *event, evlog_error *err);
 
+/* The same for whole lines, on several threads, if evlog_fold_threads asked for them
+ * before the first: the result is the same.  Seqs are not watched.  EVLOG_END: it is
+ * over, and evlog_fold_finish, which must be called at the end, says why: an error, or
+ * EVLOG_END and the line of the event at which the program stopped. */
+void evlog_fold_threads(evlog_fold *f, unsigned n);
+int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error *err);
+int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error *err);
+
 /* Events without the key, and values passed over. */
 void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusable);
 

@@ -226,3 +226,54 @@ fold() { evfold "$@"; }
 	[[ $stderr == *"passed over: 2 values"* ]]
 	evfold 'patch(data)' deep 2>&1 | grep -c '\[\[\[\[\[\[\[\[\[\[\[\[1'
 }
+
+# many_blocks N: a log of N blocks, some of them of more than one commit's events.
+many_blocks() {
+	for ((i = 0; i < $1; i++)); do numbered $((i % 7 * 30 + 1)) $((i * 1000)); done | evappend --no-sync --linger 0 many.evlog
+	for ((i = 0; i < $1; i++)); do numbered $((i % 7 * 30 + 1)) $((i * 1000)) | evappend --no-sync many.evlog; done
+}
+
+@test "the bytes are the same whatever the number of threads" {
+	many_blocks 40
+	cat >p.lua <<-'LUA'
+		function init(key) return { n = 0, sum = decimal(0), key = key } end
+		on["*"] = function(s, e) s.n = s.n + 1; s.sum = s.sum + e.data.n; s.last = e.data; s.id = (s.id or "") .. e.id:sub(-1) end
+	LUA
+	all=('n=count()' 's=sum(data.n)' 'a=avg(data.n)' 'lo=min(data.n)' 'hi=max(id)' 'f=first(id)' 'l=last(data)' 'li=list(data.n)' 'se=set(type)' 'm=merge(data)' 'odd=count{type=T1}')
+	for options in '' '-k subject' '-k data.n' '-k data' '-k type'; do
+		evfold -j 1 -q $options "${all[@]}" many.evlog >want
+		evfold -j 1 -q $options -p p.lua many.evlog >want.lua
+		for j in 2 3 8; do
+			evfold -j $j -q $options "${all[@]}" many.evlog | cmp - want
+			evfold -j $j -q $options -p p.lua many.evlog | cmp - want.lua
+			evcat many.evlog | evfold -j $j -q $options "${all[@]}" | cmp - want
+		done
+	done
+	run -0 evfold -k data -j 4 'n=count()' many.evlog
+	assert_output --regexp 'left out: [0-9]+ events without the key'
+	for j in 1 3; do evfold -k subject -j $j -p p.lua --snapshot s$j many.evlog >/dev/null; done
+	cmp s1 s3
+	numbered 50 7 | evappend many.evlog
+	evfold -j 1 -k subject -p p.lua many.evlog >want
+	evfold -j 4 -k subject -p p.lua --snapshot s3 many.evlog | cmp - want
+}
+
+@test "with several threads the first error in the log's order is said, and the first stop counts" {
+	many_blocks 12
+	n=$(evcat many.evlog | wc -l)
+	for at in $((n / 2)) $((n / 2 + 40)) $((n - 3)); do
+		echo "on['*'] = function(s, e) if tonumber(e.seq) >= $at then error('at ' .. tonumber(e.seq)) end end" >e.lua
+		echo "on['*'] = function(s, e) if tonumber(e.seq) >= $at then stop() end end" >s.lua
+		for j in 1 2 5; do
+			run -65 evfold -j $j -k data.n -p e.lua many.evlog
+			assert_output "evfold: event $at: e.lua:1: at $at"
+			run -0 evfold -j $j -k data.n -p s.lua many.evlog
+			assert_output "$(evcat --from "$at" -c 1 many.evlog)"
+		done
+	done
+	printf '{"type":"T","subject":"s%d","data":{"n":"x"}}\n' 1 2 3 4 5 | evappend many.evlog
+	for j in 1 4; do
+		run -65 evfold -j $j --strict -k subject 's=sum(data.n)' many.evlog
+		assert_output "evfold: event $((n + 1)): s: not a number"
+	done
+}

@@ -111,8 +111,8 @@ int fold_ready(evlog_fold *f, evlog_error *err)
 		for (size_t k = 0; k < x->n_filters && !r; k++)
 			r = want(f, x->filters[k].path, &x->filters[k].slot, err);
 	}
-	f->found = calloc(f->slots + 1, sizeof *f->found);
-	return r ? r : f->found ? 0 : error_memory(err);
+	f->room = calloc(f->slots + 1, sizeof *f->room);
+	return r ? r : f->room ? 0 : error_memory(err);
 }
 
 static bool filter_holds(evlog_fold *f, const struct filter *filter)
@@ -150,24 +150,22 @@ static int program_key_of(
 	return r;
 }
 
-/* The same for the value at the path; objects, arrays and null are no keys. */
-static int path_key_of(evlog_fold *f, struct view *key, evlog_error *err)
+bool fold_key_of(struct json_text v, struct buf *room, struct view *key)
 {
-	struct json_text v = f->found[f->key_slot];
+	size_t start = room->len;
 
 	*key = (struct view){"", 0};
 	if (!v.p)
-		return 0;
+		return true;
 	enum json_type type = json_type_of(v);
 	if (type == JSON_NULL || type == JSON_ARRAY || type == JSON_OBJECT)
-		return 0;
-	f->scratch.len = 0;
+		return true;
+	*key = (struct view){v.p, v.len};
 	if (type == JSON_STRING && !memchr(v.p, '\\', v.len))
-		buf_add(&f->scratch, v.p, v.len);
-	else if (!value_canonical(&f->scratch, v))
-		f->scratch.failed = true;
-	*key = (struct view){f->scratch.p, f->scratch.len};
-	return f->scratch.failed ? error_memory(err) : 0;
+		return true;
+	bool good = value_canonical(room, v);
+	*key = (struct view){room->p + start, room->len - start};
+	return good && !room->failed;
 }
 
 static int refuse(const struct reducer *r, const struct evlog_event *e, const char *why,
@@ -213,19 +211,13 @@ static int blame(const struct evlog_event *e, int code, evlog_error *err)
 static int key_of(
     evlog_fold *f, const struct evlog_event *e, struct view *key, evlog_error *err)
 {
-	int r = 0;
-
 	*key = (struct view){"", 0};
+	f->scratch.len = 0;
 	if (f->key)
-		r = path_key_of(f, key, err);
-	else if (fold_keyed(f))
-		r = blame(e, program_key_of(f, e, key, err), err);
-	if (r || key->len || !fold_keyed(f))
-		return r;
-	f->keyless++;
-	return f->strict ? error_set(err, EVLOG_EDATA, "event %" PRIu64 ": it has no key",
-			       e->seq)
-			 : EVLOG_END;
+		return fold_key_of(f->found[f->key_slot], &f->scratch, key)
+			   ? 0
+			   : error_memory(err);
+	return fold_keyed(f) ? blame(e, program_key_of(f, e, key, err), err) : 0;
 }
 
 /* What goes on from a snapshot must not count an event twice. */
@@ -245,25 +237,22 @@ static int track(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	return 0;
 }
 
-int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint64_t hash,
+    evlog_error *err)
 {
-	struct json_text event = {e->line, e->len};
-	struct view key;
 	bool made;
-	int r = fold_ready(f, err);
+	int r = 0;
 
-	f->last = NULL;
-	if (!r)
-		r = track(f, e, err);
-	if (r)
-		return r;
-	look_at(&f->look, event, f->found, f->slots);
-	r = key_of(f, e, &key, err);
-	if (r)
-		return r == EVLOG_END ? 0 : r;
-	struct group *g = group_of(&f->groups, key, f->n, &made);
+	if (key.len == 0 && fold_keyed(f)) {
+		f->keyless++;
+		return f->strict ? error_set(err, EVLOG_EDATA,
+				       "event %" PRIu64 ": it has no key", e->seq)
+				 : 0;
+	}
+	struct group *g = group_of(&f->groups, key, hash, f->n, &made);
 	if (!g)
 		return error_memory(err);
+	g->owner = f;
 	if (made && f->table)
 		r = fold_table_load(f, g, err);
 	if (f->table && !g->is_changed) {
@@ -275,11 +264,27 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 		r = blame(e,
 		    program_event(f->program, &g->state, g->key, e, f->undo, err), err);
 	for (size_t i = 0; i < f->n && !r; i++)
-		r = reduce(f, i, g, event, e, err);
+		r = reduce(f, i, g, (struct json_text){e->line, e->len}, e, err);
 	if (!r && e->seq)
 		g->seq = e->seq;
 	f->last = r ? NULL : g;
 	return r;
+}
+
+int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+{
+	struct view key;
+	int r = fold_ready(f, err);
+
+	f->last = NULL;
+	if (!r)
+		r = track(f, e, err);
+	if (r)
+		return r;
+	f->found = f->room;
+	look_at(&f->look, (struct json_text){e->line, e->len}, f->found, f->slots);
+	r = key_of(f, e, &key, err);
+	return r ? r : fold_apply(f, e, key, hash64(key.p, key.len), err);
 }
 
 void evlog_fold_track(evlog_fold *f)
@@ -305,7 +310,8 @@ int state_write(evlog_fold *f, const struct group *g, struct buf *b, evlog_error
 	const struct accumulator none = {0};
 
 	if (f->program)
-		return program_write(f->program, g ? g->state : 0, false, b, err);
+		return program_write(
+		    g ? g->owner->program : f->program, g ? g->state : 0, false, b, err);
 	for (size_t i = 0; i < f->n; i++) {
 		if (!f->plain) {
 			const char *name = f->reducers[i].name;
@@ -405,13 +411,14 @@ void evlog_fold_free(evlog_fold *f)
 	if (!f)
 		return;
 	fold_table_close(f);
+	fold_pool_free(f);
 	groups_free(&f->groups, f->n);
 	for (size_t i = 0; i < f->n; i++)
 		reducer_free(&f->reducers[i]);
 	program_close(f->program);
 	free(f->reducers);
 	look_free(&f->look);
-	free(f->found);
+	free(f->room);
 	free(f->key);
 	buf_free(&f->identity);
 	buf_free(&f->scratch);

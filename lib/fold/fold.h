@@ -15,6 +15,7 @@ struct group {
 	bool stored;	/* has a row in the table */
 	bool is_changed;
 	struct group *next_changed; /* since the last commit of the table */
+	evlog_fold *owner;	    /* whose program has its state */
 	struct accumulator at[];
 };
 
@@ -26,7 +27,12 @@ struct groups {
 };
 
 /* The group of a key, made with n accumulators if there is none.  NULL: no memory. */
-struct group *group_of(struct groups *g, struct view key, size_t n, bool *made);
+struct group *group_of(
+    struct groups *g, struct view key, uint64_t hash, size_t n, bool *made);
+
+/* Moves all groups of another one here, which is then only sorted and walked.  false: no
+ * memory. */
+bool groups_move(struct groups *g, struct groups *from);
 void groups_sort(struct groups *g);
 void groups_free(struct groups *g, size_t n);
 
@@ -39,7 +45,9 @@ struct evlog_fold {
 	struct json_path *key;
 	struct look look;
 	size_t key_slot, slots;
-	struct json_text *found; /* in the event at hand */
+	struct json_text *room, *found; /* in the event at hand; room: for one */
+	unsigned threads;
+	struct pool *pool; /* NULL: one event after the other */
 	struct groups groups;
 	struct group *last; /* of the last event; NULL: it has none */
 	struct buf scratch, row;
@@ -65,6 +73,19 @@ int fold_ready(evlog_fold *f, evlog_error *err);
 
 /* SHA-256 of the key, the reducers, the program: what makes a state what it is. */
 int fold_identity(const evlog_fold *f, char hash[65], evlog_error *err);
+
+/* Adds nothing and gives a view of a key's JSON text or, if it can be told otherwise too,
+ * adds its canonical text and gives that.  What is no key gives an empty one.  false: no
+ * memory. */
+bool fold_key_of(struct json_text value, struct buf *room, struct view *key);
+
+/* Folds an event that was looked into: f->found. */
+int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint64_t hash,
+    evlog_error *err);
+
+/* The fold, of those that share the work, that has the keys of this hash. */
+int fold_part_of(evlog_fold *f, uint64_t hash, evlog_fold **part, evlog_error *err);
+void fold_pool_free(evlog_fold *f);
 
 /* Adds all that a group knows, as JSON that group_restore takes.  EVLOG_EDATA: it is no
  * state of this fold. */

@@ -45,10 +45,9 @@ static struct group *group_add(struct groups *g, struct view key, uint64_t hash,
 	return fresh;
 }
 
-struct group *group_of(struct groups *g, struct view key, size_t n, bool *made)
+struct group *group_of(
+    struct groups *g, struct view key, uint64_t hash, size_t n, bool *made)
 {
-	uint64_t hash = hash64(key.p, key.len);
-
 	*made = false;
 	if ((g->n + 1) * 2 > g->mask && !table_grow(g))
 		return NULL;
@@ -63,6 +62,23 @@ struct group *group_of(struct groups *g, struct view key, size_t n, bool *made)
 	if (fresh)
 		g->table[k] = (uint32_t)g->n;
 	return fresh;
+}
+
+bool groups_move(struct groups *g, struct groups *from)
+{
+	size_t n = g->n + from->n;
+	struct group **all = realloc(g->at, (n ? n : 1) * sizeof *all);
+
+	if (!all)
+		return false;
+	if (from->n)
+		memcpy(all + g->n, from->at, from->n * sizeof *all);
+	g->at = all;
+	g->n = g->cap = n;
+	free(from->at);
+	free(from->table);
+	*from = (struct groups){0};
+	return true;
 }
 
 static int group_order(const void *a, const void *b)

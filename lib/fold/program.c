@@ -18,6 +18,9 @@ struct program {
 	bool has_key, in_event, stopped;
 	lua_Integer states;
 	struct buf emitted, before;
+	struct evlog_limits limits;
+	char *path;
+	struct buf text;
 };
 
 static const char states_key, on_key; /* their addresses, in the registry */
@@ -129,27 +132,56 @@ static int look(lua_State *L)
 	return 0;
 }
 
+static int program_start(struct program *p, evlog_error *err)
+{
+	int r = sandbox_open(&p->box, &p->limits, err);
+
+	if (!r)
+		r = sandbox_run(&p->box, define, NULL, err);
+	if (!r)
+		r = sandbox_load(&p->box, p->path, p->text.p, p->text.len, err);
+	if (!r && (r = sandbox_run(&p->box, look, p, err)) != 0) {
+		evlog_error why = *err;
+		error_set(err, r, "%s: %s", p->path, why.text);
+	}
+	return r;
+}
+
 int program_open(struct program **out, const char *path,
     const struct evlog_limits *limits, evlog_error *err)
 {
 	struct program *p = calloc(1, sizeof *p);
-	struct buf text = {0};
-	int r = p ? text_read(path, &text, err) : error_memory(err);
+	int r = p ? text_read(path, &p->text, err) : error_memory(err);
 
 	*out = NULL;
-	if (!r)
-		r = text_hash(p, &text, err);
-	if (!r)
-		r = sandbox_open(&p->box, limits, err);
-	if (!r)
-		r = sandbox_run(&p->box, define, NULL, err);
-	if (!r)
-		r = sandbox_load(&p->box, path, text.p, text.len, err);
-	if (!r && (r = sandbox_run(&p->box, look, p, err)) != 0) {
-		evlog_error why = *err;
-		error_set(err, r, "%s: %s", path, why.text);
+	if (!r) {
+		p->limits = *limits;
+		p->path = strdup(path);
+		r = p->path ? text_hash(p, &p->text, err) : error_memory(err);
 	}
-	buf_free(&text);
+	if (!r)
+		r = program_start(p, err);
+	if (r)
+		program_close(p);
+	else
+		*out = p;
+	return r;
+}
+
+int program_again(struct program **out, const struct program *other, evlog_error *err)
+{
+	struct program *p = calloc(1, sizeof *p);
+	int r = p ? 0 : error_memory(err);
+
+	*out = NULL;
+	if (!r) {
+		p->limits = other->limits;
+		p->path = strdup(other->path);
+		buf_add(&p->text, other->text.p, other->text.len);
+		memcpy(p->hash, other->hash, HASH_SIZE);
+		r = p->path && !p->text.failed ? program_start(p, err)
+					       : error_memory(err);
+	}
 	if (r)
 		program_close(p);
 	else
@@ -164,6 +196,8 @@ void program_close(struct program *p)
 	sandbox_close(&p->box);
 	buf_free(&p->emitted);
 	buf_free(&p->before);
+	buf_free(&p->text);
+	free(p->path);
 	free(p);
 }
 

@@ -14,6 +14,8 @@ struct program;
  * EVLOG_EDATA: it has an error, and err says in which line. */
 int program_open(struct program **p, const char *path, const struct evlog_limits *limits,
     evlog_error *err);
+/* The same program once more, with states of its own. */
+int program_again(struct program **p, const struct program *other, evlog_error *err);
 void program_close(struct program *p);
 
 /* SHA-256 of its text. */

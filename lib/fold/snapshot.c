@@ -97,17 +97,23 @@ static int group_take(struct reading *r, struct json_text line, evlog_error *err
 {
 	struct json_text key = {"", 0}, state;
 	evlog_error why;
+	evlog_fold *part;
 	bool made;
 
 	if (!json_top_find(line, (struct view){"state", 5}, &state) ||
 	    (fold_keyed(r->f) && !json_top_find(line, (struct view){"key", 3}, &key)))
 		return broken(r, "not a line of a snapshot", err);
-	struct group *g =
-	    group_of(&r->f->groups, (struct view){key.p, key.len}, r->f->n, &made);
+	struct view text = {key.p, key.len};
+	uint64_t hash = hash64(text.p, text.len);
+	int res = fold_part_of(r->f, hash, &part, err);
+	if (res)
+		return res;
+	struct group *g = group_of(&part->groups, text, hash, part->n, &made);
 	if (!g)
 		return error_memory(err);
+	g->owner = part;
 	number_take(line, "seq", &g->seq);
-	int res = group_restore(r->f, g, state, &why);
+	res = group_restore(part, g, state, &why);
 	if (res == EVLOG_EDATA)
 		return broken(r, why.text, err);
 	if (res && err)
@@ -206,7 +212,7 @@ static int lines_write(
 			buf_putc(b, ',');
 		}
 		buf_printf(b, "\"seq\":%" PRIu64 ",\"state\":", g->seq);
-		r = group_save(f, g, b, err);
+		r = group_save(g->owner, g, b, err);
 		buf_putc(b, '}');
 		if (!r)
 			r = line_write(out, b, &hash, err);

@@ -22,18 +22,12 @@ static __int128 power_small(unsigned n)
 	return v;
 }
 
-static const __int128 *small_limit(void)
-{
-	static __int128 limit;
-
-	if (!limit)
-		limit = power_small(SMALL_DIGITS);
-	return &limit;
-}
+#define SMALL_LIMIT                                                                      \
+	((__int128)UINT64_C(10000000000000000000) * 1000000000000000000) /* 10^37 */
 
 static bool small_fits(__int128 v)
 {
-	return v < *small_limit() && v > -*small_limit();
+	return v < SMALL_LIMIT && v > -SMALL_LIMIT;
 }
 
 /* ---- Parts of a number's text ---- */
@@ -226,7 +220,7 @@ static bool small_shift(__int128 *v, unsigned n)
 	if (n >= SMALL_DIGITS)
 		return *v == 0;
 	for (; n; n--) {
-		if (*v > *small_limit() / 10 || *v < -*small_limit() / 10)
+		if (*v > SMALL_LIMIT / 10 || *v < -SMALL_LIMIT / 10)
 			return false;
 		*v *= 10;
 	}

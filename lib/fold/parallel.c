@@ -1,0 +1,464 @@
+/*
+ * parallel.c - a fold on several cores, with the same result as on one.
+ *
+ * Lines come in chunks.  Each is looked into by whoever has time: keys, and what stands
+ * at the paths.  The keys are divided among parts, each a fold of its own, which take the
+ * chunks in their order; so each key's events are folded in theirs.  One part is worked
+ * on by one thread at a time, and the thread that brings the lines works too when the
+ * others are behind.
+ */
+#include "base/error.h"
+#include "event/stamp.h"
+#include "fold/fold.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define THREADS_FROM 3 /* chunks: fewer are not worth starting a thread */
+
+struct item {
+	struct evlog_event e;
+	struct view key; /* empty: it has none; in the lines, or p is an offset in keys */
+	bool canonical;	 /* the latter */
+	uint64_t hash;
+};
+
+struct chunk {
+	struct buf lines, keys;
+	struct item *items;
+	struct json_text *found; /* `slots` for each item */
+	size_t n, cap;
+	uint64_t first;	 /* how many events came before */
+	unsigned folded; /* parts that are through with it */
+	bool scanned, failed;
+};
+
+struct part {
+	evlog_fold *f;
+	uint64_t next; /* chunk to fold */
+	bool busy;
+	uint64_t fault_at; /* number of the event it ended at; UINT64_MAX: none */
+	evlog_error fault; /* code 0: the program stopped there, */
+	struct buf stop;   /* at this line */
+};
+
+struct pool {
+	evlog_fold *f;
+	struct part *parts;
+	unsigned n_parts;
+	pthread_t *threads;
+	unsigned wanted, running;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct chunk *ring;
+	uint64_t size, filled, scanning;
+	uint64_t events;
+	bool ended;
+};
+
+/* ---- The two kinds of work ---- */
+
+static bool chunk_grow(struct chunk *c, size_t slots)
+{
+	size_t cap = c->cap ? c->cap * 2 : 1024;
+	struct item *items = realloc(c->items, cap * sizeof *items);
+
+	if (items)
+		c->items = items;
+	struct json_text *found =
+	    items ? realloc(c->found, (cap * slots + 1) * sizeof *found) : NULL;
+	if (!found)
+		return false;
+	c->found = found;
+	c->cap = cap;
+	return true;
+}
+
+static bool item_look(const evlog_fold *f, struct chunk *c, struct item *it)
+{
+	struct json_text *found = c->found + c->n * f->slots;
+	size_t start = c->keys.len;
+
+	look_at(&f->look, (struct json_text){it->e.line, it->e.len}, found, f->slots);
+	it->canonical = false;
+	it->key = (struct view){"", 0};
+	if (f->key && !fold_key_of(found[f->key_slot], &c->keys, &it->key))
+		return false;
+	it->hash = hash64(it->key.p, it->key.len);
+	if (c->keys.len > start) { /* may move yet */
+		it->canonical = true;
+		it->key = (struct view){(const char *)(uintptr_t)start, it->key.len};
+	}
+	return true;
+}
+
+static void chunk_scan(const evlog_fold *f, struct chunk *c)
+{
+	struct evlog_lines rest = {c->lines.p, c->lines.len};
+
+	c->n = 0;
+	for (struct item it; !c->failed && evlog_lines_take(&rest, &it.e);) {
+		if ((c->n == c->cap && !chunk_grow(c, f->slots)) || !item_look(f, c, &it))
+			c->failed = true;
+		else
+			c->items[c->n++] = it;
+	}
+	for (size_t i = 0; i < c->n; i++)
+		if (c->items[i].canonical)
+			c->items[i].key.p = c->keys.p + (uintptr_t)c->items[i].key.p;
+}
+
+/* One event of this part; false: it is the last one. */
+static bool item_fold(struct part *p, struct chunk *c, size_t i)
+{
+	struct item *it = &c->items[i];
+	evlog_fold *f = p->f;
+
+	f->found = c->found + i * f->slots;
+	int r = fold_apply(f, &it->e, it->key, it->hash, &p->fault);
+	if (r == 0 && !evlog_fold_stopped(f))
+		return true;
+	p->fault_at = c->first + i;
+	if (r == 0) {
+		p->fault = (evlog_error){0};
+		buf_add(&p->stop, it->e.line, it->e.len);
+	}
+	return false;
+}
+
+static void part_fold(const struct pool *pool, struct part *p, struct chunk *c)
+{
+	size_t mine = (size_t)(p - pool->parts);
+
+	if (p->fault_at != UINT64_MAX)
+		return;
+	if (c->failed) {
+		p->fault_at = c->first;
+		error_memory(&p->fault);
+		return;
+	}
+	for (size_t i = 0; i < c->n; i++)
+		if (c->items[i].hash % pool->n_parts == mine && !item_fold(p, c, i))
+			return;
+}
+
+/* ---- Who does what ---- */
+
+struct work {
+	struct chunk *chunk;
+	struct part *part; /* NULL: look into the chunk */
+};
+
+/* Takes the work that lets most others go on; called with the lock. */
+static bool work_take(struct pool *pool, struct work *w)
+{
+	for (unsigned i = 0; i < pool->n_parts; i++) {
+		struct part *p = &pool->parts[i];
+		struct chunk *c = &pool->ring[p->next % pool->size];
+		if (!p->busy && p->next < pool->scanning && c->scanned) {
+			p->busy = true;
+			*w = (struct work){c, p};
+			return true;
+		}
+	}
+	if (pool->scanning == pool->filled)
+		return false;
+	*w = (struct work){&pool->ring[pool->scanning++ % pool->size], NULL};
+	return true;
+}
+
+/* Does it, without the lock. */
+static void work_do(struct pool *pool, const struct work *w)
+{
+	pthread_mutex_unlock(&pool->lock);
+	if (w->part)
+		part_fold(pool, w->part, w->chunk);
+	else
+		chunk_scan(pool->f, w->chunk);
+	pthread_mutex_lock(&pool->lock);
+	if (w->part) {
+		w->part->busy = false;
+		w->part->next++;
+		w->chunk->folded++;
+	} else {
+		w->chunk->scanned = true;
+	}
+	pthread_cond_broadcast(&pool->changed);
+}
+
+static bool all_done(const struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_parts; i++)
+		if (pool->parts[i].next < pool->filled)
+			return false;
+	return true;
+}
+
+static void *worker(void *arg)
+{
+	struct pool *pool = arg;
+	struct work w;
+
+	pthread_mutex_lock(&pool->lock);
+	while (!pool->ended || !all_done(pool)) {
+		if (work_take(pool, &w))
+			work_do(pool, &w);
+		else
+			pthread_cond_wait(&pool->changed, &pool->lock);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+/* Works, or waits for others, until `done`. */
+static void work_until(struct pool *pool, bool (*done)(const struct pool *pool))
+{
+	struct work w;
+
+	while (!done(pool)) {
+		if (work_take(pool, &w))
+			work_do(pool, &w);
+		else
+			pthread_cond_wait(&pool->changed, &pool->lock);
+	}
+}
+
+/* ---- Parts ---- */
+
+/* A fold that shares what is only read. */
+static evlog_fold *part_new(const evlog_fold *f, evlog_error *err)
+{
+	evlog_fold *part = calloc(1, sizeof *part);
+
+	if (!part) {
+		error_memory(err);
+		return NULL;
+	}
+	*part = *f;
+	part->groups = (struct groups){0};
+	part->scratch = part->row = (struct buf){0};
+	part->program = NULL;
+	part->pool = NULL;
+	if (f->program && program_again(&part->program, f->program, err) != 0) {
+		free(part);
+		return NULL;
+	}
+	return part;
+}
+
+static void part_free(evlog_fold *part)
+{
+	groups_free(&part->groups, part->n);
+	program_close(part->program);
+	buf_free(&part->scratch);
+	buf_free(&part->row);
+	free(part);
+}
+
+void fold_pool_free(evlog_fold *f)
+{
+	struct pool *pool = f->pool;
+
+	if (!pool)
+		return;
+	for (unsigned i = 0; i < pool->n_parts; i++) {
+		if (i && pool->parts[i].f)
+			part_free(pool->parts[i].f);
+		buf_free(&pool->parts[i].stop);
+	}
+	for (uint64_t i = 0; i < pool->size; i++) {
+		buf_free(&pool->ring[i].lines);
+		buf_free(&pool->ring[i].keys);
+		free(pool->ring[i].items);
+		free(pool->ring[i].found);
+	}
+	pthread_cond_destroy(&pool->changed);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool->ring);
+	free(pool->threads);
+	free(pool->parts);
+	free(pool);
+	f->pool = NULL;
+}
+
+static int pool_new(evlog_fold *f, evlog_error *err)
+{
+	struct pool *pool = calloc(1, sizeof *pool);
+
+	if (!pool)
+		return error_memory(err);
+	f->pool = pool;
+	pool->f = f;
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->changed, NULL);
+	pool->wanted = f->threads - 1;
+	pool->n_parts = fold_keyed(f) ? f->threads : 1;
+	pool->parts = calloc(pool->n_parts, sizeof *pool->parts);
+	pool->threads = calloc(f->threads, sizeof *pool->threads);
+	pool->ring = calloc(2 * f->threads + 2, sizeof *pool->ring);
+	if (!pool->parts || !pool->threads || !pool->ring)
+		return error_memory(err);
+	pool->size = 2 * f->threads + 2;
+	for (unsigned i = 0; i < pool->n_parts; i++) {
+		struct part *p = &pool->parts[i];
+		p->fault_at = UINT64_MAX;
+		p->f = i ? part_new(f, err) : f;
+		if (!p->f)
+			return err ? err->code : EVLOG_EIO;
+	}
+	return 0;
+}
+
+/* Whether there is work for more than one. */
+static bool fold_divides(const evlog_fold *f)
+{
+	return f->threads > 1 && !f->table && !f->undo && (!f->program || f->key);
+}
+
+int fold_part_of(evlog_fold *f, uint64_t hash, evlog_fold **part, evlog_error *err)
+{
+	int r = fold_divides(f) && !f->pool ? pool_new(f, err) : 0;
+
+	*part = f->pool ? f->pool->parts[hash % f->pool->n_parts].f : f;
+	return r;
+}
+
+void evlog_fold_threads(evlog_fold *f, unsigned n)
+{
+	f->threads = n;
+}
+
+/* ---- The interface ---- */
+
+static bool has_room(const struct pool *pool)
+{
+	const struct chunk *c = &pool->ring[pool->filled % pool->size];
+
+	return pool->filled < pool->size || c->folded == pool->n_parts;
+}
+
+/* A fault ends the fold early: nothing behind it counts. */
+static bool has_fault(const struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->n_parts; i++)
+		if (!pool->parts[i].busy && pool->parts[i].fault_at != UINT64_MAX)
+			return true;
+	return false;
+}
+
+static void threads_start(struct pool *pool)
+{
+	while (pool->running < pool->wanted &&
+	       pthread_create(&pool->threads[pool->running], NULL, worker, pool) == 0)
+		pool->running++;
+	pool->wanted = pool->running; /* the rest is done without */
+}
+
+static int one_by_one(evlog_fold *f, struct evlog_lines lines, evlog_error *err)
+{
+	struct evlog_event e;
+	int r = 0;
+
+	while (!r && !evlog_fold_stopped(f) && evlog_lines_take(&lines, &e)) {
+		r = evlog_fold_event(f, &e, err);
+		if (!r && evlog_fold_stopped(f)) {
+			f->row.len = 0;
+			buf_add(&f->row, e.line, e.len);
+			r = f->row.failed ? error_memory(err) : EVLOG_END;
+		}
+	}
+	return r;
+}
+
+int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error *err)
+{
+	evlog_fold *ignored;
+	int r = fold_ready(f, err);
+
+	if (!r)
+		r = fold_part_of(f, 0, &ignored, err);
+	if (r || !f->pool)
+		return r ? r : one_by_one(f, *lines, err);
+	struct pool *pool = f->pool;
+	pthread_mutex_lock(&pool->lock);
+	if (pool->filled >= THREADS_FROM)
+		threads_start(pool);
+	work_until(pool, has_room);
+	bool over = has_fault(pool);
+	struct chunk *c = &pool->ring[pool->filled % pool->size];
+	pthread_mutex_unlock(&pool->lock);
+	if (over)
+		return EVLOG_END;
+	c->lines.len = c->keys.len = 0;
+	buf_add(&c->lines, lines->p, lines->len);
+	if (c->lines.failed)
+		return error_memory(err);
+	c->scanned = c->failed = false;
+	c->folded = 0;
+	c->first = pool->events;
+	for (const char *p = c->lines.p, *end = p + c->lines.len; p < end; pool->events++)
+		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
+	pthread_mutex_lock(&pool->lock);
+	pool->filled++;
+	pthread_cond_broadcast(&pool->changed);
+	pthread_mutex_unlock(&pool->lock);
+	return 0;
+}
+
+/* The part that ended at the first of all events; NULL: none did. */
+static struct part *first_fault(struct pool *pool)
+{
+	struct part *first = NULL;
+
+	for (unsigned i = 0; i < pool->n_parts; i++)
+		if (pool->parts[i].fault_at != UINT64_MAX &&
+		    (!first || pool->parts[i].fault_at < first->fault_at))
+			first = &pool->parts[i];
+	return first;
+}
+
+static int parts_gather(evlog_fold *f, struct pool *pool, evlog_error *err)
+{
+	for (unsigned i = 1; i < pool->n_parts; i++) {
+		evlog_fold *part = pool->parts[i].f;
+		if (!groups_move(&f->groups, &part->groups))
+			return error_memory(err);
+		f->keyless += part->keyless;
+		f->unusable += part->unusable;
+	}
+	return 0;
+}
+
+int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error *err)
+{
+	struct pool *pool = f->pool;
+
+	*stopped_at = (struct evlog_lines){f->row.p, f->row.len};
+	if (!pool || pool->ended)
+		return evlog_fold_stopped(f) ? EVLOG_END : 0;
+	pthread_mutex_lock(&pool->lock);
+	pool->ended = true;
+	pthread_cond_broadcast(&pool->changed);
+	work_until(pool, all_done);
+	pthread_cond_broadcast(&pool->changed);
+	pthread_mutex_unlock(&pool->lock);
+	for (unsigned i = 0; i < pool->running; i++)
+		pthread_join(pool->threads[i], NULL);
+	pool->running = 0;
+	f->found = NULL;
+	if (f->tracked && pool->filled) {
+		const struct chunk *last = &pool->ring[(pool->filled - 1) % pool->size];
+		f->at_seq = last->n ? last->items[last->n - 1].e.seq : f->at_seq;
+	}
+	struct part *fault = first_fault(pool);
+	if (fault && fault->fault.code) {
+		*err = fault->fault;
+		return err->code;
+	}
+	if (fault) {
+		*stopped_at = (struct evlog_lines){fault->stop.p, fault->stop.len};
+		return fault->stop.failed ? error_memory(err) : EVLOG_END;
+	}
+	return parts_gather(f, pool, err);
+}
