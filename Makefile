@@ -7,7 +7,9 @@
 #   make lint         looks, layers, static analysis, scripts, manuals
 #   make fuzz         fuzz each target for SECONDS (30)
 #   make torture      the whole fault harness, for LENGTH half hours (1), with its figures
-#   make bench          first figures, as ratios of peers measured in the same run
+#   make bench          figures, as ratios of peers measured in the same run
+#                       (EVENTS=1000000 RUNS=5 ONLY=fold)
+#   make bench-peers    install the peers that it compares with
 #   make install      into $(DESTDIR)$(PREFIX)
 
 VERSION  = 0.1.0
@@ -150,8 +152,15 @@ torture:
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/fault/torture $(LENGTH)
 
 bench: deps
+	@command -v python3 >/dev/null || { echo "It needs python3: make bench-peers"; exit 1; }
 	@$(QUIETLY) tools
-	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/bench/run
+	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/bench/run $(if $(EVENTS),--events $(EVENTS)) \
+	    $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only '$(ONLY)')
+
+bench-peers:
+	@.ci/deps bench
+	@if command -v npm >/dev/null; then npm install --prefix $(BUILD)/duckdb @duckdb/node-api; \
+	    else echo "DuckDB is installed by npm, which is not there"; fi
 
 lint:
 	@.ci/deps lint
@@ -159,7 +168,7 @@ lint:
 	tests/layers $(LAYERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
-	shellcheck .ci/run .ci/deps tests/run tests/layers tests/bench/run tests/fault/torture \
+	shellcheck .ci/run .ci/deps tests/run tests/layers tests/fault/torture \
 	    tests/fault/fuzz/run man/examples \
 	   samples/orders/quickstart
 	mandoc -T lint -W warning $(MANUALS)
@@ -191,6 +200,6 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all tools scanners library completions deps quickstart check fuzz torture bench lint install clean
+.PHONY: all tools scanners library completions deps quickstart check fuzz torture bench bench-peers lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
