@@ -276,4 +276,26 @@ many_blocks() {
 		run -65 evfold -j $j --strict -k subject 's=sum(data.n)' many.evlog
 		assert_output "evfold: event $((n + 1)): s: not a number"
 	done
+
+# bench/check.py folds in Python's decimal, and compares digit for digit.
+@test "each reducer says what decimals in Python say: of orders, and of what is hard to fold" {
+	run -0 harness bench/check.py shop 1000
+	assert_output "1000 events, 2660 values"
+	run -0 harness bench/check.py odd 2000
+	assert_output "2000 events, 6540 values"
+}
+
+@test "each reducer says of the Windows events what decimals in Python say" {
+	corpora
+	run -0 harness bench/check.py windows "$EVLOG_CORPORA/windows-security-events.zip" 1000
+	assert_output "1000 events, 5390 values"
+}
+
+@test "and so it is of all Windows events, and of many others" {
+	slow
+	corpora
+	run -0 harness bench/check.py shop 20000
+	run -0 harness bench/check.py odd 20000
+	run -0 harness bench/check.py windows "$EVLOG_CORPORA/windows-security-events.zip"
+	assert_output "40569 events, 25300 values"
 }
