@@ -1,3 +1,5 @@
+# setpath, since |= copies the whole object for each event
 reduce inputs as $e ({};
-  .[$e.subject] |= {n: (.n + 1), s: (.s + $e.data.amount), l: $e.time})
+  setpath([$e.subject];
+    getpath([$e.subject]) | {n: (.n + 1), s: (.s + $e.data.amount), l: $e.time}))
 | to_entries[] | {key} + .value
