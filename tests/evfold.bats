@@ -276,6 +276,7 @@ many_blocks() {
 		run -65 evfold -j $j --strict -k subject 's=sum(data.n)' many.evlog
 		assert_output "evfold: event $((n + 1)): s: not a number"
 	done
+}
 
 # bench/check.py folds in Python's decimal, and compares digit for digit.
 @test "each reducer says what decimals in Python say: of orders, and of what is hard to fold" {
