@@ -1,8 +1,8 @@
 /* states.c - two states compared: key by key, and inside a key member by member. */
 #include "base/error.h"
 #include "diff/side.h"
-#include "json/decimal.h"
 #include "json/path.h"
+#include "json/value.h"
 
 #include <stdlib.h>
 
@@ -11,7 +11,6 @@ struct walk {
 	struct evlog_diff *d;
 	struct view key;
 	struct buf path; /* JSON Pointer of where it is */
-	bool failed;
 };
 
 static int report(struct walk *w, enum evlog_side side, const struct json_text *a,
@@ -41,47 +40,6 @@ static void path_push(struct walk *w, struct view step)
 		else
 			buf_putc(&w->path, step.p[i]);
 	}
-}
-
-/* ---- Scalars ---- */
-
-static bool numbers_equal(struct json_text a, struct json_text b)
-{
-	struct decimal x = {0}, y = {0};
-	bool failed = false;
-	bool same = decimal_set(&x, a, &failed) && decimal_set(&y, b, &failed) &&
-		    decimal_compare(&x, &y, &failed) == 0 && !failed;
-
-	decimal_free(&x);
-	decimal_free(&y);
-	return same;
-}
-
-static bool strings_equal(struct json_text a, struct json_text b, bool *failed)
-{
-	struct buf x = {0}, y = {0};
-
-	json_unescape(&x, a);
-	json_unescape(&y, b);
-	*failed |= x.failed || y.failed;
-	bool same =
-	    view_compare((struct view){x.p, x.len}, (struct view){y.p, y.len}) == 0;
-	buf_free(&x);
-	buf_free(&y);
-	return same;
-}
-
-static bool scalars_equal(struct json_text a, struct json_text b, bool *failed)
-{
-	enum json_type type = json_type_of(a);
-
-	if (a.len == b.len && memcmp(a.p, b.p, a.len) == 0)
-		return true;
-	if (type != json_type_of(b))
-		return false;
-	if (type == JSON_NUMBER)
-		return numbers_equal(a, b);
-	return type == JSON_STRING && strings_equal(a, b, failed);
 }
 
 /* ---- Objects ---- */
@@ -240,10 +198,14 @@ static int values_diff(struct walk *w, struct json_text a, struct json_text b,
 {
 	enum json_type type = json_type_of(a);
 	struct entries x = {0}, y = {0};
+	bool failed = false;
 	int r;
 
-	if (scalars_equal(a, b, &w->failed))
-		return w->failed ? error_memory(err) : 0;
+	bool same = value_texts_equal(a, b, &failed);
+	if (failed)
+		return error_memory(err);
+	if (same)
+		return 0;
 	if (type != json_type_of(b) || (type != JSON_OBJECT && type != JSON_ARRAY)) {
 		*changed = true;
 		return report(w, EVLOG_CHANGED, &a, &b, err);

@@ -242,8 +242,11 @@ static const char *op_apply(
 	} else if (strcmp(name, "replace") == 0) {
 		why = place_replace(&p, v);
 	} else if (strcmp(name, "test") == 0) {
-		if (!p.slot || !value_equal(*p.slot, v))
+		bool failed = false;
+		if (!p.slot || !value_equal(*p.slot, v, &failed))
 			why = "a test failed";
+		if (failed)
+			why = no_memory;
 		value_free(v);
 	} else if (move || copy || strcmp(name, "add") == 0) {
 		why = place_add(&p, &w->root, v);

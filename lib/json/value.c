@@ -404,47 +404,56 @@ bool value_canonical(struct buf *b, struct json_text text)
 
 /* ---- Equality ---- */
 
-static bool number_equal(const struct value *a, const struct value *b)
+static bool numbers_equal(struct json_text a, struct json_text b, bool *failed)
 {
 	struct decimal x = {0}, y = {0};
-	bool failed = false, same;
+	bool no_memory = false;
+	bool same = decimal_set(&x, a, &no_memory) && decimal_set(&y, b, &no_memory) &&
+		    decimal_compare(&x, &y, &no_memory) == 0;
 
-	if (a->n == b->n && memcmp(a->text, b->text, a->n) == 0)
-		return true;
-	same = decimal_set(&x, (struct json_text){a->text, a->n}, &failed) &&
-	       decimal_set(&y, (struct json_text){b->text, b->n}, &failed) &&
-	       decimal_compare(&x, &y, &failed) == 0 && !failed;
+	*failed |= no_memory;
 	decimal_free(&x);
 	decimal_free(&y);
 	return same;
 }
 
-static bool string_equal(const struct value *a, const struct value *b)
+static bool strings_equal(struct json_text a, struct json_text b, bool *failed)
 {
 	struct buf x = {0}, y = {0};
 
-	json_unescape(&x, (struct json_text){a->text, a->n});
-	json_unescape(&y, (struct json_text){b->text, b->n});
+	json_unescape(&x, a);
+	json_unescape(&y, b);
+	*failed |= x.failed || y.failed;
 	bool same =
-	    !x.failed && !y.failed &&
 	    view_compare((struct view){x.p, x.len}, (struct view){y.p, y.len}) == 0;
 	buf_free(&x);
 	buf_free(&y);
 	return same;
 }
 
-bool value_equal(const struct value *a, const struct value *b)
+bool value_texts_equal(struct json_text a, struct json_text b, bool *failed)
+{
+	enum json_type type = json_type_of(a);
+
+	if (a.len == b.len && memcmp(a.p, b.p, a.len) == 0)
+		return true;
+	if (type != json_type_of(b))
+		return false;
+	if (type == JSON_NUMBER)
+		return numbers_equal(a, b, failed);
+	return type == JSON_STRING && strings_equal(a, b, failed);
+}
+
+bool value_equal(const struct value *a, const struct value *b, bool *failed)
 {
 	if (a->type != b->type)
 		return false;
 	switch (a->type) {
-	case JSON_NUMBER: return number_equal(a, b);
-	case JSON_STRING: return string_equal(a, b);
 	case JSON_ARRAY:
 		if (a->n != b->n)
 			return false;
 		for (size_t i = 0; i < a->n; i++)
-			if (!value_equal(a->items[i], b->items[i]))
+			if (!value_equal(a->items[i], b->items[i], failed))
 				return false;
 		return true;
 	case JSON_OBJECT:
@@ -453,10 +462,12 @@ bool value_equal(const struct value *a, const struct value *b)
 		for (size_t i = 0; i < a->n; i++) {
 			const struct value *x = a->members[i].value;
 			struct value **y = x ? value_member(b, a->members[i].key) : NULL;
-			if (x && (!y || !value_equal(x, *y)))
+			if (x && (!y || !value_equal(x, *y, failed)))
 				return false;
 		}
 		return true;
-	default: return true;
+	default:
+		return value_texts_equal((struct json_text){a->text, a->n},
+		    (struct json_text){b->text, b->n}, failed);
 	}
 }

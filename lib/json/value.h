@@ -19,8 +19,12 @@ void value_write(struct buf *b, const struct value *v);
  * escapes, numbers as plain decimals, members sorted.  false: no memory. */
 bool value_canonical(struct buf *b, struct json_text text);
 
-/* By value: numbers as numbers, objects whatever the order of their members. */
-bool value_equal(const struct value *a, const struct value *b);
+/* By value: numbers as numbers, objects whatever the order of their members.  *failed is
+ * set if there is no memory; then the answer means nothing. */
+bool value_equal(const struct value *a, const struct value *b, bool *failed);
+
+/* The same for scalars as texts; an array or an object is only equal to its own bytes. */
+bool value_texts_equal(struct json_text a, struct json_text b, bool *failed);
 
 /* RFC 7396: applies a merge patch to *target (NULL: nothing yet).  false: no memory. */
 bool value_merge(struct value **target, const struct value *patch);
