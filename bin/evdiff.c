@@ -47,27 +47,6 @@ static void print_line(char mark, const char *code, const char *p, size_t len)
 	cli_outs("\n");
 }
 
-/* As it stands inside a JSON string: a name may hold a newline. */
-static void pointer_print(const char *p, size_t len)
-{
-	char escape[8];
-
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)p[i] < 0x20) {
-			snprintf(escape, sizeof escape, "\\u%04x", p[i]);
-			cli_outs(escape);
-		} else if (p[i] == '\\' || p[i] == '"') {
-			cli_outs(p[i] == '"' ? "\\\"" : "\\\\");
-		} else {
-			size_t n = 1;
-			while (i + n < len && (p[i + n] & 0xc0) == 0x80)
-				n++;
-			cli_out_safe(p + i, n, "");
-			i += n - 1;
-		}
-	}
-}
-
 /* - "key" STATE, + "key" STATE, ~ "key" /path: OLD -> NEW */
 static void print_state(const struct evlog_difference *x)
 {
@@ -84,11 +63,11 @@ static void print_state(const struct evlog_difference *x)
 		cli_outs("\n");
 		return;
 	}
-	if (x->path_len) {
+	if (x->path_len > 2) {
 		cli_outs(x->key_len ? " " : "");
-		pointer_print(x->path, x->path_len);
+		cli_out_safe(x->path + 1, x->path_len - 2, ""); /* the quotes aside */
 	}
-	cli_outs(x->key_len || x->path_len ? ": " : "");
+	cli_outs(x->key_len || x->path_len > 2 ? ": " : "");
 	color("31");
 	cli_out_safe(x->a ? x->a : "(none)", x->a ? x->a_len : 6, "");
 	color("0");
@@ -105,6 +84,8 @@ static int print(void *arg, const struct evlog_difference *x)
 	const struct evlog_diff *d = arg;
 	char text[64];
 
+	if (x->side == EVLOG_CHANGED_END)
+		return 0;
 	if (d->states) {
 		print_state(x);
 		return 0;

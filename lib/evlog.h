@@ -383,16 +383,20 @@ int64_t evlog_pace_due(
 
 /* ---- Comparing ---------------------------------------------------------- */
 
-enum evlog_side { EVLOG_ONLY_A, EVLOG_ONLY_B, EVLOG_CHANGED };
+enum evlog_side {
+	EVLOG_ONLY_A,
+	EVLOG_ONLY_B,
+	EVLOG_CHANGED,
+	EVLOG_CHANGED_END, /* that was the last change of its key */
+};
 
-/* One difference.  Of two logs: a line of one of them.  Of two states: a key
- * (empty: there are no keys), and a JSON Pointer into the state of that key. */
+/* One difference, in JSON texts; NULL: absent.  Of two logs: a line of one of them.  Of
+ * two states: a key (if there are keys), and a string with a JSON Pointer into the state
+ * of that key.  The changes of a key can be made one after the other, as they come. */
 struct evlog_difference {
 	enum evlog_side side;
-	const char *key, *path; /* JSON text; pointer text; with lengths */
-	size_t key_len, path_len;
-	const char *a, *b; /* the line, or JSON texts; NULL: absent */
-	size_t a_len, b_len;
+	const char *key, *path, *a, *b;
+	size_t key_len, path_len, a_len, b_len;
 };
 
 struct evlog_diff {

@@ -21,6 +21,7 @@ int diff_report(
 	case EVLOG_ONLY_A: d->only_a++; break;
 	case EVLOG_ONLY_B: d->only_b++; break;
 	case EVLOG_CHANGED: break; /* counted by key */
+	case EVLOG_CHANGED_END: d->changed++; break;
 	}
 	if (d->report && d->report(d->arg, difference) < 0)
 		return error_sys(err, "standard output");

@@ -4,6 +4,7 @@
 #include "json/path.h"
 #include "json/value.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* What a comparison inside one key carries along. */
@@ -11,21 +12,27 @@ struct walk {
 	struct evlog_diff *d;
 	struct view key;
 	struct buf path; /* JSON Pointer of where it is */
+	struct buf text; /* the same as a JSON string */
+	bool changed;
 };
 
 static int report(struct walk *w, enum evlog_side side, const struct json_text *a,
     const struct json_text *b, evlog_error *err)
 {
+	w->changed |= side == EVLOG_CHANGED;
+	w->text.len = 0;
+	json_escape(&w->text, (struct view){w->path.p, w->path.len});
+	if (w->text.failed)
+		return error_memory(err);
 	struct evlog_difference x = {.side = side,
 	    .key = w->key.p,
 	    .key_len = w->key.len,
-	    .path = w->path.p ? w->path.p : "",
-	    .path_len = w->path.len,
+	    .path = w->text.p,
+	    .path_len = w->text.len,
 	    .a = a ? a->p : NULL,
 	    .a_len = a ? a->len : 0,
 	    .b = b ? b->p : NULL,
 	    .b_len = b ? b->len : 0};
-
 	return diff_report(w->d, &x, err);
 }
 
@@ -131,31 +138,26 @@ static bool entries_list(struct entries *e, struct json_text container)
 	return true;
 }
 
-static int values_diff(struct walk *w, struct json_text a, struct json_text b,
-    bool *changed, evlog_error *err);
+static int values_diff(
+    struct walk *w, struct json_text a, struct json_text b, evlog_error *err);
 
 /* One step down: x or y may be missing. */
 static int step_diff(struct walk *w, struct view step, const struct json_text *x,
-    const struct json_text *y, bool *changed, evlog_error *err)
+    const struct json_text *y, evlog_error *err)
 {
 	size_t len = w->path.len;
-	int r;
 
 	path_push(w, step);
 	if (w->path.failed)
 		return error_memory(err);
-	if (x && y) {
-		r = values_diff(w, *x, *y, changed, err);
-	} else {
-		*changed = true;
-		r = report(w, EVLOG_CHANGED, x, y, err);
-	}
+	int r =
+	    x && y ? values_diff(w, *x, *y, err) : report(w, EVLOG_CHANGED, x, y, err);
 	w->path.len = len;
 	return r;
 }
 
-static int members_diff(struct walk *w, const struct entries *a, const struct entries *b,
-    bool *changed, evlog_error *err)
+static int members_diff(
+    struct walk *w, const struct entries *a, const struct entries *b, evlog_error *err)
 {
 	size_t i = 0, j = 0;
 	int r = 0;
@@ -166,35 +168,33 @@ static int members_diff(struct walk *w, const struct entries *a, const struct en
 				    : view_compare(a->at[i].key, b->at[j].key);
 		const struct json_text *x = c <= 0 ? &a->at[i].value : NULL;
 		const struct json_text *y = c >= 0 ? &b->at[j].value : NULL;
-		r = step_diff(
-		    w, c <= 0 ? a->at[i].key : b->at[j].key, x, y, changed, err);
+		r = step_diff(w, c <= 0 ? a->at[i].key : b->at[j].key, x, y, err);
 		i += c <= 0;
 		j += c >= 0;
 	}
 	return r;
 }
 
-static int elements_diff(struct walk *w, const struct entries *a, const struct entries *b,
-    bool *changed, evlog_error *err)
+/* Removals go from the end: no index means another element by then. */
+static int elements_diff(
+    struct walk *w, const struct entries *a, const struct entries *b, evlog_error *err)
 {
 	size_t n = a->n > b->n ? a->n : b->n;
+	char index[24];
 	int r = 0;
 
-	for (size_t i = 0; i < n && !r; i++) {
-		struct buf index = {0};
-		buf_printf(&index, "%zu", i);
-		if (index.failed)
-			return error_memory(err);
-		r = step_diff(w, (struct view){index.p, index.len},
+	for (size_t done = 0; done < n && !r; done++) {
+		size_t i = done < b->n ? done : n - 1 - (done - b->n);
+		int len = snprintf(index, sizeof index, "%zu", i);
+		r = step_diff(w, (struct view){index, (size_t)len},
 		    i < a->n ? &a->at[i].value : NULL, i < b->n ? &b->at[i].value : NULL,
-		    changed, err);
-		buf_free(&index);
+		    err);
 	}
 	return r;
 }
 
-static int values_diff(struct walk *w, struct json_text a, struct json_text b,
-    bool *changed, evlog_error *err)
+static int values_diff(
+    struct walk *w, struct json_text a, struct json_text b, evlog_error *err)
 {
 	enum json_type type = json_type_of(a);
 	struct entries x = {0}, y = {0};
@@ -206,16 +206,14 @@ static int values_diff(struct walk *w, struct json_text a, struct json_text b,
 		return error_memory(err);
 	if (same)
 		return 0;
-	if (type != json_type_of(b) || (type != JSON_OBJECT && type != JSON_ARRAY)) {
-		*changed = true;
+	if (type != json_type_of(b) || (type != JSON_OBJECT && type != JSON_ARRAY))
 		return report(w, EVLOG_CHANGED, &a, &b, err);
-	}
 	if (!entries_list(&x, a) || !entries_list(&y, b))
 		r = error_memory(err);
 	else if (type == JSON_OBJECT)
-		r = members_diff(w, &x, &y, changed, err);
+		r = members_diff(w, &x, &y, err);
 	else
-		r = elements_diff(w, &x, &y, changed, err);
+		r = elements_diff(w, &x, &y, err);
 	entries_free(&x);
 	entries_free(&y);
 	return r;
@@ -261,14 +259,16 @@ static int row_next(struct row *row, evlog_error *err)
 static int rows_diff(
     struct walk *w, const struct row *a, const struct row *b, evlog_error *err)
 {
-	bool changed = false;
-
 	w->key = (struct view){a->key.p, a->key.len};
 	w->path.len = 0;
-	int r = values_diff(w, a->state, b->state, &changed, err);
-	w->d->changed += changed;
-	w->d->same += !changed;
-	return r;
+	w->changed = false;
+	int r = values_diff(w, a->state, b->state, err);
+	if (r)
+		return r;
+	if (w->changed)
+		return report(w, EVLOG_CHANGED_END, NULL, NULL, err);
+	w->d->same++;
+	return 0;
 }
 
 static int row_only(
@@ -309,5 +309,6 @@ int diff_states(struct evlog_diff *d, struct side *sa, struct side *sb, evlog_er
 	buf_free(&a.last);
 	buf_free(&b.last);
 	buf_free(&w.path);
+	buf_free(&w.text);
 	return r;
 }
