@@ -38,7 +38,7 @@ function words_of(long,    w) {
 	w = ""
 	if (long == "color") w = "auto always never"
 	if (long == "output" && tool == "evcat") w = "ndjson pretty data zst"
-	if (long == "output" && tool == "evdiff") w = "text stat"
+	if (long == "output" && tool == "evdiff") w = "text json patch stat"
 	if (long == "output" && tool == "evfold") w = "state"
 	return w
 }

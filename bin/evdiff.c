@@ -9,7 +9,8 @@ enum { BY_ID = CLI_OWN };
 
 static const struct cli_option options[] = {
     {BY_ID, "by-id", NULL, "compare events whatever their seq and logtime"},
-    {'o', "output", "FORM", "text (default): each difference; stat: how many"},
+    {'o', "output", "FORM",
+	"text (default), json, patch (RFC 6902, of states) or stat: how many"},
     CLI_COLORED,
     {0, NULL, NULL, "General"},
     CLI_LINES,
@@ -78,10 +79,16 @@ static void print_state(const struct evlog_difference *x)
 	cli_outs("\n");
 }
 
+/* What report is given: the comparison, and how far a patch has come. */
+struct printer {
+	struct evlog_diff d;
+	bool begun;
+};
+
 /* Where two logs part is said once, before the first event that differs. */
-static int print(void *arg, const struct evlog_difference *x)
+static int print_text(void *arg, const struct evlog_difference *x)
 {
-	const struct evlog_diff *d = arg;
+	const struct evlog_diff *d = &((struct printer *)arg)->d;
 	char text[64];
 
 	if (x->side == EVLOG_CHANGED_END)
@@ -103,6 +110,61 @@ static int print(void *arg, const struct evlog_difference *x)
 	return 0;
 }
 
+/* A member of an object, if it is not absent.  Returns the mark before the next one. */
+static const char *print_member(
+    const char *mark, const char *name, const char *p, size_t len)
+{
+	if (!p)
+		return mark;
+	cli_outs(mark);
+	cli_outs("\"");
+	cli_outs(name);
+	cli_outs("\":");
+	cli_out_safe(p, len, "");
+	return ",";
+}
+
+static int print_json(void *arg, const struct evlog_difference *x)
+{
+	(void)arg;
+	if (x->side == EVLOG_CHANGED_END)
+		return 0;
+	const char *mark = print_member("{", "key", x->key, x->key_len);
+	if (x->side == EVLOG_CHANGED)
+		mark = print_member(mark, "path", x->path, x->path_len);
+	mark = print_member(mark, "a", x->a, x->a_len);
+	print_member(mark, "b", x->b, x->b_len);
+	cli_outs("}\n");
+	return 0;
+}
+
+/* An operation of RFC 6902. */
+static void print_operation(const struct evlog_difference *x)
+{
+	const char *op = !x->a ? "\"add\"" : x->b ? "\"replace\"" : "\"remove\"";
+
+	print_member("{", "op", op, strlen(op));
+	print_member(",", "path", x->path, x->path_len);
+	print_member(",", "value", x->b, x->b_len);
+	cli_outs("}");
+}
+
+static int print_patch(void *arg, const struct evlog_difference *x)
+{
+	struct printer *p = arg;
+
+	if (x->side != EVLOG_CHANGED_END) {
+		if (!p->begun)
+			print_member("{", "key", x->key, x->key_len);
+		cli_outs(p->begun ? "," : x->key ? ",\"patch\":[" : "[");
+		print_operation(x);
+	}
+	p->begun = x->side == EVLOG_CHANGED;
+	if (!p->begun)
+		cli_outs(x->key ? "]}\n" : "]\n");
+	return 0;
+}
+
 static void print_stat(const struct evlog_diff *d)
 {
 	char text[160];
@@ -120,32 +182,46 @@ static void print_stat(const struct evlog_diff *d)
 	cli_outs(text);
 }
 
+static const struct form {
+	const char *name;
+	int (*report)(void *arg, const struct evlog_difference *x);
+} forms[] = {
+    {"text", print_text}, {"json", print_json}, {"patch", print_patch}, {"stat", NULL}};
+
+static const struct form *form_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+		if (strcmp(name, forms[i].name) == 0)
+			return &forms[i];
+	cli_usage("--output %s: none of text, json, patch, stat", name);
+}
+
 int main(int argc, char **argv)
 {
-	struct evlog_diff d = {.report = print, .arg = &d};
+	const struct form *form = &forms[0];
+	struct printer p = {0};
+	struct evlog_diff *d = &p.d;
 	evlog_error err;
-	bool stat = false;
 	int id;
 
 	cli_begin(&tool);
 	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
 		if (id == BY_ID)
-			d.by_id = true;
-		if (id == 'o' && strcmp(optarg, "stat") == 0)
-			stat = true;
-		else if (id == 'o' && strcmp(optarg, "text") != 0)
-			cli_usage("--output %s: neither text nor stat", optarg);
+			d->by_id = true;
+		if (id == 'o')
+			form = form_of(optarg);
 	}
 	if (argc - optind != 2)
 		cli_usage("which two?");
 	if (strcmp(argv[optind], "-") == 0 && strcmp(argv[optind + 1], "-") == 0)
 		cli_usage("only one of them can be standard input");
-	d.max_line = cli.max_line;
-	if (stat || cli.quiet)
-		d.report = NULL;
-	if (evlog_diff(&d, argv[optind], argv[optind + 1], &err) < 0)
+	d->max_line = cli.max_line;
+	d->only_states = form->report == print_patch;
+	d->report = cli.quiet ? NULL : form->report;
+	d->arg = &p;
+	if (evlog_diff(d, argv[optind], argv[optind + 1], &err) < 0)
 		cli_fail(&err);
-	if (stat && !cli.quiet)
-		print_stat(&d);
-	return cli_end(d.only_a || d.only_b || d.changed ? CLI_NO : CLI_OK);
+	if (!form->report && !cli.quiet)
+		print_stat(d);
+	return cli_end(d->only_a || d->only_b || d->changed ? CLI_NO : CLI_OK);
 }

@@ -401,6 +401,7 @@ struct evlog_difference {
 
 struct evlog_diff {
 	bool by_id;	   /* compare events whatever their seq and logtime */
+	bool only_states;  /* refuse events */
 	uint64_t max_line; /* of files: bytes of a line at most; 0: 64 MiB */
 	int (*report)(
 	    void *arg, const struct evlog_difference *d); /* 0, or -1 and errno */

@@ -30,6 +30,34 @@ numbered() {
 		awk '{ printf "{\"type\":\"T%d\",\"subject\":\"s%d\",\"id\":\"%d\",\"data\":{\"n\":%d}}\n", $1 % 3, $1 % 7, $1, $1 }'
 }
 
+# RFC 6902, the examples of appendix A and a few more: a target, a patch, what it becomes.
+rfc6902() {
+	cat <<'EOF'
+{"foo":"bar"}	[{"op":"add","path":"/baz","value":"qux"}]	{"foo":"bar","baz":"qux"}
+{"foo":["bar","baz"]}	[{"op":"add","path":"/foo/1","value":"qux"}]	{"foo":["bar","qux","baz"]}
+{"baz":"qux","foo":"bar"}	[{"op":"remove","path":"/baz"}]	{"foo":"bar"}
+{"foo":["bar","qux","baz"]}	[{"op":"remove","path":"/foo/1"}]	{"foo":["bar","baz"]}
+{"baz":"qux","foo":"bar"}	[{"op":"replace","path":"/baz","value":"boo"}]	{"baz":"boo","foo":"bar"}
+{"foo":{"bar":"baz","waldo":"fred"},"qux":{"corge":"grault"}}	[{"op":"move","from":"/foo/waldo","path":"/qux/thud"}]	{"foo":{"bar":"baz"},"qux":{"corge":"grault","thud":"fred"}}
+{"foo":["all","grass","cows","eat"]}	[{"op":"move","from":"/foo/1","path":"/foo/3"}]	{"foo":["all","cows","eat","grass"]}
+{"baz":"qux","foo":["a",2,"c"]}	[{"op":"test","path":"/baz","value":"qux"},{"op":"test","path":"/foo/1","value":2}]	{"baz":"qux","foo":["a",2,"c"]}
+{"baz":"qux"}	[{"op":"test","path":"/baz","value":"bar"}]	error
+{"foo":"bar"}	[{"op":"add","path":"/child","value":{"grandchild":{}}}]	{"foo":"bar","child":{"grandchild":{}}}
+{"foo":"bar"}	[{"op":"add","path":"/baz","value":"qux","xyz":123}]	{"foo":"bar","baz":"qux"}
+{"foo":"bar"}	[{"op":"add","path":"/baz/bat","value":"qux"}]	error
+{"foo":"bar"}	[{"op":"zap","path":"/foo"}]	error
+{"/":9,"~1":10}	[{"op":"test","path":"/~01","value":10}]	{"/":9,"~1":10}
+{"/":9,"~1":10}	[{"op":"test","path":"/~01","value":"10"}]	error
+{"foo":["bar"]}	[{"op":"add","path":"/foo/-","value":["abc","def"]}]	{"foo":["bar",["abc","def"]]}
+{"a":1}	[{"op":"replace","path":"/a","value":2},{"op":"test","path":"/a","value":3}]	error
+{"a":1.0}	[{"op":"test","path":"/a","value":1}]	{"a":1.0}
+{"a":[1,2]}	[{"op":"add","path":"/a/01","value":1}]	error
+{"a":{"b":1}}	[{"op":"move","from":"/a","path":"/a/c"}]	error
+{"a":1}	[{"op":"copy","from":"/a","path":"/b"}]	{"a":1,"b":1}
+{"a":1}	[{"op":"add","path":"","value":[]}]	[]
+EOF
+}
+
 # A program under strace: leaks cannot be looked for there.
 traced() { ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -qq "$@"; }
 

@@ -173,3 +173,152 @@ changed 2'
 	run -1 evdiff x y
 	assert_output '~ /a\n- \"x\\ 1: 1 -> (none)'
 }
+
+# ---- As JSON, and as a patch ----
+
+@test "-o json of two logs: the stored line of each event only in A or only in B" {
+	evcat a.evlog | evappend --replica b.evlog
+	echo '{"type":"A","id":"a","source":"/"}' | evappend a.evlog
+	printf '%s\n' '{"type":"B","id":"b","source":"/"}' '{"type":"C","id":"c","source":"/"}' | evappend b.evlog
+	run -1 evdiff -o json a.evlog b.evlog
+	assert_output "{\"a\":$(evcat -n 1 a.evlog)}
+{\"b\":$(evcat --from 6 --to 6 b.evlog)}
+{\"b\":$(evcat --from 7 b.evlog)}"
+	run -1 evdiff --by-id -o json b.evlog a.evlog
+	assert_output "{\"b\":$(evcat -n 1 a.evlog)}
+{\"a\":$(evcat --from 6 --to 6 b.evlog)}
+{\"a\":$(evcat --from 7 b.evlog)}"
+	run -0 evdiff -o json a.evlog a.evlog
+	assert_output ""
+}
+
+@test "-o json and -o patch of two states without keys: each change, and the patch alone" {
+	while IFS=$'\t' read -r a b json patch; do
+		run -1 evdiff -o json <(printf %s "$a") <(printf %s "$b")
+		assert_output "${json// | /$'\n'}"
+		run -1 evdiff -o patch <(printf %s "$a") <(printf %s "$b")
+		assert_output "$patch"
+		for form in json patch; do
+			run -0 evdiff -o $form <(printf %s "$a") <(printf %s "$a")
+			assert_output ""
+		done
+	done <<-'EOF'
+		1	2	{"path":"","a":1,"b":2}	[{"op":"replace","path":"","value":2}]
+		[1]	{"0":1}	{"path":"","a":[1],"b":{"0":1}}	[{"op":"replace","path":"","value":{"0":1}}]
+		{"n":1.0,"m":1}	{"n": 1.50, "m":1e0}	{"path":"/n","a":1.0,"b":1.50}	[{"op":"replace","path":"/n","value":1.50}]
+		{"n":9007199254740992}	{"n":9007199254740993}	{"path":"/n","a":9007199254740992,"b":9007199254740993}	[{"op":"replace","path":"/n","value":9007199254740993}]
+		{"n":null}	{}	{"path":"/n","a":null}	[{"op":"remove","path":"/n"}]
+		{}	{"n":null}	{"path":"/n","b":null}	[{"op":"add","path":"/n","value":null}]
+		{"":{"":1}}	{"":{"":{}}}	{"path":"//","a":1,"b":{}}	[{"op":"replace","path":"//","value":{}}]
+		{"a/~b":1}	{"a/~b":[ 1 ]}	{"path":"/a~1~0b","a":1,"b":[ 1 ]}	[{"op":"replace","path":"/a~1~0b","value":[ 1 ]}]
+		{"\"\\\n\u0001é":1}	{}	{"path":"/\"\\\n\u0001é","a":1}	[{"op":"remove","path":"/\"\\\n\u0001é"}]
+		{"l":[1,2,3,4]}	{"l":[1,5]}	{"path":"/l/1","a":2,"b":5} | {"path":"/l/3","a":4} | {"path":"/l/2","a":3}	[{"op":"replace","path":"/l/1","value":5},{"op":"remove","path":"/l/3"},{"op":"remove","path":"/l/2"}]
+		[[]]	[[1,2]]	{"path":"/0/0","b":1} | {"path":"/0/1","b":2}	[{"op":"add","path":"/0/0","value":1},{"op":"add","path":"/0/1","value":2}]
+		{"a":1,"a":2,"b":3,"b":4}	{"a":1}	{"path":"/a","a":2,"b":1} | {"path":"/b","a":4}	[{"op":"replace","path":"/a","value":1},{"op":"remove","path":"/b"}]
+	EOF
+}
+
+@test "-o json and -o patch of two states by keys: keys as they stand, and those only in one" {
+	printf '{"key":%s,"seq":1,"state":%s}\n' '"a\/"' '{"n":[1,2]}' '"b"' 1 '"c"' '"é\u0001"' >x
+	printf '{"key":%s,"seq":9,"state":%s}\n' '"a\/"' '{"n":[2]}' '"b"' 1.0 '"d"' '{"x": 1}' >y
+	run -1 evdiff -o json x y
+	assert_output '{"key":"a\/","path":"/n/0","a":1,"b":2}
+{"key":"a\/","path":"/n/1","a":2}
+{"key":"c","a":"é\u0001"}
+{"key":"d","b":{"x": 1}}'
+	run -1 evdiff -o patch x y
+	assert_output '{"key":"a\/","patch":[{"op":"replace","path":"/n/0","value":2},{"op":"remove","path":"/n/1"}]}
+{"key":"c","patch":[{"op":"remove","path":""}]}
+{"key":"d","patch":[{"op":"add","path":"","value":{"x": 1}}]}'
+	for form in json patch; do
+		run -0 evdiff -o $form x x
+		assert_output ""
+		run -1 evdiff -q -o $form x y
+		assert_output ""
+		run -1 evdiff --color=always -o $form x y
+		refute_output --partial $'\x1b'
+	done
+}
+
+@test "-o patch is refused for events, and no other form is known" {
+	cp -r a.evlog b.evlog
+	evcat a.evlog >events
+	for pair in "a.evlog b.evlog" "a.evlog /dev/null" "/dev/null events" "events events"; do
+		# shellcheck disable=SC2086
+		run -64 evdiff -o patch $pair
+		assert_output "evdiff: --output patch is of states, not events"
+	done
+	run -64 evdiff -o xml a.evlog b.evlog
+	assert_line --index 0 "evdiff: --output xml: none of text, json, patch, stat"
+	run -0 evdiff -o patch /dev/null /dev/null
+}
+
+@test "where an error comes after a difference, the patches before it are whole lines" {
+	printf '{"key":%s,"state":%s}\n' '"a"' '[1]' '"b"' '[1]' '"a"' 1 >x
+	printf '{"key":%s,"state":%s}\n' '"a"' '[2]' '"b"' '[]' >y
+	run -65 --separate-stderr evdiff -o patch x y
+	assert_output '{"key":"a","patch":[{"op":"replace","path":"/0","value":2}]}
+{"key":"b","patch":[{"op":"remove","path":"/0"}]}'
+}
+
+@test "what -o json and -o patch show on a terminal is the same JSON" {
+	command -v script >/dev/null || skip "no script(1)"
+	printf '{"key":"k\xc2\x9b","state":{"n\xe2\x80\xae":"v\x7f","\\u001b":["\xc2\x85"]}}\n' >x
+	printf '{"key":"k\xc2\x9b","state":{}}\n' >y
+	for form in json patch; do
+		evdiff -o $form y x >want || [ $? = 1 ]
+		script -qec "evdiff -o $form y x" /dev/null </dev/null | tr -d '\r' >shown || true
+		run ! cmp -s want shown
+		cmp <(jq -c . want) <(jq -c . shown)
+	done
+}
+
+# patched WITNESS: evdiff's patches turn A into B, for pairs on standard input.
+patched() {
+	[ "$1" != jsonpatch ] || python3 -c 'import jsonpatch' 2>/dev/null || skip "no python3-jsonpatch"
+	run -0 harness patch.py "$1"
+}
+
+@test "a patch turns A into B, for random pairs: applied by evfold" {
+	harness patch.py pairs 1 2000 >pairs
+	patched evfold <pairs
+}
+
+@test "a patch turns A into B, for random pairs: applied by python3-jsonpatch" {
+	harness patch.py pairs 2 2000 >pairs
+	patched jsonpatch <pairs
+}
+
+@test "-o json tells of the places that a patch changes, and of what stands there in A and B" {
+	harness patch.py pairs 3 2000 >pairs
+	patched json <pairs
+}
+
+@test "RFC 6902: a patch of its examples' targets gives what they become" {
+	rfc6902 | grep -v $'\terror$' | cut -f 1,3 >pairs
+	patched evfold <pairs
+	patched jsonpatch <pairs
+}
+
+@test "json-patch-tests: a patch of their documents gives what they expect" {
+	corpora
+	cases=$EVLOG_CORPORA/json-patch-tests
+	[ -d "$cases" ] || skip "no json-patch-tests"
+	jq -r '.[] | select(has("doc") and has("expected") and (.disabled | not)) |
+		"\(.doc | tojson)\t\(.expected | tojson)"' "$cases"/*tests.json >pairs
+	patched evfold <pairs
+	patched jsonpatch <pairs
+}
+
+@test "memory does not grow with the number of keys" {
+	[ -z "$SAN" ] || skip "sanitizers take memory"
+	states() {
+		seq -f '%06.0f' 200000 | awk -v n="$1" -v pad="$(printf '%500s' '')" '
+			{ print "{\"key\":\"" $0 "\",\"seq\":1,\"state\":{\"n\":" n ",\"pad\":\"" pad "\"}}" }'
+	}
+	for form in text json patch stat; do
+		status=0
+		(ulimit -v 80000; evdiff -o $form <(states 1) <(states 2) >said) || status=$?
+		assert_equal "$form $status $(wc -l <said)" "$form 1 $([ $form = stat ] && echo 4 || echo 200000)"
+	done
+}

@@ -278,6 +278,7 @@ leaks() {
 	cp evil "$evil"
 	evfold -k data.k n=last\(data\) a.evlog >"$evil.state"
 	evfold a.evlog >"$evil.other"
+	echo '{}' >none
 	export EVIL=$evil
 	while IFS= read -r command; do
 		script -qec "$command" /dev/null </dev/null >shown 2>&1 || true
@@ -308,5 +309,11 @@ leaks() {
 		evdiff "$EVIL.other" /dev/null
 		evdiff "$EVIL" a.evlog
 		evdiff "$EVIL.state" /dev/null
+		evdiff "$EVIL.other" none
+		evdiff -o json "$EVIL" a.evlog
+		evdiff -o json "$EVIL.state" /dev/null
+		evdiff -o json "$EVIL.other" none
+		evdiff -o patch /dev/null "$EVIL.state"
+		evdiff -o patch none "$EVIL.other"
 	EOF2
 }

@@ -13,13 +13,17 @@ static int sides_diff(
     struct evlog_diff *d, struct side *a, struct side *b, evlog_error *err)
 {
 	bool states = is_state(a) || is_state(b);
+	bool events = a->kind == SIDE_EVENTS || b->kind == SIDE_EVENTS;
 
-	if (states && (a->kind == SIDE_EVENTS || b->kind == SIDE_EVENTS))
+	if (states && events)
 		return error_set(err, EVLOG_EDATA,
 		    "%s and %s: one holds events, the other a state", a->path, b->path);
 	if (states && d->by_id)
 		return error_set(
 		    err, EVLOG_EUSAGE, "--by-id compares events, not states");
+	if (events && d->only_states)
+		return error_set(
+		    err, EVLOG_EUSAGE, "--output patch is of states, not events");
 	if (states)
 		return diff_states(d, a, b, err);
 	return d->by_id ? diff_by_id(d, a, b, err) : diff_logs(d, a, b, err);
