@@ -209,6 +209,34 @@ static int successor_attests(struct evlog_writer *w, uint64_t *durable, evlog_er
 	return r;
 }
 
+/* Whether segments may have come or gone since it was last looked: seen for sure in a
+ * folder that is small; in a large one, listing which takes time, by its being newer than
+ * head. */
+static bool folder_changed(struct evlog_writer *w)
+{
+	struct stat dir, head;
+
+	if (fstat(w->log.dir_fd, &dir) < 0 || fstat(w->log.head_fd, &head) < 0)
+		return true;
+	struct timespec now = dir.st_mtim, then = w->folder_seen, last = head.st_mtim;
+	if (now.tv_sec == then.tv_sec && now.tv_nsec == then.tv_nsec)
+		return false;
+	w->folder_seen = now;
+	return dir.st_size <= 4096 || now.tv_sec > last.tv_sec ||
+	       (now.tv_sec == last.tv_sec && now.tv_nsec > last.tv_nsec);
+}
+
+/* No segment may stand behind a gap: head may be an older one. */
+static int folder_check(struct evlog_writer *w, evlog_error *err)
+{
+	uint64_t durable = 0;
+
+	if (!folder_changed(w))
+		return 0;
+	int r = log_list(&w->log, err);
+	return r || w->log.n == 0 ? r : successor_attests(w, &durable, err);
+}
+
 /* Settles the segment that w->log.head names, from head.committed on. */
 static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *err)
 {
@@ -344,8 +372,7 @@ int settle(struct evlog_writer *w, evlog_error *err)
 		lost = h->tree.n;
 		head_from_segment(w);
 	}
-	if (!plain)
-		r = active_settle(w, durable, err);
+	r = plain ? folder_check(w, err) : active_settle(w, durable, err);
 	bool more = !r && next_exists(w);
 	while (!r && next_exists(w)) {
 		r = successor_settle(w, err);

@@ -20,6 +20,8 @@ struct dedup;
 struct evlog_writer {
 	struct evlog_writer_options o;
 	struct log log;
+	struct timespec
+	    folder_seen;    /* as the folder was when its segments were looked at */
 	struct segment seg; /* the active one; fd -1: not open */
 	struct intake intake;
 	char *source;	     /* the default one */
