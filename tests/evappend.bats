@@ -595,3 +595,19 @@ B'
 	assert_output --partial "skipped: 5 events"
 	[ "$(evcat a.evlog | wc -l)" -eq 10 ]
 }
+
+@test "with an older head, and a segment missing between, evappend appends nothing" {
+	for i in 1 2 3; do
+		echo "{\"type\":\"T\",\"data\":\"$i$(head -c 500 /dev/urandom | base64 -w0)\"}" | evappend --segment-size 600 a.evlog
+		[ $i != 1 ] || cp a.evlog/head old
+	done
+	cp -r a.evlog b.evlog
+	cp old a.evlog/head && rm a.evlog/0000000000000002.*
+	rm b.evlog/0000000000000002.* && cp old b.evlog/head
+	for log in a b; do
+		before=$(fingerprint $log.evlog)
+		run -65 evappend $log.evlog <<<'{"type":"T"}'
+		assert_output --partial "0000000000000003.ndjson.zst: damaged at byte 0 (events from 3 on): the segment before it is missing or another one"
+		[ "$(fingerprint $log.evlog)" = "$before" ]
+	done
+}
