@@ -1,10 +1,80 @@
-# Every sample runs.
+# Every sample runs, and what it claims is so.
 load common
-setup() { common_setup; }
+
+samples=$BATS_TEST_DIRNAME/../samples
+
+# Temporary folders are made where it can be seen that they are gone.
+setup() {
+	common_setup
+	mkdir temporary
+	export TMPDIR=$PWD/temporary
+}
+
+# tells SAMPLE: it runs, says nothing else the second time, and leaves nothing behind.
+tells() {
+	run -0 "$samples/$1"
+	local first=$output
+	run -0 "$samples/$1"
+	assert_equal "$output" "$first"
+	assert_equal "$(ls temporary)" ""
+}
 
 @test "the quickstart ends with what changed between two states" {
-	run -0 "$BATS_TEST_DIRNAME/../samples/orders/quickstart"
+	run -0 "$samples/orders/quickstart"
 	assert_output --partial '"key":"order-19","seq":13,"state":{"paid":0.1,"events":6,"last":"PaymentReversed"}'
 	assert_output --partial '~ "order-17" /status: "approved" -> "shipped"'
 	refute_output --partial "quickstart:"
+	assert_equal "$(ls temporary)" ""
+}
+
+@test "the read models say what SQL is asked, also after more events" {
+	tells orders/readmodel
+	assert_line --regexp '^│ ada +│ 2 +│ 39\.2 +│$'
+	assert_line --regexp '^│ bob +│ 1 +│ 250(\.0)? +│$'
+	assert_line --regexp '^│ order-17 +│ approved +│ 39\.1 +│$'
+	assert_line --regexp '^│ order-18 +│ cancelled +│ 0 +│$'
+	assert_line --regexp '^│ order-19 +│ approved +│ 0\.1 +│$'
+	assert_line --regexp '^│ order-18 +│ \["OrderShipped when cancelled"\] +│$'
+	assert_line --regexp '^│ ada +│ 39\.2 +│ 48\.3 +│$'
+}
+
+@test "the mended program differs in one key; its table is refused, made anew, and is its fold" {
+	run -0 "$samples/orders/readmodel" shop
+	assert_line '~ "order-17" /paid: 48.2 -> 30'
+	assert_equal "$(grep -c '^[-+~] ' <<<"$output")" 1
+	assert_line 'evfold: shop.db: the table orders was made by another program, reducers, key or columns; --rebuild makes it anew'
+	assert_line 'status 76'
+	assert_line --regexp '^│ order-17 +│ shipped +│ 30 +│$'
+
+	cd shop
+	sqlite3 shop.db "SELECT json_object('key', key, 'seq', seq, 'state', json(state)) FROM orders ORDER BY key" >table.ndjson
+	run -0 cmp table.ndjson new.ndjson
+}
+
+# An order without an amount is one all the same: the machine looks at types.
+@test "the order's state machine: what leads on leads on, and all else is noted" {
+	local to_approved='OrderCreated CreditReserved OrderApproved' path events want
+	while IFS=: read -r path want; do
+		# shellcheck disable=SC2086 # words on purpose
+		events=$(printf '{"type":"%s","data":{}}\n' $path)
+		run -0 evfold -p "$samples/orders/state.lua" <<<"$events"
+		assert_equal "$path: $(jq -r '[.status] + .odd | join(", ")' <<<"$output")" "$path: $want"
+	done <<-END
+		OrderCreated:pending
+		OrderCreated OrderCancelled:cancelled
+		OrderCreated CreditReserved:reserved
+		OrderCreated CreditReserved OrderCancelled:cancelled
+		OrderCreated CreditLimitExceeded:refused
+		OrderCreated CreditLimitExceeded OrderCancelled:cancelled
+		$to_approved:approved
+		$to_approved OrderCancelled:cancelled
+		$to_approved OrderShipped:shipped
+		$to_approved InvoiceSent:approved
+		$to_approved OrderShipped OrderCancelled:shipped, OrderCancelled when shipped
+		OrderShipped:new, OrderShipped when new
+		OrderCreated OrderCreated:pending, OrderCreated when pending
+		OrderCreated OrderApproved:pending, OrderApproved when pending
+		OrderCreated CreditLimitExceeded OrderApproved:refused, OrderApproved when refused
+		OrderCreated CreditReserved OrderShipped:reserved, OrderShipped when reserved
+	END
 }
