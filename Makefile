@@ -170,7 +170,7 @@ lint:
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
 	shellcheck .ci/run .ci/deps tests/run tests/layers tests/fault/torture \
 	    tests/fault/fuzz/run man/examples \
-	    samples/story.bash samples/orders/quickstart samples/orders/readmodel
+	    samples/story.bash samples/orders/quickstart samples/orders/readmodel samples/bank/bank
 	mandoc -T lint -W warning $(MANUALS)
 
 install: all

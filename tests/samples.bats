@@ -27,6 +27,45 @@ tells() {
 	assert_equal "$(ls temporary)" ""
 }
 
+@test "the bank's balances are exact, before the reversal, after it, and at the end" {
+	tells bank/bank
+	assert_line '{"key":"ann","seq":8,"state":{"balance":100.15,"owner":"Ann Weber","transfers":{"t1":-150.05,"t2":-900}}}'
+	assert_line '{"key":"bob","seq":10,"state":{"balance":130.25,"owner":"Bob Silva","transfers":{"t1":150.05,"t2":900}}}'
+	assert_line '{"key":"ann","seq":11,"state":{"balance":1000.15,"owner":"Ann Weber","transfers":{"t1":-150.05}}}'
+	assert_line '{"key":"bob","seq":12,"state":{"balance":-769.75,"owner":"Bob Silva","transfers":{"t1":150.05}}}'
+	assert_line '{"key":"bob","seq":13,"state":{"balance":30.35,"owner":"Bob Silva","transfers":{"t1":150.05}}}'
+	assert_line '{"in":2080.4,"out":1049.9}'
+	assert_line '{"there":1030.5}' # 2080.40 - 1049.90
+}
+
+@test "the bank says which event made a balance negative, and what differs between two days" {
+	run -0 "$samples/bank/bank"
+	assert_line '["0000000000000012","2026-11-12T09:10:00Z","TransferReversed",{"transfer":"t2","reason":"wrong account"}]'
+	assert_line '~ "ann" /balance: 100.15 -> 1000.15'
+	assert_line '~ "ann" /transfers/t2: -900 -> (none)'
+	assert_line '~ "bob" /balance: 130.25 -> -769.75'
+	assert_line '~ "bob" /transfers/t2: 900 -> (none)'
+	assert_equal "$(grep -c '^[-+~] ' <<<"$output")" 4
+	assert_line '{"key":"ann","patch":[{"op":"replace","path":"/balance","value":1000.15},{"op":"remove","path":"/transfers/t2"}]}'
+	assert_line '{"key":"bob","patch":[{"op":"replace","path":"/balance","value":-769.75},{"op":"remove","path":"/transfers/t2"}]}'
+}
+
+@test "a folder is kept, and refused when it is there already" {
+	run -0 "$samples/bank/bank" here
+	assert_equal "$(evcat here/bank.evlog | wc -l)" 13
+	run -1 "$samples/bank/bank" here
+	assert_output --partial "here"
+	assert_equal "$(evcat here/bank.evlog | wc -l)" 13
+}
+
+@test "what was reversed cannot be reversed again: the bank's fold fails, and says where" {
+	run -0 "$samples/bank/bank" here
+	cd here
+	evappend --atomic bank.evlog reversal.ndjson
+	run -65 evfold -k subject -p accounts.lua bank.evlog
+	assert_output --regexp '^evfold: event 14: accounts\.lua:[0-9]+: .*nil'
+}
+
 @test "the read models say what SQL is asked, also after more events" {
 	tells orders/readmodel
 	assert_line --regexp '^│ ada +│ 2 +│ 39\.2 +│$'
