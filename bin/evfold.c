@@ -192,7 +192,7 @@ static void fold(struct fold *o, evlog_stream *s, bool follow)
 			continue;
 		}
 		fold_lines(o, lines);
-		if (o->form == TABLE)
+		if (o->form == TABLE && !o->over)
 			commit(o, s, follow ? COMMIT_EVERY_FOLLOW : COMMIT_EVERY);
 		cli_progress(s, o->events);
 	}
@@ -255,8 +255,10 @@ static int skipped_close(struct fold *o)
 static void output_table(struct fold *o, const char *arg)
 {
 	o->database = strdup(arg);
-	if (!o->database || !*o->database)
-		cli_usage("--output sqlite:%s: which file?", arg);
+	if (!o->database) {
+		cli_say("out of memory");
+		cli_exit(CLI_IO);
+	}
 	char *colon = strrchr(o->database, ':');
 	o->table = "state";
 	if (colon && !strpbrk(colon, "/.")) {
@@ -264,7 +266,8 @@ static void output_table(struct fold *o, const char *arg)
 		o->table = colon + 1;
 	}
 	if (!*o->table || !*o->database)
-		cli_usage("--output sqlite:%s: write sqlite:FILE:TABLE", arg);
+		cli_usage(
+		    "--output sqlite:%s: write sqlite:FILE or sqlite:FILE:TABLE", arg);
 	o->form = TABLE;
 }
 
@@ -278,7 +281,11 @@ static void option_take(
 		if (evlog_fold_key(o->f, arg, &err) < 0)
 			wrong(&err);
 		break;
-	case 'p': o->program = arg; break;
+	case 'p':
+		if (o->program)
+			cli_usage("--program is given once: put both into one file");
+		o->program = arg;
+		break;
 	case 'o':
 		if (strcmp(arg, "state") == 0)
 			o->form = STATE;
@@ -381,7 +388,13 @@ static bool is_directory(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	if (stat(path, &st) == 0)
+		return S_ISDIR(st.st_mode);
+	if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
+		cli_say("%s: %s", path, strerror(errno));
+		cli_exit(CLI_IO);
+	}
+	return false; /* opening it says what is wrong */
 }
 
 int main(int argc, char **argv)

@@ -334,3 +334,17 @@ for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print('|'.join('' 
 	evfold -k subject -o sqlite:want 'n=count()' a.evlog
 	cmp <(sql db "SELECT * FROM state ORDER BY key") <(sql want "SELECT * FROM state ORDER BY key")
 }
+
+@test "stop() prints the event, and leaves what is kept as it was committed" {
+	numbered 3 | evappend a.evlog
+	echo 'on["*"] = function(s, e) s.n = e.data.n; if s.n == 2 then stop() end end' >p.lua
+	for j in 1 3; do
+		run -0 evfold -j $j -k type -p p.lua -o sqlite:db a.evlog
+		assert_output "$(evcat --from 2 -c 1 a.evlog)"
+		[ "$(sql db "SELECT count(*) FROM sqlite_master")" = 0 ]
+		run -0 evfold -j $j -p p.lua --snapshot s a.evlog
+		assert_output "$(evcat --from 2 -c 1 a.evlog)"
+		[ ! -e s ]
+	done
+	run -64 evfold -p p.lua -p p.lua a.evlog
+}

@@ -423,5 +423,6 @@ void evlog_fold_free(evlog_fold *f)
 	buf_free(&f->identity);
 	buf_free(&f->scratch);
 	buf_free(&f->row);
+	buf_free(&f->stop);
 	free(f);
 }

@@ -51,6 +51,7 @@ struct evlog_fold {
 	struct groups groups;
 	struct group *last; /* of the last event; NULL: it has none */
 	struct buf scratch, row;
+	struct buf stop;     /* the line of the event at which the program stopped */
 	struct buf identity; /* what it was told to compute */
 	bool tracked;	     /* events come with ascending seqs, from at_seq on */
 	uint64_t at_seq;

@@ -292,14 +292,15 @@ static int pool_new(evlog_fold *f, evlog_error *err)
 	pool->f = f;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->changed, NULL);
+	unsigned n = fold_keyed(f) ? f->threads : 1;
 	pool->wanted = f->threads - 1;
-	pool->n_parts = fold_keyed(f) ? f->threads : 1;
-	pool->parts = calloc(pool->n_parts, sizeof *pool->parts);
+	pool->parts = calloc(n, sizeof *pool->parts);
 	pool->threads = calloc(f->threads, sizeof *pool->threads);
 	pool->ring = calloc(2 * f->threads + 2, sizeof *pool->ring);
 	if (!pool->parts || !pool->threads || !pool->ring)
 		return error_memory(err);
 	pool->size = 2 * f->threads + 2;
+	pool->n_parts = n;
 	for (unsigned i = 0; i < pool->n_parts; i++) {
 		struct part *p = &pool->parts[i];
 		p->fault_at = UINT64_MAX;
@@ -320,7 +321,8 @@ int fold_part_of(evlog_fold *f, uint64_t hash, evlog_fold **part, evlog_error *e
 {
 	int r = fold_divides(f) && !f->pool ? pool_new(f, err) : 0;
 
-	*part = f->pool ? f->pool->parts[hash % f->pool->n_parts].f : f;
+	if (!r)
+		*part = f->pool ? f->pool->parts[hash % f->pool->n_parts].f : f;
 	return r;
 }
 
@@ -363,9 +365,8 @@ static int one_by_one(evlog_fold *f, struct evlog_lines lines, evlog_error *err)
 	while (!r && !evlog_fold_stopped(f) && evlog_lines_take(&lines, &e)) {
 		r = evlog_fold_event(f, &e, err);
 		if (!r && evlog_fold_stopped(f)) {
-			f->row.len = 0;
-			buf_add(&f->row, e.line, e.len);
-			r = f->row.failed ? error_memory(err) : EVLOG_END;
+			buf_add(&f->stop, e.line, e.len);
+			r = f->stop.failed ? error_memory(err) : EVLOG_END;
 		}
 	}
 	return r;
@@ -434,7 +435,7 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 {
 	struct pool *pool = f->pool;
 
-	*stopped_at = (struct evlog_lines){f->row.p, f->row.len};
+	*stopped_at = (struct evlog_lines){f->stop.p, f->stop.len};
 	if (!pool || pool->ended)
 		return evlog_fold_stopped(f) ? EVLOG_END : 0;
 	pthread_mutex_lock(&pool->lock);

@@ -23,6 +23,7 @@ struct table {
 	struct buf name, exact; /* quoted */
 	struct buf text;	/* of the statement at hand */
 	bool columns, fresh;	/* fresh: everything there is to be replaced */
+	bool unbound;		/* a value was not, for want of memory */
 	uint64_t at;		/* what evlog_positions says, if we are alone */
 	sqlite3_stmt *load, *insert, *update, *insert_exact;
 };
@@ -79,15 +80,27 @@ static int run_text(struct table *t, evlog_error *err)
 	return r;
 }
 
-static void bind_text(sqlite3_stmt *s, int i, const char *p, size_t len)
+/* What cannot be bound, for want of memory, is told by the step behind it. */
+static void bind_text(struct table *t, sqlite3_stmt *s, int i, const char *p, size_t len)
 {
-	sqlite3_bind_text64(s, i, p ? p : "", len, SQLITE_TRANSIENT, SQLITE_UTF8);
+	if (sqlite3_bind_text64(s, i, p ? p : "", len, SQLITE_TRANSIENT, SQLITE_UTF8) !=
+	    SQLITE_OK)
+		t->unbound = true;
+}
+
+/* 1: a row; 0: no more. */
+static int row_next(struct table *t, sqlite3_stmt *s, evlog_error *err)
+{
+	if (t->unbound)
+		return error_memory(err);
+	int r = sqlite3_step(s);
+	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : failed(t, err);
 }
 
 /* Runs a statement whose rows nobody wants. */
 static int step(struct table *t, sqlite3_stmt *s, evlog_error *err)
 {
-	int r = sqlite3_step(s) == SQLITE_DONE ? 0 : failed(t, err);
+	int r = row_next(t, s, err);
 
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
@@ -104,12 +117,11 @@ static int table_exists(struct table *t, const char *name, bool *there, evlog_er
 	int r = prepare(t, &s, err);
 	if (r)
 		return r;
-	bind_text(s, 1, name, strlen(name));
-	int got = sqlite3_step(s);
-	*there = got == SQLITE_ROW;
-	r = got == SQLITE_ROW || got == SQLITE_DONE ? 0 : failed(t, err);
+	bind_text(t, s, 1, name, strlen(name));
+	r = row_next(t, s, err);
+	*there = r == 1;
 	sqlite3_finalize(s);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static void column_text(sqlite3_stmt *s, int i, char *out, size_t size)
@@ -133,17 +145,16 @@ static int position_read(
 	    &t->text, "SELECT log, seq, root, fold FROM evlog_positions WHERE name = ?");
 	if ((r = prepare(t, &s, err)) != 0)
 		return r;
-	bind_text(s, 1, t->plain_name, strlen(t->plain_name));
-	int got = sqlite3_step(s);
-	if (got == SQLITE_ROW) {
+	bind_text(t, s, 1, t->plain_name, strlen(t->plain_name));
+	r = row_next(t, s, err);
+	if (r == 1) {
 		column_text(s, 0, at->log, sizeof at->log);
 		at->seq = (uint64_t)sqlite3_column_int64(s, 1);
 		column_text(s, 2, at->root, sizeof at->root);
 		column_text(s, 3, fold, 65);
 	}
-	r = got == SQLITE_ROW ? 0 : got == SQLITE_DONE ? EVLOG_END : failed(t, err);
 	sqlite3_finalize(s);
-	return r;
+	return r < 0 ? r : r ? 0 : EVLOG_END;
 }
 
 static int look(evlog_fold *f, struct table *t, bool rebuild, struct evlog_position *at,
@@ -294,13 +305,12 @@ static int made_so(struct table *t, const char *sql, bool *same, evlog_error *er
 	int r = prepare(t, &s, err);
 	if (r)
 		return r;
-	bind_text(s, 1, t->plain_name, strlen(t->plain_name));
-	bind_text(s, 2, sql, strlen(sql));
-	int got = sqlite3_step(s);
-	*same = got == SQLITE_ROW;
-	r = got == SQLITE_ROW || got == SQLITE_DONE ? 0 : failed(t, err);
+	bind_text(t, s, 1, t->plain_name, strlen(t->plain_name));
+	bind_text(t, s, 2, sql, strlen(sql));
+	r = row_next(t, s, err);
+	*same = r == 1;
 	sqlite3_finalize(s);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* Makes the tables, empty.  One of the same columns is emptied: it may have indexes. */
@@ -378,16 +388,14 @@ int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
 		if (r)
 			return r;
 	}
-	bind_text(t->load, 1, g->key.p, g->key.len);
-	int got = sqlite3_step(t->load), r = 0;
-	if (got == SQLITE_ROW) {
+	bind_text(t, t->load, 1, g->key.p, g->key.len);
+	int r = row_next(t, t->load, err);
+	if (r == 1) {
 		g->seq = (uint64_t)sqlite3_column_int64(t->load, 0);
 		exact.p = (const char *)sqlite3_column_text(t->load, 1);
 		exact.len = (size_t)sqlite3_column_bytes(t->load, 1);
 		g->stored = true;
 		r = exact.p ? group_restore(f, g, exact, err) : error_memory(err);
-	} else if (got != SQLITE_DONE) {
-		r = failed(t, err);
 	}
 	sqlite3_reset(t->load);
 	return r;
@@ -397,7 +405,8 @@ int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
 
 /* A JSON value as what SQL has; a number as text, which a column of numbers converts, or,
  * where there is no type, as an integer if it is one. */
-static void bind_json(sqlite3_stmt *s, int i, struct json_text v, struct buf *room)
+static void bind_json(
+    struct table *t, sqlite3_stmt *s, int i, struct json_text v, struct buf *room)
 {
 	char number[24], *end;
 
@@ -406,7 +415,7 @@ static void bind_json(sqlite3_stmt *s, int i, struct json_text v, struct buf *ro
 	case JSON_STRING:
 		room->len = 0;
 		json_unescape(room, v);
-		bind_text(s, i, room->p, room->len);
+		bind_text(t, s, i, room->p, room->len);
 		return;
 	case JSON_NUMBER:
 		if (v.len < 19 && !memchr(v.p, '.', v.len)) {
@@ -421,7 +430,7 @@ static void bind_json(sqlite3_stmt *s, int i, struct json_text v, struct buf *ro
 		break;
 	default: break;
 	}
-	bind_text(s, i, v.p, v.len);
+	bind_text(t, s, i, v.p, v.len);
 }
 
 static void bind_columns(evlog_fold *f, sqlite3_stmt *s, const struct group *g)
@@ -429,8 +438,8 @@ static void bind_columns(evlog_fold *f, sqlite3_stmt *s, const struct group *g)
 	for (size_t i = 0; f->table->columns && i < f->n; i++) {
 		f->row.len = 0;
 		accumulator_write(&f->row, &f->reducers[i], &g->at[i]);
-		bind_json(
-		    s, (int)i + 4, (struct json_text){f->row.p, f->row.len}, &f->scratch);
+		bind_json(f->table, s, (int)i + 4,
+		    (struct json_text){f->row.p, f->row.len}, &f->scratch);
 	}
 }
 
@@ -440,13 +449,13 @@ static int row_store(evlog_fold *f, struct group *g, evlog_error *err)
 	sqlite3_stmt *s = g->stored ? t->update : t->insert;
 
 	if (g->key.len)
-		bind_json(s, 1, (struct json_text){g->key.p, g->key.len}, &f->scratch);
+		bind_json(t, s, 1, (struct json_text){g->key.p, g->key.len}, &f->scratch);
 	else
-		bind_text(s, 1, "", 0);
+		bind_text(t, s, 1, "", 0);
 	sqlite3_bind_int64(s, 2, (sqlite3_int64)g->seq);
 	f->row.len = 0;
 	int r = state_write(f, g, &f->row, err);
-	bind_text(s, 3, f->row.p, f->row.len);
+	bind_text(t, s, 3, f->row.p, f->row.len);
 	bind_columns(f, s, g);
 	if (!r && (f->row.failed || f->scratch.failed))
 		r = error_memory(err);
@@ -467,9 +476,9 @@ static int exact_store(evlog_fold *f, struct group *g, evlog_error *err)
 	int r = group_save(f, g, &f->row, err);
 	if (r)
 		return r;
-	bind_text(t->insert_exact, 1, g->key.p, g->key.len);
+	bind_text(t, t->insert_exact, 1, g->key.p, g->key.len);
 	sqlite3_bind_int64(t->insert_exact, 2, (sqlite3_int64)g->seq);
-	bind_text(t->insert_exact, 3, f->row.p, f->row.len);
+	bind_text(t, t->insert_exact, 3, f->row.p, f->row.len);
 	return step(t, t->insert_exact, err);
 }
 
@@ -487,11 +496,11 @@ static int position_store(
 		r = prepare(t, &s, err);
 	if (r)
 		return r;
-	bind_text(s, 1, t->plain_name, strlen(t->plain_name));
-	bind_text(s, 2, at->log, strlen(at->log));
+	bind_text(t, s, 1, t->plain_name, strlen(t->plain_name));
+	bind_text(t, s, 2, at->log, strlen(at->log));
 	sqlite3_bind_int64(s, 3, (sqlite3_int64)at->seq);
-	bind_text(s, 4, at->root, strlen(at->root));
-	bind_text(s, 5, fold, 64);
+	bind_text(t, s, 4, at->root, strlen(at->root));
+	bind_text(t, s, 5, fold, 64);
 	r = step(t, s, err);
 	sqlite3_finalize(s);
 	return r;
