@@ -77,9 +77,9 @@ FUZZED   = $(SOURCES:%.c=$(BUILD)/fuzz/%.o)
 FUZZING  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 $(BUILD)/fuzz/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
-	clang -std=c11 -D_GNU_SOURCE -Ilib -O1 -g -fsanitize=fuzzer-no-link $(FUZZING) -MMD -MP -c -o $@ $<
+	clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer-no-link $(FUZZING) -MMD -MP -c -o $@ $<
 $(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fault/fuzz/fuzz.c $(FUZZED)
-	clang -std=c11 -D_GNU_SOURCE -Ilib -O1 -g -fsanitize=fuzzer $(FUZZING) -DFUZZ=$* -o $@ $^ $(PKG_LIBS)
+	clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer $(FUZZING) -DFUZZ=$* -o $@ $^ $(PKG_LIBS)
 
 # The scanner in each of its kinds; NEON where a cross compiler and qemu are there.
 SCANNERS = $(BUILD)/scan $(BUILD)/scan-portable $(if $(SAN),,$(if $(shell \
