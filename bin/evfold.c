@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { STRICT = CLI_OWN, COLUMNS, SNAPSHOT, REBUILD, SKIP_ERRORS, LUA_MEMORY, LUA_STEPS };
 
@@ -129,6 +130,17 @@ static void fold_event(struct fold *o, const struct evlog_event *e)
 	o->over = o->stopped = true;
 }
 
+static void skipped_sync(const struct fold *o)
+{
+	if (!o->skipped || o->failed == 0)
+		return;
+	if (fflush(o->skipped) == 0 &&
+	    (fdatasync(fileno(o->skipped)) == 0 || errno == EINVAL || errno == EROFS))
+		return;
+	cli_say("%s: %s", o->skip_path, strerror(errno));
+	cli_exit(CLI_IO);
+}
+
 /* How far the stream has been folded. */
 static struct evlog_position position(struct fold *o, const evlog_stream *s)
 {
@@ -149,6 +161,7 @@ static void commit(struct fold *o, const evlog_stream *s, int64_t every)
 
 	if (every && (evlog_now() - o->committed < every || o->rebuild))
 		return;
+	skipped_sync(o); /* an event that is counted as passed is kept */
 	struct evlog_position at = position(o, s);
 	if (evlog_fold_table_commit(o->f, &at, &err) < 0)
 		cli_fail(&err);
@@ -287,6 +300,8 @@ static void option_take(
 		o->program = arg;
 		break;
 	case 'o':
+		free(o->database);
+		o->database = NULL;
 		if (strcmp(arg, "state") == 0)
 			o->form = STATE;
 		else if (strcmp(arg, "changes") == 0)
@@ -379,6 +394,7 @@ static void save(struct fold *o, const evlog_stream *s)
 		commit(o, s, 0);
 	if (!o->snapshot)
 		return;
+	skipped_sync(o);
 	struct evlog_position at = position(o, s);
 	if (evlog_fold_save(o->f, o->snapshot, &at, &err) < 0)
 		cli_fail(&err);
@@ -423,7 +439,8 @@ int main(int argc, char **argv)
 	o.is_log = n == 1 && is_directory(logs[0]);
 	if (n == 0)
 		logs[n++] = "-";
-	if (!o.snapshot || o.is_log) /* else the seqs are watched, one after the other */
+	/* where seqs are watched, or each event is waited for, one after the other */
+	if (!sel.follow && (!o.snapshot || o.is_log))
 		evlog_fold_threads(o.f, o.threads ? o.threads : cli_cores());
 	if ((o.snapshot || o.database) && n > 1)
 		cli_usage("what is kept is of one log, or of one stream of events");
@@ -438,11 +455,12 @@ int main(int argc, char **argv)
 	    evlog_fold_write(o.f, write_safe, NULL, &err) < 0)
 		cli_fail(&err);
 	cli_flush();
-	int status = skipped_close(&o);
-	if (!o.stopped && status != CLI_IO)
+	if (!o.stopped)
 		save(&o, s);
+	int status = skipped_close(&o);
 	evlog_stream_close(s);
-	say_counts(o.f);
+	if (!o.stopped)
+		say_counts(o.f);
 	evlog_fold_free(o.f);
 	free(logs);
 	free(o.database);

@@ -347,3 +347,71 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	[ "$(cat state)" = '{"n":6}' ]
 	run -64 evfold -f 'n=count()' - </dev/null
 }
+
+@test "no address is seen in messages, texts or formats" {
+	one 'local _, m = pcall(decimal, {}); s.a = m; s.b = decimal(1) .. {}; s.c = pcall(string.format, "\0%p", "x"); _, s.d = pcall(emit, { type = "x", data = { [{}] = 1 } })'
+	run -0 state '{"type":"T"}'
+	assert_output '{"a":"decimal: table is no number","b":"1table","c":false,"d":"neither an object nor an array: a table with the key table"}'
+}
+
+@test "nothing outside of a state can be changed while events are handled" {
+	for lua in 'string.n = 1' 'rawset(_G, "n", 1)' 'rawset(string, "n", 1)' 'getmetatable("").__index.k = 1' 'on.A = print' 'table.insert(math, 1)' 'e.x.y = 1'; do
+		one "$lua"
+		run -65 state '{"type":"T"}'
+	done
+	# a metatable is copied, so that nothing can be put into it later
+	one 'local mt = { __index = function() return 7 end }; local t = setmetatable({}, mt); mt.__index = nil; mt.__mode = "k"; s.x = t.any; s.same = getmetatable(t) == mt; s.n = rawlen(setmetatable(t, nil)); s.y = t.any == nil'
+	run -0 state '{"type":"T"}'
+	assert_output '{"n":0,"same":true,"x":7,"y":true}'
+	one 's.t = setmetatable({}, {})'
+	run -65 state '{"type":"T"}'
+	assert_output "evfold: the state behind event 0: a table with a metatable cannot be kept"
+}
+
+@test "memory that is exhausted ends the event, whoever catches the error" {
+	one 's.ok = pcall(string.rep, "x", 30000000)'
+	run -65 evfold -p p.lua --lua-memory 16M < <(echo '{}')
+	assert_output --partial "more than 16777216 bytes of memory"
+	one 's.n = (s.n or 0); for i = 1, 2000 do local t = string.rep("x", 100000) s.n = s.n + #t end'
+	run -0 evfold -p p.lua --lua-memory 4M < <(echo '{}')
+	assert_output '{"n":200000000}'
+}
+
+@test "a failing emit leaves nothing, and a state that JSON cannot hold prints nothing" {
+	one 'pcall(emit, { type = "A", data = function() end }); emit{ type = "B" }'
+	run -0 evfold -p p.lua -o events < <(echo '{}')
+	assert_output '{"type":"B"}'
+	one 's.x = e.data == 2 and { 1, [3] = 3 } or 1'
+	run -65 --separate-stderr evfold -k data -p p.lua < <(printf '{"data":%d}\n' 1 2 3)
+	assert_output ""
+	[[ $stderr == "evfold: the state of key 2 behind event 0: an array with holes"* ]]
+}
+
+@test "members are looked up in linear time" {
+	python3 -c "
+import json
+print(json.dumps({'type': 'T', 'data': {'items': [{'a': i} for i in range(30000)], 'rate': 2}}))" >big
+	one 's.n = 0; for i = 1, #e.data.items do s.n = s.n + e.data.items[i].a * e.data.rate end'
+	run -0 timeout 20 evfold -p p.lua big
+	assert_output '{"n":899970000}'
+}
+
+@test "an event's table that was walked does not leave its members to another's" {
+	one 's.k = s.k or {}; for k in pairs(e) do end; local t = {}; for i = 1, 50 do t[i] = { e.data } end; s.k[1] = e.data; s.first = s.k[1].name'
+	for i in {1..40}; do echo "{\"type\":\"T\",\"id\":\"$i\",\"data\":{\"name\":\"n$i\",\"pad\":\"$(printf '%*s' $((i % 9)) x)\"}}"; done >in
+	run -0 jq -r .first <(evfold -p p.lua in)
+	assert_output n40
+}
+
+@test "with -f a stop, or an error, ends the fold at once" {
+	echo '{"type":"A","subject":"a"}' | evappend a.evlog
+	echo 'function on.B(s, e) stop() end' >p.lua
+	evfold -f -k subject -p p.lua a.evlog >out &
+	pid=$!
+	sleep 0.3
+	echo '{"type":"B","subject":"a"}' | evappend a.evlog
+	for _ in {1..60}; do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+	run ! kill -0 $pid
+	wait $pid
+	cmp out <(evcat --from 2 a.evlog)
+}

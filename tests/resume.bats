@@ -220,8 +220,8 @@ for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print('|'.join('' 
 	run -0 sql db "SELECT typeof(key), key, n FROM (SELECT key, json_extract(state, '$.n') AS n FROM state) ORDER BY 1, 2"
 	assert_output - <<-'END'
 		integer|1|2
+		real|-2.5|1
 		text||1
-		text|-2.5|1
 		text|1|1
 		text|a"b|1
 		text|true|1
@@ -347,4 +347,95 @@ for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print('|'.join('' 
 		[ ! -e s ]
 	done
 	run -64 evfold -p p.lua -p p.lua a.evlog
+}
+
+@test "what looks like ours in an event stays an event's; marked arrays and lists stay what they are" {
+	cat >p.lua <<-'LUA'
+		function on.Keep(s, e) s.v = e.data; s.d = decimal("1.50") end
+		function on.Put(s, e) s.q = s.q or {}; table.insert(s.q, e.data); s.m = array{} end
+		function on.Get(s, e) table.remove(s.q, 1); s.q.x = 1; s.m[1] = 2 end
+	LUA
+	printf '{"type":"%s","data":%s}\n' Keep '{"$decimal":"12","$array":[1],"$$x":{"$":2},"$decimal2":{"$decimal":1}}' \
+		Keep '{"a":[{"$decimal":"x"},{"$array":null},[],[[]]]}' Put '{"$array":[]}' Get null | evappend all.evlog
+	for cut in 1 2 3; do
+		rm -rf part.evlog s db*
+		evcat --to $cut all.evlog | evappend --replica part.evlog
+		evfold -p p.lua --snapshot s part.evlog >/dev/null
+		evfold -p p.lua -o sqlite:db part.evlog
+		evcat --from $((cut + 1)) all.evlog | evappend --replica part.evlog
+		evfold -p p.lua part.evlog >want
+		evfold -p p.lua --snapshot s part.evlog | cmp - want
+		evfold -p p.lua -o sqlite:db part.evlog
+		[ "$(sql db "SELECT state FROM state")" = "$(cat want)" ]
+	done
+}
+
+@test "numbers that arithmetic made long come back, too" {
+	printf '{"type":"T","data":%s}\n' 1e6000 1e-6000 | evappend a.evlog
+	for i in 1 2; do
+		evfold --snapshot s 's=sum(data)' 'a=avg(data)' a.evlog >got$i
+		evfold -o sqlite:db 's=sum(data)' a.evlog
+	done
+	cmp got1 got2
+	echo '{"type":"T","data":1}' | evappend a.evlog
+	evfold --snapshot s 's=sum(data)' 'a=avg(data)' a.evlog | cmp - <(evfold 's=sum(data)' 'a=avg(data)' a.evlog)
+}
+
+@test "after a snapshot -o changes shows changes alone" {
+	echo '{"type":"T","data":1}' | evappend a.evlog
+	evfold --snapshot s 'f=first(data)' a.evlog
+	printf '{"type":"T","data":%d}\n' 2 3 | evappend a.evlog
+	run -0 evfold -o changes --snapshot s 'f=first(data)' a.evlog
+	assert_output ""
+}
+
+@test "a table of others is not touched, whatever the case of its name, nor one beside it" {
+	echo '{"type":"T","data":1}' | evappend a.evlog
+	python3 -c "
+import sqlite3
+db = sqlite3.connect('db')
+db.execute('CREATE TABLE Orders (a)'); db.execute('INSERT INTO Orders VALUES (42)')
+db.execute('CREATE TABLE evlog_exact_mine (a)'); db.commit()"
+	run -73 evfold -o sqlite:db:orders 'n=count()' a.evlog
+	run -73 evfold -o sqlite:db:mine 'n=count()' a.evlog
+	assert_output --partial "the table evlog_exact_mine is there"
+	[ "$(sql db "SELECT a FROM Orders")" = 42 ]
+	run -73 evfold -o sqlite:missing/db 'n=count()' a.evlog
+}
+
+@test "a fold into a table that was rebuilt meanwhile says so, at the same seq too" {
+	numbered 4 | evappend a.evlog
+	evfold -f -k subject -o sqlite:db 'n=count()' a.evlog 2>err &
+	pid=$!
+	for _ in {1..100}; do [ "$(sql db "SELECT seq FROM evlog_positions" 2>&1)" = 4 ] && break; sleep 0.05; done
+	evfold -k subject -o sqlite:db --rebuild 's=sum(data.n)' a.evlog
+	numbered 1 9 | evappend a.evlog
+	wait $pid || status=$?
+	[ "$status" = 75 ]
+	evfold -k subject -o sqlite:db 's=sum(data.n)' a.evlog
+}
+
+@test "a state that does not load fails the fold, not the event" {
+	cat >p.lua <<-'LUA'
+		function on.A(s, e) s.big = string.rep("x", 3000000) end
+		function on.B(s, e) s.n = (s.n or 0) + 1 end
+	LUA
+	printf '{"type":"%s"}\n' A B | evappend a.evlog
+	evfold -p p.lua -o sqlite:db a.evlog
+	printf '{"type":"%s"}\n' B B | evappend a.evlog
+	run -65 evfold -p p.lua --lua-memory 1M --skip-errors bad -o sqlite:db a.evlog
+	assert_output --partial "--rebuild makes the table anew"
+	[ ! -s bad ]
+	[ "$(sql db "SELECT seq FROM evlog_positions")" = 2 ]
+}
+
+@test "an event put aside is kept before the table passes over it" {
+	echo 'function on.A(s, e) error("no") end' >p.lua
+	printf '{"type":"A"}\n' | evappend a.evlog
+	evfold -f -p p.lua --skip-errors bad -o sqlite:db a.evlog &
+	pid=$!
+	for _ in {1..100}; do [ "$(sql db "SELECT seq FROM evlog_positions" 2>&1)" = 1 ] && break; sleep 0.05; done
+	kill -9 $pid
+	wait $pid || true
+	cmp bad <(evcat a.evlog)
 }

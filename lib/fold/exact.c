@@ -90,7 +90,7 @@ static bool extreme_restore(struct accumulator *a, struct json_text v, bool *fai
 	buf_add(&a->text, m.value.p, m.value.len);
 	*failed = a->text.failed;
 	if (json_type_of(m.value) == JSON_NUMBER)
-		return decimal_set(&a->number, m.value, failed);
+		return decimal_restore(&a->number, m.value, failed);
 	time_of(m.value, &a->time);
 	return true;
 }
@@ -123,7 +123,7 @@ static bool restore(
 	if (r->func == FUNC_COUNT)
 		return number_restore(v, &a->count);
 	if (r->func == FUNC_SUM)
-		return type == JSON_NUMBER && decimal_set(&a->number, v, failed);
+		return type == JSON_NUMBER && decimal_restore(&a->number, v, failed);
 	if (type != JSON_ARRAY)
 		return false;
 	if (r->func == FUNC_MIN || r->func == FUNC_MAX)
@@ -133,7 +133,7 @@ static bool restore(
 	json_walk_begin(&w, v);
 	return json_walk_next(&w, &sum) && json_walk_next(&w, &n) &&
 	       json_type_of(sum.value) == JSON_NUMBER &&
-	       decimal_set(&a->number, sum.value, failed) &&
+	       decimal_restore(&a->number, sum.value, failed) &&
 	       number_restore(n.value, &a->count);
 }
 
@@ -149,7 +149,7 @@ int group_restore(evlog_fold *f, struct group *g, struct json_text v, evlog_erro
 	if (json_type_of(v) != JSON_ARRAY)
 		return error_set(err, EVLOG_EDATA, "not as many values as reducers");
 	json_walk_begin(&w, v);
-	while (good && json_walk_next(&w, &m)) {
+	while (good && !failed && json_walk_next(&w, &m)) {
 		good = i < f->n && restore(&f->reducers[i], &g->at[i], m.value, &failed);
 		i++;
 	}

@@ -346,6 +346,12 @@ static int row_write(
 	else if (!alone)
 		buf_puts(b, "\"seq\":null,\"state\":");
 	int r = state_write(f, g, b, err);
+	if (r == EVLOG_EDATA && g) {
+		evlog_error why = *err;
+		error_set(err, r, "the state%s%.*s behind event %" PRIu64 ": %s",
+		    g->key.len ? " of key " : "", (int)g->key.len, g->key.p, g->seq,
+		    why.text);
+	}
 	buf_puts(b, alone ? "\n" : "}\n");
 	return r ? r : b->failed ? error_memory(err) : 0;
 }
@@ -366,6 +372,10 @@ int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_erro
 		return r ? r : row_put(&f->row, write, arg, err);
 	}
 	groups_sort(g);
+	/* a program's state may be none in JSON: then nothing is printed */
+	for (size_t i = 0; f->program && i < g->n && !r; i++)
+		if (g->at[i]->state)
+			r = row_write(f, g->at[i], false, &f->row, err);
 	for (size_t i = 0; i < g->n && !r; i++) {
 		if (f->program && !g->at[i]->state)
 			continue; /* a key all of whose events failed */
@@ -376,16 +386,30 @@ int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_erro
 	return r;
 }
 
+/* The state in scratch, and its hash; never 0, which is that of none. */
+static int state_hash(
+    evlog_fold *f, const struct group *g, uint64_t *hash, evlog_error *err)
+{
+	f->scratch.len = 0;
+	int r = state_write(f, g, &f->scratch, err);
+	*hash = hash64(f->scratch.p, f->scratch.len) | 1;
+	return r;
+}
+
+int fold_shown(evlog_fold *f, struct group *g, evlog_error *err)
+{
+	return state_hash(f, g, &g->shown, err);
+}
+
 int evlog_fold_write_change(
     evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err)
 {
 	struct group *g = f->last;
+	uint64_t hash;
 
 	if (!g)
 		return 0;
-	f->scratch.len = 0;
-	int r = state_write(f, g, &f->scratch, err);
-	uint64_t hash = hash64(f->scratch.p, f->scratch.len) | 1; /* 0: not shown yet */
+	int r = state_hash(f, g, &hash, err);
 	if (r || hash == g->shown)
 		return r;
 	g->shown = hash;

@@ -93,6 +93,9 @@ void fold_pool_free(evlog_fold *f);
 int group_save(evlog_fold *f, const struct group *g, struct buf *b, evlog_error *err);
 int group_restore(evlog_fold *f, struct group *g, struct json_text v, evlog_error *err);
 
+/* Takes note of a group's state as one that was shown. */
+int fold_shown(evlog_fold *f, struct group *g, evlog_error *err);
+
 /* Adds a group's state as JSON.  g NULL: of no events at all. */
 int state_write(evlog_fold *f, const struct group *g, struct buf *b, evlog_error *err);
 

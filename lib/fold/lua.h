@@ -24,13 +24,17 @@ void lua_json_push_event(lua_State *L, struct json_text event);
 /* The text of a member of the event at hand; p NULL: it has none. */
 struct json_text lua_json_event_member(lua_State *L, struct view name);
 
-/* The same, where an object {"$decimal":"1.5"} is a decimal: what was written `exact`. */
+/* The same, of what was written `exact`: {"$decimal":1.5} is a decimal, {"$array":[]} a
+ * marked array, and other names that begin with a dollar have one more. */
 void lua_json_push_exact(lua_State *L, struct json_text v);
 
 /* Adds the value at `index` as JSON, the members of objects in the order of their names.
  * Raises an error for what JSON does not have.  exact: so that lua_json_push_exact gives
  * the same value again, decimals too. */
 void lua_json_write(lua_State *L, int index, struct buf *out, bool exact);
+
+/* Whether a table is marked as an array. */
+bool lua_json_is_array(lua_State *L, int index);
 
 /* Converts all of a table's own level, if it is one that was not touched yet. */
 void lua_json_whole(lua_State *L, int index);

@@ -69,9 +69,11 @@ static const struct decimal *operand(lua_State *L, int index)
 		return lua_touserdata(L, index);
 	}
 	if (!number_text(L, index, text, &v))
-		luaL_error(L, "decimal: %s is no number", luaL_tolstring(L, index, NULL));
+		luaL_error(L, "decimal: %s is no number",
+		    (sandbox_text(L, index), lua_tostring(L, -1)));
 	if (!decimal_set(&d, v, &failed))
-		luaL_error(L, failed ? "not enough memory" : "decimal: too many digits");
+		(void)(failed ? sandbox_no_memory(L)
+			      : luaL_error(L, "decimal: too many digits"));
 	lua_decimal_push(L, &d);
 	lua_replace(L, index);
 	return lua_touserdata(L, index);
@@ -96,9 +98,10 @@ static struct decimal *result_push(lua_State *L)
 
 static int done(lua_State *L, bool good, bool failed)
 {
-	if (!good)
-		return luaL_error(
-		    L, failed ? "not enough memory" : "decimal: too many digits");
+	if (!good && failed)
+		return sandbox_no_memory(L);
+	if (!good || !decimal_fits(lua_touserdata(L, -1)))
+		return luaL_error(L, "decimal: too many digits");
 	return 1;
 }
 
@@ -168,7 +171,7 @@ static int compare(lua_State *L)
 	int c = decimal_compare(operand(L, 1), operand(L, 2), &failed);
 
 	if (failed)
-		luaL_error(L, "not enough memory");
+		sandbox_no_memory(L);
 	return c;
 }
 
@@ -197,15 +200,15 @@ static int to_string(lua_State *L)
 	b->len = 0;
 	decimal_write(b, operand(L, 1));
 	if (b->failed)
-		return luaL_error(L, "not enough memory");
+		return sandbox_no_memory(L);
 	lua_pushlstring(L, b->p, b->len);
 	return 1;
 }
 
 static int concatenate(lua_State *L)
 {
-	luaL_tolstring(L, 1, NULL);
-	luaL_tolstring(L, 2, NULL);
+	sandbox_text(L, 1);
+	sandbox_text(L, 2);
 	lua_concat(L, 2);
 	return 1;
 }

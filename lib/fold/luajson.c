@@ -16,6 +16,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define LONG 4096 /* text that is not looked through again and again */
+
 /* Their addresses are keys: in a table not converted yet, that of its text; in the
  * registry, those of the metatables.  Tables below one that were asked for are kept in it
  * under the address of their text in its text. */
@@ -90,9 +92,9 @@ static void decimal_push_text(lua_State *L, struct json_text v)
 	bool failed;
 
 	if (!decimal_set(&d, v, &failed))
-		luaL_error(L,
-		    failed ? "not enough memory"
-			   : "a number of more than 10000 digits, or such an exponent");
+		(void)(failed ? sandbox_no_memory(L)
+			      : luaL_error(L, "a number of more than 10000 digits, or "
+					      "such an exponent"));
 	lua_decimal_push(L, &d);
 }
 
@@ -136,7 +138,7 @@ static void string_push(lua_State *L, const char *p, size_t len, bool escaped)
 	b->len = 0;
 	json_unescape(b, (struct json_text){p, len});
 	if (b->failed)
-		luaL_error(L, "not enough memory");
+		sandbox_no_memory(L);
 	lua_pushlstring(L, b->p, b->len);
 }
 
@@ -184,6 +186,8 @@ void lua_json_whole(lua_State *L, int index)
 		v = text_at(L, index);
 	if (!v.p)
 		return;
+	if (v.p == sandbox_of(L)->event_text)
+		sandbox_of(L)->event_text = NULL; /* it is freed */
 	luaL_checkstack(L, 8, NULL);
 	lua_rawgetp(L, index, &text_key); /* stays here while it is walked */
 	json_walk_begin(&w, v);
@@ -219,7 +223,7 @@ static void member_list(lua_State *L, struct json_members *list, struct json_mem
 		size_t cap = list->cap ? list->cap * 2 : 16;
 		struct json_member *more = realloc(list->at, cap * sizeof *more);
 		if (!more)
-			luaL_error(L, "not enough memory");
+			sandbox_no_memory(L);
 		list->at = more;
 		list->cap = cap;
 	}
@@ -246,7 +250,7 @@ struct json_text lua_json_event_member(lua_State *L, struct view name)
 {
 	const struct json_members *list = &sandbox_of(L)->event;
 
-	for (size_t i = 0; i < list->n; i++)
+	for (size_t i = list->n; i-- > 0;)
 		if (json_key_is(&list->at[i], name))
 			return list->at[i].value;
 	return (struct json_text){0};
@@ -275,6 +279,12 @@ static int object_index(lua_State *L)
 
 	if (!v.p || lua_type(L, 2) != LUA_TSTRING)
 		return 0;
+	if (v.len > LONG && v.p != sandbox_of(L)->event_text) {
+		lua_json_whole(L, 1);
+		lua_settop(L, 2);
+		lua_rawget(L, 1);
+		return 1;
+	}
 	name.p = lua_tolstring(L, 2, &name.len);
 	found = v.p == sandbox_of(L)->event_text ? lua_json_event_member(L, name)
 						 : member_of(v, name);
@@ -325,6 +335,16 @@ static int name_order(const void *a, const void *b)
 	return view_compare(*(const struct view *)a, *(const struct view *)b);
 }
 
+/* In what is written exact a name with one dollar is ours. */
+static void dollar_double(struct buf *b, size_t start)
+{
+	buf_putc(b, '"');
+	if (!b->failed) {
+		memmove(b->p + start + 2, b->p + start + 1, b->len - start - 2);
+		b->p[start + 1] = '$';
+	}
+}
+
 static void write_object(lua_State *L, int index, size_t n, struct written *w)
 {
 	struct view *names = lua_newuserdatauv(L, n * sizeof *names, 0);
@@ -334,14 +354,17 @@ static void write_object(lua_State *L, int index, size_t n, struct written *w)
 		if (lua_type(L, -2) != LUA_TSTRING)
 			luaL_error(L,
 			    "neither an object nor an array: a table with the key %s",
-			    luaL_tolstring(L, -2, NULL));
+			    (sandbox_text(L, -2), lua_tostring(L, -1)));
 		names[i].p = lua_tolstring(L, -2, &names[i].len);
 		i++;
 	}
 	qsort(names, n, sizeof *names, name_order);
 	for (i = 0; i < n; i++) {
-		buf_putc(w->out, i ? ',' : '{');
+		buf_puts(w->out, i ? "," : "{");
+		size_t start = w->out->len;
 		json_escape(w->out, names[i]);
+		if (w->exact && names[i].len && *names[i].p == '$')
+			dollar_double(w->out, start);
 		buf_putc(w->out, ':');
 		lua_pushlstring(L, names[i].p, names[i].len);
 		lua_rawget(L, index);
@@ -363,7 +386,7 @@ static void write_array(lua_State *L, int index, size_t n, struct written *w)
 	buf_puts(w->out, n ? "]" : "[]");
 }
 
-static bool is_marked(lua_State *L, int index)
+bool lua_json_is_array(lua_State *L, int index)
 {
 	if (!lua_getmetatable(L, index))
 		return false;
@@ -382,12 +405,17 @@ static void write_table(lua_State *L, int index, struct written *w)
 		    L, "a table nested more than %d deep, or in itself", JSON_DEPTH);
 	luaL_checkstack(L, 10, NULL);
 	lua_json_whole(L, index);
-	bool marked = is_marked(L, index);
+	bool marked = lua_json_is_array(L, index);
+	if (!marked && lua_getmetatable(L, index))
+		luaL_error(L, "a table with a metatable cannot be kept");
 	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
 		n++;
-	if (n == lua_rawlen(L, index) && (n || marked))
+	bool tagged = marked && w->exact;
+	if (n == lua_rawlen(L, index) && (n || marked)) {
+		buf_puts(w->out, tagged ? "{\"$array\":" : "");
 		write_array(L, index, n, w);
-	else if (marked || lua_rawlen(L, index))
+		buf_puts(w->out, tagged ? "}" : "");
+	} else if (marked || lua_rawlen(L, index))
 		luaL_error(L, "an array with holes, or with other keys than 1 to %d",
 		    (int)lua_rawlen(L, index));
 	else if (n)
@@ -416,10 +444,10 @@ static void write_userdata(lua_State *L, int index, struct written *w)
 	if (!d)
 		luaL_error(L, "neither null nor a decimal");
 	if (w->exact)
-		buf_puts(w->out, "{\"$decimal\":\"");
+		buf_puts(w->out, "{\"$decimal\":");
 	decimal_write(w->out, d);
 	if (w->exact)
-		buf_puts(w->out, "\"}");
+		buf_putc(w->out, '}');
 }
 
 static void write_value(lua_State *L, int index, struct written *w)
@@ -452,7 +480,7 @@ void lua_json_write(lua_State *L, int index, struct buf *out, bool exact)
 
 	write_value(L, lua_absindex(L, index), &w);
 	if (out->failed)
-		luaL_error(L, "not enough memory");
+		sandbox_no_memory(L);
 	/* a string of Lua may hold any bytes */
 	if (!json_scan(
 		out->p + start, out->len - start, JSON_DEPTH, &value, NULL, &fault))
@@ -461,36 +489,60 @@ void lua_json_write(lua_State *L, int index, struct buf *out, bool exact)
 
 /* ---- What was written exact ---- */
 
-void lua_json_push_exact(lua_State *L, struct json_text v)
+/* The value of an object's only member, if it has this name. */
+static bool tagged(struct json_text v, const char *name, struct json_text *value)
 {
-	static const char tag[] = "{\"$decimal\":\"";
+	struct json_walk w;
+	struct json_member m;
+
+	json_walk_begin(&w, v);
+	if (!w.object || !json_walk_next(&w, &m) || !view_is(m.key, name))
+		return false;
+	*value = m.value;
+	return true;
+}
+
+static void elements_push(lua_State *L, struct json_text v)
+{
 	struct json_walk w;
 	struct json_member m;
 	lua_Integer n = 0;
 
-	luaL_checkstack(L, 6, NULL);
-	if (*v.p != '{' && *v.p != '[') {
-		lua_json_push(L, v);
-		return;
-	}
-	if (v.len > sizeof tag && memcmp(v.p, tag, sizeof tag - 1) == 0) {
-		decimal_push_text(
-		    L, (struct json_text){v.p + sizeof tag - 1, v.len - sizeof tag - 1});
-		return;
-	}
 	lua_newtable(L);
 	json_walk_begin(&w, v);
 	while (json_walk_next(&w, &m)) {
-		if (w.object)
-			string_push(L, m.key.p - 1, m.key.len + 2, m.escaped);
-		else
+		if (!w.object)
 			lua_pushinteger(L, ++n);
+		else if (m.key.len &&
+			 *m.key.p == '$') /* one less; the quote is not there */
+			string_push(L, m.key.p, m.key.len + 1, m.escaped);
+		else
+			string_push(L, m.key.p - 1, m.key.len + 2, m.escaped);
 		lua_json_push_exact(L, m.value);
 		lua_rawset(L, -3);
 	}
-	if (!w.object) {
+}
+
+void lua_json_push_exact(lua_State *L, struct json_text v)
+{
+	struct json_text inner;
+	struct decimal d = {0};
+	bool failed;
+
+	luaL_checkstack(L, 6, NULL);
+	if (*v.p != '{' && *v.p != '[') {
+		lua_json_push(L, v);
+	} else if (tagged(v, "$decimal", &inner)) {
+		if (json_type_of(inner) != JSON_NUMBER ||
+		    !decimal_restore(&d, inner, &failed))
+			luaL_error(L, "not a decimal");
+		lua_decimal_push(L, &d);
+	} else if (tagged(v, "$array", &inner)) {
+		elements_push(L, inner);
 		lua_rawgetp(L, LUA_REGISTRYINDEX, &marked_key);
 		lua_setmetatable(L, -2);
+	} else {
+		elements_push(L, v);
 	}
 }
 

@@ -17,7 +17,7 @@ struct program {
 	unsigned char hash[HASH_SIZE];
 	bool has_key, in_event, stopped;
 	lua_Integer states;
-	struct buf emitted, before;
+	struct buf emitted, line, before;
 	struct evlog_limits limits;
 	char *path;
 	struct buf text;
@@ -40,14 +40,16 @@ static void only_in_event(lua_State *L, const char *what)
 
 static int emit(lua_State *L)
 {
-	struct buf *out = &program_of(L)->emitted;
+	struct program *p = program_of(L);
 
 	only_in_event(L, "emit");
 	luaL_checktype(L, 1, LUA_TTABLE);
 	if (lua_getfield(L, 1, "type") != LUA_TSTRING)
 		return luaL_error(L, "emit: an event needs a type");
-	lua_json_write(L, 1, out, false);
-	buf_putc(out, '\n');
+	p->line.len = 0;
+	lua_json_write(L, 1, &p->line, false);
+	buf_putc(&p->line, '\n');
+	buf_add(&p->emitted, p->line.p, p->line.len);
 	return 0;
 }
 
@@ -125,10 +127,11 @@ static int look(lua_State *L)
 		if (!lua_isfunction(L, -1) || lua_type(L, -2) != LUA_TSTRING)
 			luaL_error(L,
 			    "on: what stands at %s is no function of an event type",
-			    luaL_tolstring(L, -2, NULL));
+			    (sandbox_text(L, -2), lua_tostring(L, -1)));
 	if (n == 0)
 		luaL_error(L, "it handles no event: define on.TYPE(state, event)");
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &on_key);
+	sandbox_freeze(L, "on");
 	return 0;
 }
 
@@ -196,6 +199,7 @@ void program_close(struct program *p)
 	sandbox_close(&p->box);
 	buf_free(&p->emitted);
 	buf_free(&p->before);
+	buf_free(&p->line);
 	buf_free(&p->text);
 	free(p->path);
 	free(p);
@@ -387,6 +391,8 @@ static int ask_key(lua_State *L)
 
 	sandbox_global(L, "key");
 	lua_json_push_event(L, j->text);
+	lua_pushvalue(L, -1); /* the event stays */
+	lua_insert(L, 1);
 	lua_call(L, 1, 1);
 	if (lua_isnil(L, -1) || lua_islightuserdata(L, -1))
 		return 0;

@@ -38,14 +38,20 @@ static void *allocate(void *arg, void *old, size_t had, size_t wanted)
 		s->used -= had;
 		return NULL;
 	}
-	if (wanted > had && wanted - had > s->memory - s->used) {
-		s->capped = true;
-		return NULL;
-	}
-	void *p = realloc(old, wanted);
-	if (!p)
-		return wanted <= had ? old : NULL;
-	s->used += wanted - had;
+	bool capped = wanted > had && wanted - had > s->memory - s->used;
+	void *p = capped ? NULL : realloc(old, wanted);
+	if (!p && wanted <= had)
+		return old;
+	/* Lua collects garbage and asks once more for what it was refused, but for the
+	 * buffers of its libraries */
+	if (s->refused && wanted > had && (wanted != s->refused || !p))
+		s->exhausted = true;
+	if (wanted > had)
+		s->refused = p ? 0 : wanted;
+	if (p)
+		s->used += wanted - had;
+	else
+		s->capped = capped;
 	return p;
 }
 
@@ -216,27 +222,31 @@ static bool shows_address(lua_State *L, int index)
 	return false;
 }
 
+void sandbox_text(lua_State *L, int index)
+{
+	if (shows_address(L, index))
+		lua_pushstring(L, luaL_typename(L, index));
+	else
+		luaL_tolstring(L, index, NULL);
+}
+
 static int plain_tostring(lua_State *L)
 {
 	luaL_checkany(L, 1);
-	if (shows_address(L, 1))
-		lua_pushstring(L, luaL_typename(L, 1));
-	else
-		luaL_tolstring(L, 1, NULL);
+	sandbox_text(L, 1);
 	return 1;
 }
 
 /* Upvalue: string.format. */
 static int plain_format(lua_State *L)
 {
-	const char *p = luaL_checkstring(L, 1);
+	size_t len;
+	const char *p = luaL_checklstring(L, 1, &len), *end = p + len;
 
-	for (; (p = strchr(p, '%')); p++) {
+	for (; (p = memchr(p, '%', (size_t)(end - p))) && p + 1 < end; p++) {
 		p += 1 + strspn(p + 1, "-+ #0123456789.");
 		if (*p == 'p')
 			return luaL_error(L, "string.format: %%p is not the same twice");
-		if (!*p)
-			break;
 	}
 	for (int i = 2; i <= lua_gettop(L); i++)
 		if (shows_address(L, i)) {
@@ -261,17 +271,54 @@ static int with_whole(lua_State *L)
 	return lua_gettop(L);
 }
 
+/* Whether a table is one of ours, or frozen. */
+static bool is_locked(lua_State *L, int index)
+{
+	if (luaL_getmetafield(L, index, "__metatable") == LUA_TNIL)
+		return false;
+	bool locked = lua_isboolean(L, -1);
+	lua_pop(L, 1);
+	return locked;
+}
+
+/* What is set is a copy, so that nothing can be put into it later. */
 static int careful_setmetatable(lua_State *L)
 {
-	for (int i = 0; lua_istable(L, 2) && i < 2; i++) {
-		const char *name = i ? "__mode" : "__gc";
-		lua_pushstring(L, name);
-		if (lua_rawget(L, 2) != LUA_TNIL)
-			return luaL_error(
-			    L, "%s: when memory is freed cannot be seen", name);
-		lua_pop(L, 1);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_json_whole(L, 1);
+	lua_settop(L, 2);
+	if (is_locked(L, 1))
+		return luaL_error(L, "setmetatable: this table's cannot be changed");
+	if (!lua_isnil(L, 2)) {
+		luaL_checktype(L, 2, LUA_TTABLE);
+		lua_newtable(L);
+		for (lua_pushnil(L); lua_next(L, 2);) {
+			const char *name =
+			    lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+			if (strcmp(name, "__gc") == 0 || strcmp(name, "__mode") == 0)
+				return luaL_error(
+				    L, "%s: when memory is freed cannot be seen", name);
+			lua_pushvalue(L, -2);
+			lua_insert(L, -2);
+			lua_rawset(L, 3);
+		}
+		lua_pushvalue(L, 2);
+		lua_setfield(L, 3, "__metatable");
 	}
-	return with_whole(L);
+	lua_setmetatable(L, 1);
+	lua_settop(L, 1);
+	return 1;
+}
+
+static int careful_rawset(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_json_whole(L, 1);
+	lua_settop(L, 3);
+	if (is_locked(L, 1) && !lua_json_is_array(L, 1))
+		return luaL_error(L, "rawset: what is not in a state is constant");
+	lua_rawset(L, 1);
+	return 1;
 }
 
 /* Replaces a field of the table on top by a closure that has the old one. */
@@ -306,10 +353,10 @@ static void libraries_open(lua_State *L)
 	}
 	lua_pushglobaltable(L);
 	take_out(L, base);
-	wrap(L, "setmetatable", careful_setmetatable);
+	lua_register(L, "setmetatable", careful_setmetatable);
+	lua_register(L, "rawset", careful_rawset);
 	wrap(L, "ipairs", with_whole);
 	wrap(L, "rawget", with_whole);
-	wrap(L, "rawset", with_whole);
 	wrap(L, "rawlen", with_whole);
 	lua_getfield(L, -1, "math");
 	take_out(L, math);
@@ -354,6 +401,37 @@ static void globals_make(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
 }
 
+static int frozen_set(lua_State *L)
+{
+	return luaL_error(L, "what is not in a state is constant");
+}
+
+void sandbox_freeze(lua_State *L, const char *name)
+{
+	lua_pushglobaltable(L);
+	lua_newtable(L);
+	lua_createtable(L, 0, 3);
+	lua_getfield(L, -3, name);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, frozen_set);
+	lua_setfield(L, -2, "__newindex");
+	lua_pushboolean(L, false);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+	lua_setfield(L, -2, name);
+	lua_pop(L, 1);
+}
+
+/* The methods of strings are string's. */
+static void strings_freeze(lua_State *L)
+{
+	lua_pushliteral(L, "");
+	lua_getmetatable(L, -1);
+	lua_pushboolean(L, false);
+	lua_setfield(L, -2, "__metatable");
+	lua_pop(L, 2);
+}
+
 void sandbox_global(lua_State *L, const char *name)
 {
 	lua_pushglobaltable(L);
@@ -371,9 +449,14 @@ void sandbox_define(lua_State *L, const char *name, lua_CFunction fn)
 
 static int prepare(lua_State *L)
 {
+	static const char *const libraries[] = {"string", "table", "math", "utf8"};
+
 	libraries_open(L);
 	lua_json_open(L);
 	lua_decimal_open(L);
+	strings_freeze(L);
+	for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+		sandbox_freeze(L, libraries[i]);
 	globals_make(L);
 	return 0;
 }
@@ -388,23 +471,37 @@ static int message_of(lua_State *L)
 	return 1;
 }
 
+int sandbox_no_memory(lua_State *L)
+{
+	sandbox_of(L)->exhausted = true;
+	sandbox_of(L)->capped = false;
+	return luaL_error(L, "not enough memory");
+}
+
+static int exhausted(const struct sandbox *s, evlog_error *err)
+{
+	return s->capped ? error_set(err, EVLOG_EDATA, "more than %zu bytes of memory",
+			       s->memory)
+			 : error_memory(err);
+}
+
 int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err)
 {
 	lua_State *L = s->L;
 
 	s->left = s->steps;
+	s->exhausted = s->capped = false;
+	s->refused = 0;
 	lua_sethook(L, steps_count, LUA_MASKCOUNT, HOOK_EVERY);
 	lua_settop(L, 0);
 	lua_pushcfunction(L, message_of);
 	lua_pushcfunction(L, fn);
 	lua_pushlightuserdata(L, arg);
 	int r = lua_pcall(L, 1, 0, 1);
+	if (r == LUA_ERRMEM || s->exhausted || s->refused)
+		return exhausted(s, err); /* also where pcall has caught it */
 	if (r == LUA_OK)
 		return 0;
-	if (r == LUA_ERRMEM)
-		return s->capped ? error_set(err, EVLOG_EDATA,
-				       "more than %zu bytes of memory", s->memory)
-				 : error_memory(err);
 	const char *text = lua_tostring(L, -1);
 	return error_set(
 	    err, EVLOG_EDATA, "%s", text ? text : "an error without a message");

@@ -12,7 +12,9 @@
 struct sandbox {
 	lua_State *L;
 	size_t used, memory; /* bytes that Lua has, and may have */
-	bool capped;	     /* more was asked for */
+	size_t refused;	     /* what was asked for and not had; 0: nothing since */
+	bool capped;	     /* ... because of the cap */
+	bool exhausted;	     /* refused again: no collection of garbage helps */
 	uint64_t steps;	     /* instructions that a call may take */
 	uint64_t left;	     /* and what is left of them */
 	bool loading;	     /* globals can be set only then */
@@ -38,6 +40,16 @@ int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err
 
 /* Pushes what the program defined under a name; nil if nothing. */
 void sandbox_global(lua_State *L, const char *name);
+
+/* Raises the error that memory is exhausted, which ends the call whatever catches it. */
+int sandbox_no_memory(lua_State *L);
+
+/* Pushes a value as text that shows no address. */
+void sandbox_text(lua_State *L, int index);
+
+/* Makes what a table has of the program's unchangeable: replaces a global by an empty
+ * table through which it is read. */
+void sandbox_freeze(lua_State *L, const char *name);
 
 /* Makes a function of C known to programs. */
 void sandbox_define(lua_State *L, const char *name, lua_CFunction fn);

@@ -118,7 +118,7 @@ static int group_take(struct reading *r, struct json_text line, evlog_error *err
 		return broken(r, why.text, err);
 	if (res && err)
 		*err = why;
-	return res;
+	return res ? res : fold_shown(part, g, err);
 }
 
 static int line_take(struct reading *r, const char *p, size_t len,

@@ -19,12 +19,13 @@
 
 struct table {
 	sqlite3 *db;
-	char *file, *plain_name;
-	struct buf name, exact; /* quoted */
-	struct buf text;	/* of the statement at hand */
-	bool columns, fresh;	/* fresh: everything there is to be replaced */
-	bool unbound;		/* a value was not, for want of memory */
-	uint64_t at;		/* what evlog_positions says, if we are alone */
+	char *file, *plain_name, *plain_exact;
+	struct buf name, exact;	  /* quoted */
+	struct buf text;	  /* of the statement at hand */
+	bool columns, fresh;	  /* fresh: everything there is to be replaced */
+	bool unbound;		  /* a value was not, for want of memory */
+	struct evlog_position at; /* what evlog_positions says, if we are alone */
+	char fold[65];
 	sqlite3_stmt *load, *insert, *update, *insert_exact;
 };
 
@@ -35,8 +36,10 @@ static int failed(const struct table *t, evlog_error *err)
 	int code = sqlite3_errcode(t->db);
 
 	return error_set(err,
-	    code == SQLITE_NOMEM			   ? EVLOG_EIO
-	    : code == SQLITE_BUSY || code == SQLITE_LOCKED ? EVLOG_EBUSY
+	    code == SQLITE_CANTOPEN			     ? EVLOG_ECREATE
+	    : code == SQLITE_READONLY || code == SQLITE_PERM ? EVLOG_EPERM
+	    : code == SQLITE_NOMEM			     ? EVLOG_EIO
+	    : code == SQLITE_BUSY || code == SQLITE_LOCKED   ? EVLOG_EBUSY
 	    : code == SQLITE_CONSTRAINT || code == SQLITE_NOTADB ||
 		    code == SQLITE_ERROR || code == SQLITE_CORRUPT
 		? EVLOG_EDATA
@@ -113,7 +116,7 @@ static int table_exists(struct table *t, const char *name, bool *there, evlog_er
 {
 	sqlite3_stmt *s;
 
-	buf_puts(&t->text, "SELECT 1 FROM sqlite_master WHERE name = ?");
+	buf_puts(&t->text, "SELECT 1 FROM sqlite_master WHERE name = ? COLLATE NOCASE");
 	int r = prepare(t, &s, err);
 	if (r)
 		return r;
@@ -157,27 +160,37 @@ static int position_read(
 	return r < 0 ? r : r ? 0 : EVLOG_END;
 }
 
+/* A table that evfold does not know of must not be there. */
+static int must_be_new(struct table *t, evlog_error *err)
+{
+	bool there, exact = false;
+	int r = table_exists(t, t->plain_name, &there, err);
+
+	if (!r && !there)
+		r = table_exists(t, t->plain_exact, &exact, err);
+	if (r || (!there && !exact))
+		return r;
+	return error_set(err, EVLOG_ECREATE,
+	    "%s: the table %s is there, and not made by evfold", t->file,
+	    there ? t->plain_name : t->plain_exact);
+}
+
 static int look(evlog_fold *f, struct table *t, bool rebuild, struct evlog_position *at,
     evlog_error *err)
 {
-	char fold[65], mine[65];
-	bool there;
+	char mine[65];
 
-	int r = position_read(t, at, fold, err);
+	int r = position_read(t, at, t->fold, err);
 	if (r < 0)
 		return r;
-	t->at = at->seq;
+	t->at = *at;
 	t->fresh = rebuild || r == EVLOG_END;
 	if (r == EVLOG_END) {
-		r = table_exists(t, t->plain_name, &there, err);
-		return r       ? r
-		       : there ? error_set(err, EVLOG_ECREATE,
-				     "%s: the table %s is there, and not made by evfold",
-				     t->file, t->plain_name)
-			       : EVLOG_END;
+		r = must_be_new(t, err);
+		return r ? r : EVLOG_END;
 	}
 	r = fold_identity(f, mine, err);
-	if (!r && !rebuild && strcmp(fold, mine) != 0)
+	if (!r && !rebuild && strcmp(t->fold, mine) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: the table %s was made by another program, reducers, key or "
 		    "columns; --rebuild makes it anew",
@@ -200,6 +213,7 @@ static void table_free(struct table *t)
 	sqlite3_close(t->db);
 	free(t->file);
 	free(t->plain_name);
+	free(t->plain_exact);
 	buf_free(&t->name);
 	buf_free(&t->exact);
 	buf_free(&t->text);
@@ -233,11 +247,12 @@ static int open_database(
 	t->file = strdup(file);
 	t->plain_name = strdup(name);
 	quote(&t->name, name, strlen(name));
-	buf_puts(&t->text, "evlog_exact_");
-	buf_puts(&t->text, name);
-	quote(&t->exact, t->text.p, t->text.len);
-	t->text.len = 0;
-	if (!t->file || !t->plain_name || t->exact.failed || t->name.failed)
+	if (asprintf(&t->plain_exact, "evlog_exact_%s", name) < 0)
+		t->plain_exact = NULL;
+	if (t->plain_exact)
+		quote(&t->exact, t->plain_exact, strlen(t->plain_exact));
+	if (!t->file || !t->plain_name || !t->plain_exact || t->exact.failed ||
+	    t->name.failed)
 		return error_memory(err);
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 	if (sqlite3_open_v2(file, &t->db, flags, NULL) != SQLITE_OK)
@@ -377,6 +392,7 @@ int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
 {
 	struct table *t = f->table;
 	struct json_text exact;
+	evlog_error why;
 
 	if (t->fresh)
 		return 0;
@@ -395,7 +411,14 @@ int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
 		exact.p = (const char *)sqlite3_column_text(t->load, 1);
 		exact.len = (size_t)sqlite3_column_bytes(t->load, 1);
 		g->stored = true;
-		r = exact.p ? group_restore(f, g, exact, err) : error_memory(err);
+		r = exact.p ? group_restore(f, g, exact, &why) : error_memory(&why);
+		if (r == EVLOG_EDATA) /* not the event's fault */
+			r = error_set(err, EVLOG_EDAMAGED,
+			    "%s: the state of key %.*s: %s; --rebuild makes the table "
+			    "anew",
+			    t->file, (int)g->key.len, g->key.p, why.text);
+		else if (r && err)
+			*err = why;
 	}
 	sqlite3_reset(t->load);
 	return r;
@@ -403,10 +426,10 @@ int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
 
 /* ---- Writing ---- */
 
-/* A JSON value as what SQL has; a number as text, which a column of numbers converts, or,
- * where there is no type, as an integer if it is one. */
-static void bind_json(
-    struct table *t, sqlite3_stmt *s, int i, struct json_text v, struct buf *room)
+/* A JSON value as what SQL has.  exactly: a number that is none of SQLite's stays a text,
+ * so that no two of them are one. */
+static void bind_json(struct table *t, sqlite3_stmt *s, int i, struct json_text v,
+    bool exactly, struct buf *room)
 {
 	char number[24], *end;
 
@@ -418,16 +441,16 @@ static void bind_json(
 		bind_text(t, s, i, room->p, room->len);
 		return;
 	case JSON_NUMBER:
+		if (v.len > 16 && exactly)
+			break;
 		if (v.len < 19 && !memchr(v.p, '.', v.len)) {
 			memcpy(number, v.p, v.len);
 			number[v.len] = '\0';
-			long long whole = strtoll(number, &end, 10);
-			if (*end == '\0') {
-				sqlite3_bind_int64(s, i, whole);
-				return;
-			}
+			sqlite3_bind_int64(s, i, strtoll(number, &end, 10));
+			return;
 		}
-		break;
+		sqlite3_bind_double(s, i, strtod(v.p, NULL));
+		return;
 	default: break;
 	}
 	bind_text(t, s, i, v.p, v.len);
@@ -438,8 +461,9 @@ static void bind_columns(evlog_fold *f, sqlite3_stmt *s, const struct group *g)
 	for (size_t i = 0; f->table->columns && i < f->n; i++) {
 		f->row.len = 0;
 		accumulator_write(&f->row, &f->reducers[i], &g->at[i]);
+		buf_putc(&f->row, '\0'); /* ends a number */
 		bind_json(f->table, s, (int)i + 4,
-		    (struct json_text){f->row.p, f->row.len}, &f->scratch);
+		    (struct json_text){f->row.p, f->row.len - 1}, false, &f->scratch);
 	}
 }
 
@@ -449,7 +473,8 @@ static int row_store(evlog_fold *f, struct group *g, evlog_error *err)
 	sqlite3_stmt *s = g->stored ? t->update : t->insert;
 
 	if (g->key.len)
-		bind_json(t, s, 1, (struct json_text){g->key.p, g->key.len}, &f->scratch);
+		bind_json(
+		    t, s, 1, (struct json_text){g->key.p, g->key.len}, true, &f->scratch);
 	else
 		bind_text(t, s, 1, "", 0);
 	sqlite3_bind_int64(s, 2, (sqlite3_int64)g->seq);
@@ -510,15 +535,16 @@ static int position_store(
 static int alone(struct table *t, evlog_error *err)
 {
 	struct evlog_position at = {0};
-	char fold[65];
+	char fold[65] = "";
 
 	int r = position_read(t, &at, fold, err);
 	if (r < 0)
 		return r;
-	return at.seq == t->at
-		   ? 0
-		   : error_set(err, EVLOG_EBUSY,
-			 "%s: another evfold has changed the table meanwhile", t->file);
+	if (at.seq == t->at.seq && strcmp(at.log, t->at.log) == 0 &&
+	    strcmp(at.root, t->at.root) == 0 && strcmp(fold, t->fold) == 0)
+		return 0;
+	return error_set(err, EVLOG_EBUSY,
+	    "%s: another evfold has changed the table meanwhile", t->file);
 }
 
 static int all_store(evlog_fold *f, const struct evlog_position *at, evlog_error *err)
@@ -555,8 +581,9 @@ int evlog_fold_table_commit(
 		sqlite3_exec(t->db, "ROLLBACK", NULL, NULL, NULL);
 		return r;
 	}
-	t->at = at->seq;
+	t->at = *at;
 	t->fresh = false;
+	r = fold_identity(f, t->fold, err);
 	for (struct group *g = f->changed, *next; g; g = next) {
 		next = g->next_changed;
 		g->next_changed = NULL;
@@ -564,5 +591,5 @@ int evlog_fold_table_commit(
 		g->stored = g->stored || !f->program || g->state;
 	}
 	f->changed = NULL;
-	return 0;
+	return r;
 }

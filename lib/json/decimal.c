@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SMALL_DIGITS 37 /* 10^37 < 2^126: a sum of two fits */
-#define DIGITS	     34
+#define SMALL_DIGITS	 37    /* 10^37 < 2^126: a sum of two fits */
+#define DECIMAL_BITS_MAX 33219 /* of 10,000 digits */
+#define DIGITS		 34
 
 static __int128 power_small(unsigned n)
 {
@@ -49,7 +50,7 @@ static long exponent_read(const char *p, const char *end)
 	return minus ? -v : v;
 }
 
-static bool number_read(struct number *n, struct json_text t)
+static bool number_read(struct number *n, struct json_text t, long most)
 {
 	const char *p = t.p, *end = t.p + t.len;
 	bool fraction = false;
@@ -74,9 +75,8 @@ static bool number_read(struct number *n, struct json_text t)
 		n->exponent++;
 	}
 	n->exponent = n->digits.len ? n->exponent + exponent : 0;
-	return !n->digits.failed && n->digits.len <= DECIMAL_EXPONENT_MAX &&
-	       n->exponent <= DECIMAL_EXPONENT_MAX &&
-	       n->exponent >= -DECIMAL_EXPONENT_MAX;
+	return !n->digits.failed && (long)n->digits.len <= most && n->exponent <= most &&
+	       n->exponent >= -most;
 }
 
 /* The common case, without allocations: at most 18 digits, no exponent. */
@@ -186,17 +186,34 @@ static bool set_number(struct decimal *d, struct number *n)
 	return true;
 }
 
-bool decimal_set(struct decimal *d, struct json_text t, bool *failed)
+static bool set_within(struct decimal *d, struct json_text t, long most, bool *failed)
 {
 	struct number n;
 
 	*failed = false;
 	if (set_plain(d, t))
 		return true;
-	bool usable = number_read(&n, t);
+	bool usable = number_read(&n, t, most);
 	*failed = n.digits.failed || (usable && !set_number(d, &n));
 	buf_free(&n.digits);
 	return usable && !*failed;
+}
+
+bool decimal_set(struct decimal *d, struct json_text t, bool *failed)
+{
+	return set_within(d, t, DECIMAL_EXPONENT_MAX, failed);
+}
+
+/* Of numbers within these bounds. */
+bool decimal_restore(struct decimal *d, struct json_text t, bool *failed)
+{
+	return set_within(d, t, 8 * DECIMAL_EXPONENT_MAX, failed);
+}
+
+bool decimal_fits(const struct decimal *d)
+{
+	return d->scale <= DECIMAL_EXPONENT_MAX &&
+	       (!d->big || BN_num_bits(d->big) <= DECIMAL_BITS_MAX);
 }
 
 static bool add_big(struct decimal *sum, const struct decimal *x, unsigned scale)
@@ -350,18 +367,19 @@ static bool cut_off(BIGNUM *a, unsigned cut, bool more, BN_CTX *ctx)
 static bool quotient(BIGNUM *a, const BIGNUM *n, unsigned *scale, BN_CTX *ctx)
 {
 	BIGNUM *rem = BN_new();
-	long shift = DIGITS + 1 + digit_count(n) - digit_count(a);
-	bool good = rem && digit_count(n) > 0 && digit_count(a) > 0;
+	long by = digit_count(n), of = digit_count(a), shift = DIGITS + 1 + by - of;
+	bool good = rem && by > 0 && of > 0;
 
 	if (shift < 1)
 		shift = 1;
 	good = good && big_shift(a, (unsigned)shift) && BN_div(a, rem, a, n, ctx);
 	if (good) {
-		long cut = digit_count(a) - DIGITS;
+		long digits = digit_count(a), cut = digits - DIGITS;
+		good = digits > 0;
 		*scale += (unsigned)shift;
 		if (cut > (long)*scale)
 			cut = (long)*scale;
-		if (cut > 0) {
+		if (good && cut > 0) {
 			good = cut_off(a, (unsigned)cut, !BN_is_zero(rem), ctx);
 			*scale -= (unsigned)cut;
 		}
@@ -393,6 +411,7 @@ bool decimal_divide(struct decimal *out, const struct decimal *a, const struct d
 	if (good) {
 		BN_set_negative(p, minus);
 		set_big(out, p, scale);
+		good = decimal_round(out, DECIMAL_EXPONENT_MAX);
 	} else {
 		BN_free(p);
 	}
@@ -412,6 +431,8 @@ bool decimal_multiply(
 		return false;
 	if (!a->big && !b->big && !__builtin_mul_overflow(a->small, b->small, &small) &&
 	    small_fits(small)) {
+		for (; scale && small % 10 == 0; scale--)
+			small /= 10;
 		decimal_free(out);
 		*out = (struct decimal){.small = small, .scale = scale};
 		return true;
@@ -419,7 +440,7 @@ bool decimal_multiply(
 	BIGNUM *p = big_of(a), *q = big_of(b);
 	BN_CTX *ctx = BN_CTX_new();
 	*failed = !p || !q || !ctx || !BN_mul(p, p, q, ctx);
-	bool good = !*failed && BN_num_bits(p) <= DECIMAL_EXPONENT_MAX / 3 * 10;
+	bool good = !*failed && BN_num_bits(p) <= DECIMAL_BITS_MAX;
 	if (good)
 		set_big(out, p, scale);
 	else

@@ -18,6 +18,12 @@ struct decimal {
  * *failed, there is no memory; d is as it was. */
 bool decimal_set(struct decimal *d, struct json_text number, bool *failed);
 
+/* The same for what arithmetic made of such numbers, and decimal_write wrote. */
+bool decimal_restore(struct decimal *d, struct json_text number, bool *failed);
+
+/* Whether it has at most 10,000 digits, and as many places. */
+bool decimal_fits(const struct decimal *d);
+
 /* sum += x.  false: no memory; sum is as it was. */
 bool decimal_add(struct decimal *sum, const struct decimal *x);
 
