@@ -331,16 +331,16 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	orders | evappend a.evlog
 	evfold -f -o changes 'n=count()' a.evlog >changes 2>err &
 	pid=$!
-	for _ in {1..100}; do [ "$(wc -l <changes)" = 5 ] && break; sleep 0.05; done
+	for _ in {1..300}; do [ "$(wc -l <changes)" = 5 ] && break; sleep 0.05; done
 	[ "$(wc -l <changes)" = 5 ]
 	echo '{"type":"More"}' | evappend a.evlog
-	for _ in {1..100}; do [ "$(wc -l <changes)" = 6 ] && break; sleep 0.05; done
+	for _ in {1..300}; do [ "$(wc -l <changes)" = 6 ] && break; sleep 0.05; done
 	kill "$pid"
 	wait "$pid"
 	[ "$(tail -n 1 changes)" = '{"seq":6,"state":{"n":6}}' ]
 	evfold -f 'n=count()' a.evlog >state &
 	pid=$!
-	sleep 0.5
+	sleep 2 # by then it has read what is there
 	kill -INT "$pid" || true
 	kill "$pid"
 	wait "$pid"
@@ -410,7 +410,7 @@ print(json.dumps({'type': 'T', 'data': {'items': [{'a': i} for i in range(30000)
 	pid=$!
 	sleep 0.3
 	echo '{"type":"B","subject":"a"}' | evappend a.evlog
-	for _ in {1..60}; do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+	for _ in {1..200}; do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
 	run ! kill -0 $pid
 	wait $pid
 	cmp out <(evcat --from 2 a.evlog)
