@@ -181,8 +181,11 @@ static void fold_lines(struct fold *o, struct evlog_lines lines)
 		if (r < 0)
 			cli_fail(&err);
 		o->over = r == EVLOG_END;
-		if (!o->skipped)
+		if (o->skipped == NULL) {
+			while (cli.progress && evlog_lines_take(&lines, &e))
+				o->events++;
 			return;
+		}
 	}
 	while (!o->over && evlog_lines_take(&lines, &e))
 		fold_event(o, &e);

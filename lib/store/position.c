@@ -19,16 +19,21 @@ void position_set(struct evlog_position *at, const unsigned char *log_id, uint64
 	at->seq = seq;
 }
 
-/* The root after an event inside a block: the segment's lines up to there, hashed. */
-static int root_inside(
-    const char *path, uint64_t seq, unsigned char root[HASH_SIZE], evlog_error *err)
+static struct bounds only(uint64_t seq)
 {
-	struct bounds b = {.from = seq,
+	return (struct bounds){.from = seq,
 	    .to = seq,
 	    .since = EVLOG_TIME_MIN,
 	    .until = EVLOG_TIME_MAX,
 	    .event_since = EVLOG_TIME_MIN,
 	    .event_until = EVLOG_TIME_MAX};
+}
+
+/* The root after an event inside a block: the segment's lines up to there, hashed. */
+static int root_inside(
+    const char *path, uint64_t seq, unsigned char root[HASH_SIZE], evlog_error *err)
+{
+	struct bounds b = only(seq);
 	struct sha256 *sha = sha256_new();
 	struct evlog_lines lines;
 	struct log_reader *r;
@@ -55,12 +60,7 @@ static int root_inside(
 static int position_find(
     const char *path, uint64_t seq, struct evlog_position *at, evlog_error *err)
 {
-	struct bounds b = {.from = seq,
-	    .to = seq,
-	    .since = EVLOG_TIME_MIN,
-	    .until = EVLOG_TIME_MAX,
-	    .event_since = EVLOG_TIME_MIN,
-	    .event_until = EVLOG_TIME_MAX};
+	struct bounds b = only(seq);
 	unsigned char inside[HASH_SIZE];
 	const unsigned char *id, *root;
 	struct evlog_lines lines;
