@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -367,6 +368,18 @@ static size_t operands_take(struct fold *o, char **words, int n, const char **op
 
 /* ---- Going on from a snapshot ---- */
 
+/* Told before the work, not behind it. */
+static void folder_check(const char *path)
+{
+	char *copy = strdup(path);
+
+	if (!copy || access(dirname(copy), W_OK | X_OK) < 0) {
+		cli_say("%s: %s", path, strerror(errno));
+		cli_exit(CLI_CREATE);
+	}
+	free(copy);
+}
+
 /* Loads what is kept, checks that the log is its log, and sets where to begin. */
 static void resume(struct fold *o, const char *operand, struct evlog_selection *sel)
 {
@@ -374,6 +387,8 @@ static void resume(struct fold *o, const char *operand, struct evlog_selection *
 	int r = EVLOG_END;
 
 	evlog_fold_track(o->f);
+	if (o->snapshot)
+		folder_check(o->snapshot);
 	if (o->database)
 		r = evlog_fold_table(
 		    o->f, o->database, o->table, o->columns, o->rebuild, &o->at, &err);

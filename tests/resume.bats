@@ -442,3 +442,10 @@ db.execute('CREATE TABLE evlog_exact_mine (a)'); db.commit()"
 	wait $pid || true
 	cmp bad <(evcat a.evlog)
 }
+
+@test "a snapshot that could not be written is told before the work" {
+	numbered 2 | evappend a.evlog
+	run -73 --separate-stderr evfold --snapshot missing/s 'n=count()' a.evlog
+	assert_output ""
+	[ "$stderr" = "evfold: missing/s: No such file or directory" ]
+}

@@ -10,18 +10,13 @@
 
 /* ---- Writing ---- */
 
-static void listed(struct buf *b, const struct buf *texts)
-{
-	buf_putc(b, '[');
-	buf_add(b, texts->p, texts->len);
-	buf_putc(b, ']');
-}
-
 static void save(struct buf *b, const struct reducer *r, const struct accumulator *a)
 {
 	switch (r->func) {
-	case FUNC_COUNT: buf_printf(b, "%" PRIu64, a->count); break;
-	case FUNC_SUM: decimal_write(b, &a->number); break;
+	case FUNC_COUNT:
+	case FUNC_SUM:
+	case FUNC_LIST:
+	case FUNC_SET: accumulator_write(b, r, a); break; /* these show all they know */
 	case FUNC_AVG:
 		buf_putc(b, '[');
 		decimal_write(b, &a->number);
@@ -43,7 +38,10 @@ static void save(struct buf *b, const struct reducer *r, const struct accumulato
 			value_write(b, a->tree);
 		buf_putc(b, ']');
 		break;
-	default: listed(b, &a->text);
+	default: /* first, last: [VALUE], or [] */
+		buf_putc(b, '[');
+		buf_add(b, a->text.p, a->text.len);
+		buf_putc(b, ']');
 	}
 }
 
