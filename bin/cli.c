@@ -134,6 +134,7 @@ int cli_status(int code)
 	case EVLOG_ENEWER:
 	case EVLOG_EDAMAGED: return CLI_DATA;
 	case EVLOG_ENOINPUT: return CLI_NOINPUT;
+	case EVLOG_EAWAY: return CLI_AWAY;
 	case EVLOG_ECREATE: return CLI_CREATE;
 	case EVLOG_EIO: return CLI_IO;
 	case EVLOG_EBUSY: return CLI_AGAIN;
@@ -477,8 +478,23 @@ void cli_select_check(const struct evlog_selection *sel)
 		cli_usage("--event-time goes with --since or --until");
 }
 
+void cli_upcast(struct evlog_selection *sel, const char *path)
+{
+	evlog_upcaster *u;
+	evlog_error err;
+
+	if (sel->map)
+		cli_usage("--upcast: given twice");
+	if (evlog_upcaster_open(&u, path, NULL, &err) < 0)
+		cli_fail(&err);
+	sel->map = evlog_upcast;
+	sel->map_arg = u;
+}
+
 void cli_select_free(struct evlog_selection *sel)
 {
+	if (sel->map == evlog_upcast)
+		evlog_upcaster_close(sel->map_arg);
 	free(sel->type);
 	free(sel->subject);
 	free(sel->source);
@@ -501,7 +517,8 @@ static volatile sig_atomic_t stop_asked;
 static void on_stop(int sig)
 {
 	(void)sig;
-	stop_asked = 1;
+	if (stop_asked < 2)
+		stop_asked++;
 }
 
 const volatile sig_atomic_t *cli_stoppable(void)

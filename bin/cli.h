@@ -13,6 +13,7 @@ enum cli_status {
 	CLI_USAGE = 64,
 	CLI_DATA = 65,
 	CLI_NOINPUT = 66,
+	CLI_AWAY = 69,
 	CLI_INTERNAL = 70,
 	CLI_CREATE = 73,
 	CLI_IO = 74,
@@ -47,6 +48,7 @@ enum cli_id {
 	CLI_NO_PROGRESS,
 	CLI_SALVAGE,
 	CLI_MAX_LINE,
+	CLI_UPCAST,
 	CLI_OWN = 512, /* a tool's own begin here */
 };
 
@@ -65,6 +67,12 @@ enum cli_id {
 	    {'c', "count", "N", "the first N that match"},                               \
 	{                                                                                \
 		'm', "merge", NULL, "several logs as one stream, by logtime"             \
+	}
+
+#define CLI_UPCASTING                                                                    \
+	{                                                                                \
+		CLI_UPCAST, "upcast", "FILE",                                            \
+		    "bring old events into new shapes by the Lua rules in FILE"          \
 	}
 
 #define CLI_THREADED                                                                     \
@@ -126,6 +134,9 @@ int cli_getopt(const struct cli_tool *tool, int argc, char **argv);
 /* Takes a selection option; false: it is none.  A wrong value ends the program. */
 bool cli_select(struct evlog_selection *sel, int id, const char *arg);
 
+/* --upcast; cli_select_free closes it. */
+void cli_upcast(struct evlog_selection *sel, const char *path);
+
 /* Checks that the selection makes sense; ends the program if not. */
 void cli_select_check(const struct evlog_selection *sel);
 
@@ -158,7 +169,7 @@ void cli_flush(void);
 /* How many cores this process may use. */
 unsigned cli_cores(void);
 
-/* From here on SIGINT and SIGTERM do not end the process, but set this. */
+/* From here on SIGINT and SIGTERM do not end the process: this counts them. */
 const volatile sig_atomic_t *cli_stoppable(void);
 
 /* Every end but that of main; see cli_end. */

@@ -15,6 +15,7 @@ static const struct cli_option options[] = {
     {'o', "output", "FORM",
 	"ndjson, pretty, data or zst; on a terminal lines for people"},
     {'z', "level", "N", "zstd level of -o zst (default: 3)"},
+    CLI_UPCASTING,
     {CLI_SALVAGE, "salvage", NULL, "print what is undamaged around damage"},
     CLI_COLORED,
     CLI_PROGRESSING,
@@ -200,7 +201,7 @@ static int cat(struct cat *c, evlog_stream *s)
 			continue;
 		}
 		cli_flush();
-		if (evlog_stream_wait(s, &err) < 0)
+		if (evlog_stream_wait(s, 500, &err) < 0)
 			cli_fail(&err);
 	}
 	evlog_error end;
@@ -227,7 +228,9 @@ int main(int argc, char **argv)
 	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
 		if (cli_select(&sel, id, optarg))
 			continue;
-		if (id == 'o')
+		if (id == CLI_UPCAST)
+			cli_upcast(&sel, optarg);
+		else if (id == 'o')
 			form = optarg;
 		else if (id == 'z')
 			level = (int)cli_number("level", optarg, 1, 22);
@@ -237,6 +240,9 @@ int main(int argc, char **argv)
 	if (optind == argc)
 		cli_usage("which log?");
 	c.form = form ? form_of(form) : cli.out_tty ? READABLE : NDJSON;
+	if (c.form == ZST && sel.map)
+		cli_usage(
+		    "--output zst is of stored lines: it does not go with --upcast");
 	if (c.form == ZST && cli.out_tty)
 		cli_usage("compressed data is not for a terminal");
 	if (c.form == ZST &&

@@ -22,6 +22,7 @@ static const struct cli_option options[] = {
 	"state as it happens; events: those that the program emits;\n"
 	"sqlite:FILE[:TABLE]: a table, a row a key, kept in step"},
     {COLUMNS, "columns", NULL, "give the table a column for each reducer too"},
+    CLI_UPCASTING,
     CLI_FOLLOW,
     {SNAPSHOT, "snapshot", "FILE", "begin where FILE ends, and put the state there"},
     {REBUILD, "rebuild", NULL, "begin anew, and replace what is there"},
@@ -64,7 +65,7 @@ enum form { STATE, CHANGES, EVENTS, TABLE };
 struct fold {
 	evlog_fold *f;
 	enum form form;
-	const char *program, *skip_path, *snapshot;
+	const char *program, *upcast, *skip_path, *snapshot;
 	char *database;
 	const char *table;
 	unsigned threads;
@@ -204,7 +205,7 @@ static void fold(struct fold *o, evlog_stream *s, bool follow)
 			cli_flush();
 			if (o->form == TABLE && evlog_fold_seq(o->f) > o->at.seq)
 				commit(o, s, 0);
-			if (evlog_stream_wait(s, &err) < 0)
+			if (evlog_stream_wait(s, 500, &err) < 0)
 				cli_fail(&err);
 			continue;
 		}
@@ -319,6 +320,7 @@ static void option_take(
 			    "--output %s: not state, changes, events or sqlite:FILE",
 			    arg);
 		break;
+	case CLI_UPCAST: o->upcast = arg; break;
 	case 'f': sel->follow = true; break;
 	case 'j': o->threads = (unsigned)cli_number("threads", arg, 1, 256); break;
 	case COLUMNS: o->columns = true; break;
@@ -431,6 +433,17 @@ static bool is_directory(const char *path)
 	return false; /* opening it says what is wrong */
 }
 
+static void upcast(struct fold *o, struct evlog_selection *sel)
+{
+	unsigned char hash[32];
+	evlog_error err;
+
+	cli_upcast(sel, o->upcast);
+	if (evlog_upcaster_hash(sel->map_arg, hash, &err) < 0)
+		cli_fail(&err);
+	evlog_fold_through(o->f, hash);
+}
+
 int main(int argc, char **argv)
 {
 	struct fold o = {.limits = {UINT64_C(1) << 30, 10000000}};
@@ -446,6 +459,8 @@ int main(int argc, char **argv)
 	while ((id = cli_getopt(&tool, argc, argv)) != -1)
 		option_take(&o, &sel, id, optarg);
 	sel.max_line = cli.max_line;
+	if (o.upcast)
+		upcast(&o, &sel);
 	if (sel.follow)
 		sel.stop = cli_stoppable(); /* then the state so far is printed */
 	const char **logs = calloc((size_t)argc + 1, sizeof *logs);
@@ -481,6 +496,7 @@ int main(int argc, char **argv)
 		say_counts(o.f);
 	evlog_fold_free(o.f);
 	free(logs);
+	cli_select_free(&sel);
 	free(o.database);
 	return cli_end(status);
 }

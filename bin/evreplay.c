@@ -1,23 +1,65 @@
-/* evreplay - deliver events again, in order and in their time. */
+/* evreplay - deliver events again, in order and in their time, or to a command. */
 #include "cli.h"
 
-#include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { SPEED = CLI_OWN, MAX_GAP, RATE };
+enum {
+	SPEED = CLI_OWN,
+	MAX_GAP,
+	RATE,
+	BATCH,
+	LINGER,
+	CHECKPOINT,
+	EMIT,
+	RETRY,
+	BACKOFF,
+	TIMEOUT,
+	DEAD_LETTER,
+	DEAD_LETTERS,
+	KEY,
+	SHARD,
+	STATUS,
+	RESET_TO,
+	DRY_RUN,
+	UPCAST_LINT
+};
 
 static const struct cli_option options[] = {
     CLI_SELECTION,
     CLI_FOLLOW,
+    CLI_UPCASTING,
+    {DEAD_LETTERS, "dead-letters", NULL,
+	"the LOG holds dead letters: deliver the events in them"},
     {0, NULL, NULL, "Pace"},
     {SPEED, "speed", "X",
 	"1: as it happened, 10: ten times as fast, 0: at once (default)"},
     {MAX_GAP, "max-gap", "SPAN", "no pause is longer, such as 2s or 500ms"},
     {RATE, "rate", "N", "at most N events a second"},
+    {0, NULL, NULL, "To a COMMAND"},
+    {BATCH, "batch", "N", "events that a run of COMMAND gets (default: 1000)"},
+    {LINGER, "linger", "MS", "with --follow, wait so long for a batch to be filled"},
+    {CHECKPOINT, "checkpoint", "FILE", "go on where FILE says, and keep it up to date"},
+    {EMIT, "emit", "LOG", "what COMMAND prints are events: append them, exactly once"},
+    {RETRY, "retry", "N", "how often a batch that fails is tried again (default: 2)"},
+    {BACKOFF, "backoff", "SPAN",
+	"the pause before the first retry; doubled for each (default: 200ms)"},
+    {TIMEOUT, "timeout", "SPAN", "end a run that takes longer; it has failed"},
+    {DEAD_LETTER, "dead-letter", "LOG", "append there what fails for good, and go on"},
+    {'j', "threads", "N", "run N COMMANDs at once, the events of a key in order"},
+    {KEY, "key", "PATH", "what must stay in order (default: subject)"},
+    {SHARD, "shard", "I/N", "only part I of N, by the key"},
+    {0, NULL, NULL, "Instead of delivering"},
+    {STATUS, "status", NULL, "show how far the --checkpoint is behind the LOG"},
+    {'o', "output", "FORM", "of --status: text (default) or json"},
+    {RESET_TO, "reset-to", "WHERE", "set the --checkpoint to this seq or time"},
+    {DRY_RUN, "dry-run", NULL, "only show what --reset-to would do"},
+    {UPCAST_LINT, "upcast-lint", NULL,
+	"show the types in the LOG and the rules each goes through"},
     CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
     CLI_LINES,
@@ -27,14 +69,30 @@ static const struct cli_option options[] = {
 
 static const struct cli_tool tool = {
     .name = "evreplay",
-    .operands = "LOG...",
+    .operands = "LOG... [-- COMMAND [ARG...]]",
     .summary =
-	"Deliver the events of logs to standard output, in order and in their time.",
-    .notes = "--speed goes by the log's time or, with --event-time, the event's.  "
-	     "SIGTERM and\n"
-	     "SIGINT end it behind a whole line, with status 0.\n",
+	"Deliver the events of logs to standard output, in order and in their time,\n"
+	"or in batches to the standard input of COMMAND.",
+    .notes =
+	"COMMAND has dealt with a batch when it ends with status 0; 69 or 75 say that\n"
+	"a service is away.  It finds EVLOG_FROM, EVLOG_TO, EVLOG_COUNT, EVLOG_ATTEMPT\n"
+	"and EVLOG_SHARD in its environment.  SIGTERM and SIGINT end evreplay behind a\n"
+	"whole line, or when the batch at work is done, with status 0.\n"
+	"\n"
+	"  evreplay -f -t OrderCreated --checkpoint c.pos --emit LOG LOG -- ./credit\n",
     .options = options,
 };
+
+struct replay {
+	struct evlog_selection sel;
+	struct evlog_pace pace;
+	struct evlog_consumer consumer;
+	struct evlog_letters letters;
+	const char *reset_to;
+	bool dead_letters, status, json, dry, lint, paced, consuming;
+};
+
+/* ---- To standard output ---- */
 
 static const volatile sig_atomic_t *stop;
 
@@ -78,7 +136,8 @@ static void deliver(struct evlog_pace *pace, struct evlog_lines *lines, uint64_t
 	}
 }
 
-static int replay(evlog_stream *s, struct evlog_pace *pace)
+/* Delivers, or (u not NULL) only looks. */
+static int replay(evlog_stream *s, struct evlog_pace *pace, evlog_upcaster *u)
 {
 	struct evlog_lines lines;
 	evlog_error err;
@@ -87,14 +146,16 @@ static int replay(evlog_stream *s, struct evlog_pace *pace)
 
 	while (!*stop &&
 	       ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT)) {
-		if (r == 0) {
+		if (r == 0 && u && evlog_upcast_look(u, &lines, &err) < 0)
+			cli_fail(&err);
+		if (r == 0 && !u)
 			deliver(pace, &lines, &events);
-			if (!cli.out_tty)
-				cli_progress(s, events);
+		if (r == 0 && !cli.out_tty)
+			cli_progress(s, events);
+		if (r == 0)
 			continue;
-		}
 		cli_flush();
-		if (evlog_stream_wait(s, &err) < 0)
+		if (evlog_stream_wait(s, 500, &err) < 0)
 			cli_fail(&err);
 	}
 	if (r >= 0)
@@ -104,40 +165,277 @@ static int replay(evlog_stream *s, struct evlog_pace *pace)
 	return cli_status(r);
 }
 
-int main(int argc, char **argv)
+/* A line for each way that events go: how many, the first one, the types. */
+static int lint_print(evlog_upcaster *u)
 {
-	struct evlog_selection sel;
-	struct evlog_pace pace = {.max_gap = -1};
+	struct evlog_route route = {0};
+	char text[64];
+	int status = CLI_OK;
+
+	while (evlog_upcast_route(u, &route)) {
+		snprintf(text, sizeof text, "%10" PRIu64 "  %s", route.count,
+		    route.failed ? "FAIL  " : "ok    ");
+		cli_outs(text);
+		cli_out_safe(route.text, strlen(route.text), "");
+		snprintf(
+		    text, sizeof text, "  (from event %" PRIu64 " on)\n", route.first);
+		cli_outs(route.failed ? text : "\n");
+		if (route.failed)
+			status = CLI_NO;
+	}
+	return status;
+}
+
+static int to_stdout(struct replay *p, char **logs, int n)
+{
+	evlog_upcaster *u = p->lint ? p->sel.map_arg : NULL;
 	evlog_stream *s;
 	evlog_error err;
-	int id;
+
+	if (p->lint && p->sel.map != evlog_upcast)
+		cli_usage("--upcast-lint goes with --upcast FILE");
+	if (p->lint)
+		p->sel.map = NULL;
+	if (evlog_stream_open(&s, (const char *const *)logs, (size_t)n, &p->sel, &err) <
+	    0)
+		cli_fail(&err);
+	int status = replay(s, &p->pace, u);
+	evlog_stream_close(s);
+	if (!u)
+		return status;
+	int found = lint_print(u);
+	p->sel.map = evlog_upcast;
+	return status ? status : found;
+}
+
+/* ---- To a command ---- */
+
+static void notice(void *arg, const char *text)
+{
+	(void)arg;
+	if (!cli.quiet)
+		cli_say("%s", text);
+}
+
+static void show_progress(void *arg, const evlog_stream *s, uint64_t events)
+{
+	(void)arg;
+	cli_progress(s, events);
+}
+
+static int to_command(struct replay *p, char **logs, int n)
+{
+	struct evlog_consumer *c = &p->consumer;
+	evlog_error err;
+
+	c->say = notice;
+	c->progress = show_progress;
+	int r = evlog_consume(c, (const char *const *)logs, (size_t)n, &p->sel, &err);
+	cli_progress_clear();
+	if (c->dead && !cli.quiet)
+		cli_say("%" PRIu64 " event%s could not be dealt with: see %s", c->dead,
+		    cli_plural(c->dead), c->dead_letter);
+	if (cli.verbose && c->emit)
+		cli_say(
+		    "%" PRIu64 " event%s emitted", c->emitted, cli_plural(c->emitted));
+	if (cli.verbose)
+		cli_say("%" PRIu64 " event%s dealt with in %" PRIu64 " run%s", c->events,
+		    cli_plural(c->events), c->runs, cli_plural(c->runs));
+	if (r < 0)
+		cli_say("%s", err.text);
+	return cli_status(r);
+}
+
+/* ---- Of a checkpoint ---- */
+
+static int show_status(const struct replay *p, const char *log)
+{
+	struct evlog_lag lag;
+	evlog_error err;
+	char written[28], text[512];
+
+	if (evlog_checkpoint_lag(&lag, p->consumer.checkpoint, log, &err) < 0)
+		cli_fail(&err);
+	double seconds =
+	    lag.oldest == EVLOG_TIME_MAX ? 0 : (double)(evlog_now() - lag.oldest) / 1e6;
+	evlog_time_format(lag.written, written);
+	if (p->json)
+		snprintf(text, sizeof text,
+		    "{\"log\":\"%s\",\"seq\":%" PRIu64 ",\"last\":%" PRIu64
+		    ",\"lag\":{\"events\":%" PRIu64
+		    ",\"seconds\":%.3f},\"written\":\"%s\"}\n",
+		    lag.at.log, lag.at.seq, lag.last, lag.events, seconds, written);
+	else if (lag.events)
+		snprintf(text, sizeof text,
+		    "at event %" PRIu64 " of %" PRIu64 ", %" PRIu64
+		    " behind, the oldest of them %.3f s old; written %s\n",
+		    lag.at.seq, lag.last, lag.events, seconds, written);
+	else
+		snprintf(text, sizeof text,
+		    "at event %" PRIu64 ", the last; written %s\n", lag.at.seq, written);
+	cli_outs(text);
+	return CLI_OK;
+}
+
+static int reset(const struct replay *p, const char *log)
+{
+	uint64_t seq = 0, from, to;
+	int64_t time = EVLOG_TIME_MIN;
+	evlog_error err;
+	char text[200];
+
+	if (strspn(p->reset_to, "0123456789") == strlen(p->reset_to))
+		seq = cli_number("reset-to", p->reset_to, 1, UINT64_C(1) << 53);
+	else if (evlog_time_parse(p->reset_to, evlog_now(), &time, &err) < 0)
+		cli_usage("--reset-to: neither a seq nor a time: %s", err.text);
+	if (evlog_checkpoint_reset(
+		p->consumer.checkpoint, log, seq, time, p->dry, &from, &to, &err) < 0)
+		cli_fail(&err);
+	snprintf(text, sizeof text, "the next event is %" PRIu64 "%s, %s %" PRIu64 "\n",
+	    to, p->dry ? " then" : " now", p->dry ? "and now is" : "and was", from);
+	cli_outs(text);
+	return CLI_OK;
+}
+
+/* ---- Options ---- */
+
+static int64_t span(const char *option, const char *text)
+{
+	int64_t us;
+	evlog_error err;
+
+	if (evlog_span_parse(text, &us, &err) < 0)
+		cli_usage("--%s %s", option, err.text);
+	return us;
+}
+
+static void shard(struct evlog_consumer *c, const char *text)
+{
+	int end = 0;
+
+	if (sscanf(text, "%9u/%9u%n", &c->shard, &c->shards, &end) != 2 || text[end] ||
+	    c->shard < 1 || c->shard > c->shards || c->shards > 100000)
+		cli_usage("--shard %s: not I/N, such as 2/8", text);
+}
+
+static void option_take(struct replay *p, int id, const char *arg)
+{
+	struct evlog_consumer *c = &p->consumer;
+
+	p->consuming |=
+	    id >= BATCH && id <= SHARD && id != CHECKPOINT && id != DEAD_LETTERS;
+	p->paced |= id >= SPEED && id <= RATE;
+	switch (id) {
+	case 'f': p->sel.follow = true; break;
+	case 'o':
+		p->json = strcmp(arg, "json") == 0;
+		if (!p->json && strcmp(arg, "text") != 0)
+			cli_usage("--output %s: neither text nor json", arg);
+		break;
+	case 'j': c->workers = (unsigned)cli_number("threads", arg, 1, 256); break;
+	case CLI_UPCAST: cli_upcast(&p->sel, arg); break;
+	case SPEED: p->pace.speed = cli_real("speed", arg); break;
+	case MAX_GAP: p->pace.max_gap = span("max-gap", arg); break;
+	case RATE: p->pace.rate = cli_real("rate", arg); break;
+	case BATCH: c->batch = cli_number("batch", arg, 1, 1000000); break;
+	case LINGER:
+		c->linger = 1000 * (int64_t)cli_number("linger", arg, 0, 3600000);
+		break;
+	case CHECKPOINT: c->checkpoint = arg; break;
+	case EMIT: c->emit = arg; break;
+	case RETRY: c->retry = (unsigned)cli_number("retry", arg, 0, 1000000); break;
+	case BACKOFF: c->backoff = span("backoff", arg); break;
+	case TIMEOUT: c->timeout = span("timeout", arg); break;
+	case DEAD_LETTER: c->dead_letter = arg; break;
+	case DEAD_LETTERS: p->dead_letters = true; break;
+	case KEY: c->key = arg; break;
+	case SHARD: shard(c, arg); break;
+	case STATUS: p->status = true; break;
+	case RESET_TO: p->reset_to = arg; break;
+	case DRY_RUN: p->dry = true; break;
+	case UPCAST_LINT: p->lint = true; break;
+	}
+}
+
+/* What goes with what. */
+static void options_check(const struct replay *p, int logs)
+{
+	const struct evlog_consumer *c = &p->consumer;
+	bool aside = p->status || p->reset_to;
+
+	if (logs == 0)
+		cli_usage("which log?");
+	if (aside && (!c->checkpoint || logs != 1))
+		cli_usage(
+		    "--status and --reset-to go with --checkpoint FILE and one LOG");
+	if (aside && c->command)
+		cli_usage("--status and --reset-to run no COMMAND");
+	if (p->dry && !p->reset_to)
+		cli_usage("--dry-run goes with --reset-to");
+	if (!c->command && !aside && (p->consuming || c->checkpoint))
+		cli_usage("which COMMAND?  It stands at the end, behind --");
+	if (c->command && p->paced)
+		cli_usage("--speed, --max-gap and --rate are for standard output");
+	if (c->emit && !c->checkpoint)
+		cli_usage("--emit goes with --checkpoint FILE");
+	if (c->checkpoint && logs != 1)
+		cli_usage("a checkpoint is of one LOG");
+	if (c->checkpoint && (p->sel.last || p->sel.count))
+		cli_usage("--last and --count do not go with --checkpoint");
+}
+
+/* COMMAND stands behind the first "--". */
+static int command_find(int argc, char **argv, struct evlog_consumer *c)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0) {
+			c->command = (const char *const *)argv + i + 1;
+			if (i + 1 == argc)
+				cli_usage("which COMMAND?  Nothing stands behind --");
+			argv[i] = NULL;
+			return i;
+		}
+	return argc;
+}
+
+int main(int argc, char **argv)
+{
+	struct replay p = {
+	    .pace = {.max_gap = -1}, .consumer = {.retry = 2, .backoff = 200000}};
+	int id, status;
 
 	cli_begin(&tool);
-	evlog_selection_init(&sel);
-	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
-		if (id == 'E')
-			pace.event_time = true; /* of the pace too */
-		if (cli_select(&sel, id, optarg))
-			continue;
-		if (id == SPEED)
-			pace.speed = cli_real("speed", optarg);
-		else if (id == RATE)
-			pace.rate = cli_real("rate", optarg);
-		else if (id == MAX_GAP &&
-			 evlog_span_parse(optarg, &pace.max_gap, &err) < 0)
-			cli_usage("--max-gap %s", err.text);
+	argc = command_find(argc, argv, &p.consumer);
+	evlog_selection_init(&p.sel);
+	while ((id = cli_getopt(&tool, argc, argv)) != -1)
+		if (!cli_select(&p.sel, id, optarg))
+			option_take(&p, id, optarg);
+	p.pace.event_time = p.sel.event_time; /* of the pace too */
+	if (p.sel.since != EVLOG_TIME_MIN || p.sel.until != EVLOG_TIME_MAX ||
+	    !p.sel.event_time)
+		cli_select_check(&p.sel);
+	options_check(&p, argc - optind);
+	p.sel.stop = stop = cli_stoppable();
+	p.sel.max_line = cli.max_line;
+	if (p.dead_letters) {
+		p.letters.map = p.sel.map;
+		p.letters.map_arg = p.sel.map_arg;
+		p.sel.map = evlog_letters_open;
+		p.sel.map_arg = &p.letters;
 	}
-	if (sel.since != EVLOG_TIME_MIN || sel.until != EVLOG_TIME_MAX || !sel.event_time)
-		cli_select_check(&sel);
-	if (optind == argc)
-		cli_usage("which log?");
-	sel.stop = stop = cli_stoppable();
-	sel.max_line = cli.max_line;
-	if (evlog_stream_open(&s, (const char *const *)argv + optind,
-		(size_t)(argc - optind), &sel, &err) < 0)
-		cli_fail(&err);
-	int status = replay(s, &pace);
-	evlog_stream_close(s);
-	cli_select_free(&sel);
+	if (p.status)
+		status = show_status(&p, argv[optind]);
+	else if (p.reset_to)
+		status = reset(&p, argv[optind]);
+	else if (p.consumer.command)
+		status = to_command(&p, argv + optind, argc - optind);
+	else
+		status = to_stdout(&p, argv + optind, argc - optind);
+	if (p.dead_letters) {
+		p.sel.map = p.letters.map;
+		p.sel.map_arg = p.letters.map_arg;
+		free(p.letters.room.p);
+	}
+	cli_select_free(&p.sel);
 	return cli_end(status);
 }

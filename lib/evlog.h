@@ -38,6 +38,7 @@ enum evlog_result {
 	EVLOG_EUNMET = -10,   /* the expectation does not hold; nothing was written */
 	EVLOG_EINTERNAL = -11,
 	EVLOG_ENEWER = -12, /* the log was written by a newer version */
+	EVLOG_EAWAY = -13,  /* a service is away */
 };
 
 typedef struct evlog_error {
@@ -170,6 +171,14 @@ void evlog_writer_close(evlog_writer *w);
 
 /* ---- Reading ----------------------------------------------------------- */
 
+struct evlog_lines;
+
+/* Is given whole lines, and puts others in their place, each with its newline and a stamp
+ * as theirs.  1: they stay as they are; EVLOG_WAIT: the same, and evlog_stream_next
+ * returns EVLOG_WAIT once, so that the caller can see to other things. */
+typedef int evlog_map_fn(void *arg, const struct evlog_lines *lines, evlog_write_fn *put,
+    void *to, evlog_error *err);
+
 /* Which events.  Zero-initialise, then evlog_selection_init. */
 struct evlog_selection {
 	uint64_t from, to;    /* seq range, both included; 0: no bound */
@@ -184,6 +193,8 @@ struct evlog_selection {
 	bool salvage;	      /* go on behind damage; the end is still an error */
 	uint64_t max_line;    /* of files: bytes of a line at most; 0: 64 MiB */
 	const volatile sig_atomic_t *stop; /* not NULL: end when it is set */
+	evlog_map_fn *map; /* not NULL: sees all lines before types and such are asked */
+	void *map_arg;
 };
 
 #define EVLOG_MAX_LINE (UINT64_C(64) << 20)
@@ -220,14 +231,22 @@ int evlog_stream_open(evlog_stream **s, const char *const *paths, size_t n,
  * end, and the message is that of the first damage. */
 int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err);
 
-/* Waits until there may be more, a signal comes, or a second has passed. */
-int evlog_stream_wait(evlog_stream *s, evlog_error *err);
+/* Waits until there may be more, a signal comes, or so many milliseconds (500 at most)
+ * have passed. */
+int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err);
+
+/* What can be polled for reading instead of waiting; -1: nothing. */
+int evlog_stream_fd(const evlog_stream *s);
 
 /* A place in a log: its id, a seq, and the root after that event. */
 struct evlog_position {
 	char log[33]; /* hexadecimal; empty: not known, the events came through a pipe */
 	uint64_t seq; /* 0: before all events */
 	char root[65];
+	/* The frontier there (evlog(5)), from which what follows can be hashed; a hash
+	 * for each bit set in seq, or none. */
+	unsigned hashes;
+	unsigned char frontier[53][32];
 };
 
 /* Behind what the stream of one log delivered.  EVLOG_END: it has delivered nothing. */
@@ -327,6 +346,10 @@ void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusabl
  * sorted by the key's bytes; else the state alone, and a newline. */
 int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err);
 
+/* The events come through a program with this hash (evlog_upcaster_hash): what is kept is
+ * of that program too, and several events may have the same seq. */
+void evlog_fold_through(evlog_fold *f, const unsigned char hash[32]);
+
 /* From now on the events' seqs must ascend: EVLOG_EMISMATCH if one was folded already. */
 void evlog_fold_track(evlog_fold *f);
 
@@ -367,6 +390,36 @@ void evlog_fold_free(evlog_fold *f);
 
 /* ---- Replaying ---------------------------------------------------------- */
 
+/* Rules in Lua that make new shapes of events out of old ones (evreplay(1), UPCASTING).
+ */
+typedef struct evlog_upcaster evlog_upcaster;
+
+/* `limits` may be NULL. */
+int evlog_upcaster_open(evlog_upcaster **u, const char *path,
+    const struct evlog_limits *limits, evlog_error *err);
+void evlog_upcaster_close(evlog_upcaster *u);
+
+/* SHA-256 of its text. */
+int evlog_upcaster_hash(
+    const evlog_upcaster *u, unsigned char hash[32], evlog_error *err);
+
+/* For evlog_selection: map, with the upcaster as map_arg. */
+int evlog_upcast(void *upcaster, const struct evlog_lines *lines, evlog_write_fn *put,
+    void *to, evlog_error *err);
+
+/* Notes which rules the events go through, and at which they fail. */
+int evlog_upcast_look(
+    evlog_upcaster *u, const struct evlog_lines *lines, evlog_error *err);
+
+/* What was noted, one after the other: zero-initialise, and call until it is false. */
+struct evlog_route {
+	const void *before;
+	const char *text;      /* the types, or what is wrong */
+	uint64_t count, first; /* events, and the seq of the first */
+	bool failed;
+};
+bool evlog_upcast_route(evlog_upcaster *u, struct evlog_route *route);
+
 struct evlog_pace {
 	double speed;	 /* 1: as it happened; 0: as fast as possible */
 	int64_t max_gap; /* no pause is longer; < 0: no such limit */
@@ -380,6 +433,67 @@ struct evlog_pace {
 /* When, on the clock that gave `now`, this event is due. */
 int64_t evlog_pace_due(
     struct evlog_pace *pace, const struct evlog_event *event, int64_t now);
+
+/* A consumer: a command that is run over one batch of events after the other, as
+ * evreplay(1) says.  Zero-initialise.  Spans are microseconds. */
+struct evlog_consumer {
+	const char *const *command;	/* as for execvp(3) */
+	const char *checkpoint;		/* file that says how far it came; NULL: none */
+	const char *emit, *dead_letter; /* logs; NULL: none */
+	const char *key;		/* path; NULL: subject */
+	uint64_t batch;			/* events of a run; 0: 1000 */
+	int64_t linger;			/* how long a batch waits to be filled */
+	unsigned workers;		/* runs at once; 0: 1 */
+	unsigned shard, shards;		/* part `shard`, from 1, of so many; 0: all */
+	unsigned retry;			/* how often what failed is tried again */
+	int64_t backoff, timeout;	/* 0: no timeout */
+	void (*say)(void *arg, const char *text); /* notices; may be NULL */
+	void (*progress)(void *arg, const evlog_stream *s, uint64_t events);
+	void *arg;
+	/* Results: events dealt with, runs, lines emitted, dead letters. */
+	uint64_t events, runs, emitted, dead;
+};
+
+/* Runs it until the end of the logs, or sel->stop: then the batches at work are finished;
+ * set to 2 or more they are ended at once.  `sel` must outlive the call.  EVLOG_EUNMET:
+ * the command fails at an event.  EVLOG_EBUSY, EVLOG_EAWAY: it says that a service is
+ * away, by its status; or (EBUSY) another consumer has the checkpoint.  EVLOG_EMISMATCH:
+ * the logs are not those of the checkpoint. */
+int evlog_consume(struct evlog_consumer *c, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, evlog_error *err);
+
+/* How far a consumer is behind. */
+struct evlog_lag {
+	struct evlog_position at;
+	char part[300];	       /* "I/N PATH", or empty */
+	int64_t written;       /* when the checkpoint was; EVLOG_TIME_MIN: never */
+	uint64_t last, events; /* the log's last seq, and events behind the checkpoint */
+	int64_t oldest; /* logtime of the first of them; EVLOG_TIME_MAX: there is none */
+};
+
+/* EVLOG_EMISMATCH: the checkpoint is of another log. */
+int evlog_checkpoint_lag(
+    struct evlog_lag *lag, const char *checkpoint, const char *log, evlog_error *err);
+
+/* Sets a checkpoint so that the next event is the first one from `seq` on or, with seq 0,
+ * from this logtime on.  `dry`: only tells.  *from and *to: the next event, before and
+ * then. */
+int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
+    int64_t time, bool dry, uint64_t *from, uint64_t *to, evlog_error *err);
+
+/* For evlog_selection: instead of dead letters, the events in them.  The arg is one of
+ * these; `map`, if there is one, gets them next.  Free room.p at the end. */
+struct evlog_letters {
+	evlog_map_fn *map;
+	void *map_arg;
+	struct {
+		char *p;
+		size_t len, cap;
+		bool failed;
+	} room;
+};
+int evlog_letters_open(void *letters, const struct evlog_lines *lines,
+    evlog_write_fn *put, void *to, evlog_error *err);
 
 /* ---- Comparing ---------------------------------------------------------- */
 

@@ -228,7 +228,8 @@ static int track(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	if (e->seq == 0)
 		return error_set(err, EVLOG_EDATA,
 		    "an event without seq: what is folded on must come from a log");
-	if (e->seq <= f->at_seq)
+	if (e->seq < f->at_seq ||
+	    (e->seq == f->at_seq && !(f->shared && e->seq > f->began)))
 		return error_set(err, EVLOG_EMISMATCH,
 		    "event %" PRIu64 " comes behind event %" PRIu64
 		    ", which is folded already; go on with --from %" PRIu64,
@@ -285,6 +286,12 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 	look_at(&f->look, (struct json_text){e->line, e->len}, f->found, f->slots);
 	r = key_of(f, e, &key, err);
 	return r ? r : fold_apply(f, e, key, hash64(key.p, key.len), err);
+}
+
+void evlog_fold_through(evlog_fold *f, const unsigned char hash[HASH_SIZE])
+{
+	buf_add(&f->identity, hash, HASH_SIZE);
+	f->shared = true;
 }
 
 void evlog_fold_track(evlog_fold *f)

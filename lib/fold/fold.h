@@ -51,10 +51,11 @@ struct evlog_fold {
 	struct groups groups;
 	struct group *last; /* of the last event; NULL: it has none */
 	struct buf scratch, row;
-	struct buf stop;     /* the line of the event at which the program stopped */
-	struct buf identity; /* what it was told to compute */
-	bool tracked;	     /* events come with ascending seqs, from at_seq on */
-	uint64_t at_seq;
+	struct buf stop;	/* the line of the event at which the program stopped */
+	struct buf identity;	/* what it was told to compute */
+	bool tracked;		/* events come with ascending seqs, from at_seq on */
+	uint64_t at_seq, began; /* the last seq; that of what was loaded */
+	bool shared;		/* several events may have one seq */
 	uint64_t keyless, unusable;
 	struct table *table; /* NULL: none */
 	struct group *changed;

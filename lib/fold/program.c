@@ -62,7 +62,7 @@ static int stop(lua_State *L)
 
 /* ---- Opening ---- */
 
-static int text_read(const char *path, struct buf *text, evlog_error *err)
+int program_text(const char *path, struct buf *text, evlog_error *err)
 {
 	FILE *f = fopen(path, "re");
 	size_t n = 1;
@@ -154,7 +154,7 @@ int program_open(struct program **out, const char *path,
     const struct evlog_limits *limits, evlog_error *err)
 {
 	struct program *p = calloc(1, sizeof *p);
-	int r = p ? text_read(path, &p->text, err) : error_memory(err);
+	int r = p ? program_text(path, &p->text, err) : error_memory(err);
 
 	*out = NULL;
 	if (!r) {

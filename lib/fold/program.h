@@ -14,6 +14,9 @@ struct program;
  * EVLOG_EDATA: it has an error, and err says in which line. */
 int program_open(struct program **p, const char *path, const struct evlog_limits *limits,
     evlog_error *err);
+/* Reads the text of a program. */
+int program_text(const char *path, struct buf *text, evlog_error *err);
+
 /* The same program once more, with states of its own. */
 int program_again(struct program **p, const struct program *other, evlog_error *err);
 void program_close(struct program *p);

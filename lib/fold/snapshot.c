@@ -169,7 +169,7 @@ int evlog_fold_load(
 	if (res == EVLOG_END)
 		res = r.ended ? 0 : broken(&r, "its end is missing", err);
 	evlog_input_close(in);
-	f->at_seq = at->seq;
+	f->at_seq = f->began = at->seq;
 	return res;
 }
 

@@ -281,7 +281,7 @@ int evlog_fold_table(evlog_fold *f, const char *file, const char *name, bool col
 		r = look(f, t, rebuild, at, err);
 	}
 	f->table = t;
-	f->at_seq = at->seq;
+	f->at_seq = f->began = at->seq;
 	return r;
 }
 

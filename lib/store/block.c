@@ -15,10 +15,12 @@
 const char block_newer[] =
     "unknown version or flags in a block header: written by a newer evlog";
 
-void block_header_write(unsigned char p[BLOCK_HEADER], const struct block *b)
+void block_header_write(unsigned char *p, const struct block *b, struct view extensions)
 {
+	uint32_t end = b->header_size - 8;
+
 	put32(p, MAGIC);
-	put32(p + 4, BLOCK_HEADER - 8);
+	put32(p + 4, end);
 	memcpy(p + 8, TAG, 8);
 	put32(p + 16, 1);
 	put32(p + 20, b->flags);
@@ -37,7 +39,9 @@ void block_header_write(unsigned char p[BLOCK_HEADER], const struct block *b)
 	put64(p + 112, (uint64_t)b->greatest_time);
 	put64(p + 120, b->synced_upto);
 	memcpy(p + 128, b->root, HASH_SIZE);
-	put64(p + 160, hash64(p, 160));
+	if (extensions.len)
+		memcpy(p + 160, extensions.p, extensions.len);
+	put64(p + end, hash64(p, end));
 }
 
 uint32_t block_header_size(const unsigned char *p)

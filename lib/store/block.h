@@ -49,8 +49,9 @@ static inline uint64_t block_last_seq(const struct block *b)
 	return b->first_seq + b->count - 1;
 }
 
-/* Writes the header (no extensions): BLOCK_HEADER bytes. */
-void block_header_write(unsigned char out[BLOCK_HEADER], const struct block *b);
+/* Writes the header, b->header_size bytes: BLOCK_HEADER and those of the extensions. */
+void block_header_write(
+    unsigned char *out, const struct block *b, struct view extensions);
 
 /* Size of the header that begins at p, from its first 8 bytes; 0: none begins here. */
 uint32_t block_header_size(const unsigned char *p);

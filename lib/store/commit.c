@@ -165,8 +165,7 @@ static size_t block_extent(
 static void block_describe(
     struct evlog_writer *w, const struct head *h, size_t i, size_t count, struct block *b)
 {
-	*b = (struct block){.header_size = BLOCK_HEADER,
-	    .segment = h->segment,
+	*b = (struct block){.segment = h->segment,
 	    .epoch = h->epoch,
 	    .first_seq = h->tree.n + 1,
 	    .count = (uint32_t)count,
@@ -195,10 +194,12 @@ static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t 
 {
 	const struct pending *p = &w->at[i];
 	char *raw = w->raw.p + p->offset, stamp[STAMP_SIZE];
+	struct view extension = {w->extension.p, commit ? w->extension.len : 0};
 	struct block b;
 	size_t packed;
 
 	block_describe(w, h, i, count, &b);
+	b.header_size = BLOCK_HEADER + (uint32_t)extension.len;
 	b.first_logtime = w->o.replica ? p[0].logtime : now;
 	b.last_logtime = w->o.replica ? p[count - 1].logtime : now;
 	stamp_write(stamp, 0, now);
@@ -208,17 +209,17 @@ static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t 
 	    merkle_root(&h->tree, w->sha, h->root) < 0)
 		return error_memory(err);
 	out->len = 0;
-	if (!buf_reserve(out, BLOCK_HEADER))
+	if (!buf_reserve(out, b.header_size))
 		return error_memory(err);
-	out->len = BLOCK_HEADER;
+	out->len = b.header_size;
 	if (block_pack(w->codec, raw, bytes, out, &packed) < 0)
 		return error_memory(err);
 	b.raw_size = (uint32_t)bytes;
 	b.packed_size = (uint32_t)packed;
-	b.packed_hash = hash64(out->p + BLOCK_HEADER, packed);
+	b.packed_hash = hash64(out->p + b.header_size, packed);
 	b.flags |= commit ? BLOCK_COMMIT : 0;
 	memcpy(b.root, h->root, HASH_SIZE);
-	block_header_write((unsigned char *)out->p, &b);
+	block_header_write((unsigned char *)out->p, &b, extension);
 	if (file_pwrite(w->seg.fd, out->p, out->len, h->committed) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	h->last_block = h->committed;
@@ -346,7 +347,21 @@ static void pending_drop(struct evlog_writer *w, size_t n)
 		w->at[k].offset -= bytes;
 }
 
-/* All of a commit that needs the lock. */
+/* ---- A commit ---- */
+
+int writer_lock(struct evlog_writer *w, evlog_error *err)
+{
+	if (file_lock(w->log.head_fd, w->o.lock_wait_ms) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return error_set(err, EVLOG_EBUSY,
+		    "%s: the lock was not had within %.3g s; another process is "
+		    "appending",
+		    w->log.path, (double)w->o.lock_wait_ms / 1000);
+	return error_sys(err, "%s/head: cannot lock", w->log.path);
+}
+
+/* All of it that needs the lock. */
 static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
 	size_t n = w->n;
@@ -369,6 +384,8 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 		r = segment_roll(w, err);
 	if (!r)
 		r = segment_ensure(w, err);
+	if (!r)
+		r = cursor_prepare(w, err);
 	ack->from = w->log.head.tree.n + 1;
 	if (!r && n)
 		r = commit_write(w, n, err);
@@ -378,6 +395,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 		return r;
 	if (w->dedup)
 		dedup_keep(w->dedup, w->log.head.tree.n);
+	w->looked = w->log.head.tree.n;
 	ack->to = w->log.head.tree.n;
 	hash_hex(w->log.head.root, ack->root);
 	pending_drop(w, n);
@@ -387,16 +405,11 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
 	*ack = (struct evlog_ack){.from = 1};
-	if (file_lock(w->log.head_fd, w->o.lock_wait_ms) < 0) {
-		if (errno == EAGAIN || errno == EACCES)
-			return error_set(err, EVLOG_EBUSY,
-			    "%s: the lock was not had within %.3g s; another process is "
-			    "appending",
-			    w->log.path, (double)w->o.lock_wait_ms / 1000);
-		return error_sys(err, "%s/head: cannot lock", w->log.path);
-	}
+	int r = writer_lock(w, err);
+	if (r)
+		return r;
 	w->notice[0] = '\0';
-	int r = commit_locked(w, ack, err);
+	r = commit_locked(w, ack, err);
 	ack->settled = w->notice[0] != '\0';
 	memcpy(ack->notice, w->notice, sizeof ack->notice);
 	if (file_unlock(w->log.head_fd) < 0 && !r)

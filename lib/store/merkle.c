@@ -24,20 +24,36 @@ static int node_hash(struct sha256 *s, const unsigned char *left,
 	return sha256_parts(s, &(struct hash_part){node, sizeof node}, 1, out);
 }
 
-int merkle_add(struct merkle *m, struct sha256 *s, const char *line, size_t len)
+int merkle_leaf(
+    struct sha256 *s, const char *line, size_t len, unsigned char leaf[HASH_SIZE])
+{
+	const struct hash_part parts[] = {{"\0", 1}, {line, len}};
+
+	return sha256_parts(s, parts, 2, leaf);
+}
+
+int merkle_add_leaf(
+    struct merkle *m, struct sha256 *s, const unsigned char leaf[HASH_SIZE])
 {
 	unsigned char h[HASH_SIZE];
-	const struct hash_part parts[] = {{"\0", 1}, {line, len}};
 	unsigned top = merkle_count(m->n);
 
-	if (sha256_parts(s, parts, 2, h) < 0)
-		return -1;
+	memcpy(h, leaf, HASH_SIZE);
 	for (uint64_t carry = m->n; carry & 1; carry >>= 1)
 		if (node_hash(s, m->at[--top], h, h) < 0)
 			return -1;
 	memcpy(m->at[top], h, HASH_SIZE);
 	m->n++;
 	return 0;
+}
+
+int merkle_add(struct merkle *m, struct sha256 *s, const char *line, size_t len)
+{
+	unsigned char leaf[HASH_SIZE];
+
+	if (merkle_leaf(s, line, len, leaf) < 0)
+		return -1;
+	return merkle_add_leaf(m, s, leaf);
 }
 
 int merkle_add_lines(struct merkle *m, struct sha256 *s, const char *p, size_t len)

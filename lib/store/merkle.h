@@ -18,6 +18,13 @@ struct merkle {
 /* How many hashes the frontier of n leaves has. */
 unsigned merkle_count(uint64_t n);
 
+/* The leaf of a line. */
+int merkle_leaf(
+    struct sha256 *s, const char *line, size_t len, unsigned char leaf[HASH_SIZE]);
+
+int merkle_add_leaf(
+    struct merkle *m, struct sha256 *s, const unsigned char leaf[HASH_SIZE]);
+
 /* Adds the leaf of a line (without its newline).  0, or -1 if hashing failed. */
 int merkle_add(struct merkle *m, struct sha256 *s, const char *line, size_t len);
 

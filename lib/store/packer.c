@@ -95,7 +95,8 @@ static int header_write(evlog_packer *k, uint64_t first, evlog_error *err)
 
 static int block_flush(evlog_packer *k, evlog_error *err)
 {
-	struct block b = {.flags = BLOCK_COMMIT | BLOCK_UNSYNCED,
+	struct block b = {.header_size = BLOCK_HEADER,
+	    .flags = BLOCK_COMMIT | BLOCK_UNSYNCED,
 	    .segment = k->header.first_seq,
 	    .epoch = 1,
 	    .first_seq = k->first,
@@ -121,7 +122,7 @@ static int block_flush(evlog_packer *k, evlog_error *err)
 		return error_memory(err);
 	b.packed_size = (uint32_t)packed;
 	b.packed_hash = hash64(k->out.p + BLOCK_HEADER, packed);
-	block_header_write((unsigned char *)k->out.p, &b);
+	block_header_write((unsigned char *)k->out.p, &b, (struct view){0});
 	k->previous = k->offset;
 	k->raw.len = 0;
 	k->count = 0;

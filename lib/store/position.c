@@ -19,38 +19,108 @@ void position_set(struct evlog_position *at, const unsigned char *log_id, uint64
 	at->seq = seq;
 }
 
-static struct bounds only(uint64_t seq)
+static struct bounds only(uint64_t from, uint64_t to)
 {
-	return (struct bounds){.from = seq,
-	    .to = seq,
+	return (struct bounds){.from = from,
+	    .to = to,
 	    .since = EVLOG_TIME_MIN,
 	    .until = EVLOG_TIME_MAX,
 	    .event_since = EVLOG_TIME_MIN,
 	    .event_until = EVLOG_TIME_MAX};
 }
 
+static int ends_before(const char *path, uint64_t seq, evlog_error *err)
+{
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: an older state of the log: it ends before event %" PRIu64, path, seq);
+}
+
+int position_id(const char *path, unsigned char log_id[LOG_ID_SIZE], evlog_error *err)
+{
+	struct bounds b = only(1, 1);
+	const unsigned char *id, *root;
+	struct log_reader *r;
+	uint64_t seq;
+
+	int res = log_reader_open(&r, path, &b, false, false, err);
+	if (res)
+		return res;
+	log_reader_position(r, &id, &seq, &root);
+	memcpy(log_id, id, LOG_ID_SIZE);
+	log_reader_close(r);
+	return 0;
+}
+
+int position_tree(const char *path, uint64_t seq, struct merkle *tree, evlog_error *err)
+{
+	struct bounds b = only(seq, seq);
+	struct sha256 *sha = sha256_new();
+	struct evlog_lines lines;
+	struct log_reader *r;
+
+	*tree = (struct merkle){0};
+	int res =
+	    sha ? log_reader_open(&r, path, &b, false, false, err) : error_memory(err);
+	if (!res && seq) {
+		*tree = *log_reader_tree(r);
+		b.from = tree->n + 1;
+		log_reader_close(r);
+		res = log_reader_open(&r, path, &b, false, false, err);
+	}
+	while (!res && seq && (res = log_reader_next(r, &lines, err)) == 0)
+		if (merkle_add_lines(tree, sha, lines.p, lines.len) < 0)
+			res = error_memory(err);
+	if (sha)
+		log_reader_close(r);
+	sha256_free(sha);
+	if ((!res || res == EVLOG_END) && tree->n != seq)
+		return ends_before(path, seq, err);
+	return res == EVLOG_END ? 0 : res;
+}
+
 /* The root after an event inside a block: the segment's lines up to there, hashed. */
 static int root_inside(
     const char *path, uint64_t seq, unsigned char root[HASH_SIZE], evlog_error *err)
 {
-	struct bounds b = only(seq);
 	struct sha256 *sha = sha256_new();
-	struct evlog_lines lines;
-	struct log_reader *r;
 	struct merkle tree;
 
-	int res = log_reader_open(&r, path, &b, false, false, err);
+	int res = sha ? position_tree(path, seq, &tree, err) : error_memory(err);
+	if (!res && merkle_root(&tree, sha, root) < 0)
+		res = error_memory(err);
+	sha256_free(sha);
+	return res;
+}
+
+/* Whether the frontier of `at` and the lines behind it give the root that the next block
+ * tells: only that block is read.  EVLOG_END: nothing is behind it. */
+static int frontier_check(
+    const char *path, const struct evlog_position *at, evlog_error *err)
+{
+	struct bounds b = only(at->seq + 1, 0);
+	struct merkle tree = {.n = at->seq};
+	struct sha256 *sha = sha256_new();
+	unsigned char root[HASH_SIZE];
+	const unsigned char *id, *there;
+	struct log_reader *r = NULL;
+	struct evlog_lines lines;
+	uint64_t seq;
+
+	memcpy(tree.at, at->frontier, at->hashes * HASH_SIZE);
+	int res =
+	    sha ? log_reader_open(&r, path, &b, false, false, err) : error_memory(err);
+	if (!res)
+		res = log_reader_next(r, &lines, err);
+	if (!res && (merkle_add_lines(&tree, sha, lines.p, lines.len) < 0 ||
+			merkle_root(&tree, sha, root) < 0))
+		res = error_memory(err);
 	if (!res) {
-		tree = *log_reader_tree(r);
-		b.from = tree.n + 1;
-		log_reader_close(r);
-		res = log_reader_open(&r, path, &b, false, false, err);
+		log_reader_position(r, &id, &seq, &there);
+		if (seq != tree.n || memcmp(there, root, HASH_SIZE) != 0)
+			res = error_set(err, EVLOG_EMISMATCH,
+			    "%s: the log has gone another way before event %" PRIu64,
+			    path, at->seq);
 	}
-	while (!res && (res = log_reader_next(r, &lines, err)) == 0)
-		if (!sha || merkle_add_lines(&tree, sha, lines.p, lines.len) < 0)
-			res = error_memory(err);
-	if (res == EVLOG_END)
-		res = sha && merkle_root(&tree, sha, root) == 0 ? 0 : error_memory(err);
 	log_reader_close(r);
 	sha256_free(sha);
 	return res;
@@ -60,7 +130,7 @@ static int root_inside(
 static int position_find(
     const char *path, uint64_t seq, struct evlog_position *at, evlog_error *err)
 {
-	struct bounds b = only(seq);
+	struct bounds b = only(seq, seq);
 	unsigned char inside[HASH_SIZE];
 	const unsigned char *id, *root;
 	struct evlog_lines lines;
@@ -82,24 +152,37 @@ static int position_find(
 	return res;
 }
 
+static int id_check(const char *path, const struct evlog_position *at, evlog_error *err)
+{
+	unsigned char id[LOG_ID_SIZE];
+	char text[2 * LOG_ID_SIZE + 1];
+
+	int r = position_id(path, id, err);
+	if (r)
+		return r;
+	hex(text, id, LOG_ID_SIZE);
+	if (*at->log && strcmp(text, at->log) != 0)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: another log: its id is %s, not %s", path, text, at->log);
+	return 0;
+}
+
 int evlog_position_check(
     const char *path, const struct evlog_position *at, evlog_error *err)
 {
 	struct evlog_position there = {0};
 
-	int r = position_find(path, at->seq ? at->seq : 1, &there, err);
-	if (r < 0)
+	int r = id_check(path, at, err);
+	if (r || at->seq == 0)
 		return r;
-	if (*at->log && strcmp(there.log, at->log) != 0)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: another log: its id is %s, not %s", path, there.log, at->log);
-	if (at->seq && r == EVLOG_END)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: an older state of the log: it ends before event %" PRIu64, path,
-		    at->seq);
-	if (at->seq && *at->root && strcmp(there.root, at->root) != 0)
+	if (at->hashes && (r = frontier_check(path, at, err)) != EVLOG_END)
+		return r;
+	r = position_find(path, at->seq, &there, err);
+	if (r == EVLOG_END)
+		return ends_before(path, at->seq, err);
+	if (!r && *at->root && strcmp(there.root, at->root) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: the log has gone another way before event %" PRIu64, path,
 		    at->seq);
-	return 0;
+	return r;
 }

@@ -46,6 +46,13 @@ void log_reader_position(const struct log_reader *r, const unsigned char **log_i
 void position_set(struct evlog_position *at, const unsigned char *log_id, uint64_t seq,
     const unsigned char *root);
 
+/* The id of the log at `path`. */
+int position_id(const char *path, unsigned char log_id[LOG_ID_SIZE], evlog_error *err);
+
+/* The tree of a log after event `seq`, for which its segment up to there is read.
+ * EVLOG_EMISMATCH: the log ends before it. */
+int position_tree(const char *path, uint64_t seq, struct merkle *tree, evlog_error *err);
+
 /* The tree before the first event of the segment that it is in. */
 const struct merkle *log_reader_tree(const struct log_reader *r);
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "json/scan.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #define GATHER (128u << 10)
@@ -16,10 +17,10 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 	    .event_since = EVLOG_TIME_MIN,
 	    .event_until = EVLOG_TIME_MAX};
 
-	if (sel->event_time) {
+	if (sel->event_time && !sel->map) {
 		b.event_since = sel->since;
 		b.event_until = sel->until;
-	} else {
+	} else if (!sel->event_time) {
 		b.since = sel->since;
 		b.until = sel->until;
 	}
@@ -59,6 +60,7 @@ void source_close(struct source *s)
 	log_reader_close(s->log);
 	evlog_input_close(s->input);
 	buf_free(&s->gathered);
+	buf_free(&s->mapped);
 	spool_free(&s->spool);
 	select_free(&s->select);
 }
@@ -121,22 +123,52 @@ static int file_gather(struct source *s, struct evlog_lines *lines, evlog_error 
 
 /* ---- Either ---- */
 
+static int mapped_add(void *arg, const char *p, size_t len)
+{
+	struct buf *b = arg;
+
+	buf_add(b, p, len);
+	errno = ENOMEM;
+	return b->failed ? -1 : 0;
+}
+
+/* What stands in the place of lines.  An error waits until what came before it has been
+ * delivered. */
+static int lines_map(struct source *s, struct evlog_lines *lines, evlog_error *err)
+{
+	s->mapped.len = 0;
+	int r = s->sel->map(s->sel->map_arg, lines, mapped_add, &s->mapped, err);
+
+	if (r <= 0)
+		*lines = (struct evlog_lines){s->mapped.p, s->mapped.len};
+	if (r >= 0 || !lines->len)
+		return r == 1 ? 0 : r;
+	s->failure = *err;
+	return 0;
+}
+
 static int lines_next(struct source *s, struct evlog_lines *lines, evlog_error *err)
 {
-	if (s->log)
-		return log_reader_next(s->log, lines, err);
+	int r = 0;
+
 	if (s->failure.code) {
 		*err = s->failure;
 		s->failure.code = 0;
 		return err->code;
 	}
-	return file_gather(s, lines, err);
+	r = s->log ? log_reader_next(s->log, lines, err) : file_gather(s, lines, err);
+	return r || !s->sel->map ? r : lines_map(s, lines, err);
+}
+
+static bool stopped(const struct source *s)
+{
+	return s->sel->stop && *s->sel->stop;
 }
 
 static int forward_next(struct source *s, struct evlog_lines *run, evlog_error *err)
 {
 	while (!select_lines(&s->select, &s->rest, run)) {
-		int r = lines_next(s, &s->rest, err);
+		int r = stopped(s) ? EVLOG_END : lines_next(s, &s->rest, err);
 		if (r)
 			return r;
 	}
@@ -189,7 +221,7 @@ static int reverse_next(struct source *s, struct evlog_lines *run, evlog_error *
 			    select_event(&s->select, &event))
 				return s->select.failed ? error_memory(err) : 0;
 		}
-		int r = log_reader_next(s->log, &s->rest, err);
+		int r = stopped(s) ? EVLOG_END : lines_next(s, &s->rest, err);
 		if (r)
 			return r;
 	}

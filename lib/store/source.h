@@ -13,6 +13,7 @@ struct source {
 	struct log_reader *log; /* or */
 	evlog_input *input;
 	struct buf gathered;	 /* lines of a file */
+	struct buf mapped;	 /* what stands in the place of lines */
 	struct spool spool;	 /* a file read backwards */
 	bool spooled, drained;	 /* ... through the spool; all of it is in there */
 	struct evlog_lines rest; /* read and not yet looked at */

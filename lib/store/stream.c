@@ -125,7 +125,7 @@ static int last_collect(struct spool *spool, const char *const *paths, size_t n,
 	while (!r) {
 		r = evlog_stream_next(s, &lines, err);
 		if (r == EVLOG_WAIT)
-			r = evlog_stream_wait(s, err);
+			r = evlog_stream_wait(s, 500, err);
 		else if (!r && spool_add(spool, lines.p, lines.len) < 0)
 			r = error_sys(err, "temporary file");
 	}
@@ -344,7 +344,12 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 	return r;
 }
 
-int evlog_stream_wait(evlog_stream *s, evlog_error *err)
+int evlog_stream_fd(const evlog_stream *s)
+{
+	return s->inotify;
+}
+
+int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err)
 {
 	struct pollfd p = {.fd = s->inotify, .events = POLLIN};
 	char events[4096];
@@ -353,10 +358,12 @@ int evlog_stream_wait(evlog_stream *s, evlog_error *err)
 		return 0;
 	if (s->waiting_input) {
 		for (size_t i = 0; i < s->n; i++)
-			s->at[i].wait_ms = 500;
+			s->at[i].wait_ms = wait_ms;
 		return 0;
 	}
-	if (poll(&p, s->inotify >= 0, s->inotify >= 0 ? 500 : 50) > 0)
+	if (s->inotify < 0 && wait_ms > 50)
+		wait_ms = 50;
+	if (poll(&p, s->inotify >= 0, wait_ms) > 0)
 		while (read(s->inotify, events, sizeof events) > 0)
 			;
 	for (size_t i = 0; i < s->n; i++) {

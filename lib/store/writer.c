@@ -153,6 +153,7 @@ void evlog_writer_close(evlog_writer *w)
 	log_close(&w->log);
 	buf_free(&w->raw);
 	buf_free(&w->rejected);
+	buf_free(&w->extension);
 	names_free(w);
 	free(w->at);
 	free(w->source);
@@ -227,6 +228,15 @@ static int too_long(struct evlog_writer *w, size_t start, const char *name,
 	return error_at(err, name, line_no, 1,
 	    "the event would be longer than %" PRIu64 " bytes (--max-line)",
 	    w->o.max_event);
+}
+
+int writer_complete(struct evlog_writer *w, const char *line, size_t len,
+    const char *name, uint64_t line_no, struct buf *out, evlog_error *err)
+{
+	struct intake_event e;
+
+	int r = intake_line(&w->intake, line, len, out, &e, err);
+	return r == EVLOG_EDATA ? where(err, name, line_no) : r;
 }
 
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,

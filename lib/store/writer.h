@@ -3,6 +3,7 @@
 #define STORE_WRITER_H
 
 #include "event/intake.h"
+#include "store/cursor.h"
 #include "store/log.h"
 
 /* One event that waits for its commit; offsets into raw. */
@@ -35,8 +36,11 @@ struct evlog_writer {
 	struct sha256 *sha;
 	struct dedup *dedup;
 	unsigned char boot_id[16];
-	bool locked, met; /* met: the expectation has been checked, and held */
-	char notice[512]; /* what settling did */
+	bool locked, met;     /* met: the expectation has been checked, and held */
+	struct cursor cursor; /* goes with each commit, if it has a name */
+	uint64_t looked;      /* the log's last seq when it was looked for */
+	struct buf extension; /* what the header of a commit's last block carries */
+	char notice[512];     /* what settling did */
 };
 
 /* Makes a new log in a temporary directory and renames it into place, so that no
@@ -64,6 +68,21 @@ int head_commit(struct evlog_writer *w, bool sync, evlog_error *err);
 
 /* Opens w->seg at the segment that head names, or checks that it still is the one. */
 int segment_ensure(struct evlog_writer *w, evlog_error *err);
+
+int writer_lock(struct evlog_writer *w, evlog_error *err);
+
+/* With the lock held: looks whether the cursor is where it was left, and makes the
+ * extension that moves it. */
+int cursor_prepare(struct evlog_writer *w, evlog_error *err);
+
+/* Takes the lock and looks for w->cursor, as the log has it: EVLOG_END: it has not.  From
+ * then on commits are refused with EVLOG_EMISMATCH when somebody else has moved it. */
+int writer_cursor(struct evlog_writer *w, evlog_error *err);
+
+/* What evlog_writer_add makes of a line: adds the whole event, with a blank stamp and a
+ * newline, to out. */
+int writer_complete(struct evlog_writer *w, const char *line, size_t len,
+    const char *name, uint64_t line_no, struct buf *out, evlog_error *err);
 
 /* ---- Deduplication ---- */
 

@@ -1,0 +1,185 @@
+/* process.c - a command with files for its input and output, watched. */
+#include "base/process.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int process_file(void)
+{
+	int fd = memfd_create("evlog", MFD_CLOEXEC);
+
+	if (fd >= 0 || errno != ENOSYS)
+		return fd;
+	FILE *f = tmpfile();
+	fd = f ? fcntl(fileno(f), F_DUPFD_CLOEXEC, 3) : -1;
+	if (f)
+		fclose(f);
+	return fd;
+}
+
+/* ---- Starting ---- */
+
+/* In the child.  Its signals are as a shell would set them. */
+static void become(const char *const *argv, const char *const *env, int in, int out,
+    int error, pid_t parent)
+{
+	sigset_t none;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1); /* it died before that was asked for */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
+	if ((in >= 0 && dup2(in, 0) < 0) || (out >= 0 && dup2(out, 1) < 0) ||
+	    (error >= 0 && dup2(error, 2) < 0))
+		return;
+	for (; *env; env++)
+		if (putenv((char *)*env) != 0)
+			return;
+	execvp(argv[0], (char *const *)argv);
+}
+
+static int exit_watch(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return fd; /* close-on-exec by nature */
+#else
+	(void)pid;
+	return -1;
+#endif
+}
+
+/* What the child could not do is told through a pipe that a successful exec closes. */
+static pid_t child_start(
+    const char *const *argv, const char *const *env, int in, int out, int error)
+{
+	int told[2], why = 0;
+	pid_t parent = getpid();
+
+	if (pipe2(told, O_CLOEXEC) < 0)
+		return -1;
+	pid_t pid = fork();
+	if (pid == 0) {
+		become(argv, env, in, out, error, parent);
+		why = errno;
+		_exit(write(told[1], &why, sizeof why) == sizeof why ? 127 : 126);
+	}
+	if (pid < 0)
+		why = errno;
+	close(told[1]);
+	if (pid > 0) {
+		ssize_t n;
+		while ((n = read(told[0], &why, sizeof why)) < 0 && errno == EINTR)
+			;
+		if (n == sizeof why)
+			waitpid(pid, NULL, 0);
+		else
+			why = 0;
+	}
+	close(told[0]);
+	errno = why;
+	return why ? -1 : pid;
+}
+
+int process_start(struct process *p, const char *const *argv, const char *const *env,
+    int in, int out, bool catch_error)
+{
+	int error[2] = {-1, -1};
+
+	*p = (struct process){.exit_fd = -1, .error_fd = -1};
+	if (catch_error && pipe2(error, O_CLOEXEC) < 0)
+		return -1;
+	if (error[0] >= 0)
+		fcntl(error[0], F_SETFL, O_NONBLOCK);
+	pid_t pid = child_start(argv, env, in, out, error[1]);
+	if (error[1] >= 0)
+		close(error[1]);
+	if (pid < 0) {
+		int why = errno;
+		if (error[0] >= 0)
+			close(error[0]);
+		errno = why;
+		return -1;
+	}
+	p->pid = pid;
+	p->error_fd = error[0];
+	p->exit_fd = exit_watch(pid);
+	return 0;
+}
+
+/* ---- Watching ---- */
+
+static void tail_add(struct process *p, const char *text, size_t n)
+{
+	if (n > PROCESS_TAIL) {
+		text += n - PROCESS_TAIL;
+		n = PROCESS_TAIL;
+		p->tail_cut = true;
+	}
+	if (p->tail_len + n > PROCESS_TAIL) {
+		size_t gone = p->tail_len + n - PROCESS_TAIL;
+		memmove(p->tail, p->tail + gone, p->tail_len - gone);
+		p->tail_len -= gone;
+		p->tail_cut = true;
+	}
+	memcpy(p->tail + p->tail_len, text, n);
+	p->tail_len += n;
+}
+
+/* Others may hold the pipe open when it has ended: what is there is all. */
+static void error_take(struct process *p)
+{
+	char text[4096];
+	ssize_t n;
+
+	while (p->error_fd >= 0 && ((n = read(p->error_fd, text, sizeof text)) > 0 ||
+				       (n < 0 && errno == EINTR)))
+		if (n > 0) {
+			tail_add(p, text, (size_t)n);
+			if (file_write(STDERR_FILENO, text, (size_t)n) < 0)
+				continue; /* nobody wants it */
+		}
+	if (p->error_fd >= 0 && n == 0) {
+		close(p->error_fd);
+		p->error_fd = -1;
+	}
+}
+
+void process_look(struct process *p)
+{
+	if (p->pid == 0)
+		return;
+	pid_t ended = waitpid(p->pid, &p->status, WNOHANG);
+	error_take(p);
+	if (ended == 0 || (ended < 0 && errno == EINTR))
+		return;
+	if (ended < 0)
+		p->status = 0x7f00; /* somebody else has waited for it */
+	if (p->exit_fd >= 0)
+		close(p->exit_fd);
+	if (p->error_fd >= 0)
+		close(p->error_fd);
+	p->exit_fd = p->error_fd = -1;
+	p->pid = 0;
+}
+
+void process_kill(const struct process *p, int signal)
+{
+	if (p->pid)
+		kill(-p->pid, signal);
+}

@@ -1,0 +1,54 @@
+/* letters.c - the events in dead letters, to be delivered once more. */
+#include "base/buf.h"
+#include "base/error.h"
+#include "event/stamp.h"
+#include "json/path.h"
+
+#include <inttypes.h>
+
+/* Adds the event in a letter, with the letter's stamp: its place is in this log now.
+ * false: it is no letter. */
+static bool letter_open(struct buf *out, const struct evlog_event *e)
+{
+	struct json_text letter = {e->line, e->len}, data, event;
+	uint64_t seq;
+	int64_t t;
+
+	if (!json_top_find(letter, (struct view){"data", 4}, &data) || *data.p != '{' ||
+	    !json_top_find(data, (struct view){"event", 5}, &event) || *event.p != '{')
+		return false;
+	if (stamp_read(e->line, e->len, &seq, &t)) {
+		buf_add(out, e->line, STAMP_SIZE);
+		size_t skip = stamp_read(event.p, event.len, &seq, &t) ? STAMP_SIZE : 1;
+		buf_add(out, event.p + skip, event.len - skip);
+	} else {
+		buf_add(out, event.p, event.len);
+	}
+	buf_putc(out, '\n');
+	return true;
+}
+
+int evlog_letters_open(void *arg, const struct evlog_lines *lines, evlog_write_fn *put,
+    void *to, evlog_error *err)
+{
+	struct evlog_letters *l = arg;
+	struct buf out = {l->room.p, 0, l->room.cap, false};
+	struct evlog_lines left = *lines;
+	struct evlog_event e;
+	int r = 0;
+
+	while (!r && evlog_lines_take(&left, &e))
+		if (!letter_open(&out, &e))
+			r = error_set(err, EVLOG_EDATA,
+			    "event %" PRIu64 ": not a dead letter: its data has no event",
+			    e.seq);
+	l->room.p = out.p;
+	l->room.cap = out.cap;
+	if (out.failed)
+		return error_memory(err);
+	struct evlog_lines events = {out.p, out.len};
+	int mapped = l->map && out.len ? l->map(l->map_arg, &events, put, to, err) : 1;
+	if (mapped == 1 && put(to, out.p, out.len) < 0)
+		return error_memory(err);
+	return mapped < 0 ? mapped : r;
+}

@@ -1,0 +1,131 @@
+/* status.c - where a consumer is, and setting it elsewhere. */
+#include "base/error.h"
+#include "base/time.h"
+#include "replay/checkpoint.h"
+#include "store/reader.h"
+#include "store/track.h"
+
+#include <inttypes.h>
+
+static struct evlog_selection everything(void)
+{
+	struct evlog_selection sel;
+
+	evlog_selection_init(&sel);
+	return sel;
+}
+
+/* The first event from a seq, or a time, on.  EVLOG_END: there is none. */
+static int first_find(const char *log, uint64_t from, int64_t since,
+    struct evlog_event *e, evlog_error *err)
+{
+	struct evlog_selection sel = everything();
+	struct evlog_lines lines;
+	evlog_stream *s;
+
+	sel.from = from;
+	sel.since = since;
+	int r = evlog_stream_open(&s, &log, 1, &sel, err);
+	if (!r)
+		r = evlog_stream_next(s, &lines, err);
+	if (!r)
+		evlog_lines_take(&lines, e);
+	evlog_stream_close(s);
+	return r;
+}
+
+/* The last seq of a log. */
+static int last_find(const char *log, uint64_t *seq, evlog_error *err)
+{
+	struct bounds b = {.since = EVLOG_TIME_MIN,
+	    .until = EVLOG_TIME_MAX,
+	    .event_since = EVLOG_TIME_MIN,
+	    .event_until = EVLOG_TIME_MAX};
+	const unsigned char *root;
+	struct log_reader *r;
+
+	int res = log_reader_open(&r, log, &b, false, false, err);
+	if (!res)
+		log_reader_end(r, seq, &root);
+	log_reader_close(r);
+	return res;
+}
+
+int evlog_checkpoint_lag(
+    struct evlog_lag *lag, const char *checkpoint, const char *log, evlog_error *err)
+{
+	struct checkpoint c;
+	struct evlog_event e;
+
+	*lag = (struct evlog_lag){.written = EVLOG_TIME_MIN, .oldest = EVLOG_TIME_MAX};
+	int r = checkpoint_read(checkpoint, &c, err);
+	if (r == EVLOG_END)
+		return error_set(err, EVLOG_ENOINPUT,
+		    "%s: no such checkpoint, or nothing "
+		    "in it yet",
+		    checkpoint);
+	if (!r)
+		r = evlog_position_check(log, &c.at, err);
+	if (!r)
+		r = last_find(log, &lag->last, err);
+	if (r)
+		return r;
+	lag->at = c.at;
+	lag->written = c.written;
+	memcpy(lag->part, c.part, sizeof lag->part);
+	lag->events = lag->last > c.at.seq ? lag->last - c.at.seq : 0;
+	r = lag->events ? first_find(log, c.at.seq + 1, EVLOG_TIME_MIN, &e, err)
+			: EVLOG_END;
+	if (!r)
+		lag->oldest = e.logtime;
+	return r < 0 ? r : 0;
+}
+
+/* The place before the event `next`. */
+static int place_before(
+    const char *log, uint64_t next, struct evlog_position *at, evlog_error *err)
+{
+	struct evlog_position none = {0};
+	struct track t;
+
+	int r = track_begin(&t, log, &none, err);
+	if (!r)
+		r = position_tree(log, next - 1, &t.tree, err);
+	if (!r)
+		r = track_to(&t, next - 1, at, err);
+	track_end(&t);
+	return r;
+}
+
+int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
+    int64_t time, bool dry, uint64_t *from, uint64_t *to, evlog_error *err)
+{
+	struct checkpoint_file file;
+	struct evlog_event e;
+	struct checkpoint c;
+	uint64_t last;
+
+	int r = checkpoint_open(&file, checkpoint, &c, err);
+	if (r < 0)
+		return r;
+	*from = c.at.seq + 1;
+	r = last_find(log, &last, err);
+	*to = seq;
+	if (!r && seq == 0) {
+		r = first_find(log, 1, time, &e, err);
+		*to = r == 0 ? e.seq : last + 1;
+		r = r == EVLOG_END ? 0 : r;
+	}
+	if (!r && *to > last + 1)
+		r = error_set(err, EVLOG_EUSAGE,
+		    "--reset-to %" PRIu64 ": the log ends with event %" PRIu64, *to,
+		    last);
+	if (!r)
+		r = place_before(log, *to, &c.at, err);
+	c.generation++;
+	c.emitted = (struct evlog_position){0};
+	if (!r && !dry)
+		r = checkpoint_write(&file, &c, err);
+	checkpoint_close(&file);
+	return r;
+}

@@ -1,0 +1,421 @@
+/*
+ * upcast.c - old shapes of events into new ones: rules in Lua, one an event type.
+ *
+ * A rule gets an event and returns what stands in its place: an event, an array of them,
+ * or nil.  What comes out is looked at again, until no rule matches its type, or it has
+ * the type that its rule was for.  A type that comes up again is a loop.
+ */
+#include "base/error.h"
+#include "base/hash.h"
+#include "event/stamp.h"
+#include "fold/lua.h"
+#include "fold/program.h"
+#include "fold/sandbox.h"
+#include "json/path.h"
+
+#include <inttypes.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#define CHAIN 64 /* rules that an event goes through, at most */
+
+struct route {
+	struct route *next;
+	uint64_t count, first, hash;
+	bool failed;
+	char text[];
+};
+
+struct evlog_upcaster {
+	struct sandbox box;
+	char *path;
+	struct buf text;
+	struct buf line, out;
+	size_t results; /* of the event at hand */
+	char stamp[STAMP_SIZE];
+	bool stamped;
+	bool tracing; /* for the lint */
+	struct buf trace;
+	struct route *routes;
+};
+
+static const char rules_key; /* its address, in the registry */
+
+static struct evlog_upcaster *upcaster_of(lua_State *L)
+{
+	return (struct evlog_upcaster *)sandbox_of(L); /* its first member */
+}
+
+/* ---- Opening ---- */
+
+static int define(lua_State *L)
+{
+	lua_newtable(L);
+	lua_setglobal(L, "upcast");
+	return 0;
+}
+
+static int look(lua_State *L)
+{
+	size_t n = 0;
+
+	sandbox_global(L, "upcast");
+	if (!lua_istable(L, -1))
+		luaL_error(L, "upcast is a %s, not a table", luaL_typename(L, -1));
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1), n++)
+		if (!lua_isfunction(L, -1) || lua_type(L, -2) != LUA_TSTRING)
+			luaL_error(L,
+			    "upcast: what stands at %s is no function of an event type",
+			    (sandbox_text(L, -2), lua_tostring(L, -1)));
+	if (n == 0)
+		luaL_error(L, "it has no rule: define upcast[\"TYPE\"] = function(e) ... "
+			      "return e end");
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &rules_key);
+	sandbox_freeze(L, "upcast");
+	return 0;
+}
+
+int evlog_upcaster_open(evlog_upcaster **out, const char *path,
+    const struct evlog_limits *limits, evlog_error *err)
+{
+	static const struct evlog_limits usual = {UINT64_C(1) << 30, 10000000};
+	struct evlog_upcaster *u = calloc(1, sizeof *u);
+
+	*out = NULL;
+	int r = u ? program_text(path, &u->text, err) : error_memory(err);
+	if (!r)
+		r = (u->path = strdup(path)) ? 0 : error_memory(err);
+	if (!r)
+		r = sandbox_open(&u->box, limits ? limits : &usual, err);
+	if (!r)
+		r = sandbox_run(&u->box, define, NULL, err);
+	if (!r)
+		r = sandbox_load(&u->box, u->path, u->text.p, u->text.len, err);
+	if (!r && (r = sandbox_run(&u->box, look, NULL, err)) != 0) {
+		evlog_error why = *err;
+		error_set(err, r, "%s: %s", path, why.text);
+	}
+	if (r)
+		evlog_upcaster_close(u);
+	else
+		*out = u;
+	return r;
+}
+
+int evlog_upcaster_hash(
+    const evlog_upcaster *u, unsigned char hash[HASH_SIZE], evlog_error *err)
+{
+	struct sha256 *sha = sha256_new();
+	bool good = sha && sha256_parts(sha, &(struct hash_part){u->text.p, u->text.len},
+			       1, hash) == 0;
+
+	sha256_free(sha);
+	return good ? 0 : error_memory(err);
+}
+
+void evlog_upcaster_close(evlog_upcaster *u)
+{
+	if (!u)
+		return;
+	while (u->routes) {
+		struct route *r = u->routes;
+		u->routes = r->next;
+		free(r);
+	}
+	sandbox_close(&u->box);
+	buf_free(&u->text);
+	buf_free(&u->line);
+	buf_free(&u->out);
+	buf_free(&u->trace);
+	free(u->path);
+	free(u);
+}
+
+/* ---- One event ---- */
+
+struct chain {
+	const char *type[CHAIN]; /* that rules have been applied for */
+	unsigned n;
+};
+
+static void trace(struct evlog_upcaster *u, const char *text)
+{
+	if (u->tracing)
+		buf_puts(&u->trace, text);
+}
+
+static void remove_member(lua_State *L, int event, const char *name)
+{
+	lua_pushnil(L);
+	lua_setfield(L, event, name);
+}
+
+/* Gives the event at `event` what it lacks of the original's, which stands at 1.  Of
+ * several events that one became, each but the first has an id of its own. */
+static void complete(lua_State *L, int event, size_t nth)
+{
+	static const char *const names[] = {"specversion", "id", "source"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (lua_getfield(L, event, names[i]) == LUA_TNIL) {
+			lua_getfield(L, 1, names[i]);
+			lua_setfield(L, event, names[i]);
+		}
+		lua_pop(L, 1);
+	}
+	if (nth < 2)
+		return;
+	lua_getfield(L, event, "id");
+	lua_getfield(L, 1, "id");
+	if (lua_rawequal(L, -1, -2) && lua_isstring(L, -1)) {
+		lua_pushfstring(L, "%s/%d", lua_tostring(L, -1), (int)nth);
+		lua_setfield(L, event, "id");
+	}
+	lua_pop(L, 2);
+}
+
+/* An event that no rule is for: into the output, with the stamp of the original. */
+static void deliver(lua_State *L, int event)
+{
+	struct evlog_upcaster *u = upcaster_of(L);
+
+	complete(L, event, ++u->results);
+	if (u->stamped) {
+		remove_member(L, event, "seq");
+		remove_member(L, event, "logtime");
+	}
+	u->line.len = 0;
+	lua_json_write(L, event, &u->line, false);
+	if (u->stamped) {
+		buf_add(&u->out, u->stamp, STAMP_SIZE);
+		buf_add(&u->out, u->line.p + 1, u->line.len - 1);
+	} else {
+		buf_add(&u->out, u->line.p, u->line.len);
+	}
+	buf_putc(&u->out, '\n');
+	if (u->out.failed || u->trace.failed)
+		sandbox_no_memory(L);
+}
+
+static void step(lua_State *L, int event, struct chain *c);
+
+static void results(lua_State *L, int result, struct chain *c)
+{
+	lua_json_whole(L, result);
+	if (lua_getfield(L, result, "type") != LUA_TNIL) {
+		lua_pop(L, 1);
+		step(L, result, c);
+		return;
+	}
+	lua_pop(L, 1);
+	lua_Integer n = (lua_Integer)lua_rawlen(L, result);
+	if (n == 0 && !lua_json_is_array(L, result))
+		luaL_error(L,
+		    "the rule for %s gave a table that is no event: it has no "
+		    "type",
+		    c->type[c->n - 1]);
+	for (lua_Integer i = 1; i <= n; i++) {
+		if (lua_rawgeti(L, result, i) != LUA_TTABLE)
+			luaL_error(L, "the rule for %s gave an array with a %s in it",
+			    c->type[c->n - 1], luaL_typename(L, -1));
+		trace(upcaster_of(L), i > 1 ? ", " : "");
+		step(L, lua_gettop(L), c);
+		lua_pop(L, 1);
+	}
+}
+
+/* Pushes the rule for a type; false: there is none to apply. */
+static bool rule_push(lua_State *L, const char *type, const struct chain *c)
+{
+	if (c->n && strcmp(type, c->type[c->n - 1]) == 0)
+		return false; /* its rule had its say */
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
+	lua_getfield(L, -1, type);
+	lua_remove(L, -2);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		return false;
+	}
+	for (unsigned i = 0; i < c->n; i++)
+		if (strcmp(type, c->type[i]) == 0)
+			luaL_error(L, "the rules go in a circle: %s becomes %s again",
+			    c->type[c->n - 1], type);
+	if (c->n == CHAIN)
+		luaL_error(L, "more than %d rules, one after the other", CHAIN);
+	return true;
+}
+
+static void step(lua_State *L, int event, struct chain *c)
+{
+	luaL_checkstack(L, 10, NULL);
+	if (lua_getfield(L, event, "type") != LUA_TSTRING)
+		luaL_error(L, "the rule for %s gave an event whose type is a %s",
+		    c->n ? c->type[c->n - 1] : "?", luaL_typename(L, -1));
+	const char *type = lua_tostring(L, -1); /* stays on the stack */
+	trace(upcaster_of(L), c->n ? " > " : "");
+	trace(upcaster_of(L), type);
+	if (!rule_push(L, type, c)) {
+		deliver(L, event);
+		lua_pop(L, 1);
+		return;
+	}
+	c->type[c->n++] = type;
+	lua_pushvalue(L, event);
+	lua_call(L, 1, 1);
+	if (lua_istable(L, -1))
+		results(L, lua_gettop(L), c);
+	else if (!lua_isnil(L, -1))
+		luaL_error(L, "the rule for %s gave a %s, not an event", type,
+		    luaL_typename(L, -1));
+	else
+		trace(upcaster_of(L), " > nothing");
+	c->n--;
+	lua_pop(L, 2);
+}
+
+static int apply(lua_State *L)
+{
+	const struct evlog_event *e = lua_touserdata(L, 1);
+	struct chain c = {.n = 0};
+
+	lua_settop(L, 0);
+	lua_json_push(L, (struct json_text){e->line, e->len}); /* the original */
+	lua_json_push(L, (struct json_text){e->line, e->len});
+	step(L, 2, &c);
+	return 0;
+}
+
+static int is_ruled(lua_State *L)
+{
+	struct json_text *type = lua_touserdata(L, 1);
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
+	lua_json_push(L, *type);
+	lua_rawget(L, -2);
+	if (lua_isnil(L, -1))
+		*type = (struct json_text){0};
+	return 0;
+}
+
+/* 0: u->out has what stands in its place; 1: it stays as it is; an error of the rules is
+ * told without the event. */
+static int upcast_try(struct evlog_upcaster *u, struct evlog_event *e, evlog_error *err)
+{
+	struct json_text type;
+	uint64_t seq;
+	int64_t t;
+
+	u->out.len = u->trace.len = u->results = 0;
+	if (!json_top_find(
+		(struct json_text){e->line, e->len}, (struct view){"type", 4}, &type) ||
+	    json_type_of(type) != JSON_STRING)
+		return 1;
+	int r = sandbox_run(&u->box, is_ruled, &type, err);
+	if (r || !type.p)
+		return r ? r : 1;
+	u->stamped = stamp_read(e->line, e->len, &seq, &t);
+	if (u->stamped)
+		memcpy(u->stamp, e->line, STAMP_SIZE);
+	return sandbox_run(&u->box, apply, e, err);
+}
+
+static int upcast_one(struct evlog_upcaster *u, struct evlog_event *e, evlog_error *err)
+{
+	evlog_error why;
+	int r = upcast_try(u, e, &why);
+
+	if (r >= 0)
+		return r;
+	if (e->seq)
+		return error_set(err, r, "event %" PRIu64 ": %s", e->seq, why.text);
+	return error_set(err, r, "an event without seq: %s", why.text);
+}
+
+int evlog_upcast(void *arg, const struct evlog_lines *lines, evlog_write_fn *put,
+    void *to, evlog_error *err)
+{
+	struct evlog_upcaster *u = arg;
+	struct evlog_lines left = *lines;
+	const char *kept = lines->p; /* not put yet, and to stay as it is */
+	struct evlog_event e;
+	bool changed = false;
+	int r = 0;
+
+	while (r >= 0 && evlog_lines_take(&left, &e)) {
+		r = upcast_one(u, &e, err);
+		if (r == 1)
+			continue;
+		if (put(to, kept, (size_t)(e.line - kept)) < 0 ||
+		    (r == 0 && put(to, u->out.p, u->out.len) < 0))
+			return error_memory(err);
+		kept = left.p;
+		changed = true;
+	}
+	if (r < 0)
+		return r;
+	if (!changed)
+		return 1;
+	if (put(to, kept, (size_t)(left.p - kept)) < 0)
+		return error_memory(err);
+	return 0;
+}
+
+/* ---- Which rules a log's events go through ---- */
+
+static int route_add(struct evlog_upcaster *u, uint64_t seq, bool failed)
+{
+	size_t n = u->trace.len;
+	uint64_t hash = n ? hash64(u->trace.p, n) : 0;
+	struct route **at = &u->routes;
+
+	if (u->trace.failed)
+		return -1;
+	for (; *at; at = &(*at)->next)
+		if ((*at)->hash == hash && (*at)->failed == failed)
+			break;
+	if (!*at) {
+		*at = calloc(1, sizeof **at + n + 1);
+		if (!*at)
+			return -1;
+		(*at)->hash = hash;
+		(*at)->first = seq;
+		(*at)->failed = failed;
+		memcpy((*at)->text, n ? u->trace.p : "", n);
+	}
+	(*at)->count++;
+	return 0;
+}
+
+int evlog_upcast_look(
+    evlog_upcaster *u, const struct evlog_lines *lines, evlog_error *err)
+{
+	struct evlog_lines left = *lines;
+	struct evlog_event e;
+	char *type = NULL;
+	size_t cap = 0, len;
+	int r = 0;
+
+	u->tracing = true;
+	while (r >= 0 && evlog_lines_take(&left, &e)) {
+		evlog_error why;
+		r = upcast_try(u, &e, &why);
+		if (r == 1 && evlog_event_string(&e, "type", &type, &cap, &len) == 0)
+			buf_add(&u->trace, type, len);
+		if (r == EVLOG_EDATA)
+			buf_printf(&u->trace, ": %s", why.text);
+		if (r >= 0 || r == EVLOG_EDATA)
+			r = route_add(u, e.seq, r == EVLOG_EDATA);
+	}
+	free(type);
+	return r < 0 ? error_memory(err) : 0;
+}
+
+bool evlog_upcast_route(evlog_upcaster *u, struct evlog_route *out)
+{
+	struct route *r = out->before ? ((struct route *)out->before)->next : u->routes;
+
+	if (!r)
+		return false;
+	*out = (struct evlog_route){r, r->text, r->count, r->first, r->failed};
+	return true;
+}
