@@ -187,8 +187,8 @@ static void round_close(struct consumer *c)
 {
 	struct round *r = round_open(c);
 
-	if (round_is_empty(r, c->workers))
-		return;
+	if (c->filled - c->first == ROUNDS || round_is_empty(r, c->workers))
+		return; /* none is open, or there is nothing in it */
 	r->end = c->clear;
 	c->filled++;
 	c->opened = 0;

@@ -1,0 +1,393 @@
+# evreplay -- COMMAND: batches, checkpoints, failures, order.
+load common
+setup() { common_setup; }
+
+# Waits until a command succeeds, for at most 20 seconds.
+until_() {
+	for _ in $(seq 400); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	fail "never: $*"
+}
+
+# Gone, or waiting for nobody to ask how it ended.
+is_dead() { ! [ -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
+
+seq_of() { jq .seq "$1"; }
+
+@test "COMMAND gets the events in batches, byte for byte, and is told about them" {
+	numbered 25 | evappend a.evlog
+	run -0 --separate-stderr evreplay -v --batch 10 a.evlog -- sh -c \
+		'echo "$EVLOG_FROM $EVLOG_TO $EVLOG_COUNT $EVLOG_ATTEMPT $EVLOG_SHARD" >>env; cat'
+	assert_equal "$stderr" "evreplay: 25 events dealt with in 3 runs"
+	evreplay --batch 10 a.evlog -- cat | cmp - <(evcat a.evlog)
+	printf '1 10 10 1 1/1\n11 20 10 1 1/1\n21 25 5 1 1/1\n' | cmp - env
+	run -0 evreplay --batch 1 a.evlog -- wc -l
+	assert_equal "$(sort -u <<<"$output" | xargs)" 1
+}
+
+@test "selections, files and pipes feed a COMMAND too" {
+	numbered 25 | evappend a.evlog
+	evreplay -s s3 --from 4 a.evlog -- jq .data.n | cmp - <(printf '10\n17\n24\n')
+	evcat a.evlog | evreplay --batch 7 - -- cat | cmp - <(evcat a.evlog)
+	printf '{"type":"x"}\n{"type":"y"}\n' | evreplay --batch 1 - -- wc -l |
+		cmp - <(printf '1\n1\n')
+}
+
+@test "a COMMAND that reads nothing, or not all, has dealt with the batch if it says 0" {
+	numbered 5000 | evappend a.evlog
+	evreplay --checkpoint c a.evlog -- true
+	assert_equal "$(seq_of c)" 5000
+	run -0 evreplay a.evlog -- head -n 1
+	assert_equal "${#lines[@]}" 5
+}
+
+@test "a checkpoint says how far it came, and the next run goes on there" {
+	numbered 25 | evappend a.evlog
+	evreplay --checkpoint c a.evlog -- cat >one
+	numbered 5 26 | evappend a.evlog
+	evreplay --checkpoint c a.evlog -- cat >>one
+	evreplay --checkpoint c a.evlog -- cat >>one
+	evcat a.evlog | cmp - one
+	run -0 jq -c '[.seq, (.log | length), (.root | length), (.frontier | length)]' c
+	assert_output '[30,32,64,4]'
+	printf '{"type":"end"}\n' | evappend --ack a.evlog >ack
+	evreplay --checkpoint c a.evlog -- true
+	assert_equal "$(jq -r .root c)" "$(jq -r .root ack)"
+}
+
+@test "a checkpoint moves over events that are filtered out" {
+	numbered 100 | evappend a.evlog
+	evreplay --checkpoint c -s none a.evlog -- false
+	assert_equal "$(seq_of c)" 100
+	evreplay --checkpoint d -s s1 --to 40 a.evlog -- true
+	assert_equal "$(seq_of d)" 40
+	evreplay --checkpoint d -E --since 2020-01-01 a.evlog -- true
+	assert_equal "$(seq_of d)" 100
+}
+
+@test "the root in a checkpoint is that of the log, wherever it stands in a block" {
+	numbered 40 | evappend a.evlog
+	for n in 1 2 3 7 8 20 31 39 40; do
+		evreplay --batch 1 --to $n --checkpoint c a.evlog -- true
+		assert_equal "$(jq -r .root c)" \
+			"$(evcat --to $n a.evlog | evappend --replica --ack b$n.evlog | jq -r .root)"
+	done
+}
+
+@test "a checkpoint of another log, an older one, or one that went another way: 76" {
+	numbered 30 | evappend a.evlog
+	cp -r a.evlog old.evlog
+	numbered 10 31 | evappend a.evlog
+	evreplay --to 35 --checkpoint c a.evlog -- true
+	numbered 40 | evappend b.evlog
+	run -76 evreplay --checkpoint c b.evlog -- false
+	assert_output --partial "another log"
+	run -76 evreplay --checkpoint c old.evlog -- false
+	assert_output --partial "ends before event 35"
+	numbered 30 91 | evappend old.evlog
+	run -76 evreplay --checkpoint c old.evlog -- false
+	assert_output --partial "gone another way"
+	jq '.seq = 34 | del(.frontier)' c >d
+	run -76 evreplay --checkpoint d a.evlog -- false
+	evreplay --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 36 40)
+}
+
+@test "a file that is no checkpoint is refused, and left as it is" {
+	numbered 3 | evappend a.evlog
+	for text in 'x' '{}' '[1]' '{"log":"00","seq":1,"root":""}' '{"log":12,"seq":1}'; do
+		echo "$text" >c
+		run -65 evreplay --checkpoint c a.evlog -- true
+		assert_output --partial "not a checkpoint"
+		assert_equal "$(cat c)" "$text"
+	done
+	run ! evreplay --checkpoint no/such/folder/c a.evlog -- touch ran
+	refute [ -e ran ]
+	run -66 evreplay --checkpoint new no.evlog -- true
+	refute [ -e new ]
+}
+
+@test "--reset-to sets a checkpoint by seq or time; --dry-run only tells" {
+	numbered 5 | evappend a.evlog
+	sleep 0.01
+	at=$(date -u +%FT%T.%6NZ)
+	numbered 5 6 | evappend a.evlog
+	evreplay --checkpoint c a.evlog -- true
+	run -0 evreplay --checkpoint c --reset-to 4 --dry-run a.evlog
+	assert_output "the next event is 4 then, and now is 11"
+	assert_equal "$(seq_of c)" 10
+	run -0 evreplay --checkpoint c --reset-to 4 a.evlog
+	assert_output "the next event is 4 now, and was 11"
+	evreplay --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 4 10)
+	evreplay --checkpoint c --reset-to "$at" a.evlog
+	evreplay --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 6 10)
+	evreplay --checkpoint c --reset-to 1 a.evlog
+	evreplay --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 10)
+	evreplay --checkpoint c --reset-to 11 a.evlog
+	run -64 evreplay --checkpoint c --reset-to 12 a.evlog
+	run -64 evreplay --checkpoint c --reset-to someday a.evlog
+	run -64 evreplay --reset-to 1 a.evlog
+	assert_equal "$(seq_of c)" 10
+	evreplay --checkpoint new --reset-to 3 a.evlog
+	evreplay --checkpoint new a.evlog -- jq .data.n | cmp - <(seq 3 10)
+}
+
+@test "--status tells the lag in events and seconds, as text and JSON" {
+	numbered 5 | evappend a.evlog
+	run -66 evreplay --status --checkpoint c a.evlog
+	evreplay --to 3 --checkpoint c a.evlog -- true
+	run -0 evreplay --status --checkpoint c a.evlog
+	assert_output --regexp '^at event 3 of 5, 2 behind, the oldest of them [0-9.]+ s old; written 2'
+	evreplay --status -o json --checkpoint c a.evlog |
+		jq -e '.seq == 3 and .last == 5 and .lag.events == 2 and .lag.seconds > 0 and .lag.seconds < 100'
+	evreplay --checkpoint c a.evlog -- true
+	run -0 evreplay --status --checkpoint c a.evlog
+	assert_output --partial "at event 5, the last"
+	evreplay --status -o json --checkpoint c a.evlog | jq -e '.lag == {events: 0, seconds: 0}'
+	numbered 5 | evappend b.evlog
+	run -76 evreplay --status --checkpoint c b.evlog
+}
+
+# ---- Failures ----
+
+@test "a batch that fails is tried again, and told the attempt" {
+	numbered 10 | evappend a.evlog
+	run -0 evreplay --retry 3 --backoff 20ms --checkpoint c a.evlog -- sh -c \
+		'echo $EVLOG_ATTEMPT $EVLOG_COUNT; [ $EVLOG_ATTEMPT = 3 ]'
+	assert_output "$(printf '1 10\n2 10\n3 10')"
+	assert_equal "$(seq_of c)" 10
+}
+
+@test "the pause before a retry doubles" {
+	numbered 1 | evappend a.evlog
+	start=${EPOCHREALTIME/./}
+	run -1 evreplay --retry 3 --backoff 50ms a.evlog -- false
+	ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+	[ "$ms" -ge 350 ] || fail "$ms ms, not 50 + 100 + 200"
+}
+
+@test "a batch that fails is split down to the event, which ends it with 1" {
+	numbered 100 | evappend a.evlog
+	run -1 --separate-stderr evreplay --retry 0 --checkpoint c a.evlog -- sh -c \
+		'cat >in; ! grep -q "\"n\":42}" in && jq .data.n in'
+	assert_equal "$stderr" "evreplay: sh: exit status 1, at event 42"
+	assert_equal "$output" "$(seq 41)"
+	assert_equal "$(seq_of c)" 41
+	evreplay --retry 0 --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 42 100)
+}
+
+@test "a dead letter has reason, status, attempts, the end of stderr, and the event" {
+	numbered 100 | evappend a.evlog
+	run -0 --separate-stderr evreplay --retry 1 --backoff 1ms --checkpoint c \
+		--dead-letter dead.evlog a.evlog -- sh -c \
+		'cat >in; if grep -q "\"n\":[47]2}" in; then echo "no ${EVLOG_FROM}" >&2; exit 3; fi; jq .data.n in'
+	assert_equal "$output" "$(seq 100 | grep -v '[47]2')"
+	assert_equal "$(tail -n 1 <<<"$stderr")" \
+		"evreplay: 2 events could not be dealt with: see dead.evlog"
+	assert_equal "$(seq_of c)" 100
+	run -0 jq -c '[.type, .subject, .causationid, .data.reason, .data.status,
+		.data.attempts > 2, .data.stderr[-6:], .data.command[0], .data.event.data.n]' \
+		<(evcat dead.evlog)
+	assert_line --index 0 '["evlog.deadletter","s0","42","exit status 3",3,true,"no 42\n","sh",42]'
+	assert_line --index 1 '["evlog.deadletter","s2","72","exit status 3",3,true,"no 72\n","sh",72]'
+	evcat --from 42 --to 42 a.evlog | cmp - <(evcat -c 1 dead.evlog |
+		sed 's/.*"event"://; s/}}$//')
+}
+
+@test "stderr of any bytes, and much of it, makes a letter of valid JSON" {
+	numbered 1 | evappend a.evlog
+	run -0 evreplay -q --retry 0 --dead-letter dead.evlog a.evlog -- sh -c \
+		'seq 2000 >&2; printf "\377\376 \\ \" \001 end" >&2; kill -9 $$'
+	run -0 jq -r '[.data.signal, .data.stderr[-3:], (.data.stderr | length > 1500 and length < 2100)] | @csv' \
+		<(evcat dead.evlog)
+	assert_output '9,"end",true'
+	assert_equal "$(evcat -o data dead.evlog | jq -r .reason)" "killed by signal 9 (Killed)"
+}
+
+@test "dead letters are delivered again, through the upcasters" {
+	printf '{"type":"Old","id":"1","data":{"a":1}}\n{"type":"New","id":"2","data":{"b":2}}\n' |
+		evappend a.evlog
+	echo 'upcast.Old = function(e) e.type = "New"; e.data = {b = "bad"}; return e end' >u.lua
+	run -0 evreplay -q --retry 0 --batch 1 --upcast u.lua --dead-letter dead.evlog a.evlog -- \
+		jq -e '.data.b | numbers'
+	assert_equal "$(evcat -o data dead.evlog | jq -c .event.data)" '{"a":1}'
+	echo 'upcast.Old = function(e) e.type = "New"; e.data = {b = e.data.a}; return e end' >u.lua
+	evreplay --dead-letters --upcast u.lua --checkpoint d dead.evlog -- \
+		jq -c '[.seq, .type, .id, .data.b]' | cmp - <(echo '["0000000000000001","New","1",1]')
+	run -65 evreplay --dead-letters a.evlog
+	assert_output --partial "event 1: not a dead letter"
+}
+
+@test "a letter is appended once, though the event comes again after a kill" {
+	numbered 5 | evappend a.evlog
+	cat >fails <<-'E'
+		#!/bin/sh
+		grep -q '"n":3}' && exit 1
+		[ $EVLOG_FROM != 4 ] || [ -e again ] || { touch again; kill -9 $PPID; sleep 10; }
+	E
+	chmod +x fails
+	for f in 1 2; do
+		run evreplay -q --batch 1 --retry 0 --checkpoint c --dead-letter dead.evlog a.evlog -- ./fails
+		# as if it had been killed between the letter and the checkpoint
+		[ $f = 2 ] || evreplay --to 2 --checkpoint e a.evlog -- true
+		[ $f = 2 ] || cp e c
+	done
+	assert_equal "$status" 0
+	assert_equal "$(evcat dead.evlog | wc -l)" 1
+}
+
+@test "status 75 and 69 mean that a service is away: no splitting, no letter" {
+	numbered 10 | evappend a.evlog
+	for s in 75 69; do
+		rm -f tries
+		run -$s evreplay --retry 2 --backoff 1ms --checkpoint c --dead-letter d.evlog a.evlog -- \
+			sh -c "echo \$EVLOG_COUNT >>tries; exit $s"
+		assert_equal "$(xargs <tries)" "10 10 10"
+		assert_equal "$(evcat d.evlog | wc -l)" 0
+		refute [ -e c ]
+	done
+}
+
+@test "a COMMAND that cannot be run ends with 69, and nothing is lost" {
+	numbered 3 | evappend a.evlog
+	run -69 evreplay --checkpoint c --dead-letter d.evlog a.evlog -- ./nosuch
+	assert_output --partial "./nosuch: No such file"
+	touch plain
+	run -69 evreplay a.evlog -- ./plain
+	evreplay --checkpoint c a.evlog -- wc -l | cmp - <(echo 3)
+	run -64 evreplay a.evlog --
+	run -64 evreplay --batch 3 a.evlog
+	run -64 evreplay --emit b.evlog a.evlog -- cat
+}
+
+@test "--timeout ends a run with all its processes; it has failed" {
+	numbered 1 | evappend a.evlog
+	run -1 evreplay --retry 0 --timeout 200ms a.evlog -- sh -c 'sleep 30 & echo $! >pid; wait'
+	assert_output --partial "timed out, at event 1"
+	until_ is_dead "$(cat pid)"
+}
+
+@test "SIGTERM lets the batch at work finish, and keeps it" {
+	numbered 30 | evappend a.evlog
+	evreplay -v --batch 10 --checkpoint c a.evlog -- sh -c \
+		'touch began; while [ ! -e go ]; do sleep 0.02; done; jq .data.n >>out' 2>err 3>&- &
+	until_ [ -e began ]
+	kill $!
+	sleep 0.1
+	touch go
+	wait $!
+	assert_equal "$(cat out)" "$(seq 10)"
+	assert_equal "$(seq_of c)" 10
+	evreplay --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 11 30)
+}
+
+@test "a second signal ends the batch at once, with 75, and it comes again" {
+	numbered 30 | evappend a.evlog
+	evreplay --batch 10 --checkpoint c a.evlog -- sh -c 'touch began; sleep 30' 2>err 3>&- &
+	until_ [ -e began ]
+	kill $!
+	sleep 0.2
+	kill $!
+	run -75 wait $!
+	refute [ -e c ]
+}
+
+@test "COMMAND dies with evreplay" {
+	numbered 3 | evappend a.evlog
+	evreplay a.evlog -- sh -c 'echo $$ >pid; exec sleep 30' 3>&- &
+	until_ [ -s pid ]
+	kill -9 $!
+	until_ is_dead "$(cat pid)"
+}
+
+@test "a second consumer with the same checkpoint is refused with 75 while the first lives" {
+	numbered 3 | evappend a.evlog
+	evreplay -f --batch 1 --checkpoint c a.evlog -- cat >out 3>&- &
+	until_ bash -c '[ "$(jq .seq c)" = 3 ] && [ "$(wc -l <out)" = 3 ]'
+	run -75 evreplay --checkpoint c a.evlog -- cat
+	assert_output --partial "another consumer"
+	run -75 evreplay --checkpoint c --reset-to 1 a.evlog
+	evreplay --status --checkpoint c a.evlog
+	kill $!
+	wait $!
+	evreplay --checkpoint c a.evlog -- cat
+}
+
+@test "-f goes on as events come; --linger fills batches" {
+	evappend a.evlog </dev/null
+	evreplay -f --linger 2000 --batch 6 --checkpoint c a.evlog -- sh -c \
+		'echo $EVLOG_COUNT >>counts' 3>&- &
+	for i in 1 2 3 4 5 6; do
+		numbered 1 $i | evappend a.evlog
+	done
+	until_ bash -c '[ "$(jq .seq c 2>/dev/null)" = 6 ]'
+	assert_equal "$(cat counts)" 6
+	kill $!
+	wait $!
+	evreplay -f --checkpoint c a.evlog -- sh -c 'echo $EVLOG_COUNT >>counts' 3>&- &
+	numbered 1 7 | evappend a.evlog
+	until_ bash -c '[ "$(jq .seq c 2>/dev/null)" = 7 ]'
+	numbered 1 8 | evappend a.evlog
+	until_ bash -c '[ "$(jq .seq c 2>/dev/null)" = 8 ]'
+	kill $!
+	wait $!
+	assert_equal "$(xargs <counts)" "6 1 1"
+}
+
+@test "damage: what stands before it is dealt with, the checkpoint says so, 65" {
+	numbered 10 | evappend a.evlog
+	numbered 10 11 | evappend a.evlog
+	numbered 10 21 | evappend a.evlog
+	size=$(stat -c %s a.evlog/0*.zst)
+	printf 'XXXX' | dd of="$(echo a.evlog/0*.zst)" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+	run -65 --separate-stderr evreplay --checkpoint c a.evlog -- jq .data.n
+	assert_equal "$output" "$(seq 10)"
+	assert_equal "$(seq_of c)" 10
+}
+
+# ---- Several at once ----
+
+@test "-j: all events once, those of a subject in order" {
+	numbered 5000 | evappend a.evlog
+	evreplay -j 4 --batch 50 --checkpoint c a.evlog -- sh -c \
+		'sleep 0.0$((EVLOG_FROM % 3)); flock out.lock sh -c "jq -r \"[.subject, .data.n] | @tsv\" >>out"'
+	assert_equal "$(wc -l <out)" 5000
+	for s in 0 1 2 3 4 5 6; do
+		grep "^s$s" out | cut -f 2 | sort -nc
+	done
+	assert_equal "$(seq_of c)" 5000
+}
+
+@test "-j: the checkpoint is never past an event that was not dealt with" {
+	numbered 2000 | evappend a.evlog
+	run -1 evreplay -j 3 --retry 0 --batch 20 --checkpoint c a.evlog -- sh -c \
+		'cat >in.$$; ! grep -q "\"n\":1234}" in.$$ && jq .data.n in.$$ >>done'
+	at=$(seq_of c)
+	[ "$at" -lt 1234 ]
+	seq "$at" | comm -23 <(seq "$at" | sort) <(sort -u done) | { ! grep .; }
+	rm in.*
+	evreplay -j 3 --checkpoint c a.evlog -- jq .data.n >>done
+	sort -nu done | cmp - <(seq 2000)
+}
+
+@test "--shard: parts that share nothing and lack nothing, stable, with checkpoints of their own" {
+	numbered 700 | evappend a.evlog
+	for i in 1 2 3; do
+		evreplay --shard $i/3 --key data.n --checkpoint c$i a.evlog -- \
+			sh -c 'jq .data.n; echo $EVLOG_SHARD >shard' >part$i
+		assert_equal "$(cat shard)" $i/3
+		[ "$(wc -l <part$i)" -gt 150 ]
+	done
+	sort -n part? | cmp - <(seq 700)
+	assert_equal "$(jq -r .part c2)" "2/3 data.n"
+	run -76 evreplay --shard 1/3 --key data.n --checkpoint c2 a.evlog -- true
+	run -76 evreplay --checkpoint c2 a.evlog -- true
+	evreplay --shard 2/3 -j 2 --key data.n a.evlog -- jq .data.n | sort -n | cmp - <(sort -n part2)
+	for bad in 0/3 4/3 1 1/0 x/2 1/2x; do
+		run -64 evreplay --shard $bad a.evlog -- true
+	done
+	# the part of a key is a promise: evreplay(1)
+	run -0 bash -c "evreplay --shard 1/2 a.evlog -- jq -r .subject | sort -u | xargs"
+	assert_output "s1 s2 s3"
+}
