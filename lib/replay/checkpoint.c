@@ -28,7 +28,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST 16384 /* bytes of such a file */
+#define MOST	 16384 /* bytes of such a file */
+#define PATIENCE 500   /* ms */
 
 /* ---- Reading ---- */
 
@@ -174,7 +175,8 @@ static int lock_try(struct checkpoint_file *f, evlog_error *err)
 	f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (f->fd < 0)
 		return error_sys(err, "%s", f->path);
-	if (file_lock(f->fd, 0) < 0) {
+	/* a child of a consumer that was killed has it until it becomes its command */
+	if (file_lock(f->fd, PATIENCE) < 0) {
 		if (errno == EAGAIN || errno == EACCES)
 			return lock_drop(f,
 			    error_set(err, EVLOG_EBUSY,
