@@ -7,8 +7,8 @@ of Windows events, with every reducer over every path, for all and by key.  evfo
 the same: keys and members in this order, strings by their meaning, numbers digit for digit.
 
 A path is one process's work, two at a time, so that a million events have room: what
-stands at the others is only counted there.  That takes 5.5 GiB, and four minutes of two
-cores."""
+stands at the others is only counted there.  That takes 5.5 GiB, and eight minutes of one
+core."""
 import functools
 import itertools
 import json
