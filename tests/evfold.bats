@@ -281,15 +281,15 @@ many_blocks() {
 # bench/check.py folds in Python's decimal, and compares digit for digit.
 @test "each reducer says what decimals in Python say: of orders, and of what is hard to fold" {
 	run -0 harness bench/check.py shop 1000
-	assert_output "1000 events, 2660 values"
+	assert_output "1000 events, 4256 values"
 	run -0 harness bench/check.py odd 2000
-	assert_output "2000 events, 6540 values"
+	assert_output "2000 events, 9810 values"
 }
 
 @test "each reducer says of the Windows events what decimals in Python say" {
 	corpora
 	run -0 harness bench/check.py windows "$EVLOG_CORPORA/windows-security-events.zip" 1000
-	assert_output "1000 events, 5390 values"
+	assert_output "1000 events, 10780 values"
 }
 
 @test "and so it is of all Windows events, and of many others" {

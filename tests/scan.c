@@ -138,6 +138,54 @@ static void self(void)
 	printf("%zu cases\n", cases);
 }
 
+static unsigned chance(uint64_t *random, unsigned n)
+{
+	*random = *random * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (unsigned)(*random >> 33) % n;
+}
+
+/* Adds a container at random, full of what could be taken for its end. */
+static void nested(struct buf *b, uint64_t *random, int depth)
+{
+	static const char *const scalars[] = {"1", "\"\"", "\"{\"", "\"]]]]\"",
+	    "\"a longer text, with } and [ in it, than fits in a few bytes\"", "[]",
+	    "\"\\\"}\"", "\"\\\\\""};
+	bool object = chance(random, 2);
+	unsigned kinds = chance(random, 2) ? 6 : 8; /* 6: none with a backslash */
+
+	buf_putc(b, object ? '{' : '[');
+	for (unsigned i = 0, n = chance(random, 6); i < n; i++) {
+		buf_puts(b, i ? "," : "");
+		buf_puts(b, object ? "\"{\":" : "");
+		if (depth && chance(random, 3) == 0)
+			nested(b, random, depth - 1);
+		else
+			buf_puts(b, scalars[chance(random, kinds)]);
+	}
+	buf_putc(b, object ? '}' : ']');
+}
+
+/* Passing over a container ends where it ends. */
+static void walks(void)
+{
+	struct buf b = {0};
+	struct json_fault fault;
+	uint64_t random = 1;
+	size_t longest = 0;
+
+	for (int i = 0; i < 100000; i++) {
+		b.len = 0;
+		buf_puts(&b, "{\"a\":");
+		nested(&b, &random, 9);
+		buf_puts(&b, ",\"b\":{}}");
+		if (b.failed || !scan_exact(b.p, b.len, &fault))
+			exit(4);
+		longest = b.len > longest ? b.len : longest;
+	}
+	buf_free(&b);
+	printf("walks of up to %zu bytes\n", longest);
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -156,6 +204,7 @@ int main(int argc, char **argv)
 		check(argc - 2, argv + 2);
 	} else if (argc == 2 && strcmp(argv[1], "self") == 0) {
 		self();
+		walks();
 	} else if (argc == 3 && strcmp(argv[1], "lines") == 0) {
 		char *p = file_read(argv[2], &len);
 		printf("%zu\n", lines(p, len));

@@ -19,16 +19,27 @@ struct group {
 	struct accumulator at[];
 };
 
+/* In the table, by the hash of its key. */
+struct place {
+	uint64_t hash;
+	struct group *group; /* NULL: none */
+};
+
 struct groups {
 	struct group **at; /* in order of appearance, until they are sorted */
 	size_t n, cap;
-	uint32_t *table; /* 1 + index of a group, by the hash of its key */
+	struct place *table;
 	size_t mask;
 };
 
 /* The group of a key, made with n accumulators if there is none.  NULL: no memory. */
 struct group *group_of(
     struct groups *g, struct view key, uint64_t hash, size_t n, bool *made);
+
+/* For an event to come: the first brings its place in the table near, the second, later,
+ * the group there, so that nobody waits for memory when its turn comes. */
+void group_expect(const struct groups *g, uint64_t hash);
+void group_fetch(const struct groups *g, uint64_t hash, size_t n);
 
 /* Moves all groups of another one here, which is then only sorted and walked.  false: no
  * memory. */

@@ -3,22 +3,37 @@
 
 #include <stdlib.h>
 
+#define CACHE_LINE 64
+
+/* The low bits are alike where keys are divided among parts by them. */
+static struct place *place_of(const struct groups *g, uint64_t hash)
+{
+	return &g->table[hash >> 16 & g->mask];
+}
+
+static struct place *place_next(const struct groups *g, struct place *p)
+{
+	return p == &g->table[g->mask] ? g->table : p + 1;
+}
+
 static bool table_grow(struct groups *g)
 {
-	size_t places = g->table ? (g->mask + 1) * 2 : 1024;
-	uint32_t *table = calloc(places, sizeof *table);
+	size_t places = 1024;
 
+	while (places < 4 * (g->n + 1))
+		places *= 2;
+	struct place *table = calloc(places, sizeof *table);
 	if (!table)
 		return false;
-	for (size_t i = 0; i < g->n; i++) {
-		size_t k = g->at[i]->hash & (places - 1);
-		while (table[k])
-			k = (k + 1) & (places - 1);
-		table[k] = (uint32_t)i + 1;
-	}
 	free(g->table);
 	g->table = table;
 	g->mask = places - 1;
+	for (size_t i = 0; i < g->n; i++) {
+		struct place *p = place_of(g, g->at[i]->hash);
+		while (p->group)
+			p = place_next(g, p);
+		*p = (struct place){g->at[i]->hash, g->at[i]};
+	}
 	return true;
 }
 
@@ -51,17 +66,30 @@ struct group *group_of(
 	*made = false;
 	if ((g->n + 1) * 2 > g->mask && !table_grow(g))
 		return NULL;
-	size_t k = hash & g->mask;
-	for (; g->table[k]; k = (k + 1) & g->mask) {
-		struct group *there = g->at[g->table[k] - 1];
-		if (there->hash == hash && view_compare(there->key, key) == 0)
-			return there;
-	}
+	struct place *p = place_of(g, hash);
+	for (; p->group; p = place_next(g, p))
+		if (p->hash == hash && view_compare(p->group->key, key) == 0)
+			return p->group;
 	struct group *fresh = group_add(g, key, hash, n);
 	*made = fresh != NULL;
 	if (fresh)
-		g->table[k] = (uint32_t)g->n;
+		*p = (struct place){hash, fresh};
 	return fresh;
+}
+
+void group_expect(const struct groups *g, uint64_t hash)
+{
+	if (g->table)
+		__builtin_prefetch(place_of(g, hash));
+}
+
+void group_fetch(const struct groups *g, uint64_t hash, size_t n)
+{
+	const struct group *there = g->table ? place_of(g, hash)->group : NULL;
+	size_t size = sizeof *there + n * sizeof *there->at;
+
+	for (size_t i = 0; there && i <= size; i += CACHE_LINE)
+		__builtin_prefetch((const char *)there + i);
 }
 
 bool groups_move(struct groups *g, struct groups *from)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #define THREADS_FROM 3 /* chunks: fewer are not worth starting a thread */
+#define AHEAD	     8 /* events: so long takes memory that is in no cache */
 
 struct item {
 	struct evlog_event e;
@@ -127,10 +128,15 @@ static bool item_fold(struct part *p, struct chunk *c, size_t i)
 	return false;
 }
 
+/* Whether event i is there and of this part. */
+static bool is_mine(
+    const struct pool *pool, const struct part *p, const struct chunk *c, size_t i)
+{
+	return i < c->n && c->items[i].hash % pool->n_parts == (size_t)(p - pool->parts);
+}
+
 static void part_fold(const struct pool *pool, struct part *p, struct chunk *c)
 {
-	size_t mine = (size_t)(p - pool->parts);
-
 	if (p->fault_at != UINT64_MAX)
 		return;
 	if (c->failed) {
@@ -138,9 +144,14 @@ static void part_fold(const struct pool *pool, struct part *p, struct chunk *c)
 		error_memory(&p->fault);
 		return;
 	}
-	for (size_t i = 0; i < c->n; i++)
-		if (c->items[i].hash % pool->n_parts == mine && !item_fold(p, c, i))
+	for (size_t i = 0; i < c->n; i++) {
+		if (is_mine(pool, p, c, i + 2 * AHEAD))
+			group_expect(&p->f->groups, c->items[i + 2 * AHEAD].hash);
+		if (is_mine(pool, p, c, i + AHEAD))
+			group_fetch(&p->f->groups, c->items[i + AHEAD].hash, p->f->n);
+		if (is_mine(pool, p, c, i) && !item_fold(p, c, i))
 			return;
+	}
 }
 
 /* ---- Who does what ---- */

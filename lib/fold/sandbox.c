@@ -34,14 +34,13 @@ static void *allocate(void *arg, void *old, size_t had, size_t wanted)
 
 	had = old ? had : 0;
 	if (wanted == 0) {
-		free(old);
 		s->used -= had;
-		return NULL;
+		return slab_resize(&s->slabs, old, had, 0);
 	}
 	bool capped = wanted > had && wanted - had > s->memory - s->used;
-	void *p = capped ? NULL : realloc(old, wanted);
+	void *p = capped ? NULL : slab_resize(&s->slabs, old, had, wanted);
 	if (!p && wanted <= had)
-		return old;
+		return old; /* given back as a smaller one than it is */
 	/* Lua collects garbage and asks once more for what it was refused, but for the
 	 * buffers of its libraries */
 	if (s->refused && wanted > had && (wanted != s->refused || !p))
@@ -507,12 +506,25 @@ int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err
 	    err, EVLOG_EDATA, "%s", text ? text : "an error without a message");
 }
 
+/* States are old and many, events are new and soon forgotten: generations are made for
+ * that, where the incremental collector would walk all states again and again.  Before
+ * 5.4.4 they have bugs (lua.org/bugs.html). */
+static void collector_choose(lua_State *L)
+{
+#if LUA_VERSION_RELEASE_NUM >= 50404
+	lua_gc(L, LUA_GCGEN, 0, 0);
+#else
+	(void)L;
+#endif
+}
+
 int sandbox_open(struct sandbox *s, const struct evlog_limits *limits, evlog_error *err)
 {
 	*s = (struct sandbox){.memory = limits->memory, .steps = limits->steps};
 	s->L = lua_newstate(allocate, s);
 	if (!s->L)
 		return error_memory(err);
+	collector_choose(s->L);
 	memcpy(lua_getextraspace(s->L), &s, sizeof s);
 	return sandbox_run(s, prepare, NULL, err);
 }
@@ -554,6 +566,7 @@ void sandbox_close(struct sandbox *s)
 {
 	if (s->L)
 		lua_close(s->L);
+	slabs_free(&s->slabs);
 	buf_free(&s->scratch);
 	json_members_free(&s->event);
 	*s = (struct sandbox){0};

@@ -5,12 +5,14 @@
 
 #include "base/buf.h"
 #include "evlog.h"
+#include "fold/slab.h"
 #include "json/scan.h"
 
 #include <lua.h>
 
 struct sandbox {
 	lua_State *L;
+	struct slabs slabs;
 	size_t used, memory; /* bytes that Lua has, and may have */
 	size_t refused;	     /* what was asked for and not had; 0: nothing since */
 	bool capped;	     /* ... because of the cap */

@@ -5,6 +5,8 @@
  *   find_special  a quote, a backslash, below 0x20, above 0x7f: what ends plain text
  *   find_bracket  a quote, or one of [ ] { }: what changes the depth
  *   find_quote    a quote or a backslash: what ends a valid string
+ *
+ * And block_mask, which tells of 64 bytes at once where one is.
  */
 #ifndef JSON_VECTOR_H
 #define JSON_VECTOR_H
@@ -58,6 +60,14 @@ static inline uint64_t quote_mask(const char *p)
 	return vector_mask(_mm_or_si128(quote, slash));
 }
 
+#define EQUAL_STEP 16
+static inline uint64_t equal_mask(const char *p, char bits, char c)
+{
+	vector v = _mm_or_si128(vector_load(p), _mm_set1_epi8(bits));
+
+	return vector_mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+}
+
 #elif defined(__ARM_NEON) && !defined(JSON_PORTABLE)
 #include <arm_neon.h>
 #define VECTOR_KIND "neon"
@@ -105,6 +115,21 @@ static inline uint64_t quote_mask(const char *p)
 	vector slash = vceqq_u8(v, vdupq_n_u8('\\'));
 
 	return vector_mask(vorrq_u8(quote, slash));
+}
+
+/* A bit a byte: added up in pairs, three times. */
+#define EQUAL_STEP  16
+static inline uint64_t equal_mask(const char *p, char bits, char c)
+{
+	static const uint8_t place[16] = {
+	    1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+	vector v = vorrq_u8(vector_load(p), vdupq_n_u8((uint8_t)bits));
+	vector hit = vandq_u8(vceqq_u8(v, vdupq_n_u8((uint8_t)c)), vld1q_u8(place));
+	uint8x8_t sum = vpadd_u8(vget_low_u8(hit), vget_high_u8(hit));
+
+	sum = vpadd_u8(sum, sum);
+	sum = vpadd_u8(sum, sum);
+	return vget_lane_u16(vreinterpret_u16_u8(sum), 0);
 }
 
 #else
@@ -177,6 +202,16 @@ static inline uint64_t quote_mask(const char *p)
 	return BYTES_EQUAL(x, '"') | BYTES_EQUAL(x, '\\');
 }
 
+/* Exact in each byte; the product moves the high bits together. */
+#define EQUAL_STEP	  8
+static inline uint64_t equal_mask(const char *p, char bits, char c)
+{
+	uint64_t x = (word_load(p) | ONES * (uint8_t)bits) ^ ONES * (uint8_t)c;
+	uint64_t hit = ~(((x & ~HIGHS) + ~HIGHS) | x) & HIGHS;
+
+	return (hit >> 7) * UINT64_C(0x0102040810204080) >> 56;
+}
+
 #define FIND(name, mask, test)                                                           \
 	static inline const char *name(const char *p, const char *end)                   \
 	{                                                                                \
@@ -195,5 +230,16 @@ static inline uint64_t quote_mask(const char *p)
 FIND(find_special, special_mask, is_special)
 FIND(find_bracket, bracket_mask, is_bracket)
 FIND(find_quote, quote_mask, is_quote)
+
+/* A bit for each of 64 bytes, the first one's the lowest: whether it is c, once `bits`
+ * are set in it. */
+static inline uint64_t block_mask(const char *p, char bits, char c)
+{
+	uint64_t m = 0;
+
+	for (unsigned i = 0; i < 64; i += EQUAL_STEP)
+		m |= equal_mask(p + i, bits, c) << i;
+	return m;
+}
 
 #endif
