@@ -116,3 +116,16 @@ at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least
 	evappend s.evlog x
 	run -124 timeout 0.5 evreplay --speed 1e-300 s.evlog
 }
+
+# A slow disk makes the time between the end of a run and its commit long.
+@test "a run finds in the --emit log all that the runs before it have brought" {
+	cat >last <<-'END'
+		last=$(evcat -n 1 emitted.evlog | cut -c 9-24)
+		echo "{\"type\":\"R\",\"data\":\"${last:-0}\"}"
+	END
+	evappend emitted.evlog </dev/null
+	traced -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_exit=50000 \
+		evreplay --batch 1 --checkpoint c.pos --emit emitted.evlog a.evlog -- sh last
+	run -0 evcat -o data emitted.evlog
+	assert_output "$(printf '"%s"\n' 0 000000000000000{1..4})"
+}

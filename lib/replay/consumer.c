@@ -475,9 +475,12 @@ static int turn(struct consumer *c, evlog_error *err)
 	if (!r)
 		r = rounds_fill(c, err);
 	for (unsigned i = 0; i < c->workers && !r; i++)
-		r = worker_turn(c, &c->worker[i], err);
+		r = worker_look(c, &c->worker[i], err);
+	/* before the next run starts, which may look at what this one has brought */
 	if (!r)
 		r = front_keep(c, err);
+	for (unsigned i = 0; i < c->workers && !r; i++)
+		r = worker_start(c, &c->worker[i], err);
 	if (!r)
 		r = clear_keep(c, err);
 	if (!r && c->dirty)

@@ -132,9 +132,12 @@ struct view part_lines(const struct part *p, size_t from, size_t to);
 
 /* ---- worker.c ---- */
 
-/* Starts what may be started, and judges what has ended.  An event that cannot be dealt
- * with sets c->failed.  Only what is wrong with us is an error. */
-int worker_turn(struct consumer *c, struct worker *w, evlog_error *err);
+/* Judges what has ended.  An event that cannot be dealt with sets c->failed.  Only what
+ * is wrong with us is an error. */
+int worker_look(struct consumer *c, struct worker *w, evlog_error *err);
+
+/* Starts the next run, if there is one and it may be started. */
+int worker_start(struct consumer *c, struct worker *w, evlog_error *err);
 
 /* Ends what it runs at once. */
 void worker_abandon(struct worker *w);

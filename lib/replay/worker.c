@@ -270,19 +270,21 @@ static bool part_find(struct consumer *c, struct worker *w)
 	return false;
 }
 
-int worker_turn(struct consumer *c, struct worker *w, evlog_error *err)
+int worker_look(struct consumer *c, struct worker *w, evlog_error *err)
 {
-	if (w->process.pid) {
-		struct part *p = &round_at(c, w->round)->part[w->number];
-		process_look(&w->process);
-		if (w->process.pid) {
-			run_watch(w);
-			return 0;
-		}
-		int r = run_judge(c, w, p, err);
-		if (r)
-			return r;
-	}
+	if (!w->process.pid)
+		return 0;
+	process_look(&w->process);
+	if (!w->process.pid)
+		return run_judge(c, w, &round_at(c, w->round)->part[w->number], err);
+	run_watch(w);
+	return 0;
+}
+
+int worker_start(struct consumer *c, struct worker *w, evlog_error *err)
+{
+	if (w->process.pid)
+		return 0;
 	if (c->failed || !part_find(c, w) || (w->due && clock_us() < w->due))
 		return 0;
 	if (c->stopping && w->tries) /* it would be tried again: another time */
