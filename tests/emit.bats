@@ -1,0 +1,166 @@
+# evreplay --emit: what COMMAND prints, exactly once; and --upcast.
+load common
+setup() { common_setup; }
+
+double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
+
+@test "lines that COMMAND prints are events, completed, with the place in the same commit" {
+	numbered 25 | evappend a.evlog
+	evreplay --batch 10 --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evcat -o data b.evlog | jq .n | cmp - <(seq 2 2 50)
+	evcat b.evlog | jq -es 'all(.specversion == "1.0" and .source == "/b" and .type == "Out")'
+	assert_equal "$(jq .emitted.seq c)" 25
+	zstd -t -q b.evlog/*.zst
+	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	assert_equal "$(evcat b.evlog | wc -l)" 25
+}
+
+@test "causationid and correlationid come from the cause" {
+	printf '%s\n' '{"type":"A","id":"1"}' '{"type":"A","id":"2","correlationid":"c0"}' |
+		evappend a.evlog
+	evreplay --batch 1 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "B"}'
+	run -0 jq -c '[.causationid, .correlationid]' <(evcat b.evlog)
+	assert_output "$(printf '["1","1"]\n["2","c0"]')"
+	# of several only if the line says so
+	evreplay --checkpoint d --emit d.evlog a.evlog -- jq -c \
+		'{type: "B"}, {type: "C", causationid: .id}, {type: "D", causationid: .id, correlationid: "own"}, {type: "E", causationid: "x"}'
+	run -0 jq -c '[.type, .causationid, .correlationid]' <(evcat --from 5 d.evlog)
+	assert_output "$(printf '["B",null,null]\n["C","2","c0"]\n["D","2","own"]\n["E","x",null]')"
+}
+
+@test "a line that is no event is a failure, and nothing of the run is appended" {
+	numbered 3 | evappend a.evlog
+	run -1 evreplay --retry 0 --checkpoint c --emit b.evlog a.evlog -- \
+		jq -c 'if .data.n == 2 then {no: "type"} else {type: "B", data: .data.n} end'
+	assert_output --partial "what it printed: line:1:1: type: an event must have it"
+	assert_output --partial ", at event 2"
+	evcat -o data b.evlog | cmp - <(echo 1)
+	run -0 evreplay -q --retry 0 --checkpoint c --dead-letter d.evlog --emit b.evlog a.evlog -- \
+		jq -c 'if .data.n == 2 then {no: "type"} else {type: "B", data: .data.n} end'
+	evcat -o data b.evlog | cmp - <(printf '1\n3\n')
+	assert_equal "$(evcat d.evlog | wc -l)" 1
+}
+
+@test "without its checkpoint a consumer goes on where the log says, and says so" {
+	numbered 20 | evappend a.evlog
+	evreplay --to 12 --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	numbered 5 | evappend b.evlog
+	rm c
+	run -0 evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	assert_output --partial "going on behind event 12"
+	evcat -t Out -o data b.evlog | jq .n | cmp - <(seq 2 2 40)
+}
+
+@test "a log that has lost what was emitted into it is refused with 76" {
+	numbered 5 | evappend a.evlog
+	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	cp -r b.evlog old.evlog
+	numbered 5 6 | evappend a.evlog
+	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	rm -r b.evlog
+	mv old.evlog b.evlog
+	run -76 evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	assert_output --partial "b.evlog: an older state of the log: it ends before event 10"
+}
+
+@test "two consumers of one name, log and output: the second is refused" {
+	numbered 5 | evappend a.evlog
+	mkdir x y
+	evreplay --batch 1 --checkpoint x/c --emit b.evlog a.evlog -- sh -c \
+		"if [ \$EVLOG_FROM = 3 ] && [ ! -e once ]; then touch once
+		 evreplay --checkpoint y/c --emit b.evlog a.evlog -- jq -c '$double' 2>&1; fi >/dev/null; jq -c '$double'" \
+		>out 2>&1 || status=$?
+	assert_equal "$status" 76
+	grep -q "another consumer named c" out
+	evcat -o data b.evlog | jq .n | cmp - <(seq 2 2 10)
+}
+
+@test "--reset-to makes it emit again" {
+	numbered 5 | evappend a.evlog
+	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evreplay --checkpoint c --reset-to 4 a.evlog
+	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evcat -o data b.evlog | jq .n | cmp - <(printf '2\n4\n6\n8\n10\n8\n10\n')
+}
+
+@test "killed 60 times, a pipeline of consumers loses and doubles nothing" {
+	EVLOG_KILLS=60 EVLOG_SEED=1 harness fault/consume.py
+}
+
+@test "killed 1,000 times, a pipeline of consumers loses and doubles nothing" {
+	slow
+	EVLOG_KILLS=1000 harness fault/consume.py
+}
+
+# ---- Upcasting ----
+
+old_events() {
+	printf '%s\n' '{"type":"v1","id":"1","data":{"price":"39.11"}}' \
+		'{"type":"v2","id":"2","data":{"amount":12345678901234567890.5}}' \
+		'{"type":"other","id":"3","data":1.50}' '{"type":"pair","id":"4"}' '{"type":"gone","id":"5"}' |
+		evappend a.evlog
+	cat >u.lua <<-'E'
+		upcast.v1 = function(e) e.type = "v2"; e.data = {amount = decimal(e.data.price)}; return e end
+		upcast.v2 = function(e) e.type = "Order"; return e end
+		upcast.pair = function(e) return {{type = "left", data = 1}, {type = "right", data = 2}} end
+		upcast.gone = function(e) return nil end
+	E
+}
+
+@test "rules are chained; an event may become several, or none" {
+	old_events
+	run -0 jq -cr '[.seq[-1:], .type, .id] | @tsv' <(evcat --upcast u.lua a.evlog)
+	assert_output "$(printf '1\tOrder\t1\n2\tOrder\t2\n3\tother\t3\n4\tleft\t4\n4\tright\t4/2')"
+	run -0 evcat --upcast u.lua -t Order -o data a.evlog
+	assert_output "$(printf '{"amount":39.11}\n{"amount":12345678901234567890.5}')"
+	evcat --upcast u.lua -t other a.evlog | cmp - <(evcat -t other a.evlog)
+	evcat --upcast u.lua -r a.evlog | jq -r .type | cmp - <(printf '%s\n' right left other Order Order)
+	evcat --upcast u.lua a.evlog | cut -c 1-66 | cmp - <(evcat --to 4 a.evlog | cut -c 1-66 | sed 4p)
+	evreplay --upcast u.lua a.evlog | cmp - <(evcat --upcast u.lua a.evlog)
+	evcat a.evlog | evcat --upcast u.lua - | cmp - <(evcat --upcast u.lua a.evlog)
+	evfold --upcast u.lua -k type n=count a.evlog | jq -c '[.key, .state.n]' |
+		cmp - <(printf '["%s",%d]\n' Order 2 left 1 other 1 right 1)
+}
+
+@test "a loop, a bad result, an error: 65, naming the event, behind what came before" {
+	old_events
+	for rule in 'upcast.v2 = function(e) e.type = "v1"; return e end' \
+		'upcast.v2 = function(e) return 7 end' 'upcast.v2 = function(e) return {} end' \
+		'upcast.v2 = function(e) error("no") end' 'upcast.v2 = function(e) e.type = 3; return e end'; do
+		echo "$rule; upcast.v1 = function(e) e.type = 'v2'; return e end" >bad.lua
+		run -65 --separate-stderr evcat --upcast bad.lua a.evlog
+		assert_output ""
+		[[ $stderr == "evcat: event 1: "* ]]
+		evappend b.evlog < <(evcat -t other a.evlog; evcat -t v1 a.evlog)
+		run -65 --separate-stderr evcat --upcast bad.lua b.evlog
+		assert_equal "${#lines[@]}" 1
+		rm -r b.evlog
+	done
+	for bad in '' 'upcast = 3' 'upcast[1] = print' 'upcast.x = 1' 'syntax'; do
+		echo "$bad" >bad.lua
+		run -65 evcat --upcast bad.lua a.evlog
+	done
+}
+
+@test "--upcast-lint shows each type's way, and what fails, with status 1" {
+	old_events
+	run -0 evreplay --upcast u.lua --upcast-lint a.evlog
+	assert_output "         1  ok    v1 > v2 > Order
+         1  ok    v2 > Order
+         1  ok    other
+         1  ok    pair > left,  > right
+         1  ok    gone > nothing"
+	echo 'upcast.v1 = function(e) return e.data.x.y end' >bad.lua
+	run -1 evreplay --upcast bad.lua --upcast-lint a.evlog
+	assert_line --regexp '^ +1  FAIL  v1: .*bad.lua:1: .*from event 1 on'
+}
+
+@test "a snapshot is of its upcasters too" {
+	old_events
+	evfold --upcast u.lua --snapshot s -k type n=count a.evlog >/dev/null
+	evappend a.evlog <<<'{"type":"pair"}'
+	evfold --upcast u.lua --snapshot s -k type n=count a.evlog | cmp - <(evfold --upcast u.lua -k type n=count a.evlog)
+	echo '-- changed' >>u.lua
+	run -76 evfold --upcast u.lua --snapshot s -k type n=count a.evlog
+	run -76 evfold --snapshot s -k type n=count a.evlog
+}
