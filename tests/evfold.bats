@@ -298,5 +298,5 @@ many_blocks() {
 	run -0 harness bench/check.py shop 20000
 	run -0 harness bench/check.py odd 20000
 	run -0 harness bench/check.py windows "$EVLOG_CORPORA/windows-security-events.zip"
-	assert_output "40569 events, 25300 values"
+	assert_output "40569 events, 50600 values"
 }
