@@ -289,7 +289,9 @@ seq_of() { jq .seq "$1"; }
 	kill $!
 	sleep 0.2
 	kill $!
-	run -75 wait $!
+	status=0
+	wait $! || status=$?
+	assert_equal "$status $(cat err)" "75 evreplay: interrupted: the batch at work was not finished"
 	refute [ -e c ]
 }
 
