@@ -87,9 +87,9 @@ double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
 	EVLOG_KILLS=60 EVLOG_SEED=1 harness fault/consume.py
 }
 
-@test "killed 1,000 times, a pipeline of consumers loses and doubles nothing" {
+@test "killed 400 times, a pipeline of consumers loses and doubles nothing" {
 	slow
-	EVLOG_KILLS=1000 harness fault/consume.py
+	EVLOG_KILLS=400 harness fault/consume.py
 }
 
 # ---- Upcasting ----

@@ -60,9 +60,15 @@ class Consumer:
                 return 0
             return 1
         self.p.kill()
-        self.stop(-signal.SIGKILL)
+        self.stop(1, -signal.SIGKILL)
         self.start()
         return 1
+
+    def revive(self):
+        """One whose command was killed has nowhere to put what failed: it has stopped."""
+        if self.p.poll() is not None:
+            self.stop(1, -signal.SIGKILL)
+            self.start()
 
     def stop(self, *fair):
         err = self.p.stderr.read().decode()
@@ -103,12 +109,13 @@ def last(log):
     return int(json.loads(subprocess.run(["evcat", "-n", "1", log], capture_output=True, check=True).stdout)["seq"])
 
 
-def drain(*pairs):
+def drain(c, log, checkpoint):
+    """Waits until a consumer has come to the end of its log."""
     end = time.time() + 60
-    for log, checkpoint in pairs:
-        while reached(checkpoint) < last(log):
-            assert time.time() < end, f"{checkpoint} stays at {reached(checkpoint)} of {last(log)}"
-            time.sleep(0.05)
+    while reached(checkpoint) < last(log):
+        c.revive()
+        assert time.time() < end, f"{checkpoint} stays at {reached(checkpoint)} of {last(log)}"
+        time.sleep(0.05)
 
 
 def main():
@@ -123,7 +130,6 @@ def main():
                      "python3", "-S", "double")
     second = Consumer("-j", "3", "--batch", "20", "--checkpoint", "2.pos", "--emit", "out.evlog",
                       "--dead-letter", "dead.evlog", "mid.evlog", "--", "python3", "-S", "copy")
-    # the first has nowhere to put what fails: it stops, and is started again
     n, kills = 10, 0
     while kills < KILLS:
         count = rng.randint(1, 12)
@@ -131,18 +137,13 @@ def main():
             n += count
         time.sleep(rng.expovariate(1 / 0.02))
         kills += rng.choice([first, second]).kill(rng)
-        for c in (first, second):
-            if c.p.poll() is not None:
-                c.stop(1, -signal.SIGKILL)
-                c.start()
+        first.revive()
+        second.revive()
     while not append(rng, n, 5):
         pass
     n += 5
-    for c, pair in ((first, ("in.evlog", "1.pos")), (second, ("mid.evlog", "2.pos"))):
-        if c.p.poll() is not None:
-            c.stop(1, -signal.SIGKILL)
-            c.start()
-        drain(pair)
+    for c, *what in ((first, "in.evlog", "1.pos"), (second, "mid.evlog", "2.pos")):
+        drain(c, *what)
         c.p.send_signal(signal.SIGTERM)
         c.stop()
     judge(n, kills)
