@@ -145,7 +145,7 @@ static void tail_add(struct process *p, const char *text, size_t n)
 static void error_take(struct process *p)
 {
 	char text[4096];
-	ssize_t n;
+	ssize_t n = -1;
 
 	while (p->error_fd >= 0 && ((n = read(p->error_fd, text, sizeof text)) > 0 ||
 				       (n < 0 && errno == EINTR)))
