@@ -151,6 +151,17 @@ void cli_fail(const evlog_error *err)
 	cli_exit(cli_status(err->code));
 }
 
+char **cli_command(int *argc, char **argv)
+{
+	for (int i = 1; i < *argc; i++)
+		if (strcmp(argv[i], "--") == 0) {
+			argv[i] = NULL;
+			*argc = i;
+			return argv + i + 1;
+		}
+	return NULL;
+}
+
 /* ---- Output ---- */
 
 static void write_all(const char *p, size_t len)

@@ -131,6 +131,9 @@ void cli_begin(const struct cli_tool *tool);
  * has are dealt with; a wrong one ends the program with 64. */
 int cli_getopt(const struct cli_tool *tool, int argc, char **argv);
 
+/* What stands behind the first "--", which is cut off *argc; NULL: there is none. */
+char **cli_command(int *argc, char **argv);
+
 /* Takes a selection option; false: it is none.  A wrong value ends the program. */
 bool cli_select(struct evlog_selection *sel, int id, const char *arg);
 

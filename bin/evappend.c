@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -57,7 +58,8 @@ static const struct cli_option options[] = {
     {EXPECT_SUBJECT, "expect-subject", "S=N",
 	"only if subject S has its last event at seq N"},
     {DEDUP, "dedup", "[=WINDOW]", "skip events that are among the last WINDOW already"},
-    {REPLICA, "replica", NULL, "take stored lines as they are, seq and logtime too"},
+    {REPLICA, "replica", NULL,
+	"take stored lines as they are; pass over those that LOG has"},
     {LINGER, "linger", "MS", "wait so long for more input before a commit"},
     {0, NULL, NULL, "Durability and the log"},
     {STRICT, "strict", NULL, "sync twice a commit: no doubt even after a power cut"},
@@ -77,12 +79,17 @@ static const struct cli_option options[] = {
 
 static const struct cli_tool tool = {
     .name = "evappend",
-    .operands = "LOG [FILE...]",
-    .summary = "Append events from FILEs or standard input to LOG, made if it is absent.",
+    .operands = "LOG [FILE... | -- COMMAND [ARG...]]",
+    .summary =
+	"Append events from FILEs or standard input to LOG, made if it is absent; with\n"
+	"--replica also from COMMAND, which is run again when it breaks off.",
     .notes =
 	"PATH is a.b or the JSON Pointer /a/b.  A FILE may be plain, compressed, or an\n"
 	"archive.  Status 0: all is durable.  1: the expectation does not hold.\n"
-	"65: a line is no event.  74: nothing more than was acknowledged is there.\n",
+	"65: a line is no event.  74: nothing more than was acknowledged is there.\n"
+	"COMMAND finds in EVLOG_FROM from which seq on it is to print.\n"
+	"\n"
+	"  evappend --replica LOG -- sh -c 'ssh HOST evcat -f --from $EVLOG_FROM LOG'\n",
     .options = options,
 };
 
@@ -108,10 +115,10 @@ static void acknowledge(struct append *a, const struct evlog_ack *ack)
 	if (ack->settled && !cli.quiet)
 		cli_say("%s", ack->notice);
 	a->skipped += ack->skipped;
+	a->last_seq = ack->to;
 	if (ack->to + 1 <= ack->from && !ack->skipped)
 		return;
 	a->appended += ack->to + 1 - ack->from;
-	a->last_seq = ack->to;
 	if (!a->ack)
 		return;
 	int n = snprintf(line, sizeof line,
@@ -292,16 +299,14 @@ static int patience(struct append *a)
 	return waited >= 0 && waited < a->linger ? (int)(a->linger - waited) : 0;
 }
 
-static void append_input(struct append *a, const char *path)
+/* Appends all lines of an input: EVLOG_END, or what ended it. */
+static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 {
-	evlog_input *in;
 	evlog_error err;
 	const char *line = "";
 	size_t len = 0;
+	int r = 0;
 
-	if (!a->o.atomic && evlog_writer_pending(a->w) && may_wait(path))
-		commit(a);
-	int r = evlog_input_open(&in, path, a->max_line, &err);
 	while (!r) {
 		r = evlog_input_next(in, patience(a), &line, &len, &err);
 		const char *name = evlog_input_name(in);
@@ -324,13 +329,61 @@ static void append_input(struct append *a, const char *path)
 			}
 		}
 	}
+	if (r < 0)
+		*why = err;
+	return r;
+}
+
+static void append_input(struct append *a, const char *path)
+{
+	evlog_input *in;
+	evlog_error err;
+
+	if (!a->o.atomic && evlog_writer_pending(a->w) && may_wait(path))
+		commit(a);
+	int r = evlog_input_open(&in, path, a->max_line, &err);
+	if (!r)
+		r = append_lines(a, in, &err);
 	if (r < 0) {
-		evlog_error keep = err;
 		if (!a->o.atomic)
 			commit(a);
-		stop(a, &keep);
+		stop(a, &err);
 	}
 	evlog_input_close(in);
+}
+
+/* Appends what COMMAND prints, and runs it again from where the log ends if it breaks
+ * off. The last event comes once more: if it is another one, so is the log. */
+static void append_command(struct append *a, const char *const *command)
+{
+	enum { FIRST = 100, LONGEST = 30000 };
+	char from[48];
+	const char *env[] = {from, NULL};
+	evlog_input *in;
+	evlog_error err;
+
+	commit(a);
+	for (int pause = FIRST;; pause = pause > LONGEST / 2 ? LONGEST : 2 * pause) {
+		uint64_t last = a->last_seq;
+		snprintf(from, sizeof from, "EVLOG_FROM=%" PRIu64, last ? last : 1);
+		if (evlog_input_command(&in, command, env, a->max_line, &err) < 0)
+			stop(a, &err);
+		int r = append_lines(a, in, &err);
+		evlog_input_close(in);
+		commit(a);
+		if (r == EVLOG_END)
+			return;
+		if (r != EVLOG_EAWAY)
+			stop(a, &err);
+		if (!cli.quiet)
+			cli_say("%s, behind event %" PRIu64 "; it is run again", err.text,
+			    a->last_seq);
+		if (a->last_seq > last)
+			pause = FIRST;
+		nanosleep(&(struct timespec){.tv_sec = pause / 1000,
+			      .tv_nsec = pause % 1000 * 1000000L},
+		    NULL);
+	}
 }
 
 /* ---- Options ---- */
@@ -390,7 +443,7 @@ static void option_take(struct append *a, int id, char *arg)
 	}
 }
 
-static void options_check(struct append *a)
+static void options_check(struct append *a, bool command)
 {
 	const struct evlog_writer_options *o = &a->o;
 	bool from = o->type_from || o->subject_from || o->time_from || o->id_from ||
@@ -409,6 +462,8 @@ static void options_check(struct append *a)
 		cli_usage("--replica leaves no line out: no --dedup, no --reject");
 	if (o->expect || o->expect_subject)
 		a->o.atomic = true;
+	if (command && o->atomic)
+		cli_usage("what a COMMAND prints is no single commit");
 	if (!a->max_line)
 		a->max_line = o->replica ? EVLOG_MAX_EVENT : 16u << 20;
 }
@@ -420,11 +475,22 @@ int main(int argc, char **argv)
 	int id;
 
 	cli_begin(&tool);
+	int all = argc;
+	char **command = cli_command(&argc, argv);
 	while ((id = cli_getopt(&tool, argc, argv)) != -1)
 		option_take(&a, id, optarg);
-	options_check(&a);
+	if (command && !a.o.replica) {
+		/* no COMMAND but operands */
+		memmove(command - 1, command, (size_t)(all - argc) * sizeof *command);
+		argc = all - 1;
+		command = NULL;
+	}
+	options_check(&a, command);
 	if (optind == argc)
 		cli_usage("which log?");
+	if (command && (!*command || optind + 1 < argc))
+		cli_usage(*command ? "either FILEs or a COMMAND"
+				   : "which COMMAND?  Nothing stands behind --");
 	const char *path = argv[optind++];
 	a.o.max_event = a.max_line;
 	if (a.reject_path) {
@@ -437,13 +503,15 @@ int main(int argc, char **argv)
 	}
 	if (evlog_writer_open(&a.w, path, &a.o, &err) < 0)
 		cli_fail(&err);
-	if (optind == argc)
+	if (command)
+		append_command(&a, (const char *const *)command);
+	else if (optind == argc)
 		append_input(&a, "-");
 	while (optind < argc)
 		append_input(&a, argv[optind++]);
 	commit(&a); /* also of nothing: it settles, and checks what is expected */
 	evlog_writer_close(a.w);
-	if (a.skipped && !cli.quiet)
+	if (a.skipped && !cli.quiet && (!command || cli.verbose))
 		cli_say("skipped: %" PRIu64 " event%s in the log already", a.skipped,
 		    cli_plural(a.skipped));
 	if (a.rejected && !cli.quiet)

@@ -363,6 +363,8 @@ static void options_check(const struct replay *p, int logs)
 	const struct evlog_consumer *c = &p->consumer;
 	bool aside = p->status || p->reset_to;
 
+	if (c->command && !*c->command)
+		cli_usage("which COMMAND?  Nothing stands behind --");
 	if (logs == 0)
 		cli_usage("which log?");
 	if (aside && (!c->checkpoint || logs != 1))
@@ -384,20 +386,6 @@ static void options_check(const struct replay *p, int logs)
 		cli_usage("--last and --count do not go with --checkpoint");
 }
 
-/* COMMAND stands behind the first "--". */
-static int command_find(int argc, char **argv, struct evlog_consumer *c)
-{
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--") == 0) {
-			c->command = (const char *const *)argv + i + 1;
-			if (i + 1 == argc)
-				cli_usage("which COMMAND?  Nothing stands behind --");
-			argv[i] = NULL;
-			return i;
-		}
-	return argc;
-}
-
 int main(int argc, char **argv)
 {
 	struct replay p = {
@@ -405,7 +393,7 @@ int main(int argc, char **argv)
 	int id, status;
 
 	cli_begin(&tool);
-	argc = command_find(argc, argv, &p.consumer);
+	p.consumer.command = (const char *const *)cli_command(&argc, argv);
 	evlog_selection_init(&p.sel);
 	while ((id = cli_getopt(&tool, argc, argv)) != -1)
 		if (!cli_select(&p.sel, id, optarg))

@@ -83,6 +83,13 @@ typedef struct evlog_input evlog_input;
 int evlog_input_open(
     evlog_input **in, const char *path, size_t max_line, evlog_error *err);
 
+/* The same of what a command prints.  `env` are settings (NAME=value) beside ours, NULL
+ * behind the last.  A command that fails ends its output with an error, which says how,
+ * and with the last whole line: EVLOG_EUSAGE, EDATA, ENOINPUT, EMISMATCH or EPERM if its
+ * exit status says so (sysexits(3)), else EVLOG_EAWAY: another try may help. */
+int evlog_input_command(evlog_input **in, const char *const *command,
+    const char *const *env, size_t max_line, evlog_error *err);
+
 /* Delivers the next line that is not blank, without its end (LF or CRLF; the last may
  * have none), a leading byte order mark taken off.  The view lives until the next call.
  * wait_ms < 0 waits for ever; else EVLOG_WAIT says that no whole line came in

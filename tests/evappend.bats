@@ -339,8 +339,8 @@ B'
 	evcat a.evlog >lines
 	run -0 evappend --replica b.evlog lines
 	evcat b.evlog | cmp - lines
-	run -76 evappend --replica b.evlog lines
-	assert_output --partial "event 1, but b.evlog must go on with 6"
+	run -76 evappend --replica b.evlog < <(sed 's/"0000000000000005"/"0000000000000007"/;5!d' lines)
+	assert_output --partial "event 7, but b.evlog must go on with 6"
 	sed 3d lines >gap
 	run -76 evappend --replica c.evlog gap
 	assert_output --partial "gap:3: event 4 where 3 must come"
@@ -349,6 +349,70 @@ B'
 	sed '2s/logtime":"2/logtime":"1/' lines >back
 	run -76 evappend --replica e.evlog back
 	assert_output --partial "earlier logtime"
+}
+
+@test "--replica compares the lines that the log has, and passes over them" {
+	numbered 300 | evappend --segment-size 2000 a.evlog
+	evcat a.evlog >lines
+	for n in 1 7 299 300; do
+		head -n $n lines | evappend --replica b$n.evlog
+		run -0 evappend --replica b$n.evlog lines
+		assert_output "evappend: skipped: $n event$([ $n = 1 ] || echo s) in the log already"
+		run -0 evappend --quiet --replica b$n.evlog <(tail -n 20 lines)
+		assert_output ""
+		run -0 evdiff a.evlog b$n.evlog
+	done
+	# one byte of one event, anywhere before the end: refused, whatever is new behind it
+	head -n 200 lines | evappend --replica c.evlog
+	cp -r c.evlog before.evlog
+	for n in 1 100 200; do
+		sed "${n}s/\"n\":/\"N\":/" lines >other
+		run -76 evappend --replica c.evlog other
+		assert_output --partial "other:$n: event $n is another one than in c.evlog"
+		run -0 evdiff before.evlog c.evlog
+	done
+}
+
+@test "--replica -- COMMAND: run again from where it broke off, in the middle of a line too" {
+	numbered 2000 | evappend a.evlog
+	cat >part <<-'END'
+		echo "$EVLOG_FROM" >>from
+		evcat --from "$EVLOG_FROM" a.evlog >rest
+		n=$((RANDOM * 8 % 60000))
+		head -c $n rest
+		[ $n -ge $(stat -c %s rest) ] || exit 255
+	END
+	run -0 evappend --replica b.evlog -- bash part
+	assert_line --regexp '^evappend: bash: exit status 255, behind event [0-9]+; it is run again$'
+	run -0 evdiff a.evlog b.evlog
+	[ "$(wc -l <from)" -gt 3 ]
+	assert_equal "$(sort -n from)" "$(cat from)" # what it has is not asked for again
+	# compressed on the way, and killed
+	run -0 evappend --quiet --replica c.evlog -- bash -c \
+		'[ -e once ] || { evcat -o zst a.evlog | head -c 5000; touch once; kill -9 $$; }
+		 evcat --from $EVLOG_FROM -o zst a.evlog'
+	assert_output ""
+	run -0 evdiff a.evlog c.evlog
+}
+
+@test "--replica -- COMMAND ends where another try is of no use" {
+	orders | evappend a.evlog
+	orders | evappend b.evlog
+	run -76 evappend --replica b.evlog -- sh -c 'evcat --from $EVLOG_FROM a.evlog'
+	assert_output --partial "sh:1: event 5 is another one than in b.evlog"
+	for status in 64 65 66 76 77; do
+		run -$status evappend --replica c.evlog -- sh -c "evcat --to 3 a.evlog; exit $status"
+		assert_output --partial "sh: exit status $status"
+		assert_equal "$(evcat c.evlog | wc -l)" 3
+	done
+	run -69 evappend --replica c.evlog -- ./not-there
+	run -64 evappend --replica c.evlog --
+	run -64 evappend --replica c.evlog lines -- cat
+	run -64 evappend --replica --atomic c.evlog -- cat
+	# without --replica these are files
+	evcat -o data a.evlog >./-x
+	run -0 evappend -t T d.evlog -- -x
+	assert_equal "$(evcat d.evlog | wc -l)" 5
 }
 
 @test "FILE operands may be plain, in any compression, and in archives" {

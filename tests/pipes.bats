@@ -86,6 +86,20 @@ setup() { common_setup; }
 	run -0 evdiff a.evlog b.evlog
 }
 
+@test "a replica is kept in step over a pipe that is broken again and again" {
+	numbered 50 | evappend a.evlog
+	evappend --quiet --replica b.evlog -- sh -c 'exec evcat -f --to 1050 --from $EVLOG_FROM a.evlog' 3>&- &
+	pid=$!
+	for i in {1..20}; do
+		numbered 50 $((50 * i + 1)) | evappend --segment-size 5000 a.evlog
+		sleep 0.0$((RANDOM % 90 + 10))
+		pkill -9 -P $pid evcat || true
+	done
+	wait $pid
+	run -0 evdiff a.evlog b.evlog
+	assert_equal "$(evcat b.evlog | wc -l)" 1050
+}
+
 @test "the Windows events: straight from the zip, counted, given back, folded right" {
 	corpora
 	zip=$EVLOG_CORPORA/windows-security-events.zip

@@ -10,15 +10,18 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define CHUNK	(128u << 10)
@@ -40,11 +43,13 @@ struct evlog_input {
 	uint64_t line;
 	bool eof;      /* of the member, or of the plain bytes */
 	bool done;     /* of everything */
+	bool ended;    /* read(2) has said so */
 	bool skipping; /* behind a line that was too long */
 	bool pollable; /* reading may have to wait */
 	bool unknown;  /* a pipe whose first bytes have not been looked at */
 	int sys;       /* errno of a failed read under libarchive */
 	const volatile sig_atomic_t *stop;
+	struct process process; /* whose output it is */
 };
 
 static const struct {
@@ -92,10 +97,12 @@ static ssize_t read_some(struct evlog_input *in, void *p, size_t n)
 
 	while (!stopped(in)) {
 		ssize_t r = in->pollable && in->stop ? poll(&ready, 1, STOP_MS) : 1;
-		if (r > 0)
-			r = read(in->fd, p, n);
-		else if (r == 0)
+		if (r == 0)
 			continue;
+		if (r > 0) {
+			r = read(in->fd, p, n);
+			in->ended = r == 0;
+		}
 		if (r >= 0 || errno != EINTR)
 			return r;
 	}
@@ -400,6 +407,68 @@ int evlog_input_open(
 	return 0;
 }
 
+/* ---- A command's output ---- */
+
+int evlog_input_command(evlog_input **out, const char *const *command,
+    const char *const *env, size_t max_line, evlog_error *err)
+{
+	struct evlog_input *in = calloc(1, sizeof *in);
+	int end[2] = {-1, -1}, r = 0;
+
+	*out = NULL;
+	if (!in)
+		return error_memory(err);
+	*in = (struct evlog_input){.fd = -1, .max_line = max_line};
+	in->pollable = in->unknown = true;
+	in->path = strdup(command[0]);
+	if (!in->path)
+		r = error_memory(err);
+	else if ((r = name_set(in, NULL, err)) == 0 && pipe2(end, O_CLOEXEC) < 0)
+		r = error_sys(err, "a pipe");
+	in->fd = end[0];
+	if (!r && process_start(&in->process, command, env, -1, end[1], false) < 0)
+		r = error_set(err, EVLOG_EAWAY, "%s: %s", command[0], strerror(errno));
+	if (end[1] >= 0)
+		close(end[1]);
+	if (r) {
+		evlog_input_close(in);
+		return r;
+	}
+	*out = in;
+	return 0;
+}
+
+/* What kind of failure a status of sysexits(3), or of a shell, tells of. */
+static int code_of_status(int status)
+{
+	switch (status) {
+	case 64: return EVLOG_EUSAGE;
+	case 65: return EVLOG_EDATA;
+	case 66: return EVLOG_ENOINPUT;
+	case 76: return EVLOG_EMISMATCH;
+	case 77: return EVLOG_EPERM;
+	default: return EVLOG_EAWAY;
+	}
+}
+
+/* At the end of a command's output: whether that was all of it. */
+static int command_end(struct evlog_input *in, evlog_error *err)
+{
+	int status;
+
+	if (!in->process.pid)
+		return 0;
+	process_wait(&in->process);
+	status = in->process.status;
+	if (WIFSIGNALED(status))
+		return error_set(err, EVLOG_EAWAY, "%s: killed by signal %d", in->path,
+		    WTERMSIG(status));
+	if (WEXITSTATUS(status))
+		return error_set(err, code_of_status(WEXITSTATUS(status)),
+		    "%s: exit status %d", in->path, WEXITSTATUS(status));
+	return 0;
+}
+
 /* ---- Lines ---- */
 
 /* Whether reading would not wait longer than wait_ms. */
@@ -475,6 +544,13 @@ int evlog_input_next(
 		if (nl) {
 			r = line_take(
 			    in, (size_t)(nl - in->data.p), true, line, len, err);
+		} else if (in->ended && in->process.pid) {
+			/* whoever breaks off may do so in a line */
+			if ((r = command_end(in, err)) == 0)
+				continue;
+			in->start = in->scanned = in->data.len;
+			in->eof = in->done = true;
+			return r;
 		} else if (in->eof && unread) {
 			r = line_take(in, in->data.len, false, line, len, err);
 		} else if (in->done) {
@@ -497,7 +573,9 @@ int evlog_input_next(
 				continue;
 		}
 		if (r < 0 && stopped(in))
-			return EVLOG_END; /* archives take it for damage */
+			return EVLOG_END; /* archives take it for damage, */
+		if (r < 0 && in->ended && in->process.pid)
+			continue; /* and a command that has failed */
 		if (r != EVLOG_WAIT)
 			return r;
 	}
@@ -522,6 +600,8 @@ void evlog_input_close(evlog_input *in)
 {
 	if (!in)
 		return;
+	process_kill(&in->process, SIGKILL);
+	process_wait(&in->process);
 	archive_read_free(in->inner);
 	archive_read_free(in->outer);
 	if (in->fd >= 0)

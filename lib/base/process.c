@@ -178,6 +178,16 @@ void process_look(struct process *p)
 	p->pid = 0;
 }
 
+void process_wait(struct process *p)
+{
+	siginfo_t ended;
+
+	while (p->pid) {
+		waitid(P_PID, (id_t)p->pid, &ended, WEXITED | WNOWAIT);
+		process_look(p);
+	}
+}
+
 void process_kill(const struct process *p, int signal)
 {
 	if (p->pid)

@@ -30,6 +30,9 @@ int process_start(struct process *p, const char *const *argv, const char *const 
  */
 void process_look(struct process *p);
 
+/* Waits until it has ended. */
+void process_wait(struct process *p);
+
 /* Sends a signal to the whole group. */
 void process_kill(const struct process *p, int signal);
 

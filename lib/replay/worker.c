@@ -295,11 +295,7 @@ int worker_start(struct consumer *c, struct worker *w, evlog_error *err)
 void worker_abandon(struct worker *w)
 {
 	process_kill(&w->process, SIGKILL);
-	while (w->process.pid) {
-		process_look(&w->process);
-		if (w->process.pid)
-			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-	}
+	process_wait(&w->process);
 	if (w->out >= 0)
 		close(w->out);
 	w->out = -1;

@@ -125,24 +125,6 @@ static int dedup_pending(
 	return 0;
 }
 
-static int replica_expect(const struct evlog_writer *w, evlog_error *err)
-{
-	const struct head *h = &w->log.head;
-
-	if (!w->o.replica || w->n == 0)
-		return 0;
-	if (w->at[0].seq != h->tree.n + 1)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s:%" PRIu64 ": event %" PRIu64 ", but %s must go on with %" PRIu64,
-		    w->at[0].name, w->at[0].line_no, w->at[0].seq, w->log.path,
-		    h->tree.n + 1);
-	if (w->at[0].logtime < h->last_logtime)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s:%" PRIu64 ": its logtime is earlier than the last one of %s",
-		    w->at[0].name, w->at[0].line_no, w->log.path);
-	return 0;
-}
-
 /* ---- Writing ---- */
 
 /* How many events from `i` on make a block, and their bytes. */
@@ -332,21 +314,6 @@ static int conflict(
 	    "(--dedup)");
 }
 
-/* Takes the first n out of what waits. */
-static void pending_drop(struct evlog_writer *w, size_t n)
-{
-	size_t bytes = n == w->n ? w->raw.len : w->at[n].offset;
-
-	if (n == 0)
-		return;
-	memmove(w->raw.p, w->raw.p + bytes, w->raw.len - bytes);
-	memmove(w->at, w->at + n, (w->n - n) * sizeof *w->at);
-	w->raw.len -= bytes;
-	w->n -= n;
-	for (size_t k = 0; k < w->n; k++)
-		w->at[k].offset -= bytes;
-}
-
 /* ---- A commit ---- */
 
 int writer_lock(struct evlog_writer *w, evlog_error *err)
@@ -374,12 +341,14 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 		dedup_forget(w->dedup);
 		return conflict(w, n, ack, err);
 	}
+	if (!r && w->o.replica) {
+		r = replica_settle(w, &ack->skipped, err);
+		n = w->n;
+	}
 	/* all of it is there already: whatever was expected then, it has been done */
 	bool repeated = ack->skipped && n == 0 && !clash;
 	if (!r && !repeated)
 		r = expectations_check(w, err);
-	if (!r)
-		r = replica_expect(w, err);
 	if (!r && n && must_roll(w))
 		r = segment_roll(w, err);
 	if (!r)
@@ -398,7 +367,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	w->looked = w->log.head.tree.n;
 	ack->to = w->log.head.tree.n;
 	hash_hex(w->log.head.root, ack->root);
-	pending_drop(w, n);
+	writer_drop(w, n);
 	return clash ? conflict(w, 0, ack, err) : 0;
 }
 

@@ -201,26 +201,6 @@ static int where(evlog_error *err, const char *name, uint64_t line)
 	return error_at(err, name, line, err->column ? err->column : 1, "%s", reason);
 }
 
-/* Within one commit replica's lines must follow each other. */
-static int replica_check(const struct evlog_writer *w, const struct intake_event *e,
-    const char *name, uint64_t line_no, evlog_error *err)
-{
-	const struct pending *last = w->n ? &w->at[w->n - 1] : NULL;
-
-	if (!w->o.replica || !last)
-		return 0;
-	if (e->seq != last->seq + 1)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s:%" PRIu64 ": event %" PRIu64 " where %" PRIu64 " must come", name,
-		    line_no, e->seq, last->seq + 1);
-	if (e->logtime < last->logtime)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s:%" PRIu64 ": event %" PRIu64
-		    " has an earlier logtime than the one before",
-		    name, line_no, e->seq);
-	return 0;
-}
-
 static int too_long(struct evlog_writer *w, size_t start, const char *name,
     uint64_t line_no, evlog_error *err)
 {
@@ -254,7 +234,7 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 	if (!r && w->raw.len - start > w->o.max_event + 1)
 		return too_long(w, start, name, line_no, err);
 	if (!r)
-		r = replica_check(w, &e, name, line_no, err);
+		r = replica_follows(w, &e, name, line_no, err);
 	if (!r && w->o.atomic && w->raw.len > ATOMIC_MAX)
 		r = error_set(err, EVLOG_EDATA,
 		    "%s:%" PRIu64 ": more than 64 MiB cannot be one commit", name,
@@ -282,4 +262,18 @@ size_t evlog_writer_pending(const evlog_writer *w)
 bool evlog_writer_full(const evlog_writer *w)
 {
 	return !w->o.atomic && w->raw.len >= BLOCK_RAW;
+}
+
+void writer_drop(struct evlog_writer *w, size_t n)
+{
+	size_t bytes = n == w->n ? w->raw.len : w->at[n].offset;
+
+	if (n == 0)
+		return;
+	memmove(w->raw.p, w->raw.p + bytes, w->raw.len - bytes);
+	memmove(w->at, w->at + n, (w->n - n) * sizeof *w->at);
+	w->raw.len -= bytes;
+	w->n -= n;
+	for (size_t k = 0; k < w->n; k++)
+		w->at[k].offset -= bytes;
 }

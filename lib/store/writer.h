@@ -84,6 +84,20 @@ int writer_cursor(struct evlog_writer *w, evlog_error *err);
 int writer_complete(struct evlog_writer *w, const char *line, size_t len,
     const char *name, uint64_t line_no, struct buf *out, evlog_error *err);
 
+/* Takes the first n out of what waits. */
+void writer_drop(struct evlog_writer *w, size_t n);
+
+/* ---- Replicas ---- */
+
+/* Whether a stamped line follows the last one that waits; EVLOG_EMISMATCH. */
+int replica_follows(const struct evlog_writer *w, const struct intake_event *e,
+    const char *name, uint64_t line_no, evlog_error *err);
+
+/* With the lock held: compares what waits with the events of the same seqs that the log
+ * has, takes these out, and looks whether the rest continues the log.  EVLOG_EMISMATCH.
+ */
+int replica_settle(struct evlog_writer *w, uint64_t *skipped, evlog_error *err);
+
 /* ---- Deduplication ---- */
 
 struct dedup *dedup_new(uint64_t window);
