@@ -164,7 +164,7 @@ bench-peers:
 
 lint:
 	@.ci/deps lint
-	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.c
+	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.c tests/bench/peers/*.c
 	tests/layers $(LAYERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin

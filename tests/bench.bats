@@ -14,7 +14,7 @@ measure() {
 @test "each workload runs, and what its peers compute is the same" {
 	unset EVLOG_CORPORA
 	measure
-	assert_output 6
+	assert_output 8
 	run -0 jq -r '.missing["Windows events"]' rows.json
 	assert_output --partial EVLOG_CORPORA
 }

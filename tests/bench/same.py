@@ -16,9 +16,10 @@ NUMBER = {
 def rows(path, number):
     for line in open(path, encoding="utf-8"):
         row = json.loads(line, parse_float=number, parse_int=number)
-        row.update(row.pop("state", {}))
-        row.pop("seq", None)
-        row.pop("logtime", None)
+        if isinstance(row, dict):
+            row.update(row.pop("state", {}))
+            row.pop("seq", None)
+            row.pop("logtime", None)
         yield json.dumps(row, sort_keys=True)
 
 
