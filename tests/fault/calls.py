@@ -1,7 +1,8 @@
 """calls.py [WHAT...] - each tool killed at, and failed by, each of its calls.
 
 WHAT: kills, errors, memory (all three).  EVLOG_FAULT_STEP=N takes every N-th fault of
-each list only; 1, the default, all.  The shim counts calls from main() on; each trial
+each list only; 1, the default, all; of a consumer's, whose runs are long, every 8 N-th.  W:
+one workload only.  The shim counts calls from main() on; each trial
 is a fresh copy of the workload's folder, so all are independent, and run on all cores.
 Exit status 1, and what was broken, if anything was.
 """
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from oracle import APPENDS, SHIM, acknowledged, clean, events, must, old, run, survived
+from oracle import APPENDS, CONSUMES, SHIM, Consume, acknowledged, clean, consumed, events, must, old, run, survived
 
 STEP = int(os.environ.get("EVLOG_FAULT_STEP", "1"))
 CORES = os.cpu_count() or 2
@@ -126,10 +127,14 @@ def judge(w, what, status, out, err, folder):
         if not w.full.startswith(out) and w.prefix:
             return "the output is no beginning of the right one"
         return None
-    if status == w.right and what != "memory" and acknowledged(out) < len(w.sure) + sum(w.commits):
+    consumer = isinstance(w, Consume)
+    if not consumer and status == w.right and what != "memory" and acknowledged(out) < len(w.sure) + sum(w.commits):
         return f"status 0, and not all is acknowledged: {out}"
     try:
-        survived(w, folder, out, early=what == "memory")
+        if consumer:
+            consumed(w, folder, out, done=status == w.right)
+        else:
+            survived(w, folder, out, early=what == "memory")
         clean(folder)
     except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
         return f"(status {status}) {e} [{err.strip()}]"
@@ -179,12 +184,13 @@ def campaign(kinds, top):
                 bad.append(f"{w.name}: {what} at {env['FAULT_AT']}{sticky} ({hit}): {wrong}")
         shutil.rmtree(folder, ignore_errors=True)
 
-    for w in [w for w in APPENDS + READS if os.environ.get("W", w.name) == w.name]:
+    for w in [w for w in APPENDS + CONSUMES + READS if os.environ.get("W", w.name) == w.name]:
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))
-        offset = sum(map(ord, w.name)) % STEP
-        jobs = [(w, made, i, *job) for i, job in enumerate(jobs) if i % STEP == offset]
+        step = STEP * 8 if isinstance(w, Consume) and STEP > 1 else STEP
+        offset = sum(map(ord, w.name)) % step
+        jobs = [(w, made, i, *job) for i, job in enumerate(jobs) if i % step == offset]
         with ThreadPoolExecutor(CORES) as pool:
             list(pool.map(one, jobs))
     return tried, bad

@@ -174,6 +174,54 @@ UNSYNCED = Append(
 )  # fmt: skip
 
 
+# ---- Workloads that consume ----
+
+SENT = 12  # events
+POISON = 7  # the one that a command may refuse
+
+# A line for each event; and one that fails at the poison, having printed what is before it.
+TELL = r"""{ match($0, /"n":[0-9]+/); print "{\"type\":\"Out\",\"data\":{" substr($0, RSTART, RLENGTH) "}}" }"""
+REFUSE = f'/"n":{POISON},/ {{ exit 3 }} {TELL}'
+
+
+class Consume:
+    """evreplay with a checkpoint, and a command that prints a line for each event."""
+
+    right = 0
+    data = None
+
+    def __init__(self, name, options, program=TELL, before=()):
+        self.name, self.options, self.program, self.before = name, options, program, before
+        self.emits = "--emit" in options
+        self.alone = "-j" not in options
+        self.dead = [POISON] if "--dead-letter" in options else []
+
+    def prepare(self, folder):
+        os.makedirs(folder)
+        for i in range(4):
+            with open(f"{folder}/old{i}", "wb") as f:
+                f.write(events("in", i * 3, 3, 50))
+        for argv in old(*[f"old{i}" for i in range(4)], options=("--segment-size", "600")):
+            must(argv, folder)
+        for argv in self.before:
+            must(argv, folder)
+        self.log = bytes_of(f"{folder}/log")
+
+    def argv(self):
+        return ["evreplay", "-q", "--retry", "1", "--backoff", "1ms", "--checkpoint", "pos", *self.options,
+                "log", "--", "awk", self.program]  # fmt: skip
+
+
+CONSUMES = [
+    Consume("consume", ["--batch", "4"]),
+    Consume("consume-two", ["--batch", "2", "-j", "2"]),
+    Consume("consume-letters", ["--batch", "4", "--dead-letter", "dead"], REFUSE),
+    Consume("emit", ["--batch", "4", "--emit", "out"]),
+    Consume("emit-two", ["--batch", "2", "-j", "2", "--emit", "out"], before=[["evappend", "out", "old0"]]),
+    Consume("emit-letters", ["--batch", "4", "--emit", "out", "--dead-letter", "dead"], REFUSE),
+]  # fmt: skip
+
+
 # ---- Afterwards ----
 
 
@@ -254,6 +302,73 @@ def survived(w, folder, out, early=False):
     early = early and not {"--atomic", "--expect", "--expect-subject"} & set(w.options)
     assert early or ends(w, len(mine)), f"{len(mine)} events are no whole commits"
     assert json.loads(next_out)["root"] == root(after).hex() == head["root"].hex()
+
+
+def bytes_of(log):
+    return {name: read(log, name) for name in sorted(os.listdir(log))}
+
+
+def stored(log):
+    """The events of a log that a consumer appends to, but for what was there before it."""
+    if not os.path.exists(log):
+        return []
+    status, seen, err = run(["evcat", log])
+    assert status == 0, f"evcat {log}: {status}: {err}"
+    return [e for e in map(json.loads, seen.splitlines()) if e["source"] != "/in"]
+
+
+def told(w, folder, out):
+    """The numbers of the events whose output is there.  A line that was cut off is none."""
+    if w.emits:
+        return [e["data"]["n"] for e in stored(f"{folder}/out")]
+    return [json.loads(x)["data"]["n"] for x in out.splitlines(keepends=True) if x.endswith(b"\n")]
+
+
+def refused(folder):
+    return [e["data"]["event"]["data"]["n"] for e in stored(f"{folder}/dead")]
+
+
+def reached(folder):
+    """How many events the checkpoint says have been dealt with."""
+    try:
+        text = read(folder, "pos")
+    except FileNotFoundError:
+        return 0
+    return json.loads(text)["seq"] if text else 0  # it was made for its lock
+
+
+def in_order(w, numbers, what):
+    """One subject's events, n % 3, go to one worker."""
+    for part in [numbers] if w.alone else [[n for n in numbers if n % 3 == i] for i in range(3)]:
+        assert part == sorted(part), f"{what} not in order: {numbers}"
+
+
+def consumed(w, folder, out, done):
+    """After the fault: the checkpoint is not ahead of what was dealt with, and the same
+    command deals with the rest: all at least once, and exactly once what it emits, and the
+    letters.  done: the status said that nothing was left."""
+    everything, at = list(range(SENT)), reached(folder)
+    first, letters = told(w, folder, out), refused(folder)
+    assert set(range(at)) <= {*first, *letters}, f"the checkpoint is ahead, at {at}: {first} {letters}"
+    assert not done or at == SENT, f"status 0, and the checkpoint is at {at}"
+    status, out, err = run(w.argv(), None, folder)
+    assert status == 0, f"again: status {status}: {err}"
+    again, letters = told(w, folder, out), refused(folder)
+    assert reached(folder) == SENT, f"again: the checkpoint is at {reached(folder)}"
+    assert letters == w.dead, f"dead letters: {letters}"
+    if w.emits:
+        assert sorted([*again, *letters]) == everything, f"not exactly once: {again}"
+        in_order(w, again, "emitted")
+        whole(f"{folder}/out")
+    else:
+        assert {*first, *again, *letters} == {*everything}, f"not dealt with: {first}, then {again}"
+        assert all(n >= at for n in again), f"dealt with behind the checkpoint, at {at}: {again}"
+        if not w.dead:
+            in_order(w, first, "the first time")
+            in_order(w, again, "again")
+    if w.dead:
+        whole(f"{folder}/dead")
+    assert bytes_of(f"{folder}/log") == w.log, "the log that was read has changed"
 
 
 def clean(folder):

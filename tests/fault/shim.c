@@ -13,7 +13,8 @@
  *   FAULT_BOOT=FILE   stands for the kernel's boot id
  *   FAULT_TRACE=FILE  every change of a file below FAULT_BELOW: power.py reads it
  *
- * A call is one that the tool or a library makes by libc; libc's own are not seen.
+ * A call is one that the tool or a library makes by libc; libc's own are not seen, and not
+ * those of a child before it becomes another program.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -29,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -46,6 +48,7 @@ static struct {
 	long long clock;
 	char hit[32]; /* the name of the call that was met */
 	int trace;
+	pid_t pid; /* its children are not meant */
 	const char *name, *report, *below, *boot;
 } fault = {.trace = -1};
 
@@ -77,7 +80,8 @@ static void die(void)
 static enum action meet(const char *name, bool memory)
 {
 	if (!fault.armed || memory != fault.memory ||
-	    (fault.name && strcmp(fault.name, name) != 0))
+	    (fault.name && strcmp(fault.name, name) != 0) ||
+	    syscall(SYS_getpid) != fault.pid)
 		return NOTHING;
 	fault.count++;
 	if (fault.count == fault.at)
@@ -538,6 +542,29 @@ ssize_t getrandom(void *p, size_t n, unsigned flags)
 	CALL(ssize_t, -1, getrandom, false, syscall(SYS_getrandom, p, n, flags));
 }
 
+int pipe2(int fds[2], int flags)
+{
+	CALL(int, -1, pipe2, false, (int)syscall(SYS_pipe2, fds, flags));
+}
+
+int memfd_create(const char *name, unsigned flags)
+{
+	CALL(int, -1, memfd_create, false, (int)syscall(SYS_memfd_create, name, flags));
+}
+
+pid_t fork(void)
+{
+	NEXT(fork);
+	enum action act = meet("fork", false);
+
+	if (act == FAIL)
+		return -1;
+	pid_t pid = next_();
+	if (act == KILLED && pid != 0)
+		die();
+	return pid;
+}
+
 int nanosleep(const struct timespec *t, struct timespec *rest)
 {
 	CALL(int, -1, nanosleep, false, (int)syscall(SYS_nanosleep, t, rest));
@@ -589,6 +616,7 @@ static int armed_main(int argc, char **argv, char **envp)
 	const char *class = getenv("FAULT_CLASS"), *what = getenv("FAULT_DO"),
 		   *path = getenv("FAULT_TRACE");
 
+	fault.pid = (pid_t)syscall(SYS_getpid);
 	fault.at = number("FAULT_AT");
 	fault.sticky = number("FAULT_STICKY");
 	fault.clock = number("FAULT_CLOCK");
@@ -614,7 +642,7 @@ static int armed_main(int argc, char **argv, char **envp)
 		fault.action = FAIL;
 		fault.error = atoi(what);
 	}
-	unsetenv("LD_PRELOAD"); /* a tool's children are not meant */
+	unsetenv("LD_PRELOAD"); /* nor are the programs that they become */
 	atexit(report);
 	fault.armed = true;
 	return real_main(argc, argv, envp);
