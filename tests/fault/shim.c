@@ -13,8 +13,8 @@
  *   FAULT_BOOT=FILE   stands for the kernel's boot id
  *   FAULT_TRACE=FILE  every change of a file below FAULT_BELOW: power.py reads it
  *
- * A call is one that the tool or a library makes by libc; libc's own are not seen, and not
- * those of a child before it becomes another program.
+ * A call is one that the tool or a library makes by libc; libc's own are not seen, and
+ * not those of a child before it becomes another program.
  */
 #include <dirent.h>
 #include <dlfcn.h>
