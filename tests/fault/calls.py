@@ -1,7 +1,7 @@
 """calls.py [WHAT...] - each tool killed at, and failed by, each of its calls.
 
 WHAT: kills, errors, memory (all three).  EVLOG_FAULT_STEP=N takes every N-th fault of
-each list only; 1, the default, all; of a consumer's, whose runs are long, every 8 N-th.  W:
+each list only; 1, the default, all; of a consumer's, whose runs are long, every (8 N + 1)-th.  W:
 one workload only.  The shim counts calls from main() on; each trial
 is a fresh copy of the workload's folder, so all are independent, and run on all cores.
 Exit status 1, and what was broken, if anything was.
@@ -188,7 +188,7 @@ def campaign(kinds, top):
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))
-        step = STEP * 8 if isinstance(w, Consume) and STEP > 1 else STEP
+        step = STEP * 8 + 1 if isinstance(w, Consume) and STEP > 1 else STEP  # odd: both kinds of kills
         offset = sum(map(ord, w.name)) % step
         jobs = [(w, made, i, *job) for i, job in enumerate(jobs) if i % step == offset]
         with ThreadPoolExecutor(CORES) as pool:
