@@ -170,7 +170,8 @@ lint:
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
 	shellcheck .ci/run .ci/deps tests/run tests/layers tests/fault/torture \
 	    tests/fault/fuzz/run man/examples \
-	    samples/story.bash samples/orders/quickstart samples/orders/readmodel samples/bank/bank
+	    samples/story.bash samples/orders/quickstart samples/orders/readmodel \
+	    samples/orders/broker samples/orders/mediator samples/orders/credit.sh samples/bank/bank
 	mandoc -T lint -W warning $(MANUALS)
 
 install: all

@@ -4,14 +4,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 PATH=$PATH:$here/../../build # for who has built the tools, and not installed them
 
 # The folder that is named must be new, and stays; else it is a temporary one.
+# What the sample has started in the background ends with it.
+gone=
 if [ $# -gt 0 ]; then
 	folder=$1
 	mkdir -- "$folder" || exit
 else
 	folder=$(mktemp -d) || exit
-	trap 'rm -rf "$folder"' EXIT
+	gone=$folder
 fi
-cp "$here"/*.ndjson "$here"/*.lua "$folder" || exit
+trap 'jobs -p | xargs -r kill 2>/dev/null || :; wait; rm -rf "$gone"' EXIT
+cp "$here"/*.* "$folder" || exit
 cd -- "$folder" || exit
 
 say() {

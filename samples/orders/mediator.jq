@@ -1,0 +1,9 @@
+# The process, in one place: which event leads to which command, and on which channel.
+. as $event |
+{
+	OrderCreated:        ["credit", "ReserveCredit"],
+	CreditReserved:      ["order",  "ApproveOrder"],
+	CreditLimitExceeded: ["order",  "CancelOrder"]
+}[.type] // empty |
+select(.[0] == $channel) |
+{type: .[1], subject: $event.subject, causationid: $event.id, data: $event.data}

@@ -1,0 +1,186 @@
+"""saga.py - the samples' saga, by broker and by mediator, with every processor killed at
+random on the way: all orders end as they should, and as in the other.
+
+The scripts run as they are, with other orders.  The evreplay that they find is this file:
+it runs the real one, kills it, or something that its command is made of, and starts it
+again, until the script ends it.  Run in an empty directory with the tools in PATH.
+EVLOG_ORDERS: how many; EVLOG_BATCH: events a run; EVLOG_PAUSE: seconds between two kills
+of a processor, on average; EVLOG_KILLS: of each processor, at least; EVLOG_SEED repeats a run."""
+
+import collections
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from decimal import Decimal
+
+ORDERS = int(os.environ.get("EVLOG_ORDERS", "1000"))
+BATCH = os.environ.get("EVLOG_BATCH", "10")
+PAUSE = float(os.environ.get("EVLOG_PAUSE", "0.15"))
+KILLS = int(os.environ.get("EVLOG_KILLS", "10"))
+LIMIT = 900
+SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
+SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
+PROCESSORS = {"broker": ["credit.pos", "order.pos"],
+              "mediator": ["to-credit.pos", "to-order.pos", "credit.pos", "order.pos"]}
+
+
+def at_work(pid):
+    """All that a process has started, and what that has."""
+    try:
+        for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+            yield from at_work(child)
+            if pathlib.Path(f"/proc/{child}/cmdline").read_bytes(): # not one that has ended
+                yield int(child)
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+
+
+def victim(rng, pid):
+    """The evreplay; or, if it starts a command soon, one process of that, at some moment."""
+    if rng.random() < 0.5:
+        end = time.monotonic() + 0.05
+        while not (found := list(at_work(pid))) and time.monotonic() < end:
+            time.sleep(0.0005)
+        if found:
+            time.sleep(rng.uniform(0, 0.01))
+            return rng.choice(list(at_work(pid)) or [pid])
+    return pid
+
+
+def name(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return "?"
+
+
+def supervise(argv):
+    """The evreplay of the scripts."""
+    checkpoint = argv[argv.index("--checkpoint") + 1]
+    rng = random.Random(f"{SEED} {os.getcwd()} {checkpoint}")
+    ended = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    with open("kills", "a", encoding="utf-8") as kills:
+        while True:
+            p = subprocess.Popen([os.environ["EVLOG_REAL"], "--batch", BATCH, "--backoff", "10ms", *argv])
+            fair = {0, 1} # 1: its command was killed once too often
+            while p.poll() is None and not ended:
+                try:
+                    p.wait(rng.expovariate(1 / PAUSE))
+                except subprocess.TimeoutExpired:
+                    whom = victim(rng, p.pid)
+                    what = name(whom)
+                    if ended:
+                        break
+                    if whom == p.pid:
+                        fair.add(-signal.SIGKILL)
+                    try:
+                        os.kill(whom, signal.SIGKILL)
+                    except ProcessLookupError:
+                        continue
+                    print(checkpoint, what, file=kills, flush=True)
+            if ended:
+                p.terminate()
+                fair = {0, -signal.SIGTERM} # the latter: it has only just begun
+            status = p.wait()
+            if status not in fair:
+                print(checkpoint, f"status {status}", file=kills, flush=True)
+                os.killpg(0, signal.SIGTERM)
+                return 1
+            if ended:
+                return 0
+
+
+def generate(rng):
+    """The input of the scripts, and what must come of it."""
+    limits = {f"c{i}": Decimal(rng.randint(0, 60_000)) / 100 for i in range(40)}
+    orders = [(f"order-{i}", rng.choice(list(limits)), Decimal(rng.randint(1, 9_000)) / 100) for i in range(ORDERS)]
+    left, outcome = dict(limits), {}
+    for order, customer, amount in orders:
+        fits = amount <= left[customer]
+        left[customer] -= amount if fits else 0
+        outcome[order] = ("approved" if fits else "cancelled", customer, amount)
+    return [f'{{"type":"CustomerRegistered","subject":"{c}","data":{{"customer":"{c}","limit":{x}}}}}\n'
+            for c, x in limits.items()], \
+           [f'{{"type":"OrderCreated","subject":"{o}","data":{{"customer":"{c}","amount":{x}}}}}\n'
+            for o, c, x in orders], outcome
+
+
+def events(log):
+    out = subprocess.run(["evcat", log], stdout=subprocess.PIPE, check=True).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def judge(topology, logs, outcome):
+    with open(f"{topology}/states.ndjson", encoding="utf-8") as f:
+        states = {line["key"]: line["state"] for line in (json.loads(text, parse_float=Decimal) for text in f)}
+    got = {order: (s["status"], s["customer"], s["amount"]) for order, s in states.items()}
+    assert got == outcome, f"{topology}: {[x for x in outcome.items() if got.get(x[0]) != x[1]][:3]}"
+    assert not [s for s in states.values() if s["odd"]], f"{topology}: something is odd"
+
+    happened = [e for log in logs for e in events(f"{topology}/{log}") if e["type"] != "CustomerRegistered"]
+    kinds = {"broker": [("Order", "Created"), ("Credit", ""), ("Order", "ed")],
+             "mediator": [("Order", "Created"), ("Reserve", ""), ("Credit", ""), ("A C", "Order"), ("Order", "ed")]}
+    count = collections.Counter((e["subject"], e["type"]) for e in happened)
+    lost = sum(len(kinds[topology]) - k for k in collections.Counter(s for s, _ in count).values())
+    doubled = sum(k - 1 for k in count.values())
+    assert len(happened) == len(kinds[topology]) * ORDERS and not lost and not doubled, \
+        f"{topology}: lost {lost}, doubled {doubled}"
+
+    begun = {e["subject"]: e["id"] for e in happened if e["type"] == "OrderCreated"}
+    stray = [e for e in happened if e["type"] != "OrderCreated" and e["correlationid"] != begun[e["subject"]]]
+    assert not stray, f"{topology}: not of its order's story: {stray[:3]}"
+
+
+def main():
+    rng = random.Random(SEED)
+    customers, placed, outcome = generate(rng)
+    shutil.copytree(SAMPLES, "samples")
+    for file, lines in (("customers", customers), ("placed", placed)):
+        with open(f"samples/orders/{file}.ndjson", "w", encoding="utf-8") as f:
+            f.writelines(lines)
+    os.mkdir("bin")
+    with open("bin/evreplay", "w", encoding="utf-8") as f:
+        f.write(f'#!/bin/sh\nexec {sys.executable} -S {os.path.abspath(__file__)} supervise "$@"\n')
+    os.chmod("bin/evreplay", 0o755)
+    env = {**os.environ, "EVLOG_REAL": shutil.which("evreplay"), "EVLOG_SEED": str(SEED),
+           "PATH": f"{os.getcwd()}/bin:{os.environ['PATH']}"}
+    print(f"orders {ORDERS}\napproved {sum(x[0] == 'approved' for x in outcome.values())}")
+    for topology, logs in (("broker", ["shop.evlog"]), ("mediator", ["events.evlog", "credit.evlog", "order.evlog"])):
+        begun = time.monotonic()
+        with open(f"{topology}.out", "w", encoding="utf-8") as out:
+            script = subprocess.Popen([f"samples/orders/{topology}", topology], env=env, stdout=out,
+                                      stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            status = script.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(script.pid, signal.SIGTERM)
+            status = "none: it hangs"
+        with open(f"{topology}/kills", encoding="utf-8") as f:
+            kills = [line.split(maxsplit=1) for line in f.read().splitlines()]
+        assert not [x for x in kills if x[1].startswith("status")], f"{topology}: {kills}"
+        assert status == 0, f"{topology}: status {status}"
+        judge(topology, logs, outcome)
+        whom = collections.Counter(p for p, _ in kills)
+        what = collections.Counter(x for _, x in kills)
+        assert all(whom[p] >= KILLS for p in PROCESSORS[topology]), f"{topology}: too few kills: {whom}"
+        assert sum(what.values()) - what["evreplay"] >= KILLS, f"{topology}: too few commands killed: {what}"
+        print(f"{topology}: kills {len(kills)}, lost 0, doubled 0, {time.monotonic() - begun:.0f} s",
+              dict(what))
+    assert subprocess.run(["evdiff", "broker/states.ndjson", "mediator/states.ndjson"], check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["supervise"]:
+        sys.exit(supervise(sys.argv[2:]))
+    try:
+        main()
+    except AssertionError as e:
+        print(f"EVLOG_SEED={SEED}: {e}")
+        sys.exit(1)

@@ -1,0 +1,59 @@
+# The samples' saga, in broker and in mediator topology.
+load common
+
+samples=$BATS_TEST_DIRNAME/../samples
+
+setup() {
+	common_setup
+	mkdir temporary
+	export TMPDIR=$PWD/temporary
+}
+
+# tells SAMPLE: it runs, says nothing else the second time, and leaves nothing behind.
+tells() {
+	run -0 timeout 60 "$samples/$1"
+	local first=$output
+	run -0 timeout 60 "$samples/$1"
+	assert_equal "$output" "$first"
+	assert_equal "$(ls temporary)" ""
+}
+
+@test "in the broker each order goes its way by events, and no limit is exceeded" {
+	tells orders/broker
+	assert_line '["order-1","OrderCreated","CreditReserved","OrderApproved"]'
+	assert_line '["order-2","OrderCreated","CreditLimitExceeded","OrderCancelled"]'
+	assert_line '["ada",{"limit":100,"reserved":100}]'
+	assert_line '["bob",{"limit":200,"reserved":200}]'
+}
+
+@test "in the mediator each service gets its commands, and all is of one order's story" {
+	tells orders/mediator
+	assert_equal "$(grep -c '^\["credit","order-.","ReserveCredit"\]$' <<<"$output")" 6
+	assert_line '["order","order-2","CancelOrder"]'
+	assert_line '["order","order-6","ApproveOrder"]'
+	assert_equal "$(tail -n 4 <<<"$output" | xargs)" "ReserveCredit CreditReserved ApproveOrder OrderApproved"
+}
+
+@test "broker and mediator come to the same states" {
+	run -0 "$samples/orders/broker" a
+	run -0 "$samples/orders/mediator" b
+	run -0 evdiff a/states.ndjson b/states.ndjson
+	assert_output ""
+	assert_equal "$(jq -r .state.status a/states.ndjson | xargs)" "approved cancelled cancelled approved approved approved"
+}
+
+@test "processors killed at random: broker and mediator decide 40 orders as they should" {
+	export EVLOG_ORDERS=40 EVLOG_BATCH=2 EVLOG_PAUSE=0.15 EVLOG_KILLS=1
+	run -0 harness fault/saga.py
+	assert_line "orders 40"
+	assert_equal "$(grep -c ', lost 0, doubled 0, ' <<<"$output")" 2
+}
+
+@test "processors killed at random: broker and mediator decide 1000 orders as they should" {
+	slow
+	export EVLOG_ORDERS=1000 EVLOG_BATCH=5 EVLOG_KILLS=20
+	run -0 harness fault/saga.py
+	assert_line "orders 1000"
+	assert_equal "$(grep -c ', lost 0, doubled 0, ' <<<"$output")" 2
+	echo "$output" >&3
+}
