@@ -42,16 +42,16 @@ tells() {
 	assert_equal "$(jq -r .state.status a/states.ndjson | xargs)" "approved cancelled cancelled approved approved approved"
 }
 
-@test "processors killed at random: broker and mediator decide 40 orders as they should" {
-	export EVLOG_ORDERS=40 EVLOG_BATCH=2 EVLOG_PAUSE=0.15 EVLOG_KILLS=1
+@test "processors killed at random: broker and mediator decide 100 orders as they should" {
+	export EVLOG_ORDERS=100 EVLOG_BATCH=10 EVLOG_PAUSE=0.12 EVLOG_KILLS=1
 	run -0 harness fault/saga.py
-	assert_line "orders 40"
+	assert_line "orders 100"
 	assert_equal "$(grep -c ', lost 0, doubled 0, ' <<<"$output")" 2
 }
 
 @test "processors killed at random: broker and mediator decide 1000 orders as they should" {
 	slow
-	export EVLOG_ORDERS=1000 EVLOG_BATCH=5 EVLOG_KILLS=20
+	export EVLOG_ORDERS=1000 EVLOG_BATCH=10 EVLOG_KILLS=10
 	run -0 harness fault/saga.py
 	assert_line "orders 1000"
 	assert_equal "$(grep -c ', lost 0, doubled 0, ' <<<"$output")" 2

