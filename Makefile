@@ -171,7 +171,8 @@ lint:
 	shellcheck .ci/run .ci/deps tests/run tests/layers tests/fault/torture \
 	    tests/fault/fuzz/run man/examples \
 	    samples/story.bash samples/orders/quickstart samples/orders/readmodel \
-	    samples/orders/broker samples/orders/mediator samples/orders/credit.sh samples/bank/bank
+	    samples/orders/broker samples/orders/mediator samples/orders/credit.sh \
+	    samples/commands/commands samples/commands/handle.sh samples/bank/bank
 	mandoc -T lint -W warning $(MANUALS)
 
 install: all

@@ -117,3 +117,52 @@ tells() {
 		OrderCreated CreditReserved OrderShipped:reserved, OrderShipped when reserved
 	END
 }
+
+@test "commands: what is refused leaves no trace, and what is asked again is done once" {
+	tells commands/commands
+	assert_equal "$(grep -c '^status 65$' <<<"$output")" 3
+	assert_equal "$(grep -c '^evfold: event 0: ' <<<"$output")" 3
+	assert_line '["PaymentTaken","c5",{"amount":0.1}]'
+	assert_line "status 0"
+	assert_line "4"
+	assert_equal "$(grep -c '^\["order-17","shipped",39.1,4\]$' <<<"$output")" 2
+	assert_equal "$(grep -c '^\["order-18","placed",20,5\]$' <<<"$output")" 2
+}
+
+# client N: two payments of 2.50, then the parcel; what became of each is in a file.
+client() {
+	local n type status
+	for n in 1 2 3; do
+		type=TakePayment
+		[ $n -lt 3 ] || type=ShipOrder
+		status=0
+		printf '{"type":"%s","subject":"order-1","id":"c%d-%d","data":{"amount":2.50}}' $type "$1" $n |
+			"$samples/commands/handle.sh" orders.evlog 2>>stderr || status=$?
+		echo "$status c$1-$n" >>results
+	done
+}
+
+@test "commands: 8 handlers at once on one order take what is owed, and all that they have said is so" {
+	local n
+	evappend orders.evlog </dev/null
+	"$samples/commands/handle.sh" orders.evlog <<<'{"type":"PlaceOrder","subject":"order-1","id":"c0","data":{"total":30.00}}'
+	for n in {1..8}; do
+		client "$n" 3>&- &
+	done
+	wait
+	echo '{"type":"ShipOrder","subject":"order-1","id":"c9","data":{}}' |
+		"$samples/commands/handle.sh" orders.evlog || assert_equal $? 65
+
+	assert_equal "$(wc -l <results)" 24
+	assert_equal "$(cut -d' ' -f1 results | sort -u | xargs)" "0 65"
+	run grep -c 'nothing was appended' stderr
+	refute_output 0
+
+	# each accepted command is in the log, once, and no other; c9 only if no parcel was sent before
+	evcat orders.evlog | jq -r 'select(.type != "OrderPlaced" and .causationid != "c9") | .causationid' | sort >logged
+	sed -n 's/^0 //p' results | sort >accepted
+	run -0 cmp logged accepted
+	assert_equal "$(evcat -t PaymentTaken orders.evlog | wc -l)" 12
+	assert_equal "$(evcat -n 1 orders.evlog | jq -r .type)" OrderShipped
+	assert_equal "$(evcat -t OrderShipped orders.evlog | wc -l)" 1
+}

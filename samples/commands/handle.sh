@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Handles the command on standard input: reads the order's events, decides by rules.lua,
+# and appends what comes of it, if nobody has appended to this order meanwhile.  If
+# somebody has, the decision may be wrong by now: everything once more.
+#
+# usage: handle.sh LOG <COMMAND     {"type":...,"subject":...,"id":...,"data":...}
+#
+# Status 0: done, or done before; 65: refused.
+set -euo pipefail
+log=$1
+command=$(cat)
+subject=$(jq -r .subject <<<"$command")
+rules=$(dirname "$0")/rules.lua
+
+while true; do
+	history=$(evcat -s "$subject" "$log")
+	last=$(tail -n 1 <<<"$history" | cut -c 9-24) # its seq stands there in each line
+	decision=$(evfold -p "$rules" -o events <<<"$history"$'\n'"$command")
+	status=0
+	evappend --expect-subject "$subject=${last:-0}" "$log" <<<"$decision" || status=$?
+	[ $status = 1 ] || exit $status
+done
