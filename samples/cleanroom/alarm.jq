@@ -1,0 +1,5 @@
+# Two readings of a room in a row that are too warm: an alarm.
+foreach inputs as $e ({};
+	.warm[$e.subject] = if $e.data.celsius > 8 then (.warm[$e.subject] // 0) + 1 else 0 end;
+	select(.warm[$e.subject] == 2) |
+	{type: "Alarm", subject: $e.subject, time: $e.time, data: {celsius: $e.data.celsius}})
