@@ -172,7 +172,9 @@ lint:
 	    tests/fault/fuzz/run man/examples \
 	    samples/story.bash samples/orders/quickstart samples/orders/readmodel \
 	    samples/orders/broker samples/orders/mediator samples/orders/credit.sh \
-	    samples/commands/commands samples/commands/handle.sh samples/bank/bank
+	    samples/commands/commands samples/commands/handle.sh samples/bank/bank \
+	    samples/recovery/recovery samples/users/users samples/whatif/whatif \
+	    samples/cleanroom/cleanroom samples/merchants/merchants
 	mandoc -T lint -W warning $(MANUALS)
 
 install: all

@@ -166,3 +166,56 @@ client() {
 	assert_equal "$(evcat -n 1 orders.evlog | jq -r .type)" OrderShipped
 	assert_equal "$(evcat -t OrderShipped orders.evlog | wc -l)" 1
 }
+
+@test "a log that is lost is made anew from its replica, and a root proves that it is the same" {
+	tells recovery/recovery
+	assert_line "proven"
+	assert_line "the same"
+	assert_line "forged"
+	assert_line "status 66" # the log is gone
+	assert_line "status 76" # another log, to the consumer
+	assert_equal "$(grep -c '^order-' <<<"$output")" 2
+	assert_equal "$(tail -n 1 <<<"$output")" order-19
+}
+
+@test "what the shop knows of users it knows while their service is down, and no password" {
+	run -0 "$samples/users/users" here
+	assert_line "status 66"
+	assert_equal "$(grep -c '^Hill Lane 3, Ulm$' <<<"$output")" 2
+	assert_line "Mill Road 12, Bonn"
+	assert_equal "$(tail -n 2 <<<"$output" | jq -c .state)" \
+		$'{"name":"Ada Weber","address":"Mill Road 12, Bonn"}\n{}'
+	assert_equal "$(evcat here/known.evlog | jq -r '.data | keys[]' | sort -u | xargs)" "address name"
+	assert_equal "$(evcat here/known.evlog | wc -l)" 4
+	tells users/users
+}
+
+@test "timelines of what if differ from what happened just where they should, and leave no trace" {
+	tells whatif/whatif
+	assert_line '{"key":"bob","seq":6,"state":{"day":"2026-11-03","owes":24,"today":12}}'
+	assert_line '~ "bob" /owes: 24 -> 16'
+	assert_line '~ "bob" /owes: 24 -> 22'
+	assert_line '~ "bob" /owes: 24 -> 17.5'
+	assert_line '~ "ann" /owes: 11.85 -> 8'
+	assert_line '~ "cat" /owes: 2.05 -> 4.85'
+	assert_equal "$(grep -c '^[-+~] ' <<<"$output")" 12
+	assert_line '{"tariff":37.9}'
+	assert_line '{"cheaper":29.9}'
+	assert_equal "$(tail -n 1 <<<"$output")" "the same"
+}
+
+@test "in the clean room the service says what it said then, and mended only the alarm that was missing" {
+	tells cleanroom/cleanroom
+	assert_line "the same"
+	assert_equal "$(grep '^> \[' <<<"$output")" '> ["room-2","2026-11-05T20:31:00Z",11.7]'
+	refute_line --partial '< ["'
+}
+
+@test "merchants: a verdict comes of many facts, once each, and names its cause" {
+	run -0 "$samples/merchants/merchants" here
+	assert_line '["casino","MerchantBecameIneligible",{"clearance of f1":true}]'
+	assert_equal "$(tail -n 1 <<<"$output")" '["FraudSuspected","2026-11-06T07:00:00Z",{"case":"f1"}]'
+	assert_equal "$(evcat here/verdicts.evlog | jq -r '.subject + " " + .type[14:]' | xargs)" \
+		"bakery Eligible casino Eligible casino Ineligible casino Eligible"
+	tells merchants/merchants
+}
