@@ -46,7 +46,8 @@ tells() {
 	export EVLOG_ORDERS=100 EVLOG_BATCH=10 EVLOG_PAUSE=0.12 EVLOG_KILLS=1
 	run -0 harness fault/saga.py
 	assert_line "orders 100"
-	assert_equal "$(grep -c ', lost 0, doubled 0, ' <<<"$output")" 2
+	assert_line "lost 0"
+	assert_line "doubled 0"
 }
 
 @test "processors killed at random: broker and mediator decide 1000 orders as they should" {
@@ -54,6 +55,6 @@ tells() {
 	export EVLOG_ORDERS=1000 EVLOG_BATCH=10 EVLOG_KILLS=10
 	run -0 harness fault/saga.py
 	assert_line "orders 1000"
-	assert_equal "$(grep -c ', lost 0, doubled 0, ' <<<"$output")" 2
-	echo "$output" >&3
+	assert_line "lost 0"
+	assert_line "doubled 0"
 }

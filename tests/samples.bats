@@ -206,6 +206,7 @@ client() {
 
 @test "in the clean room the service says what it said then, and mended only the alarm that was missing" {
 	tells cleanroom/cleanroom
+	assert_equal "$(grep -c '^\["room-1","2026-11-05T20:20:00Z",8.9\]$' <<<"$output")" 2
 	assert_line "the same"
 	assert_equal "$(grep '^> \[' <<<"$output")" '> ["room-2","2026-11-05T20:31:00Z",11.7]'
 	refute_line --partial '< ["'
