@@ -98,7 +98,8 @@ def supervise(argv):
                     print(checkpoint, what, file=kills, flush=True)
             if ended:
                 tell()
-                fair = {0, -signal.SIGTERM} # the latter: it has only just begun
+                fair.discard(1)
+                fair.add(-signal.SIGTERM) # it has only just begun
             status = p.wait()
             if status not in fair:
                 print(checkpoint, f"status {status}", file=kills, flush=True)
