@@ -42,10 +42,10 @@ tells() {
 	assert_equal "$(jq -r .state.status a/states.ndjson | xargs)" "approved cancelled cancelled approved approved approved"
 }
 
-@test "processors killed at random: broker and mediator decide 100 orders as they should" {
-	export EVLOG_ORDERS=100 EVLOG_BATCH=10 EVLOG_PAUSE=0.12 EVLOG_KILLS=1
+@test "processors killed at random: broker and mediator decide 60 orders as they should" {
+	export EVLOG_ORDERS=60 EVLOG_BATCH=10 EVLOG_PAUSE=0.12 EVLOG_KILLS=1
 	run -0 harness fault/saga.py
-	assert_line "orders 100"
+	assert_line "orders 60"
 	assert_line "lost 0"
 	assert_line "doubled 0"
 }

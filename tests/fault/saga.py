@@ -80,7 +80,7 @@ def supervise(argv):
     with open("kills", "a", encoding="utf-8") as kills:
         while True:
             p = subprocess.Popen([os.environ["EVLOG_REAL"], "--batch", BATCH, "--backoff", "10ms", *argv])
-            fair = {0, 1} # 1: its command was killed once too often
+            fair = {1} # its command was killed once too often
             while p.poll() is None and not ended:
                 try:
                     p.wait(rng.expovariate(1 / PAUSE))
@@ -98,7 +98,7 @@ def supervise(argv):
                     print(checkpoint, what, file=kills, flush=True)
             if ended:
                 tell()
-                fair.discard(1)
+                fair = fair - {1} | {0}
                 fair.add(-signal.SIGTERM) # it has only just begun
             status = p.wait()
             if status not in fair:
