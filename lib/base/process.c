@@ -104,9 +104,8 @@ int process_start(struct process *p, const char *const *argv, const char *const 
 	*p = (struct process){.exit_fd = -1, .error_fd = -1};
 	if (catch_error && pipe2(error, O_CLOEXEC) < 0)
 		return -1;
-	if (error[0] >= 0)
-		fcntl(error[0], F_SETFL, O_NONBLOCK);
-	pid_t pid = child_start(argv, env, in, out, error[1]);
+	bool ready = error[0] < 0 || fcntl(error[0], F_SETFL, O_NONBLOCK) == 0;
+	pid_t pid = ready ? child_start(argv, env, in, out, error[1]) : -1;
 	if (error[1] >= 0)
 		close(error[1]);
 	if (pid < 0) {
