@@ -23,6 +23,7 @@ enum {
 	MAX_LINE,
 	NO_CREATE,
 	NO_SYNC,
+	REINDEX,
 	REJECT,
 	REPLICA,
 	SEGMENT_SIZE,
@@ -71,6 +72,8 @@ static const struct cli_option options[] = {
     {SEGMENT_SIZE, "segment-size", "BYTES",
 	"when a new segment begins (default: 64 MiB)"},
     {'z', "level", "N", "zstd level (default: 3)"},
+    {REINDEX, "reindex", NULL,
+	"append nothing: seal full segments, mend damaged indexes"},
     {0, NULL, NULL, "General"},
     CLI_PROGRESSING,
     CLI_COMMON,
@@ -98,7 +101,7 @@ struct append {
 	evlog_writer *w;
 	size_t max_line;
 	int64_t linger;
-	bool ack;
+	bool ack, reindex;
 	const char *reject_path;
 	int reject_fd;
 	bool reject_unsynced;
@@ -247,6 +250,14 @@ static void refuse(struct append *a, const evlog_error *err, const char *name,
 		cli_say("%s", err->text);
 }
 
+static void seal(struct append *a, bool wait)
+{
+	evlog_error err;
+
+	if (evlog_writer_seal(a->w, wait, &err) < 0 && !cli.quiet)
+		cli_say("%s", err.text);
+}
+
 static void commit(struct append *a)
 {
 	struct evlog_ack ack;
@@ -260,11 +271,25 @@ static void commit(struct append *a)
 		else if (r == EVLOG_EDATA)
 			a->skipped += ack.skipped;
 		if (r == 0)
-			return;
+			break;
 		if (r != EVLOG_EDATA || !ack.rejected)
 			stop(a, &err);
 		refuse(a, &err, ack.rejected_name, ack.rejected, ack.rejected_len);
 	}
+	seal(a, false);
+}
+
+/* All that --reindex does. */
+static int reindex(struct append *a)
+{
+	evlog_error err;
+
+	commit(a);
+	int r = evlog_writer_reindex(a->w, &err);
+	if (r < 0)
+		cli_say("%s", err.text);
+	evlog_writer_close(a->w);
+	return cli_status(r);
 }
 
 /* A bad line: what came before it is committed first, and stays. */
@@ -429,6 +454,7 @@ static void option_take(struct append *a, int id, char *arg)
 	case DEDUP:
 		o->dedup_window = arg ? cli_number("dedup", arg, 1, 1u << 30) : 100000;
 		break;
+	case REINDEX: a->reindex = true; break;
 	case REPLICA: o->replica = true; break;
 	case LINGER: a->linger = (int64_t)cli_number("linger", arg, 0, 3600000); break;
 	case STRICT: o->strict = true; break;
@@ -488,6 +514,8 @@ int main(int argc, char **argv)
 	options_check(&a, command);
 	if (optind == argc)
 		cli_usage("which log?");
+	if (a.reindex && (command || optind + 1 < argc))
+		cli_usage("--reindex appends nothing");
 	if (command && (!*command || optind + 1 < argc))
 		cli_usage(*command ? "either FILEs or a COMMAND"
 				   : "which COMMAND?  Nothing stands behind --");
@@ -501,8 +529,11 @@ int main(int argc, char **argv)
 			cli_exit(CLI_CREATE);
 		}
 	}
+	a.o.no_create |= a.reindex;
 	if (evlog_writer_open(&a.w, path, &a.o, &err) < 0)
 		cli_fail(&err);
+	if (a.reindex)
+		return cli_end(reindex(&a));
 	if (command)
 		append_command(&a, (const char *const *)command);
 	else if (optind == argc)
@@ -510,6 +541,7 @@ int main(int argc, char **argv)
 	while (optind < argc)
 		append_input(&a, argv[optind++]);
 	commit(&a); /* also of nothing: it settles, and checks what is expected */
+	seal(&a, true);
 	evlog_writer_close(a.w);
 	if (a.skipped && !cli.quiet && (!command || cli.verbose))
 		cli_say("skipped: %" PRIu64 " event%s in the log already", a.skipped,

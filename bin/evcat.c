@@ -204,6 +204,12 @@ static int cat(struct cat *c, evlog_stream *s)
 		if (evlog_stream_wait(s, 500, &err) < 0)
 			cli_fail(&err);
 	}
+	const char *unindexed = cli.verbose ? evlog_stream_unindexed(s) : NULL;
+	if (unindexed)
+		cli_say(
+		    "%s: searched without the index of a segment, which is damaged or "
+		    "missing: evappend --reindex makes it anew",
+		    unindexed);
 	evlog_error end;
 	if (c->packer && evlog_packer_end(c->packer, &end) < 0)
 		cli_fail(&end);

@@ -173,6 +173,17 @@ bool evlog_writer_full(const evlog_writer *w);
  * which, the offender was dropped, and calling again commits the rest. */
 int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err);
 
+/* Seals the segments that became full: small blocks are merged and an index is made (see
+ * evlog(5)), which takes a second or two for 64 MiB and needs no lock.  Call it when what
+ * was committed is acknowledged: a thread does it beside what comes next, unless `wait`,
+ * and the error is that of the one before.  evlog_writer_close waits for it, without a
+ * word.  What cannot be sealed stays as it is, and loses nothing. */
+int evlog_writer_seal(evlog_writer *w, bool wait, evlog_error *err);
+
+/* The same for all segments that are not sealed, or whose index is damaged, once the log
+ * was settled by a commit, be it of nothing. */
+int evlog_writer_reindex(evlog_writer *w, evlog_error *err);
+
 /* Drops what was not committed. */
 void evlog_writer_close(evlog_writer *w);
 
@@ -268,6 +279,10 @@ int evlog_position_check(
 /* Compressed bytes read so far and in all, of the log directories, for a progress
  * line. */
 void evlog_stream_progress(const evlog_stream *s, uint64_t *done, uint64_t *total);
+
+/* A log whose index lacks or is damaged, so that blocks of it were searched which it
+ * would have ruled out; NULL: there is none.  evlog_writer_reindex makes it anew. */
+const char *evlog_stream_unindexed(const evlog_stream *s);
 void evlog_stream_close(evlog_stream *s);
 
 /* Takes the first line off `lines`; false if none is left. */

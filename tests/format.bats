@@ -168,6 +168,40 @@ check() { harness format.py "$1"; }
 	check lines
 }
 
+# ---- Sealed segments ----
+
+@test "a flipped bit in any byte of a sealed segment: found, or in the index no damage, and mended" {
+	check flips_sealed
+}
+
+@test "a sealed segment cut anywhere: damage in its blocks, none behind them" {
+	check cuts_sealed
+}
+
+@test "segments sealed by another program read right, whatever is selected" {
+	check sealed_here
+}
+
+@test "sealed headers and indexes that lie: no event twice or of another place, no hang" {
+	check sealed_lies
+}
+
+@test "what a sealing that was cut off left under its name loses nothing" {
+	check sealed_leftover
+}
+
+@test "blocks of several epochs, and of --no-sync, are merged into one that is synced" {
+	check sealed_epochs
+}
+
+@test "the latest cursor of each name stands in a sealed segment's last block" {
+	check sealed_cursors
+}
+
+@test "a log exchanged under its follower for one that is sealed: 76 or 65" {
+	check follower_sealed
+}
+
 # ---- Head and segments that do not fit ----
 
 @test "head missing: evcat prints all and exits 65, the next append makes it anew" {
@@ -176,6 +210,10 @@ check() { harness format.py "$1"; }
 
 @test "head missing and the last append torn: all whole commits stay" {
 	check head_missing_torn
+}
+
+@test "head missing and the last segment sealed: its end is the log's, and damage in it is damage" {
+	check head_missing_sealed
 }
 
 @test "head missing and the only block damaged: evappend refuses" {

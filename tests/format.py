@@ -1,7 +1,8 @@
 """format.py - evlog(5) told a second time, so that the C code is not its own witness.
 
-Reads head, segment headers and block headers byte by byte, computes the Merkle tree
-of RFC 6962, and damages logs in every way that a loop can reach.  Each check is a
+Reads head, segments, block headers, filters, indexes and seek tables byte by byte,
+computes the Merkle tree of RFC 6962, seals segments itself, and damages logs in every
+way that a loop can reach.  Each check is a
 function `check_...` run by format.bats as `python3 format.py ...`, in an empty
 directory, with the tools in PATH; an assertion that fails is the verdict.  "all" runs
 all of them; EVLOG_STEP=N takes every N-th case of the long loops.
@@ -70,13 +71,32 @@ def append(log, first, count, *options, status=0):
 def build(log, commits, *options):
     """A log of commits of 1, 2, 1, 2, ... events, each by its own evappend.  Returns
     head as it was after each commit."""
-    heads, n = [], 1
+    return build_kept(log, commits, *options)[0]
+
+
+def build_kept(log, commits, *options):
+    """The same; and each segment as it was before it was sealed."""
+    heads, unsealed, n = [], {}, 1
     for i in range(commits):
         count = 1 + i % 2
         append(log, n, count, *options)
         n += count
         heads.append(read(log, "head"))
-    return heads
+        name = segments(log)[-1]
+        unsealed[name] = read(log, name)
+    names = segments(log)
+    assert [n for n in names if is_sealed(read(log, n))] == names[:-1], "not all are sealed"
+    return heads, unsealed
+
+
+def is_sealed(p):
+    return bool(u32(p, 20) & 2)
+
+
+def unseal(log, unsealed):
+    """Puts the segments back as they were before they were sealed."""
+    for name, data in unsealed.items():
+        write(log, name, data)
 
 
 def numbers(lines):
@@ -130,9 +150,30 @@ def xxh3(data):
     return xxh3.f(bytes(data), len(data))
 
 
-def sealed(data):
+def checked(data):
     """The same bytes with the checksum over all but the last eight of them."""
     return data[:-8] + struct.pack("<Q", xxh3(data[:-8]))
+
+
+# ---- zstd ----
+
+
+def unpack(frame, size):
+    """The lines of a frame that must hold `size` bytes."""
+    if not hasattr(unpack, "f"):
+        lib = ctypes.CDLL("libzstd.so.1")
+        unpack.f = lib.ZSTD_decompress
+        unpack.f.restype = ctypes.c_size_t
+        unpack.f.argtypes = [ctypes.c_char_p, ctypes.c_size_t] * 2
+    out = ctypes.create_string_buffer(size + 1)
+    got = unpack.f(out, size + 1, bytes(frame), len(frame))
+    assert got == size, f"a frame that is not of {size} bytes: {got}"
+    return out.raw[:size]
+
+
+def pack(raw):
+    """A frame of these lines, with size and checksum."""
+    return must(0, "zstd", "-cq", f"--stream-size={len(raw)}", data=raw)
 
 
 # ---- RFC 6962 ----
@@ -165,6 +206,10 @@ def frontier(leaves):
 
 
 # ---- The bytes of evlog(5) ----
+
+
+def u16(p, at):
+    return struct.unpack_from("<H", p, at)[0]
 
 
 def u32(p, at):
@@ -217,6 +262,7 @@ def segment_parse(p):
     size = u32(p, 4) + 8
     assert u32(p, 0) == 0x184D2A5D and p[8:16] == b"evlogSEG", "no segment header"
     assert u64(p, size - 8) == xxh3(p[: size - 8]), "checksum of the segment header"
+    hashes = 128 + 32 * u64(p, 88).bit_count()
     h = {
         "size": size,
         "version": u32(p, 16),
@@ -230,15 +276,109 @@ def segment_parse(p):
         "previous_block": u64(p, 80),
         "before": u64(p, 88),
         "root": p[96:128],
-        "frontier": [p[i : i + 32] for i in range(128, size - 8, 32)],
+        "frontier": [p[i : i + 32] for i in range(128, hashes, 32)],
+        "sealed": is_sealed(p),
+        "end": len(p),
     }
+    assert size == hashes + 8 + (56 if h["sealed"] else 0), "size of the segment header"
+    if h["sealed"]:
+        h.update({"end": u64(p, hashes), "last_block": u64(p, hashes + 8)})
+        h.update({"last_seq": u64(p, hashes + 16), "last_root": p[hashes + 24 : hashes + 56]})
     at, blocks = size, []
-    while at < len(p):
+    while at < h["end"]:
         b = block_parse(p, at)
         at = b["end"]
         blocks.append(b)
-    assert at == len(p), "a segment ends with a block"
+    assert at == h["end"], "a segment ends with a block"
+    if h["sealed"]:
+        seal_parse(p, h, blocks)
+    else:
+        for b in blocks:
+            kinds = [kind for kind, _ in b["extensions"]]
+            assert kinds in ([1], [1, 2]), f"extensions {kinds}"
+            assert b["extensions"][0][1] == bloom(b["events"]), "the filter of a block"
     return h, blocks
+
+
+RAW = 1 << 20  # lines are gathered up to this size
+
+
+def seal_parse(p, h, blocks):
+    """What a sealed segment has more: what its header says of its end, whole commits only,
+    small blocks merged; and behind them index and seek table, to the last byte."""
+    last = blocks[-1]
+    assert h["flags"] == 2 and h["last_block"] == last["offset"]
+    assert h["last_seq"] == last["first_seq"] + last["count"] - 1
+    assert h["last_root"] == last["root"], "root of a sealed segment"
+    before, seq = 0, h["first_seq"]
+    for b in blocks:
+        assert (b["flags"], b["synced_upto"]) == (1, b["offset"]), "all of it is synced"
+        assert b["offset"] - b["back"] == before and b["first_seq"] == seq
+        assert b["segment"] == h["first_seq"] and b["log_id"] == h["log_id"]
+        before, seq = b["offset"], seq + b["count"]
+    for a, b in zip(blocks, blocks[1:]):
+        full = a["raw_size"] >= RAW // 2 or a["raw_size"] + b["raw_size"] > RAW
+        assert full, "small blocks are merged"
+        assert a["epoch"] <= b["epoch"] and not a["extensions"]
+    cursors = [(x[:16], x[64:]) for kind, x in last["extensions"] if kind == 2]
+    assert len(cursors) == len(last["extensions"]) == len(set(cursors)), "a cursor of each name"
+    frames = [(h["size"], 0)]
+    for b in blocks:
+        frames += [(b["frame"] - b["offset"], 0), (b["packed_size"], b["raw_size"])]
+    at = h["end"]
+    h["index"] = at
+    size = index_parse(p[at:], h, blocks)
+    frames.append((size, 0))
+    at += size
+    h["seek"] = at
+    assert u32(p, at) == 0x184D2A5E and u32(p, at + 4) == 8 * len(frames) + 9
+    for i, frame in enumerate(frames):
+        got = (u32(p, at + 8 + 8 * i), u32(p, at + 12 + 8 * i))
+        assert got == frame, f"frame {i} of the seek table: {got}, not {frame}"
+    foot = p[at + 8 + 8 * len(frames) :]
+    assert foot == struct.pack("<IBI", len(frames), 0, 0x8F92EAB1), "a file ends with its seek table"
+
+
+def index_parse(p, h, blocks):
+    """The index at p, every field of it against the blocks.  Returns its size."""
+    n, size = len(blocks), u32(p, 4) + 8
+    assert u32(p, 0) == 0x184D2A5C and p[8:16] == b"evlogIDX", "no index"
+    assert (u32(p, 16), u32(p, 20)) == (1, n), "version and blocks of the index"
+    assert p[24:40] == h["log_id"] and u64(p, 40) == h["first_seq"]
+    table = 64 + 56 * n
+    filters = p[table + 8 : size]
+    assert u64(p, 48) == len(filters) and u64(p, 56) == xxh3(filters), "the filters"
+    assert u64(p, table) == xxh3(p[:table]), "checksum of the index"
+    at = 0
+    for i, b in enumerate(blocks):
+        e = 64 + 56 * i
+        names = ("first_logtime", "last_logtime", "least_time", "greatest_time")
+        assert (u64(p, e), u64(p, e + 8)) == (b["offset"], b["first_seq"])
+        assert [i64(p, e + 16 + 8 * j) for j in range(4)] == [b[x] for x in names]
+        want = bloom(b["events"])
+        assert (u32(p, e + 48), u32(p, e + 52)) == (at, len(want)), "where a filter is"
+        assert filters[at : at + len(want)] == want, f"the filter of block {i}"
+        at += len(want)
+    assert at == len(filters), "nothing but filters"
+    return size
+
+
+def bloom(lines):
+    """The filter of these lines' types and subjects."""
+    keys = set()
+    for line in lines:
+        e = json.loads(line)
+        for plus, name in enumerate(("type", "subject")):
+            if isinstance(e.get(name), str):
+                keys.add((xxh3(e[name].encode()) + plus) % 2**64 or 1)
+    size = min((16 * len(keys) + 63) // 64 * 8, 32768)
+    out = bytearray(size)
+    for key in keys:
+        for i in range(8):
+            x = ((key & 0xFFFFFFFF) + i * (key >> 32 | 1)) % 2**32
+            bit = x * 8 * size >> 32
+            out[bit // 8] |= 1 << bit % 8
+    return bytes(out)
 
 
 def block_parse(p, at):
@@ -272,6 +412,16 @@ def block_parse(p, at):
     assert len(frame) == b["packed_size"], "a frame is whole"
     assert xxh3(frame) == b["packed_hash"], "checksum of a frame"
     b["bytes"] = frame
+    b["raw"] = unpack(frame, b["raw_size"])
+    b["events"] = b["raw"].splitlines()
+    assert len(b["events"]) == b["count"] and b["raw"].endswith(b"\n"), "lines of a block"
+    b["extensions"], x = [], 160
+    while x < size - 8:
+        n = u32(h, x + 4)
+        assert n <= size - 8 - x - 8 and u16(h, x + 2) == 0, "an extension"
+        b["extensions"].append((u16(h, x), h[x + 8 : x + 8 + n]))
+        x += 8 + n
+    assert x == size - 8, "a header ends with its extensions"
     return b
 
 
@@ -303,7 +453,8 @@ def block_check(b, seen, leaves):
     assert b["least_time"] == min(times, default=TIME_MAX)
     assert b["greatest_time"] == max(times, default=TIME_MIN)
     assert b["offset"] - b["back"] == seen["last_block"]
-    assert b["synced_upto"] == seen["synced"], "attests what was committed before"
+    if not seen["sealed"]:
+        assert b["synced_upto"] == seen["synced"], "attests what was committed before"
     leaves += lines
     assert b["root"] == root(leaves), "root of a block header"
     seen["last_block"] = b["offset"]
@@ -312,51 +463,41 @@ def block_check(b, seen, leaves):
 
 
 def check_layout():
-    """head, segment headers and block headers, every field."""
+    """head, segment headers and block headers, every field: of each segment as it was
+    before it was sealed, and as it is then."""
     options = ["--segment-size", "1000"]
     must(0, "evappend", "a.evlog")
     s = slot_parse(read("a.evlog", "head")[:SLOT])
     assert (s["last_seq"], s["committed"], s["last_block"]) == (0, 136, 0)
     assert s["root"] == sha(b"") and s["last_logtime"] == TIME_MIN
-    build("a.evlog", 9, *options)
+    _, unsealed = build_kept("a.evlog", 9, *options)
     dated = (
         b'{"type":"T","time":"2026-11-23T05:00:00.5Z","data":{"n":14}}\n'
-        b'{"type":"T","time":"1969-12-31T23:59:59.000001Z","data":{"n":15}}\n'
+        b'{"type":"T","time":"1969-12-31T23:59:59.000001Z","subject":"caf\\u00e9","data":{"n":15}}\n'
         b'{"type":"T","data":{"n":16}}\n'
     )
     dated = dated.replace(b"00.5Z", b"00.500000Z")
     ack = json.loads(must(0, "evappend", "--ack", *options, "a.evlog", data=dated))
-    bulk = b"".join(event(n, "x" * 1000) for n in range(17, 3017))
+    bulk = b"".join(
+        event(n, "x" * 1000).replace(b'"type":"T"', b'"type":"T","subject":"s%d"' % (n // 2))
+        for n in range(17, 3017)
+    )
     must(0, "evappend", "--atomic", "a.evlog", data=bulk)
     boot = open("/proc/sys/kernel/random/boot_id").read().strip().replace("-", "")
+    name = segments("a.evlog")[-1]
+    unsealed[name] = read("a.evlog", name)
 
     leaves, previous, marks = [], (NONE, NONE, NONE), []
-    names = segments("a.evlog")
-    assert len(names) >= 3, names
-    for name in names:
-        p = read("a.evlog", name)
-        h, blocks = segment_parse(p)
-        assert name == "%016d.ndjson.zst" % h["first_seq"]
-        assert (h["version"], h["flags"], h["epoch"]) == (1, 0, 1)
-        assert h["first_seq"] == h["before"] + 1 == len(leaves) + 1
-        assert h["root"] == root(leaves) and h["frontier"] == frontier(leaves)
+    assert len(unsealed) >= 3 and sorted(unsealed) == segments("a.evlog"), list(unsealed)
+    for name, p in sorted(unsealed.items()):
+        h, blocks = segment_check(name, p, leaves)
         assert (h["previous"], h["previous_size"], h["previous_block"]) == previous
-        assert h["last_logtime"] == (
-            micros(json.loads(leaves[-1])["logtime"]) if leaves else TIME_MIN
-        )
-        seen = {
-            "log_id": h["log_id"],
-            "segment": h["first_seq"],
-            "last_block": 0,
-            "synced": h["size"],
-        }
-        for b in blocks:
-            block_check(b, seen, leaves)
-            marks.append(b["flags"])
+        marks += [b["flags"] for b in blocks]
         previous = (h["first_seq"], len(p), blocks[-1]["offset"])
     assert marks[:10] == [1] * 10, "each small commit is one block"
     assert len(marks) == 14, "3.2 MB are four blocks"
     assert marks[10:] == [0, 0, 0, 1], "the last block of a commit, and only it, is marked"
+    assert max(len(b["extensions"][0][1]) for b in blocks) > 900, "a filter of many subjects"
 
     new, old = head_parse(read("a.evlog", "head"))
     assert (new["segment"], new["committed"], new["last_block"]) == previous
@@ -367,6 +508,106 @@ def check_layout():
     assert new["boot_id"].hex() == boot and new["log_id"] == h["log_id"]
     assert old["root"].hex() == ack["root"] == root(leaves[:16]).hex()
     assert len(set(h["log_id"])) > 4, "a log id is random"
+
+    append("a.evlog", 3017, 1, *options)
+    again = []
+    for name, p in sorted(unsealed.items()):
+        q = read("a.evlog", name)
+        h, blocks = segment_check(name, q, again)
+        assert h["sealed"], "with a successor, it is sealed"
+        assert q == seal(p, blocks), "what is sealed is what it was, told anew"
+    assert again == leaves and len(blocks) == 4, "small blocks are merged, large ones stay"
+
+
+def segment_check(name, p, leaves):
+    """A segment, and what stands in it, behind these lines."""
+    h, blocks = segment_parse(p)
+    assert name == "%016d.ndjson.zst" % h["first_seq"]
+    assert (h["version"], h["flags"], h["epoch"]) == (1, 2 if h["sealed"] else 0, 1)
+    assert h["first_seq"] == h["before"] + 1 == len(leaves) + 1
+    assert h["root"] == root(leaves) and h["frontier"] == frontier(leaves)
+    assert h["last_logtime"] == (
+        micros(json.loads(leaves[-1])["logtime"]) if leaves else TIME_MIN
+    )
+    seen = {
+        "log_id": h["log_id"],
+        "segment": h["first_seq"],
+        "last_block": 0,
+        "synced": h["size"],
+        "sealed": h["sealed"],
+    }
+    for b in blocks:
+        block_check(b, seen, leaves)
+    return h, blocks
+
+
+# ---- Sealing, told a second time ----
+
+
+def seal(p, made=()):
+    """The segment p sealed.  `made`: blocks whose frames are taken where they hold the same
+    lines, since what a frame is like is zstd's own affair."""
+    h, blocks = segment_parse(p)
+    frames = {b["raw"]: b["bytes"] for b in made}
+    out, gathered, cursors = [], [], {}
+
+    def flush():
+        if gathered:
+            raw = b"".join(b["raw"] for b in gathered)
+            out.append((list(gathered), raw, frames.get(raw) or pack(raw)))
+            gathered.clear()
+
+    for b in blocks:
+        for kind, x in b["extensions"]:
+            if kind == 2:
+                cursors[x[:16] + x[64:]] = x
+        if sum(g["raw_size"] for g in gathered) + b["raw_size"] > RAW:
+            flush()
+        if gathered or b["raw_size"] < RAW // 2:
+            gathered.append(b)
+        else:
+            out.append(([b], b["raw"], b["bytes"]))
+    flush()
+    extensions = b"".join(struct.pack("<HHI", 2, 0, len(x)) + x for x in cursors.values())
+    return sealed_file(p[: h["size"]], h, out, extensions)
+
+
+def sealed_file(header, h, merged, extensions):
+    at = last_block = h["size"] + 56
+    table, filters, seek, body = b"", b"", [(at, 0)], b""
+    for i, (source, raw, frame) in enumerate(merged):
+        more = extensions if i == len(merged) - 1 else b""
+        times = (
+            source[0]["first_logtime"],
+            source[-1]["last_logtime"],
+            min(b["least_time"] for b in source),
+            max(b["greatest_time"] for b in source),
+        )
+        count, first = sum(b["count"] for b in source), source[0]["first_seq"]
+        back = at - last_block if i else at
+        head = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(more), b"evlogBLK", 1, 1, h["log_id"])
+        head += struct.pack("<QQQ", h["first_seq"], source[-1]["epoch"], first)
+        head += struct.pack("<IIIIQ", count, len(raw), len(frame), back, xxh3(frame))
+        head += struct.pack("<qqqqQ", *times, at) + source[-1]["root"] + more
+        body += checked(head + bytes(8)) + frame
+        f = bloom(raw.splitlines())
+        table += struct.pack("<QQqqqqII", at, first, *times, len(filters), len(f))
+        filters += f
+        seek += [(len(head) + 8, 0), (len(frame), len(raw))]
+        last_block, at = at, at + len(head) + 8 + len(frame)
+    last = merged[-1][0][-1]
+    top = header[:-8] + struct.pack("<QQQ", at, last_block, last["first_seq"] + last["count"] - 1)
+    top = bytearray(top + last["root"] + bytes(8))
+    struct.pack_into("<I", top, 4, len(top) - 8)
+    struct.pack_into("<I", top, 20, 2)
+    size = 64 + len(table) + 8 + len(filters)
+    index = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 1, len(merged), h["log_id"])
+    index += struct.pack("<QQQ", h["first_seq"], len(filters), xxh3(filters)) + table
+    index = checked(index + bytes(8)) + filters
+    seek.append((len(index), 0))
+    index += struct.pack("<II", 0x184D2A5E, 8 * len(seek) + 9)
+    index += b"".join(struct.pack("<II", *x) for x in seek)
+    return checked(bytes(top)) + body + index + struct.pack("<IBI", len(seek), 0, 0x8F92EAB1)
 
 
 def check_root():
@@ -382,16 +623,18 @@ def check_root():
             for _ in range(size):
                 f.write(event(n))
                 n += 1
-    out = b"".join(
-        must(0, "evappend", "--ack", "--segment-size", "4000", "a.evlog", name) for name in names
-    )
+    out, roots = b"", {}
+    for name in names:
+        out += must(0, "evappend", "--ack", "--segment-size", "4000", "a.evlog", name)
+        b = segment_parse(read("a.evlog", segments("a.evlog")[-1]))[1][-1]
+        roots[b["first_seq"] + b["count"] - 1] = b["root"].hex()
     acks = [json.loads(x) for x in out.splitlines()]
     lines = must(0, "evcat", "a.evlog").splitlines()
     assert [a["to"] - a["from"] + 1 for a in acks] == sizes
-    roots = {}
     for name in segments("a.evlog"):
         for b in segment_parse(read("a.evlog", name))[1]:
-            roots[b["first_seq"] + b["count"] - 1] = b["root"].hex()
+            seq = b["first_seq"] + b["count"] - 1
+            assert b["root"] == root(lines[:seq]), f"root of a block that ends with {seq}"
     for a in acks:
         want = root(lines[: a["to"]]).hex()
         assert a["root"] == want, f"root after {a['to']}"
@@ -548,8 +791,15 @@ def check_flips_salvaged():
 
 
 def check_flips_segments():
-    """A flipped bit in the middle one of three segments: all before it is printed."""
-    build("a.evlog", 6, "--segment-size", "600")
+    """A flipped bit in the middle one of three segments: all before it is printed.  As it
+    was before it was sealed, and sealed."""
+    _, unsealed = build_kept("a.evlog", 6, "--segment-size", "600")
+    flip_middle()
+    unseal("a.evlog", unsealed)
+    flip_middle()
+
+
+def flip_middle():
     whole, layout = layout_of("a.evlog")
     assert len(layout) == 3, [x[0] for x in layout]
     name, h, blocks = layout[1]
@@ -766,6 +1016,306 @@ def check_attested():
     Lab("a.evlog").each(cases, check)
 
 
+# ---- Sealed segments ----
+
+
+def subjects(first, count, pad=""):
+    """Events with types and subjects, some of which need an escape."""
+    names = ["s%d" % i for i in range(9)] + ['q"t', "caf\u00e9", "", "\u2028"]
+    out = []
+    for n in range(first, first + count):
+        e = {"type": "T%d" % (n % 5), "id": str(n), "source": "/", "data": {"n": n, "text": pad}}
+        if n % 6:
+            e["subject"] = names[n * n % 13]
+        out.append(json.dumps(e).encode() + b"\n")
+    return b"".join(out)
+
+
+def selects(log, lines):
+    """Whatever is selected, forwards and backwards, is what a search of all lines gives.
+    lines: those that evcat prints of the log."""
+    events = [(json.loads(x), x) for x in lines.splitlines(True)]
+    names = sorted({e["subject"] for e, _ in events if "subject" in e} | {"none"})
+    cases = [(["-s", x], lambda e, x=x: e.get("subject") == x) for x in names if x]
+    for t in "T", "T3", "none":
+        cases.append((["-t", t], lambda e, t=t: e["type"] == t))
+    cases.append((["-s", "s1", "-t", "T1"], lambda e: (e.get("subject"), e["type"]) == ("s1", "T1")))
+    for n in {1, 2, len(events) // 2, len(events)}:
+        cases.append((["--from", str(n)], lambda e, n=n: int(e["seq"]) >= n))
+        cases.append((["--to", str(n)], lambda e, n=n: int(e["seq"]) <= n))
+    for options, wanted in cases:
+        want = [x for e, x in events if wanted(e)]
+        assert reads(log, 0, *options) == (b"".join(want), ""), options
+        assert reads(log, 0, "-r", *options)[0] == b"".join(want[::-1]), ("-r", options)
+
+
+def check_flips_sealed():
+    """A flipped bit in every byte of a sealed segment, the middle one of three."""
+    for n in range(4):
+        must(0, "evappend", "--segment-size", "600", "a.evlog", data=subjects(1 + 8 * n, 8))
+    whole, layout = layout_of("a.evlog")
+    name, h, blocks = layout[1]
+    assert len(layout) >= 3 and h["sealed"], [x[0] for x in layout]
+    good = read("a.evlog", name)
+    mine = [x for x in whole.splitlines(True) if json.loads(x).get("subject") == "s1"]
+
+    def check(log, at):
+        write(log, name, flipped(good, at))
+        if at < h["size"]:
+            stops(log, name, 0, h["size"], blocks[0]["before"])
+        elif at < h["end"]:
+            b = next(b for b in blocks if at < b["end"])
+            stops(log, name, b["offset"], b["end"], b["before"])
+        else:
+            assert reads(log, 0) == (whole, ""), "the index is no part of the log"
+            assert reads(log, 0, "-s", "s1") == (b"".join(mine), ""), "-s without an index"
+            assert reads(log, 0, "-r", "-s", "s1") == (b"".join(mine[::-1]), "")
+            assert must(0, "evappend", "--reindex", log) == b""
+            assert read(log, name) == good, "--reindex makes it as it was"
+
+    assert len(mine) > 2
+    Lab("a.evlog").each(range(0, len(good), STEP), check)
+
+
+def check_cuts_sealed():
+    """A sealed segment cut at every byte: what its header says is missing is damage, and
+    what stands behind its blocks is not."""
+    for n in range(4):
+        must(0, "evappend", "--segment-size", "600", "a.evlog", data=subjects(1 + 8 * n, 8))
+    whole, layout = layout_of("a.evlog")
+    name, h, blocks = layout[1]
+    good = read("a.evlog", name)
+
+    def check(log, at):
+        write(log, name, good[:at] + (b"" if at < len(good) else b"more"))
+        if at < h["end"]:
+            out, err = reads(log, 65)
+            assert out == blocks[0]["before"] and name in err, err
+            assert read(log, name) == good[:at]
+            assert must(0, "evappend", "-q", log, data=event(99)) == b""
+            assert run("evappend", "--reindex", log)[0] == 65
+            assert read(log, name) == good[:at], "what is damaged is not sealed"
+        else:
+            assert reads(log, 0) == (whole, "")
+            selects(log, whole) if at % 50 == 0 else None
+            assert must(0, "evappend", "--reindex", log) == b""
+            assert read(log, name) == good, "--reindex makes it as it was"
+
+    assert len(blocks) == 1
+    Lab("a.evlog").each(some(range(len(good)), 3) + [h["end"] - 1, h["end"], len(good)], check)
+
+
+def sealed_here():
+    """A log whose full segments were sealed by this file, with frames of zstd's own tool,
+    four blocks in the first of them.  Returns its lines."""
+    many = ((40, 1), (60, 9000), (700, 900), (80, 11000), (7, 1), (8, 1), (9, 1))
+    n, unsealed = 1, {}
+    for i, (count, pad) in enumerate(many):
+        roll = ["--segment-size", "1"] if i > 4 else []
+        must(0, "evappend", "--atomic", *roll, "a.evlog", data=subjects(n, count, "x" * pad))
+        n += count
+        name = segments("a.evlog")[-1]
+        unsealed[name] = read("a.evlog", name)
+    lines = must(0, "evcat", "a.evlog")
+    for name in segments("a.evlog")[:-1]:
+        p = read("a.evlog", name)
+        assert p == seal(unsealed[name], segment_parse(p)[1]), "and those of evappend, sealed alike"
+        write("a.evlog", name, seal(unsealed[name]))
+    return lines
+
+
+def check_sealed_here():
+    """Segments sealed by another program, this one, are read like those of evappend."""
+    lines = sealed_here()
+    files = snapshot("a.evlog")
+    layout = layout_of("a.evlog")
+    assert layout[0] == lines and reads("a.evlog", 0, "-v") == (lines, "")
+    shape = [(h["sealed"], [b["count"] for b in blocks]) for _, h, blocks in layout[1]]
+    assert shape == [(True, [100, 700, 80, 7]), (True, [8]), (False, [9])], shape
+    paths = [f"a.evlog/{name}" for name in segments("a.evlog")]
+    assert must(0, "zstd", "-dcq", *paths) == lines
+    selects("a.evlog", lines)
+    must(0, "evappend", "--reindex", "a.evlog")
+    assert snapshot("a.evlog") == files, "there was nothing to mend"
+    # an index that is not this segment's, or not to be understood, is none
+    name, h, _ = layout[1][0]
+    p = files[name]
+    for at, value in ((16, b"\2"), (24, b"another log id.."), (40, b"\2")):
+        x = p[h["index"] : h["seek"]]
+        table = 64 + 56 * u32(x, 20)
+        x = x[:at] + value + x[at + len(value) :]
+        write("a.evlog", name, p[: h["index"]] + checked(x[: table + 8]) + x[table + 8 :] + p[h["seek"] :])
+        selects("a.evlog", lines)
+        assert "without the index" in reads("a.evlog", 0, "-v", "-s", "s1")[1], at
+    write("a.evlog", name, p)
+    assert reads("a.evlog", 0, "-v", "-s", "s1")[1] == ""
+    append("a.evlog", 905, 1)
+    assert reads("a.evlog", 0)[0].startswith(lines)
+
+
+def index_with(p, h, i=None, n=None, **fields):
+    """A sealed segment with fields of its index's entry i changed, or with n entries, and
+    the checksum right."""
+    at = {"offset": 0, "first_seq": 8, "filter": 48, "filter_size": 52}
+    size = u32(p, h["index"] + 4) + 8
+    x = bytearray(p[h["index"] : h["index"] + size])
+    count = u32(x, 20)
+    table, filters = x[: 64 + 56 * count], bytes(x[72 + 56 * count :])
+    for name, value in fields.items():
+        kind = "<I" if name.startswith("filter") else "<Q"
+        struct.pack_into(kind, table, 64 + 56 * i + at[name], value % 2**64)
+    if n is not None:
+        table = (table + bytes(56 * 9))[: 64 + 56 * n]
+        struct.pack_into("<I", table, 20, n)
+    struct.pack_into("<I", table, 4, len(table) + len(filters))
+    return p[: h["index"]] + checked(bytes(table) + bytes(8)) + filters + p[h["index"] + size :]
+
+
+def seal_with(p, h, **fields):
+    """A sealed segment whose header says something else, with a right checksum."""
+    at = {"end": 64, "last_block": 56, "last_seq": 48, "last_root": 40}
+    x = bytearray(p[: h["size"]])
+    for name, value in fields.items():
+        kind = "32s" if name == "last_root" else "<Q"
+        struct.pack_into(kind, x, h["size"] - at[name], value)
+    return checked(bytes(x)) + p[h["size"] :]
+
+
+def check_sealed_lies():
+    """Headers and indexes of sealed segments that lie, under a checksum that is right:
+    never an event twice, out of order or of another place, never a crash or a hang."""
+    lines = sealed_here()
+    whole = lines.splitlines(True)
+    name, h, blocks = layout_of("a.evlog")[1][0]
+    p = read("a.evlog", name)
+    b, last = blocks[1], blocks[-1]
+    cases = {
+        "end, one less": seal_with(p, h, end=h["end"] - 1),
+        "end, one more": seal_with(p, h, end=h["end"] + 1),
+        "end, a block less": seal_with(p, h, end=last["offset"], last_block=b["offset"]),
+        "end of the file": seal_with(p, h, end=len(p)),
+        "end beyond it": seal_with(p, h, end=2**40),
+        "end beyond all": seal_with(p, h, end=2**64 - 1),
+        "last block": seal_with(p, h, last_block=b["offset"]),
+        "no last block": seal_with(p, h, last_block=0),
+        "last block inside": seal_with(p, h, last_block=h["end"] - 1),
+        "last seq less": seal_with(p, h, last_seq=h["last_seq"] - 1),
+        "last seq more": seal_with(p, h, last_seq=h["last_seq"] + 1),
+        "last seq, none": seal_with(p, h, last_seq=0),
+        "index of one": index_with(p, h, n=1),
+        "index of none": index_with(p, h, n=0),
+        "index of more": index_with(p, h, n=len(blocks) + 3),
+        "offset more": index_with(p, h, 1, offset=b["offset"] + 1),
+        "offset of another": index_with(p, h, 1, offset=blocks[2]["offset"]),
+        "offset of the header": index_with(p, h, 1, offset=0),
+        "offset behind all": index_with(p, h, 1, offset=h["end"]),
+        "offset beyond": index_with(p, h, 1, offset=-1),
+        "first seq more": index_with(p, h, 1, first_seq=b["first_seq"] + 1),
+        "first seq less": index_with(p, h, 1, first_seq=b["first_seq"] - 1),
+        "first seq, none": index_with(p, h, 1, first_seq=0),
+        "first seq again": index_with(p, h, 2, first_seq=blocks[0]["first_seq"]),
+        "first seq beyond": index_with(p, h, 1, first_seq=-1),
+        "filter beyond": index_with(p, h, 1, filter=2**32 - 1),
+        "filter too long": index_with(p, h, 1, filter_size=2**32 - 1),
+        "filter of a byte": index_with(p, h, 1, filter_size=1),
+        "filter of none": index_with(p, h, 1, filter_size=0),
+    }
+
+    def check(log, case):
+        write(log, name, cases[case])
+        for options in ([], ["-s", "s1"], ["-t", "T3"], ["--from", str(b["first_seq"] + 3)]):
+            for way in [], ["-r"]:
+                argv = ["timeout", "5", "evcat", *way, *options, log]
+                status, out, err = run(*argv)
+                assert status in (0, 65), f"{argv}: {status}: {err}"
+                got = [int(json.loads(x)["seq"]) for x in out.splitlines()]
+                assert all(x == whole[n - 1] for n, x in zip(got, out.splitlines(True))), argv
+                assert got == sorted(set(got), reverse=bool(way)), f"{argv}: twice, or not in order"
+                if "end" in case and not options and not way:
+                    assert status == 65, f"{argv}: {status}"
+
+    assert len(blocks) >= 3
+    Lab("a.evlog").each(cases, check)
+
+
+def check_sealed_leftover():
+    """What a sealing that was cut off left under its name: a part, junk, or, where a power
+    cut did a rename by half, the segment itself."""
+    for n in range(3):
+        must(0, "evappend", "--segment-size", "600", "a.evlog", data=subjects(1 + 8 * n, 8))
+    whole, layout = layout_of("a.evlog")
+    name, h, _ = layout[0]
+    good = read("a.evlog", name)
+    assert h["sealed"]
+
+    def check(log, case):
+        write(log, name, good[:-20])  # so that it is sealed anew
+        left = os.path.join(log, f"seal-{name[:16]}")
+        if case == "itself":
+            os.link(os.path.join(log, name), left)
+        elif case == "a folder":
+            os.mkdir(left)
+        elif case == "a link":
+            os.symlink("head", left)
+        else:
+            write(log, left[len(log) + 1 :], b"junk" * 3000 if case == "junk" else good[:300])
+        status, _, err = run("evappend", "--reindex", log)
+        assert must(0, "evcat", log) == whole, err
+        head_parse(read(log, "head"))
+        if case in ("a folder", "a link"):
+            assert status and "seal-" in err, f"{status}: {err}"
+            os.rmdir(left) if case == "a folder" else os.unlink(left)
+        else:
+            assert (status, err) == (0, "") and not os.path.exists(left)
+            assert read(log, name) == good
+
+    Lab("a.evlog").each(["a part", "junk", "itself", "a folder", "a link"], check)
+
+
+def check_sealed_epochs():
+    """Blocks of several epochs, and of --no-sync, merged: the epoch is that of the last, and
+    all of it is synced."""
+    build("a.evlog", 2)
+    head, name = read("a.evlog", "head"), segments("a.evlog")[0]
+    append("a.evlog", 4, 1)
+    os.truncate(f"a.evlog/{name}", os.path.getsize(f"a.evlog/{name}") - 3)
+    write("a.evlog", "head", head)
+    append("a.evlog", 4, 1)
+    append("a.evlog", 5, 1, "--no-sync")
+    before = read("a.evlog", name)
+    _, blocks = segment_parse(before)
+    assert [(b["epoch"], b["flags"]) for b in blocks] == [(1, 1), (1, 1), (2, 1), (2, 3)]
+    append("a.evlog", 6, 1, "--segment-size", "1")
+    after = read("a.evlog", name)
+    _, blocks = segment_parse(after)
+    assert [b["epoch"] for b in blocks] == [2] and after == seal(before, blocks)
+    out, err = reads("a.evlog", 0)
+    assert numbers(out) == [1, 2, 3, 4, 5, 6], err
+    append("a.evlog", 7, 1)
+
+
+def check_sealed_cursors():
+    """Of the cursors in a segment's blocks the latest of each name and log is kept."""
+    append("a.evlog", 1, 12)
+    append("other.evlog", 1, 4)
+    say = ["--", "sed", "s/.*/{\"type\":\"Out\"}/"]
+    for log, name in ("a", "c1"), ("other", "c2"), ("a", "c3"):
+        for to in "4", "8", "12":
+            argv = ["evreplay", "-q", "--batch", "2", "--to", to, "--checkpoint", name]
+            must(0, *argv, "--emit", "out.evlog", f"{log}.evlog", *say)
+    name = segments("out.evlog")[0]
+    before = read("out.evlog", name)
+    _, blocks = segment_parse(before)
+    cursors = [x for b in blocks for kind, x in b["extensions"] if kind == 2]
+    assert len(cursors) > 6, "each commit has one"
+    append("out.evlog", 1, 1, "--segment-size", "1")
+    after = read("out.evlog", name)
+    h, blocks = segment_parse(after)
+    assert h["sealed"] and after == seal(before, blocks)
+    kept = {x[64:]: u64(x, 16) for _, x in blocks[-1]["extensions"]}
+    assert sorted(kept.values()) == [4, 12, 12] and len(kept) == 3, kept
+
+
 # ---- Heads and segments that do not fit ----
 
 
@@ -774,20 +1324,18 @@ def sizes(log):
 
 
 def twins():
-    """Two logs of the very same sizes, so that only identities can tell them apart."""
+    """Two logs of the very same sizes, so that only identities can tell them apart: the
+    events differ in the order of two letters."""
     options = ["--segment-size", "600"]
     must(0, "evappend", "a.evlog")
     must(0, "evappend", "b.evlog")
     for n in range(1, 7):
-        append("a.evlog", n, 1, *options)
-        before = snapshot("b.evlog")
-        for attempt in range(200):
-            append("b.evlog", n, 1, *options)
-            if sizes("b.evlog") == sizes("a.evlog"):
-                break
-            restore("b.evlog", before)
-        assert sizes("b.evlog") == sizes("a.evlog"), "no commit of the same size"
-    assert len(segments("a.evlog")) == 3
+        must(0, "evappend", *options, "a.evlog", data=event(n, "qx"))
+        line = must(0, "evcat", "--from", str(n), "a.evlog").replace(b"qx", b"xq")
+        must(0, "evappend", "--replica", *options, "b.evlog", data=line)
+    assert sizes("b.evlog") == sizes("a.evlog"), "not of the same sizes"
+    a, b = must(0, "evcat", "a.evlog"), must(0, "evcat", "b.evlog")
+    assert a != b and a == b.replace(b"xq", b"qx") and len(segments("a.evlog")) == 3
 
 
 def check_head_missing():
@@ -832,6 +1380,42 @@ def check_head_missing_torn():
     Lab("a.evlog").each(range(y["offset"], y["end"], 7), check)
 
 
+def check_head_missing_sealed():
+    """No head, and the last segment is a sealed one, as in an archive: it ends the log, and
+    the next append begins another; if it is damaged, there is no append."""
+    build("a.evlog", 8, "--segment-size", "600")
+    os.unlink("a.evlog/head")
+    os.unlink(os.path.join("a.evlog", segments("a.evlog")[-1]))
+    status, whole, err = cat("a.evlog")
+    name = segments("a.evlog")[-1]
+    good = read("a.evlog", name)
+    h, blocks = segment_parse(good)
+    n = whole.count(b"\n") + 1
+    assert status == 65 and h["sealed"] and n == h["last_seq"] + 1, err
+
+    def check(log, at):
+        if at is not None:
+            write(log, name, flipped(good, at) if at >= 0 else good[:at])
+        if at is not None and 0 <= at < h["end"]:
+            before = snapshot(log)
+            status, out, err = run("evappend", "--ack", log, data=event(99))
+            assert (status, out) == (65, b"") and name in err, f"evappend: {status}: {err}"
+            after = {x: p for x, p in snapshot(log).items() if x != "head"}  # an empty one
+            assert after == before, "a refusing evappend changed the log"
+            return
+        out, _ = reads(log, 65)
+        assert out == whole
+        assert append(log, n, 1)[0]["from"] == n
+        assert segments(log)[-1] == f"{n:016d}.ndjson.zst", "a new segment"
+        out, _ = reads(log, 0)
+        assert out.startswith(whole) and numbers(out) == list(range(1, n + 1))
+        must(0, "evappend", "--reindex", log)
+        assert read(log, name) == good
+
+    cases = [None, -1, h["end"], len(good) - 1, *range(0, h["end"], 7)]
+    Lab("a.evlog").each(cases, check)
+
+
 def check_head_missing_unattested():
     """No head and nothing that attests anything: no append, and nothing is changed."""
     build("a.evlog", 1)
@@ -847,11 +1431,18 @@ def check_head_missing_unattested():
 
 def check_head_stale():
     """Every older head, put back: all is read, unless somebody is writing; and the next
-    append finds it."""
-    heads = build("a.evlog", 8, "--segment-size", "900")
-    whole = must(0, "evcat", "a.evlog")
+    append finds it.  With segments that are sealed, and as they were before."""
+    heads, unsealed = build_kept("a.evlog", 8, "--segment-size", "900")
+    heads_stale(heads)
+    unseal("a.evlog", unsealed)
+    heads_stale(heads)
+
+
+def heads_stale(heads):
+    whole, layout = layout_of("a.evlog")
     n = whole.count(b"\n") + 1
-    assert len(segments("a.evlog")) >= 3
+    assert len(layout) >= 3
+    seals = {h["first_seq"]: h["last_seq"] for _, h, _ in layout if h["sealed"]}
 
     def check(log, i):
         write(log, "head", heads[i])
@@ -860,7 +1451,9 @@ def check_head_stale():
         with open(os.path.join(log, "head"), "r+b") as f:
             fcntl.fcntl(f, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
             out, _ = reads(log, 0)
-        assert len(numbers(out)) == head_parse(heads[i])[0]["last_seq"]
+        old = head_parse(heads[i])[0]
+        # of a segment that is sealed, its own header says how far it goes
+        assert len(numbers(out)) == seals.get(old["segment"], old["last_seq"])
         assert whole.startswith(out)
         status, out, err = run("evappend", "--ack", log, data=event(n))
         assert status == 0 and json.loads(out)["from"] == n, f"{status} {out} {err}"
@@ -874,17 +1467,18 @@ def check_head_stale():
 def check_head_stale_damaged():
     """A stale head names the first segment, whose end is cut, though the second one's
     header attests it whole: no append."""
-    heads = build("a.evlog", 8, "--segment-size", "900")
-    name, _, blocks = layout_of("a.evlog")[1][0]
-    i = next(i for i, h in enumerate(heads) if head_parse(h)[0]["last_seq"] >= 1)
-    last = blocks[-1]
+    heads, unsealed = build_kept("a.evlog", 8, "--segment-size", "900")
 
     def check(log, at):
-        write(log, "head", heads[i])
+        write(log, "head", heads[0])
         os.truncate(os.path.join(log, name), at)
         refuses(log)
 
-    Lab("a.evlog").each(range(last["offset"], last["end"], 11), check)
+    for _ in range(2):  # sealed: its own header attests it; then as it was before
+        name, _, blocks = layout_of("a.evlog")[1][0]
+        last = blocks[-1]
+        Lab("a.evlog").each(range(last["offset"], last["end"], 11), check)
+        unseal("a.evlog", unsealed)
 
 
 def check_head_foreign():
@@ -908,8 +1502,14 @@ def check_head_foreign():
 
 
 def missing(mode):
-    """Each of four segments missing in turn."""
-    build("a.evlog", 8, "--segment-size", "600")
+    """Each of four segments missing in turn: sealed, and as they were before."""
+    _, unsealed = build_kept("a.evlog", 8, "--segment-size", "600")
+    missing_each(mode)
+    unseal("a.evlog", unsealed)
+    missing_each(mode)
+
+
+def missing_each(mode):
     whole, layout = layout_of("a.evlog")
     assert len(layout) == 4
     files = snapshot("a.evlog")
@@ -922,7 +1522,8 @@ def missing(mode):
         if mode == "forwards":
             out, err = reads(log, 65)
             assert out == before, f"{len(out)} bytes, not {len(before)}: {err}"
-            assert log in err, err
+            where = log + "(/0[0-9]*.ndjson.zst: damaged at byte 0 |: a segment is missing)"
+            assert re.search(where, err), err
         elif mode == "salvaged":
             out, err = reads(log, 65, "--salvage")
             assert out == before + behind, f"{len(out)} bytes: {err}"
@@ -997,9 +1598,13 @@ def check_segment_missing_uneven():
     for i, count in enumerate((200, 1, 30)):
         log = f"{i}.evlog"
         append(log, 1, 90, "--segment-size", "1")
+        first = f"{1:016d}.ndjson.zst"
+        unsealed = {first: read(log, first)}
         append(log, 91, count, "--segment-size", "1")
         append(log, 91 + count, 1, "--segment-size", "1")
         os.unlink(f"{log}/{91:016d}.ndjson.zst")
+        assert numbers(reads(log, 65)[0]) == list(range(1, 91))
+        unseal(log, unsealed)
         assert numbers(reads(log, 65)[0]) == list(range(1, 91))
 
 
@@ -1046,13 +1651,16 @@ def check_successor_junk():
     # nor is what is short and has a block
     os.unlink(f"a.evlog/{4:016d}.ndjson.zst")
     head = read("a.evlog", "head")
+    unsealed = {n: read("a.evlog", n) for n in segments("a.evlog")}
     append("a.evlog", 4, 1, "--segment-size", "1")
     name = segments("a.evlog")[1]
     write("a.evlog", name, flipped(read("a.evlog", name), 60))
     write("a.evlog", "head", head)
-    out, err = reads("a.evlog", 65)
-    assert out == whole and "checksum of the segment header" in err, err
-    refuses("a.evlog")
+    for _ in range(2):
+        out, err = reads("a.evlog", 65)
+        assert out == whole and "checksum of the segment header" in err, err
+        refuses("a.evlog")
+        unseal("a.evlog", unsealed)
 
 
 def check_fork():
@@ -1068,16 +1676,21 @@ def check_fork():
             break
     whole, _ = reads("a.evlog", 0)
     head = read("a.evlog", "head")
+    unsealed = {n: read("a.evlog", n) for n in segments("a.evlog")}
     for log in "a.evlog", "b.evlog":
         append(log, 5, 1, "--segment-size", "1")
     name = segments("b.evlog")[1]
     write("a.evlog", name, read("b.evlog", name))
-    out, err = reads("a.evlog", 65)
-    assert out == whole and "does not continue the log" in err, err
-    write("a.evlog", "head", head)
-    out, err = reads("a.evlog", 65)
-    assert out == whole and "does not continue the log" in err, err
-    refuses("a.evlog")
+    newer = read("a.evlog", "head")
+    for _ in range(2):
+        write("a.evlog", "head", newer)
+        out, err = reads("a.evlog", 65)
+        assert out == whole and "does not continue the log" in err, err
+        write("a.evlog", "head", head)
+        out, err = reads("a.evlog", 65)
+        assert out == whole and "does not continue the log" in err, err
+        refuses("a.evlog")
+        unseal("a.evlog", unsealed)
 
 
 def check_head_lies():
@@ -1090,14 +1703,18 @@ def check_head_lies():
 
 def check_segment_renamed():
     """A segment under another's name: said, whichever way it is come to."""
-    build("a.evlog", 8, "--segment-size", "600")
+    _, unsealed = build_kept("a.evlog", 8, "--segment-size", "600")
     _, layout = layout_of("a.evlog")
     name, h, _ = layout[2]
     wrong = h["first_seq"] + 1
-    os.rename(f"a.evlog/{name}", f"a.evlog/{wrong:016d}.ndjson.zst")
-    for options in [], ["--from", str(wrong)], ["-r"], ["--salvage"]:
-        _, err = reads("a.evlog", 65, *options)
-    assert "the segment header is of another segment" in reads("a.evlog", 65)[1]
+    other = f"{wrong:016d}.ndjson.zst"
+    os.rename(f"a.evlog/{name}", f"a.evlog/{other}")
+    for _ in range(2):
+        for options in [], ["--from", str(wrong)], ["-r"], ["--salvage"]:
+            _, err = reads("a.evlog", 65, *options)
+        assert "the segment header is of another segment" in reads("a.evlog", 65)[1]
+        unsealed[other] = unsealed.pop(name, None) or unsealed[other]
+        unseal("a.evlog", unsealed)
 
 
 def slot_with(p, **fields):
@@ -1109,7 +1726,7 @@ def slot_with(p, **fields):
         v = value if isinstance(value, bytes) else None
         v = v or struct.pack("<I" if name == "flags" else "<Q", value)
         p[at[name] : at[name] + len(v)] = v
-    return sealed(bytes(p))
+    return checked(bytes(p))
 
 
 def head_with(p, **fields):
@@ -1142,11 +1759,19 @@ def poisoned(plainly):
         write(log, name, p)
         out, _ = reads(log, 0)
         assert out == whole, "poison hides nothing that was committed"
+        kept = f"{log}.{name}"  # the file itself, whatever takes its name
+        if os.path.exists(kept):
+            os.unlink(kept)
+        os.link(os.path.join(log, name), kept)
         status, out, err = run("evappend", "--ack", log, data=event(5))
         assert status == 0 and json.loads(out)["from"] == 5, f"{status} {out} {err}"
         assert segments(log) == [name, "0000000000000005.ndjson.zst"]
-        assert read(log, name)[: len(good)] == good, "the poisoned segment was changed"
-        assert len(read(log, name)) <= len(p), "the poisoned segment has grown"
+        with open(kept, "rb") as f:
+            left = f.read()
+        assert left[: len(good)] == good, "the poisoned segment was changed"
+        assert len(left) <= len(p), "the poisoned segment has grown"
+        h, blocks = segment_parse(read(log, name))
+        assert h["sealed"] and b"".join(b["raw"] for b in blocks) == whole, "sealed as it was"
         h, _ = segment_parse(read(log, segments(log)[1]))
         assert (h["previous"], h["previous_size"]) == (1, len(good))
         append(log, 6, 1)
@@ -1239,11 +1864,18 @@ def check_rebooted_segments_append():
 
 
 def rebooted_segments(mode):
-    heads = build("a.evlog", 8, "--segment-size", "600")
+    heads, unsealed = build_kept("a.evlog", 8, "--segment-size", "600")
     whole, layout = layout_of("a.evlog")
     old = head_with(heads[0], boot_id=b"another boot id!")
     write("a.evlog", "head", old)
     assert must(0, "evcat", "a.evlog") == whole
+    rebooted_each(mode, layout)
+    unseal("a.evlog", unsealed)
+    assert must(0, "evcat", "a.evlog") == whole
+    rebooted_each(mode, layout_of("a.evlog")[1])
+
+
+def rebooted_each(mode, layout):
 
     def check(log, case):
         i, at = case
@@ -1256,7 +1888,7 @@ def rebooted_segments(mode):
             write(log, name, flipped(p, 60))
             want = blocks[0]["before"]
         elif at == "cut":
-            write(log, name, p[:-1])
+            write(log, name, p[: h["end"] - 1])
             want = blocks[-1]["before"]
         else:
             write(log, name, flipped(p, blocks[-1]["offset"] + 60))
@@ -1358,6 +1990,32 @@ def check_follower():
         shutil.rmtree("b.evlog")
 
 
+def check_follower_sealed():
+    """A log that is exchanged under its follower for a fork, whose segments are sealed:
+    the same files written anew, or others under their names."""
+    for way in "in place", "by name":
+        append("a.evlog", 1, 3)
+        shutil.copytree("a.evlog", "b.evlog")
+        append("a.evlog", 4, 1)
+        append("b.evlog", 44, 2)
+        append("b.evlog", 46, 1, "--segment-size", "1")
+        p = subprocess.Popen(
+            ["evcat", "-f", "a.evlog"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        time.sleep(0.3)
+        for n in [*segments("b.evlog"), "head"]:
+            if way == "by name" and n != "head":
+                write("a.evlog", "new", read("b.evlog", n))
+                os.rename("a.evlog/new", f"a.evlog/{n}")
+            else:
+                write("a.evlog", n, read("b.evlog", n))
+        out, err = p.communicate(timeout=20)
+        assert p.returncode in (65, 76), f"{way}: {p.returncode}, {err}"
+        assert numbers(out) == [1, 2, 3, 4], way
+        shutil.rmtree("a.evlog")
+        shutil.rmtree("b.evlog")
+
+
 def check_follower_empty():
     """The same while nothing was there to be followed yet."""
     for case, status in ("another", 76), ("emptied", 65):
@@ -1400,7 +2058,7 @@ def check_lines():
         h = bytearray(p[b["offset"] : b["frame"]])
         h[68:76] = struct.pack("<II", len(raw), len(frame))
         h[80:88] = struct.pack("<Q", xxh3(frame))
-        write("a.evlog", name, p[: b["offset"]] + sealed(bytes(h)) + frame)
+        write("a.evlog", name, p[: b["offset"]] + checked(bytes(h)) + frame)
         size = len(h) + len(frame) + b["offset"]
         old = head_with(read("a.evlog", "head"), committed=size, durable=size)
         write("a.evlog", "head", old)
@@ -1418,7 +2076,7 @@ def block_with(p, b, **fields):
         wide = name in ("first_seq", "segment", "epoch", "first_logtime")
         kind = {"log_id": "16s", "root": "32s"}.get(name, "<Q" if wide else "<I")
         struct.pack_into(kind, h, at[name], value)
-    return p[: b["offset"]] + sealed(bytes(h)) + p[b["frame"] :]
+    return p[: b["offset"]] + checked(bytes(h)) + p[b["frame"] :]
 
 
 def check_refused():
@@ -1470,8 +2128,9 @@ def check_refused():
     bad = bytearray(p[: h["size"]])
     for kind, at, value in (
         ("<I", 16, 2),  # version
-        ("<I", 20, 2),  # flags
+        ("<I", 20, 2),  # flags: sealed, and nothing says where it ends
         ("<I", 20, 1),
+        ("<I", 20, 4),
         ("<Q", 40, 2),  # first seq
         ("<Q", 88, 1),  # events before it: more hashes than are there
         ("<Q", 88, 2**60),
@@ -1480,9 +2139,13 @@ def check_refused():
     ):
         q = bytearray(bad)
         struct.pack_into(kind, q, at, value)
-        write("a.evlog", name, sealed(bytes(q)) + p[h["size"] :])
+        write("a.evlog", name, checked(bytes(q)) + p[h["size"] :])
         assert reads("a.evlog", 65)[0] == b""
         assert run("evappend", "a.evlog", data=event(9))[0] == 65
+    q = bytearray(p[: h["size"] - 8] + bytes(64))  # of the size of a sealed one's, and is none
+    struct.pack_into("<I", q, 4, len(q) - 8)
+    write("a.evlog", name, checked(bytes(q)) + p[h["size"] :])
+    assert reads("a.evlog", 65)[0] == b""
     write("a.evlog", name, p)
     write("a.evlog", "head", head_with(read("a.evlog", "head"), flags=4))
     assert reads("a.evlog", 65), "an unknown flag in head"
@@ -1498,7 +2161,7 @@ def check_extension():
     h = bytearray(p[b["offset"] : b["frame"] - 8])
     more = struct.pack("<HHI", 999, 0, 5) + b"hello"
     struct.pack_into("<I", h, 4, len(h) + len(more))
-    h = sealed(bytes(h) + more + bytes(8))
+    h = checked(bytes(h) + more + bytes(8))
     q = p[: b["offset"]] + h + p[b["frame"] :]
     write("a.evlog", name, q)
     head = read("a.evlog", "head")
@@ -1511,7 +2174,7 @@ def check_extension():
         h = bytearray(p[b["offset"] : b["frame"] - 8])
         more = lie + b"hello"
         struct.pack_into("<I", h, 4, len(h) + len(more))
-        q = p[: b["offset"]] + sealed(bytes(h) + more + bytes(8)) + p[b["frame"] :]
+        q = p[: b["offset"]] + checked(bytes(h) + more + bytes(8)) + p[b["frame"] :]
         write("a.evlog", name, q)
         write("a.evlog", "head", head_with(head, committed=len(q), durable=len(q)))
         out, err = reads("a.evlog", 65)

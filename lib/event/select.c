@@ -25,9 +25,14 @@ void select_free(struct select *s)
 	buf_free(&s->scratch);
 }
 
+bool select_is_pattern(const char *glob)
+{
+	return strpbrk(glob, "*?[\\") != NULL;
+}
+
 static bool glob_match(const char *glob, struct view v)
 {
-	if (!strpbrk(glob, "*?[\\"))
+	if (!select_is_pattern(glob))
 		return view_is(v, glob);
 	return memchr(v.p, '\0', v.len) == NULL && fnmatch(glob, v.p, 0) == 0;
 }

@@ -14,6 +14,9 @@ struct select {
 	bool failed; /* no memory */
 };
 
+/* Whether a glob has a meta character: else it is met by one text only. */
+bool select_is_pattern(const char *glob);
+
 void select_init(struct select *s, const struct evlog_selection *sel);
 void select_free(struct select *s);
 

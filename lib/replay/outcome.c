@@ -325,9 +325,12 @@ static int outlet_commit(struct consumer *c, struct outlet *o,
 		cursor->generation = c->mark.generation;
 		merkle_root(&c->track.tree, c->track.sha, cursor->root);
 	}
+	evlog_error unsealed;
 	int r = evlog_writer_commit(o->w, ack, err);
 	if (ack->settled && c->o->say)
 		c->o->say(c->o->arg, ack->notice);
+	if (!r && evlog_writer_seal(o->w, false, &unsealed) < 0 && c->o->say)
+		c->o->say(c->o->arg, unsealed.text);
 	return r;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "event/select.h"
 #include "store/writer.h"
 
 #include <errno.h>
@@ -36,6 +37,8 @@ static int subject_last(struct evlog_writer *w, uint64_t *last, evlog_error *err
 	*last = 0;
 	evlog_selection_init(&sel);
 	sel.from = w->o.expect_subject_seq;
+	sel.subject = (const char **)&want;
+	sel.subjects = !select_is_pattern(want);
 	int r = evlog_stream_open(&s, &path, 1, &sel, err);
 	if (r)
 		return r;
@@ -169,6 +172,20 @@ static void block_describe(
 	}
 }
 
+/* What the header of a block with these lines carries: a filter, and a cursor with a
+ * commit.  0 or -1. */
+static int extensions_make(
+    struct evlog_writer *w, const char *raw, size_t bytes, bool commit)
+{
+	w->header.len = 0;
+	filter_clear(&w->keys);
+	filter_add_lines(&w->keys, raw, bytes);
+	filter_extend(&w->keys, &w->header);
+	if (commit)
+		buf_add(&w->header, w->extension.p, w->extension.len);
+	return w->header.failed || w->keys.failed ? -1 : 0;
+}
+
 /* Stamps events [i, i + count), hashes, compresses and writes them as one block behind
  * *h, and moves *h on. */
 static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t count,
@@ -176,12 +193,14 @@ static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t 
 {
 	const struct pending *p = &w->at[i];
 	char *raw = w->raw.p + p->offset, stamp[STAMP_SIZE];
-	struct view extension = {w->extension.p, commit ? w->extension.len : 0};
 	struct block b;
 	size_t packed;
 
+	if (extensions_make(w, raw, bytes, commit) < 0)
+		return error_memory(err);
+	struct view extensions = {w->header.p, w->header.len};
 	block_describe(w, h, i, count, &b);
-	b.header_size = BLOCK_HEADER + (uint32_t)extension.len;
+	b.header_size = BLOCK_HEADER + (uint32_t)extensions.len;
 	b.first_logtime = w->o.replica ? p[0].logtime : now;
 	b.last_logtime = w->o.replica ? p[count - 1].logtime : now;
 	stamp_write(stamp, 0, now);
@@ -201,7 +220,7 @@ static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t 
 	b.packed_hash = hash64(out->p + b.header_size, packed);
 	b.flags |= commit ? BLOCK_COMMIT : 0;
 	memcpy(b.root, h->root, HASH_SIZE);
-	block_header_write((unsigned char *)out->p, &b, extension);
+	block_header_write((unsigned char *)out->p, &b, extensions);
 	if (file_pwrite(w->seg.fd, out->p, out->len, h->committed) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	h->last_block = h->committed;
@@ -284,7 +303,7 @@ static bool must_roll(const struct evlog_writer *w)
 {
 	const struct head *h = &w->log.head;
 
-	return (h->flags & HEAD_POISONED) ||
+	return (h->flags & HEAD_POISONED) || segment_is_sealed(&w->seg) ||
 	       (h->committed >= w->o.segment_size && h->last_block);
 }
 
@@ -364,7 +383,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 		return r;
 	if (w->dedup)
 		dedup_keep(w->dedup, w->log.head.tree.n);
-	w->looked = w->log.head.tree.n;
+	cursor_left(w);
 	ack->to = w->log.head.tree.n;
 	hash_hex(w->log.head.root, ack->root);
 	writer_drop(w, n);

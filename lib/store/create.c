@@ -247,6 +247,7 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 	h->committed = h->durable = s.size;
 	h->last_block = 0;
 	h->flags = 0;
+	w->rolled = true;
 	segment_close(&w->seg);
 	return segment_ensure(w, err);
 }

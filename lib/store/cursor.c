@@ -6,15 +6,12 @@
 
 #include <inttypes.h>
 
-#define TYPE  2
-#define FIXED (LOG_ID_SIZE + 8 + 8 + HASH_SIZE)
-
 void cursor_encode(struct buf *out, const struct cursor *c)
 {
-	unsigned char p[8 + FIXED] = {TYPE};
+	unsigned char p[8 + CURSOR_FIXED] = {CURSOR_EXTENSION};
 	size_t name = strlen(c->name);
 
-	put32(p + 4, (uint32_t)(FIXED + name));
+	put32(p + 4, (uint32_t)(CURSOR_FIXED + name));
 	memcpy(p + 8, c->log_id, LOG_ID_SIZE);
 	put64(p + 24, c->seq);
 	put64(p + 32, c->generation);
@@ -32,9 +29,10 @@ bool cursor_decode(struct cursor *c, const unsigned char *p, size_t n)
 		size = get32(p + 4);
 		if (size > (size_t)(end - p) - 8)
 			return false;
-		if ((get32(p) & 0xffff) != TYPE || size != FIXED + name ||
+		if ((get32(p) & 0xffff) != CURSOR_EXTENSION ||
+		    size != CURSOR_FIXED + name ||
 		    memcmp(p + 8, c->log_id, LOG_ID_SIZE) != 0 ||
-		    memcmp(p + 8 + FIXED, c->name, name) != 0)
+		    memcmp(p + 8 + CURSOR_FIXED, c->name, name) != 0)
 			continue;
 		c->seq = get64(p + 24);
 		c->generation = get64(p + 32);
@@ -93,11 +91,13 @@ static int cursor_find(
 	int r = segment_search(&w->seg, h->last_block, h->committed, behind, c, err);
 	while (r == FARTHER_BACK && header.previous != SEGMENT_NONE &&
 	       header.first_seq - 1 > behind) {
+		uint64_t end, last;
 		r = segment_open(&s, w->log.dir_fd, w->log.path, header.previous,
 		    h->log_id, false, err);
-		if (!r)
-			r = segment_search(&s, header.previous_block,
-			    header.previous_size, behind, c, err);
+		if (!r) {
+			segment_extent(&s, &header, &end, &last);
+			r = segment_search(&s, last, end, behind, c, err);
+		}
 		header = s.header;
 		segment_close(&s);
 	}
@@ -112,7 +112,11 @@ int cursor_prepare(struct evlog_writer *w, evlog_error *err)
 	if (!*w->cursor.name)
 		return 0;
 	int r = cursor_find(w, w->looked, &now, err);
-	if (r == 0)
+	/* in a sealed segment it stands farther back than where it was written */
+	bool ours = r == 0 && now.seq == w->left.seq &&
+		    now.generation == w->left.generation &&
+		    memcmp(now.root, w->left.root, HASH_SIZE) == 0;
+	if (r == 0 && !ours)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: another consumer named %s has appended (up to event %" PRIu64
 		    " of what it reads); nothing was appended",
@@ -121,6 +125,12 @@ int cursor_prepare(struct evlog_writer *w, evlog_error *err)
 	if (w->extension.failed)
 		return error_memory(err);
 	return r == EVLOG_END ? 0 : r;
+}
+
+void cursor_left(struct evlog_writer *w)
+{
+	w->looked = w->log.head.tree.n;
+	w->left = w->cursor;
 }
 
 int writer_cursor(struct evlog_writer *w, evlog_error *err)
@@ -134,7 +144,7 @@ int writer_cursor(struct evlog_writer *w, evlog_error *err)
 		r = segment_ensure(w, err);
 	if (!r)
 		r = cursor_find(w, 0, &w->cursor, err);
-	w->looked = w->log.head.tree.n;
+	cursor_left(w);
 	if (file_unlock(w->log.head_fd) < 0 && r >= 0)
 		r = error_sys(err, "%s/head: cannot unlock", w->log.path);
 	return r;

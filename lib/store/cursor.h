@@ -5,7 +5,9 @@
 
 #include "store/segment.h"
 
-#define CURSOR_NAME_MAX 255
+#define CURSOR_NAME_MAX	 255
+#define CURSOR_EXTENSION 2 /* its type in a block header */
+#define CURSOR_FIXED	 (LOG_ID_SIZE + 8 + 8 + HASH_SIZE) /* bytes before the name */
 
 struct cursor {
 	char name[CURSOR_NAME_MAX + 1];	   /* of the consumer */

@@ -22,6 +22,17 @@ void log_end_of_head(const struct head *h, struct log_end *e)
 	memcpy(e->root, h->root, HASH_SIZE);
 }
 
+void log_end_of_seal(const struct segment *s, struct log_end *e)
+{
+	const struct seal *seal = &s->header.seal;
+
+	e->segment = s->first_seq;
+	e->offset = seal->end;
+	e->block = seal->block;
+	e->seq = seal->last_seq;
+	memcpy(e->root, seal->root, HASH_SIZE);
+}
+
 /* Walks on from the end known so far through one segment.  What is found is synced: who
  * has read an event must not miss it after a power cut. */
 static int end_walk(struct log_end *e, struct block_codec *c, struct segment *seg,
@@ -30,6 +41,10 @@ static int end_walk(struct log_end *e, struct block_codec *c, struct segment *se
 	struct tail t = {
 	    .end = e->offset, .last_block = e->block, .epoch = seg->header.epoch};
 
+	if (segment_is_sealed(seg)) { /* head, if there is one, is older */
+		log_end_of_seal(seg, e);
+		return 0;
+	}
 	t.tree.n = e->seq;
 	memcpy(t.root, e->root, HASH_SIZE);
 	int res = tail_scan(seg, c, NULL, &t, err);
@@ -70,8 +85,7 @@ static int left_behind(
 	segment_name(name, e->segment);
 	if (fstatat(l->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : error_sys(err, "%s/%s", l->path, name);
-	if ((uint64_t)st.st_size <= e->offset &&
-	    (e->seq + 1 == e->segment || !has_segment(l, e->seq + 1)))
+	if ((uint64_t)st.st_size <= e->offset && l->segments[l->n - 1] <= e->segment)
 		return 0;
 	int locked = file_is_locked(l->head_fd);
 	if (locked < 0)

@@ -37,6 +37,7 @@ struct log_end {
 };
 
 void log_end_of_head(const struct head *h, struct log_end *e);
+void log_end_of_seal(const struct segment *s, struct log_end *e);
 
 /* Finds it for a reader: head and segments have been read.  *verdict gets EVLOG_EDAMAGED
  * if head is not whole, which ends no reading. */

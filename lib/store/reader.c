@@ -8,7 +8,7 @@
  * A position is found by the names of the segments and, inside one, by hopping from
  * block header to block header; backwards, each header says how far the one before is.
  */
-#include "store/reader.h"
+#include "store/reading.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "event/stamp.h"
@@ -17,34 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-
-#define HOP    (4u << 10)   /* bytes read ahead when going from header to header */
-#define STREAM (384u << 10) /* and when reading */
-
-struct log_reader {
-	struct log log;
-	struct bounds bounds;
-	bool reverse, salvage;
-	struct block_codec *codec;
-
-	struct log_end end;
-
-	struct segment seg; /* fd -1: none open */
-	size_t index;	    /* of seg in log.segments */
-	uint64_t at;	/* next block; going backwards: the one to read; 0: none left */
-	uint64_t limit; /* end of the committed bytes in seg */
-	bool salvaging; /* in seg, behind damage: whatever is whole counts */
-	uint64_t next_seq; /* that of the block at `at`, going forwards */
-	uint64_t epoch;	   /* of the block before it, and the root after that */
-	unsigned char root[HASH_SIZE];
-	bool rooted;		 /* both are known */
-	uint64_t emitted;	 /* last seq delivered */
-	bool finished, anywhere; /* anywhere: next_seq is not known yet */
-
-	struct buf lines;
-	evlog_error verdict; /* code 0: none */
-	uint64_t done, total;
-};
 
 /* ---- The committed end ---- */
 
@@ -88,50 +60,65 @@ static int successor_bad(struct log_reader *r, int why, evlog_error *err)
 		return why;
 	if (fstat(r->seg.fd, &st) < 0)
 		return error_sys(err, "%s", r->seg.path);
-	r->limit = (uint64_t)st.st_size;
+	r->limit =
+	    segment_is_sealed(&r->seg) ? r->seg.header.seal.end : (uint64_t)st.st_size;
 	return 0;
 }
 
-/* Opens the segment at `index` and finds where its committed bytes end, which its
- * successor's header says. */
-static int reader_segment(
-    struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err)
+/* Finds where the committed bytes of the open segment end. */
+static int segment_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
 {
-	uint64_t first = r->log.segments[index];
+	uint64_t first = r->seg.first_seq;
 	struct segment next;
+	int res;
 
-	segment_close(&r->seg);
-	r->index = index;
-	int res = segment_open(
-	    &r->seg, r->log.dir_fd, r->log.path, first, r->log.log_id, false, err);
-	if (res == EVLOG_ENOINPUT)
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: a segment is missing (events from %" PRIu64 " on)", r->log.path,
-		    first);
-	if (res)
-		return res;
 	if (first == r->end.segment) {
+		if (segment_is_sealed(&r->seg)) /* since the end was found */
+			log_end_of_seal(&r->seg, &r->end);
 		r->limit = r->end.offset;
 		*last_block = r->end.block;
 		return 0;
 	}
-	if (index + 1 >= r->log.n)
+	if (r->at_segment + 1 >= r->log.n)
 		return successor_bad(r,
 		    error_set(err, EVLOG_EDAMAGED,
 			"%s: the segment behind event %" PRIu64 " is missing",
 			r->log.path, first),
 		    err);
-	res = segment_open(&next, r->log.dir_fd, r->log.path, r->log.segments[index + 1],
-	    r->log.log_id, false, err);
+	if (segment_is_sealed(&r->seg)) {
+		segment_extent(&r->seg, NULL, &r->limit, last_block);
+		return 0;
+	}
+	res = segment_open(&next, r->log.dir_fd, r->log.path,
+	    r->log.segments[r->at_segment + 1], r->log.log_id, false, err);
 	if (!res && next.header.previous != first)
 		res = segment_damaged(&next, 0, first, 0,
 		    "the segment before it is missing or another one", err);
-	if (!res) {
-		r->limit = next.header.previous_size;
-		*last_block = next.header.previous_block;
-	}
+	if (!res)
+		segment_extent(&r->seg, &next.header, &r->limit, last_block);
 	segment_close(&next);
 	return res == EVLOG_EDAMAGED ? successor_bad(r, res, err) : res;
+}
+
+static int reader_segment(
+    struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err)
+{
+	segment_close(&r->seg);
+	index_close(&r->index);
+	r->at_segment = index;
+	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path,
+	    r->log.segments[index], r->log.log_id, false, err);
+	if (res == EVLOG_ENOINPUT)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: a segment is missing (events from %" PRIu64 " on)", r->log.path,
+		    r->log.segments[index]);
+	if (!res)
+		res = segment_limit(r, last_block, err);
+	if (res || !r->skipping || !segment_is_sealed(&r->seg))
+		return res;
+	res = index_open(&r->index, &r->seg, err);
+	r->unindexed |= res == EVLOG_END;
+	return res < 0 ? res : 0;
 }
 
 /* ---- Damage ---- */
@@ -224,18 +211,10 @@ static int segment_enter(struct log_reader *r, size_t index, evlog_error *err)
 	r->next_seq = r->seg.first_seq;
 	r->epoch = r->seg.header.epoch;
 	r->anywhere = false;
-	return 0;
-}
-
-static bool block_outside(const struct bounds *b, const struct block *k)
-{
-	if (b->from && block_last_seq(k) < b->from)
-		return true;
-	if (b->since != EVLOG_TIME_MIN && k->last_logtime < b->since)
-		return true;
-	if (b->event_since != EVLOG_TIME_MIN && k->greatest_time < b->event_since)
-		return true;
-	return b->event_until != EVLOG_TIME_MAX && k->least_time >= b->event_until;
+	if (r->index.map ||
+	    (r->bounds.from <= r->next_seq && r->bounds.since == EVLOG_TIME_MIN))
+		return 0;
+	return segment_seek(r, err);
 }
 
 static bool block_beyond(const struct bounds *b, const struct block *k)
@@ -273,10 +252,16 @@ static void lines_trim(
 static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	struct block b;
-	bool hop = r->bounds.from > r->next_seq || r->bounds.since != EVLOG_TIME_MIN;
-	int res = segment_block(&r->seg, r->at, r->limit, hop ? HOP : STREAM, &b, err);
+	bool outside;
 
 	lines->len = 0;
+	if (r->index.map) {
+		index_skip(r);
+		if (r->at >= r->limit)
+			return 0;
+	}
+	size_t ahead = r->skipping && !r->index.map ? HOP : STREAM;
+	int res = segment_block(&r->seg, r->at, r->limit, ahead, &b, err);
 	if (res == EVLOG_EDAMAGED)
 		return segment_damaged(&r->seg, r->at, r->next_seq, 0, err->reason, err);
 	if (res)
@@ -294,7 +279,9 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	r->epoch = b.epoch;
 	memcpy(r->root, b.root, HASH_SIZE);
 	r->rooted = true;
-	if (!block_outside(&r->bounds, &b)) {
+	if ((res = block_is_outside(r, &b, &outside, err)) != 0)
+		return res;
+	if (!outside) {
 		res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
 		if (res)
 			return res;
@@ -318,13 +305,13 @@ static int block_salvage(
 
 	lines->len = 0;
 	if (res == EVLOG_END) {
-		if (r->index + 1 >= r->log.n ||
-		    r->log.segments[r->index] >= r->end.segment) {
+		if (r->at_segment + 1 >= r->log.n ||
+		    r->log.segments[r->at_segment] >= r->end.segment) {
 			r->finished = true;
 			return 0;
 		}
 		r->anywhere = true;
-		res = segment_enter(r, r->index + 1, err);
+		res = segment_enter(r, r->at_segment + 1, err);
 		if (res == EVLOG_EDAMAGED) {
 			verdict_keep(r, err);
 			r->salvaging = true;
@@ -360,14 +347,14 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 			res = block_salvage(r, lines, err);
 		} else if (r->at < r->limit) {
 			res = block_next(r, lines, err);
-		} else if (r->log.segments[r->index] == r->end.segment) {
+		} else if (r->log.segments[r->at_segment] == r->end.segment) {
 			if (!r->anywhere && r->next_seq != r->end.seq + 1)
 				res = segment_damaged(&r->seg, r->at, r->next_seq,
 				    r->end.seq, "events are missing at the end", err);
 			else
 				return EVLOG_END;
 		} else {
-			res = segment_enter(r, r->index + 1, err);
+			res = segment_enter(r, r->at_segment + 1, err);
 		}
 		if (res == EVLOG_EDAMAGED && r->salvage && !r->salvaging) {
 			verdict_keep(r, err);
@@ -461,18 +448,23 @@ static int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 	while (!r->finished && lines->len == 0) {
 		int res;
 		if (r->at == 0 || r->at == SEGMENT_NONE) {
-			if (r->index == 0 && r->seg.first_seq != 1)
+			if (r->at_segment == 0 && r->seg.first_seq != 1)
 				return error_set(err, EVLOG_EDAMAGED,
 				    "%s: a segment is missing (events 1 to %" PRIu64 ")",
 				    r->log.path, r->seg.first_seq - 1);
-			if (r->index == 0)
+			if (r->at_segment == 0)
 				return EVLOG_END;
-			res = reader_segment(r, r->index - 1, &r->at, err);
+			res = reader_segment(r, r->at_segment - 1, &r->at, err);
 			if (res)
 				return res;
 			continue;
 		}
-		res = window_back(r, err);
+		if (r->index.map) {
+			index_skip_back(r);
+			if (r->at == 0)
+				continue;
+		}
+		res = r->index.map ? 0 : window_back(r, err);
 		if (!res)
 			res = segment_block(&r->seg, r->at, r->limit, 0, &b, err);
 		if (res == EVLOG_EDAMAGED)
@@ -488,7 +480,11 @@ static int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 			r->finished = true;
 			return EVLOG_END;
 		}
-		if (!block_beyond(&r->bounds, &b) && !block_outside(&r->bounds, &b)) {
+		bool outside = block_beyond(&r->bounds, &b);
+		res = outside ? 0 : block_is_outside(r, &b, &outside, err);
+		if (res)
+			return res;
+		if (!outside) {
 			res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
 			if (res)
 				return res;
@@ -520,6 +516,9 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 	r->reverse = reverse;
 	r->salvage = salvage;
 	r->seg.fd = -1;
+	r->skipping = !salvage && (b->from || b->since != EVLOG_TIME_MIN || b->wanted ||
+				      b->event_since != EVLOG_TIME_MIN ||
+				      b->event_until != EVLOG_TIME_MAX);
 	r->codec = block_codec_new(0);
 	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
 	if (!res)
@@ -546,7 +545,7 @@ static int another_log(const struct log_reader *r, evlog_error *err)
 	    r->log.path, r->end.seq);
 }
 
-/* Whether the block that was the last one still is where it was. */
+/* Whether the block that was the last one still is where it was, or sealed. */
 static int end_check(const struct log_reader *r, evlog_error *err)
 {
 	struct segment seg;
@@ -556,8 +555,13 @@ static int end_check(const struct log_reader *r, evlog_error *err)
 		return 0;
 	int res = segment_open(
 	    &seg, r->log.dir_fd, r->log.path, r->end.segment, r->log.log_id, false, err);
-	if (!res)
+	if (!res && segment_is_sealed(&seg)) {
+		memcpy(b.root, r->end.root, HASH_SIZE);
+		if (seg.header.seal.last_seq < r->end.seq)
+			res = another_log(r, err);
+	} else if (!res) {
 		res = segment_block(&seg, r->end.block, r->end.offset, HOP, &b, err);
+	}
 	if (res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT ||
 	    (!res && memcmp(b.root, r->end.root, HASH_SIZE) != 0))
 		res = another_log(r, err);
@@ -569,7 +573,7 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 {
 	struct head h;
 	enum head_state state;
-	uint64_t ignored, at = r->at;
+	uint64_t ignored;
 
 	if (r->log.head_fd < 0)
 		return 0;
@@ -583,7 +587,7 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 		return another_log(r, err);
 	if (h.tree.n <= r->end.seq)
 		return 0;
-	uint64_t current = r->log.segments[r->index];
+	uint64_t current = r->log.segments[r->at_segment];
 	if ((res = end_check(r, err)) != 0 || (res = log_list(&r->log, err)) != 0)
 		return res;
 	r->log.head = h;
@@ -593,9 +597,9 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	if (r->log.n == 0)
 		return error_set(
 		    err, EVLOG_EDAMAGED, "%s: its segments are missing", r->log.path);
-	res = reader_segment(r, segment_index(r, current), &ignored, err);
-	r->at = at;
-	return res;
+	/* the open file stays, since the one of its name may be sealed by now */
+	r->at_segment = segment_index(r, current);
+	return segment_limit(r, &ignored, err);
 }
 
 bool log_reader_finished(const struct log_reader *r)
@@ -652,9 +656,9 @@ int log_reader_roots(struct log_reader *r,
 
 	while (!res) {
 		if (r->at >= r->limit) {
-			if (r->log.segments[r->index] == r->end.segment)
+			if (r->log.segments[r->at_segment] == r->end.segment)
 				return 0;
-			res = segment_enter(r, r->index + 1, err);
+			res = segment_enter(r, r->at_segment + 1, err);
 			continue;
 		}
 		res = segment_block(&r->seg, r->at, r->limit, HOP, &b, err);
@@ -667,6 +671,11 @@ int log_reader_roots(struct log_reader *r,
 	return res;
 }
 
+bool log_reader_unindexed(const struct log_reader *r)
+{
+	return r->unindexed;
+}
+
 const char *log_reader_path(const struct log_reader *r)
 {
 	return r->log.path;
@@ -677,6 +686,7 @@ void log_reader_close(struct log_reader *r)
 	if (!r)
 		return;
 	segment_close(&r->seg);
+	index_close(&r->index);
 	block_codec_free(r->codec);
 	buf_free(&r->lines);
 	log_close(&r->log);

@@ -2,6 +2,7 @@
 #ifndef STORE_READER_H
 #define STORE_READER_H
 
+#include "store/filter.h"
 #include "store/log.h"
 
 /* Where to read: seq and logtime bounds, met exactly; event times, met by blocks. */
@@ -9,6 +10,8 @@ struct bounds {
 	uint64_t from, to; /* 0: none */
 	int64_t since, until;
 	int64_t event_since, event_until;
+	const struct filter_wanted
+	    *wanted; /* types and subjects, met by blocks; NULL: any */
 };
 
 struct log_reader;
@@ -30,6 +33,9 @@ bool log_reader_finished(const struct log_reader *r);
 
 /* 0, or what salvage went around, or that head is damaged. */
 int log_reader_verdict(const struct log_reader *r, evlog_error *err);
+
+/* Whether a sealed segment had to be searched block by block, for lack of its index. */
+bool log_reader_unindexed(const struct log_reader *r);
 
 /* Bytes of segments read over, and in all. */
 void log_reader_progress(const struct log_reader *r, uint64_t *done, uint64_t *total);

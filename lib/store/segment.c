@@ -39,12 +39,26 @@ uint64_t segment_name_read(const char *name)
 	return strcmp(name + 16, SUFFIX) == 0 && seq <= SEQ_MAX ? seq : 0;
 }
 
+uint32_t segment_header_size(const struct segment_header *h)
+{
+	return 136 + (uint32_t)merkle_count(h->tree.n) * HASH_SIZE +
+	       (h->flags & SEGMENT_SEALED ? SEGMENT_SEAL : 0);
+}
+
 void segment_header_encode(struct buf *out, struct segment_header *h)
 {
 	unsigned char p[SEGMENT_HEADER_MAX] = {0};
 	size_t hashes = merkle_count(h->tree.n) * HASH_SIZE;
+	unsigned char *end = p + 128 + hashes;
 
-	h->size = (uint32_t)(136 + hashes);
+	if (h->flags & SEGMENT_SEALED) {
+		put64(end, h->seal.end);
+		put64(end + 8, h->seal.block);
+		put64(end + 16, h->seal.last_seq);
+		memcpy(end + 24, h->seal.root, HASH_SIZE);
+		end += SEGMENT_SEAL;
+	}
+	h->size = segment_header_size(h);
 	put32(p, MAGIC);
 	put32(p + 4, h->size - 8);
 	memcpy(p + 8, TAG, 8);
@@ -60,8 +74,20 @@ void segment_header_encode(struct buf *out, struct segment_header *h)
 	put64(p + 88, (uint64_t)h->tree.n);
 	memcpy(p + 96, h->root, HASH_SIZE);
 	memcpy(p + 128, h->tree.at, hashes);
-	put64(p + 128 + hashes, hash64(p, 128 + hashes));
+	put64(end, hash64(p, (size_t)(end - p)));
 	buf_add(out, p, h->size);
+}
+
+static const char *seal_decode(struct segment_header *h, const unsigned char *p)
+{
+	h->seal.end = get64(p);
+	h->seal.block = get64(p + 8);
+	h->seal.last_seq = get64(p + 16);
+	memcpy(h->seal.root, p + 24, HASH_SIZE);
+	if (h->seal.last_seq < h->first_seq || h->seal.last_seq > SEQ_MAX ||
+	    h->seal.block >= h->seal.end || h->seal.end > INT64_MAX)
+		return "impossible values in the segment header";
+	return NULL;
 }
 
 const char *segment_header_decode(
@@ -75,15 +101,19 @@ const char *segment_header_decode(
 	uint32_t size = get32(p + 4) + 8;
 	uint64_t before = get64(p + 88);
 	size_t hashes = merkle_count(before) * HASH_SIZE;
-	if (before >= SEQ_MAX || size != 136 + hashes || size > n)
+	bool sealed = get32(p + 20) == SEGMENT_SEALED;
+	if (before >= SEQ_MAX || size > n ||
+	    (size != 136 + hashes && size != 136 + hashes + SEGMENT_SEAL))
 		return lost;
 	if (get64(p + size - 8) != hash64(p, size - 8))
 		return "checksum of the segment header does not match";
 	h->flags = get32(p + 20);
 	if (h->flags == SEGMENT_EXTRACT)
 		return "an extract (evcat -o zst of a part) is no segment of a log";
-	if (get32(p + 16) != 1 || h->flags != 0)
+	if (get32(p + 16) != 1 || (h->flags && !sealed))
 		return segment_newer;
+	if (size != 136 + hashes + (sealed ? SEGMENT_SEAL : 0))
+		return lost;
 	memcpy(h->log_id, p + 24, LOG_ID_SIZE);
 	h->first_seq = get64(p + 40);
 	h->epoch = get64(p + 48);
@@ -96,8 +126,18 @@ const char *segment_header_decode(
 	memcpy(h->tree.at, p + 128, hashes);
 	if (h->first_seq != before + 1)
 		return "impossible values in the segment header";
-	h->size = size;
-	return NULL;
+	const char *why = sealed ? seal_decode(h, p + 128 + hashes) : NULL;
+	h->size = why ? 0 : size;
+	return why;
+}
+
+void segment_extent(const struct segment *s, const struct segment_header *successor,
+    uint64_t *end, uint64_t *last_block)
+{
+	bool sealed = segment_is_sealed(s);
+
+	*end = sealed ? s->header.seal.end : successor->previous_size;
+	*last_block = sealed ? s->header.seal.block : successor->previous_block;
 }
 
 int segment_damaged(const struct segment *s, uint64_t offset, uint64_t seq,

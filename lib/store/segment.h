@@ -10,6 +10,17 @@
 /* A part of a log (evcat -o zst): seqs may have gaps; never in a log directory. */
 #define SEGMENT_EXTRACT 1u
 
+/* Written again when it was full: it knows its own end, and has an index behind it. */
+#define SEGMENT_SEALED 2u
+
+/* What a sealed segment's header says of its end. */
+struct seal {
+	uint64_t end;	/* behind its last block */
+	uint64_t block; /* offset of its last block */
+	uint64_t last_seq;
+	unsigned char root[HASH_SIZE]; /* after last_seq */
+};
+
 /* A segment header.  It attests its predecessor whole. */
 struct segment_header {
 	uint32_t size, flags;
@@ -22,15 +33,19 @@ struct segment_header {
 	uint64_t previous_block; /* offset of its last block; 0: it has none */
 	unsigned char root[HASH_SIZE];
 	struct merkle tree; /* before the first event: tree.n + 1 == first_seq */
+	struct seal seal;   /* with SEGMENT_SEALED */
 };
 
-#define SEGMENT_HEADER_MAX (136 + MERKLE_MAX * HASH_SIZE)
+#define SEGMENT_SEAL	   56 /* bytes of a header, when it is sealed */
+#define SEGMENT_HEADER_MAX (136 + MERKLE_MAX * HASH_SIZE + SEGMENT_SEAL)
 
 void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq);
 
 /* The first seq that a file's name says; 0 if it is not a segment's name. */
 uint64_t segment_name_read(const char *name);
 
+/* Its size, by flags and tree.n. */
+uint32_t segment_header_size(const struct segment_header *h);
 void segment_header_encode(struct buf *out, struct segment_header *h);
 
 /* NULL, or what is wrong; h->size is then its size. */
@@ -53,6 +68,16 @@ struct segment {
 int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_seq,
     const unsigned char *log_id, bool writable, evlog_error *err);
 void segment_close(struct segment *s);
+
+static inline bool segment_is_sealed(const struct segment *s)
+{
+	return s->header.size && (s->header.flags & SEGMENT_SEALED);
+}
+
+/* Where the committed bytes of a segment that has a successor end, and its last block:
+ * it says so itself, or the successor does. */
+void segment_extent(const struct segment *s, const struct segment_header *successor,
+    uint64_t *end, uint64_t *last_block);
 
 /* A view of n bytes at offset, which live until the next call; *p is NULL if the file
  * ends before.  `ahead`: how much more is likely to be wanted. */

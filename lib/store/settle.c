@@ -157,7 +157,7 @@ static int tail_settle(
 	if (t->parsed < durable || (t->parsed < t->size && t->full_length))
 		return segment_damaged(&w->seg, t->parsed, t->tree.n + 1, 0, t->why, err);
 	int r = 0;
-	if (t->end > h->committed)
+	if (t->end > h->committed && !segment_is_sealed(&w->seg))
 		r = rewrite(w, h->committed, t->end, err);
 	if (!r && t->end < t->size) {
 		r = tail_aside(w, t->end, t->size, aside, sizeof aside, err);
@@ -192,7 +192,7 @@ static int successor_attests(struct evlog_writer *w, uint64_t *durable, evlog_er
 	uint64_t first = w->log.segments[w->log.n - 1];
 	struct segment next;
 
-	if (first <= h->segment)
+	if (first <= h->segment || segment_is_sealed(&w->seg))
 		return 0;
 	for (size_t i = w->log.n; i-- > 0 && w->log.segments[i] > h->segment;)
 		first = w->log.segments[i];
@@ -248,6 +248,8 @@ static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *
 	    .tree = h->tree};
 
 	memcpy(t.root, h->root, HASH_SIZE);
+	if (segment_is_sealed(&w->seg)) /* which attests itself whole */
+		durable = w->seg.header.seal.end;
 	int r = log_list(&w->log, err);
 	if (!r && w->log.n == 0)
 		r = error_set(
@@ -362,9 +364,14 @@ int settle(struct evlog_writer *w, evlog_error *err)
 		return r;
 	if (fstat(w->seg.fd, &st) < 0)
 		return error_sys(err, "%s", w->seg.path);
+	bool plain = is_settled(w, (uint64_t)st.st_size);
+	if (segment_is_sealed(&w->seg)) {
+		/* head is older than the seal, or lost */
+		head_from_segment(w);
+		plain = false;
+	}
 	if (h->flags & HEAD_POISONED)
 		return poisoned_settle(w, (uint64_t)st.st_size, err);
-	bool plain = is_settled(w, (uint64_t)st.st_size);
 	if (!plain && h->durable < h->committed && !boot_is(h->boot_id, w->boot_id)) {
 		/* --no-sync, and a power cut: the segment's header is the last sure thing
 		 */
@@ -379,6 +386,10 @@ int settle(struct evlog_writer *w, evlog_error *err)
 		if (!r && w->seg.fd < 0)
 			r = segment_ensure(w, err);
 	}
+	if (!r && w->log.state != HEAD_LOST && segment_is_sealed(&w->seg))
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: events from %" PRIu64 " on are missing", w->log.path,
+		    h->tree.n + 1);
 	if (r || (plain && !more))
 		return r;
 	if (h->tree.n < lost)

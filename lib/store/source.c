@@ -4,6 +4,7 @@
 #include "json/scan.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #define GATHER (128u << 10)
@@ -25,6 +26,33 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 		b.until = sel->until;
 	}
 	return b;
+}
+
+/* The keys of texts of which one must be met; none, if one of them is a pattern. */
+static int keys_of(enum filter_kind kind, const char **texts, size_t n, uint64_t **keys,
+    size_t *count, evlog_error *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (select_is_pattern(texts[i]))
+			return 0;
+	if (n && !(*keys = malloc(n * sizeof **keys)))
+		return error_memory(err);
+	for (*count = 0; *count < n; ++*count) {
+		const char *text = texts[*count];
+		(*keys)[*count] = filter_key(kind, (struct view){text, strlen(text)});
+	}
+	return 0;
+}
+
+static int wanted_make(struct source *s, evlog_error *err)
+{
+	const struct evlog_selection *sel = s->sel;
+	struct filter_wanted *w = &s->wanted;
+
+	int r = keys_of(FILTER_TYPE, sel->type, sel->types, &w->type, &w->types, err);
+	return r ? r
+		 : keys_of(FILTER_SUBJECT, sel->subject, sel->subjects, &w->subject,
+		       &w->subjects, err);
 }
 
 int source_open(struct source *s, const char *path, const struct evlog_selection *sel,
@@ -51,6 +79,11 @@ int source_open(struct source *s, const char *path, const struct evlog_selection
 		return r;
 	}
 	s->select.stamps = false; /* the reader sees to it */
+	int r = sel->map ? 0 : wanted_make(s, err);
+	if (r)
+		return r;
+	if (s->wanted.types || s->wanted.subjects)
+		b.wanted = &s->wanted;
 	return log_reader_open(
 	    &s->log, path, &b, sel->reverse && !s->spooled, sel->salvage, err);
 }
@@ -58,6 +91,8 @@ int source_open(struct source *s, const char *path, const struct evlog_selection
 void source_close(struct source *s)
 {
 	log_reader_close(s->log);
+	free(s->wanted.type);
+	free(s->wanted.subject);
 	evlog_input_close(s->input);
 	buf_free(&s->gathered);
 	buf_free(&s->mapped);

@@ -10,7 +10,8 @@ struct source {
 	const char *path;
 	const struct evlog_selection *sel;
 	struct select select;
-	struct log_reader *log; /* or */
+	struct filter_wanted wanted; /* what the log's filters are asked for */
+	struct log_reader *log;	     /* or */
 	evlog_input *input;
 	struct buf gathered;	 /* lines of a file */
 	struct buf mapped;	 /* what stands in the place of lines */

@@ -23,9 +23,10 @@ struct evlog_stream {
 	uint64_t left;	   /* events that --count still allows; UINT64_MAX: any */
 	struct spool last; /* the last N, before anything else */
 	bool has_last;
-	int inotify;	     /* -1: none, poll */
-	bool waiting_input;  /* the pause is that of a pipe */
-	evlog_error verdict; /* what was met while collecting the last N */
+	int inotify;	       /* -1: none, poll */
+	bool waiting_input;    /* the pause is that of a pipe */
+	evlog_error verdict;   /* what was met while collecting the last N, */
+	const char *unindexed; /* and where without an index */
 };
 
 /* ---- Opening ---- */
@@ -110,8 +111,8 @@ static int ends_find(const char *const *paths, size_t n,
 
 /* Reads the last N events into the spool, newest first. */
 static int last_collect(struct spool *spool, const char *const *paths, size_t n,
-    const struct evlog_selection *sel, const uint64_t *to, evlog_error *verdict,
-    evlog_error *err)
+    const struct evlog_selection *sel, const uint64_t *to, const char **unindexed,
+    evlog_error *verdict, evlog_error *err)
 {
 	struct evlog_selection backwards = *sel;
 	struct evlog_lines lines;
@@ -129,6 +130,7 @@ static int last_collect(struct spool *spool, const char *const *paths, size_t n,
 		else if (!r && spool_add(spool, lines.p, lines.len) < 0)
 			r = error_sys(err, "temporary file");
 	}
+	*unindexed = s ? evlog_stream_unindexed(s) : NULL;
 	evlog_stream_close(s);
 	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
 		*verdict = *err; /* comes when what was had has been delivered */
@@ -153,7 +155,7 @@ static int last_open(evlog_stream **out, const char *const *paths, size_t n,
 	if (!r) {
 		(*out)->has_last = true;
 		r = last_collect(&(*out)->last, paths, n, sel, sel->follow ? end : NULL,
-		    &(*out)->verdict, err);
+		    &(*out)->unindexed, &(*out)->verdict, err);
 	}
 	free(end);
 	return r;
@@ -388,6 +390,16 @@ int evlog_stream_position(
 		return EVLOG_END;
 	position_set(at, id, seq, root);
 	return 0;
+}
+
+const char *evlog_stream_unindexed(const evlog_stream *s)
+{
+	if (s->unindexed)
+		return s->unindexed;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].log && log_reader_unindexed(s->at[i].log))
+			return s->at[i].path;
+	return NULL;
 }
 
 void evlog_stream_progress(const evlog_stream *s, uint64_t *done, uint64_t *total)

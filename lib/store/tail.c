@@ -153,6 +153,8 @@ int tail_scan(struct segment *seg, struct block_codec *c, struct sha256 *s,
 	if (fstat(seg->fd, &st) < 0)
 		return error_sys(err, "%s", seg->path);
 	t->size = (uint64_t)st.st_size;
+	if (segment_is_sealed(seg) && t->size > seg->header.seal.end)
+		t->size = seg->header.seal.end; /* the index is behind it */
 	t->parsed = t->end;
 	t->full_length = false;
 	seg->window.len = 0;

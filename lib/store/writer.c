@@ -143,8 +143,11 @@ static void names_free(struct evlog_writer *w)
 
 void evlog_writer_close(evlog_writer *w)
 {
+	evlog_error ignored;
+
 	if (!w)
 		return;
+	evlog_writer_seal(w, true, &ignored);
 	intake_free(&w->intake);
 	dedup_free(w->dedup);
 	block_codec_free(w->codec);
@@ -154,6 +157,8 @@ void evlog_writer_close(evlog_writer *w)
 	buf_free(&w->raw);
 	buf_free(&w->rejected);
 	buf_free(&w->extension);
+	buf_free(&w->header);
+	filter_free(&w->keys);
 	names_free(w);
 	free(w->at);
 	free(w->source);

@@ -4,6 +4,7 @@
 
 #include "event/intake.h"
 #include "store/cursor.h"
+#include "store/filter.h"
 #include "store/log.h"
 
 /* One event that waits for its commit; offsets into raw. */
@@ -17,6 +18,7 @@ struct pending {
 };
 
 struct dedup;
+struct sealing;
 
 struct evlog_writer {
 	struct evlog_writer_options o;
@@ -36,11 +38,16 @@ struct evlog_writer {
 	struct sha256 *sha;
 	struct dedup *dedup;
 	unsigned char boot_id[16];
-	bool locked, met;     /* met: the expectation has been checked, and held */
-	struct cursor cursor; /* goes with each commit, if it has a name */
-	uint64_t looked;      /* the log's last seq when it was looked for */
-	struct buf extension; /* what the header of a commit's last block carries */
-	char notice[512];     /* what settling did */
+	bool rolled;		 /* a segment became full: it is to be sealed */
+	struct sealing *sealing; /* NULL: none is going on */
+	bool locked, met;	 /* met: the expectation has been checked, and held */
+	struct cursor cursor;	 /* goes with each commit, if it has a name */
+	struct cursor left;	 /* as this writer, or the log, had it last, */
+	uint64_t looked;	 /* with the log's last seq then */
+	struct buf extension;	 /* of that cursor */
+	struct buf header;	 /* all extensions of a block */
+	struct filter_keys keys;
+	char notice[512]; /* what settling did */
 };
 
 /* Makes a new log in a temporary directory and renames it into place, so that no
@@ -74,6 +81,9 @@ int writer_lock(struct evlog_writer *w, evlog_error *err);
 /* With the lock held: looks whether the cursor is where it was left, and makes the
  * extension that moves it. */
 int cursor_prepare(struct evlog_writer *w, evlog_error *err);
+
+/* The cursor is in the log. */
+void cursor_left(struct evlog_writer *w);
 
 /* Takes the lock and looks for w->cursor, as the log has it: EVLOG_END: it has not.  From
  * then on commits are refused with EVLOG_EMISMATCH when somebody else has moved it. */

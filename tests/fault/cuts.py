@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from oracle import event, must, numbered, root, run
+from oracle import event, must, numbered, root, run, sealed_but_last
 from power import SEED
 
 SHUTDOWN, NOLOGFLUSH = 0x8004587D, 2
@@ -84,7 +84,7 @@ def cut(rng, disk, known):
     """One round: what was acknowledged before the cut is there behind it."""
     disk.mount()
     log = f"{disk.at}/log"
-    options = rng.choice(([], [], ["--strict"], ["--segment-size", "20000"]))
+    options = rng.choice(([], ["--strict"], ["--segment-size", "20000"], ["--segment-size", "2000"]))
     p = appends(rng, log, len(known), options, rng.random() < 0.3)
     time.sleep(rng.random() * 0.4 + 0.1)
     disk.shutdown()
@@ -111,6 +111,9 @@ def cut(rng, disk, known):
     assert status == 0, f"the next append: {status}: {err}"
     after = run(["evcat", log])[1].splitlines()
     assert after[:-1] == lines and len(after) == len(lines) + 1
+    must(["evappend", "--reindex", log], ".")
+    assert sealed_but_last(log), "not all is sealed"
+    assert run(["evcat", log])[1].splitlines() == after, "sealed, it is not the same"
     disk.umount()
     return after, acked - len(known), len(lines) - acked
 

@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from format import cat, must, read, root, run, segment_parse, segments  # noqa: E402
-from oracle import whole  # noqa: E402
+from oracle import sealed_but_last, whole  # noqa: E402
 
 SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
 KILLS = int(os.environ.get("EVLOG_KILLS", "204"))
@@ -168,6 +168,9 @@ def check_random():
                 assert ack["root"] == root(after).hex()
             commits_check(log, len(before), len(after) - 1)
             assert whole(log)[1]["root"].hex() == ack["root"]
+            must(0, "evappend", "--reindex", log)
+            assert sealed_but_last(log), "not all is sealed"
+            assert whole(log)[0] == after, "sealed, it is not the same"
             if dedup:
                 # send it all again, as one does who had no answer: each is there once
                 again = b"".join(line(f"v{i}", n, pad) for n in range(v.count))
@@ -203,13 +206,16 @@ def check_crowd():
         lines, events = events_of(log)
         for v in vs:
             mine = [e for e in events if e[0] == f"/{v.name}"]
-            assert mine == [(f"/{v.name}", n) for n in range(len(mine))]
+            want = [(f"/{v.name}", n) for n in range(len(mine))]
+            assert mine == want, f"round {i}, EVLOG_SEED={SEED}: {v.name}: {mine}"
             if v is not vs[0]:
                 assert len(mine) == v.count
             for a in v.acks:
                 for e in events[a["from"] - 1 : a["to"]]:
                     assert e[0] == f"/{v.name}", f"{a} has an event of {e[0]}"
         must(0, "evappend", log, data=line("z", 0, 1))
+        must(0, "evappend", "--reindex", log)
+        assert sealed_but_last(log), "not all is sealed"
         whole(log)
         # who followed all the while has seen the same
         want = must(0, "evcat", log).splitlines(True)

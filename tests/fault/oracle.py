@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from format import head_parse, read, root, segment_parse, segments, u32  # noqa: E402
+from format import head_parse, is_sealed, read, root, segment_parse, segments, u32, write  # noqa: E402
 
 SHIM = os.path.join(os.environ.get("EVLOG_BUILD", "build"), "fault-shim.so")
 
@@ -126,6 +126,18 @@ def forget(folder):
         f.write(head)
 
 
+def unsealed(folder):
+    """Segments that are full, and not sealed: their writers died before it."""
+    log, was = f"{folder}/log", {}
+    for i in range(3):
+        must(["evappend", *SMALL, "log", f"old{i}"], folder)
+        name = segments(log)[-1]
+        was[name] = read(log, name)
+    for name, data in was.items():
+        write(log, name, data)
+    assert len(was) > 2 and not any(map(is_sealed, was.values()))
+
+
 def replica(folder):
     """What evcat prints of another log with the same beginning."""
     shutil.copytree(f"{folder}/log", f"{folder}/leader")
@@ -160,6 +172,8 @@ APPENDS = [
     Append("reject", ["--reject", "aside"], [2, 2], old("old0"),
            files=["in0", "bad", "in1"], right=65),
     Append("text", ["--text"], [2, 2], old("old0")),
+    Append("seal", ["--reindex"], [], spoil=unsealed),
+    Append("seal-roll", SMALL, [2, 2], spoil=unsealed),
     Append("replica", ["--replica"], [4], old("old0"), files=["-"], data=replica),
 ]  # fmt: skip
 
@@ -259,6 +273,12 @@ def whole(log):
     return plain.splitlines(), head
 
 
+def sealed_but_last(log):
+    """All segments are sealed but the one that is written to."""
+    seals = [is_sealed(read(log, n)) for n in segments(log)]
+    return seals == [True] * (len(seals) - 1) + [False]
+
+
 def ends(w, n):
     """Whether `n` of a workload's events can be there: whole commits only."""
     at = 0
@@ -302,6 +322,10 @@ def survived(w, folder, out, early=False):
     early = early and not {"--atomic", "--expect", "--expect-subject"} & set(w.options)
     assert early or ends(w, len(mine)), f"{len(mine)} events are no whole commits"
     assert json.loads(next_out)["root"] == root(after).hex() == head["root"].hex()
+    must(["evappend", "--reindex", "log"], folder)
+    assert sealed_but_last(log), "not all is sealed"
+    assert not [n for n in os.listdir(log) if n.startswith("seal-")], "a file is left over"
+    assert whole(log)[0] == after, "sealed, it is not the same"
 
 
 def bytes_of(log):

@@ -9,7 +9,8 @@ how many different ones to try in all (default 3000); EVLOG_SEED repeats a run.
 
 What must be true: evcat prints everything acknowledged, and of the rest whole commits;
 it says so with status 0, unless both records of head are torn; the next append succeeds,
-takes nothing away, and then all is as usual.
+takes nothing away, and then all is as usual; and what is not sealed by then can be, which
+changes nothing of what is read.
 """
 
 import hashlib
@@ -22,7 +23,9 @@ import sys
 import tempfile
 import time
 
-from oracle import APPENDS, SHIM, UNSYNCED, acknowledged, ends, event, numbered, root, run, segments, tear
+from oracle import (
+    APPENDS, SHIM, UNSYNCED, acknowledged, ends, event, numbered, root, run, sealed_but_last, segments, tear,
+)  # fmt: skip
 from format import SLOT, head_parse, read, slot_parse
 
 SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
@@ -300,6 +303,11 @@ def check(probe, w, full, state, acked, log):
     lines = after.splitlines()
     if code:
         return f"after the next append: {code}: {text}"
+    code, _, text = probe.ask(b"seal", path)
+    if code or probe.ask(b"read", path)[:2] != (0, after):
+        return f"sealed, it is not the same: {code}: {text}"
+    if not sealed_but_last(log):
+        return "not all is sealed"
     if not after.startswith(out) or not full.startswith(b"".join(after.splitlines(True)[:-1])):
         return "the next append took something away"
     if numbered(lines)[-1] != ("/next", 0):

@@ -5,6 +5,7 @@
  *   read PATH\n           ->  CODE SIZE MESSAGE\n and SIZE bytes
  *   append PATH LINE\n    ->  CODE SIZE MESSAGE\n and SIZE bytes: from, to and root; the
  *                             message is the notice, if there is no error
+ *   seal PATH\n           ->  CODE 0 MESSAGE\n: evappend --reindex
  */
 #include "evlog.h"
 
@@ -73,6 +74,22 @@ static void append(const char *path, const char *line)
 	answer(r, r ? err.text : ack.notice);
 }
 
+static void seal(const char *path)
+{
+	struct evlog_writer_options o = {.lock_wait_ms = 1000, .no_create = true};
+	struct evlog_ack ack = {0};
+	evlog_writer *w;
+	evlog_error err = {0};
+
+	int r = evlog_writer_open(&w, path, &o, &err);
+	if (!r)
+		r = evlog_writer_commit(w, &ack, &err);
+	if (!r)
+		r = evlog_writer_reindex(w, &err);
+	evlog_writer_close(w);
+	answer(r, r ? err.text : "");
+}
+
 int main(void)
 {
 	static char line[65536];
@@ -84,6 +101,8 @@ int main(void)
 			return 2;
 		if (strcmp(word, "read") == 0)
 			read_all(path);
+		else if (strcmp(word, "seal") == 0)
+			seal(path);
 		else
 			append(path, rest ? rest : "");
 	}

@@ -4,12 +4,12 @@
  *   rot near|flips|salvage|reverse|cuts LOG RANGES STEP
  *
  * LOG is worked on in place, and is as it was in the end.  RANGES has a line a range of
- * bytes that are damaged together: FILE START END FIRST LAST SEQ FROM, the output that
- * the block there makes being [FIRST, LAST) of the whole (FIRST == LAST: a header, or
- * head), and that of its segment beginning at FROM, with the event SEQ.  "near" reads
- * from there on only, "flips" the whole. STEP 0 takes all eight bits of each byte, N one
- * bit of every N-th byte. Prints how many were tried, and what was wrong with the first
- * few.
+ * bytes that are damaged together: FILE START END FIRST LAST SEQ FROM SOUND, the output
+ * that the block there makes being [FIRST, LAST) of the whole (FIRST == LAST: a header,
+ * or head), and that of its segment beginning at FROM, with the event SEQ.  SOUND 1: an
+ * index, whose damage is none of the log.  "near" reads from there on only, "flips" the
+ * whole. STEP 0 takes all eight bits of each byte, N one bit of every N-th byte. Prints
+ * how many were tried, and what was wrong with the first few.
  */
 #include "evlog.h"
 
@@ -23,6 +23,7 @@
 struct range {
 	char file[64];
 	size_t start, end, first, last, seq, from;
+	int sound;
 };
 
 static char *whole;    /* all lines */
@@ -81,14 +82,14 @@ static bool forward_right(const struct seen *s, const struct range *g)
 {
 	bool head = strcmp(g->file, "head") == 0;
 
-	return is_part(s, whole, head ? whole_len : g->first);
+	return is_part(s, whole, head || g->sound ? whole_len : g->first);
 }
 
 static bool near_right(const struct seen *s, const struct range *g)
 {
 	if (strcmp(g->file, "head") == 0)
 		return is_part(s, whole, whole_len);
-	return is_part(s, whole + g->from, g->first - g->from);
+	return is_part(s, whole + g->from, (g->sound ? whole_len : g->first) - g->from);
 }
 
 static bool salvage_right(const struct seen *s, const struct range *g)
@@ -103,7 +104,7 @@ static bool salvage_right(const struct seen *s, const struct range *g)
 
 static bool reverse_right(const struct seen *s, const struct range *g)
 {
-	if (strcmp(g->file, "head") == 0)
+	if (strcmp(g->file, "head") == 0 || g->sound)
 		return is_part(s, reversed, whole_len);
 	/* the next segment's header is met first: it says where this one ends */
 	return s->len <= whole_len - g->first && memcmp(s->p, reversed, s->len) == 0 &&
@@ -114,7 +115,9 @@ static void judge(const struct seen *s, const struct range *g, size_t at, int bi
     bool (*right)(const struct seen *, const struct range *))
 {
 	tried++;
-	if (s->code == EVLOG_EDAMAGED && *s->text && right(s, g))
+	bool said =
+	    g->sound ? s->code == EVLOG_END : s->code == EVLOG_EDAMAGED && *s->text;
+	if (said && right(s, g))
 		return;
 	if (wrong++ < 10)
 		printf("wrong %s byte %zu bit %d: code %d, %zu bytes of %zu: %s\n",
@@ -234,8 +237,8 @@ int main(int argc, char **argv)
 	whole = s.p;
 	whole_len = s.len;
 	reverse_make();
-	while (fscanf(f, "%63s %zu %zu %zu %zu %zu %zu", g.file, &g.start, &g.end,
-		   &g.first, &g.last, &g.seq, &g.from) == 7)
+	while (fscanf(f, "%63s %zu %zu %zu %zu %zu %zu %d", g.file, &g.start, &g.end,
+		   &g.first, &g.last, &g.seq, &g.from, &g.sound) == 8)
 		if (strcmp(argv[1], "cuts") == 0)
 			cut_all(&g, step);
 		else

@@ -1,0 +1,55 @@
+/* index.h - what stands behind the blocks of a sealed segment: where they are, and which
+ * types and subjects they may hold. */
+#ifndef STORE_INDEX_H
+#define STORE_INDEX_H
+
+#include "store/filter.h"
+#include "store/segment.h"
+
+/* ---- Writing ---- */
+
+/* Zero-initialise. */
+struct index_builder {
+	struct buf table, filters, seek;
+	uint32_t blocks, frames;
+};
+
+/* A frame of the file, for the seek table: its size, and that of what it holds. */
+void index_frame(struct index_builder *x, size_t packed, size_t raw);
+
+/* A block, and its filter. */
+void index_block(struct index_builder *x, const struct block *b, struct view filter);
+
+/* Adds the index and the seek table to out. */
+void index_write(
+    struct index_builder *x, const struct segment_header *h, struct buf *out);
+void index_builder_free(struct index_builder *x);
+
+/* ---- Reading ---- */
+
+/* An index where the file is mapped. */
+struct index {
+	void *map; /* NULL: there is none */
+	size_t map_size;
+	const unsigned char *table;
+	const char *filters;
+	uint32_t blocks;
+};
+
+/* Maps the index of a sealed segment.  EVLOG_END: there is none that is whole. */
+int index_open(struct index *x, const struct segment *s, evlog_error *err);
+void index_close(struct index *x);
+
+/* Whether behind the index stands the seek table of these frames, and nothing else. */
+bool index_ends(const struct index *x, struct index_builder *frames);
+
+/* What the table says of block i: offset, first_seq and the times. */
+void index_entry(const struct index *x, uint32_t i, struct block *b);
+
+/* Whether block i may hold what is wanted. */
+bool index_match(const struct index *x, uint32_t i, const struct filter_wanted *w);
+
+/* The last block that begins at or before this seq. */
+uint32_t index_find(const struct index *x, uint64_t seq);
+
+#endif

@@ -1,0 +1,52 @@
+/* reading.h - the parts of a log reader: going on, and passing over. */
+#ifndef STORE_READING_H
+#define STORE_READING_H
+
+#include "store/index.h"
+#include "store/reader.h"
+
+#define HOP    (4u << 10)   /* bytes read ahead when going from header to header */
+#define STREAM (384u << 10) /* and when reading */
+
+struct log_reader {
+	struct log log;
+	struct bounds bounds;
+	bool reverse, salvage;
+	struct block_codec *codec;
+
+	struct log_end end;
+
+	bool skipping;	    /* there is a bound for which blocks are passed over */
+	bool unindexed;	    /* an index that would have told which is not there */
+	struct segment seg; /* fd -1: none open */
+	struct index index; /* of seg, if it is sealed and blocks are passed over */
+	size_t at_segment;  /* which of log.segments it is */
+	uint64_t at;	/* next block; going backwards: the one to read; 0: none left */
+	uint64_t limit; /* end of the committed bytes in seg */
+	bool salvaging; /* in seg, behind damage: whatever is whole counts */
+	uint64_t next_seq; /* that of the block at `at`, going forwards */
+	uint64_t epoch;	   /* of the block before it, and the root after that */
+	unsigned char root[HASH_SIZE];
+	bool rooted;		 /* both are known */
+	uint64_t emitted;	 /* last seq delivered */
+	bool finished, anywhere; /* anywhere: next_seq is not known yet */
+
+	struct buf lines;
+	evlog_error verdict; /* code 0: none */
+	uint64_t done, total;
+};
+
+/* Whether the index, or the header of a block, rules it out by times, types and subjects.
+ */
+int block_is_outside(
+    struct log_reader *r, const struct block *b, bool *outside, evlog_error *err);
+
+/* With r->index: goes to the next block that it does not rule out, or to the segment's
+ * end; or back, or out of the segment. */
+void index_skip(struct log_reader *r);
+void index_skip_back(struct log_reader *r);
+
+/* Without: goes near the first block that from and since do not rule out. */
+int segment_seek(struct log_reader *r, evlog_error *err);
+
+#endif
