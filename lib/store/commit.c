@@ -9,8 +9,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define THREADED (64u << 10) /* bytes */
 
 /* ---- Conditions ---- */
 
@@ -186,6 +189,44 @@ static int extensions_make(
 	return w->header.failed || w->keys.failed ? -1 : 0;
 }
 
+/* The tree over a block's lines, hashed while they are compressed. */
+struct hashing {
+	struct merkle *tree;
+	struct sha256 *sha;
+	const char *raw;
+	size_t bytes;
+	unsigned char *root;
+	int result;
+	pthread_t thread;
+	bool threaded;
+};
+
+static void *hash_lines(void *arg)
+{
+	struct hashing *h = arg;
+
+	h->result = merkle_add_lines(h->tree, h->sha, h->raw, h->bytes);
+	if (h->result == 0)
+		h->result = merkle_root(h->tree, h->sha, h->root);
+	return NULL;
+}
+
+/* A thread takes longer to start than a few lines to hash. */
+static void hashing_begin(struct hashing *h)
+{
+	h->threaded =
+	    h->bytes >= THREADED && pthread_create(&h->thread, NULL, hash_lines, h) == 0;
+	if (!h->threaded)
+		hash_lines(h);
+}
+
+static int hashing_end(struct hashing *h)
+{
+	if (h->threaded)
+		pthread_join(h->thread, NULL);
+	return h->result;
+}
+
 /* Stamps events [i, i + count), hashes, compresses and writes them as one block behind
  * *h, and moves *h on. */
 static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t count,
@@ -193,8 +234,9 @@ static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t 
 {
 	const struct pending *p = &w->at[i];
 	char *raw = w->raw.p + p->offset, stamp[STAMP_SIZE];
+	struct hashing hashing = {&h->tree, w->sha, raw, bytes, h->root, 0, 0, false};
 	struct block b;
-	size_t packed;
+	size_t packed = 0;
 
 	if (extensions_make(w, raw, bytes, commit) < 0)
 		return error_memory(err);
@@ -206,14 +248,13 @@ static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t 
 	stamp_write(stamp, 0, now);
 	for (size_t k = 0; k < count && !w->o.replica; k++)
 		stamp_copy(w->raw.p + p[k].offset, stamp, h->tree.n + 1 + k);
-	if (merkle_add_lines(&h->tree, w->sha, raw, bytes) < 0 ||
-	    merkle_root(&h->tree, w->sha, h->root) < 0)
-		return error_memory(err);
 	out->len = 0;
 	if (!buf_reserve(out, b.header_size))
 		return error_memory(err);
 	out->len = b.header_size;
-	if (block_pack(w->codec, raw, bytes, out, &packed) < 0)
+	hashing_begin(&hashing);
+	int failed = block_pack(w->codec, raw, bytes, out, &packed);
+	if (hashing_end(&hashing) < 0 || failed)
 		return error_memory(err);
 	b.raw_size = (uint32_t)bytes;
 	b.packed_size = (uint32_t)packed;
