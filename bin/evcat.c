@@ -16,6 +16,7 @@ static const struct cli_option options[] = {
 	"ndjson, pretty, data or zst; on a terminal lines for people"},
     {'z', "level", "N", "zstd level of -o zst (default: 3)"},
     CLI_UPCASTING,
+    CLI_THREADED,
     {CLI_SALVAGE, "salvage", NULL, "print what is undamaged around damage"},
     CLI_COLORED,
     CLI_PROGRESSING,
@@ -236,6 +237,8 @@ int main(int argc, char **argv)
 			continue;
 		if (id == CLI_UPCAST)
 			cli_upcast(&sel, optarg);
+		else if (id == 'j')
+			sel.threads = (unsigned)cli_number("threads", optarg, 1, 256);
 		else if (id == 'o')
 			form = optarg;
 		else if (id == 'z')
@@ -243,6 +246,8 @@ int main(int argc, char **argv)
 	}
 	cli_select_check(&sel);
 	sel.max_line = cli.max_line;
+	if (!sel.threads)
+		sel.threads = cli_cores();
 	if (optind == argc)
 		cli_usage("which log?");
 	c.form = form ? form_of(form) : cli.out_tty ? READABLE : NDJSON;

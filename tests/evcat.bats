@@ -347,3 +347,30 @@ e4'
 	assert_output "$(evcat x.evlog)"
 	[[ $stderr == *"y.evlog/0000000000000001.ndjson.zst: damaged"* ]]
 }
+
+@test "any number of threads: the same bytes, and damage is met at the same place" {
+	head -c 4000000 /dev/urandom | base64 -w 120 >in
+	evappend --text a.evlog in
+	[ "$(stat -c %s a.evlog/0000000000000001.ndjson.zst)" -gt 4000000 ]
+	evcat -j1 a.evlog >one
+	for j in 2 3 8; do
+		evcat -j$j a.evlog | cmp - one
+		evcat -j$j --to 31234 a.evlog | cmp - <(head -n 31234 one)
+		evcat -j$j -c 40000 a.evlog | cmp - <(head -n 40000 one)
+		evcat -j$j a.evlog a.evlog | cmp - <(cat one one)
+		run -141 bash -c "set -o pipefail; evcat -j$j a.evlog | head -n 1 >/dev/null"
+	done
+	for at in 300000 1700000 3900000; do
+		cp -r a.evlog b.evlog
+		printf 'XYZ' | dd of=b.evlog/0000000000000001.ndjson.zst bs=1 seek=$at conv=notrunc status=none
+		run -65 --separate-stderr evcat -j1 b.evlog
+		said=$stderr
+		printed=${#output}
+		for j in 2 8; do
+			run -65 --separate-stderr evcat -j$j b.evlog
+			assert_equal "$stderr" "$said"
+			assert_equal ${#output} "$printed"
+		done
+		rm -r b.evlog
+	done
+}

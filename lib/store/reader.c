@@ -103,6 +103,8 @@ static int segment_limit(struct log_reader *r, uint64_t *last_block, evlog_error
 static int reader_segment(
     struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err)
 {
+	if (r->ahead)
+		ahead_clear(r->ahead);
 	segment_close(&r->seg);
 	index_close(&r->index);
 	r->at_segment = index;
@@ -249,6 +251,64 @@ static void lines_trim(
 	*l = (struct evlog_lines){start, start ? (size_t)(end - start) : 0};
 }
 
+/* Hands in what follows in this segment, as far as it will be delivered. */
+static void blocks_ahead(struct log_reader *r)
+{
+	struct block b;
+	const char *packed;
+	evlog_error ignored;
+
+	if (r->threads < 2 || r->skipping ||
+	    (!r->ahead && r->limit - r->at < 2 * BLOCK_RAW))
+		return;
+	if (!r->ahead && !(r->ahead = ahead_new(r->threads - 1)))
+		r->threads = 1;
+	if (!ahead_first(r->ahead))
+		r->ahead_at = r->at;
+	while (ahead_has_room(r->ahead) && r->ahead_at < r->limit) {
+		uint64_t at = r->ahead_at;
+		if (segment_block(&r->seg, at, r->limit, STREAM, &b, &ignored) != 0 ||
+		    b.raw_size > AHEAD_MOST || block_beyond(&r->bounds, &b))
+			return; /* met when its turn comes */
+		if (segment_bytes(&r->seg, at + b.header_size, b.packed_size, 0, &packed,
+			&ignored) != 0 ||
+		    !packed || !ahead_put(r->ahead, &b, packed))
+			return;
+		r->ahead_at = block_end(&b);
+	}
+}
+
+/* The header of the block at r->at. */
+static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
+{
+	const struct block *first;
+
+	blocks_ahead(r);
+	first = r->ahead ? ahead_first(r->ahead) : NULL;
+	if (first && first->offset == r->at) {
+		*b = *first;
+		return 0;
+	}
+	size_t ahead = r->skipping && !r->index.map ? HOP : STREAM;
+	return segment_block(&r->seg, r->at, r->limit, ahead, b, err);
+}
+
+/* Its lines. */
+static int block_lines(struct log_reader *r, const struct block *b, evlog_error *err)
+{
+	const struct block *first = r->ahead ? ahead_first(r->ahead) : NULL;
+	bool failed;
+
+	if (!first || first->offset != b->offset)
+		return segment_unpack(&r->seg, r->codec, b, &r->lines, err);
+	const char *why = ahead_take(r->ahead, &r->lines, &failed);
+	if (failed)
+		return error_memory(err);
+	return why ? segment_damaged(&r->seg, b->offset + b->header_size, b->first_seq,
+			 block_last_seq(b), why, err)
+		   : 0;
+}
+
 static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	struct block b;
@@ -260,8 +320,7 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 		if (r->at >= r->limit)
 			return 0;
 	}
-	size_t ahead = r->skipping && !r->index.map ? HOP : STREAM;
-	int res = segment_block(&r->seg, r->at, r->limit, ahead, &b, err);
+	int res = block_read(r, &b, err);
 	if (res == EVLOG_EDAMAGED)
 		return segment_damaged(&r->seg, r->at, r->next_seq, 0, err->reason, err);
 	if (res)
@@ -282,7 +341,7 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	if ((res = block_is_outside(r, &b, &outside, err)) != 0)
 		return res;
 	if (!outside) {
-		res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
+		res = block_lines(r, &b, err);
 		if (res)
 			return res;
 		*lines = (struct evlog_lines){r->lines.p, r->lines.len};
@@ -514,6 +573,7 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 		return error_memory(err);
 	r->bounds = *b;
 	r->reverse = reverse;
+	r->threads = reverse || salvage ? 1 : b->threads;
 	r->salvage = salvage;
 	r->seg.fd = -1;
 	r->skipping = !salvage && (b->from || b->since != EVLOG_TIME_MIN || b->wanted ||
@@ -685,6 +745,7 @@ void log_reader_close(struct log_reader *r)
 {
 	if (!r)
 		return;
+	ahead_free(r->ahead);
 	segment_close(&r->seg);
 	index_close(&r->index);
 	block_codec_free(r->codec);

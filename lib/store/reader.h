@@ -10,6 +10,7 @@ struct bounds {
 	uint64_t from, to; /* 0: none */
 	int64_t since, until;
 	int64_t event_since, event_until;
+	unsigned threads; /* that decompress, going forwards; 0: one */
 	const struct filter_wanted
 	    *wanted; /* types and subjects, met by blocks; NULL: any */
 };

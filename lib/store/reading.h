@@ -2,11 +2,13 @@
 #ifndef STORE_READING_H
 #define STORE_READING_H
 
+#include "store/ahead.h"
 #include "store/index.h"
 #include "store/reader.h"
 
-#define HOP    (4u << 10)   /* bytes read ahead when going from header to header */
-#define STREAM (384u << 10) /* and when reading */
+#define HOP	   (4u << 10)	/* bytes read ahead when going from header to header */
+#define AHEAD_MOST (4u << 20)	/* a larger block is not decompressed ahead */
+#define STREAM	   (384u << 10) /* and when reading */
 
 struct log_reader {
 	struct log log;
@@ -30,6 +32,10 @@ struct log_reader {
 	bool rooted;		 /* both are known */
 	uint64_t emitted;	 /* last seq delivered */
 	bool finished, anywhere; /* anywhere: next_seq is not known yet */
+
+	unsigned threads;
+	struct ahead *ahead; /* NULL: not yet, or one thread is enough */
+	uint64_t ahead_at;   /* behind the last block handed in */
 
 	struct buf lines;
 	evlog_error verdict; /* code 0: none */

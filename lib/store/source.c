@@ -11,7 +11,8 @@
 
 static struct bounds bounds_of(const struct evlog_selection *sel)
 {
-	struct bounds b = {.from = sel->from,
+	struct bounds b = {.threads = sel->threads,
+	    .from = sel->from,
 	    .to = sel->to,
 	    .since = EVLOG_TIME_MIN,
 	    .until = EVLOG_TIME_MAX,
