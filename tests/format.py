@@ -1396,7 +1396,7 @@ def check_head_missing_sealed():
     def check(log, at):
         if at is not None:
             write(log, name, flipped(good, at) if at >= 0 else good[:at])
-        if at is not None and 0 <= at < h["end"]:
+        if at is not None and at % len(good) < h["end"]:
             before = snapshot(log)
             status, out, err = run("evappend", "--ack", log, data=event(99))
             assert (status, out) == (65, b"") and name in err, f"evappend: {status}: {err}"
@@ -1412,7 +1412,8 @@ def check_head_missing_sealed():
         must(0, "evappend", "--reindex", log)
         assert read(log, name) == good
 
-    cases = [None, -1, h["end"], len(good) - 1, *range(0, h["end"], 7)]
+    cuts = [-1, h["end"] - len(good), *range(h["end"] - len(good) - 1, h["size"] - len(good), -9)]
+    cases = [None, h["end"], len(good) - 1, *cuts, *range(0, h["end"], 7)]
     Lab("a.evlog").each(cases, check)
 
 
