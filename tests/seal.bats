@@ -208,6 +208,7 @@ one_by_one() {
 }
 
 @test "any head of before the seal, or none: all is read, and the next append goes on" {
+	numbered 1 >head.events
 	for i in {1..40}; do
 		numbered 1 "$i" | evappend --segment-size 1500 a.evlog
 		cp a.evlog/head "head.$i"
@@ -222,6 +223,17 @@ one_by_one() {
 		numbered 1 41 | evappend -q b.evlog
 		assert_equal "$(evcat b.evlog | jq .data.n | tr '\n' ' ')" "$(seq 41 | tr '\n' ' ')"
 	done
+	# a sealed one had something behind it
+	rm -rf b.evlog
+	mkdir b.evlog
+	cp a.evlog/0000000000000001.ndjson.zst b.evlog
+	cp head.1 b.evlog/head
+	n=$(zstdcat b.evlog/*.zst | wc -l)
+	for way in --reverse --from=2 --last=100 --count=100; do
+		run -65 --separate-stderr evcat $way b.evlog
+		assert_equal "$stderr" "evcat: b.evlog: events from $((n + 1)) on are missing"
+	done
+	run -65 evappend b.evlog head.events
 	# only sealed segments, as an archive keeps them
 	mkdir c.evlog
 	for f in a.evlog/*.zst; do [ "$f" = "${f%/*}/$(ls a.evlog | grep zst | tail -n 1)" ] || cp "$f" c.evlog; done

@@ -65,6 +65,28 @@ static int successor_bad(struct log_reader *r, int why, evlog_error *err)
 	return 0;
 }
 
+static void verdict_keep(struct log_reader *r, const evlog_error *err)
+{
+	if (r->verdict.code == 0)
+		r->verdict = *err;
+}
+
+/* The segment with the end has been sealed since that was found, or head is an older one.
+ * Something must stand behind it. */
+static int sealed_since(struct log_reader *r, evlog_error *err)
+{
+	evlog_error missing;
+
+	log_end_of_seal(&r->seg, &r->end);
+	int res = log_list(&r->log, err);
+	if (res || r->log.n == 0 || r->log.segments[r->log.n - 1] > r->end.segment)
+		return res;
+	error_set(&missing, EVLOG_EDAMAGED, "%s: events from %" PRIu64 " on are missing",
+	    r->log.path, r->end.seq + 1);
+	verdict_keep(r, &missing);
+	return 0;
+}
+
 /* Finds where the committed bytes of the open segment end. */
 static int segment_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
 {
@@ -73,8 +95,8 @@ static int segment_limit(struct log_reader *r, uint64_t *last_block, evlog_error
 	int res;
 
 	if (first == r->end.segment) {
-		if (segment_is_sealed(&r->seg)) /* since the end was found */
-			log_end_of_seal(&r->seg, &r->end);
+		if (segment_is_sealed(&r->seg) && (res = sealed_since(r, err)) != 0)
+			return res;
 		r->limit = r->end.offset;
 		*last_block = r->end.block;
 		return 0;
@@ -124,12 +146,6 @@ static int reader_segment(
 }
 
 /* ---- Damage ---- */
-
-static void verdict_keep(struct log_reader *r, const evlog_error *err)
-{
-	if (r->verdict.code == 0)
-		r->verdict = *err;
-}
 
 /* Salvage in the open segment: the next thing at or behind r->at that is whole, a
  * block or a bare frame whose header is not.  EVLOG_END: nothing more in here. */

@@ -437,7 +437,7 @@ static int segment_seal(const struct log *l, int level, uint64_t first, uint64_t
 
 /* A log that is being sealed, beside its writer. */
 struct sealing {
-	struct log log; /* a copy; dir_fd and head_fd are the writer's */
+	struct log log; /* a copy; dir_fd is the writer's */
 	int level;
 	bool all;
 	pthread_t thread;
@@ -447,6 +447,19 @@ struct sealing {
 	evlog_error err;
 };
 
+/* A head that is older than the seal must not come back with a power cut.  It is synced
+ * by a descriptor of its own: an error that the writer's would report is not taken from
+ * it. */
+static int head_settle(const struct log *l, evlog_error *err)
+{
+	int fd = openat(l->dir_fd, "head", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 || file_sync(fd) < 0 ? error_sys(err, "%s/head", l->path) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 /* Seals the segments before the active one: all, or from the last one back to the first
  * that is sealed.  What cannot be sealed is left as it is. */
 static void *log_seal(void *arg)
@@ -455,9 +468,9 @@ static void *log_seal(void *arg)
 	struct log *l = &g->log;
 	evlog_error why;
 
-	/* a head that is older than the seal must not come back with a power cut */
-	g->result = file_sync(l->head_fd) < 0 ? error_sys(&g->err, "%s/head", l->path)
-					      : log_list(l, &g->err);
+	g->result = head_settle(l, &g->err);
+	if (!g->result)
+		g->result = log_list(l, &g->err);
 	for (size_t i = g->result ? 0 : l->n; i-- > 1;) {
 		const uint64_t *at = l->segments + i;
 		if (*at > l->head.segment)
@@ -502,7 +515,6 @@ static int sealing_begin(
 		return error_memory(err);
 	}
 	g->log.dir_fd = w->log.dir_fd;
-	g->log.head_fd = w->log.head_fd;
 	g->log.head = w->log.head;
 	g->level = w->o.level;
 	g->all = all;
