@@ -82,3 +82,21 @@ slow() {
 fingerprint() {
 	(cd "$1" && sha256sum -- *)
 }
+
+samples=$BATS_TEST_DIRNAME/../samples
+
+# Temporary folders are made where it can be seen that they are gone.
+samples_setup() {
+	common_setup
+	mkdir temporary
+	export TMPDIR=$PWD/temporary
+}
+
+# tells SAMPLE: it runs, says nothing else the second time, and leaves nothing behind.
+tells() {
+	run -0 timeout 60 "$samples/$1"
+	local first=$output
+	run -0 timeout 60 "$samples/$1"
+	assert_equal "$output" "$first"
+	assert_equal "$(ls temporary)" ""
+}

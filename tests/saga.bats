@@ -1,22 +1,6 @@
 # The samples' saga, in broker and in mediator topology.
 load common
-
-samples=$BATS_TEST_DIRNAME/../samples
-
-setup() {
-	common_setup
-	mkdir temporary
-	export TMPDIR=$PWD/temporary
-}
-
-# tells SAMPLE: it runs, says nothing else the second time, and leaves nothing behind.
-tells() {
-	run -0 timeout 60 "$samples/$1"
-	local first=$output
-	run -0 timeout 60 "$samples/$1"
-	assert_equal "$output" "$first"
-	assert_equal "$(ls temporary)" ""
-}
+setup() { samples_setup; }
 
 @test "in the broker each order goes its way by events, and no limit is exceeded" {
 	tells orders/broker

@@ -1,23 +1,6 @@
 # Every sample runs, and what it claims is so.
 load common
-
-samples=$BATS_TEST_DIRNAME/../samples
-
-# Temporary folders are made where it can be seen that they are gone.
-setup() {
-	common_setup
-	mkdir temporary
-	export TMPDIR=$PWD/temporary
-}
-
-# tells SAMPLE: it runs, says nothing else the second time, and leaves nothing behind.
-tells() {
-	run -0 "$samples/$1"
-	local first=$output
-	run -0 "$samples/$1"
-	assert_equal "$output" "$first"
-	assert_equal "$(ls temporary)" ""
-}
+setup() { samples_setup; }
 
 @test "the quickstart ends with what changed between two states" {
 	run -0 "$samples/orders/quickstart"

@@ -41,7 +41,7 @@ static int state_read(struct log_reader *r, evlog_error *err)
 
 /* ---- Segments ---- */
 
-static size_t segment_index(const struct log_reader *r, uint64_t seq)
+size_t segment_index(const struct log_reader *r, uint64_t seq)
 {
 	size_t i = r->log.n;
 
@@ -122,7 +122,7 @@ static int segment_limit(struct log_reader *r, uint64_t *last_block, evlog_error
 	return res == EVLOG_EDAMAGED ? successor_bad(r, res, err) : res;
 }
 
-static int reader_segment(
+int reader_segment(
     struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err)
 {
 	if (r->ahead)
@@ -235,15 +235,13 @@ static int segment_enter(struct log_reader *r, size_t index, evlog_error *err)
 	return segment_seek(r, err);
 }
 
-static bool block_beyond(const struct bounds *b, const struct block *k)
+bool block_beyond(const struct bounds *b, const struct block *k)
 {
 	return (b->to && k->first_seq > b->to) ||
 	       (b->until != EVLOG_TIME_MAX && k->first_logtime >= b->until);
 }
 
-/* Cuts lines outside the seq and logtime bounds off both ends of a block's lines. */
-static void lines_trim(
-    const struct bounds *b, const struct block *k, struct evlog_lines *l)
+void lines_trim(const struct bounds *b, const struct block *k, struct evlog_lines *l)
 {
 	bool inside = (!b->from || k->first_seq >= b->from) &&
 		      (!b->to || block_last_seq(k) <= b->to) &&
@@ -488,93 +486,6 @@ static int forward_begin(struct log_reader *r, evlog_error *err)
 		res = 0;
 	}
 	return res;
-}
-
-/* ---- Backwards ---- */
-
-static int reverse_begin(struct log_reader *r, evlog_error *err)
-{
-	size_t index;
-
-	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
-		r->log.n--;
-	index = r->bounds.to ? segment_index(r, r->bounds.to) : r->log.n - 1;
-	return reader_segment(r, index, &r->at, err);
-}
-
-/* Reads what lies before the end of the block at r->at too, unless it is there. */
-static int window_back(struct log_reader *r, evlog_error *err)
-{
-	uint64_t from = r->limit > STREAM ? r->limit - STREAM : 0;
-	const char *p;
-
-	if (r->at >= r->seg.window_at && r->limit <= r->seg.window_at + r->seg.window.len)
-		return 0;
-	if (r->at >= r->limit || r->limit - r->at > STREAM)
-		return 0;
-	return segment_bytes(&r->seg, from, (size_t)(r->limit - from), 0, &p, err);
-}
-
-static int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
-{
-	struct block b;
-
-	lines->len = 0;
-	while (!r->finished && lines->len == 0) {
-		int res;
-		if (r->at == 0 || r->at == SEGMENT_NONE) {
-			if (r->at_segment == 0 && r->seg.first_seq != 1)
-				return error_set(err, EVLOG_EDAMAGED,
-				    "%s: a segment is missing (events 1 to %" PRIu64 ")",
-				    r->log.path, r->seg.first_seq - 1);
-			if (r->at_segment == 0)
-				return EVLOG_END;
-			res = reader_segment(r, r->at_segment - 1, &r->at, err);
-			if (res)
-				return res;
-			continue;
-		}
-		if (r->index.map) {
-			index_skip_back(r);
-			if (r->at == 0)
-				continue;
-		}
-		res = r->index.map ? 0 : window_back(r, err);
-		if (!res)
-			res = segment_block(&r->seg, r->at, r->limit, 0, &b, err);
-		if (res == EVLOG_EDAMAGED)
-			return segment_damaged(
-			    &r->seg, r->at, r->seg.first_seq, 0, err->reason, err);
-		if (res)
-			return res;
-		if (r->emitted && block_last_seq(&b) + 1 != r->emitted)
-			return segment_damaged(&r->seg, r->at, block_last_seq(&b) + 1,
-			    r->emitted - 1, "events are missing behind this block", err);
-		if ((r->bounds.from && block_last_seq(&b) < r->bounds.from) ||
-		    b.last_logtime < r->bounds.since) {
-			r->finished = true;
-			return EVLOG_END;
-		}
-		bool outside = block_beyond(&r->bounds, &b);
-		res = outside ? 0 : block_is_outside(r, &b, &outside, err);
-		if (res)
-			return res;
-		if (!outside) {
-			res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
-			if (res)
-				return res;
-			*lines = (struct evlog_lines){r->lines.p, r->lines.len};
-			lines_trim(&r->bounds, &b, lines);
-		}
-		r->emitted = b.first_seq;
-		r->done += block_end(&b) - b.offset;
-		r->limit = r->at;
-		if (b.back > r->at)
-			return segment_damaged(
-			    &r->seg, r->at, b.first_seq, 0, "impossible back link", err);
-		r->at -= b.back;
-	}
-	return lines->len ? 0 : EVLOG_END;
 }
 
 /* ---- The interface ---- */

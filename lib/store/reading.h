@@ -42,6 +42,23 @@ struct log_reader {
 	uint64_t done, total;
 };
 
+/* The segment that a seq is in, or would be. */
+size_t segment_index(const struct log_reader *r, uint64_t seq);
+
+/* Opens the segment at `index` of the log's, and finds its committed end. */
+int reader_segment(
+    struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err);
+
+/* Whether a block begins behind `to` or `until`. */
+bool block_beyond(const struct bounds *b, const struct block *k);
+
+/* Cuts lines outside the seq and logtime bounds off both ends of a block's lines. */
+void lines_trim(const struct bounds *b, const struct block *k, struct evlog_lines *l);
+
+/* Going backwards: begins, and the lines of the next block that has any. */
+int reverse_begin(struct log_reader *r, evlog_error *err);
+int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
+
 /* Whether the index, or the header of a block, rules it out by times, types and subjects.
  */
 int block_is_outside(

@@ -1,0 +1,93 @@
+/*
+ * backward.c - the blocks of a log from its end on: each header says how far the one
+ * before it is.
+ */
+#include "base/error.h"
+#include "store/reading.h"
+
+#include <inttypes.h>
+
+int reverse_begin(struct log_reader *r, evlog_error *err)
+{
+	size_t index;
+
+	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
+		r->log.n--;
+	index = r->bounds.to ? segment_index(r, r->bounds.to) : r->log.n - 1;
+	return reader_segment(r, index, &r->at, err);
+}
+
+/* Reads what lies before the end of the block at r->at too, unless it is there. */
+static int window_back(struct log_reader *r, evlog_error *err)
+{
+	uint64_t from = r->limit > STREAM ? r->limit - STREAM : 0;
+	const char *p;
+
+	if (r->at >= r->seg.window_at && r->limit <= r->seg.window_at + r->seg.window.len)
+		return 0;
+	if (r->at >= r->limit || r->limit - r->at > STREAM)
+		return 0;
+	return segment_bytes(&r->seg, from, (size_t)(r->limit - from), 0, &p, err);
+}
+
+int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
+{
+	struct block b;
+
+	lines->len = 0;
+	while (!r->finished && lines->len == 0) {
+		int res;
+		if (r->at == 0 || r->at == SEGMENT_NONE) {
+			if (r->at_segment == 0 && r->seg.first_seq != 1)
+				return error_set(err, EVLOG_EDAMAGED,
+				    "%s: a segment is missing (events 1 to %" PRIu64 ")",
+				    r->log.path, r->seg.first_seq - 1);
+			if (r->at_segment == 0)
+				return EVLOG_END;
+			res = reader_segment(r, r->at_segment - 1, &r->at, err);
+			if (res)
+				return res;
+			continue;
+		}
+		if (r->index.map) {
+			index_skip_back(r);
+			if (r->at == 0)
+				continue;
+		}
+		res = r->index.map ? 0 : window_back(r, err);
+		if (!res)
+			res = segment_block(&r->seg, r->at, r->limit, 0, &b, err);
+		if (res == EVLOG_EDAMAGED)
+			return segment_damaged(
+			    &r->seg, r->at, r->seg.first_seq, 0, err->reason, err);
+		if (res)
+			return res;
+		if (r->emitted && block_last_seq(&b) + 1 != r->emitted)
+			return segment_damaged(&r->seg, r->at, block_last_seq(&b) + 1,
+			    r->emitted - 1, "events are missing behind this block", err);
+		if ((r->bounds.from && block_last_seq(&b) < r->bounds.from) ||
+		    b.last_logtime < r->bounds.since) {
+			r->finished = true;
+			return EVLOG_END;
+		}
+		bool outside = block_beyond(&r->bounds, &b);
+		res = outside ? 0 : block_is_outside(r, &b, &outside, err);
+		if (res)
+			return res;
+		if (!outside) {
+			res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
+			if (res)
+				return res;
+			*lines = (struct evlog_lines){r->lines.p, r->lines.len};
+			lines_trim(&r->bounds, &b, lines);
+		}
+		r->emitted = b.first_seq;
+		r->done += block_end(&b) - b.offset;
+		r->limit = r->at;
+		if (b.back > r->at)
+			return segment_damaged(
+			    &r->seg, r->at, b.first_seq, 0, "impossible back link", err);
+		r->at -= b.back;
+	}
+	return lines->len ? 0 : EVLOG_END;
+}
