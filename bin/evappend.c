@@ -72,6 +72,7 @@ static const struct cli_option options[] = {
     {SEGMENT_SIZE, "segment-size", "BYTES",
 	"when a new segment begins (default: 64 MiB)"},
     {'z', "level", "N", "zstd level (default: 3)"},
+    CLI_THREADED,
     {REINDEX, "reindex", NULL,
 	"append nothing: seal full segments, mend damaged indexes"},
     {0, NULL, NULL, "General"},
@@ -101,7 +102,7 @@ struct append {
 	evlog_writer *w;
 	size_t max_line;
 	int64_t linger;
-	bool ack, reindex;
+	bool ack, reindex, committing;
 	const char *reject_path;
 	int reject_fd;
 	bool reject_unsynced;
@@ -204,9 +205,10 @@ static int sync_name(const char *path)
 	return r;
 }
 
-_Noreturn static void reject_failed(const struct append *a)
+_Noreturn static void reject_failed(struct append *a)
 {
 	cli_say("%s: %s", a->reject_path, strerror(errno));
+	evlog_writer_close(a->w);
 	cli_exit(CLI_IO);
 }
 
@@ -258,25 +260,69 @@ static void seal(struct append *a, bool wait)
 		cli_say("%s", err.text);
 }
 
-static void commit(struct append *a)
+/* What came of a commit: whether it is done.  If not, what it refused was put aside, and
+ * the rest of it waits. */
+static bool committed(
+    struct append *a, int r, const struct evlog_ack *ack, const evlog_error *err)
+{
+	if (r == 0 || (r == EVLOG_EDATA && !a->o.atomic))
+		acknowledge(a, ack);
+	else if (r == EVLOG_EDATA)
+		a->skipped += ack->skipped;
+	if (r == 0)
+		return true;
+	if (r != EVLOG_EDATA || !ack->rejected)
+		stop(a, err);
+	refuse(a, err, ack->rejected_name, ack->rejected, ack->rejected_len);
+	return false;
+}
+
+/* Commits what waits, and nothing if that is so. */
+static void commit_pending(struct append *a)
+{
+	struct evlog_ack ack;
+	evlog_error err;
+	int r;
+
+	do {
+		reject_sync(a);
+		r = evlog_writer_commit(a->w, &ack, &err);
+	} while (!committed(a, r, &ack, &err) || evlog_writer_pending(a->w));
+	seal(a, false);
+}
+
+/* Waits for the commit that was begun, if one was. */
+static void commit_end(struct append *a)
 {
 	struct evlog_ack ack;
 	evlog_error err;
 
-	for (;;) {
-		reject_sync(a);
-		int r = evlog_writer_commit(a->w, &ack, &err);
-		if (r == 0 || (r == EVLOG_EDATA && !a->o.atomic))
-			acknowledge(a, &ack);
-		else if (r == EVLOG_EDATA)
-			a->skipped += ack.skipped;
-		if (r == 0)
-			break;
-		if (r != EVLOG_EDATA || !ack.rejected)
-			stop(a, &err);
-		refuse(a, &err, ack.rejected_name, ack.rejected, ack.rejected_len);
+	if (!a->committing)
+		return;
+	a->committing = false;
+	int r = evlog_writer_end(a->w, &ack, &err);
+	if (committed(a, r, &ack, &err))
+		seal(a, false);
+	else
+		commit_pending(a);
+}
+
+static void commit(struct append *a)
+{
+	commit_end(a);
+	commit_pending(a);
+}
+
+/* The same beside what is read meanwhile. */
+static void commit_begin(struct append *a)
+{
+	commit_end(a);
+	reject_sync(a);
+	if (evlog_writer_full(a->w)) {
+		evlog_writer_begin(a->w);
+		a->committing = true;
 	}
-	seal(a, false);
+	cli_progress(NULL, a->appended);
 }
 
 /* All that --reindex does. */
@@ -292,11 +338,16 @@ static int reindex(struct append *a)
 	return cli_status(r);
 }
 
+static bool is_pending(const struct append *a)
+{
+	return a->committing || evlog_writer_pending(a->w);
+}
+
 /* A bad line: what came before it is committed first, and stays. */
 static void bad_line(struct append *a, const evlog_error *err, const char *name,
     const char *line, size_t len)
 {
-	if (a->reject_fd < 0 && !a->o.atomic && evlog_writer_pending(a->w))
+	if (a->reject_fd < 0 && !a->o.atomic && is_pending(a))
 		commit(a);
 	refuse(a, err, name, line, len);
 }
@@ -312,6 +363,8 @@ static bool may_wait(const char *path)
 /* How many milliseconds the next line may keep those before it waiting. */
 static int patience(struct append *a)
 {
+	if (a->committing)
+		return 0;
 	if (a->o.atomic || !evlog_writer_pending(a->w)) {
 		a->pending_since = 0;
 		return -1;
@@ -335,7 +388,10 @@ static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 	while (!r) {
 		r = evlog_input_next(in, patience(a), &line, &len, &err);
 		const char *name = evlog_input_name(in);
-		if (r == EVLOG_WAIT) {
+		if (r == EVLOG_WAIT && a->committing) {
+			commit_end(a);
+			r = 0;
+		} else if (r == EVLOG_WAIT) {
 			commit(a);
 			r = 0;
 		} else if (r == EVLOG_EDATA && err.line) {
@@ -348,10 +404,8 @@ static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 				bad_line(a, &err, name, line, len);
 				r = 0;
 			}
-			if (!r && evlog_writer_full(a->w)) {
-				commit(a);
-				cli_progress(NULL, a->appended);
-			}
+			if (!r && evlog_writer_full(a->w))
+				commit_begin(a);
 		}
 	}
 	if (r < 0)
@@ -364,7 +418,7 @@ static void append_input(struct append *a, const char *path)
 	evlog_input *in;
 	evlog_error err;
 
-	if (!a->o.atomic && evlog_writer_pending(a->w) && may_wait(path))
+	if (!a->o.atomic && is_pending(a) && may_wait(path))
 		commit(a);
 	int r = evlog_input_open(&in, path, a->max_line, &err);
 	if (!r)
@@ -465,6 +519,7 @@ static void option_take(struct append *a, int id, char *arg)
 	case SEGMENT_SIZE:
 		o->segment_size = cli_size("segment-size", arg, UINT64_C(1) << 40);
 		break;
+	case 'j': o->threads = (unsigned)cli_number("threads", arg, 1, 256); break;
 	case 'z': o->level = (int)cli_number("level", arg, 1, 22); break;
 	}
 }
@@ -521,6 +576,8 @@ int main(int argc, char **argv)
 				   : "which COMMAND?  Nothing stands behind --");
 	const char *path = argv[optind++];
 	a.o.max_event = a.max_line;
+	if (!a.o.threads)
+		a.o.threads = cli_cores();
 	if (a.reject_path) {
 		a.reject_fd =
 		    open(a.reject_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);

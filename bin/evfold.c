@@ -436,11 +436,9 @@ static bool is_directory(const char *path)
 static void upcast(struct fold *o, struct evlog_selection *sel)
 {
 	unsigned char hash[32];
-	evlog_error err;
 
 	cli_upcast(sel, o->upcast);
-	if (evlog_upcaster_hash(sel->map_arg, hash, &err) < 0)
-		cli_fail(&err);
+	evlog_upcaster_hash(sel->map_arg, hash);
 	evlog_fold_through(o->f, hash);
 }
 

@@ -115,6 +115,7 @@ typedef struct evlog_writer evlog_writer;
 
 struct evlog_writer_options {
 	int level;	       /* zstd level; 0: the default, 3 */
+	unsigned threads;      /* that compress, and more to commit; 0: one, none */
 	uint64_t segment_size; /* a segment ends once it has this size; 0: 64 MiB */
 	int64_t lock_wait_ms;  /* how long to wait for the lock */
 	bool no_create;	       /* fail if the log does not exist */
@@ -162,7 +163,7 @@ int evlog_writer_open(evlog_writer **w, const char *path,
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err);
 
-/* Bytes kept for the next commit, and whether they fill a block. */
+/* Bytes kept for the next commit, and whether they fill some blocks. */
 size_t evlog_writer_pending(const evlog_writer *w);
 bool evlog_writer_full(const evlog_writer *w);
 
@@ -172,6 +173,13 @@ bool evlog_writer_full(const evlog_writer *w);
  * same id with other bytes) the events before the offending one are, ack tells
  * which, the offender was dropped, and calling again commits the rest. */
 int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err);
+
+/* The same of whole blocks, by threads of its own if there may be more than one, while
+ * more lines are added: until evlog_writer_end has told what came of it, only
+ * evlog_writer_add, _pending (of the rest) and _full may be called.  It waits; EVLOG_END:
+ * none was begun. */
+void evlog_writer_begin(evlog_writer *w);
+int evlog_writer_end(evlog_writer *w, struct evlog_ack *ack, evlog_error *err);
 
 /* Seals the segments that became full: small blocks are merged and an index is made (see
  * evlog(5)), which takes a second or two for 64 MiB and needs no lock.  Call it when what
@@ -423,8 +431,7 @@ int evlog_upcaster_open(evlog_upcaster **u, const char *path,
 void evlog_upcaster_close(evlog_upcaster *u);
 
 /* SHA-256 of its text. */
-int evlog_upcaster_hash(
-    const evlog_upcaster *u, unsigned char hash[32], evlog_error *err);
+void evlog_upcaster_hash(const evlog_upcaster *u, unsigned char hash[32]);
 
 /* For evlog_selection: map, with the upcaster as map_arg. */
 int evlog_upcast(void *upcaster, const struct evlog_lines *lines, evlog_write_fn *put,

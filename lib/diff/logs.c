@@ -199,7 +199,6 @@ struct tally {
 struct tallies {
 	struct tally *at;
 	size_t n, mask;
-	struct sha256 *sha;
 };
 
 static struct tally *tally_find(struct tallies *t, const unsigned char hash[16])
@@ -240,9 +239,9 @@ static int tally_of(struct tallies *t, const struct evlog_event *e, struct tally
 	unsigned char hash[HASH_SIZE];
 	const struct hash_part body = {e->line + skip, e->len - skip};
 
-	if (((t->n + 1) * 2 > t->mask && !tallies_grow(t)) ||
-	    sha256_parts(t->sha, &body, 1, hash) < 0)
+	if ((t->n + 1) * 2 > t->mask && !tallies_grow(t))
 		return error_memory(err);
+	sha256(&body, 1, hash);
 	*tally = tally_find(t, hash);
 	if ((*tally)->left == INT64_MIN) {
 		memcpy((*tally)->hash, hash, 16);
@@ -292,10 +291,9 @@ static int by_id(struct evlog_diff *d, struct tallies *t, struct side *a, struct
 
 int diff_by_id(struct evlog_diff *d, struct side *a, struct side *b, evlog_error *err)
 {
-	struct tallies t = {.sha = sha256_new()};
-	int r = t.sha ? by_id(d, &t, a, b, err) : error_memory(err);
+	struct tallies t = {0};
+	int r = by_id(d, &t, a, b, err);
 
-	sha256_free(t.sha);
 	free(t.at);
 	return r;
 }

@@ -16,11 +16,21 @@ static bool name_is_valid(struct view name)
 	return name.len > 0;
 }
 
+/* Whether each of eight bytes is from 0x20 to 0x7e. */
+static bool bytes_plain(uint64_t x)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+
+	return !(((x - ones * 0x20) | (x + ones) | x) & ones * 0x80);
+}
+
 /* Strings must not contain U+0000-1F, U+007F-9F, noncharacters (type String). */
 static bool string_is_clean(struct view s)
 {
 	const unsigned char *p = (const unsigned char *)s.p, *end = p + s.len;
 
+	while (end - p >= 8 && bytes_plain(get64(p)))
+		p += 8;
 	for (; p < end; p++) {
 		if (*p < 0x20 || *p == 0x7f)
 			return false;
@@ -119,31 +129,34 @@ static bool is_base64(struct view s)
 	return s.len % 4 == 0 && pad <= 2;
 }
 
+/* Each name has a place of its own by its length and second letter. */
+#define PLACE(len, second) (((len) + (second)) % 32)
+
 enum attribute attribute_of(struct view name)
 {
 	static const struct {
-		const char *name;
-		unsigned char len;
-	} names[ATTR_COUNT] = {
-	    [ATTR_ID] = {"id", 2},
-	    [ATTR_SEQ] = {"seq", 3},
-	    [ATTR_DATA] = {"data", 4},
-	    [ATTR_TIME] = {"time", 4},
-	    [ATTR_TYPE] = {"type", 4},
-	    [ATTR_SOURCE] = {"source", 6},
-	    [ATTR_LOGTIME] = {"logtime", 7},
-	    [ATTR_SUBJECT] = {"subject", 7},
-	    [ATTR_DATASCHEMA] = {"dataschema", 10},
-	    [ATTR_DATA_BASE64] = {"data_base64", 11},
-	    [ATTR_SPECVERSION] = {"specversion", 11},
-	    [ATTR_DATACONTENTTYPE] = {"datacontenttype", 15},
+		char name[17];
+		unsigned char attribute;
+	} names[32] = {
+	    [PLACE(2, 'd')] = {"id", ATTR_ID},
+	    [PLACE(3, 'e')] = {"seq", ATTR_SEQ},
+	    [PLACE(4, 'a')] = {"data", ATTR_DATA},
+	    [PLACE(4, 'i')] = {"time", ATTR_TIME},
+	    [PLACE(4, 'y')] = {"type", ATTR_TYPE},
+	    [PLACE(6, 'o')] = {"source", ATTR_SOURCE},
+	    [PLACE(7, 'o')] = {"logtime", ATTR_LOGTIME},
+	    [PLACE(7, 'u')] = {"subject", ATTR_SUBJECT},
+	    [PLACE(10, 'a')] = {"dataschema", ATTR_DATASCHEMA},
+	    [PLACE(11, 'a')] = {"data_base64", ATTR_DATA_BASE64},
+	    [PLACE(11, 'p')] = {"specversion", ATTR_SPECVERSION},
+	    [PLACE(15, 'a')] = {"datacontenttype", ATTR_DATACONTENTTYPE},
 	};
 
-	for (int i = 1; i < ATTR_COUNT; i++)
-		if (names[i].len == name.len &&
-		    memcmp(names[i].name, name.p, name.len) == 0)
-			return (enum attribute)i;
-	return ATTR_EXTENSION;
+	if (name.len < 2 || name.len > 16)
+		return ATTR_EXTENSION;
+	unsigned place = PLACE((unsigned)name.len, (unsigned char)name.p[1]);
+	return view_is(name, names[place].name) ? (enum attribute)names[place].attribute
+						: ATTR_EXTENSION;
 }
 
 static bool must_be_string(enum attribute a)
@@ -212,10 +225,8 @@ static const char *check_value(
 }
 
 const char *attribute_check(
-    const struct json_member *m, struct buf *scratch, const char **at)
+    enum attribute a, const struct json_member *m, struct buf *scratch, const char **at)
 {
-	enum attribute a = attribute_of(m->key);
-
 	*at = m->value.p;
 	if (a == ATTR_DATA)
 		return NULL;

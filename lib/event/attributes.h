@@ -24,11 +24,11 @@ enum attribute {
 /* Which attribute a name (plain bytes) is. */
 enum attribute attribute_of(struct view name);
 
-/* Checks one member of an event: its name, and its value by that name.  NULL if it is
+/* Checks one member of an event, of attribute a: its name, and its value.  NULL if it is
  * good; else what is wrong, with the name (in scratch, or constant).  *at is the
  * byte to point to.  A null value is good: as if absent. */
 const char *attribute_check(
-    const struct json_member *m, struct buf *scratch, const char **at);
+    enum attribute a, const struct json_member *m, struct buf *scratch, const char **at);
 
 /* Whether plain bytes are a URI-reference of RFC 3986 (by its characters). */
 bool attribute_is_uri(struct view v);

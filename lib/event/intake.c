@@ -30,7 +30,7 @@ static int option_check(
 		return error_memory(err);
 	if (json_scan(quoted.p, quoted.len, JSON_DEPTH, &text, NULL, &fault)) {
 		struct json_member m = {.key = {name, strlen(name)}, .value = text};
-		why = attribute_check(&m, &scratch, &at);
+		why = attribute_check(attribute_of(m.key), &m, &scratch, &at);
 	}
 	bool failed = scratch.failed;
 	buf_free(&quoted);
@@ -184,7 +184,7 @@ static int add_from(struct intake *in, struct buf *out, const char *name,
 		return error_memory(err);
 	struct json_member m = {.key = {name, strlen(name)}};
 	m.value = (struct json_text){in->value.p, in->value.len};
-	const char *why = attribute_check(&m, &in->string, &at);
+	const char *why = attribute_check(attribute_of(m.key), &m, &in->string, &at);
 	if (in->string.failed)
 		return error_memory(err);
 	if (why)
@@ -249,6 +249,8 @@ static int add_wrapped(struct intake *in, struct json_text data, const char *lin
 /* Where each attribute stands; NULL: absent, or null (data: null is not absent). */
 struct known {
 	const struct json_member *at[ATTR_COUNT];
+	const struct json_member
+	    *left_out[ATTR_COUNT]; /* in order, each once; then NULL */
 };
 
 static bool is_null(const struct json_member *m)
@@ -290,6 +292,22 @@ static const struct json_member *duplicate_find(
 	return NULL;
 }
 
+/* Whether a member is left out of the stored line: it is stamped anew, or is null
+ * where the event is completed. */
+static bool is_left_out(
+    const struct intake *in, enum attribute a, const struct json_member *m)
+{
+	switch (a) {
+	case ATTR_SEQ:
+	case ATTR_LOGTIME: return true;
+	case ATTR_ID:
+	case ATTR_SOURCE:
+	case ATTR_SPECVERSION: return is_null(m);
+	case ATTR_SUBJECT: return in->subject && is_null(m);
+	default: return false;
+	}
+}
+
 /* Checks all members, and finds the attributes among them. */
 static int members_check(
     struct intake *in, struct known *k, const char *line, evlog_error *err)
@@ -297,7 +315,7 @@ static int members_check(
 	const struct json_members *list = &in->members;
 	const struct json_member *few[16], **extensions = few, *twin = NULL;
 	unsigned seen = 0;
-	size_t n = 0;
+	size_t n = 0, left_out = 0;
 	const char *at, *why = NULL;
 
 	if (list->n > 16 && !(extensions = malloc(list->n * sizeof *extensions)))
@@ -306,13 +324,15 @@ static int members_check(
 	for (size_t i = 0; i < list->n && !why && !twin; i++) {
 		const struct json_member *m = &list->at[i];
 		enum attribute a = attribute_of(m->key);
-		why = attribute_check(m, &in->string, &at);
+		why = attribute_check(a, m, &in->string, &at);
 		if (why)
 			twin = m;
 		else if (a == ATTR_EXTENSION)
 			extensions[n++] = m;
 		else if (seen & 1u << a)
 			twin = m;
+		else if (is_left_out(in, a, m))
+			k->left_out[left_out++] = m;
 		else if (a == ATTR_DATA || !is_null(m))
 			k->at[a] = m;
 		seen |= 1u << a;
@@ -352,45 +372,29 @@ static int known_check(
 	return 0;
 }
 
-/* Whether a member is left out of the stored line: it is stamped anew, or is null
- * where the event is completed. */
-static bool is_replaced(const struct intake *in, const struct json_member *m)
+/* The producer's members from the first to the last, without those left out. */
+static void add_members(const struct known *k, const struct json_members *list,
+    struct json_text event, struct buf *out)
 {
-	switch (attribute_of(m->key)) {
-	case ATTR_SEQ:
-	case ATTR_LOGTIME: return true;
-	case ATTR_ID:
-	case ATTR_SOURCE:
-	case ATTR_SPECVERSION: return is_null(m);
-	case ATTR_SUBJECT: return in->subject && is_null(m);
-	default: return false;
-	}
-}
-
-/* The producer's members from the first to the last, without those replaced. */
-static void add_members(const struct intake *in, struct json_text event, struct buf *out)
-{
-	const struct json_members *list = &in->members;
-	size_t i = 0;
+	const struct json_member *const *skip = k->left_out;
+	const struct json_member *m = list->at, *end = m + list->n;
 	bool first = true;
 
-	while (i < list->n) {
-		if (is_replaced(in, &list->at[i])) {
-			i++;
+	while (m < end) {
+		if (m == *skip) {
+			skip++;
+			m++;
 			continue;
 		}
-		size_t last = i;
-		while (last + 1 < list->n && !is_replaced(in, &list->at[last + 1]))
-			last++;
-		const char *start = list->at[i].key.p - 1;
-		const char *end = list->at[last].value.p + list->at[last].value.len;
-		if (last + 1 == list->n)
-			end = event.p + event.len - 1;
+		const struct json_member *stop = *skip ? *skip : end, *last = stop - 1;
+		const char *from = m->key.p - 1, *to = last->value.p + last->value.len;
+		if (stop == end)
+			to = event.p + event.len - 1;
 		if (!first)
 			buf_putc(out, ',');
-		buf_add(out, start, (size_t)(end - start));
+		buf_add(out, from, (size_t)(to - from));
 		first = false;
-		i = last + 1;
+		m = stop;
 	}
 	buf_putc(out, '}');
 }
@@ -418,7 +422,7 @@ static int add_completed(struct intake *in, struct json_text event, const struct
 		json_escape(out, (struct view){in->subject, strlen(in->subject)});
 		buf_putc(out, ',');
 	}
-	add_members(in, event, out);
+	add_members(k, &in->members, event, out);
 	return 0;
 }
 

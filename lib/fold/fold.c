@@ -62,13 +62,12 @@ int fold_identity(const evlog_fold *f, char hex[65], evlog_error *err)
 	unsigned char hash[HASH_SIZE];
 	struct hash_part parts[] = {{f->identity.p, f->identity.len},
 	    {f->program ? program_hash(f->program) : NULL, f->program ? HASH_SIZE : 0}};
-	struct sha256 *sha = sha256_new();
-	bool good = sha && !f->identity.failed && sha256_parts(sha, parts, 2, hash) == 0;
 
-	sha256_free(sha);
-	if (good)
-		hash_hex(hash, hex);
-	return good ? 0 : error_memory(err);
+	if (f->identity.failed)
+		return error_memory(err);
+	sha256(parts, 2, hash);
+	hash_hex(hash, hex);
+	return 0;
 }
 
 void evlog_fold_undo(evlog_fold *f)

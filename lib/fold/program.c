@@ -82,16 +82,6 @@ int program_text(const char *path, struct buf *text, evlog_error *err)
 	return r;
 }
 
-static int text_hash(struct program *p, const struct buf *text, evlog_error *err)
-{
-	struct hash_part part = {text->p, text->len};
-	struct sha256 *sha = sha256_new();
-	bool good = sha && sha256_parts(sha, &part, 1, p->hash) == 0;
-
-	sha256_free(sha);
-	return good ? 0 : error_memory(err);
-}
-
 static int define(lua_State *L)
 {
 	sandbox_define(L, "emit", emit);
@@ -160,7 +150,9 @@ int program_open(struct program **out, const char *path,
 	if (!r) {
 		p->limits = *limits;
 		p->path = strdup(path);
-		r = p->path ? text_hash(p, &p->text, err) : error_memory(err);
+		sha256(&(struct hash_part){p->text.p, p->text.len}, 1, p->hash);
+		if (!p->path)
+			r = error_memory(err);
 	}
 	if (!r)
 		r = program_start(p, err);

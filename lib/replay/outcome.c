@@ -323,7 +323,7 @@ static int outlet_commit(struct consumer *c, struct outlet *o,
 		memcpy(cursor->log_id, c->track.log_id, LOG_ID_SIZE);
 		cursor->seq = at->seq;
 		cursor->generation = c->mark.generation;
-		merkle_root(&c->track.tree, c->track.sha, cursor->root);
+		merkle_root(&c->track.tree, cursor->root);
 	}
 	evlog_error unsealed;
 	int r = evlog_writer_commit(o->w, ack, err);

@@ -102,15 +102,9 @@ int evlog_upcaster_open(evlog_upcaster **out, const char *path,
 	return r;
 }
 
-int evlog_upcaster_hash(
-    const evlog_upcaster *u, unsigned char hash[HASH_SIZE], evlog_error *err)
+void evlog_upcaster_hash(const evlog_upcaster *u, unsigned char hash[HASH_SIZE])
 {
-	struct sha256 *sha = sha256_new();
-	bool good = sha && sha256_parts(sha, &(struct hash_part){u->text.p, u->text.len},
-			       1, hash) == 0;
-
-	sha256_free(sha);
-	return good ? 0 : error_memory(err);
+	sha256(&(struct hash_part){u->text.p, u->text.len}, 1, hash);
 }
 
 void evlog_upcaster_close(evlog_upcaster *u)

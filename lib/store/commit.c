@@ -1,6 +1,6 @@
 /*
- * commit.c - a commit: with the lock held, settle, check what was expected, stamp, hash,
- * compress, write, sync, and tell head.
+ * commit.c - a commit: with the lock held, settle, check what was expected, write blocks,
+ * sync, and tell head.
  */
 #include "base/error.h"
 #include "base/file.h"
@@ -9,11 +9,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define THREADED (64u << 10) /* bytes */
 
 /* ---- Conditions ---- */
 
@@ -92,15 +89,15 @@ static int expectations_check(struct evlog_writer *w, evlog_error *err)
 static int dedup_pending(
     struct evlog_writer *w, uint64_t *skipped, size_t *stop, evlog_error *err)
 {
+	struct batch *b = &w->now;
 	size_t kept = 0, raw = 0;
 	enum dedup_verdict verdict;
-	int r = dedup_catch_up(w->dedup, w->log.path, w->log.head.tree.n, w->sha, err);
+	int r = dedup_catch_up(w->dedup, w->log.path, w->log.head.tree.n, err);
 
-	*stop = w->n;
-	for (size_t i = 0; i < w->n && !r; i++) {
-		struct pending p = w->at[i];
-		r = dedup_ask(
-		    w->dedup, w->raw.p + p.offset, p.len - 1, w->sha, &verdict, err);
+	*stop = b->n;
+	for (size_t i = 0; i < b->n && !r; i++) {
+		struct pending p = b->at[i];
+		r = dedup_ask(w->dedup, b->raw.p + p.offset, p.len - 1, &verdict, err);
 		if (!r && verdict == DEDUP_CONFLICT) {
 			*stop = i;
 			break;
@@ -109,185 +106,29 @@ static int dedup_pending(
 			++*skipped;
 			continue;
 		}
-		memmove(w->raw.p + raw, w->raw.p + p.offset, p.len);
+		memmove(b->raw.p + raw, b->raw.p + p.offset, p.len);
 		p.offset = raw;
 		raw += p.len;
-		w->at[kept++] = p;
+		b->at[kept++] = p;
 	}
 	if (r)
 		return r;
 	/* what stands behind a conflict waits for the next commit */
 	size_t rest = *stop;
 	*stop = kept;
-	for (size_t i = rest; i < w->n; i++) {
-		struct pending p = w->at[i];
-		memmove(w->raw.p + raw, w->raw.p + p.offset, p.len);
+	for (size_t i = rest; i < b->n; i++) {
+		struct pending p = b->at[i];
+		memmove(b->raw.p + raw, b->raw.p + p.offset, p.len);
 		p.offset = raw;
 		raw += p.len;
-		w->at[kept++] = p;
+		b->at[kept++] = p;
 	}
-	w->n = kept;
-	w->raw.len = raw;
+	b->n = kept;
+	b->raw.len = raw;
 	return 0;
 }
 
 /* ---- Writing ---- */
-
-/* How many events from `i` on make a block, and their bytes. */
-static size_t block_extent(
-    const struct evlog_writer *w, size_t i, size_t n, size_t *bytes)
-{
-	size_t count = 0;
-
-	*bytes = 0;
-	while (i + count < n) {
-		size_t len = w->at[i + count].len;
-		if (count && *bytes + len > BLOCK_RAW)
-			break;
-		*bytes += len;
-		count++;
-	}
-	return count;
-}
-
-static void block_describe(
-    struct evlog_writer *w, const struct head *h, size_t i, size_t count, struct block *b)
-{
-	*b = (struct block){.segment = h->segment,
-	    .epoch = h->epoch,
-	    .first_seq = h->tree.n + 1,
-	    .count = (uint32_t)count,
-	    .flags = w->o.no_sync ? BLOCK_UNSYNCED : 0,
-	    .offset = h->committed,
-	    .back = (uint32_t)(h->committed - h->last_block),
-	    .synced_upto = w->log.head.durable,
-	    .least_time = EVLOG_TIME_MAX,
-	    .greatest_time = EVLOG_TIME_MIN};
-	memcpy(b->log_id, h->log_id, LOG_ID_SIZE);
-	for (size_t k = i; k < i + count; k++) {
-		int64_t t = w->at[k].time;
-		if (t == EVLOG_TIME_MIN)
-			continue;
-		if (t < b->least_time)
-			b->least_time = t;
-		if (t > b->greatest_time)
-			b->greatest_time = t;
-	}
-}
-
-/* What the header of a block with these lines carries: a filter, and a cursor with a
- * commit.  0 or -1. */
-static int extensions_make(
-    struct evlog_writer *w, const char *raw, size_t bytes, bool commit)
-{
-	w->header.len = 0;
-	filter_clear(&w->keys);
-	filter_add_lines(&w->keys, raw, bytes);
-	filter_extend(&w->keys, &w->header);
-	if (commit)
-		buf_add(&w->header, w->extension.p, w->extension.len);
-	return w->header.failed || w->keys.failed ? -1 : 0;
-}
-
-/* The tree over a block's lines, hashed while they are compressed. */
-struct hashing {
-	struct merkle *tree;
-	struct sha256 *sha;
-	const char *raw;
-	size_t bytes;
-	unsigned char *root;
-	int result;
-	pthread_t thread;
-	bool threaded;
-};
-
-static void *hash_lines(void *arg)
-{
-	struct hashing *h = arg;
-
-	h->result = merkle_add_lines(h->tree, h->sha, h->raw, h->bytes);
-	if (h->result == 0)
-		h->result = merkle_root(h->tree, h->sha, h->root);
-	return NULL;
-}
-
-/* A thread takes longer to start than a few lines to hash. */
-static void hashing_begin(struct hashing *h)
-{
-	h->threaded =
-	    h->bytes >= THREADED && pthread_create(&h->thread, NULL, hash_lines, h) == 0;
-	if (!h->threaded)
-		hash_lines(h);
-}
-
-static int hashing_end(struct hashing *h)
-{
-	if (h->threaded)
-		pthread_join(h->thread, NULL);
-	return h->result;
-}
-
-/* Stamps events [i, i + count), hashes, compresses and writes them as one block behind
- * *h, and moves *h on. */
-static int block_write(struct evlog_writer *w, struct head *h, size_t i, size_t count,
-    size_t bytes, bool commit, int64_t now, struct buf *out, evlog_error *err)
-{
-	const struct pending *p = &w->at[i];
-	char *raw = w->raw.p + p->offset, stamp[STAMP_SIZE];
-	struct hashing hashing = {&h->tree, w->sha, raw, bytes, h->root, 0, 0, false};
-	struct block b;
-	size_t packed = 0;
-
-	if (extensions_make(w, raw, bytes, commit) < 0)
-		return error_memory(err);
-	struct view extensions = {w->header.p, w->header.len};
-	block_describe(w, h, i, count, &b);
-	b.header_size = BLOCK_HEADER + (uint32_t)extensions.len;
-	b.first_logtime = w->o.replica ? p[0].logtime : now;
-	b.last_logtime = w->o.replica ? p[count - 1].logtime : now;
-	stamp_write(stamp, 0, now);
-	for (size_t k = 0; k < count && !w->o.replica; k++)
-		stamp_copy(w->raw.p + p[k].offset, stamp, h->tree.n + 1 + k);
-	out->len = 0;
-	if (!buf_reserve(out, b.header_size))
-		return error_memory(err);
-	out->len = b.header_size;
-	hashing_begin(&hashing);
-	int failed = block_pack(w->codec, raw, bytes, out, &packed);
-	if (hashing_end(&hashing) < 0 || failed)
-		return error_memory(err);
-	b.raw_size = (uint32_t)bytes;
-	b.packed_size = (uint32_t)packed;
-	b.packed_hash = hash64(out->p + b.header_size, packed);
-	b.flags |= commit ? BLOCK_COMMIT : 0;
-	memcpy(b.root, h->root, HASH_SIZE);
-	block_header_write((unsigned char *)out->p, &b, extensions);
-	if (file_pwrite(w->seg.fd, out->p, out->len, h->committed) < 0)
-		return error_sys(err, "%s", w->seg.path);
-	h->last_block = h->committed;
-	h->committed += out->len;
-	h->last_logtime = b.last_logtime;
-	return 0;
-}
-
-static int blocks_write(
-    struct evlog_writer *w, struct head *h, size_t n, evlog_error *err)
-{
-	int64_t now = evlog_now();
-	struct buf out = {0};
-	size_t i = 0, bytes;
-	int r = 0;
-
-	if (now < h->last_logtime)
-		now = h->last_logtime;
-	while (i < n && !r) {
-		size_t count = block_extent(w, i, n, &bytes);
-		r = block_write(w, h, i, count, bytes, i + count == n, now, &out, err);
-		i += count;
-	}
-	buf_free(&out);
-	return r;
-}
 
 /* A write failed: the file gets back its committed length.  Poison if not even that
  * can be done. */
@@ -322,7 +163,11 @@ static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 
 	if (next.tree.n + n > SEQ_MAX)
 		return error_set(err, EVLOG_EIO, "%s: the log is full", w->log.path);
-	int r = blocks_write(w, &next, n, err);
+	const struct blocks_kind kind = {.replica = w->o.replica,
+	    .flags = w->o.no_sync ? BLOCK_UNSYNCED : 0,
+	    .cursor = {w->extension.p, w->extension.len},
+	    .synced_upto = w->log.head.durable};
+	int r = blocks_write(w->blocks, &w->now, n, &kind, &w->seg, &next, err);
 	if (r) {
 		write_undo(w);
 		return r;
@@ -352,23 +197,24 @@ static bool must_roll(const struct evlog_writer *w)
 static int conflict(
     struct evlog_writer *w, size_t i, struct evlog_ack *ack, evlog_error *err)
 {
-	struct pending p = w->at[i];
+	struct batch *b = &w->now;
+	struct pending p = b->at[i];
 
 	w->rejected.len = 0;
 	buf_putc(&w->rejected, '{');
-	buf_add(&w->rejected, w->raw.p + p.offset + STAMP_SIZE, p.len - STAMP_SIZE - 1);
+	buf_add(&w->rejected, b->raw.p + p.offset + STAMP_SIZE, p.len - STAMP_SIZE - 1);
 	if (w->rejected.failed)
 		return error_memory(err);
 	ack->rejected_name = p.name;
 	ack->rejected = w->rejected.p;
 	ack->rejected_len = w->rejected.len;
 
-	w->raw.len -= p.len;
-	memmove(w->raw.p + p.offset, w->raw.p + p.offset + p.len, w->raw.len - p.offset);
-	memmove(&w->at[i], &w->at[i + 1], (w->n - i - 1) * sizeof p);
-	w->n--;
-	for (size_t k = i; k < w->n; k++)
-		w->at[k].offset -= p.len;
+	b->raw.len -= p.len;
+	memmove(b->raw.p + p.offset, b->raw.p + p.offset + p.len, b->raw.len - p.offset);
+	memmove(&b->at[i], &b->at[i + 1], (b->n - i - 1) * sizeof p);
+	b->n--;
+	for (size_t k = i; k < b->n; k++)
+		b->at[k].offset -= p.len;
 	return error_at(err, p.name, p.line_no, 1,
 	    "id: the log has an event of this source and id with other content "
 	    "(--dedup)");
@@ -391,19 +237,19 @@ int writer_lock(struct evlog_writer *w, evlog_error *err)
 /* All of it that needs the lock. */
 static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
-	size_t n = w->n;
+	size_t n = w->now.n;
 
 	int r = settle(w, err);
 	if (!r && w->dedup)
 		r = dedup_pending(w, &ack->skipped, &n, err);
-	bool clash = !r && n < w->n;
+	bool clash = !r && n < w->now.n;
 	if (!r && clash && w->o.atomic) {
 		dedup_forget(w->dedup);
 		return conflict(w, n, ack, err);
 	}
 	if (!r && w->o.replica) {
 		r = replica_settle(w, &ack->skipped, err);
-		n = w->n;
+		n = w->now.n;
 	}
 	/* all of it is there already: whatever was expected then, it has been done */
 	bool repeated = ack->skipped && n == 0 && !clash;
@@ -427,11 +273,11 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	cursor_left(w);
 	ack->to = w->log.head.tree.n;
 	hash_hex(w->log.head.root, ack->root);
-	writer_drop(w, n);
+	batch_drop(&w->now, n);
 	return clash ? conflict(w, 0, ack, err) : 0;
 }
 
-int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
+static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
 	*ack = (struct evlog_ack){.from = 1};
 	int r = writer_lock(w, err);
@@ -444,4 +290,53 @@ int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err
 	if (file_unlock(w->log.head_fd) < 0 && !r)
 		r = error_sys(err, "%s/head: cannot unlock", w->log.path);
 	return r;
+}
+
+int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
+{
+	if (w->now.n == 0) {
+		struct batch empty = w->now;
+		w->now = w->next;
+		w->next = empty;
+	}
+	return commit_run(w, ack, err);
+}
+
+/* ---- A commit while more is added ---- */
+
+static void *commit_thread(void *arg)
+{
+	struct evlog_writer *w = arg;
+	struct committing *c = &w->committing;
+
+	c->result = commit_run(w, &c->ack, &c->err);
+	return NULL;
+}
+
+void evlog_writer_begin(evlog_writer *w)
+{
+	struct committing *c = &w->committing;
+
+	batch_split(&w->next, &w->now);
+	c->last = w->now.at[w->now.n - 1];
+	c->begun = true;
+	c->threaded =
+	    w->o.threads > 1 && pthread_create(&c->thread, NULL, commit_thread, w) == 0;
+	if (!c->threaded)
+		commit_thread(w);
+}
+
+int evlog_writer_end(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
+{
+	struct committing *c = &w->committing;
+
+	if (!c->begun)
+		return EVLOG_END;
+	if (c->threaded)
+		pthread_join(c->thread, NULL);
+	c->begun = false;
+	*ack = c->ack;
+	if (c->result)
+		*err = c->err;
+	return c->result;
 }

@@ -104,8 +104,8 @@ static struct entry *entry_find(struct dedup *d, const unsigned char key[16])
 }
 
 /* The body is the line behind its stamp: what the producer wrote, completed. */
-static int entry_hash(struct dedup *d, const char *line, size_t len, struct sha256 *sha,
-    struct entry *e, evlog_error *err)
+static int entry_hash(
+    struct dedup *d, const char *line, size_t len, struct entry *e, evlog_error *err)
 {
 	struct json_text text = {line, len}, found;
 	unsigned char h[HASH_SIZE];
@@ -120,17 +120,14 @@ static int entry_hash(struct dedup *d, const char *line, size_t len, struct sha2
 	const struct hash_part key[] = {
 	    {d->source.p, d->source.len}, {"\0", 1}, {d->id.p, d->id.len}};
 	const struct hash_part body = {line + STAMP_SIZE, len - STAMP_SIZE};
-	if (sha256_parts(sha, key, 3, h) < 0)
-		return error_memory(err);
+	sha256(key, 3, h);
 	memcpy(e->key, h, 16);
-	if (sha256_parts(sha, &body, 1, h) < 0)
-		return error_memory(err);
+	sha256(&body, 1, h);
 	memcpy(e->body, h, 16);
 	return 0;
 }
 
-int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, struct sha256 *sha,
-    evlog_error *err)
+int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, evlog_error *err)
 {
 	struct evlog_selection sel;
 	struct evlog_lines lines;
@@ -150,7 +147,7 @@ int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, struct sha2
 		return r;
 	while (!r && (r = evlog_stream_next(s, &lines, err)) == 0)
 		while (!r && evlog_lines_take(&lines, &event)) {
-			r = entry_hash(d, event.line, event.len, sha, &e, err);
+			r = entry_hash(d, event.line, event.len, &e, err);
 			if (!r)
 				entry_add(d, &e);
 			d->seen = event.seq;
@@ -164,12 +161,12 @@ int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, struct sha2
 	return r;
 }
 
-int dedup_ask(struct dedup *d, const char *line, size_t len, struct sha256 *sha,
-    enum dedup_verdict *verdict, evlog_error *err)
+int dedup_ask(struct dedup *d, const char *line, size_t len, enum dedup_verdict *verdict,
+    evlog_error *err)
 {
 	struct entry e, *old;
 
-	int r = entry_hash(d, line, len, sha, &e, err);
+	int r = entry_hash(d, line, len, &e, err);
 	if (r)
 		return r;
 	old = entry_find(d, e.key);

@@ -63,8 +63,8 @@ struct tail {
 /* Walks from t->end (fill end, last_block, tree, last_logtime, epoch, root before).
  * With `s` NULL lines are not hashed and roots not compared.  Only system errors
  * are errors. */
-int tail_scan(struct segment *seg, struct block_codec *c, struct sha256 *s,
-    struct tail *t, evlog_error *err);
+int tail_scan(struct segment *seg, struct block_codec *c, bool roots, struct tail *t,
+    evlog_error *err);
 
 /* Whether a segment with a bad header is one whose creation broke off: shorter than a
  * header can be, and without any block.  (Nor may there be a segment behind it.) */

@@ -19,19 +19,17 @@ struct merkle {
 unsigned merkle_count(uint64_t n);
 
 /* The leaf of a line. */
-int merkle_leaf(
-    struct sha256 *s, const char *line, size_t len, unsigned char leaf[HASH_SIZE]);
+void merkle_leaf(const char *line, size_t len, unsigned char leaf[HASH_SIZE]);
 
-int merkle_add_leaf(
-    struct merkle *m, struct sha256 *s, const unsigned char leaf[HASH_SIZE]);
+void merkle_add_leaf(struct merkle *m, const unsigned char leaf[HASH_SIZE]);
 
-/* Adds the leaf of a line (without its newline).  0, or -1 if hashing failed. */
-int merkle_add(struct merkle *m, struct sha256 *s, const char *line, size_t len);
+/* Adds the leaf of a line (without its newline). */
+void merkle_add(struct merkle *m, const char *line, size_t len);
 
 /* Adds each line of p[0..len), whole lines with their newlines. */
-int merkle_add_lines(struct merkle *m, struct sha256 *s, const char *p, size_t len);
+void merkle_add_lines(struct merkle *m, const char *p, size_t len);
 
 /* The root of all n leaves; of none: SHA-256 of nothing. */
-int merkle_root(const struct merkle *m, struct sha256 *s, unsigned char root[HASH_SIZE]);
+void merkle_root(const struct merkle *m, unsigned char root[HASH_SIZE]);
 
 #endif

@@ -18,7 +18,6 @@ struct evlog_packer {
 	evlog_write_fn *write;
 	void *arg;
 	struct block_codec *codec;
-	struct sha256 *sha;
 	struct segment_header header;
 	struct merkle tree;
 	struct buf raw, out;
@@ -40,8 +39,7 @@ int evlog_packer_new(
 	k->write = write;
 	k->arg = arg;
 	k->codec = block_codec_new(level);
-	k->sha = sha256_new();
-	if (!k->codec || !k->sha) {
+	if (!k->codec) {
 		evlog_packer_free(k);
 		return error_memory(err);
 	}
@@ -58,7 +56,6 @@ void evlog_packer_free(evlog_packer *k)
 	if (!k)
 		return;
 	block_codec_free(k->codec);
-	sha256_free(k->sha);
 	buf_free(&k->raw);
 	buf_free(&k->out);
 	free(k);
@@ -84,8 +81,7 @@ static int header_write(evlog_packer *k, uint64_t first, evlog_error *err)
 	h->last_logtime = EVLOG_TIME_MIN;
 	h->previous = h->previous_size = h->previous_block = SEGMENT_NONE;
 	h->flags = k->begun || first != 1 ? SEGMENT_EXTRACT : 0;
-	if (merkle_root(&h->tree, k->sha, h->root) < 0)
-		return error_memory(err);
+	merkle_root(&h->tree, h->root);
 	k->begun = true;
 	k->tree = h->tree;
 	k->offset = k->previous = 0;
@@ -113,9 +109,9 @@ static int block_flush(evlog_packer *k, evlog_error *err)
 	if (k->count == 0)
 		return 0;
 	memcpy(b.log_id, k->header.log_id, LOG_ID_SIZE);
-	if (merkle_add_lines(&k->tree, k->sha, k->raw.p, k->raw.len) < 0 ||
-	    merkle_root(&k->tree, k->sha, b.root) < 0 ||
-	    !buf_reserve(&k->out, BLOCK_HEADER))
+	merkle_add_lines(&k->tree, k->raw.p, k->raw.len);
+	merkle_root(&k->tree, b.root);
+	if (!buf_reserve(&k->out, BLOCK_HEADER))
 		return error_memory(err);
 	k->out.len = BLOCK_HEADER;
 	if (block_pack(k->codec, k->raw.p, k->raw.len, &k->out, &packed) < 0)

@@ -54,13 +54,11 @@ int position_id(const char *path, unsigned char log_id[LOG_ID_SIZE], evlog_error
 int position_tree(const char *path, uint64_t seq, struct merkle *tree, evlog_error *err)
 {
 	struct bounds b = only(seq, seq);
-	struct sha256 *sha = sha256_new();
 	struct evlog_lines lines;
 	struct log_reader *r;
 
 	*tree = (struct merkle){0};
-	int res =
-	    sha ? log_reader_open(&r, path, &b, false, false, err) : error_memory(err);
+	int res = log_reader_open(&r, path, &b, false, false, err);
 	if (!res && seq) {
 		*tree = *log_reader_tree(r);
 		b.from = tree->n + 1;
@@ -68,11 +66,8 @@ int position_tree(const char *path, uint64_t seq, struct merkle *tree, evlog_err
 		res = log_reader_open(&r, path, &b, false, false, err);
 	}
 	while (!res && seq && (res = log_reader_next(r, &lines, err)) == 0)
-		if (merkle_add_lines(tree, sha, lines.p, lines.len) < 0)
-			res = error_memory(err);
-	if (sha)
-		log_reader_close(r);
-	sha256_free(sha);
+		merkle_add_lines(tree, lines.p, lines.len);
+	log_reader_close(r);
 	if ((!res || res == EVLOG_END) && tree->n != seq)
 		return ends_before(path, seq, err);
 	return res == EVLOG_END ? 0 : res;
@@ -82,13 +77,11 @@ int position_tree(const char *path, uint64_t seq, struct merkle *tree, evlog_err
 static int root_inside(
     const char *path, uint64_t seq, unsigned char root[HASH_SIZE], evlog_error *err)
 {
-	struct sha256 *sha = sha256_new();
 	struct merkle tree;
 
-	int res = sha ? position_tree(path, seq, &tree, err) : error_memory(err);
-	if (!res && merkle_root(&tree, sha, root) < 0)
-		res = error_memory(err);
-	sha256_free(sha);
+	int res = position_tree(path, seq, &tree, err);
+	if (!res)
+		merkle_root(&tree, root);
 	return res;
 }
 
@@ -99,7 +92,6 @@ static int frontier_check(
 {
 	struct bounds b = only(at->seq + 1, 0);
 	struct merkle tree = {.n = at->seq};
-	struct sha256 *sha = sha256_new();
 	unsigned char root[HASH_SIZE];
 	const unsigned char *id, *there;
 	struct log_reader *r = NULL;
@@ -107,14 +99,12 @@ static int frontier_check(
 	uint64_t seq;
 
 	memcpy(tree.at, at->frontier, at->hashes * HASH_SIZE);
-	int res =
-	    sha ? log_reader_open(&r, path, &b, false, false, err) : error_memory(err);
+	int res = log_reader_open(&r, path, &b, false, false, err);
 	if (!res)
 		res = log_reader_next(r, &lines, err);
-	if (!res && (merkle_add_lines(&tree, sha, lines.p, lines.len) < 0 ||
-			merkle_root(&tree, sha, root) < 0))
-		res = error_memory(err);
 	if (!res) {
+		merkle_add_lines(&tree, lines.p, lines.len);
+		merkle_root(&tree, root);
 		log_reader_position(r, &id, &seq, &there);
 		if (seq != tree.n || memcmp(there, root, HASH_SIZE) != 0)
 			res = error_set(err, EVLOG_EMISMATCH,
@@ -122,7 +112,6 @@ static int frontier_check(
 			    path, at->seq);
 	}
 	log_reader_close(r);
-	sha256_free(sha);
 	return res;
 }
 

@@ -11,7 +11,9 @@
 int replica_follows(const struct evlog_writer *w, const struct intake_event *e,
     const char *name, uint64_t line_no, evlog_error *err)
 {
-	const struct pending *last = w->n ? &w->at[w->n - 1] : NULL;
+	const struct pending *last = w->next.n		   ? &w->next.at[w->next.n - 1]
+				     : w->committing.begun ? &w->committing.last
+							   : NULL;
 
 	if (!w->o.replica || !last)
 		return 0;
@@ -34,10 +36,10 @@ static int lines_compare(
 {
 	struct evlog_event e;
 
-	for (; *i < w->n && evlog_lines_take(&lines, &e); ++*i) {
-		const struct pending *p = &w->at[*i];
+	for (; *i < w->now.n && evlog_lines_take(&lines, &e); ++*i) {
+		const struct pending *p = &w->now.at[*i];
 		if (e.len == p->len - 1 &&
-		    memcmp(e.line, w->raw.p + p->offset, e.len) == 0)
+		    memcmp(e.line, w->now.raw.p + p->offset, e.len) == 0)
 			continue;
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s:%" PRIu64 ": event %" PRIu64 " is another one than in %s",
@@ -56,8 +58,8 @@ static int pass_over(struct evlog_writer *w, uint64_t *skipped, evlog_error *err
 	size_t i = 0;
 
 	evlog_selection_init(&sel);
-	sel.from = w->at[0].seq;
-	sel.to = w->at[w->n - 1].seq;
+	sel.from = w->now.at[0].seq;
+	sel.to = w->now.at[w->now.n - 1].seq;
 	int r = evlog_stream_open(&s, &path, 1, &sel, err);
 	if (r)
 		return r;
@@ -68,7 +70,7 @@ static int pass_over(struct evlog_writer *w, uint64_t *skipped, evlog_error *err
 	if (r < 0)
 		return r;
 	*skipped += i;
-	writer_drop(w, i);
+	batch_drop(&w->now, i);
 	return 0;
 }
 
@@ -77,18 +79,18 @@ int replica_settle(struct evlog_writer *w, uint64_t *skipped, evlog_error *err)
 	const struct head *h = &w->log.head;
 	int r = 0;
 
-	if (w->n && w->at[0].seq <= h->tree.n)
+	if (w->now.n && w->now.at[0].seq <= h->tree.n)
 		r = pass_over(w, skipped, err);
-	if (r || w->n == 0)
+	if (r || w->now.n == 0)
 		return r;
-	if (w->at[0].seq != h->tree.n + 1)
+	if (w->now.at[0].seq != h->tree.n + 1)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s:%" PRIu64 ": event %" PRIu64 ", but %s must go on with %" PRIu64,
-		    w->at[0].name, w->at[0].line_no, w->at[0].seq, w->log.path,
-		    h->tree.n + 1);
-	if (w->at[0].logtime < h->last_logtime)
+		    w->now.at[0].name, w->now.at[0].line_no, w->now.at[0].seq,
+		    w->log.path, h->tree.n + 1);
+	if (w->now.at[0].logtime < h->last_logtime)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s:%" PRIu64 ": its logtime is earlier than the last one of %s",
-		    w->at[0].name, w->at[0].line_no, w->log.path);
+		    w->now.at[0].name, w->now.at[0].line_no, w->log.path);
 	return 0;
 }

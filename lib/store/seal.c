@@ -31,13 +31,13 @@ struct sealer {
 	struct segment_header successor;
 	char name[64]; /* of the new file, until it is renamed */
 	struct block_codec *codec;
-	struct sha256 *sha;
 	struct block gathered; /* small blocks that become one; count 0: none */
 	struct buf raw;	       /* their lines */
 	struct buf lines, packed, filter, out; /* scratch */
 	struct buf cursors;		       /* extensions, the latest of each name */
 	struct filter_keys keys;
 	struct index_builder index;
+	bool merged; /* some blocks are not copies */
 	uint64_t at; /* where the next block is written */
 };
 
@@ -144,6 +144,7 @@ static int gathered_put(struct sealer *s, bool last, evlog_error *err)
 
 	if (b->count == 0)
 		return 0;
+	s->merged = true;
 	s->packed.len = 0;
 	if (block_pack(s->codec, s->raw.p, s->raw.len, &s->packed, &size) < 0)
 		return error_memory(err);
@@ -260,19 +261,50 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 	return r ? r : rest_put(s, err);
 }
 
-/* Reads the new file back, every line of it: it must lead to where the successor begins.
- */
+/* Blocks that were copied are there as they were, and follow each other. */
+static int copies_scan(struct sealer *s, struct tail *t, evlog_error *err)
+{
+	struct segment *made = &s->made;
+	const char *packed;
+	struct block b;
+	int r = 0;
+
+	made->window.len = 0;
+	t->size = made->header.seal.end;
+	for (t->parsed = t->end; t->parsed < t->size; t->parsed = block_end(&b)) {
+		r = segment_block(made, t->parsed, t->size, STREAM, &b, err);
+		if (!r)
+			r = segment_bytes(made, b.offset + b.header_size, b.packed_size,
+			    0, &packed, err);
+		if (r)
+			return r;
+		if (!packed || hash64(packed, b.packed_size) != b.packed_hash ||
+		    b.first_seq != t->tree.n + 1)
+			return error_set(err, EVLOG_EDAMAGED,
+			    "%s: not sealed: it is not what was written", s->old.path);
+		t->tree.n = block_last_seq(&b);
+		memcpy(t->root, b.root, HASH_SIZE);
+	}
+	t->end = t->parsed;
+	return 0;
+}
+
+/* Reads the new file back: it must lead to where the successor begins.  If blocks were
+ * made anew, by every line of it. */
 static int rewrite_check(struct sealer *s, evlog_error *err)
 {
 	unsigned char p[SEGMENT_HEADER_MAX];
 	struct segment_header *h = &s->made.header;
 	struct tail t = {.end = h->size, .tree = h->tree};
+	const char *why;
 
 	ssize_t n = file_pread(s->made.fd, p, sizeof p, 0);
 	if (n < 0)
 		return error_sys(err, "%s", s->made.path);
-	const char *why = segment_header_decode(h, p, (size_t)n);
-	int r = why ? 0 : tail_scan(&s->made, s->codec, s->sha, &t, err);
+	why = segment_header_decode(h, p, (size_t)n);
+	int r = why	    ? 0
+		: s->merged ? tail_scan(&s->made, s->codec, true, &t, err)
+			    : copies_scan(s, &t, err);
 	if (r)
 		return r;
 	if (!why && t.parsed < t.size)
@@ -343,7 +375,6 @@ static void sealer_free(struct sealer *s)
 	segment_close(&s->old);
 	segment_close(&s->made);
 	block_codec_free(s->codec);
-	sha256_free(s->sha);
 	buf_free(&s->raw);
 	buf_free(&s->lines);
 	buf_free(&s->packed);
@@ -420,8 +451,7 @@ static int segment_seal(const struct log *l, int level, uint64_t first, uint64_t
 	bool made = !r;
 	if (!r) {
 		s.codec = block_codec_new(level);
-		s.sha = sha256_new();
-		r = s.codec && s.sha ? segment_rewrite(&s, err) : error_memory(err);
+		r = s.codec ? segment_rewrite(&s, err) : error_memory(err);
 	}
 	if (!r)
 		r = rewrite_check(&s, err);

@@ -257,7 +257,7 @@ static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *
 	if (!r)
 		r = successor_attests(w, &durable, err);
 	if (!r)
-		r = tail_scan(&w->seg, w->codec, w->sha, &t, err);
+		r = tail_scan(&w->seg, w->codec, true, &t, err);
 	return r ? r : tail_settle(w, &t, durable, err);
 }
 

@@ -88,7 +88,7 @@ int segment_is_unfinished(struct segment *seg, bool *unfinished, evlog_error *er
 
 /* One block at t->parsed: header, data, and that it continues the log.
  * EVLOG_EDAMAGED with the reason where it does not. */
-static int tail_block(struct segment *seg, struct block_codec *c, struct sha256 *s,
+static int tail_block(struct segment *seg, struct block_codec *c, bool roots,
     struct tail *t, struct merkle *tree, struct buf *lines, struct block *b,
     evlog_error *err)
 {
@@ -102,13 +102,12 @@ static int tail_block(struct segment *seg, struct block_codec *c, struct sha256 
 		    err, EVLOG_EDAMAGED, "the block does not continue the log");
 	if ((r = segment_unpack(seg, c, b, lines, err)) != 0)
 		return r;
-	if (!s) {
+	if (!roots) {
 		tree->n += b->count;
 		return 0;
 	}
-	if (merkle_add_lines(tree, s, lines->p, lines->len) < 0 ||
-	    merkle_root(tree, s, root) < 0)
-		return error_memory(err);
+	merkle_add_lines(tree, lines->p, lines->len);
+	merkle_root(tree, root);
 	if (tree->n != block_last_seq(b) || memcmp(root, b->root, HASH_SIZE) != 0)
 		return error_set(err, EVLOG_EDAMAGED, "the block's root does not match");
 	return 0;
@@ -141,8 +140,8 @@ static int tail_bad(
 	}
 }
 
-int tail_scan(struct segment *seg, struct block_codec *c, struct sha256 *s,
-    struct tail *t, evlog_error *err)
+int tail_scan(struct segment *seg, struct block_codec *c, bool roots, struct tail *t,
+    evlog_error *err)
 {
 	struct merkle tree = t->tree;
 	struct buf lines = {0};
@@ -160,7 +159,7 @@ int tail_scan(struct segment *seg, struct block_codec *c, struct sha256 *s,
 	seg->window.len = 0;
 	while (!r && t->parsed < t->size) {
 		evlog_error why;
-		r = tail_block(seg, c, s, t, &tree, &lines, &b, &why);
+		r = tail_block(seg, c, roots, t, &tree, &lines, &b, &why);
 		if (r == EVLOG_EDAMAGED) {
 			r = tail_bad(seg, t, why.reason, err);
 			break;

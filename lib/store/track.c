@@ -9,9 +9,7 @@
 int track_begin(
     struct track *t, const char *path, const struct evlog_position *at, evlog_error *err)
 {
-	*t = (struct track){.path = path, .sha = sha256_new()};
-	if (!t->sha)
-		return error_memory(err);
+	*t = (struct track){.path = path};
 	int r = position_id(path, t->log_id, err);
 	if (!r && at->hashes) {
 		t->tree.n = at->seq;
@@ -23,7 +21,6 @@ int track_begin(
 
 void track_end(struct track *t)
 {
-	sha256_free(t->sha);
 	free(t->leaf);
 	*t = (struct track){0};
 }
@@ -63,10 +60,9 @@ int track_lines(struct track *t, const struct evlog_lines *lines, evlog_error *e
 			if (r)
 				return r;
 		}
-		if (!leaf_room(t) ||
-		    merkle_leaf(t->sha, e.line, e.len, t->leaf[t->n]) < 0)
+		if (!leaf_room(t))
 			return error_memory(err);
-		t->n++;
+		merkle_leaf(e.line, e.len, t->leaf[t->n++]);
 		t->seen = e.seq;
 	}
 	return 0;
@@ -77,13 +73,11 @@ int track_to(struct track *t, uint64_t seq, struct evlog_position *at, evlog_err
 	unsigned char root[HASH_SIZE];
 
 	while (t->tree.n < seq && t->first < t->n)
-		if (merkle_add_leaf(&t->tree, t->sha, t->leaf[t->first++]) < 0)
-			return error_memory(err);
+		merkle_add_leaf(&t->tree, t->leaf[t->first++]);
 	if (t->tree.n != seq)
 		return error_set(
 		    err, EVLOG_EINTERNAL, "%s: no such place was passed", t->path);
-	if (merkle_root(&t->tree, t->sha, root) < 0)
-		return error_memory(err);
+	merkle_root(&t->tree, root);
 	position_set(at, t->log_id, seq, root);
 	at->hashes = merkle_count(seq);
 	memcpy(at->frontier, t->tree.at, at->hashes * HASH_SIZE);

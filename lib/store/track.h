@@ -9,7 +9,6 @@
 struct track {
 	const char *path; /* of the log */
 	unsigned char log_id[LOG_ID_SIZE];
-	struct sha256 *sha;
 	struct merkle tree; /* as far as the place was moved */
 	unsigned char (*leaf)[HASH_SIZE];
 	size_t first, n, cap; /* those behind tree.n: leaf[first..n) */

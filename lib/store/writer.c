@@ -16,6 +16,7 @@
 
 #define ATOMIC_MAX   (64u << 20)
 #define SEGMENT_FULL (64u << 20)
+#define FULL	     (8 * BLOCK_RAW)
 
 /* ---- Opening ---- */
 
@@ -115,12 +116,13 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 	if (!r)
 		r = writer_log_open(w, path, err);
 	if (!r) {
-		w->sha = sha256_new();
 		w->codec = block_codec_new(o->level);
+		w->blocks = blocks_new(o->threads, o->level);
 		w->source = default_source(path);
 		if (o->dedup_window)
 			w->dedup = dedup_new(o->dedup_window);
-		if (!w->sha || !w->codec || !w->source || (o->dedup_window && !w->dedup))
+		if (!w->codec || !w->blocks || !w->source ||
+		    (o->dedup_window && !w->dedup))
 			r = error_memory(err);
 	}
 	if (!r && !o->source)
@@ -133,68 +135,30 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 	return 0;
 }
 
-static void names_free(struct evlog_writer *w)
-{
-	while (w->n_names)
-		free(w->names[--w->n_names]);
-	free(w->names);
-	w->names = NULL;
-}
-
 void evlog_writer_close(evlog_writer *w)
 {
+	struct evlog_ack unheard;
 	evlog_error ignored;
 
 	if (!w)
 		return;
+	evlog_writer_end(w, &unheard, &ignored);
 	evlog_writer_seal(w, true, &ignored);
 	intake_free(&w->intake);
 	dedup_free(w->dedup);
 	block_codec_free(w->codec);
-	sha256_free(w->sha);
+	blocks_free(w->blocks);
 	segment_close(&w->seg);
 	log_close(&w->log);
-	buf_free(&w->raw);
+	batch_free(&w->next);
+	batch_free(&w->now);
 	buf_free(&w->rejected);
 	buf_free(&w->extension);
-	buf_free(&w->header);
-	filter_free(&w->keys);
-	names_free(w);
-	free(w->at);
 	free(w->source);
 	free(w);
 }
 
 /* ---- What waits for a commit ---- */
-
-static struct pending *pending_add(struct evlog_writer *w)
-{
-	if (w->n == w->cap) {
-		size_t cap = w->cap ? w->cap * 2 : 256;
-		struct pending *at = realloc(w->at, cap * sizeof *at);
-		if (!at)
-			return NULL;
-		w->at = at;
-		w->cap = cap;
-	}
-	return &w->at[w->n];
-}
-
-/* A copy of the input's name that lives as long as events are pending; NULL: no memory.
- */
-static const char *name_keep(struct evlog_writer *w, const char *name)
-{
-	if (w->n == 0)
-		names_free(w);
-	if (w->n_names && strcmp(w->names[w->n_names - 1], name) == 0)
-		return w->names[w->n_names - 1];
-	char **more = realloc(w->names, (w->n_names + 1) * sizeof *more);
-	if (!more)
-		return NULL;
-	w->names = more;
-	more[w->n_names] = strdup(name);
-	return more[w->n_names] ? more[w->n_names++] : NULL;
-}
 
 static int where(evlog_error *err, const char *name, uint64_t line)
 {
@@ -206,10 +170,9 @@ static int where(evlog_error *err, const char *name, uint64_t line)
 	return error_at(err, name, line, err->column ? err->column : 1, "%s", reason);
 }
 
-static int too_long(struct evlog_writer *w, size_t start, const char *name,
-    uint64_t line_no, evlog_error *err)
+static int too_long(
+    struct evlog_writer *w, const char *name, uint64_t line_no, evlog_error *err)
 {
-	w->raw.len = start;
 	return error_at(err, name, line_no, 1,
 	    "the event would be longer than %" PRIu64 " bytes (--max-line)",
 	    w->o.max_event);
@@ -227,58 +190,34 @@ int writer_complete(struct evlog_writer *w, const char *line, size_t len,
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err)
 {
+	struct buf *raw = &w->next.raw;
 	struct intake_event e;
-	size_t start = w->raw.len;
-	struct pending *p = pending_add(w);
+	size_t start = raw->len;
 
-	if (!p || !(name = name_keep(w, name)))
-		return error_memory(err);
-	int r = intake_line(&w->intake, line, len, &w->raw, &e, err);
+	int r = intake_line(&w->intake, line, len, raw, &e, err);
 	if (r == EVLOG_EDATA)
 		return where(err, name, line_no);
-	if (!r && w->raw.len - start > w->o.max_event + 1)
-		return too_long(w, start, name, line_no, err);
+	if (!r && raw->len - start > w->o.max_event + 1)
+		r = too_long(w, name, line_no, err);
 	if (!r)
 		r = replica_follows(w, &e, name, line_no, err);
-	if (!r && w->o.atomic && w->raw.len > ATOMIC_MAX)
+	if (!r && w->o.atomic && raw->len > ATOMIC_MAX)
 		r = error_set(err, EVLOG_EDATA,
 		    "%s:%" PRIu64 ": more than 64 MiB cannot be one commit", name,
 		    line_no);
-	if (r) {
-		w->raw.len = start;
-		return r;
-	}
-	*p = (struct pending){.offset = start,
-	    .len = w->raw.len - start,
-	    .time = e.time,
-	    .seq = e.seq,
-	    .logtime = e.logtime,
-	    .name = name,
-	    .line_no = line_no};
-	w->n++;
-	return 0;
+	if (!r && !batch_add(&w->next, start, &e, name, line_no))
+		r = error_memory(err);
+	if (r)
+		raw->len = start;
+	return r;
 }
 
 size_t evlog_writer_pending(const evlog_writer *w)
 {
-	return w->raw.len;
+	return w->next.raw.len + (w->committing.begun ? 0 : w->now.raw.len);
 }
 
 bool evlog_writer_full(const evlog_writer *w)
 {
-	return !w->o.atomic && w->raw.len >= BLOCK_RAW;
-}
-
-void writer_drop(struct evlog_writer *w, size_t n)
-{
-	size_t bytes = n == w->n ? w->raw.len : w->at[n].offset;
-
-	if (n == 0)
-		return;
-	memmove(w->raw.p, w->raw.p + bytes, w->raw.len - bytes);
-	memmove(w->at, w->at + n, (w->n - n) * sizeof *w->at);
-	w->raw.len -= bytes;
-	w->n -= n;
-	for (size_t k = 0; k < w->n; k++)
-		w->at[k].offset -= bytes;
+	return !w->o.atomic && w->next.raw.len >= FULL;
 }

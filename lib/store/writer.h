@@ -2,23 +2,25 @@
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
 
-#include "event/intake.h"
+#include "store/batch.h"
+#include "store/blocks.h"
 #include "store/cursor.h"
-#include "store/filter.h"
 #include "store/log.h"
 
-/* One event that waits for its commit; offsets into raw. */
-struct pending {
-	size_t offset, len; /* with stamp and newline */
-	int64_t time;
-	uint64_t seq; /* replica */
-	int64_t logtime;
-	const char *name;
-	uint64_t line_no;
-};
+#include <pthread.h>
 
 struct dedup;
 struct sealing;
+
+/* A commit that a thread runs while more is added. */
+struct committing {
+	pthread_t thread;
+	bool begun, threaded;
+	struct pending last; /* of its batch */
+	struct evlog_ack ack;
+	evlog_error err;
+	int result;
+};
 
 struct evlog_writer {
 	struct evlog_writer_options o;
@@ -27,15 +29,14 @@ struct evlog_writer {
 	    folder_seen;    /* as the folder was when its segments were looked at */
 	struct segment seg; /* the active one; fd -1: not open */
 	struct intake intake;
-	char *source;	     /* the default one */
-	struct buf raw;	     /* lines with room for their stamps */
+	char *source;	   /* the default one */
+	struct batch next; /* what waits; */
+	struct batch now;  /* what is being committed, and, */
+	struct committing
+	    committing;	     /* while that is begun, all but next, intake and o */
 	struct buf rejected; /* what dedup refused */
-	struct pending *at;
-	size_t n, cap;
-	char **names; /* of inputs, that pending events point to */
-	size_t n_names;
 	struct block_codec *codec;
-	struct sha256 *sha;
+	struct blocks *blocks;
 	struct dedup *dedup;
 	unsigned char boot_id[16];
 	bool rolled;		 /* a segment became full: it is to be sealed */
@@ -45,9 +46,7 @@ struct evlog_writer {
 	struct cursor left;	 /* as this writer, or the log, had it last, */
 	uint64_t looked;	 /* with the log's last seq then */
 	struct buf extension;	 /* of that cursor */
-	struct buf header;	 /* all extensions of a block */
-	struct filter_keys keys;
-	char notice[512]; /* what settling did */
+	char notice[512];	 /* what settling did */
 };
 
 /* Makes a new log in a temporary directory and renames it into place, so that no
@@ -94,9 +93,6 @@ int writer_cursor(struct evlog_writer *w, evlog_error *err);
 int writer_complete(struct evlog_writer *w, const char *line, size_t len,
     const char *name, uint64_t line_no, struct buf *out, evlog_error *err);
 
-/* Takes the first n out of what waits. */
-void writer_drop(struct evlog_writer *w, size_t n);
-
 /* ---- Replicas ---- */
 
 /* Whether a stamped line follows the last one that waits; EVLOG_EMISMATCH. */
@@ -114,14 +110,13 @@ struct dedup *dedup_new(uint64_t window);
 void dedup_free(struct dedup *d);
 
 /* Takes in the events of the log that it has not seen, up to `last`. */
-int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, struct sha256 *sha,
-    evlog_error *err);
+int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, evlog_error *err);
 
 enum dedup_verdict { DEDUP_NEW, DEDUP_SAME, DEDUP_CONFLICT };
 
 /* Asks for a line (stamped or not), and remembers it if it is new. */
-int dedup_ask(struct dedup *d, const char *line, size_t len, struct sha256 *sha,
-    enum dedup_verdict *verdict, evlog_error *err);
+int dedup_ask(struct dedup *d, const char *line, size_t len, enum dedup_verdict *verdict,
+    evlog_error *err);
 
 /* Forgets what was asked since the last call of this or of dedup_catch_up: the commit
  * that was to hold it failed.  Or keeps it: the log now ends at `last`. */

@@ -1,0 +1,121 @@
+/* batch.c - events that wait for a commit, or are being committed. */
+#include "store/batch.h"
+#include "store/block.h"
+
+#include <stdlib.h>
+
+static void names_free(struct batch *b)
+{
+	while (b->n_names)
+		free(b->names[--b->n_names]);
+	free(b->names);
+	b->names = NULL;
+}
+
+void batch_free(struct batch *b)
+{
+	names_free(b);
+	buf_free(&b->raw);
+	free(b->at);
+	*b = (struct batch){0};
+}
+
+/* A copy of the input's name that lives as long as events of it; NULL: no memory. */
+static const char *name_keep(struct batch *b, const char *name)
+{
+	if (b->n == 0)
+		names_free(b);
+	if (b->n_names && strcmp(b->names[b->n_names - 1], name) == 0)
+		return b->names[b->n_names - 1];
+	char **more = realloc(b->names, (b->n_names + 1) * sizeof *more);
+	if (!more)
+		return NULL;
+	b->names = more;
+	more[b->n_names] = strdup(name);
+	return more[b->n_names] ? more[b->n_names++] : NULL;
+}
+
+static bool has_room(struct batch *b)
+{
+	if (b->n < b->cap)
+		return true;
+	size_t cap = b->cap ? b->cap * 2 : 256;
+	struct pending *at = realloc(b->at, cap * sizeof *at);
+	if (!at)
+		return false;
+	b->at = at;
+	b->cap = cap;
+	return true;
+}
+
+bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
+    const char *name, uint64_t line_no)
+{
+	if (!has_room(b) || !(name = name_keep(b, name))) {
+		b->raw.len = start;
+		return false;
+	}
+	b->at[b->n++] = (struct pending){.offset = start,
+	    .len = b->raw.len - start,
+	    .time = e->time,
+	    .seq = e->seq,
+	    .logtime = e->logtime,
+	    .name = name,
+	    .line_no = line_no};
+	return true;
+}
+
+void batch_drop(struct batch *b, size_t n)
+{
+	size_t bytes = n == b->n ? b->raw.len : b->at[n].offset;
+
+	if (n == 0)
+		return;
+	memmove(b->raw.p, b->raw.p + bytes, b->raw.len - bytes);
+	memmove(b->at, b->at + n, (b->n - n) * sizeof *b->at);
+	b->raw.len -= bytes;
+	b->n -= n;
+	for (size_t k = 0; k < b->n; k++)
+		b->at[k].offset -= bytes;
+}
+
+size_t batch_block(const struct batch *b, size_t i, size_t n, size_t *bytes)
+{
+	size_t count = 0;
+
+	*bytes = 0;
+	while (i + count < n) {
+		size_t len = b->at[i + count].len;
+		if (count && *bytes + len > BLOCK_RAW)
+			break;
+		*bytes += len;
+		count++;
+	}
+	return count;
+}
+
+void batch_split(struct batch *b, struct batch *to)
+{
+	struct batch rest = *to;
+	size_t whole = 0, bytes, count;
+
+	while ((count = batch_block(b, whole, b->n, &bytes)) && whole + count < b->n)
+		whole += count;
+	*to = *b;
+	*b = rest;
+	for (size_t i = whole; whole && i < to->n; i++) {
+		const struct pending *p = &to->at[i];
+		const struct intake_event e = {p->time, p->seq, p->logtime};
+		size_t start = b->raw.len;
+		buf_add(&b->raw, to->raw.p + p->offset, p->len);
+		if (b->raw.failed || !batch_add(b, start, &e, p->name, p->line_no)) {
+			b->n = b->raw.len = 0;
+			b->raw.failed = false;
+			return;
+		}
+	}
+	if (whole) {
+		to->raw.len = to->at[whole].offset;
+		to->n = whole;
+	}
+}

@@ -1,0 +1,43 @@
+/* batch.h - events that wait for a commit, or are being committed. */
+#ifndef STORE_BATCH_H
+#define STORE_BATCH_H
+
+#include "event/intake.h"
+
+/* One event; offsets into raw. */
+struct pending {
+	size_t offset, len; /* with stamp and newline */
+	int64_t time;
+	uint64_t seq; /* replica */
+	int64_t logtime;
+	const char *name;
+	uint64_t line_no;
+};
+
+/* Zero-initialise. */
+struct batch {
+	struct buf raw; /* lines with room for their stamps */
+	struct pending *at;
+	size_t n, cap;
+	char **names; /* of inputs, that the events point to */
+	size_t n_names;
+};
+
+void batch_free(struct batch *b);
+
+/* Adds an event whose line is the end of raw, from `start` on.  false: no memory, and raw
+ * is as before it. */
+bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
+    const char *name, uint64_t line_no);
+
+/* Takes the first n events out. */
+void batch_drop(struct batch *b, size_t n);
+
+/* How many events from `i` on, of n, make a block, and their bytes. */
+size_t batch_block(const struct batch *b, size_t i, size_t n, size_t *bytes);
+
+/* Moves what makes whole blocks to `to`, which is empty; the rest stays, unless it is all
+ * there is, or there is no memory for it. */
+void batch_split(struct batch *b, struct batch *to);
+
+#endif
