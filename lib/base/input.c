@@ -10,10 +10,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/libarchive.h"
 #include "base/process.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -31,8 +30,9 @@
 struct evlog_input {
 	int fd;
 	char *path;
-	struct buf name;       /* path, and the member in parentheses */
-	struct archive *outer; /* NULL: plain bytes from fd */
+	struct buf name; /* path, and the member in parentheses */
+	struct libarchive la;
+	struct archive *outer; /* NULL: plain bytes from fd, and la is empty */
 	struct archive *inner; /* decompresses a member of outer */
 	char head[8];	       /* first bytes of a pipe, already read */
 	size_t head_len;
@@ -125,7 +125,7 @@ static la_ssize_t outer_read(struct archive *a, void *arg, const void **p)
 	ssize_t r = read_some(in, in->chunk, CHUNK);
 	if (r < 0) {
 		in->sys = errno;
-		archive_set_error(a, errno, "%s", strerror(errno));
+		in->la.archive_set_error(a, errno, "%s", strerror(errno));
 	}
 	return r;
 }
@@ -138,7 +138,7 @@ static la_int64_t outer_seek(struct archive *a, void *arg, la_int64_t offset, in
 	if (r >= 0)
 		return r;
 	in->sys = errno;
-	archive_set_error(a, errno, "%s", strerror(errno));
+	in->la.archive_set_error(a, errno, "%s", strerror(errno));
 	return ARCHIVE_FATAL;
 }
 
@@ -149,12 +149,12 @@ static la_ssize_t inner_read(struct archive *a, void *arg, const void **p)
 	size_t n = 0;
 
 	for (;;) {
-		int r = archive_read_data_block(in->outer, p, &n, &offset);
+		int r = in->la.archive_read_data_block(in->outer, p, &n, &offset);
 		if (r == ARCHIVE_EOF)
 			return 0;
 		if (r < ARCHIVE_WARN) {
-			archive_set_error(a, archive_errno(in->outer), "%s",
-			    archive_error_string(in->outer));
+			in->la.archive_set_error(a, in->la.archive_errno(in->outer), "%s",
+			    in->la.archive_error_string(in->outer));
 			return -1;
 		}
 		if (n)
@@ -162,38 +162,23 @@ static la_ssize_t inner_read(struct archive *a, void *arg, const void **p)
 	}
 }
 
-typedef int archive_support(struct archive *a);
-
-static archive_support *const filters[] = {archive_read_support_filter_bzip2,
-    archive_read_support_filter_compress, archive_read_support_filter_gzip,
-    archive_read_support_filter_lz4, archive_read_support_filter_lzip,
-    archive_read_support_filter_lzma, archive_read_support_filter_xz,
-    archive_read_support_filter_zstd, archive_read_support_format_raw,
-    archive_read_support_format_empty, NULL};
+static const char *const filters[] = {"filter_bzip2", "filter_compress", "filter_gzip",
+    "filter_lz4", "filter_lzip", "filter_lzma", "filter_xz", "filter_zstd", "format_raw",
+    "format_empty", NULL};
+static const char *const tar[] = {"format_tar", NULL};
 
 /* Those that are found by going back and forth. */
-static archive_support *const formats[] = {archive_read_support_format_7zip,
-    archive_read_support_format_ar, archive_read_support_format_cab,
-    archive_read_support_format_cpio, archive_read_support_format_iso9660,
-    archive_read_support_format_rar, archive_read_support_format_rar5,
-    archive_read_support_format_xar, archive_read_support_format_zip, NULL};
-
-/* false: no memory. */
-static bool support(struct archive *a, archive_support *const *list)
-{
-	bool good = a != NULL;
-
-	for (; *list && good; list++)
-		good = (*list)(a) > ARCHIVE_FAILED; /* or less well, with a warning */
-	return good;
-}
+static const char *const formats[] = {"format_7zip", "format_ar", "format_cab",
+    "format_cpio", "format_iso9660", "format_rar", "format_rar5", "format_xar",
+    "format_zip", NULL};
 
 static int archive_failed(
     const struct evlog_input *in, struct archive *a, evlog_error *err)
 {
-	const char *why = archive_error_string(a);
+	const char *why = in->la.archive_error_string(a);
 
-	if (in->sys || !why || archive_errno(a) == ENOMEM) { /* bad data has a reason */
+	if (in->sys || !why ||
+	    in->la.archive_errno(a) == ENOMEM) { /* bad data has a reason */
 		errno = in->sys ? in->sys : ENOMEM;
 		return error_sys(err, "%s", in->name.p);
 	}
@@ -214,12 +199,12 @@ static int inner_open(struct evlog_input *in, evlog_error *err)
 {
 	struct archive_entry *e;
 
-	in->inner = archive_read_new();
-	if (!support(in->inner, filters))
+	in->inner = in->la.archive_read_new();
+	if (!libarchive_support(&in->la, in->inner, filters))
 		return error_memory(err);
-	int r = archive_read_open(in->inner, in, NULL, inner_read, NULL);
+	int r = in->la.archive_read_open(in->inner, in, NULL, inner_read, NULL);
 	if (r == ARCHIVE_OK)
-		r = archive_read_next_header(in->inner, &e);
+		r = in->la.archive_read_next_header(in->inner, &e);
 	if (r == ARCHIVE_EOF)
 		in->eof = true;
 	else if (r < ARCHIVE_WARN)
@@ -232,40 +217,46 @@ static int member_next(struct evlog_input *in, evlog_error *err)
 {
 	struct archive_entry *e;
 
-	archive_read_free(in->inner);
+	if (in->inner)
+		in->la.archive_read_free(in->inner);
 	in->inner = NULL;
 	for (;;) {
-		int r = archive_read_next_header(in->outer, &e);
+		int r = in->la.archive_read_next_header(in->outer, &e);
 		if (r == ARCHIVE_EOF) {
 			in->done = true;
 			return 0;
 		}
 		if (r < ARCHIVE_WARN)
 			return archive_failed(in, in->outer, err);
-		if (archive_entry_filetype(e) != AE_IFDIR)
+		if (in->la.archive_entry_filetype(e) != AE_IFDIR)
 			break;
 	}
 	in->eof = false;
 	in->line = 0;
-	if (archive_format(in->outer) == ARCHIVE_FORMAT_RAW)
+	if (in->la.archive_format(in->outer) == ARCHIVE_FORMAT_RAW)
 		return name_set(in, NULL, err);
-	int r = name_set(in, archive_entry_pathname(e), err);
+	int r = name_set(in, in->la.archive_entry_pathname(e), err);
 	return r ? r : inner_open(in, err);
 }
 
 static int outer_open(struct evlog_input *in, bool seekable, evlog_error *err)
 {
-	struct archive *a = in->outer = archive_read_new();
+	const struct libarchive *la = &in->la;
 
+	int r = libarchive_load(&in->la, err);
+	if (r)
+		return r;
+	struct archive *a = in->outer = la->archive_read_new();
 	in->chunk = malloc(CHUNK);
-	if (!in->chunk || !support(a, filters) || (seekable && !support(a, formats)) ||
-	    archive_read_support_format_tar(a) < ARCHIVE_WARN)
+	if (!in->chunk || !libarchive_support(la, a, filters) ||
+	    !libarchive_support(la, a, tar) ||
+	    (seekable && !libarchive_support(la, a, formats)))
 		return error_memory(err);
 	if (seekable)
-		archive_read_set_seek_callback(a, outer_seek);
-	archive_read_set_callback_data(a, in);
-	archive_read_set_read_callback(a, outer_read);
-	if (archive_read_open1(a) != ARCHIVE_OK)
+		la->archive_read_set_seek_callback(a, outer_seek);
+	la->archive_read_set_callback_data(a, in);
+	la->archive_read_set_read_callback(a, outer_read);
+	if (la->archive_read_open1(a) != ARCHIVE_OK)
 		return archive_failed(in, a, err);
 	return member_next(in, err);
 }
@@ -299,7 +290,7 @@ static int bytes_archive(struct evlog_input *in, evlog_error *err)
 	size_t n = 0;
 	la_int64_t offset;
 
-	int r = archive_read_data_block(a, &p, &n, &offset);
+	int r = in->la.archive_read_data_block(a, &p, &n, &offset);
 	if (r == ARCHIVE_EOF) {
 		in->eof = true;
 		return 0;
@@ -602,8 +593,10 @@ void evlog_input_close(evlog_input *in)
 		return;
 	process_kill(&in->process, SIGKILL);
 	process_wait(&in->process);
-	archive_read_free(in->inner);
-	archive_read_free(in->outer);
+	if (in->inner)
+		in->la.archive_read_free(in->inner);
+	if (in->outer)
+		in->la.archive_read_free(in->outer);
 	if (in->fd >= 0)
 		close(in->fd);
 	buf_free(&in->name);
