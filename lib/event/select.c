@@ -10,6 +10,23 @@ void evlog_selection_init(struct evlog_selection *sel)
 	*sel = (struct evlog_selection){.since = EVLOG_TIME_MIN, .until = EVLOG_TIME_MAX};
 }
 
+bool select_is_pattern(const char *glob)
+{
+	return strpbrk(glob, "*?[\\") != NULL;
+}
+
+/* A text that one member must have is searched as bytes, before members are looked at:
+ * false if there is no such text. */
+static bool needle_set(struct select *s, const char **globs, size_t n)
+{
+	if (n != 1 || select_is_pattern(globs[0]))
+		return false;
+	buf_printf(&s->needle, "\"%s\"", globs[0]);
+	if (s->needle.failed)
+		s->needle.len = 0;
+	return true;
+}
+
 void select_init(struct select *s, const struct evlog_selection *sel)
 {
 	bool times = sel->since != EVLOG_TIME_MIN || sel->until != EVLOG_TIME_MAX;
@@ -18,16 +35,16 @@ void select_init(struct select *s, const struct evlog_selection *sel)
 	s->stamps = sel->from || sel->to || (times && !sel->event_time);
 	s->members = sel->types || sel->subjects || sel->sources || sel->ids ||
 		     (times && sel->event_time);
+	(void)(needle_set(s, sel->id, sel->ids) ||
+	       needle_set(s, sel->subject, sel->subjects) ||
+	       needle_set(s, sel->source, sel->sources) ||
+	       needle_set(s, sel->type, sel->types));
 }
 
 void select_free(struct select *s)
 {
+	buf_free(&s->needle);
 	buf_free(&s->scratch);
-}
-
-bool select_is_pattern(const char *glob)
-{
-	return strpbrk(glob, "*?[\\") != NULL;
 }
 
 static bool glob_match(const char *glob, struct view v)
@@ -131,10 +148,32 @@ bool select_event(struct select *s, const struct evlog_event *event)
 	return !s->members || members_match(s, event);
 }
 
+/* How many bytes of whole lines have neither the needle nor an escape, which may hide
+ * it.  *hit is where the needle is next, if that is known. */
+static size_t hopeless(const struct select *s, struct evlog_lines lines, const char **hit)
+{
+	const char *p = lines.p, *end = p + lines.len;
+
+	if (!s->needle.len)
+		return 0;
+	if (!*hit || *hit < p) {
+		*hit = memmem(p, lines.len, s->needle.p, s->needle.len);
+		if (!*hit)
+			*hit = end;
+	}
+	const char *escape = memchr(p, '\\', (size_t)(*hit - p));
+	const char *hope = escape ? escape : *hit;
+	if (hope == end)
+		return lines.len;
+	const char *nl = memrchr(p, '\n', (size_t)(hope - p));
+	return nl ? (size_t)(nl + 1 - p) : 0;
+}
+
 bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines *run)
 {
 	struct evlog_lines left = *rest;
 	struct evlog_event event;
+	const char *hit = NULL;
 
 	if (!s->stamps && !s->members) {
 		*run = *rest;
@@ -142,7 +181,13 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 		return run->len > 0;
 	}
 	*run = (struct evlog_lines){NULL, 0};
-	while (evlog_lines_take(&left, &event)) {
+	for (;;) {
+		size_t skip = hopeless(s, left, &hit);
+		if (skip && run->p)
+			return true;
+		left = (struct evlog_lines){left.p + skip, left.len - skip};
+		if (!evlog_lines_take(&left, &event))
+			break;
 		if (select_event(s, &event)) {
 			if (!run->p)
 				run->p = event.line;
@@ -154,5 +199,7 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 			*rest = left;
 		}
 	}
+	if (!run->p)
+		*rest = left;
 	return run->p != NULL;
 }

@@ -10,6 +10,8 @@ struct select {
 	const struct evlog_selection *sel;
 	bool members; /* a filter looks at members */
 	bool stamps;  /* a bound looks at seq or logtime */
+	struct buf
+	    needle; /* bytes of each line that is wanted and has no escape; or none */
 	struct buf scratch;
 	bool failed; /* no memory */
 };

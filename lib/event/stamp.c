@@ -23,6 +23,15 @@ void stamp_copy(char out[STAMP_SIZE], const char stamp[STAMP_SIZE], uint64_t seq
 		out[i] = (char)('0' + seq % 10);
 }
 
+void stamp_next(char stamp[STAMP_SIZE])
+{
+	char *p = stamp + STAMP_SEQ - 1;
+
+	while (p > stamp + SEQ_AT && *p == '9')
+		*p-- = '0';
+	++*p;
+}
+
 static bool seq_read(const char *p, uint64_t *seq)
 {
 	uint64_t v = 0;

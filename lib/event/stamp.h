@@ -19,6 +19,9 @@ extern const char stamp_blank[STAMP_SIZE + 1];
 /* Writes the seq into a copy of another stamp. */
 void stamp_copy(char out[STAMP_SIZE], const char stamp[STAMP_SIZE], uint64_t seq);
 
+/* Makes the seq of a stamp, which is not the last one, the next. */
+void stamp_next(char stamp[STAMP_SIZE]);
+
 /* Reads a stamp; false if the line does not begin with exactly one. */
 bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime);
 

@@ -176,9 +176,9 @@ static bool stamps_follow(const char *p, size_t n, uint64_t seq, uint32_t count)
 	char stamp[STAMP_SIZE];
 	const char *end = p + n;
 
-	for (; p < end && count; count--, seq++) {
+	stamp_copy(stamp, stamp_blank, seq);
+	for (; p < end && count; count--, stamp_next(stamp)) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
-		stamp_copy(stamp, stamp_blank, seq);
 		if (!nl || nl - p < STAMP_SIZE || memcmp(p, stamp, STAMP_SEQ) != 0)
 			return false;
 		p = nl + 1;

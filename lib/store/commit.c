@@ -23,7 +23,7 @@ static int unmet(
 }
 
 /* The seq of the last event of o.expect_subject; only from the expected one on, since
- * an earlier one is a "no" all the same. */
+ * an earlier one is a "no" all the same.  Newest first. */
 static int subject_last(struct evlog_writer *w, uint64_t *last, evlog_error *err)
 {
 	const char *path = w->log.path, *want = w->o.expect_subject;
@@ -37,19 +37,20 @@ static int subject_last(struct evlog_writer *w, uint64_t *last, evlog_error *err
 	*last = 0;
 	evlog_selection_init(&sel);
 	sel.from = w->o.expect_subject_seq;
+	sel.reverse = true;
 	sel.subject = (const char **)&want;
 	sel.subjects = !select_is_pattern(want);
 	int r = evlog_stream_open(&s, &path, 1, &sel, err);
 	if (r)
 		return r;
-	while (!r && (r = evlog_stream_next(s, &lines, err)) == 0)
+	while (!r && !*last && (r = evlog_stream_next(s, &lines, err)) == 0)
 		while (!r && evlog_lines_take(&lines, &event)) {
 			int found =
 			    evlog_event_string(&event, "subject", &text, &cap, &len);
 			if (found < 0)
 				r = error_memory(err);
 			if (found == 0 && len == strlen(want) &&
-			    memcmp(text, want, len) == 0)
+			    memcmp(text, want, len) == 0 && event.seq > *last)
 				*last = event.seq;
 		}
 	free(text);

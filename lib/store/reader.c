@@ -265,31 +265,52 @@ void lines_trim(const struct bounds *b, const struct block *k, struct evlog_line
 	*l = (struct evlog_lines){start, start ? (size_t)(end - start) : 0};
 }
 
+/* How much is read behind a header. */
+static size_t header_ahead(const struct log_reader *r)
+{
+	return r->skipping && !r->index.map ? HOP : STREAM;
+}
+
+/* Hands in a block, if there is one to be handed in. */
+static bool block_ahead(struct log_reader *r)
+{
+	const char *packed;
+	evlog_error ignored;
+	bool outside;
+	struct block b;
+
+	if (r->index.map)
+		index_next(r, &r->ahead_at, &r->ahead_seq);
+	if (r->ahead_at >= r->limit ||
+	    segment_block(
+		&r->seg, r->ahead_at, r->limit, header_ahead(r), &b, &ignored) ||
+	    b.raw_size > AHEAD_MOST || block_beyond(&r->bounds, &b) ||
+	    block_is_outside(r, &b, &outside, &ignored))
+		return false; /* met when its turn comes */
+	r->ahead_at = block_end(&b);
+	r->ahead_seq = block_last_seq(&b) + 1;
+	if (outside)
+		return true;
+	return segment_bytes(&r->seg, b.offset + b.header_size, b.packed_size, 0, &packed,
+		   &ignored) == 0 &&
+	       packed && ahead_put(r->ahead, &b, packed);
+}
+
 /* Hands in what follows in this segment, as far as it will be delivered. */
 static void blocks_ahead(struct log_reader *r)
 {
-	struct block b;
-	const char *packed;
-	evlog_error ignored;
-
-	if (r->threads < 2 || r->skipping ||
-	    (!r->ahead && r->limit - r->at < 2 * BLOCK_RAW))
+	if (r->threads < 2 || (!r->ahead && r->limit - r->at < 2 * BLOCK_RAW))
 		return;
 	if (!r->ahead && !(r->ahead = ahead_new(r->threads - 1)))
 		r->threads = 1;
-	if (!ahead_first(r->ahead))
+	if (!r->ahead)
+		return;
+	if (!ahead_first(r->ahead)) {
 		r->ahead_at = r->at;
-	while (ahead_has_room(r->ahead) && r->ahead_at < r->limit) {
-		uint64_t at = r->ahead_at;
-		if (segment_block(&r->seg, at, r->limit, STREAM, &b, &ignored) != 0 ||
-		    b.raw_size > AHEAD_MOST || block_beyond(&r->bounds, &b))
-			return; /* met when its turn comes */
-		if (segment_bytes(&r->seg, at + b.header_size, b.packed_size, 0, &packed,
-			&ignored) != 0 ||
-		    !packed || !ahead_put(r->ahead, &b, packed))
-			return;
-		r->ahead_at = block_end(&b);
+		r->ahead_seq = r->next_seq;
 	}
+	while (ahead_has_room(r->ahead) && block_ahead(r))
+		;
 }
 
 /* The header of the block at r->at. */
@@ -303,8 +324,7 @@ static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
 		*b = *first;
 		return 0;
 	}
-	size_t ahead = r->skipping && !r->index.map ? HOP : STREAM;
-	return segment_block(&r->seg, r->at, r->limit, ahead, b, err);
+	return segment_block(&r->seg, r->at, r->limit, header_ahead(r), b, err);
 }
 
 /* Its lines. */

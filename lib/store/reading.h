@@ -35,7 +35,8 @@ struct log_reader {
 
 	unsigned threads;
 	struct ahead *ahead; /* NULL: not yet, or one thread is enough */
-	uint64_t ahead_at;   /* behind the last block handed in */
+	uint64_t ahead_at;   /* behind the last block handed in, */
+	uint64_t ahead_seq;  /* and the seq there */
 
 	struct buf lines;
 	evlog_error verdict; /* code 0: none */
@@ -63,6 +64,10 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
  */
 int block_is_outside(
     struct log_reader *r, const struct block *b, bool *outside, evlog_error *err);
+
+/* With r->index: moves a place to the next block that it does not rule out, or to the
+ * segment's end.  false: it is there. */
+bool index_next(const struct log_reader *r, uint64_t *at, uint64_t *seq);
 
 /* With r->index: goes to the next block that it does not rule out, or to the segment's
  * end; or back, or out of the segment. */

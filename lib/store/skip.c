@@ -46,28 +46,33 @@ static bool index_admits(const struct log_reader *r, uint32_t i)
 	       (!bounds->wanted || index_match(&r->index, i, bounds->wanted));
 }
 
-void index_skip(struct log_reader *r)
+bool index_next(const struct log_reader *r, uint64_t *at, uint64_t *seq)
 {
-	const struct seal *seal = &r->seg.header.seal;
-	uint32_t i = index_find(&r->index, r->next_seq);
-	uint64_t from = r->at;
-	struct block b;
+	uint32_t i = index_find(&r->index, *seq);
+	struct block b = {.offset = r->seg.header.seal.end,
+	    .first_seq = r->seg.header.seal.last_seq + 1};
 
 	while (i < r->index.blocks && !index_admits(r, i))
 		i++;
-	if (i < r->index.blocks) {
+	if (i < r->index.blocks)
 		index_entry(&r->index, i, &b);
-		if (b.first_seq <= r->next_seq || b.offset <= r->at)
-			return;
-		r->at = b.offset;
-		r->next_seq = b.first_seq;
-		r->rooted = false;
-	} else {
-		r->at = seal->end;
-		r->next_seq = seal->last_seq + 1;
+	if (b.first_seq <= *seq || b.offset <= *at)
+		return false;
+	*at = b.offset;
+	*seq = b.first_seq;
+	return true;
+}
+
+void index_skip(struct log_reader *r)
+{
+	const struct seal *seal = &r->seg.header.seal;
+	uint64_t from = r->at;
+
+	if (!index_next(r, &r->at, &r->next_seq))
+		return;
+	r->rooted = r->at == seal->end;
+	if (r->rooted)
 		memcpy(r->root, seal->root, HASH_SIZE);
-		r->rooted = true;
-	}
 	r->done += r->at - from;
 }
 

@@ -11,7 +11,8 @@
 
 static struct bounds bounds_of(const struct evlog_selection *sel)
 {
-	struct bounds b = {.threads = sel->threads,
+	const uint64_t few = 5000; /* events: no block is wanted before its turn */
+	struct bounds b = {.threads = sel->count && sel->count < few ? 1 : sel->threads,
 	    .from = sel->from,
 	    .to = sel->to,
 	    .since = EVLOG_TIME_MIN,
