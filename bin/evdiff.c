@@ -11,6 +11,7 @@ static const struct cli_option options[] = {
     {BY_ID, "by-id", NULL, "compare events whatever their seq and logtime"},
     {'o', "output", "FORM",
 	"text (default), json, patch (RFC 6902, of states) or stat: how many"},
+    CLI_THREADED,
     CLI_COLORED,
     {0, NULL, NULL, "General"},
     CLI_LINES,
@@ -208,6 +209,8 @@ int main(int argc, char **argv)
 	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
 		if (id == BY_ID)
 			d->by_id = true;
+		if (id == 'j')
+			d->threads = (unsigned)cli_number("threads", optarg, 1, 256);
 		if (id == 'o')
 			form = form_of(optarg);
 	}
@@ -216,6 +219,8 @@ int main(int argc, char **argv)
 	if (strcmp(argv[optind], "-") == 0 && strcmp(argv[optind + 1], "-") == 0)
 		cli_usage("only one of them can be standard input");
 	d->max_line = cli.max_line;
+	if (!d->threads)
+		d->threads = cli_cores();
 	d->only_states = form->report == print_patch;
 	d->report = cli.quiet ? NULL : form->report;
 	d->arg = &p;

@@ -471,8 +471,9 @@ int main(int argc, char **argv)
 	if (n == 0)
 		logs[n++] = "-";
 	/* where seqs are watched, or each event is waited for, one after the other */
+	sel.threads = o.threads ? o.threads : cli_cores();
 	if (!sel.follow && (!o.snapshot || o.is_log))
-		evlog_fold_threads(o.f, o.threads ? o.threads : cli_cores());
+		evlog_fold_threads(o.f, sel.threads);
 	if ((o.snapshot || o.database) && n > 1)
 		cli_usage("what is kept is of one log, or of one stream of events");
 	if (o.snapshot || o.database)

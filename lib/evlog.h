@@ -547,6 +547,7 @@ struct evlog_diff {
 	bool by_id;	   /* compare events whatever their seq and logtime */
 	bool only_states;  /* refuse events */
 	uint64_t max_line; /* of files: bytes of a line at most; 0: 64 MiB */
+	unsigned threads;  /* that decompress each log; 0: one */
 	int (*report)(
 	    void *arg, const struct evlog_difference *d); /* 0, or -1 and errno */
 	void *arg;

@@ -49,9 +49,9 @@ int evlog_diff(
 	d->same = d->prefix;
 	uint64_t from = d->prefix ? d->prefix + 1 : 0;
 	if (!r)
-		r = side_open(&a, path_a, d->max_line, from, d->by_id, err);
+		r = side_open(&a, d, path_a, from, d->by_id, err);
 	if (!r)
-		r = side_open(&b, path_b, d->max_line, from, false, err);
+		r = side_open(&b, d, path_b, from, false, err);
 	if (!r)
 		r = sides_diff(d, &a, &b, err);
 	side_close(&a);

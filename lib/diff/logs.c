@@ -1,9 +1,9 @@
 /*
  * logs.c - two logs compared: seq by seq, or event by event whatever their seq.
  *
- * Two log directories need not be read where they are the same: a block's root speaks
- * for all events up to it, so the last seq at which both have equal roots is found by
- * halving, among the seqs at which both have a block end.
+ * Two log directories need not be read where they are the same: a root speaks for all
+ * events up to it, so the last seq at which both have equal roots is found by halving,
+ * among the seqs at which both have a segment end, and then a block end.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -57,16 +57,22 @@ static int root_add(void *arg, uint64_t seq, const unsigned char hash[HASH_SIZE]
 	return 0;
 }
 
-static int roots_read(struct roots *r, const char *path, evlog_error *err)
+/* Those of segments or of blocks, within seqs. */
+static int roots_read(struct roots *r, const char *path, bool segments, uint64_t from,
+    uint64_t to, evlog_error *err)
 {
-	const struct bounds all = {.since = EVLOG_TIME_MIN,
+	const struct bounds within = {.from = from,
+	    .to = to,
+	    .since = EVLOG_TIME_MIN,
 	    .until = EVLOG_TIME_MAX,
 	    .event_since = EVLOG_TIME_MIN,
 	    .event_until = EVLOG_TIME_MAX};
 	struct log_reader *log;
 
-	int res = log_reader_open(&log, path, &all, false, false, err);
-	if (!res)
+	int res = log_reader_open(&log, path, &within, false, false, err);
+	if (!res && segments)
+		res = log_reader_segments(log, root_add, r, err);
+	else if (!res)
 		res = log_reader_roots(log, root_add, r, err);
 	log_reader_close(log);
 	return res;
@@ -90,14 +96,18 @@ static void roots_align(struct roots *a, struct roots *b)
 	a->n = b->n = n;
 }
 
-int diff_prefix(const char *path_a, const char *path_b, uint64_t *seq, evlog_error *err)
+/* Moves *same to the last seq with equal roots, and *other, if there is one, to the first
+ * with others. */
+static int prefix_narrow(const char *path_a, const char *path_b, bool segments,
+    uint64_t *same, uint64_t *other, evlog_error *err)
 {
 	struct roots a = {0}, b = {0};
+	uint64_t from = *same ? *same + 1 : 0;
 	size_t low = 0, high;
 
-	int r = roots_read(&a, path_a, err);
+	int r = roots_read(&a, path_a, segments, from, *other, err);
 	if (!r)
-		r = roots_read(&b, path_b, err);
+		r = roots_read(&b, path_b, segments, from, *other, err);
 	if (r == EVLOG_EDAMAGED)
 		r = 0; /* what is whole before it serves; the damage is met when reading
 			*/
@@ -110,10 +120,22 @@ int diff_prefix(const char *path_a, const char *path_b, uint64_t *seq, evlog_err
 		else
 			high = middle;
 	}
-	*seq = low ? a.at[low - 1].seq : 0;
+	if (low < a.n)
+		*other = a.at[low].seq;
+	if (low)
+		*same = a.at[low - 1].seq;
 	free(a.at);
 	free(b.at);
 	return r;
+}
+
+int diff_prefix(const char *path_a, const char *path_b, uint64_t *seq, evlog_error *err)
+{
+	uint64_t other = 0;
+
+	*seq = 0;
+	int r = prefix_narrow(path_a, path_b, true, seq, &other, err);
+	return r ? r : prefix_narrow(path_a, path_b, false, seq, &other, err);
 }
 
 /* ---- Seq by seq ---- */

@@ -94,13 +94,13 @@ static int file_open(struct side *s, bool keep, evlog_error *err)
 	return r == EVLOG_END ? 0 : r;
 }
 
-int side_open(struct side *s, const char *path, uint64_t max_line, uint64_t from,
+int side_open(struct side *s, const struct evlog_diff *d, const char *path, uint64_t from,
     bool keep, evlog_error *err)
 {
 	struct stat st;
 
 	*s = (struct side){.path = path, .kept_fd = -1};
-	s->max_line = max_line ? max_line : EVLOG_MAX_LINE;
+	s->max_line = d->max_line ? d->max_line : EVLOG_MAX_LINE;
 	s->directory =
 	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 	if (!s->directory)
@@ -108,6 +108,7 @@ int side_open(struct side *s, const char *path, uint64_t max_line, uint64_t from
 	s->kind = SIDE_EVENTS;
 	evlog_selection_init(&s->sel);
 	s->sel.from = from;
+	s->sel.threads = d->threads;
 	return evlog_stream_open(&s->stream, &s->path, 1, &s->sel, err);
 }
 

@@ -23,10 +23,9 @@ struct side {
 	uint64_t max_line;
 };
 
-/* Opens an operand and finds by its first line what it is.  `max_line`: as in struct
- * evlog_diff.  `from`: a directory's first seq, or 0.  keep: it must be possible to open
- * it again. */
-int side_open(struct side *s, const char *path, uint64_t max_line, uint64_t from,
+/* Opens an operand and finds by its first line what it is.  `from`: a directory's first
+ * seq, or 0.  keep: it must be possible to open it again. */
+int side_open(struct side *s, const struct evlog_diff *d, const char *path, uint64_t from,
     bool keep, evlog_error *err);
 
 /* Starts from the beginning again (opened with keep). */
@@ -45,7 +44,8 @@ int diff_states(struct evlog_diff *d, struct side *a, struct side *b, evlog_erro
 int diff_report(
     struct evlog_diff *d, const struct evlog_difference *difference, evlog_error *err);
 
-/* The seq up to which two log directories are the same, by their blocks' roots: a lower
+/* The seq up to which two log directories are the same, by their segments' and
+ * blocks' roots: a lower
  * bound, found without reading an event. */
 int diff_prefix(const char *a, const char *b, uint64_t *seq, evlog_error *err);
 

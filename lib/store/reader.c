@@ -654,6 +654,25 @@ const struct merkle *log_reader_tree(const struct log_reader *r)
 	return &r->seg.header.tree;
 }
 
+int log_reader_segments(struct log_reader *r,
+    int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,
+    evlog_error *err)
+{
+	int res = 0;
+
+	for (size_t i = 1; i < r->log.n && !res; i++) {
+		struct segment seg;
+		if (r->log.segments[i] > r->end.segment)
+			break;
+		res = segment_open(&seg, r->log.dir_fd, r->log.path, r->log.segments[i],
+		    r->log.log_id, false, err);
+		if (!res)
+			res = each(arg, seg.first_seq - 1, seg.header.root);
+		segment_close(&seg);
+	}
+	return res;
+}
+
 int log_reader_roots(struct log_reader *r,
     int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,
     evlog_error *err)
@@ -669,7 +688,7 @@ int log_reader_roots(struct log_reader *r,
 			continue;
 		}
 		res = segment_block(&r->seg, r->at, r->limit, HOP, &b, err);
-		if (res)
+		if (res || block_beyond(&r->bounds, &b))
 			return res;
 		r->at = block_end(&b);
 		r->next_seq = block_last_seq(&b) + 1;

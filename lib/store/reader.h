@@ -63,7 +63,12 @@ int position_tree(const char *path, uint64_t seq, struct merkle *tree, evlog_err
 /* The tree before the first event of the segment that it is in. */
 const struct merkle *log_reader_tree(const struct log_reader *r);
 
-/* Calls back for each block's last seq and root, in order, without reading lines. */
+/* Calls back for the last seq and root of each segment but the last. */
+int log_reader_segments(struct log_reader *r,
+    int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,
+    evlog_error *err);
+
+/* The same of each block within its bounds, in order, without reading lines. */
 int log_reader_roots(struct log_reader *r,
     int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,
     evlog_error *err);
