@@ -8,7 +8,7 @@
 #   make fuzz         fuzz each target for SECONDS (30)
 #   make torture      the whole fault harness, for LENGTH half hours (1), with its figures
 #   make bench          figures, as ratios of peers measured in the same run
-#                       (EVENTS=1000000 RUNS=5 ONLY=fold)
+#                       (EVENTS=1000000 RUNS=5 ONLY=fold GROW=10000000 PLOT=growth.svg)
 #   make bench-peers    install the peers that it compares with
 #   make install      into $(DESTDIR)$(PREFIX)
 
@@ -155,7 +155,8 @@ bench: deps
 	@command -v python3 >/dev/null || { echo "It needs python3: make bench-peers"; exit 1; }
 	@$(QUIETLY) tools
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/bench/run $(if $(EVENTS),--events $(EVENTS)) \
-	    $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only '$(ONLY)')
+	    $(if $(RUNS),--runs $(RUNS)) $(if $(GROW),--grow $(GROW)) \
+	    $(if $(PLOT),--plot '$(PLOT)') $(if $(ONLY),--only '$(ONLY)')
 
 bench-peers:
 	@.ci/deps bench

@@ -2,6 +2,7 @@
  * jetstream.c - a consumer of NATS JetStream that does what evreplay does.
  *
  *   jetstream URL publish STREAM           each line of the input a message there
+ *   jetstream URL remove STREAM            takes it away, if it is there
  *   jetstream URL consume STREAM COMMAND   batches of 1,000, acknowledged behind COMMAND
  *   jetstream URL emit STREAM COMMAND      what it prints is published, before that, in
  * "out"
@@ -115,7 +116,9 @@ int main(int argc, char **argv)
 		return 64;
 	must(natsConnection_ConnectTo(&nc, argv[1]), argv[1]);
 	must(natsConnection_JetStream(&js, nc, NULL), "JetStream");
-	if (argc == 4) {
+	if (strcmp(argv[2], "remove") == 0) {
+		js_DeleteStream(js, argv[3], NULL, NULL);
+	} else if (argc == 4) {
 		stream_add(js, argv[3]);
 		publish(js, argv[3], stdin);
 	} else {
