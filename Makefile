@@ -20,7 +20,7 @@ BUILD    = build$(if $(SAN),/san)
 LAYERS   = base json event store fold replay diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
-PACKAGES = libzstd libarchive libcrypto libxxhash lua5.4 sqlite3
+PACKAGES = libzstd libarchive libcrypto nettle libxxhash lua5.4 sqlite3
 
 SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
@@ -54,7 +54,11 @@ tools: $(TOOLS:%=$(BUILD)/%)
 library: $(BUILD)/libevlog.a $(BUILD)/libevlog.so.0 $(BUILD)/evlog.pc
 completions: $(foreach s,$(SHELLS),$(TOOLS:%=$(BUILD)/completions/$(s)/%))
 
-$(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.o $(BUILD)/libevlog.a
+# A tool is linked with what it uses: only three of them with Lua.
+$(BUILD)/bin/cli.a: $(BUILD)/bin/cli.o $(BUILD)/bin/upcast.o
+	$(AR) rcs $@ $^
+
+$(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/libevlog.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/libevlog.a

@@ -489,23 +489,8 @@ void cli_select_check(const struct evlog_selection *sel)
 		cli_usage("--event-time goes with --since or --until");
 }
 
-void cli_upcast(struct evlog_selection *sel, const char *path)
-{
-	evlog_upcaster *u;
-	evlog_error err;
-
-	if (sel->map)
-		cli_usage("--upcast: given twice");
-	if (evlog_upcaster_open(&u, path, NULL, &err) < 0)
-		cli_fail(&err);
-	sel->map = evlog_upcast;
-	sel->map_arg = u;
-}
-
 void cli_select_free(struct evlog_selection *sel)
 {
-	if (sel->map == evlog_upcast)
-		evlog_upcaster_close(sel->map_arg);
 	free(sel->type);
 	free(sel->subject);
 	free(sel->source);

@@ -137,8 +137,9 @@ char **cli_command(int *argc, char **argv);
 /* Takes a selection option; false: it is none.  A wrong value ends the program. */
 bool cli_select(struct evlog_selection *sel, int id, const char *arg);
 
-/* --upcast; cli_select_free closes it. */
+/* --upcast (upcast.c), and the end of it, if it was given. */
 void cli_upcast(struct evlog_selection *sel, const char *path);
+void cli_upcast_free(struct evlog_selection *sel);
 
 /* Checks that the selection makes sense; ends the program if not. */
 void cli_select_check(const struct evlog_selection *sel);

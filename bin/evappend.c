@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <openssl/evp.h>
+#include <nettle/base64.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,21 +151,22 @@ static void json_string(FILE *f, const char *s)
 static int reject_write(struct append *a, const evlog_error *why, const char *name,
     const char *line, size_t len)
 {
-	unsigned char *text = malloc(4 * (len / 3 + 1) + 1);
+	char *text = malloc(BASE64_ENCODE_RAW_LENGTH(len) + 1);
 	char *record = NULL;
 	size_t size = 0;
 	FILE *f = open_memstream(&record, &size);
 	int r = -1;
 
-	if (text && f && len < INT32_MAX / 2) {
-		EVP_EncodeBlock(text, (const unsigned char *)line, (int)len);
+	if (text && f) {
+		base64_encode_raw(text, len, (const uint8_t *)line);
+		text[BASE64_ENCODE_RAW_LENGTH(len)] = '\0';
 		fputs("{\"input\":", f);
 		json_string(f, name);
 		fprintf(f,
 		    ",\"line\":%" PRIu64 ",\"column\":%" PRIu64 ",\"reason\":", why->line,
 		    why->column);
 		json_string(f, why->reason);
-		fprintf(f, ",\"text\":\"%s\"}\n", (const char *)text);
+		fprintf(f, ",\"text\":\"%s\"}\n", text);
 	}
 	if (f && fclose(f) == 0 && size && record) {
 		size_t done = 0;

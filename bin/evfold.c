@@ -495,6 +495,7 @@ int main(int argc, char **argv)
 		say_counts(o.f);
 	evlog_fold_free(o.f);
 	free(logs);
+	cli_upcast_free(&sel);
 	cli_select_free(&sel);
 	free(o.database);
 	return cli_end(status);

@@ -424,6 +424,7 @@ int main(int argc, char **argv)
 		p.sel.map_arg = p.letters.map_arg;
 		free(p.letters.room.p);
 	}
+	cli_upcast_free(&p.sel);
 	cli_select_free(&p.sel);
 	return cli_end(status);
 }

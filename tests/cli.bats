@@ -106,3 +106,34 @@ Try '$tool --help'."
 	run -64 evcat --s x
 	assert_output --partial "--s: short for more than one option"
 }
+
+# Whatever they print, these are found in what they open.
+loaded() { traced -f -e trace=openat -o calls "$@" >/dev/null && grep -o 'lib[a-z0-9.]*\.so' calls | sort -u; }
+
+@test "a command loads the libraries that it needs, and no more" {
+	echo '{"type":"T","data":1}' >f
+	run -0 loaded evappend a.evlog f
+	refute_output --regexp 'lib(archive|crypto|lua|sqlite3|xml2)'
+	run -0 loaded evcat a.evlog
+	refute_output --regexp 'lib(archive|crypto|sqlite3|xml2)'
+	gzip f
+	run -0 loaded evappend a.evlog f.gz
+	assert_output --partial libarchive
+	printf '{"type":"T","data":%030d}\n' 0 | tr 0 7 >short
+	printf '{"type":"T","data":%040d}\n' 0 | tr 0 7 >long
+	run -0 loaded evfold 's=sum(data)' short
+	refute_output --partial libcrypto
+	run -0 loaded evfold 's=sum(data)' long
+	assert_output --partial libcrypto
+}
+
+@test "a library that is not there is told of where it is needed" {
+	[ -z "$SAN" ] || skip "it has dlopen itself"
+	echo 'void *dlopen(const char *name, int flags) { (void)name; (void)flags; return 0; }' >none.c
+	cc -shared -fPIC -o none.so none.c
+	echo '{"type":"T"}' >f && gzip -k f
+	LD_PRELOAD=$PWD/none.so run -0 evappend a.evlog f
+	LD_PRELOAD=$PWD/none.so run -74 evappend a.evlog f.gz
+	assert_output "evappend: f.gz: libarchive, which reads such files, cannot be loaded"
+	run -0 evcat a.evlog
+}

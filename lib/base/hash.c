@@ -1,21 +1,17 @@
-/* hash.c - SHA-256 by libcrypto, XXH3 by libxxhash. */
+/* hash.c - SHA-256 by nettle, XXH3 by libxxhash. */
 #include "base/hash.h"
 
-/* SHA256_Init and its like: libcrypto would rather have EVP used, but its context takes a
- * millisecond to make, as long as all else that a short command does, and half as long
- * again for a short line; these need no memory, and do not fail. */
-#define OPENSSL_SUPPRESS_DEPRECATED
-#include <openssl/sha.h>
+#include <nettle/sha2.h>
 #include <xxhash.h>
 
 void sha256(const struct hash_part *parts, size_t n, unsigned char out[HASH_SIZE])
 {
-	SHA256_CTX c;
+	struct sha256_ctx c;
 
-	SHA256_Init(&c);
+	sha256_init(&c);
 	for (size_t i = 0; i < n; i++)
-		SHA256_Update(&c, parts[i].p, parts[i].len);
-	SHA256_Final(out, &c);
+		sha256_update(&c, parts[i].len, parts[i].p);
+	sha256_digest(&c, HASH_SIZE, out);
 }
 
 uint64_t hash64(const void *p, size_t n)

@@ -1,4 +1,4 @@
-/* hash.h - SHA-256 by libcrypto, XXH3 by libxxhash. */
+/* hash.h - SHA-256 by nettle, XXH3 by libxxhash. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

@@ -30,11 +30,11 @@
 struct evlog_input {
 	int fd;
 	char *path;
-	struct buf name; /* path, and the member in parentheses */
-	struct libarchive la;
-	struct archive *outer; /* NULL: plain bytes from fd, and la is empty */
-	struct archive *inner; /* decompresses a member of outer */
-	char head[8];	       /* first bytes of a pipe, already read */
+	struct buf name;	     /* path, and the member in parentheses */
+	const struct libarchive *la; /* NULL: not needed yet */
+	struct archive *outer;	     /* NULL: plain bytes from fd */
+	struct archive *inner;	     /* decompresses a member of outer */
+	char head[8];		     /* first bytes of a pipe, already read */
 	size_t head_len;
 	char *chunk;	       /* what libarchive reads into */
 	struct buf data;       /* unread bytes are [start, data.len) */
@@ -125,7 +125,7 @@ static la_ssize_t outer_read(struct archive *a, void *arg, const void **p)
 	ssize_t r = read_some(in, in->chunk, CHUNK);
 	if (r < 0) {
 		in->sys = errno;
-		in->la.archive_set_error(a, errno, "%s", strerror(errno));
+		in->la->archive_set_error(a, errno, "%s", strerror(errno));
 	}
 	return r;
 }
@@ -138,7 +138,7 @@ static la_int64_t outer_seek(struct archive *a, void *arg, la_int64_t offset, in
 	if (r >= 0)
 		return r;
 	in->sys = errno;
-	in->la.archive_set_error(a, errno, "%s", strerror(errno));
+	in->la->archive_set_error(a, errno, "%s", strerror(errno));
 	return ARCHIVE_FATAL;
 }
 
@@ -149,12 +149,12 @@ static la_ssize_t inner_read(struct archive *a, void *arg, const void **p)
 	size_t n = 0;
 
 	for (;;) {
-		int r = in->la.archive_read_data_block(in->outer, p, &n, &offset);
+		int r = in->la->archive_read_data_block(in->outer, p, &n, &offset);
 		if (r == ARCHIVE_EOF)
 			return 0;
 		if (r < ARCHIVE_WARN) {
-			in->la.archive_set_error(a, in->la.archive_errno(in->outer), "%s",
-			    in->la.archive_error_string(in->outer));
+			in->la->archive_set_error(a, in->la->archive_errno(in->outer),
+			    "%s", in->la->archive_error_string(in->outer));
 			return -1;
 		}
 		if (n)
@@ -162,23 +162,35 @@ static la_ssize_t inner_read(struct archive *a, void *arg, const void **p)
 	}
 }
 
-static const char *const filters[] = {"filter_bzip2", "filter_compress", "filter_gzip",
-    "filter_lz4", "filter_lzip", "filter_lzma", "filter_xz", "filter_zstd", "format_raw",
-    "format_empty", NULL};
-static const char *const tar[] = {"format_tar", NULL};
+/* false: no memory.  A format may be supported less well, with a warning. */
+static bool filters_support(const struct libarchive *la, struct archive *a)
+{
+	bool good = a != NULL;
 
-/* Those that are found by going back and forth. */
-static const char *const formats[] = {"format_7zip", "format_ar", "format_cab",
-    "format_cpio", "format_iso9660", "format_rar", "format_rar5", "format_xar",
-    "format_zip", NULL};
+#define X(name) good = good && la->name(a) > ARCHIVE_FAILED;
+	LIBARCHIVE_FILTERS(X)
+	return good;
+}
+
+static bool formats_support(const struct libarchive *la, struct archive *a, bool seekable)
+{
+	bool good = true;
+
+	LIBARCHIVE_TAR(X)
+	if (seekable) {
+		LIBARCHIVE_FORMATS(X)
+	}
+#undef X
+	return good;
+}
 
 static int archive_failed(
     const struct evlog_input *in, struct archive *a, evlog_error *err)
 {
-	const char *why = in->la.archive_error_string(a);
+	const char *why = in->la->archive_error_string(a);
 
 	if (in->sys || !why ||
-	    in->la.archive_errno(a) == ENOMEM) { /* bad data has a reason */
+	    in->la->archive_errno(a) == ENOMEM) { /* bad data has a reason */
 		errno = in->sys ? in->sys : ENOMEM;
 		return error_sys(err, "%s", in->name.p);
 	}
@@ -199,12 +211,12 @@ static int inner_open(struct evlog_input *in, evlog_error *err)
 {
 	struct archive_entry *e;
 
-	in->inner = in->la.archive_read_new();
-	if (!libarchive_support(&in->la, in->inner, filters))
+	in->inner = in->la->archive_read_new();
+	if (!filters_support(in->la, in->inner))
 		return error_memory(err);
-	int r = in->la.archive_read_open(in->inner, in, NULL, inner_read, NULL);
+	int r = in->la->archive_read_open(in->inner, in, NULL, inner_read, NULL);
 	if (r == ARCHIVE_OK)
-		r = in->la.archive_read_next_header(in->inner, &e);
+		r = in->la->archive_read_next_header(in->inner, &e);
 	if (r == ARCHIVE_EOF)
 		in->eof = true;
 	else if (r < ARCHIVE_WARN)
@@ -218,39 +230,37 @@ static int member_next(struct evlog_input *in, evlog_error *err)
 	struct archive_entry *e;
 
 	if (in->inner)
-		in->la.archive_read_free(in->inner);
+		in->la->archive_read_free(in->inner);
 	in->inner = NULL;
 	for (;;) {
-		int r = in->la.archive_read_next_header(in->outer, &e);
+		int r = in->la->archive_read_next_header(in->outer, &e);
 		if (r == ARCHIVE_EOF) {
 			in->done = true;
 			return 0;
 		}
 		if (r < ARCHIVE_WARN)
 			return archive_failed(in, in->outer, err);
-		if (in->la.archive_entry_filetype(e) != AE_IFDIR)
+		if (in->la->archive_entry_filetype(e) != AE_IFDIR)
 			break;
 	}
 	in->eof = false;
 	in->line = 0;
-	if (in->la.archive_format(in->outer) == ARCHIVE_FORMAT_RAW)
+	if (in->la->archive_format(in->outer) == ARCHIVE_FORMAT_RAW)
 		return name_set(in, NULL, err);
-	int r = name_set(in, in->la.archive_entry_pathname(e), err);
+	int r = name_set(in, in->la->archive_entry_pathname(e), err);
 	return r ? r : inner_open(in, err);
 }
 
 static int outer_open(struct evlog_input *in, bool seekable, evlog_error *err)
 {
-	const struct libarchive *la = &in->la;
+	const struct libarchive *la = in->la = libarchive();
 
-	int r = libarchive_load(&in->la, err);
-	if (r)
-		return r;
+	if (!la)
+		return error_set(err, EVLOG_EIO,
+		    "%s: libarchive, which reads such files, cannot be loaded", in->path);
 	struct archive *a = in->outer = la->archive_read_new();
 	in->chunk = malloc(CHUNK);
-	if (!in->chunk || !libarchive_support(la, a, filters) ||
-	    !libarchive_support(la, a, tar) ||
-	    (seekable && !libarchive_support(la, a, formats)))
+	if (!in->chunk || !filters_support(la, a) || !formats_support(la, a, seekable))
 		return error_memory(err);
 	if (seekable)
 		la->archive_read_set_seek_callback(a, outer_seek);
@@ -290,7 +300,7 @@ static int bytes_archive(struct evlog_input *in, evlog_error *err)
 	size_t n = 0;
 	la_int64_t offset;
 
-	int r = in->la.archive_read_data_block(a, &p, &n, &offset);
+	int r = in->la->archive_read_data_block(a, &p, &n, &offset);
 	if (r == ARCHIVE_EOF) {
 		in->eof = true;
 		return 0;
@@ -594,9 +604,9 @@ void evlog_input_close(evlog_input *in)
 	process_kill(&in->process, SIGKILL);
 	process_wait(&in->process);
 	if (in->inner)
-		in->la.archive_read_free(in->inner);
+		in->la->archive_read_free(in->inner);
 	if (in->outer)
-		in->la.archive_read_free(in->outer);
+		in->la->archive_read_free(in->outer);
 	if (in->fd >= 0)
 		close(in->fd);
 	buf_free(&in->name);

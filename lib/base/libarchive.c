@@ -1,39 +1,28 @@
 /* libarchive.c - libarchive, loaded when a file asks for it. */
 #include "base/libarchive.h"
-#include "base/error.h"
+#include "base/library.h"
 
-#include <dlfcn.h>
-#include <stdio.h>
+#include <pthread.h>
 
 #define SONAME "libarchive.so.13" /* since 3.0, of 2011 */
 
-int libarchive_load(struct libarchive *la, evlog_error *err)
-{
-	la->handle = dlopen(SONAME, RTLD_LAZY | RTLD_LOCAL);
-	bool good = la->handle != NULL;
+static struct libarchive functions;
+static bool loaded;
 
-#define X(name) good = good && (la->name = dlsym(la->handle, #name)) != NULL;
-	LIBARCHIVE(X)
+static void load(void)
+{
+#define X(name) #name,
+	static const char *const symbols[] = {LIBARCHIVE(X)};
 #undef X
-	if (good)
-		return 0;
-	const char *why = dlerror();
-	return error_set(err, EVLOG_EIO, "libarchive, which reads such a file: %s",
-	    why ? why : "cannot be loaded");
+
+	loaded =
+	    library_load(SONAME, symbols, sizeof symbols / sizeof *symbols, &functions);
 }
 
-bool libarchive_support(
-    const struct libarchive *la, struct archive *a, const char *const *names)
+const struct libarchive *libarchive(void)
 {
-	bool good = a != NULL;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	for (; *names && good; names++) {
-		char symbol[64];
-		int (*support)(struct archive *);
-		snprintf(symbol, sizeof symbol, "archive_read_support_%s", *names);
-		support = dlsym(la->handle, symbol);
-		/* or less well, with a warning; or not, being older than it */
-		good = !support || support(a) > ARCHIVE_FAILED;
-	}
-	return good;
+	pthread_once(&once, load);
+	return loaded ? &functions : NULL;
 }

@@ -1,17 +1,11 @@
-/*
- * libarchive.h - libarchive, loaded when a file asks for it: with what it needs itself
- * (libxml2, ICU) that takes longer than all that most commands do.
- */
+/* libarchive.h - libarchive, loaded when a file asks for it: with what it needs itself
+ * (libxml2, ICU) that takes 2 ms. */
 #ifndef BASE_LIBARCHIVE_H
 #define BASE_LIBARCHIVE_H
 
-#include "evlog.h"
-
 #include <archive.h>
 #include <archive_entry.h>
-#include <stdbool.h>
 
-/* What is used of it. */
 #define LIBARCHIVE(X)                                                                    \
 	X(archive_read_new)                                                              \
 	X(archive_read_open)                                                             \
@@ -27,21 +21,44 @@
 	X(archive_format)                                                                \
 	X(archive_errno)                                                                 \
 	X(archive_error_string)                                                          \
-	X(archive_set_error)
+	X(archive_set_error)                                                             \
+	LIBARCHIVE_FILTERS(X)                                                            \
+	LIBARCHIVE_TAR(X)                                                                \
+	LIBARCHIVE_FORMATS(X)
+
+#define LIBARCHIVE_FILTERS(X)                                                            \
+	X(archive_read_support_filter_bzip2)                                             \
+	X(archive_read_support_filter_compress)                                          \
+	X(archive_read_support_filter_gzip)                                              \
+	X(archive_read_support_filter_lz4)                                               \
+	X(archive_read_support_filter_lzip)                                              \
+	X(archive_read_support_filter_lzma)                                              \
+	X(archive_read_support_filter_xz)                                                \
+	X(archive_read_support_filter_zstd)                                              \
+	X(archive_read_support_format_raw)                                               \
+	X(archive_read_support_format_empty)
+
+#define LIBARCHIVE_TAR(X) X(archive_read_support_format_tar)
+
+/* Those that are found by going back and forth. */
+#define LIBARCHIVE_FORMATS(X)                                                            \
+	X(archive_read_support_format_7zip)                                              \
+	X(archive_read_support_format_ar)                                                \
+	X(archive_read_support_format_cab)                                               \
+	X(archive_read_support_format_cpio)                                              \
+	X(archive_read_support_format_iso9660)                                           \
+	X(archive_read_support_format_rar)                                               \
+	X(archive_read_support_format_rar5)                                              \
+	X(archive_read_support_format_xar)                                               \
+	X(archive_read_support_format_zip)
 
 struct libarchive {
-	void *handle;
 #define X(name) __typeof__(name) *name;
 	LIBARCHIVE(X)
 #undef X
 };
 
-/* Fills *la.  It stays loaded until the process ends. */
-int libarchive_load(struct libarchive *la, evlog_error *err);
-
-/* Calls archive_read_support_NAME for each name of a list that ends with NULL.  false: no
- * memory. */
-bool libarchive_support(
-    const struct libarchive *la, struct archive *a, const char *const *names);
+/* NULL: it cannot be loaded. */
+const struct libarchive *libarchive(void);
 
 #endif

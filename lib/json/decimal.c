@@ -5,8 +5,8 @@
  * scale.  What does not fit goes on with libcrypto's integers of any size.
  */
 #include "json/decimal.h"
+#include "json/bignum.h"
 
-#include <openssl/bn.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -104,34 +104,64 @@ static bool set_plain(struct decimal *d, struct json_text t)
 
 /* ---- Big ones ---- */
 
+/* What makes one gives NULL where libcrypto is not there, as without memory; the rest is
+ * called of what was made. */
+static BIGNUM *big_new(void)
+{
+	return bn() ? bn()->new () : NULL;
+}
+
+static void big_free(BIGNUM *b)
+{
+	if (b)
+		bn()->free(b);
+}
+
+static BN_CTX *ctx_new(void)
+{
+	return bn() ? bn()->CTX_new() : NULL;
+}
+
+static void ctx_free(BN_CTX *ctx)
+{
+	if (ctx)
+		bn()->CTX_free(ctx);
+}
+
+static void text_free(char *text)
+{
+	if (text)
+		bn()->release(text, __FILE__, __LINE__);
+}
+
 static BIGNUM *power_big(unsigned n)
 {
-	BIGNUM *ten = BN_new(), *exponent = BN_new(), *r = BN_new();
-	BN_CTX *ctx = BN_CTX_new();
-	bool good = ten && exponent && r && ctx && BN_set_word(ten, 10) &&
-		    BN_set_word(exponent, n) && BN_exp(r, ten, exponent, ctx);
+	BIGNUM *ten = big_new(), *exponent = big_new(), *r = big_new();
+	BN_CTX *ctx = ctx_new();
+	bool good = ten && exponent && r && ctx && bn()->set_word(ten, 10) &&
+		    bn()->set_word(exponent, n) && bn()->exp(r, ten, exponent, ctx);
 
-	BN_free(ten);
-	BN_free(exponent);
-	BN_CTX_free(ctx);
+	big_free(ten);
+	big_free(exponent);
+	ctx_free(ctx);
 	if (good)
 		return r;
-	BN_free(r);
+	big_free(r);
 	return NULL;
 }
 
 static BIGNUM *big_of(const struct decimal *d)
 {
 	if (d->big)
-		return BN_dup(d->big);
+		return bn()->dup(d->big);
 	unsigned __int128 v =
 	    d->small < 0 ? -(unsigned __int128)d->small : (unsigned __int128)d->small;
 	unsigned char bytes[16];
 	for (int i = 0; i < 16; i++)
 		bytes[i] = (unsigned char)(v >> (8 * (15 - i)));
-	BIGNUM *b = BN_bin2bn(bytes, 16, NULL);
+	BIGNUM *b = bn() ? bn()->bin2bn(bytes, 16, NULL) : NULL;
 	if (b)
-		BN_set_negative(b, d->small < 0);
+		bn()->set_negative(b, d->small < 0);
 	return b;
 }
 
@@ -139,11 +169,11 @@ static BIGNUM *big_of(const struct decimal *d)
 static bool big_shift(BIGNUM *b, unsigned n)
 {
 	BIGNUM *factor = n ? power_big(n) : NULL;
-	BN_CTX *ctx = BN_CTX_new();
-	bool good = ctx && (n == 0 || (factor && BN_mul(b, b, factor, ctx)));
+	BN_CTX *ctx = ctx_new();
+	bool good = ctx && (n == 0 || (factor && bn()->mul(b, b, factor, ctx)));
 
-	BN_free(factor);
-	BN_CTX_free(ctx);
+	big_free(factor);
+	ctx_free(ctx);
 	return good;
 }
 
@@ -152,7 +182,7 @@ static BIGNUM *big_at_scale(const struct decimal *d, unsigned scale)
 	BIGNUM *b = big_of(d);
 
 	if (b && !big_shift(b, scale - d->scale)) {
-		BN_free(b);
+		big_free(b);
 		return NULL;
 	}
 	return b;
@@ -173,12 +203,12 @@ static bool set_number(struct decimal *d, struct number *n)
 			out.small = -out.small;
 	} else {
 		buf_putc(&n->digits, '\0');
-		if (n->digits.failed || !BN_dec2bn(&big, n->digits.p) ||
+		if (n->digits.failed || !bn() || !bn()->dec2bn(&big, n->digits.p) ||
 		    !big_shift(big, zeros)) {
-			BN_free(big);
+			big_free(big);
 			return false;
 		}
-		BN_set_negative(big, n->minus);
+		bn()->set_negative(big, n->minus);
 		out.big = big;
 	}
 	decimal_free(d);
@@ -213,20 +243,20 @@ bool decimal_restore(struct decimal *d, struct json_text t, bool *failed)
 bool decimal_fits(const struct decimal *d)
 {
 	return d->scale <= DECIMAL_EXPONENT_MAX &&
-	       (!d->big || BN_num_bits(d->big) <= DECIMAL_BITS_MAX);
+	       (!d->big || bn()->num_bits(d->big) <= DECIMAL_BITS_MAX);
 }
 
 static bool add_big(struct decimal *sum, const struct decimal *x, unsigned scale)
 {
 	BIGNUM *a = big_at_scale(sum, scale), *b = big_at_scale(x, scale);
-	bool good = a && b && BN_add(a, a, b);
+	bool good = a && b && bn()->add(a, a, b);
 
-	BN_free(b);
+	big_free(b);
 	if (!good) {
-		BN_free(a);
+		big_free(a);
 		return false;
 	}
-	BN_free(sum->big);
+	big_free(sum->big);
 	*sum = (struct decimal){.big = a, .scale = scale};
 	return true;
 }
@@ -269,9 +299,9 @@ int decimal_compare(const struct decimal *a, const struct decimal *b, bool *fail
 		return (x > y) - (x < y);
 	BIGNUM *p = big_at_scale(a, scale), *q = big_at_scale(b, scale);
 	*failed = !p || !q;
-	int c = *failed ? 0 : BN_cmp(p, q);
-	BN_free(p);
-	BN_free(q);
+	int c = *failed ? 0 : bn()->cmp(p, q);
+	big_free(p);
+	big_free(q);
 	return c;
 }
 
@@ -305,18 +335,18 @@ static void digits_write(struct buf *b, bool minus, const char *digits, unsigned
 
 static void write_big(struct buf *b, const BIGNUM *v, unsigned scale)
 {
-	char *text = BN_bn2dec(v);
+	char *text = bn()->bn2dec(v);
 
 	if (!text) {
 		b->failed = true;
 		return;
 	}
 	bool minus = *text == '-';
-	if (BN_is_zero(v))
+	if (bn()->is_zero(v))
 		buf_putc(b, '0');
 	else
 		digits_write(b, minus, text + minus, scale);
-	OPENSSL_free(text);
+	text_free(text);
 }
 
 void decimal_write(struct buf *b, const struct decimal *d)
@@ -341,10 +371,10 @@ void decimal_write(struct buf *b, const struct decimal *d)
 
 static long digit_count(const BIGNUM *v)
 {
-	char *text = BN_bn2dec(v);
+	char *text = bn()->bn2dec(v);
 	long n = text ? (long)strlen(text) - (*text == '-') : -1;
 
-	OPENSSL_free(text);
+	text_free(text);
 	return n;
 }
 
@@ -352,27 +382,28 @@ static long digit_count(const BIGNUM *v)
  * before. */
 static bool cut_off(BIGNUM *a, unsigned cut, bool more, BN_CTX *ctx)
 {
-	BIGNUM *unit = power_big(cut), *rem = BN_new();
-	bool good = unit && rem && BN_div(a, rem, a, unit, ctx) && BN_lshift1(rem, rem);
-	int half = good ? BN_cmp(rem, unit) : 0; /* what is cut against half a unit */
-	bool up = half > 0 || (half == 0 && (more || BN_is_odd(a)));
+	BIGNUM *unit = power_big(cut), *rem = big_new();
+	bool good =
+	    unit && rem && bn()->div(a, rem, a, unit, ctx) && bn()->lshift1(rem, rem);
+	int half = good ? bn()->cmp(rem, unit) : 0; /* what is cut against half a unit */
+	bool up = half > 0 || (half == 0 && (more || bn()->is_odd(a)));
 
-	BN_free(unit);
-	BN_free(rem);
-	return good && (!up || BN_add_word(a, 1));
+	big_free(unit);
+	big_free(rem);
+	return good && (!up || bn()->add_word(a, 1));
 }
 
 /* a / n 10^scale as an integer with DIGITS digits and its own scale.  First a quotient of
  * more digits, at least one behind the point; then those too many are cut off. */
 static bool quotient(BIGNUM *a, const BIGNUM *n, unsigned *scale, BN_CTX *ctx)
 {
-	BIGNUM *rem = BN_new();
+	BIGNUM *rem = big_new();
 	long by = digit_count(n), of = digit_count(a), shift = DIGITS + 1 + by - of;
 	bool good = rem && by > 0 && of > 0;
 
 	if (shift < 1)
 		shift = 1;
-	good = good && big_shift(a, (unsigned)shift) && BN_div(a, rem, a, n, ctx);
+	good = good && big_shift(a, (unsigned)shift) && bn()->div(a, rem, a, n, ctx);
 	if (good) {
 		long digits = digit_count(a), cut = digits - DIGITS;
 		good = digits > 0;
@@ -380,18 +411,18 @@ static bool quotient(BIGNUM *a, const BIGNUM *n, unsigned *scale, BN_CTX *ctx)
 		if (cut > (long)*scale)
 			cut = (long)*scale;
 		if (good && cut > 0) {
-			good = cut_off(a, (unsigned)cut, !BN_is_zero(rem), ctx);
+			good = cut_off(a, (unsigned)cut, !bn()->is_zero(rem), ctx);
 			*scale -= (unsigned)cut;
 		}
 	}
-	BN_free(rem);
+	big_free(rem);
 	return good;
 }
 
 /* Takes over v. */
 static void set_big(struct decimal *d, BIGNUM *v, unsigned scale)
 {
-	BN_free(d->big);
+	big_free(d->big);
 	*d = (struct decimal){.big = v, .scale = scale};
 }
 
@@ -399,24 +430,25 @@ bool decimal_divide(struct decimal *out, const struct decimal *a, const struct d
 {
 	BIGNUM *p = big_at_scale(a, a->scale > b->scale ? a->scale : b->scale);
 	BIGNUM *q = big_of(b);
-	BN_CTX *ctx = BN_CTX_new();
+	BN_CTX *ctx = ctx_new();
 	unsigned scale = a->scale > b->scale ? a->scale - b->scale : 0;
-	bool good = p && q && ctx, minus = good && BN_is_negative(p) != BN_is_negative(q);
+	bool good = p && q && ctx,
+	     minus = good && bn()->is_negative(p) != bn()->is_negative(q);
 
 	if (good) {
-		BN_set_negative(p, 0);
-		BN_set_negative(q, 0);
+		bn()->set_negative(p, 0);
+		bn()->set_negative(q, 0);
 		good = quotient(p, q, &scale, ctx);
 	}
 	if (good) {
-		BN_set_negative(p, minus);
+		bn()->set_negative(p, minus);
 		set_big(out, p, scale);
 		good = decimal_round(out, DECIMAL_EXPONENT_MAX);
 	} else {
-		BN_free(p);
+		big_free(p);
 	}
-	BN_free(q);
-	BN_CTX_free(ctx);
+	big_free(q);
+	ctx_free(ctx);
 	return good;
 }
 
@@ -438,28 +470,28 @@ bool decimal_multiply(
 		return true;
 	}
 	BIGNUM *p = big_of(a), *q = big_of(b);
-	BN_CTX *ctx = BN_CTX_new();
-	*failed = !p || !q || !ctx || !BN_mul(p, p, q, ctx);
-	bool good = !*failed && BN_num_bits(p) <= DECIMAL_BITS_MAX;
+	BN_CTX *ctx = ctx_new();
+	*failed = !p || !q || !ctx || !bn()->mul(p, p, q, ctx);
+	bool good = !*failed && bn()->num_bits(p) <= DECIMAL_BITS_MAX;
 	if (good)
 		set_big(out, p, scale);
 	else
-		BN_free(p);
-	BN_free(q);
-	BN_CTX_free(ctx);
+		big_free(p);
+	big_free(q);
+	ctx_free(ctx);
 	return good;
 }
 
 void decimal_negate(struct decimal *d)
 {
 	if (d->big)
-		BN_set_negative(d->big, !BN_is_negative(d->big));
+		bn()->set_negative(d->big, !bn()->is_negative(d->big));
 	d->small = -d->small;
 }
 
 bool decimal_is_zero(const struct decimal *d)
 {
-	return d->big ? BN_is_zero((BIGNUM *)d->big) : d->small == 0;
+	return d->big ? bn()->is_zero((BIGNUM *)d->big) : d->small == 0;
 }
 
 bool decimal_round(struct decimal *d, unsigned places)
@@ -467,23 +499,23 @@ bool decimal_round(struct decimal *d, unsigned places)
 	if (d->scale <= places)
 		return true;
 	BIGNUM *a = big_of(d);
-	BN_CTX *ctx = BN_CTX_new();
-	bool minus = a && BN_is_negative(a);
+	BN_CTX *ctx = ctx_new();
+	bool minus = a && bn()->is_negative(a);
 	if (a)
-		BN_set_negative(a, 0);
+		bn()->set_negative(a, 0);
 	bool good = a && ctx && cut_off(a, d->scale - places, false, ctx);
 	if (good) {
-		BN_set_negative(a, minus);
+		bn()->set_negative(a, minus);
 		set_big(d, a, places);
 	} else {
-		BN_free(a);
+		big_free(a);
 	}
-	BN_CTX_free(ctx);
+	ctx_free(ctx);
 	return good;
 }
 
 void decimal_free(struct decimal *d)
 {
-	BN_free(d->big);
+	big_free(d->big);
 	*d = (struct decimal){0};
 }

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define WINDOW	8 /* blocks */
-#define THREADS	 4
+#define THREADS 4
 #define THREADED                                                                         \
 	(64u << 10) /* bytes: a thread takes longer to start than fewer to hash */
 

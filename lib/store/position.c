@@ -95,7 +95,7 @@ static int frontier_check(
 	unsigned char root[HASH_SIZE];
 	const unsigned char *id, *there;
 	struct log_reader *r = NULL;
-	struct evlog_lines lines;
+	struct evlog_lines lines = {0};
 	uint64_t seq;
 
 	memcpy(tree.at, at->frontier, at->hashes * HASH_SIZE);
