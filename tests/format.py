@@ -300,7 +300,14 @@ def segment_parse(p):
     return h, blocks
 
 
-RAW = 1 << 20  # lines are gathered up to this size
+RAW, DENSE = 256 << 10, 1 << 20  # lines are gathered up to these sizes
+
+
+def gather(now, raw_size, packed_size):
+    """The size to gather to, behind a block of these sizes, for which it was `now`."""
+    if raw_size < RAW // 2:
+        return now
+    return DENSE if raw_size // packed_size >= 12 else RAW
 
 
 def seal_parse(p, h, blocks):
@@ -316,9 +323,11 @@ def seal_parse(p, h, blocks):
         assert b["offset"] - b["back"] == before and b["first_seq"] == seq
         assert b["segment"] == h["first_seq"] and b["log_id"] == h["log_id"]
         before, seq = b["offset"], seq + b["count"]
+    size = RAW
     for a, b in zip(blocks, blocks[1:]):
-        full = a["raw_size"] >= RAW // 2 or a["raw_size"] + b["raw_size"] > RAW
+        full = a["raw_size"] >= size // 2 or a["raw_size"] + b["raw_size"] > size
         assert full, "small blocks are merged"
+        size = gather(size, a["raw_size"], a["packed_size"])
         assert a["epoch"] <= b["epoch"] and not a["extensions"]
     cursors = [(x[:16], x[64:]) for kind, x in last["extensions"] if kind == 2]
     assert len(cursors) == len(last["extensions"]) == len(set(cursors)), "a cursor of each name"
@@ -495,8 +504,8 @@ def check_layout():
         marks += [b["flags"] for b in blocks]
         previous = (h["first_seq"], len(p), blocks[-1]["offset"])
     assert marks[:10] == [1] * 10, "each small commit is one block"
-    assert len(marks) == 14, "3.2 MB are four blocks"
-    assert marks[10:] == [0, 0, 0, 1], "the last block of a commit, and only it, is marked"
+    assert len(marks) == 23, "3.2 MB are 13 blocks"
+    assert marks[10:] == [0] * 12 + [1], "the last block of a commit, and only it, is marked"
     assert max(len(b["extensions"][0][1]) for b in blocks) > 900, "a filter of many subjects"
 
     new, old = head_parse(read("a.evlog", "head"))
@@ -549,24 +558,29 @@ def seal(p, made=()):
     lines, since what a frame is like is zstd's own affair."""
     h, blocks = segment_parse(p)
     frames = {b["raw"]: b["bytes"] for b in made}
-    out, gathered, cursors = [], [], {}
+    out, gathered, cursors, size = [], [], {}, RAW
+
+    def put(source, raw, frame):
+        nonlocal size
+        out.append((source, raw, frame))
+        size = gather(size, len(raw), len(frame))
 
     def flush():
         if gathered:
             raw = b"".join(b["raw"] for b in gathered)
-            out.append((list(gathered), raw, frames.get(raw) or pack(raw)))
+            put(list(gathered), raw, frames.get(raw) or pack(raw))
             gathered.clear()
 
     for b in blocks:
         for kind, x in b["extensions"]:
             if kind == 2:
                 cursors[x[:16] + x[64:]] = x
-        if sum(g["raw_size"] for g in gathered) + b["raw_size"] > RAW:
+        if sum(g["raw_size"] for g in gathered) + b["raw_size"] > size:
             flush()
-        if gathered or b["raw_size"] < RAW // 2:
+        if gathered or b["raw_size"] < size // 2:
             gathered.append(b)
         else:
-            out.append(([b], b["raw"], b["bytes"]))
+            put([b], b["raw"], b["bytes"])
     flush()
     extensions = b"".join(struct.pack("<HHI", 2, 0, len(x)) + x for x in cursors.values())
     return sealed_file(p[: h["size"]], h, out, extensions)
@@ -939,7 +953,7 @@ def check_torn_zeros():
     heads = build("a.evlog", 3)
     name = segments("a.evlog")[0]
     whole = must(0, "evcat", "a.evlog")
-    bulk = b"".join(event(n, "x" * 1000) for n in range(5, 2505))
+    bulk = b"".join(event(n, "x" * 1000) for n in range(5, 605))
     must(0, "evappend", "--atomic", "a.evlog", data=bulk)
     big = read("a.evlog", name)
     *_, a, b, c = segment_parse(big)[1]
@@ -1131,7 +1145,7 @@ def check_sealed_here():
     layout = layout_of("a.evlog")
     assert layout[0] == lines and reads("a.evlog", 0, "-v") == (lines, "")
     shape = [(h["sealed"], [b["count"] for b in blocks]) for _, h, blocks in layout[1]]
-    assert shape == [(True, [100, 700, 80, 7]), (True, [8]), (False, [9])], shape
+    assert shape == [(True, [40, 28, 732, 87]), (True, [8]), (False, [9])], shape
     paths = [f"a.evlog/{name}" for name in segments("a.evlog")]
     assert must(0, "zstd", "-dcq", *paths) == lines
     selects("a.evlog", lines)

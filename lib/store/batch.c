@@ -1,6 +1,5 @@
 /* batch.c - events that wait for a commit, or are being committed. */
 #include "store/batch.h"
-#include "store/block.h"
 
 #include <stdlib.h>
 
@@ -79,14 +78,14 @@ void batch_drop(struct batch *b, size_t n)
 		b->at[k].offset -= bytes;
 }
 
-size_t batch_block(const struct batch *b, size_t i, size_t n, size_t *bytes)
+size_t batch_block(const struct batch *b, size_t i, size_t n, size_t size, size_t *bytes)
 {
 	size_t count = 0;
 
 	*bytes = 0;
 	while (i + count < n) {
 		size_t len = b->at[i + count].len;
-		if (count && *bytes + len > BLOCK_RAW)
+		if (count && *bytes + len > size)
 			break;
 		*bytes += len;
 		count++;
@@ -94,12 +93,13 @@ size_t batch_block(const struct batch *b, size_t i, size_t n, size_t *bytes)
 	return count;
 }
 
-void batch_split(struct batch *b, struct batch *to)
+void batch_split(struct batch *b, size_t size, struct batch *to)
 {
 	struct batch rest = *to;
 	size_t whole = 0, bytes, count;
 
-	while ((count = batch_block(b, whole, b->n, &bytes)) && whole + count < b->n)
+	while (
+	    (count = batch_block(b, whole, b->n, size, &bytes)) && whole + count < b->n)
 		whole += count;
 	*to = *b;
 	*b = rest;

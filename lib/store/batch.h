@@ -33,11 +33,12 @@ bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
 /* Takes the first n events out. */
 void batch_drop(struct batch *b, size_t n);
 
-/* How many events from `i` on, of n, make a block, and their bytes. */
-size_t batch_block(const struct batch *b, size_t i, size_t n, size_t *bytes);
+/* How many events from `i` on, of n, make a block of `size` bytes at most, or of one
+ * event; and their bytes. */
+size_t batch_block(const struct batch *b, size_t i, size_t n, size_t size, size_t *bytes);
 
-/* Moves what makes whole blocks to `to`, which is empty; the rest stays, unless it is all
- * there is, or there is no memory for it. */
-void batch_split(struct batch *b, struct batch *to);
+/* Moves what makes whole blocks of that size to `to`, which is empty; the rest stays,
+ * unless it is all there is, or there is no memory for it. */
+void batch_split(struct batch *b, size_t size, struct batch *to);
 
 #endif

@@ -11,9 +11,17 @@
 #define MAGIC	  0x184d2a5bu
 #define TAG	  "evlogBLK"
 #define MIN_FRAME 9
+#define DENSE	  12
 
 const char block_newer[] =
     "unknown version or flags in a block header: written by a newer evlog";
+
+size_t block_gather(size_t now, const struct block *b)
+{
+	if (b->raw_size < BLOCK_RAW / 2)
+		return now; /* it tells nothing */
+	return b->raw_size / b->packed_size < DENSE ? BLOCK_RAW : BLOCK_RAW_DENSE;
+}
 
 void block_header_write(unsigned char *p, const struct block *b, struct view extensions)
 {

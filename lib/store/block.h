@@ -6,9 +6,10 @@
 #include "base/hash.h"
 #include "evlog.h"
 
-#define BLOCK_RAW	 (1u << 20) /* lines are gathered up to this size */
-#define BLOCK_RAW_MAX	 (1u << 30) /* a single longer line is a block alone */
-#define BLOCK_HEADER	 168	    /* without extensions */
+#define BLOCK_RAW	 (256u << 10) /* lines are gathered up to this size, */
+#define BLOCK_RAW_DENSE	 (1u << 20)   /* or to this, where they are dense */
+#define BLOCK_RAW_MAX	 (1u << 30)   /* a single longer line is a block alone */
+#define BLOCK_HEADER	 168	      /* without extensions */
 #define BLOCK_HEADER_MAX (64u << 10)
 
 #define LOG_ID_SIZE 16
@@ -48,6 +49,11 @@ static inline uint64_t block_last_seq(const struct block *b)
 {
 	return b->first_seq + b->count - 1;
 }
+
+/* How much to gather for a block, BLOCK_RAW at first, behind one for which it was `now`.
+ * Who wants one event has to decompress its block: that is to be quick.  But what shrinks
+ * very much is decompressed fast, and shrinks more in larger blocks. */
+size_t block_gather(size_t now, const struct block *b);
 
 /* Writes the header, b->header_size bytes: BLOCK_HEADER and those of the extensions. */
 void block_header_write(

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define WINDOW	8 /* blocks */
+#define WINDOW	32 /* blocks */
 #define THREADS 4
 #define THREADED                                                                         \
 	(64u << 10) /* bytes: a thread takes longer to start than fewer to hash */
@@ -34,6 +34,7 @@ struct thread {
 };
 
 struct blocks {
+	size_t gather;
 	struct making at[WINDOW];
 	size_t n;
 	struct merkle *tree;
@@ -48,6 +49,7 @@ struct blocks *blocks_new(unsigned threads, int level)
 
 	if (!s)
 		return NULL;
+	s->gather = BLOCK_RAW;
 	s->threads = threads < 1 ? 1 : threads > THREADS ? THREADS : threads;
 	for (unsigned i = 0; i < s->threads; i++) {
 		s->thread[i] = (struct thread){.of = s, .codec = block_codec_new(level)};
@@ -71,6 +73,11 @@ void blocks_free(struct blocks *s)
 	for (size_t i = 0; i < THREADS; i++)
 		block_codec_free(s->thread[i].codec);
 	free(s);
+}
+
+size_t blocks_gather(const struct blocks *s)
+{
+	return s->gather;
 }
 
 /* ---- Jobs ---- */
@@ -193,7 +200,7 @@ static size_t window_begin(struct blocks *s, const struct batch *batch, size_t *
 	s->tree = &h->tree;
 	for (s->n = 0; s->n < WINDOW && *i < n; s->n++) {
 		struct making *m = &s->at[s->n];
-		size_t count = batch_block(batch, *i, n, &bytes);
+		size_t count = batch_block(batch, *i, n, s->gather, &bytes);
 		describe(m, batch, *i, count, last, kind, h);
 		m->b.raw_size = (uint32_t)bytes;
 		*i += count;
@@ -236,8 +243,10 @@ int blocks_write(struct blocks *s, struct batch *b, size_t n,
 		size_t bytes = window_begin(s, b, &i, n, kind, h);
 		if (!make_all(s, bytes))
 			return error_memory(err);
-		for (size_t k = 0; k < s->n && !r; k++)
+		for (size_t k = 0; k < s->n && !r; k++) {
 			r = block_put(&s->at[k], seg, h, err);
+			s->gather = block_gather(s->gather, &s->at[k].b);
+		}
 	}
 	return r;
 }

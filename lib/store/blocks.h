@@ -12,6 +12,9 @@ struct blocks;
 struct blocks *blocks_new(unsigned threads, int level);
 void blocks_free(struct blocks *s);
 
+/* How large the next ones are to be. */
+size_t blocks_gather(const struct blocks *s);
+
 /* What a commit's blocks have in common. */
 struct blocks_kind {
 	bool replica;	    /* lines are stamped */

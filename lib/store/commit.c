@@ -318,7 +318,7 @@ void evlog_writer_begin(evlog_writer *w)
 {
 	struct committing *c = &w->committing;
 
-	batch_split(&w->next, &w->now);
+	batch_split(&w->next, blocks_gather(w->blocks), &w->now);
 	c->last = w->now.at[w->now.n - 1];
 	c->begun = true;
 	c->threaded =

@@ -164,8 +164,8 @@ int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 			    e.seq);
 		bool restart = !k->begun || (e.seq != k->last + 1 &&
 						!(k->header.flags & SEGMENT_EXTRACT));
-		bool full =
-		    k->raw.len + e.len + 1 > BLOCK_RAW || e.logtime < k->last_logtime;
+		bool full = k->raw.len + e.len + 1 > BLOCK_RAW_DENSE ||
+			    e.logtime < k->last_logtime;
 		if (k->count && (restart || full))
 			r = block_flush(k, err);
 		if (!r && restart)

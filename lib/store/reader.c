@@ -265,10 +265,16 @@ void lines_trim(const struct bounds *b, const struct block *k, struct evlog_line
 	*l = (struct evlog_lines){start, start ? (size_t)(end - start) : 0};
 }
 
-/* How much is read behind a header. */
+/* Whether headers tell which blocks are passed over: how many, is not known. */
+static bool is_hopping(const struct log_reader *r)
+{
+	return r->skipping && !r->index.map;
+}
+
+/* How much is read behind a header: what follows is wanted, too, or it is not. */
 static size_t header_ahead(const struct log_reader *r)
 {
-	return r->skipping && !r->index.map ? HOP : STREAM;
+	return is_hopping(r) ? HOP : r->bounds.wanted ? SPARSE : STREAM;
 }
 
 /* Hands in a block, if there is one to be handed in. */
@@ -276,7 +282,6 @@ static bool block_ahead(struct log_reader *r)
 {
 	const char *packed;
 	evlog_error ignored;
-	bool outside;
 	struct block b;
 
 	if (r->index.map)
@@ -284,13 +289,10 @@ static bool block_ahead(struct log_reader *r)
 	if (r->ahead_at >= r->limit ||
 	    segment_block(
 		&r->seg, r->ahead_at, r->limit, header_ahead(r), &b, &ignored) ||
-	    b.raw_size > AHEAD_MOST || block_beyond(&r->bounds, &b) ||
-	    block_is_outside(r, &b, &outside, &ignored))
+	    b.raw_size > AHEAD_MOST || block_beyond(&r->bounds, &b))
 		return false; /* met when its turn comes */
 	r->ahead_at = block_end(&b);
 	r->ahead_seq = block_last_seq(&b) + 1;
-	if (outside)
-		return true;
 	return segment_bytes(&r->seg, b.offset + b.header_size, b.packed_size, 0, &packed,
 		   &ignored) == 0 &&
 	       packed && ahead_put(r->ahead, &b, packed);
@@ -299,7 +301,8 @@ static bool block_ahead(struct log_reader *r)
 /* Hands in what follows in this segment, as far as it will be delivered. */
 static void blocks_ahead(struct log_reader *r)
 {
-	if (r->threads < 2 || (!r->ahead && r->limit - r->at < 2 * BLOCK_RAW))
+	if (r->threads < 2 || is_hopping(r) ||
+	    (!r->ahead && r->limit - r->at < 2 * STREAM))
 		return;
 	if (!r->ahead && !(r->ahead = ahead_new(r->threads - 1)))
 		r->threads = 1;

@@ -8,7 +8,8 @@
 
 #define HOP	   (4u << 10)	/* bytes read ahead when going from header to header */
 #define AHEAD_MOST (4u << 20)	/* a larger block is not decompressed ahead */
-#define STREAM	   (384u << 10) /* and when reading */
+#define SPARSE	   (64u << 10)	/* when an index tells of blocks here and there */
+#define STREAM	   (384u << 10) /* and when reading all */
 
 struct log_reader {
 	struct log log;

@@ -37,8 +37,9 @@ struct sealer {
 	struct buf cursors;		       /* extensions, the latest of each name */
 	struct filter_keys keys;
 	struct index_builder index;
-	bool merged; /* some blocks are not copies */
-	uint64_t at; /* where the next block is written */
+	size_t gather; /* how much */
+	bool merged;   /* some blocks are not copies */
+	uint64_t at;   /* where the next block is written */
 };
 
 /* ---- Cursors ---- */
@@ -131,6 +132,7 @@ static int block_put(
 	if (file_pwrite(s->made.fd, s->out.p, s->out.len, s->at) < 0)
 		return error_sys(err, "%s", s->made.path);
 	index_block(&s->index, b, filter);
+	s->gather = block_gather(s->gather, b);
 	seal->block = s->at;
 	seal->last_seq = block_last_seq(b);
 	s->at += s->out.len;
@@ -204,13 +206,13 @@ static int block_take(
 	if (r == EVLOG_EDAMAGED)
 		return segment_damaged(
 		    &s->old, at, s->made.header.seal.last_seq + 1, 0, err->reason, err);
-	if (!r && s->raw.len + b->raw_size > BLOCK_RAW)
+	if (!r && s->raw.len + b->raw_size > s->gather)
 		r = gathered_put(s, false, err);
 	if (!r)
 		r = extensions_take(s, b, err);
 	if (r)
 		return r;
-	if (s->gathered.count == 0 && b->raw_size >= BLOCK_RAW / 2 && s->filter.len)
+	if (s->gathered.count == 0 && b->raw_size >= s->gather / 2 && s->filter.len)
 		return block_copy(s, b, block_end(b) == limit, err);
 	r = segment_unpack(&s->old, s->codec, b, &s->lines, err);
 	return r ? r : gather(s, b, err);
@@ -252,6 +254,7 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 	h->size = segment_header_size(h);
 	index_frame(&s->index, h->size, 0);
 	s->at = h->size;
+	s->gather = BLOCK_RAW;
 	while (!r && at < limit) {
 		r = block_take(s, at, limit, &b, err);
 		at = block_end(&b);
