@@ -72,8 +72,18 @@ void json_walk_into(struct json_walk *inner, const struct json_walk *w);
 bool json_walk_out(
     struct json_walk *w, const struct json_walk *inner, struct json_member *m);
 
-/* Whether a key is `name`, its escapes resolved. */
-bool json_key_is(const struct json_member *m, struct view name);
+/* Whether a key is `name`, its escapes resolved.  Most are told apart by their length or
+ * first byte. */
+bool json_escaped_key_is(const struct json_member *m, struct view name);
+
+static inline bool json_key_is(const struct json_member *m, struct view name)
+{
+	if (m->escaped)
+		return json_escaped_key_is(m, name);
+	return m->key.len == name.len &&
+	       (name.len == 0 ||
+		   (*m->key.p == *name.p && memcmp(m->key.p, name.p, name.len) == 0));
+}
 
 /* Adds the content of a valid string (text with its quotes) to b, escapes resolved. */
 void json_unescape(struct buf *b, struct json_text string);

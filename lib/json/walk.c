@@ -249,11 +249,10 @@ void json_unescape(struct buf *b, struct json_text s)
 		unescape(b, s.p + 1, s.p + s.len - 1);
 }
 
-bool json_key_is(const struct json_member *m, struct view name)
+bool json_escaped_key_is(const struct json_member *m, struct view name)
 {
-	if (!m->escaped)
-		return m->key.len == name.len && memcmp(m->key.p, name.p, name.len) == 0;
 	struct buf b = {0};
+
 	unescape(&b, m->key.p, m->key.p + m->key.len);
 	bool same = !b.failed && b.len == name.len &&
 		    (b.len == 0 || memcmp(b.p, name.p, b.len) == 0);
