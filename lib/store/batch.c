@@ -15,7 +15,7 @@ void batch_free(struct batch *b)
 {
 	names_free(b);
 	buf_free(&b->raw);
-	free(b->at);
+	free(b->all);
 	*b = (struct batch){0};
 }
 
@@ -36,13 +36,16 @@ static const char *name_keep(struct batch *b, const char *name)
 
 static bool has_room(struct batch *b)
 {
-	if (b->n < b->cap)
+	size_t dropped = (size_t)(b->at - b->all);
+
+	if (dropped + b->n < b->cap)
 		return true;
 	size_t cap = b->cap ? b->cap * 2 : 256;
-	struct pending *at = realloc(b->at, cap * sizeof *at);
-	if (!at)
+	struct pending *all = realloc(b->all, cap * sizeof *all);
+	if (!all)
 		return false;
-	b->at = at;
+	b->all = all;
+	b->at = all + dropped;
 	b->cap = cap;
 	return true;
 }
@@ -66,16 +69,12 @@ bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
 
 void batch_drop(struct batch *b, size_t n)
 {
-	size_t bytes = n == b->n ? b->raw.len : b->at[n].offset;
-
-	if (n == 0)
-		return;
-	memmove(b->raw.p, b->raw.p + bytes, b->raw.len - bytes);
-	memmove(b->at, b->at + n, (b->n - n) * sizeof *b->at);
-	b->raw.len -= bytes;
+	b->at += n;
 	b->n -= n;
-	for (size_t k = 0; k < b->n; k++)
-		b->at[k].offset -= bytes;
+	if (b->n)
+		return;
+	b->at = b->all;
+	b->raw.len = 0;
 }
 
 size_t batch_block(const struct batch *b, size_t i, size_t n, size_t size, size_t *bytes)

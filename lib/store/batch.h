@@ -16,8 +16,9 @@ struct pending {
 
 /* Zero-initialise. */
 struct batch {
-	struct buf raw; /* lines with room for their stamps */
-	struct pending *at;
+	struct buf raw;	     /* lines with room for their stamps */
+	struct pending *at;  /* those that are left */
+	struct pending *all; /* and what was dropped before them */
 	size_t n, cap;
 	char **names; /* of inputs, that the events point to */
 	size_t n_names;
@@ -30,7 +31,7 @@ void batch_free(struct batch *b);
 bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
     const char *name, uint64_t line_no);
 
-/* Takes the first n events out. */
+/* Takes the first n events out, in no time: their bytes stay until all are. */
 void batch_drop(struct batch *b, size_t n);
 
 /* How many events from `i` on, of n, make a block of `size` bytes at most, or of one

@@ -85,51 +85,44 @@ static int expectations_check(struct evlog_writer *w, evlog_error *err)
 	return 0;
 }
 
+/* Moves an event's line to `to`, if it is not there. */
+static struct pending line_move(struct batch *b, struct pending p, size_t to)
+{
+	if (p.offset != to)
+		memmove(b->raw.p + to, b->raw.p + p.offset, p.len);
+	p.offset = to;
+	return p;
+}
+
 /* Takes out of what waits the events that the log has already.  Stops before one with
- * the same id and other bytes: *stop is its index, else w->n. */
+ * the same id and other bytes: *stop is its index, else w->now.n. */
 static int dedup_pending(
     struct evlog_writer *w, uint64_t *skipped, size_t *stop, evlog_error *err)
 {
 	struct batch *b = &w->now;
-	size_t kept = 0, raw = 0;
+	size_t i, kept = 0, to = b->n ? b->at[0].offset : 0;
 	enum dedup_verdict verdict;
 	int r = dedup_catch_up(w->dedup, w->log.path, w->log.head.tree.n, err);
 
-	*stop = b->n;
-	for (size_t i = 0; i < b->n && !r; i++) {
-		struct pending p = b->at[i];
-		r = dedup_ask(w->dedup, b->raw.p + p.offset, p.len - 1, &verdict, err);
-		if (!r && verdict == DEDUP_CONFLICT) {
-			*stop = i;
+	for (i = 0; i < b->n && !r; i++) {
+		const struct pending *p = &b->at[i];
+		r = dedup_ask(w->dedup, b->raw.p + p->offset, p->len - 1, &verdict, err);
+		if (r || verdict == DEDUP_CONFLICT)
 			break;
-		}
-		if (verdict == DEDUP_SAME) {
-			++*skipped;
+		if (verdict == DEDUP_SAME)
 			continue;
-		}
-		memmove(b->raw.p + raw, b->raw.p + p.offset, p.len);
-		p.offset = raw;
-		raw += p.len;
-		b->at[kept++] = p;
+		b->at[kept] = line_move(b, *p, to);
+		to += b->at[kept++].len;
 	}
 	if (r)
 		return r;
-	/* what stands behind a conflict waits for the next commit */
-	size_t rest = *stop;
+	/* those kept before it, and the conflict with what stands behind it */
+	*skipped += i - kept;
 	*stop = kept;
-	for (size_t i = rest; i < b->n; i++) {
-		struct pending p = b->at[i];
-		memmove(b->raw.p + raw, b->raw.p + p.offset, p.len);
-		p.offset = raw;
-		raw += p.len;
-		b->at[kept++] = p;
-	}
-	b->n = kept;
-	b->raw.len = raw;
+	memmove(b->at + (i - kept), b->at, kept * sizeof *b->at);
+	batch_drop(b, i - kept);
 	return 0;
 }
-
-/* ---- Writing ---- */
 
 /* A write failed: the file gets back its committed length.  Poison if not even that
  * can be done. */
@@ -194,29 +187,22 @@ static bool must_roll(const struct evlog_writer *w)
 	       (h->committed >= w->o.segment_size && h->last_block);
 }
 
-/* Drops event i, of which the log has another version. */
+/* Tells of event i, of which the log has another version. */
 static int conflict(
     struct evlog_writer *w, size_t i, struct evlog_ack *ack, evlog_error *err)
 {
-	struct batch *b = &w->now;
-	struct pending p = b->at[i];
+	const struct pending *p = &w->now.at[i];
 
 	w->rejected.len = 0;
 	buf_putc(&w->rejected, '{');
-	buf_add(&w->rejected, b->raw.p + p.offset + STAMP_SIZE, p.len - STAMP_SIZE - 1);
+	buf_add(
+	    &w->rejected, w->now.raw.p + p->offset + STAMP_SIZE, p->len - STAMP_SIZE - 1);
 	if (w->rejected.failed)
 		return error_memory(err);
-	ack->rejected_name = p.name;
+	ack->rejected_name = p->name;
 	ack->rejected = w->rejected.p;
 	ack->rejected_len = w->rejected.len;
-
-	b->raw.len -= p.len;
-	memmove(b->raw.p + p.offset, b->raw.p + p.offset + p.len, b->raw.len - p.offset);
-	memmove(&b->at[i], &b->at[i + 1], (b->n - i - 1) * sizeof p);
-	b->n--;
-	for (size_t k = i; k < b->n; k++)
-		b->at[k].offset -= p.len;
-	return error_at(err, p.name, p.line_no, 1,
+	return error_at(err, p->name, p->line_no, 1,
 	    "id: the log has an event of this source and id with other content "
 	    "(--dedup)");
 }
@@ -275,7 +261,11 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	ack->to = w->log.head.tree.n;
 	hash_hex(w->log.head.root, ack->root);
 	batch_drop(&w->now, n);
-	return clash ? conflict(w, 0, ack, err) : 0;
+	if (!clash)
+		return 0;
+	r = conflict(w, 0, ack, err);
+	batch_drop(&w->now, 1);
+	return r;
 }
 
 static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
