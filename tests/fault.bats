@@ -19,6 +19,10 @@ need_shim() {
 	fault kill random
 }
 
+@test "killed while commits run beside reading: the same" {
+	EVLOG_KILLS=5 fault kill stream
+}
+
 @test "one of three writers killed: the others neither wait nor lose" {
 	slow
 	fault kill crowd

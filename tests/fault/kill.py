@@ -1,4 +1,4 @@
-"""kill.py random|crowd - evappend is killed at any time, and the log must not notice.
+"""kill.py random|stream|crowd - evappend is killed at any time, and the log must not notice.
 
 Run in an empty directory with the tools in PATH.  The verdict is the exit status; an
 assertion says what was broken.  EVLOG_KILLS: how many, at least; EVLOG_SEED repeats a run.
@@ -7,6 +7,7 @@ assertion says what was broken.  EVLOG_KILLS: how many, at least; EVLOG_SEED rep
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,57 @@ def check_random():
     assert killed >= KILLS, f"only {killed} were killed"
     assert rolled > 2, "no segment was rolled"
     assert settled + kept > 0, "no kill came at an interesting moment"
+
+
+class Reader(Victim):
+    """An evappend --ack of a file: commits run beside reading."""
+
+    def __init__(self, name, count, *argv):
+        self.name, self.count, self.acks = name, count, []
+        self.p = subprocess.Popen(
+            ["evappend", "--ack", *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.feeder = threading.Thread(target=lambda: None)
+        self.feeder.start()
+
+
+def check_stream():
+    """Commits of many blocks, made by several threads while the next lines are checked."""
+    rng = random.Random(SEED)
+    count, killed, acked = 40000, 0, 0
+    with open("many", "wb") as f:
+        for n in range(count):
+            f.write(line("many", n, 0)[:-3] + b',"noise":"%s"}}\n' % rng.randbytes(400).hex().encode())
+    for i in range(4 * KILLS):
+        log = f"log{i}.evlog"
+        size = rng.choice(["2M", "9M", "64M"])
+        v = Reader("many", count, "-j", "4", "--segment-size", size, log, "many")
+        time.sleep(rng.random() * 0.3)
+        v.p.kill()
+        try:
+            killed += v.end() != 0
+            if not os.path.exists(log):
+                assert not v.acks, "acknowledged, and there is no log"
+                continue
+            lines = rounds_check(log, v, [], False)
+            if v.acks:
+                acked += 1
+                assert v.acks[-1]["root"] == root(lines[: v.acks[-1]["to"]]).hex()
+            commits_check(log, 0, len(lines))
+            must(0, "evappend", "-q", f"--dedup={count}", log, "many")
+            after, events = events_of(log)
+            assert after[: len(lines)] == lines, "the next append took something away"
+            assert events == [("/many", n) for n in range(count)], "once each"
+            must(0, "evappend", "--reindex", log)
+            assert sealed_but_last(log), "not all is sealed"
+            assert whole(log)[0] == after, "sealed, it is not the same"
+        except AssertionError as e:
+            raise AssertionError(f"round {i} ({size}, EVLOG_SEED={SEED}): {e}") from e
+        shutil.rmtree(log)
+        if killed >= KILLS:
+            break
+    print(f"kills {killed}\nacknowledged {acked}")
+    assert killed >= KILLS and acked, f"{killed} were killed, {acked} had acknowledged"
 
 
 def check_crowd():
