@@ -187,22 +187,25 @@ static bool must_roll(const struct evlog_writer *w)
 	       (h->committed >= w->o.segment_size && h->last_block);
 }
 
-/* Tells of event i, of which the log has another version. */
+/* Takes out event i, of which the log has another version, and tells of it. */
 static int conflict(
     struct evlog_writer *w, size_t i, struct evlog_ack *ack, evlog_error *err)
 {
-	const struct pending *p = &w->now.at[i];
+	struct batch *b = &w->now;
+	const struct pending p = b->at[i];
 
 	w->rejected.len = 0;
 	buf_putc(&w->rejected, '{');
-	buf_add(
-	    &w->rejected, w->now.raw.p + p->offset + STAMP_SIZE, p->len - STAMP_SIZE - 1);
+	buf_add(&w->rejected, b->raw.p + p.offset + STAMP_SIZE, p.len - STAMP_SIZE - 1);
 	if (w->rejected.failed)
 		return error_memory(err);
-	ack->rejected_name = p->name;
+	ack->rejected_name = p.name;
 	ack->rejected = w->rejected.p;
 	ack->rejected_len = w->rejected.len;
-	return error_at(err, p->name, p->line_no, 1,
+	/* the hole in raw is closed when the others are asked for again */
+	memmove(b->at + 1, b->at, i * sizeof *b->at);
+	batch_drop(b, 1);
+	return error_at(err, p.name, p.line_no, 1,
 	    "id: the log has an event of this source and id with other content "
 	    "(--dedup)");
 }
@@ -261,11 +264,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	ack->to = w->log.head.tree.n;
 	hash_hex(w->log.head.root, ack->root);
 	batch_drop(&w->now, n);
-	if (!clash)
-		return 0;
-	r = conflict(w, 0, ack, err);
-	batch_drop(&w->now, 1);
-	return r;
+	return clash ? conflict(w, 0, ack, err) : 0;
 }
 
 static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)

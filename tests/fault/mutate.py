@@ -29,6 +29,8 @@ NOTICERS = [
     ("hostile", "cd .. && bats hostile.bats"),
     ("read", "cd .. && bats evcat.bats"),
     ("append", "cd .. && bats evappend.bats"),
+    ("diff", "cd .. && bats evdiff.bats"),
+    ("stream", "EVLOG_KILLS=2 python3 kill.py stream && rm -rf many log*.evlog"),
     ("errors", "EVLOG_FAULT_STEP=80 python3 calls.py errors"),
 ]
 
