@@ -65,7 +65,7 @@ static int successor_bad(struct log_reader *r, int why, evlog_error *err)
 	return 0;
 }
 
-static void verdict_keep(struct log_reader *r, const evlog_error *err)
+void verdict_keep(struct log_reader *r, const evlog_error *err)
 {
 	if (r->verdict.code == 0)
 		r->verdict = *err;
@@ -145,68 +145,9 @@ int reader_segment(
 	return res < 0 ? res : 0;
 }
 
-/* ---- Damage ---- */
-
-/* Salvage in the open segment: the next thing at or behind r->at that is whole, a
- * block or a bare frame whose header is not.  EVLOG_END: nothing more in here. */
-static int salvage_next(struct log_reader *r, evlog_error *err)
-{
-	struct stat st;
-	const char *p;
-	struct block b;
-
-	if (fstat(r->seg.fd, &st) < 0)
-		return error_sys(err, "%s", r->seg.path);
-	uint64_t limit = (uint64_t)st.st_size;
-	while (r->at < limit) {
-		evlog_error ignored;
-		if (segment_block(&r->seg, r->at, limit, STREAM, &b, &ignored) == 0) {
-			int res =
-			    segment_unpack(&r->seg, r->codec, &b, &r->lines, &ignored);
-			if (res != EVLOG_EDAMAGED) {
-				r->at = block_end(&b);
-				if (err)
-					*err = ignored;
-				return res;
-			}
-		}
-		size_t left =
-		    limit - r->at < (64u << 20) ? (size_t)(limit - r->at) : 64u << 20;
-		int res =
-		    segment_bytes(&r->seg, r->at, left < 4 ? left : 4, STREAM, &p, err);
-		if (res)
-			return res;
-		if (p && left > 9 && get32(p) == 0xfd2fb528u) {
-			res = segment_bytes(&r->seg, r->at, left, 0, &p, err);
-			bool failed = false;
-			size_t size = p && !res ? block_unpack_bare(r->codec, p, left,
-						      &r->lines, &failed)
-						: 0;
-			if (failed)
-				return error_memory(err);
-			if (size) {
-				r->at += size;
-				return 0;
-			}
-		}
-		r->at++;
-	}
-	return EVLOG_END;
-}
-
-/* Takes off what was delivered already (a duplicated block), line by line. */
-static void lines_after(struct evlog_lines *lines, uint64_t seq)
-{
-	struct evlog_lines rest = *lines;
-	struct evlog_event e;
-
-	while (evlog_lines_take(&rest, &e) && e.seq <= seq)
-		*lines = rest;
-}
-
 /* ---- Forwards ---- */
 
-static int segment_enter(struct log_reader *r, size_t index, evlog_error *err)
+int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
 {
 	uint64_t ignored;
 
@@ -391,45 +332,6 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	return 0;
 }
 
-/* Behind damage, with --salvage: whatever is whole in this segment, then the next one. */
-static int block_salvage(
-    struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
-{
-	struct block all = {.first_seq = 1, .count = 1, .first_logtime = EVLOG_TIME_MIN};
-	struct evlog_event e;
-	int res = r->seg.fd >= 0 ? salvage_next(r, err) : EVLOG_END;
-
-	lines->len = 0;
-	if (res == EVLOG_END) {
-		if (r->at_segment + 1 >= r->log.n ||
-		    r->log.segments[r->at_segment] >= r->end.segment) {
-			r->finished = true;
-			return 0;
-		}
-		r->anywhere = true;
-		res = segment_enter(r, r->at_segment + 1, err);
-		if (res == EVLOG_EDAMAGED) {
-			verdict_keep(r, err);
-			r->salvaging = true;
-			return 0;
-		}
-		return res;
-	}
-	if (res)
-		return res;
-	*lines = (struct evlog_lines){r->lines.p, r->lines.len};
-	lines_after(lines, r->emitted);
-	struct evlog_lines rest = *lines;
-	while (evlog_lines_take(&rest, &e)) {
-		r->emitted = e.seq;
-		r->next_seq = e.seq + 1;
-	}
-	all.last_logtime = EVLOG_TIME_MAX;
-	all.count = (uint32_t)-1;
-	lines_trim(&r->bounds, &all, lines);
-	return 0;
-}
-
 static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	lines->len = 0;
@@ -440,7 +342,7 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 			break;
 		}
 		if (r->salvaging) {
-			res = block_salvage(r, lines, err);
+			res = salvage_next(r, lines, err);
 		} else if (r->at < r->limit) {
 			res = block_next(r, lines, err);
 		} else if (r->log.segments[r->at_segment] == r->end.segment) {
@@ -450,7 +352,7 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 			else
 				return EVLOG_END;
 		} else {
-			res = segment_enter(r, r->at_segment + 1, err);
+			res = reader_enter(r, r->at_segment + 1, err);
 		}
 		if (res == EVLOG_EDAMAGED && r->salvage && !r->salvaging) {
 			verdict_keep(r, err);
@@ -502,7 +404,7 @@ static int forward_begin(struct log_reader *r, evlog_error *err)
 	r->anywhere = index > 0 || r->bounds.from >= r->log.segments[0];
 	r->next_seq = 1;
 	if (!res)
-		res = segment_enter(r, index, err);
+		res = reader_enter(r, index, err);
 	if (res == EVLOG_EDAMAGED && r->salvage) {
 		verdict_keep(r, err);
 		r->salvaging = true;
@@ -655,49 +557,6 @@ void log_reader_position(const struct log_reader *r, const unsigned char **log_i
 const struct merkle *log_reader_tree(const struct log_reader *r)
 {
 	return &r->seg.header.tree;
-}
-
-int log_reader_segments(struct log_reader *r,
-    int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,
-    evlog_error *err)
-{
-	int res = 0;
-
-	for (size_t i = 1; i < r->log.n && !res; i++) {
-		struct segment seg;
-		if (r->log.segments[i] > r->end.segment)
-			break;
-		res = segment_open(&seg, r->log.dir_fd, r->log.path, r->log.segments[i],
-		    r->log.log_id, false, err);
-		if (!res)
-			res = each(arg, seg.first_seq - 1, seg.header.root);
-		segment_close(&seg);
-	}
-	return res;
-}
-
-int log_reader_roots(struct log_reader *r,
-    int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,
-    evlog_error *err)
-{
-	struct block b;
-	int res = 0;
-
-	while (!res) {
-		if (r->at >= r->limit) {
-			if (r->log.segments[r->at_segment] == r->end.segment)
-				return 0;
-			res = segment_enter(r, r->at_segment + 1, err);
-			continue;
-		}
-		res = segment_block(&r->seg, r->at, r->limit, HOP, &b, err);
-		if (res || block_beyond(&r->bounds, &b))
-			return res;
-		r->at = block_end(&b);
-		r->next_seq = block_last_seq(&b) + 1;
-		res = each(arg, block_last_seq(&b), b.root);
-	}
-	return res;
 }
 
 bool log_reader_unindexed(const struct log_reader *r)

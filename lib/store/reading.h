@@ -51,6 +51,16 @@ size_t segment_index(const struct log_reader *r, uint64_t seq);
 int reader_segment(
     struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err);
 
+/* The same, going forwards: what stands before it must lead there. */
+int reader_enter(struct log_reader *r, size_t index, evlog_error *err);
+
+/* Keeps the first thing that was found wrong, for the end. */
+void verdict_keep(struct log_reader *r, const evlog_error *err);
+
+/* Behind damage, with --salvage: the lines of whatever is whole in this segment, then of
+ * the next one; none where there are more to come. */
+int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
+
 /* Whether a block begins behind `to` or `until`. */
 bool block_beyond(const struct bounds *b, const struct block *k);
 
