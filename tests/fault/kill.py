@@ -222,8 +222,8 @@ def check_stream():
             if v.acks:
                 acked += 1
                 assert v.acks[-1]["root"] == root(lines[: v.acks[-1]["to"]]).hex()
-            commits_check(log, 0, len(lines))
             must(0, "evappend", "-q", f"--dedup={count}", log, "many")
+            commits_check(log, 0, len(lines))
             after, events = events_of(log)
             assert after[: len(lines)] == lines, "the next append took something away"
             assert events == [("/many", n) for n in range(count)], "once each"
