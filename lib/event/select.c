@@ -154,7 +154,7 @@ static size_t hopeless(const struct select *s, struct evlog_lines lines, const c
 {
 	const char *p = lines.p, *end = p + lines.len;
 
-	if (!s->needle.len)
+	if (!s->needle.len || !lines.len)
 		return 0;
 	if (!*hit || *hit < p) {
 		*hit = memmem(p, lines.len, s->needle.p, s->needle.len);
