@@ -21,7 +21,7 @@ from decimal import Decimal
 
 ORDERS = int(os.environ.get("EVLOG_ORDERS", "1000"))
 BATCH = os.environ.get("EVLOG_BATCH", "10")
-PAUSE = float(os.environ.get("EVLOG_PAUSE", "0.15"))
+PAUSE = float(os.environ.get("EVLOG_PAUSE", "0.1"))
 KILLS = int(os.environ.get("EVLOG_KILLS", "10"))
 LIMIT = 60 + ORDERS / 4
 SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
