@@ -69,6 +69,8 @@ bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
 
 void batch_drop(struct batch *b, size_t n)
 {
+	if (n == 0)
+		return;
 	b->at += n;
 	b->n -= n;
 	if (b->n)

@@ -119,7 +119,8 @@ static int dedup_pending(
 	/* those kept before it, and the conflict with what stands behind it */
 	*skipped += i - kept;
 	*stop = kept;
-	memmove(b->at + (i - kept), b->at, kept * sizeof *b->at);
+	if (kept)
+		memmove(b->at + (i - kept), b->at, kept * sizeof *b->at);
 	batch_drop(b, i - kept);
 	return 0;
 }
