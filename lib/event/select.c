@@ -2,6 +2,7 @@
 #include "event/select.h"
 #include "event/stamp.h"
 #include "json/scan.h"
+#include "json/vector.h"
 
 #include <fnmatch.h>
 
@@ -148,6 +149,25 @@ bool select_event(struct select *s, const struct evlog_event *event)
 	return !s->members || members_match(s, event);
 }
 
+/* Where the needle is first, or end.  Two of its bytes, not its quotes, are looked for
+ * together, 64 places at once: several times as fast as memmem. */
+static const char *needle_find(struct view needle, const char *p, const char *end)
+{
+	size_t n = needle.len, a = n > 3, b = n - 1 - a;
+
+	for (; (size_t)(end - p) >= 63 + n; p += 64) {
+		uint64_t m =
+		    block_mask(p + a, 0, needle.p[a]) & block_mask(p + b, 0, needle.p[b]);
+		for (; m; m &= m - 1) {
+			const char *hit = p + __builtin_ctzll(m);
+			if (memcmp(hit, needle.p, n) == 0)
+				return hit;
+		}
+	}
+	p = memmem(p, (size_t)(end - p), needle.p, n);
+	return p ? p : end;
+}
+
 /* How many bytes of whole lines have neither the needle nor an escape, which may hide
  * it.  *hit is where the needle is next, if that is known. */
 static size_t hopeless(const struct select *s, struct evlog_lines lines, const char **hit)
@@ -156,11 +176,8 @@ static size_t hopeless(const struct select *s, struct evlog_lines lines, const c
 
 	if (!s->needle.len || !lines.len)
 		return 0;
-	if (!*hit || *hit < p) {
-		*hit = memmem(p, lines.len, s->needle.p, s->needle.len);
-		if (!*hit)
-			*hit = end;
-	}
+	if (!*hit || *hit < p)
+		*hit = needle_find((struct view){s->needle.p, s->needle.len}, p, end);
 	const char *escape = memchr(p, '\\', (size_t)(*hit - p));
 	const char *hope = escape ? escape : *hit;
 	if (hope == end)

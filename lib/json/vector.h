@@ -237,6 +237,7 @@ static inline uint64_t block_mask(const char *p, char bits, char c)
 {
 	uint64_t m = 0;
 
+#pragma GCC unroll 8
 	for (unsigned i = 0; i < 64; i += EQUAL_STEP)
 		m |= equal_mask(p + i, bits, c) << i;
 	return m;
