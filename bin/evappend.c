@@ -71,7 +71,7 @@ static const struct cli_option options[] = {
     {FORCE, "force", NULL, "append on a network file system too"},
     {SEGMENT_SIZE, "segment-size", "BYTES",
 	"when a new segment begins (default: 64 MiB)"},
-    {'z', "level", "N", "zstd level (default: 3)"},
+    {'z', "level", "N", "zstd level (default: 1)"},
     CLI_THREADED,
     {REINDEX, "reindex", NULL,
 	"append nothing: seal full segments, mend damaged indexes"},

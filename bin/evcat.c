@@ -14,7 +14,7 @@ static const struct cli_option options[] = {
     {0, NULL, NULL, "Output"},
     {'o', "output", "FORM",
 	"ndjson, pretty, data or zst; on a terminal lines for people"},
-    {'z', "level", "N", "zstd level of -o zst (default: 3)"},
+    {'z', "level", "N", "zstd level of -o zst (default: 1)"},
     CLI_UPCASTING,
     CLI_THREADED,
     {CLI_SALVAGE, "salvage", NULL, "print what is undamaged around damage"},

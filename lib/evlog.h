@@ -114,7 +114,7 @@ typedef struct evlog_writer evlog_writer;
 #define EVLOG_MAX_EVENT (UINT64_C(512) << 20) /* no stored line is longer */
 
 struct evlog_writer_options {
-	int level;	       /* zstd level; 0: the default, 3 */
+	int level;	       /* zstd level; 0: the default, 1 */
 	unsigned threads;      /* that compress, and more to commit; 0: one, none */
 	uint64_t segment_size; /* a segment ends once it has this size; 0: 64 MiB */
 	int64_t lock_wait_ms;  /* how long to wait for the lock */

@@ -295,12 +295,12 @@ def segment_parse(p):
     else:
         for b in blocks:
             kinds = [kind for kind, _ in b["extensions"]]
-            assert kinds in ([1], [1, 2]), f"extensions {kinds}"
+            assert kinds in ([3], [3, 2]), f"extensions {kinds}"
             assert b["extensions"][0][1] == bloom(b["events"]), "the filter of a block"
     return h, blocks
 
 
-RAW, DENSE = 256 << 10, 1 << 20  # lines are gathered up to these sizes
+RAW, DENSE = 128 << 10, 1 << 20  # lines are gathered up to these sizes
 
 
 def gather(now, raw_size, packed_size):
@@ -352,24 +352,41 @@ def index_parse(p, h, blocks):
     """The index at p, every field of it against the blocks.  Returns its size."""
     n, size = len(blocks), u32(p, 4) + 8
     assert u32(p, 0) == 0x184D2A5C and p[8:16] == b"evlogIDX", "no index"
-    assert (u32(p, 16), u32(p, 20)) == (1, n), "version and blocks of the index"
+    assert (u32(p, 16), u32(p, 20)) == (2, n), "version and blocks of the index"
     assert p[24:40] == h["log_id"] and u64(p, 40) == h["first_seq"]
-    table = 64 + 56 * n
-    filters = p[table + 8 : size]
-    assert u64(p, 48) == len(filters) and u64(p, 56) == xxh3(filters), "the filters"
+    table = 56 + 48 * n
     assert u64(p, table) == xxh3(p[:table]), "checksum of the index"
-    at = 0
     for i, b in enumerate(blocks):
-        e = 64 + 56 * i
+        e = 56 + 48 * i
         names = ("first_logtime", "last_logtime", "least_time", "greatest_time")
         assert (u64(p, e), u64(p, e + 8)) == (b["offset"], b["first_seq"])
         assert [i64(p, e + 16 + 8 * j) for j in range(4)] == [b[x] for x in names]
-        want = bloom(b["events"])
-        assert (u32(p, e + 48), u32(p, e + 52)) == (at, len(want)), "where a filter is"
-        assert filters[at : at + len(want)] == want, f"the filter of block {i}"
-        at += len(want)
-    assert at == len(filters), "nothing but filters"
+    bits, rows = index_rows([bloom(b["events"]) for b in blocks], u64(p, table))
+    assert u64(p, 48) == bits, "how many bits the filters have"
+    assert p[table + 8 : size] == rows, "the rows"
     return size
+
+
+def index_rows(filters, table_sum):
+    """What all these filters have for each of so many bits, and so many rows of it."""
+    size = 8
+    while size * len(filters) < sum(map(len, filters)):
+        size *= 2
+    rows = [0] * (8 * size)
+    for k, f in enumerate(filters):
+        for i in range(8 * max(len(f), size)):
+            bit = i % (8 * len(f)) if f else 0
+            if not f or f[bit // 8] >> bit % 8 & 1:
+                rows[i % len(rows)] |= 1 << k
+    width = (len(filters) + 7) // 8
+    group = 1
+    while group < len(rows) and group * width < 512:
+        group *= 2
+    out = b""
+    for g in range(len(rows) // group):
+        x = b"".join(row.to_bytes(width, "little") for row in rows[g * group : (g + 1) * group])
+        out += x + struct.pack("<Q", (xxh3(x) + g + table_sum) % 2**64)
+    return len(rows), out
 
 
 def bloom(lines):
@@ -380,12 +397,13 @@ def bloom(lines):
         for plus, name in enumerate(("type", "subject")):
             if isinstance(e.get(name), str):
                 keys.add((xxh3(e[name].encode()) + plus) % 2**64 or 1)
-    size = min((16 * len(keys) + 63) // 64 * 8, 32768)
+    size = 8 if keys else 0
+    while size < min(2 * len(keys), 32768):
+        size *= 2
     out = bytearray(size)
     for key in keys:
         for i in range(8):
-            x = ((key & 0xFFFFFFFF) + i * (key >> 32 | 1)) % 2**32
-            bit = x * 8 * size >> 32
+            bit = ((key & 0xFFFFFFFF) + i * (key >> 32 | 1)) % (8 * size)
             out[bit // 8] |= 1 << bit % 8
     return bytes(out)
 
@@ -504,9 +522,9 @@ def check_layout():
         marks += [b["flags"] for b in blocks]
         previous = (h["first_seq"], len(p), blocks[-1]["offset"])
     assert marks[:10] == [1] * 10, "each small commit is one block"
-    assert len(marks) == 24, "3.4 MB are 14 blocks"
-    assert marks[10:] == [0] * 13 + [1], "the last block of a commit, and only it, is marked"
-    assert max(len(b["extensions"][0][1]) for b in blocks) > 200, "a filter of many subjects"
+    assert len(marks) == 37, "3.4 MB are 27 blocks"
+    assert marks[10:] == [0] * 26 + [1], "the last block of a commit, and only it, is marked"
+    assert max(len(b["extensions"][0][1]) for b in blocks) > 100, "a filter of many subjects"
 
     new, old = head_parse(read("a.evlog", "head"))
     assert (new["segment"], new["committed"], new["last_block"]) == previous
@@ -525,7 +543,7 @@ def check_layout():
         h, blocks = segment_check(name, q, again)
         assert h["sealed"], "with a successor, it is sealed"
         assert q == seal(p, blocks), "what is sealed is what it was, told anew"
-    assert again == leaves and len(blocks) == 6, "small blocks are merged, up to 1 MiB as they are dense"
+    assert again == leaves and len(blocks) == 5, "small blocks are merged, up to 1 MiB as they are dense"
 
 
 def segment_check(name, p, leaves):
@@ -588,7 +606,7 @@ def seal(p, made=()):
 
 def sealed_file(header, h, merged, extensions):
     at = last_block = h["size"] + 56
-    table, filters, seek, body = b"", b"", [(at, 0)], b""
+    table, filters, seek, body = b"", [], [(at, 0)], b""
     for i, (source, raw, frame) in enumerate(merged):
         more = extensions if i == len(merged) - 1 else b""
         times = (
@@ -604,9 +622,8 @@ def sealed_file(header, h, merged, extensions):
         head += struct.pack("<IIIIQ", count, len(raw), len(frame), back, xxh3(frame))
         head += struct.pack("<qqqqQ", *times, at) + source[-1]["root"] + more
         body += checked(head + bytes(8)) + frame
-        f = bloom(raw.splitlines())
-        table += struct.pack("<QQqqqqII", at, first, *times, len(filters), len(f))
-        filters += f
+        table += struct.pack("<QQqqqq", at, first, *times)
+        filters.append(bloom(raw.splitlines()))
         seek += [(len(head) + 8, 0), (len(frame), len(raw))]
         last_block, at = at, at + len(head) + 8 + len(frame)
     last = merged[-1][0][-1]
@@ -614,10 +631,11 @@ def sealed_file(header, h, merged, extensions):
     top = bytearray(top + last["root"] + bytes(8))
     struct.pack_into("<I", top, 4, len(top) - 8)
     struct.pack_into("<I", top, 20, 2)
-    size = 64 + len(table) + 8 + len(filters)
-    index = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 1, len(merged), h["log_id"])
-    index += struct.pack("<QQQ", h["first_seq"], len(filters), xxh3(filters)) + table
-    index = checked(index + bytes(8)) + filters
+    bits, rows = index_rows(filters, 0)
+    size = 56 + len(table) + 8 + len(rows)
+    index = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 2, len(merged), h["log_id"])
+    index = checked(index + struct.pack("<QQ", h["first_seq"], bits) + table + bytes(8))
+    index += index_rows(filters, u64(index, len(index) - 8))[1]
     seek.append((len(index), 0))
     index += struct.pack("<II", 0x184D2A5E, 8 * len(seek) + 9)
     index += b"".join(struct.pack("<II", *x) for x in seek)
@@ -953,7 +971,7 @@ def check_torn_zeros():
     heads = build("a.evlog", 3)
     name = segments("a.evlog")[0]
     whole = must(0, "evcat", "a.evlog")
-    bulk = b"".join(event(n, "x" * 1000) for n in range(5, 605))
+    bulk = b"".join(event(n, "x" * 1000) for n in range(5, 345))
     must(0, "evappend", "--atomic", "a.evlog", data=bulk)
     big = read("a.evlog", name)
     *_, a, b, c = segment_parse(big)[1]
@@ -1121,7 +1139,7 @@ def check_cuts_sealed():
 
 def sealed_here():
     """A log whose full segments were sealed by this file, with frames of zstd's own tool,
-    four blocks in the first of them.  Returns its lines."""
+    five blocks in the first of them.  Returns its lines."""
     many = ((40, 1), (60, 9000), (700, 900), (80, 11000), (7, 1), (8, 1), (9, 1))
     n, unsealed = 1, {}
     for i, (count, pad) in enumerate(many):
@@ -1145,7 +1163,7 @@ def check_sealed_here():
     layout = layout_of("a.evlog")
     assert layout[0] == lines and reads("a.evlog", 0, "-v") == (lines, "")
     shape = [(h["sealed"], [b["count"] for b in blocks]) for _, h, blocks in layout[1]]
-    assert shape == [(True, [40, 28, 732, 87]), (True, [8]), (False, [9])], shape
+    assert shape == [(True, [40, 14, 530, 282, 21]), (True, [8]), (False, [9])], shape
     paths = [f"a.evlog/{name}" for name in segments("a.evlog")]
     assert must(0, "zstd", "-dcq", *paths) == lines
     selects("a.evlog", lines)
@@ -1154,11 +1172,11 @@ def check_sealed_here():
     # an index that is not this segment's, or not to be understood, is none
     name, h, _ = layout[1][0]
     p = files[name]
-    for at, value in ((16, b"\2"), (24, b"another log id.."), (40, b"\2")):
+    for at, value in ((16, b"\1"), (24, b"another log id.."), (40, b"\2")):
         x = p[h["index"] : h["seek"]]
-        table = 64 + 56 * u32(x, 20)
-        x = x[:at] + value + x[at + len(value) :]
-        write("a.evlog", name, p[: h["index"]] + checked(x[: table + 8]) + x[table + 8 :] + p[h["seek"] :])
+        table, groups = index_apart(x)
+        x = index_checked(table[:at] + value + table[at + len(value) :], groups)
+        write("a.evlog", name, p[: h["index"]] + x + p[h["seek"] :])
         selects("a.evlog", lines)
         assert "without the index" in reads("a.evlog", 0, "-v", "-s", "s1")[1], at
     write("a.evlog", name, p)
@@ -1167,22 +1185,41 @@ def check_sealed_here():
     assert reads("a.evlog", 0)[0].startswith(lines)
 
 
-def index_with(p, h, i=None, n=None, **fields):
-    """A sealed segment with fields of its index's entry i changed, or with n entries, and
-    the checksum right."""
-    at = {"offset": 0, "first_seq": 8, "filter": 48, "filter_size": 52}
-    size = u32(p, h["index"] + 4) + 8
-    x = bytearray(p[h["index"] : h["index"] + size])
-    count = u32(x, 20)
-    table, filters = x[: 64 + 56 * count], bytes(x[72 + 56 * count :])
+def index_checked(table, groups):
+    """An index of this table, its checksum left out, and these groups of rows, with the
+    checksums right."""
+    table = struct.pack("<II", u32(table, 0), len(table) + sum(len(x) + 8 for x in groups)) + table[8:]
+    table = checked(table + bytes(8))
+    total = u64(table, len(table) - 8)
+    return table + b"".join(x + struct.pack("<Q", (xxh3(x) + g + total) % 2**64) for g, x in enumerate(groups))
+
+
+def index_apart(x):
+    """Table and groups of rows of an index."""
+    table = 56 + 48 * u32(x, 20)
+    width, group = (u32(x, 20) + 7) // 8, 1
+    while group < u64(x, 48) and group * width < 512:
+        group *= 2
+    size = group * width
+    return x[:table], [x[at : at + size] for at in range(table + 8, len(x), size + 8)]
+
+
+def index_with(p, h, i=None, n=None, rows=None, **fields):
+    """A sealed segment with fields of its index's entry i changed, or with n entries, with
+    another number of bits or other rows, and the checksums right."""
+    at = {"offset": 0, "first_seq": 8}
+    table, groups = index_apart(p[h["index"] : h["seek"]])
+    table = bytearray(table)
+    if "bits" in fields:
+        struct.pack_into("<Q", table, 48, fields.pop("bits"))
     for name, value in fields.items():
-        kind = "<I" if name.startswith("filter") else "<Q"
-        struct.pack_into(kind, table, 64 + 56 * i + at[name], value % 2**64)
+        struct.pack_into("<Q", table, 56 + 48 * i + at[name], value % 2**64)
     if n is not None:
-        table = (table + bytes(56 * 9))[: 64 + 56 * n]
+        table = (table + bytes(48 * 9))[: 56 + 48 * n]
         struct.pack_into("<I", table, 20, n)
-    struct.pack_into("<I", table, 4, len(table) + len(filters))
-    return p[: h["index"]] + checked(bytes(table) + bytes(8)) + filters + p[h["index"] + size :]
+    if rows:
+        groups = [rows(x) for x in groups]
+    return p[: h["index"]] + index_checked(bytes(table), groups) + p[h["seek"] :]
 
 
 def seal_with(p, h, **fields):
@@ -1203,6 +1240,7 @@ def check_sealed_lies():
     name, h, blocks = layout_of("a.evlog")[1][0]
     p = read("a.evlog", name)
     b, last = blocks[1], blocks[-1]
+    index_bits = u64(p, h["index"] + 48)
     cases = {
         "end, one less": seal_with(p, h, end=h["end"] - 1),
         "end, one more": seal_with(p, h, end=h["end"] + 1),
@@ -1229,10 +1267,16 @@ def check_sealed_lies():
         "first seq, none": index_with(p, h, 1, first_seq=0),
         "first seq again": index_with(p, h, 2, first_seq=blocks[0]["first_seq"]),
         "first seq beyond": index_with(p, h, 1, first_seq=-1),
-        "filter beyond": index_with(p, h, 1, filter=2**32 - 1),
-        "filter too long": index_with(p, h, 1, filter_size=2**32 - 1),
-        "filter of a byte": index_with(p, h, 1, filter_size=1),
-        "filter of none": index_with(p, h, 1, filter_size=0),
+        "bits, none": index_with(p, h, bits=0),
+        "bits of a byte": index_with(p, h, bits=8),
+        "bits, half": index_with(p, h, bits=index_bits // 2),
+        "bits, twice": index_with(p, h, bits=index_bits * 2),
+        "bits, no power of two": index_with(p, h, bits=index_bits - 1),
+        "bits beyond": index_with(p, h, bits=2**32),
+        "bits beyond all": index_with(p, h, bits=2**63),
+        "rows, a byte less": index_with(p, h, rows=lambda x: x[:-1]),
+        "rows of ones": index_with(p, h, rows=lambda x: b"\xff" * len(x)),
+        "rows of zeros": index_with(p, h, rows=lambda x: bytes(len(x))),
     }
 
     def check(log, case):

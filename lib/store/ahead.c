@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define SLOTS 3 /* for each thread */
+#define SLOTS 4 /* for each thread */
 
 enum state { WAITING, WORKING, DONE };
 

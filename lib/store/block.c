@@ -12,6 +12,8 @@
 #define TAG	  "evlogBLK"
 #define MIN_FRAME 9
 #define DENSE	  12
+#define LEVEL	  1 /* smaller than 3 where lines are full of identifiers, and much faster \
+		     */
 
 const char block_newer[] =
     "unknown version or flags in a block header: written by a newer evlog";
@@ -152,7 +154,7 @@ static bool pack_ready(struct block_codec *c)
 	c->pack = ZSTD_createCCtx();
 	return c->pack &&
 	       !ZSTD_isError(ZSTD_CCtx_setParameter(
-		   c->pack, ZSTD_c_compressionLevel, c->level ? c->level : 3)) &&
+		   c->pack, ZSTD_c_compressionLevel, c->level ? c->level : LEVEL)) &&
 	       !ZSTD_isError(ZSTD_CCtx_setParameter(c->pack, ZSTD_c_checksumFlag, 1));
 }
 

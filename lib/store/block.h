@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "evlog.h"
 
-#define BLOCK_RAW	 (256u << 10) /* lines are gathered up to this size, */
+#define BLOCK_RAW	 (128u << 10) /* lines are gathered up to this size, */
 #define BLOCK_RAW_DENSE	 (1u << 20)   /* or to this, where they are dense */
 #define BLOCK_RAW_MAX	 (1u << 30)   /* a single longer line is a block alone */
 #define BLOCK_HEADER	 168	      /* without extensions */

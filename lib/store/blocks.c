@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define WINDOW	32 /* blocks */
+#define WINDOW	64 /* blocks */
 #define THREADS 4
 #define THREADED                                                                         \
 	(64u << 10) /* bytes: a thread takes longer to start than fewer to hash */

@@ -1,7 +1,9 @@
 /*
- * filter.c - which types and subjects a block may hold: a Bloom filter of 16 bits a key
- * and 8 probes (0.06 % false hits), by double hashing (Kirsch and Mitzenmacher, "Less
- * Hashing, Same Performance", 2006).  The bytes are those of evlog(5), "Filter".
+ * filter.c - which types and subjects a block may hold: a Bloom filter of 16 to 32 bits
+ * a key and 8 probes (0.06 % false hits at most, 0.004 % at 24), by double hashing
+ * (Kirsch and Mitzenmacher, "Less Hashing, Same Performance", 2006).  Its size is a power
+ * of two, so that an index can make all of one size.  The bytes are those of evlog(5),
+ * "Filters".
  */
 #include "store/filter.h"
 #include "base/hash.h"
@@ -9,9 +11,8 @@
 
 #include <stdlib.h>
 
-#define BITS   16 /* for each key */
-#define PROBES 8
-#define MOST   (32u << 10) /* bytes of a filter: it stands in a block header */
+#define BITS 16		 /* for each key, at least */
+#define MOST (32u << 10) /* bytes of a filter: it stands in a block header */
 
 uint64_t filter_key(enum filter_kind kind, struct view text)
 {
@@ -120,28 +121,25 @@ void filter_free(struct filter_keys *k)
 
 /* ---- The filter ---- */
 
-/* The bit of one of a key's probes, of `bits`. */
-static uint32_t probe(uint64_t key, uint32_t i, uint32_t bits)
+uint32_t filter_probe(uint64_t key, uint32_t i)
 {
-	uint32_t x = (uint32_t)key + i * ((uint32_t)(key >> 32) | 1);
-
-	return (uint32_t)(((uint64_t)x * bits) >> 32);
+	return (uint32_t)key + i * ((uint32_t)(key >> 32) | 1);
 }
 
 void filter_write(const struct filter_keys *k, struct buf *out)
 {
-	size_t size = (k->n * BITS + 63) / 64 * 8;
+	size_t size = k->n ? FILTER_LEAST : 0;
 
-	if (size > MOST)
-		size = MOST;
+	while (size * 8 < k->n * BITS && size < MOST)
+		size *= 2;
 	if (!buf_reserve(out, size))
 		return;
 	unsigned char *p = (unsigned char *)out->p + out->len;
 	memset(p, 0, size);
 	out->len += size;
 	for (size_t s = 0; s < k->cap && size; s++)
-		for (uint32_t i = 0; k->slot[s] && i < PROBES; i++) {
-			uint32_t bit = probe(k->slot[s], i, (uint32_t)size * 8);
+		for (uint32_t i = 0; k->slot[s] && i < FILTER_PROBES; i++) {
+			size_t bit = filter_probe(k->slot[s], i) % (size * 8);
 			p[bit / 8] |= (unsigned char)(1u << bit % 8);
 		}
 }
@@ -162,20 +160,30 @@ struct view filter_find(struct view extensions)
 	const char *p = extensions.p, *end = p + extensions.len;
 
 	for (; end - p >= 8; p += 8 + get32(p + 4)) {
-		if (get32(p + 4) > (size_t)(end - p) - 8)
+		uint32_t size = get32(p + 4);
+		if (size > (size_t)(end - p) - 8)
 			break;
 		if ((get32(p) & 0xffff) == FILTER_EXTENSION)
-			return (struct view){p + 8, get32(p + 4)};
+			return (struct view){p + 8, size & (size - 1) ? 0 : size};
 	}
 	return (struct view){NULL, 0};
+}
+
+void filter_resize(struct view filter, unsigned char *out, size_t size)
+{
+	size_t most = filter.len > size ? filter.len : size;
+
+	memset(out, filter.len ? 0 : 0xff, size);
+	for (size_t i = 0; filter.len && i < most; i++)
+		out[i % size] |= (unsigned char)filter.p[i % filter.len];
 }
 
 static bool filter_has(struct view filter, uint64_t key)
 {
 	const unsigned char *p = (const unsigned char *)filter.p;
 
-	for (uint32_t i = 0; i < PROBES; i++) {
-		uint32_t bit = probe(key, i, (uint32_t)filter.len * 8);
+	for (uint32_t i = 0; i < FILTER_PROBES; i++) {
+		size_t bit = filter_probe(key, i) % (filter.len * 8);
 		if (!(p[bit / 8] & 1u << bit % 8))
 			return false;
 	}

@@ -4,7 +4,9 @@
 
 #include "base/buf.h"
 
-#define FILTER_EXTENSION 1 /* its type in a block header */
+#define FILTER_EXTENSION 3 /* its type in a block header */
+#define FILTER_PROBES	 8
+#define FILTER_LEAST	 8 /* bytes */
 
 enum filter_kind { FILTER_TYPE, FILTER_SUBJECT };
 
@@ -24,7 +26,8 @@ void filter_add_lines(struct filter_keys *k, const char *p, size_t len);
 void filter_clear(struct filter_keys *k);
 void filter_free(struct filter_keys *k);
 
-/* Adds the filter of these keys to out: evlog(5), "Filter". */
+/* Adds the filter of these keys to out: evlog(5), "Filters".  Its size is a power of two,
+ * or 0. */
 void filter_write(const struct filter_keys *k, struct buf *out);
 
 /* The same as an extension of a block header. */
@@ -32,6 +35,14 @@ void filter_extend(const struct filter_keys *k, struct buf *out);
 
 /* The filter among extensions; empty: there is none. */
 struct view filter_find(struct view extensions);
+
+/* The same filter with a size that is a power of two, in out: smaller, it knows less.  An
+ * empty one knows nothing: all bits are set. */
+void filter_resize(struct view filter, unsigned char *out, size_t size);
+
+/* Bit number `this`, modulo those of a filter, is set for a key, for i < FILTER_PROBES.
+ */
+uint32_t filter_probe(uint64_t key, uint32_t i);
 
 /* Keys that are looked for: one of the types, if there are any, and one of the subjects.
  */

@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,8 +15,10 @@
 
 #define MAGIC	   0x184d2a5cu
 #define TAG	   "evlogIDX"
-#define FIXED	   64
-#define ENTRY	   56
+#define VERSION	   2
+#define FIXED	   56
+#define ENTRY	   48
+#define GROUP	   512 /* bytes of rows with one checksum, at least */
 #define SEEK_MAGIC 0x184d2a5eu
 #define SEEK_TAG   0x8f92eab1u
 
@@ -33,22 +36,112 @@ void index_frame(struct index_builder *x, size_t packed, size_t raw)
 
 void index_block(struct index_builder *x, const struct block *b, struct view filter)
 {
-	unsigned char entry[ENTRY];
-	size_t start = x->filters.len;
+	unsigned char entry[ENTRY], size[4];
 
-	buf_add(&x->filters, filter.p, filter.len);
 	put64(entry, b->offset);
 	put64(entry + 8, b->first_seq);
 	put64(entry + 16, (uint64_t)b->first_logtime);
 	put64(entry + 24, (uint64_t)b->last_logtime);
 	put64(entry + 32, (uint64_t)b->least_time);
 	put64(entry + 40, (uint64_t)b->greatest_time);
-	put32(entry + 48, (uint32_t)start);
-	put32(entry + 52, (uint32_t)(x->filters.len - start));
 	buf_add(&x->table, entry, sizeof entry);
+	put32(size, (uint32_t)filter.len);
+	buf_add(&x->sizes, size, sizeof size);
+	buf_add(&x->filters, filter.p, filter.len);
 	x->blocks++;
 	index_frame(x, b->header_size, 0);
 	index_frame(x, b->packed_size, b->raw_size);
+}
+
+/* The rows of a group: all stand and fall with its checksum. */
+static uint32_t group_rows(uint32_t bits, size_t width)
+{
+	uint32_t n = 1;
+
+	while (n < bits && n * width < GROUP)
+		n *= 2;
+	return n;
+}
+
+/* The checksum of group g: its rows are of this place in this index. */
+static uint64_t group_sum(const unsigned char *p, size_t size, size_t g, uint64_t index)
+{
+	return hash64(p, size) + g + index;
+}
+
+/* Bit i of byte k becomes bit k of byte i ("Hacker's Delight", 7-3). */
+static uint64_t transpose8(uint64_t x)
+{
+	uint64_t t = (x ^ (x >> 7)) & 0x00aa00aa00aa00aa;
+
+	x ^= t ^ (t << 7);
+	t = (x ^ (x >> 14)) & 0x0000cccc0000cccc;
+	x ^= t ^ (t << 14);
+	t = (x ^ (x >> 28)) & 0x00000000f0f0f0f0;
+	return x ^ t ^ (t << 28);
+}
+
+/* The filters of eight blocks, of `size` bytes each, as column k of the rows. */
+static void column_write(unsigned char *rows, size_t width, size_t k,
+    const unsigned char *filters, size_t size)
+{
+	unsigned char eight[8];
+
+	for (size_t j = 0; j < size; j++) {
+		for (size_t i = 0; i < 8; i++)
+			eight[i] = filters[i * size + j];
+		uint64_t x = transpose8(get64(eight));
+		for (size_t i = 0; i < 8; i++, x >>= 8)
+			rows[(8 * j + i) * width + k] = (unsigned char)x;
+	}
+}
+
+/* The size that most filters have, about: then the rows are not much more than they. */
+static size_t filter_size(const struct index_builder *x)
+{
+	size_t size = FILTER_LEAST;
+
+	while (size * x->blocks < x->filters.len)
+		size *= 2;
+	return size;
+}
+
+/* Filters as rows: what all blocks have for one bit of a filter, side by side. */
+static bool rows_make(struct index_builder *x, size_t size, size_t width, struct buf *out)
+{
+	const char *filter = x->filters.p;
+	unsigned char *eight = malloc(8 * size);
+
+	if (!eight || !buf_reserve(out, 8 * size * width)) {
+		free(eight);
+		return false;
+	}
+	for (size_t k = 0; k < width; k++) {
+		memset(eight, 0, 8 * size);
+		for (size_t i = 8 * k; i < 8 * k + 8 && i < x->blocks; i++) {
+			size_t len = get32(x->sizes.p + 4 * i);
+			filter_resize(
+			    (struct view){filter, len}, eight + i % 8 * size, size);
+			filter += len;
+		}
+		column_write((unsigned char *)out->p, width, k, eight, size);
+	}
+	out->len = 8 * size * width;
+	free(eight);
+	return true;
+}
+
+static void rows_write(
+    struct buf *out, const struct buf *rows, size_t group, uint64_t index)
+{
+	unsigned char sum[8];
+
+	for (size_t at = 0; at < rows->len; at += group) {
+		const unsigned char *p = (const unsigned char *)rows->p + at;
+		put64(sum, group_sum(p, group, at / group, index));
+		buf_add(out, p, group);
+		buf_add(out, sum, sizeof sum);
+	}
 }
 
 static void seek_table_write(struct index_builder *x, struct buf *out)
@@ -67,33 +160,42 @@ static void seek_table_write(struct index_builder *x, struct buf *out)
 void index_write(struct index_builder *x, const struct segment_header *h, struct buf *out)
 {
 	unsigned char p[FIXED] = {0}, sum[8];
-	size_t start = out->len;
-	size_t size = FIXED + x->table.len + sizeof sum + x->filters.len;
+	size_t start = out->len, table = FIXED + x->table.len + sizeof sum;
+	size_t filter = filter_size(x), width = (x->blocks + 7) / 8;
+	size_t group = group_rows((uint32_t)filter * 8, width) * width;
+	struct buf rows = {0};
 
+	if (x->table.failed || x->sizes.failed || x->filters.failed ||
+	    !rows_make(x, filter, width, &rows)) {
+		out->failed = true;
+		return;
+	}
+	size_t size = table + rows.len + rows.len / group * sizeof sum;
 	put32(p, MAGIC);
 	put32(p + 4, (uint32_t)(size - 8));
 	memcpy(p + 8, TAG, 8);
-	put32(p + 16, 1);
+	put32(p + 16, VERSION);
 	put32(p + 20, x->blocks);
 	memcpy(p + 24, h->log_id, LOG_ID_SIZE);
 	put64(p + 40, h->first_seq);
-	put64(p + 48, x->filters.len);
-	put64(p + 56, hash64(x->filters.p, x->filters.len));
+	put64(p + 48, filter * 8);
 	buf_add(out, p, sizeof p);
 	buf_add(out, x->table.p, x->table.len);
-	if (out->failed)
-		return;
-	put64(sum, hash64(out->p + start, out->len - start));
-	buf_add(out, sum, sizeof sum);
-	buf_add(out, x->filters.p, x->filters.len);
+	if (!out->failed) {
+		put64(sum, hash64(out->p + start, out->len - start));
+		buf_add(out, sum, sizeof sum);
+		rows_write(out, &rows, group, get64(sum));
+	}
+	buf_free(&rows);
 	index_frame(x, size, 0);
 	seek_table_write(x, out);
-	out->failed |= x->table.failed || x->filters.failed || x->seek.failed;
+	out->failed |= x->seek.failed;
 }
 
 void index_builder_free(struct index_builder *x)
 {
 	buf_free(&x->table);
+	buf_free(&x->sizes);
 	buf_free(&x->filters);
 	buf_free(&x->seek);
 	*x = (struct index_builder){0};
@@ -101,36 +203,93 @@ void index_builder_free(struct index_builder *x)
 
 /* ---- Reading ---- */
 
-/* Whether the n bytes at p are the index of this segment, whole. */
+/* Whether the n bytes at p are the index of this segment; its rows are not looked at. */
 static bool index_check(
     struct index *x, const struct segment *s, const unsigned char *p, size_t n)
 {
 	if (n < FIXED + 8 || get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0 ||
-	    get32(p + 16) != 1)
+	    get32(p + 16) != VERSION)
 		return false;
-	uint64_t size = (uint64_t)get32(p + 4) + 8, filters = get64(p + 48);
+	uint64_t size = (uint64_t)get32(p + 4) + 8, bits = get64(p + 48);
 	uint64_t table = (uint64_t)get32(p + 20) * ENTRY;
-	if (size > n || filters > size || table > size || table == 0 ||
-	    FIXED + table + 8 + filters != size ||
+	if (size > n || table == 0 || FIXED + table + 8 > size ||
+	    bits < 8 * FILTER_LEAST || bits > UINT32_MAX || (bits & (bits - 1)) ||
 	    memcmp(p + 24, s->header.log_id, LOG_ID_SIZE) != 0 ||
-	    get64(p + 40) != s->first_seq)
+	    get64(p + 40) != s->first_seq ||
+	    get64(p + FIXED + table) != hash64(p, (size_t)(FIXED + table)))
 		return false;
 	x->blocks = get32(p + 20);
+	x->bits = (uint32_t)bits;
+	x->width = ((size_t)x->blocks + 7) / 8;
+	x->group = group_rows(x->bits, x->width);
 	x->table = p + FIXED;
-	x->filters = (const char *)p + FIXED + table + 8;
-	if (get64(p + FIXED + table) != hash64(p, (size_t)(FIXED + table)) ||
-	    get64(p + 56) != hash64(x->filters, (size_t)filters))
+	x->rows = p + FIXED + table + 8;
+	if (FIXED + table + 8 + bits / x->group * (x->group * x->width + 8) != size)
 		return false;
-	for (uint32_t i = 0; i < x->blocks; i++) {
-		const unsigned char *e = x->table + (size_t)i * ENTRY;
-		if ((uint64_t)get32(e + 48) + get32(e + 52) > filters ||
-		    get64(e) >= s->header.seal.end)
+	for (uint32_t i = 0; i < x->blocks; i++)
+		if (get64(x->table + (size_t)i * ENTRY) >= s->header.seal.end)
 			return false;
-	}
 	return true;
 }
 
-int index_open(struct index *x, const struct segment *s, evlog_error *err)
+/* The rows of group g; NULL: they are damaged. */
+static const unsigned char *group_at(const struct index *x, size_t g)
+{
+	size_t size = x->group * x->width;
+	const unsigned char *p = x->rows + g * (size + 8);
+
+	return get64(p + size) == group_sum(p, size, g, get64(x->rows - 8)) ? p : NULL;
+}
+
+/* Adds the blocks that may hold a key to *found; row is scratch.  false: damaged. */
+static bool key_find(
+    const struct index *x, uint64_t key, unsigned char *row, unsigned char *found)
+{
+	memset(row, 0xff, x->width);
+	for (uint32_t i = 0; i < FILTER_PROBES; i++) {
+		uint32_t bit = filter_probe(key, i) % x->bits;
+		const unsigned char *p = group_at(x, bit / x->group);
+		if (!p)
+			return false;
+		p += bit % x->group * x->width;
+		for (size_t k = 0; k < x->width; k++)
+			row[k] &= p[k];
+	}
+	for (size_t k = 0; k < x->width; k++)
+		found[k] |= row[k];
+	return true;
+}
+
+/* Leaves of x->found what may hold one of these keys; of none, all. */
+static bool keys_find(struct index *x, const uint64_t *key, size_t n, unsigned char *row,
+    unsigned char *any)
+{
+	bool whole = true;
+
+	memset(any, n ? 0 : 0xff, x->width);
+	for (size_t i = 0; i < n && whole; i++)
+		whole = key_find(x, key[i], row, any);
+	for (size_t k = 0; k < x->width; k++)
+		x->found[k] &= any[k];
+	return whole;
+}
+
+/* EVLOG_END: a row that is asked for is damaged. */
+static int index_search(struct index *x, const struct filter_wanted *w, evlog_error *err)
+{
+	unsigned char *row = malloc(3 * x->width);
+
+	if (!row)
+		return error_memory(err);
+	x->found = memset(row, 0xff, x->width);
+	row += x->width;
+	bool whole = keys_find(x, w->type, w->types, row, row + x->width) &&
+		     keys_find(x, w->subject, w->subjects, row, row + x->width);
+	return whole ? 0 : EVLOG_END;
+}
+
+int index_open(struct index *x, const struct segment *s, const struct filter_wanted *w,
+    evlog_error *err)
 {
 	uint64_t at = s->header.seal.end;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (size_t)(at % page);
@@ -147,16 +306,21 @@ int index_open(struct index *x, const struct segment *s, evlog_error *err)
 		return error_sys(err, "%s", s->path);
 	x->map = map;
 	x->map_size = size;
-	if (index_check(x, s, (const unsigned char *)map + skip, size - skip))
-		return 0;
-	index_close(x);
-	return EVLOG_END;
+	int r = index_check(x, s, (const unsigned char *)map + skip, size - skip)
+		    ? 0
+		    : EVLOG_END;
+	if (!r && w)
+		r = index_search(x, w, err);
+	if (r)
+		index_close(x);
+	return r;
 }
 
 void index_close(struct index *x)
 {
 	if (x->map)
 		munmap(x->map, x->map_size);
+	free(x->found);
 	*x = (struct index){0};
 }
 
@@ -167,6 +331,9 @@ bool index_ends(const struct index *x, struct index_builder *frames)
 	size_t size = (size_t)get32(p + 4) + 8, left = (size_t)(end - p) - size;
 	struct buf want = {0};
 
+	for (size_t g = 0; g < x->bits / x->group; g++)
+		if (!group_at(x, g))
+			return false;
 	index_frame(frames, size, 0);
 	seek_table_write(frames, &want);
 	bool same = !want.failed && !frames->seek.failed && want.len == left &&
@@ -187,11 +354,11 @@ void index_entry(const struct index *x, uint32_t i, struct block *b)
 	    .greatest_time = (int64_t)get64(e + 40)};
 }
 
-bool index_match(const struct index *x, uint32_t i, const struct filter_wanted *w)
+uint32_t index_match(const struct index *x, uint32_t i)
 {
-	const unsigned char *e = x->table + (size_t)i * ENTRY;
-
-	return filter_match((struct view){x->filters + get32(e + 48), get32(e + 52)}, w);
+	while (x->found && i < x->blocks && !(x->found[i / 8] & 1u << i % 8))
+		i = x->found[i / 8] >> i % 8 ? i + 1 : (i | 7) + 1;
+	return i < x->blocks ? i : x->blocks;
 }
 
 uint32_t index_find(const struct index *x, uint64_t seq)

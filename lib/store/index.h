@@ -10,7 +10,8 @@
 
 /* Zero-initialise. */
 struct index_builder {
-	struct buf table, filters, seek;
+	struct buf table, seek;
+	struct buf filters, sizes; /* of the blocks, and the size of each */
 	uint32_t blocks, frames;
 };
 
@@ -31,23 +32,28 @@ void index_builder_free(struct index_builder *x);
 struct index {
 	void *map; /* NULL: there is none */
 	size_t map_size;
-	const unsigned char *table;
-	const char *filters;
-	uint32_t blocks;
+	const unsigned char *table, *rows;
+	uint32_t blocks, bits; /* a row for each bit of a filter, */
+	uint32_t group;	       /* so many with one checksum */
+	size_t width;	       /* bytes of a row: a bit for each block */
+	unsigned char *found; /* a row of those that may hold what is wanted; NULL: all */
 };
 
-/* Maps the index of a sealed segment.  EVLOG_END: there is none that is whole. */
-int index_open(struct index *x, const struct segment *s, evlog_error *err);
+/* Maps the index of a sealed segment, and looks for what is wanted (NULL: all).
+ * EVLOG_END: there is no index, or it is damaged where it was looked at. */
+int index_open(struct index *x, const struct segment *s, const struct filter_wanted *w,
+    evlog_error *err);
 void index_close(struct index *x);
 
-/* Whether behind the index stands the seek table of these frames, and nothing else. */
+/* Whether all of it is whole, and behind it stands the seek table of these frames, and
+ * nothing else. */
 bool index_ends(const struct index *x, struct index_builder *frames);
 
 /* What the table says of block i: offset, first_seq and the times. */
 void index_entry(const struct index *x, uint32_t i, struct block *b);
 
-/* Whether block i may hold what is wanted. */
-bool index_match(const struct index *x, uint32_t i, const struct filter_wanted *w);
+/* The first block from i on that may hold what was wanted; x->blocks: none. */
+uint32_t index_match(const struct index *x, uint32_t i);
 
 /* The last block that begins at or before this seq. */
 uint32_t index_find(const struct index *x, uint64_t seq);

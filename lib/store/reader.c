@@ -140,7 +140,7 @@ int reader_segment(
 		res = segment_limit(r, last_block, err);
 	if (res || !r->skipping || !segment_is_sealed(&r->seg))
 		return res;
-	res = index_open(&r->index, &r->seg, err);
+	res = index_open(&r->index, &r->seg, r->bounds.wanted, err);
 	r->unindexed |= res == EVLOG_END;
 	return res < 0 ? res : 0;
 }
@@ -215,7 +215,14 @@ static bool is_hopping(const struct log_reader *r)
 /* How much is read behind a header: what follows is wanted, too, or it is not. */
 static size_t header_ahead(const struct log_reader *r)
 {
-	return is_hopping(r) ? HOP : r->bounds.wanted ? SPARSE : STREAM;
+	return is_hopping(r) ? r->hop : r->bounds.wanted ? SPARSE : STREAM;
+}
+
+/* How much is read behind the next header, by this one: its extensions, or, where blocks
+ * are small, many of them. */
+static size_t hop_after(const struct block *b)
+{
+	return b->packed_size < HOP ? SPARSE : b->header_size;
 }
 
 /* Hands in a block, if there is one to be handed in. */
@@ -314,6 +321,7 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 		return 0;
 	}
 	r->epoch = b.epoch;
+	r->hop = hop_after(&b);
 	memcpy(r->root, b.root, HASH_SIZE);
 	r->rooted = true;
 	if ((res = block_is_outside(r, &b, &outside, err)) != 0)

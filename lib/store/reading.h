@@ -8,7 +8,7 @@
 
 #define HOP	   (4u << 10)	/* bytes read ahead when going from header to header */
 #define AHEAD_MOST (4u << 20)	/* a larger block is not decompressed ahead */
-#define SPARSE	   (64u << 10)	/* when an index tells of blocks here and there */
+#define SPARSE	   (32u << 10)	/* when an index tells of blocks here and there */
 #define STREAM	   (384u << 10) /* and when reading all */
 
 struct log_reader {
@@ -20,6 +20,7 @@ struct log_reader {
 	struct log_end end;
 
 	bool skipping;	    /* there is a bound for which blocks are passed over */
+	size_t hop;	    /* how much is read behind a header, to pass over it */
 	bool unindexed;	    /* an index that would have told which is not there */
 	struct segment seg; /* fd -1: none open */
 	struct index index; /* of seg, if it is sealed and blocks are passed over */

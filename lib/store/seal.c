@@ -416,7 +416,7 @@ static bool is_indexed(struct segment *s)
 	struct index x;
 	struct block b;
 
-	int r = index_open(&x, s, &ignored);
+	int r = index_open(&x, s, NULL, &ignored);
 	if (r)
 		return false;
 	index_frame(&frames, at, 0);

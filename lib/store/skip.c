@@ -35,15 +35,15 @@ int block_is_outside(
 /* Whether the index does not rule block i out. */
 static bool index_admits(const struct log_reader *r, uint32_t i)
 {
-	const struct bounds *bounds = &r->bounds;
 	struct block b, next = {.first_seq = r->seg.header.seal.last_seq + 1};
 
+	if (index_match(&r->index, i) != i)
+		return false;
 	index_entry(&r->index, i, &b);
 	if (i + 1 < r->index.blocks)
 		index_entry(&r->index, i + 1, &next);
 	b.count = (uint32_t)(next.first_seq - b.first_seq);
-	return !block_outside(bounds, &b) &&
-	       (!bounds->wanted || index_match(&r->index, i, bounds->wanted));
+	return !block_outside(&r->bounds, &b);
 }
 
 bool index_next(const struct log_reader *r, uint64_t *at, uint64_t *seq)
@@ -52,8 +52,9 @@ bool index_next(const struct log_reader *r, uint64_t *at, uint64_t *seq)
 	struct block b = {.offset = r->seg.header.seal.end,
 	    .first_seq = r->seg.header.seal.last_seq + 1};
 
+	i = index_match(&r->index, i);
 	while (i < r->index.blocks && !index_admits(r, i))
-		i++;
+		i = index_match(&r->index, i + 1);
 	if (i < r->index.blocks)
 		index_entry(&r->index, i, &b);
 	if (b.first_seq <= *seq || b.offset <= *at)
