@@ -26,7 +26,7 @@ SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
 MANUALS  = $(sort $(wildcard man/*.[1-8]))
 
-CFLAGS  ?= -O2 -g
+CFLAGS  ?= -O3 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wpointer-arith -Wwrite-strings
 HARDENED = -fstack-protector-strong -fno-common

@@ -677,11 +677,11 @@ B'
 }
 
 @test "commits beside reading: each line is there once, in order; -j 1 stores the same" {
-	awk 'BEGIN { for (i = 1; i <= 100000; i++)
+	awk 'BEGIN { for (i = 1; i <= 200000; i++)
 		printf "{\"type\":\"T\",\"id\":\"%d\",\"source\":\"/s\",\"data\":{\"n\":%d,\"pad\":\"%0150d\"}}\n", i, i, i * 7919 }' >f
 	evappend --ack a.evlog f >acks
 	[ "$(wc -l <acks)" -gt 2 ]
-	evcat a.evlog | grep -o '"n":[0-9]*' | cut -d : -f 2 | cmp - <(seq 100000)
+	evcat a.evlog | grep -o '"n":[0-9]*' | cut -d : -f 2 | cmp - <(seq 200000)
 	evappend -j 1 b.evlog f
 	cmp <(evcat a.evlog | cut -b 67-) <(evcat b.evlog | cut -b 67-)
 	cmp <(zstd -lv a.evlog/*.zst | grep '^Number') <(zstd -lv b.evlog/*.zst | grep '^Number')

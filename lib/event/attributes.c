@@ -48,6 +48,14 @@ static bool string_is_clean(struct view s)
 	return true;
 }
 
+/* What RFC 3986 has in a URI, but for the percent sign: sets of 64 characters. */
+static bool is_uri_character(unsigned char c)
+{
+	static const uint64_t sets[4] = {0xafffffda00000000, 0x47fffffeafffffff};
+
+	return sets[c / 64] >> c % 64 & 1;
+}
+
 bool attribute_is_uri(struct view v)
 {
 	for (size_t i = 0; i < v.len; i++) {
@@ -56,7 +64,7 @@ bool attribute_is_uri(struct view v)
 			if (v.len - i < 3 || !isxdigit((unsigned char)v.p[i + 1]) ||
 			    !isxdigit((unsigned char)v.p[i + 2]))
 				return false;
-		} else if (!isalnum(c) && !(c && strchr("-._~:/?#[]@!$&'()*+,;=", c))) {
+		} else if (!is_uri_character(c)) {
 			return false;
 		}
 	}

@@ -426,6 +426,23 @@ static int add_completed(struct intake *in, struct json_text event, const struct
 	return 0;
 }
 
+/* Type and subject, if both are written without escapes. */
+static void texts_tell(
+    const struct intake *in, const struct known *k, struct intake_event *event)
+{
+	const struct json_member *type = k->at[ATTR_TYPE], *subject = k->at[ATTR_SUBJECT];
+	struct view t = {type->value.p + 1, type->value.len - 2}, s = {NULL, 0};
+
+	if (subject)
+		s = (struct view){subject->value.p + 1, subject->value.len - 2};
+	if (memchr(t.p, '\\', t.len) || (s.len && memchr(s.p, '\\', s.len)))
+		return;
+	if (!subject && in->subject)
+		s = (struct view){in->subject, strlen(in->subject)};
+	event->type = t;
+	event->subject = s;
+}
+
 static int add_event(struct intake *in, struct json_text value, const char *line,
     struct buf *out, struct intake_event *event, evlog_error *err)
 {
@@ -443,6 +460,7 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 	if (k.at[ATTR_TIME] && !time_of(k.at[ATTR_TIME]->value, &event->time))
 		return bad(err, (size_t)(k.at[ATTR_TIME]->value.p - line), "%s: %s",
 		    "time", "too long a time");
+	texts_tell(in, &k, event);
 	if (!in->replica)
 		return add_completed(in, value, &k, out, err);
 	if (!k.at[ATTR_SPECVERSION] ||

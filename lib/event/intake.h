@@ -16,10 +16,12 @@ struct intake {
 	size_t id_left;
 };
 
-/* What the writer wants to know of an event; offsets into the line. */
+/* What the writer wants to know of an event. */
 struct intake_event {
-	int64_t time; /* EVLOG_TIME_MIN: none */
-	uint64_t seq; /* replica: as stamped */
+	struct view type, subject; /* in the line of input, or of `in`; subject empty: it
+				      has none; type empty: they are not told */
+	int64_t time;		   /* EVLOG_TIME_MIN: none */
+	uint64_t seq;		   /* replica: as stamped */
 	int64_t logtime;
 };
 

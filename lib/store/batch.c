@@ -50,21 +50,32 @@ static bool has_room(struct batch *b)
 	return true;
 }
 
+static bool pending_add(struct batch *b, struct pending p)
+{
+	if (!has_room(b) || !(p.name = name_keep(b, p.name))) {
+		b->raw.len = p.offset;
+		return false;
+	}
+	b->at[b->n++] = p;
+	return true;
+}
+
 bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
     const char *name, uint64_t line_no)
 {
-	if (!has_room(b) || !(name = name_keep(b, name))) {
-		b->raw.len = start;
-		return false;
-	}
-	b->at[b->n++] = (struct pending){.offset = start,
+	struct pending p = {.offset = start,
 	    .len = b->raw.len - start,
 	    .time = e->time,
 	    .seq = e->seq,
 	    .logtime = e->logtime,
 	    .name = name,
 	    .line_no = line_no};
-	return true;
+
+	if (e->type.len)
+		p.type = filter_key(FILTER_TYPE, e->type);
+	if (e->type.len && e->subject.len)
+		p.subject = filter_key(FILTER_SUBJECT, e->subject);
+	return pending_add(b, p);
 }
 
 void batch_drop(struct batch *b, size_t n)
@@ -105,11 +116,11 @@ void batch_split(struct batch *b, size_t size, struct batch *to)
 	*to = *b;
 	*b = rest;
 	for (size_t i = whole; whole && i < to->n; i++) {
-		const struct pending *p = &to->at[i];
-		const struct intake_event e = {p->time, p->seq, p->logtime};
-		size_t start = b->raw.len;
-		buf_add(&b->raw, to->raw.p + p->offset, p->len);
-		if (b->raw.failed || !batch_add(b, start, &e, p->name, p->line_no)) {
+		struct pending p = to->at[i];
+		const char *line = to->raw.p + p.offset;
+		p.offset = b->raw.len;
+		buf_add(&b->raw, line, p.len);
+		if (b->raw.failed || !pending_add(b, p)) {
 			b->n = b->raw.len = 0;
 			b->raw.failed = false;
 			return;

@@ -3,10 +3,12 @@
 #define STORE_BATCH_H
 
 #include "event/intake.h"
+#include "store/filter.h"
 
 /* One event; offsets into raw. */
 struct pending {
-	size_t offset, len; /* with stamp and newline */
+	size_t offset, len;	/* with stamp and newline */
+	uint64_t type, subject; /* keys; subject 0: none; type 0: they are not known */
 	int64_t time;
 	uint64_t seq; /* replica */
 	int64_t logtime;

@@ -12,8 +12,7 @@
 #define TAG	  "evlogBLK"
 #define MIN_FRAME 9
 #define DENSE	  12
-#define LEVEL	  1 /* smaller than 3 where lines are full of identifiers, and much faster \
-		     */
+#define LEVEL	  1 /* of lines full of identifiers it makes less than 3 does, and faster */
 
 const char block_newer[] =
     "unknown version or flags in a block header: written by a newer evlog";

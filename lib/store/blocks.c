@@ -5,7 +5,6 @@
 #include "store/blocks.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "store/filter.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,7 +18,8 @@
 /* A block on its way. */
 struct making {
 	struct block b;
-	const char *raw;
+	const struct pending *events;
+	const char *raw; /* their lines */
 	struct view cursor;
 	struct filter_keys keys;
 	struct buf extensions;
@@ -91,12 +91,26 @@ static void hash_all(struct blocks *s)
 	}
 }
 
+static void keys_gather(struct making *m)
+{
+	filter_clear(&m->keys);
+	for (uint32_t i = 0; i < m->b.count; i++) {
+		const struct pending *p = &m->events[i];
+		if (!p->type)
+			filter_add_lines(
+			    &m->keys, m->raw + (p->offset - m->events->offset), p->len);
+		else
+			filter_add(&m->keys, p->type);
+		if (p->subject)
+			filter_add(&m->keys, p->subject);
+	}
+}
+
 static bool pack(struct making *m, struct block_codec *codec)
 {
 	size_t packed;
 
-	filter_clear(&m->keys);
-	filter_add_lines(&m->keys, m->raw, m->b.raw_size);
+	keys_gather(m);
 	m->extensions.len = 0;
 	filter_extend(&m->keys, &m->extensions);
 	buf_add(&m->extensions, m->cursor.p, m->cursor.len);
@@ -172,6 +186,7 @@ static void describe(struct making *m, const struct batch *batch, size_t i, size
 	char *raw = batch->raw.p, stamp[STAMP_SIZE];
 	int64_t now = h->last_logtime;
 
+	m->events = p;
 	m->raw = raw + p->offset;
 	m->b = (struct block){.segment = h->segment,
 	    .epoch = h->epoch,

@@ -48,7 +48,7 @@ static bool keys_grow(struct filter_keys *k)
 	return true;
 }
 
-static void key_add(struct filter_keys *k, uint64_t key)
+void filter_add(struct filter_keys *k, uint64_t key)
 {
 	if (2 * (k->n + 1) > k->cap && !keys_grow(k)) {
 		k->failed = true;
@@ -72,7 +72,7 @@ static void member_add(
 		k->failed |= k->scratch.failed;
 		text = (struct view){k->scratch.p, k->scratch.len};
 	}
-	key_add(k, filter_key(kind, text));
+	filter_add(k, filter_key(kind, text));
 }
 
 static void line_add(struct filter_keys *k, const char *line, size_t len)
@@ -139,7 +139,7 @@ void filter_write(const struct filter_keys *k, struct buf *out)
 	out->len += size;
 	for (size_t s = 0; s < k->cap && size; s++)
 		for (uint32_t i = 0; k->slot[s] && i < FILTER_PROBES; i++) {
-			size_t bit = filter_probe(k->slot[s], i) % (size * 8);
+			size_t bit = filter_probe(k->slot[s], i) & (size * 8 - 1);
 			p[bit / 8] |= (unsigned char)(1u << bit % 8);
 		}
 }
@@ -183,7 +183,7 @@ static bool filter_has(struct view filter, uint64_t key)
 	const unsigned char *p = (const unsigned char *)filter.p;
 
 	for (uint32_t i = 0; i < FILTER_PROBES; i++) {
-		size_t bit = filter_probe(key, i) % (filter.len * 8);
+		size_t bit = filter_probe(key, i) & (filter.len * 8 - 1);
 		if (!(p[bit / 8] & 1u << bit % 8))
 			return false;
 	}

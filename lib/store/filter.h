@@ -21,7 +21,8 @@ struct filter_keys {
 	bool failed; /* no memory */
 };
 
-/* Adds those of whole stored lines. */
+/* Adds a key, or those of whole stored lines. */
+void filter_add(struct filter_keys *k, uint64_t key);
 void filter_add_lines(struct filter_keys *k, const char *p, size_t len);
 void filter_clear(struct filter_keys *k);
 void filter_free(struct filter_keys *k);

@@ -16,7 +16,7 @@
 
 #define ATOMIC_MAX   (64u << 20)
 #define SEGMENT_FULL (64u << 20)
-#define FULL	     (8u << 20)
+#define FULL	     (16u << 20)
 
 /* ---- Opening ---- */
 
