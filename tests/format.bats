@@ -174,6 +174,10 @@ check() { harness format.py "$1"; }
 	check flips_sealed
 }
 
+@test "an index of blocks with filters of all sizes passes over nothing that is wanted" {
+	check index
+}
+
 @test "a sealed segment cut anywhere: damage in its blocks, none behind them" {
 	check cuts_sealed
 }
