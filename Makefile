@@ -74,7 +74,7 @@ $(BUILD)/fault-%: $(BUILD)/tests/fault/%.o $(BUILD)/libevlog.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # libFuzzer's targets, over objects built for them: make fuzz SECONDS=60 (for each).
-FUZZERS  = scan event log head header time reducer decimal diff input
+FUZZERS  = scan event log index head header time reducer decimal diff input
 SECONDS  = 30
 LENGTH   = 1
 FUZZED   = $(SOURCES:%.c=$(BUILD)/fuzz/%.o)

@@ -172,10 +172,9 @@ static const char *needle_find(struct view needle, const char *p, const char *en
  * it.  *hit is where the needle is next, if that is known. */
 static size_t hopeless(const struct select *s, struct evlog_lines lines, const char **hit)
 {
-	const char *p = lines.p, *end = p + lines.len;
-
 	if (!s->needle.len || !lines.len)
 		return 0;
+	const char *p = lines.p, *end = p + lines.len;
 	if (!*hit || *hit < p)
 		*hit = needle_find((struct view){s->needle.p, s->needle.len}, p, end);
 	const char *escape = memchr(p, '\\', (size_t)(*hit - p));
@@ -192,12 +191,14 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 	struct evlog_event event;
 	const char *hit = NULL;
 
+	*run = (struct evlog_lines){NULL, 0};
+	if (!rest->len)
+		return false;
 	if (!s->stamps && !s->members) {
 		*run = *rest;
 		rest->len = 0;
-		return run->len > 0;
+		return true;
 	}
-	*run = (struct evlog_lines){NULL, 0};
 	for (;;) {
 		size_t skip = hopeless(s, left, &hit);
 		if (skip && run->p)
