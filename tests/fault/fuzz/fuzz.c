@@ -415,7 +415,7 @@ void fuzz_index(const uint8_t *p, size_t n)
 	size_t size = sealed.size;
 	memcpy(bytes, sealed.bytes, size);
 	for (n--; n >= 3; n -= 3, p += 3) {
-		size_t at = (size_t)(p[0] | p[1] << 8);
+		size_t at = (size_t)(p[0] | p[1] << 8) % (sealed.size * 9 / 8);
 		if (at < size)
 			bytes[at] = p[2];
 		else
