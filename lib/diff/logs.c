@@ -38,6 +38,7 @@ struct root {
 struct roots {
 	struct root *at;
 	size_t n, cap;
+	evlog_error *err;
 };
 
 static int root_add(void *arg, uint64_t seq, const unsigned char hash[HASH_SIZE])
@@ -48,7 +49,7 @@ static int root_add(void *arg, uint64_t seq, const unsigned char hash[HASH_SIZE]
 		size_t cap = r->cap ? r->cap * 2 : 256;
 		struct root *more = realloc(r->at, cap * sizeof *more);
 		if (!more)
-			return error_memory(NULL);
+			return error_memory(r->err);
 		r->at = more;
 		r->cap = cap;
 	}
@@ -101,7 +102,7 @@ static void roots_align(struct roots *a, struct roots *b)
 static int prefix_narrow(const char *path_a, const char *path_b, bool segments,
     uint64_t *same, uint64_t *other, evlog_error *err)
 {
-	struct roots a = {0}, b = {0};
+	struct roots a = {.err = err}, b = {.err = err};
 	uint64_t from = *same ? *same + 1 : 0;
 	size_t low = 0, high;
 

@@ -257,6 +257,10 @@ static int open_database(
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 	if (sqlite3_open_v2(file, &t->db, flags, NULL) != SQLITE_OK)
 		return t->db ? failed(t, err) : error_memory(err);
+	/* SQLite opens for reading what it fails to open for writing, whatever the cause
+	 */
+	if (sqlite3_db_readonly(t->db, "main") == 1 && access(file, W_OK) == 0)
+		return error_set(err, EVLOG_EIO, "%s: cannot open for writing", file);
 	sqlite3_extended_result_codes(t->db, 0);
 	sqlite3_busy_timeout(t->db, BUSY_MS);
 	return run(t, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err);

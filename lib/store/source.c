@@ -209,7 +209,7 @@ static int forward_next(struct source *s, struct evlog_lines *run, evlog_error *
 		if (r)
 			return r;
 	}
-	return s->select.failed ? error_memory(err) : 0;
+	return 0;
 }
 
 /* Everything into the spool, then out of it from its end. */
@@ -256,7 +256,7 @@ static int reverse_next(struct source *s, struct evlog_lines *run, evlog_error *
 			*run = line;
 			if (evlog_lines_take(&line, &event) &&
 			    select_event(&s->select, &event))
-				return s->select.failed ? error_memory(err) : 0;
+				return 0;
 		}
 		int r = stopped(s) ? EVLOG_END : lines_next(s, &s->rest, err);
 		if (r)
@@ -274,6 +274,9 @@ int source_next(struct source *s, struct evlog_lines *run, evlog_error *err)
 		r = reverse_next(s, run, err);
 	else
 		r = forward_next(s, run, err);
+	/* what could not be looked at may have been wanted */
+	if (s->select.failed && (r == 0 || r == EVLOG_END))
+		r = error_memory(err);
 	s->ended = r == EVLOG_END;
 	return r;
 }
