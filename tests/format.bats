@@ -164,6 +164,14 @@ check() { harness format.py "$1"; }
 	check follower_empty
 }
 
+@test "a commit taken back under a follower's eyes is not told to it" {
+	check follower_undone
+}
+
+@test "a segment without a block is not sealed" {
+	check no_blocks
+}
+
 @test "a block's lines that are not those of its header: 65" {
 	check lines
 }

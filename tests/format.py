@@ -362,17 +362,18 @@ def index_parse(p, h, blocks):
         names = ("first_logtime", "last_logtime", "least_time", "greatest_time")
         assert (u64(p, e), u64(p, e + 8)) == (b["offset"], b["first_seq"])
         assert [i64(p, e + 16 + 8 * j) for j in range(4)] == [b[x] for x in names]
-    bits, rows = index_rows([bloom(b["events"]) for b in blocks], u64(p, table))
+    bits, rows = index_rows([bloom(b["events"]) for b in blocks], h["end"], u64(p, table))
     assert u64(p, 48) == bits, "how many bits the filters have"
     assert p[table + 8 : size] == rows, "the rows"
     return size
 
 
-def index_rows(filters, table_sum):
-    """What all these filters have for each of so many bits, and so many rows of it."""
-    size = 8
-    while size * len(filters) < sum(map(len, filters)):
-        size *= 2
+def index_rows(filters, end, table_sum):
+    """What all these filters have for each of so many bits, and so many rows of it, in an
+    index that begins at `end`."""
+    size = max(8, max(map(len, filters)))
+    while size > 8 and size * len(filters) > max(2 * sum(map(len, filters)), end // 32):
+        size //= 2
     rows = [0] * (8 * size)
     for k, f in enumerate(filters):
         for i in range(8 * max(len(f), size)):
@@ -632,11 +633,11 @@ def sealed_file(header, h, merged, extensions):
     top = bytearray(top + last["root"] + bytes(8))
     struct.pack_into("<I", top, 4, len(top) - 8)
     struct.pack_into("<I", top, 20, 2)
-    bits, rows = index_rows(filters, 0)
+    bits, rows = index_rows(filters, at, 0)
     size = 56 + len(table) + 8 + len(rows)
     index = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 2, len(merged), h["log_id"])
     index = checked(index + struct.pack("<QQ", h["first_seq"], bits) + table + bytes(8))
-    index += index_rows(filters, u64(index, len(index) - 8))[1]
+    index += index_rows(filters, at, u64(index, len(index) - 8))[1]
     seek.append((len(index), 0))
     index += struct.pack("<II", 0x184D2A5E, 8 * len(seek) + 9)
     index += b"".join(struct.pack("<II", *x) for x in seek)
@@ -1083,34 +1084,40 @@ def selects(log, lines):
 
 
 def check_index():
-    """The index of many blocks, whose filters have all sizes from none to more than most:
-    made smaller, repeated, and nowhere a wanted event passed over."""
+    """The index of many blocks, whose filters have all sizes: repeated, or, where few are
+    large, made smaller; and nowhere a wanted event passed over."""
+    index_of("a.evlog", 200, [1, 3, 40, 300, 10**6, 1, 10**6, 20], lambda bits, largest: bits == largest)
+    index_of("b.evlog", 20, [1] * 30 + [10**6, 10**6, 20], lambda bits, largest: 64 < bits < largest)
+
+
+def index_of(log, noise, subjects_in, right):
     rng = random.Random(7)
     lines, n = [], 0
-    for few in 1, 3, 40, 300, 10**6, 1, 10**6, 20:
+    for few in subjects_in:
         for _ in range(1400):
             n += 1
-            data = {"n": n, "noise": rng.randbytes(200).hex()}
+            data = {"n": n, "noise": rng.randbytes(noise).hex()}
             e = {"type": "T%d" % rng.randrange(min(few, 200)), "id": str(n), "source": "/", "data": data}
             e["subject"] = "s%d" % rng.randrange(few)
             lines.append(json.dumps(e).encode() + b"\n")
-    must(0, "evappend", "--segment-size", "2M", "a.evlog", data=b"".join(lines))
-    append("a.evlog", n + 1, 1, "--segment-size", "1")
-    whole, layout = layout_of("a.evlog")
+    must(0, "evappend", log, data=b"".join(lines))
+    append(log, n + 1, 1, "--segment-size", "1")
+    whole, layout = layout_of(log)
     assert [h["sealed"] for _, h, _ in layout] == [True, False]
-    sizes = [len(bloom(b["events"])) for b in layout[0][2]]
-    bits = u64(read("a.evlog", layout[0][0]), layout[0][1]["index"] + 48)
-    assert len(sizes) > 40 and min(sizes) * 8 < bits < max(sizes) * 8, (bits, sizes)
+    sizes = [8 * len(bloom(b["events"])) for b in layout[0][2]]
+    bits = u64(read(log, layout[0][0]), layout[0][1]["index"] + 48)
+    assert len(sizes) > 30 and min(sizes) < bits and right(bits, max(sizes)), (bits, sizes)
     events = [(json.loads(x), x) for x in whole.splitlines(True)]
-    names = ["none", "s0", "s1", "s2", "s19", "s299"] + [e["subject"] for e, _ in events[3:n:200]]
+    names = ["none", "s0", "s1", "s2", "s19", "s299"] + [e["subject"] for e, _ in events[3:n:1800]]
     for name in names:
         want = b"".join(x for e, x in events if e.get("subject") == name)
-        assert reads("a.evlog", 0, "-s", name) == (want, ""), name
+        assert reads(log, 0, "-s", name) == (want, ""), name
+        assert reads(log, 0, "-r", "-n", "2", "-s", name)[0] == b"".join(want.splitlines(True)[:-3:-1]), name
     for name in "T0", "T2", "T39", "T150", "T200":
         want = b"".join(x for e, x in events if e["type"] == name)
-        assert reads("a.evlog", 0, "-t", name) == (want, ""), name
+        assert reads(log, 0, "-t", name) == (want, ""), name
         want = b"".join(x for e, x in events if e["type"] == name and e.get("subject") in ("s1", "s2"))
-        assert reads("a.evlog", 0, "-t", name, "-s", "s1", "-s", "s2") == (want, ""), name
+        assert reads(log, 0, "-t", name, "-s", "s1", "-s", "s2") == (want, ""), name
 
 
 def check_flips_sealed():
@@ -2129,6 +2136,50 @@ def check_follower_empty():
         assert (p.returncode, out) == (status, b""), f"{case}: {p.returncode}, {err}"
         shutil.rmtree("a.evlog")
         shutil.rmtree("b.evlog")
+
+
+def check_follower_undone():
+    """A commit that a follower could have read, and whose writer took it back: another one
+    stands in its place then."""
+    append("a.evlog", 1, 1)
+    name = segments("a.evlog")[0]
+    size, head = len(read("a.evlog", name)), read("a.evlog", "head")
+    append("a.evlog", 22, 1)
+    with open("a.evlog/head", "r+b") as f:
+        f.write(head)
+        f.flush()
+        fcntl.fcntl(f, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+        argv = ["timeout", "20", "evcat", "-f", "-c", "2", "a.evlog"]
+        p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(0.3)
+        os.truncate(f"a.evlog/{name}", size)
+    append("a.evlog", 33, 1)
+    out, err = p.communicate()
+    assert (p.returncode, numbers(out)) == (0, [1, 33]), f"{p.returncode}, {err}"
+
+
+def check_no_blocks():
+    """A segment that has no block, though the one behind it says where it ends: it is not
+    sealed."""
+    append("a.evlog", 1, 1)
+    append("a.evlog", 2, 1, "--segment-size", "1")
+    first, second = segments("a.evlog")
+    p, q = segment_parse(read("a.evlog", first))[0], bytearray(read("a.evlog", second))
+    write("a.evlog", first, header_without_seal(read("a.evlog", first), p))
+    struct.pack_into("<QQ", q, 72, len(read("a.evlog", first)), 0)
+    size = u32(q, 4) + 8
+    write("a.evlog", second, checked(bytes(q[:size])) + bytes(q[size:]))
+    status, _, err = run("evappend", "--reindex", "a.evlog")
+    assert status == 65 and "no block" in err, f"{status}: {err}"
+    assert sorted(os.listdir("a.evlog")) == sorted([first, second, "head"])
+
+
+def header_without_seal(p, h):
+    """The header of a sealed segment as it was before, and nothing behind it."""
+    x = bytearray(p[: h["size"] - 64] + bytes(8)) if h["sealed"] else bytearray(p[: h["size"]])
+    struct.pack_into("<I", x, 4, len(x) - 8)
+    struct.pack_into("<I", x, 20, 0)
+    return checked(bytes(x))
 
 
 def check_lines():

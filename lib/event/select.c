@@ -149,8 +149,9 @@ bool select_event(struct select *s, const struct evlog_event *event)
 	return !s->members || members_match(s, event);
 }
 
-/* Where the needle is first, or end.  Two of its bytes, not its quotes, are looked for
- * together, 64 places at once: several times as fast as memmem. */
+/* Where the needle is first, or end.  Two of its bytes, those inside its quotes if there
+ * are two, are looked for together, 64 places at once: several times as fast as memmem.
+ */
 static const char *needle_find(struct view needle, const char *p, const char *end)
 {
 	size_t n = needle.len, a = n > 3, b = n - 1 - a;

@@ -73,7 +73,7 @@ bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
 
 	if (e->type.len)
 		p.type = filter_key(FILTER_TYPE, e->type);
-	if (e->type.len && e->subject.len)
+	if (e->subject.len)
 		p.subject = filter_key(FILTER_SUBJECT, e->subject);
 	return pending_add(b, p);
 }

@@ -1,9 +1,9 @@
 /*
- * filter.c - which types and subjects a block may hold: a Bloom filter of 16 to 32 bits
- * a key and 8 probes (0.06 % false hits at most, 0.004 % at 24), by double hashing
- * (Kirsch and Mitzenmacher, "Less Hashing, Same Performance", 2006).  Its size is a power
- * of two, so that an index can make all of one size.  The bytes are those of evlog(5),
- * "Filters".
+ * filter.c - which types and subjects a block may hold: a Bloom filter of 16 bits or more
+ * a key and 8 probes (0.06 % false hits at 16 bits, 0.004 % at 24; up to 0.8 % in the
+ * smallest), by double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same
+ * Performance", 2006).  Its size is a power of two, so that an index can make all of one
+ * size.  The bytes are those of evlog(5), "Filters".
  */
 #include "store/filter.h"
 #include "base/hash.h"

@@ -21,7 +21,7 @@ struct filter_keys {
 	bool failed; /* no memory */
 };
 
-/* Adds a key, or those of whole stored lines. */
+/* Adds a key that is not 0, or those of whole stored lines. */
 void filter_add(struct filter_keys *k, uint64_t key);
 void filter_add_lines(struct filter_keys *k, const char *p, size_t len);
 void filter_clear(struct filter_keys *k);
@@ -37,8 +37,8 @@ void filter_extend(const struct filter_keys *k, struct buf *out);
 /* The filter among extensions; empty: there is none. */
 struct view filter_find(struct view extensions);
 
-/* The same filter with a size that is a power of two, in out: smaller, it knows less.  An
- * empty one knows nothing: all bits are set. */
+/* The same filter in another size, in out; both are powers of two.  Smaller, it knows
+ * less.  An empty one knows nothing: all bits are set. */
 void filter_resize(struct view filter, unsigned char *out, size_t size);
 
 /* Bit number `this`, modulo those of a filter, is set for a key, for i < FILTER_PROBES.

@@ -96,13 +96,18 @@ static void column_write(unsigned char *rows, size_t width, size_t k,
 	}
 }
 
-/* The size that most filters have, about: then the rows are not much more than they. */
-static size_t filter_size(const struct index_builder *x)
+/* That of the largest filter; less, if the rows would be more than twice the filters and
+ * than a 32nd of the segment. */
+static size_t filter_size(const struct index_builder *x, uint64_t segment)
 {
 	size_t size = FILTER_LEAST;
 
-	while (size * x->blocks < x->filters.len)
-		size *= 2;
+	for (size_t i = 0; i < x->blocks; i++)
+		while (size < get32(x->sizes.p + 4 * i))
+			size *= 2;
+	while (size > FILTER_LEAST && size * x->blocks > 2 * x->filters.len &&
+	       size * x->blocks > segment / 32)
+		size /= 2;
 	return size;
 }
 
@@ -161,12 +166,15 @@ void index_write(struct index_builder *x, const struct segment_header *h, struct
 {
 	unsigned char p[FIXED] = {0}, sum[8];
 	size_t start = out->len, table = FIXED + x->table.len + sizeof sum;
-	size_t filter = filter_size(x), width = (x->blocks + 7) / 8;
-	size_t group = group_rows((uint32_t)filter * 8, width) * width;
+	size_t width = (x->blocks + 7) / 8, filter, group;
 	struct buf rows = {0};
 
-	if (x->table.failed || x->sizes.failed || x->filters.failed ||
-	    !rows_make(x, filter, width, &rows)) {
+	out->failed |= x->table.failed || x->sizes.failed || x->filters.failed;
+	if (out->failed)
+		return;
+	filter = filter_size(x, h->seal.end);
+	group = group_rows((uint32_t)filter * 8, width) * width;
+	if (!rows_make(x, filter, width, &rows)) {
 		out->failed = true;
 		return;
 	}
@@ -354,11 +362,16 @@ void index_entry(const struct index *x, uint32_t i, struct block *b)
 	    .greatest_time = (int64_t)get64(e + 40)};
 }
 
-uint32_t index_match(const struct index *x, uint32_t i)
+bool index_match(const struct index *x, uint32_t i)
 {
-	while (x->found && i < x->blocks && !(x->found[i / 8] & 1u << i % 8))
+	return !x->found || (x->found[i / 8] & 1u << i % 8);
+}
+
+uint32_t index_next_match(const struct index *x, uint32_t i)
+{
+	while (i < x->blocks && !index_match(x, i))
 		i = x->found[i / 8] >> i % 8 ? i + 1 : (i | 7) + 1;
-	return i < x->blocks ? i : x->blocks;
+	return i;
 }
 
 uint32_t index_find(const struct index *x, uint64_t seq)

@@ -52,8 +52,11 @@ bool index_ends(const struct index *x, struct index_builder *frames);
 /* What the table says of block i: offset, first_seq and the times. */
 void index_entry(const struct index *x, uint32_t i, struct block *b);
 
-/* The first block from i on that may hold what was wanted; x->blocks: none. */
-uint32_t index_match(const struct index *x, uint32_t i);
+/* Whether block i may hold what was wanted. */
+bool index_match(const struct index *x, uint32_t i);
+
+/* The first block from i on that may; if none, x->blocks or more. */
+uint32_t index_next_match(const struct index *x, uint32_t i);
 
 /* The last block that begins at or before this seq. */
 uint32_t index_find(const struct index *x, uint64_t seq);

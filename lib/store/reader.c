@@ -222,7 +222,7 @@ static size_t header_ahead(const struct log_reader *r)
  * are small, many of them. */
 static size_t hop_after(const struct block *b)
 {
-	return b->packed_size < HOP ? SPARSE : b->header_size;
+	return b->packed_size < SMALL ? SPARSE : b->header_size;
 }
 
 /* Hands in a block, if there is one to be handed in. */
@@ -517,6 +517,7 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	if (r->log.n == 0)
 		return error_set(
 		    err, EVLOG_EDAMAGED, "%s: its segments are missing", r->log.path);
+	r->seg.window.len = 0; /* what was read behind the end may never have counted */
 	/* the open file stays, since the one of its name may be sealed by now */
 	r->at_segment = segment_index(r, current);
 	return segment_limit(r, &ignored, err);

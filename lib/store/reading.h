@@ -6,9 +6,10 @@
 #include "store/index.h"
 #include "store/reader.h"
 
-#define HOP	   (4u << 10)	/* bytes read ahead when going from header to header */
+#define SMALL	   (4u << 10)	/* bytes of a block: many of them are read at once */
+#define HOP	   (4u << 10)	/* read ahead for a header's extensions */
 #define AHEAD_MOST (4u << 20)	/* a larger block is not decompressed ahead */
-#define SPARSE	   (32u << 10)	/* when an index tells of blocks here and there */
+#define SPARSE	   (32u << 10)	/* for a block here and there, or many small ones */
 #define STREAM	   (384u << 10) /* and when reading all */
 
 struct log_reader {

@@ -223,6 +223,9 @@ static int rest_put(struct sealer *s, evlog_error *err)
 {
 	struct segment_header *h = &s->made.header;
 
+	if (s->index.blocks == 0)
+		return segment_damaged(
+		    &s->old, s->old.header.size, h->first_seq, 0, "it has no block", err);
 	h->seal.end = s->at;
 	memcpy(h->seal.root, s->successor.root, HASH_SIZE);
 	s->out.len = 0;

@@ -37,7 +37,7 @@ static bool index_admits(const struct log_reader *r, uint32_t i)
 {
 	struct block b, next = {.first_seq = r->seg.header.seal.last_seq + 1};
 
-	if (index_match(&r->index, i) != i)
+	if (!index_match(&r->index, i))
 		return false;
 	index_entry(&r->index, i, &b);
 	if (i + 1 < r->index.blocks)
@@ -52,9 +52,9 @@ bool index_next(const struct log_reader *r, uint64_t *at, uint64_t *seq)
 	struct block b = {.offset = r->seg.header.seal.end,
 	    .first_seq = r->seg.header.seal.last_seq + 1};
 
-	i = index_match(&r->index, i);
+	i = index_next_match(&r->index, i);
 	while (i < r->index.blocks && !index_admits(r, i))
-		i = index_match(&r->index, i + 1);
+		i = index_next_match(&r->index, i + 1);
 	if (i < r->index.blocks)
 		index_entry(&r->index, i, &b);
 	if (b.first_seq <= *seq || b.offset <= *at)
