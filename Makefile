@@ -55,7 +55,7 @@ library: $(BUILD)/libevlog.a $(BUILD)/libevlog.so.0 $(BUILD)/evlog.pc
 completions: $(foreach s,$(SHELLS),$(TOOLS:%=$(BUILD)/completions/$(s)/%))
 
 # A tool is linked with what it uses: only three of them with Lua.
-$(BUILD)/bin/cli.a: $(BUILD)/bin/cli.o $(BUILD)/bin/upcast.o
+$(BUILD)/bin/cli.a: $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
 	$(AR) rcs $@ $^
 
 $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/libevlog.a

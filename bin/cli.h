@@ -182,6 +182,20 @@ _Noreturn void cli_exit(int status);
 /* Flushes and closes stdout, and returns the status to end with. */
 int cli_end(int status);
 
+/* Lines that cannot be appended, put aside in a file (reject.c). */
+struct cli_reject {
+	const char *path; /* NULL: nothing is put aside */
+	int fd;
+	bool unsynced;
+};
+
+/* All return 0, or -1 with errno.  Adds a record of a line, as evappend(1) tells: where
+ * it stood, what is wrong, itself; and makes durable what was added. */
+int cli_reject_open(struct cli_reject *r);
+int cli_reject(struct cli_reject *r, const evlog_error *why, const char *name,
+    const char *line, size_t len);
+int cli_reject_sync(struct cli_reject *r);
+
 /* A line on stderr, now and then: how much of the logs has been read (s may be NULL), and
  * how many events were dealt with (0: not counted). */
 void cli_progress(const evlog_stream *s, uint64_t events);

@@ -2,10 +2,7 @@
 #include "cli.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
-#include <nettle/base64.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,14 +100,12 @@ struct append {
 	size_t max_line;
 	int64_t linger;
 	bool ack, reindex, committing;
-	const char *reject_path;
-	int reject_fd;
-	bool reject_unsynced;
+	struct cli_reject reject;
 	int64_t pending_since; /* when the first of what waits came; 0: not known */
 	uint64_t appended, skipped, rejected, last_seq;
 };
 
-/* ---- Acknowledging and rejecting ---- */
+/* ---- Acknowledging, and putting aside ---- */
 
 static void acknowledge(struct append *a, const struct evlog_ack *ack)
 {
@@ -133,94 +128,18 @@ static void acknowledge(struct append *a, const struct evlog_ack *ack)
 	cli_flush();
 }
 
-/* A JSON string: the escapes that RFC 8259 asks for. */
-static void json_string(FILE *f, const char *s)
-{
-	fputc('"', f);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fprintf(f, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			fprintf(f, "\\u%04x", (unsigned)*s);
-		else
-			fputc(*s, f);
-	}
-	fputc('"', f);
-}
-
-static int reject_write(struct append *a, const evlog_error *why, const char *name,
-    const char *line, size_t len)
-{
-	char *text = malloc(BASE64_ENCODE_RAW_LENGTH(len) + 1);
-	char *record = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&record, &size);
-	int r = -1;
-
-	if (text && f) {
-		base64_encode_raw(text, len, (const uint8_t *)line);
-		text[BASE64_ENCODE_RAW_LENGTH(len)] = '\0';
-		fputs("{\"input\":", f);
-		json_string(f, name);
-		fprintf(f,
-		    ",\"line\":%" PRIu64 ",\"column\":%" PRIu64 ",\"reason\":", why->line,
-		    why->column);
-		json_string(f, why->reason);
-		fprintf(f, ",\"text\":\"%s\"}\n", text);
-	}
-	if (f && fclose(f) == 0 && size && record) {
-		size_t done = 0;
-		while (done < size) {
-			ssize_t n = write(a->reject_fd, record + done, size - done);
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n < 0)
-				break;
-			done += (size_t)n;
-		}
-		r = done == size ? 0 : -1;
-	}
-	free(record);
-	free(text);
-	a->reject_unsynced = true;
-	return r;
-}
-
-/* Syncs a file's data, or a folder's names.  What cannot be synced, as a pipe or a
- * read-only folder, need not be. */
-static int sync_this(int fd)
-{
-	return fsync(fd) == 0 || errno == EINVAL || errno == EROFS ? 0 : -1;
-}
-
-/* The name of a file made just now. */
-static int sync_name(const char *path)
-{
-	char *copy = strdup(path);
-	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	int r = fd >= 0 ? sync_this(fd) : errno == EACCES ? 0 : -1;
-
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	return r;
-}
-
 _Noreturn static void reject_failed(struct append *a)
 {
-	cli_say("%s: %s", a->reject_path, strerror(errno));
+	cli_say("%s: %s", a->reject.path, strerror(errno));
 	evlog_writer_close(a->w);
 	cli_exit(CLI_IO);
 }
 
 /* What was put aside is durable before anything behind it is acknowledged. */
-static void reject_sync(struct append *a)
+static void reject_settle(struct append *a)
 {
-	if (!a->reject_unsynced || a->o.no_sync)
-		return;
-	if (sync_this(a->reject_fd) < 0 || sync_name(a->reject_path) < 0)
+	if (!a->o.no_sync && cli_reject_sync(&a->reject) < 0)
 		reject_failed(a);
-	a->reject_unsynced = false;
 }
 
 /* ---- Committing ---- */
@@ -244,9 +163,9 @@ _Noreturn static void stop(struct append *a, const evlog_error *err)
 static void refuse(struct append *a, const evlog_error *err, const char *name,
     const char *line, size_t len)
 {
-	if (a->reject_fd < 0)
+	if (!a->reject.path)
 		stop(a, err);
-	if (reject_write(a, err, name, line, len) < 0)
+	if (cli_reject(&a->reject, err, name, line, len) < 0)
 		reject_failed(a);
 	a->rejected++;
 	if (cli.verbose)
@@ -286,7 +205,7 @@ static void commit_pending(struct append *a)
 	int r;
 
 	do {
-		reject_sync(a);
+		reject_settle(a);
 		r = evlog_writer_commit(a->w, &ack, &err);
 	} while (!committed(a, r, &ack, &err) || evlog_writer_pending(a->w));
 	seal(a, false);
@@ -318,7 +237,7 @@ static void commit(struct append *a)
 static void commit_begin(struct append *a)
 {
 	commit_end(a);
-	reject_sync(a);
+	reject_settle(a);
 	if (evlog_writer_full(a->w)) {
 		evlog_writer_begin(a->w);
 		a->committing = true;
@@ -348,7 +267,7 @@ static bool is_pending(const struct append *a)
 static void bad_line(struct append *a, const evlog_error *err, const char *name,
     const char *line, size_t len)
 {
-	if (a->reject_fd < 0 && !a->o.atomic && is_pending(a))
+	if (!a->reject.path && !a->o.atomic && is_pending(a))
 		commit(a);
 	refuse(a, err, name, line, len);
 }
@@ -498,7 +417,7 @@ static void option_take(struct append *a, int id, char *arg)
 	case SUBJECT: o->subject = arg; break;
 	case TEXT: o->text = true; break;
 	case MAX_LINE: a->max_line = cli_size("max-line", arg, EVLOG_MAX_EVENT); break;
-	case REJECT: a->reject_path = arg; break;
+	case REJECT: a->reject.path = arg; break;
 	case ATOMIC: o->atomic = true; break;
 	case ACK: a->ack = true; break;
 	case EXPECT:
@@ -540,7 +459,7 @@ static void options_check(struct append *a, bool command)
 		cli_usage("--subject-from and its like go with --type or --type-from");
 	if (o->replica && (o->text || from || o->type || o->subject || o->source))
 		cli_usage("--replica takes stored lines as they are");
-	if (o->replica && (o->dedup_window || a->reject_path))
+	if (o->replica && (o->dedup_window || a->reject.path))
 		cli_usage("--replica leaves no line out: no --dedup, no --reject");
 	if (o->expect || o->expect_subject)
 		a->o.atomic = true;
@@ -552,7 +471,7 @@ static void options_check(struct append *a, bool command)
 
 int main(int argc, char **argv)
 {
-	struct append a = {.reject_fd = -1, .o.lock_wait_ms = 60000};
+	struct append a = {.o.lock_wait_ms = 60000};
 	evlog_error err;
 	int id;
 
@@ -579,13 +498,9 @@ int main(int argc, char **argv)
 	a.o.max_event = a.max_line;
 	if (!a.o.threads)
 		a.o.threads = cli_cores();
-	if (a.reject_path) {
-		a.reject_fd =
-		    open(a.reject_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-		if (a.reject_fd < 0) {
-			cli_say("%s: %s", a.reject_path, strerror(errno));
-			cli_exit(CLI_CREATE);
-		}
+	if (a.reject.path && cli_reject_open(&a.reject) < 0) {
+		cli_say("%s: %s", a.reject.path, strerror(errno));
+		cli_exit(CLI_CREATE);
 	}
 	a.o.no_create |= a.reindex;
 	if (evlog_writer_open(&a.w, path, &a.o, &err) < 0)
@@ -605,7 +520,7 @@ int main(int argc, char **argv)
 		cli_say("skipped: %" PRIu64 " event%s in the log already", a.skipped,
 		    cli_plural(a.skipped));
 	if (a.rejected && !cli.quiet)
-		cli_say("put aside in %s: %" PRIu64 " line%s", a.reject_path, a.rejected,
+		cli_say("put aside in %s: %" PRIu64 " line%s", a.reject.path, a.rejected,
 		    cli_plural(a.rejected));
 	if (cli.verbose)
 		cli_say(
