@@ -7,6 +7,7 @@ assertion says what was broken.  EVLOG_KILLS: how many, at least; EVLOG_SEED rep
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -211,7 +212,9 @@ def check_stream():
         log = f"log{i}.evlog"
         size = rng.choice(["2M", "9M", "64M"])
         v = Reader("many", count, "-j", "4", "--segment-size", size, log, "many")
-        time.sleep(rng.random() * 0.3)
+        if i % 2:  # behind the first acknowledgement
+            select.select([v.p.stdout], [], [], 60)
+        time.sleep(rng.random() * (0.1 if i % 2 else 0.3))
         v.p.kill()
         try:
             killed += v.end() != 0
