@@ -38,7 +38,8 @@ only in A 1"
 
 @test "the common prefix is found by roots: little is read of logs that part at the end" {
 	command -v strace >/dev/null || skip "no strace"
-	numbered 300000 | evappend big.evlog
+	"$BATS_TEST_DIRNAME/bench/events" 60000 >in # not dense: what is read is headers, not blocks
+	evappend big.evlog in
 	evcat big.evlog | evappend --replica copy.evlog
 	echo '{"type":"A"}' | evappend big.evlog
 	traced -e trace=pread64 -o trace evdiff big.evlog copy.evlog >/dev/null || [ $? = 1 ]
@@ -46,7 +47,7 @@ only in A 1"
 	size=$(cat big.evlog/*.zst copy.evlog/*.zst | wc -c)
 	[ "$read" -lt $((size / 4 + 1600000)) ] || fail "$read bytes of $size were read"
 	run -1 evdiff -o stat big.evlog copy.evlog
-	assert_output --partial "the same up to 300000"
+	assert_output --partial "the same up to 60000"
 }
 
 @test "a difference in the middle is found, whatever the blocks" {

@@ -125,11 +125,11 @@ static int segment_limit(struct log_reader *r, uint64_t *last_block, evlog_error
 int reader_segment(
     struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err)
 {
-	if (r->ahead)
-		ahead_clear(r->ahead);
 	segment_close(&r->seg);
 	index_close(&r->index);
 	r->at_segment = index;
+	if (prefetch_enter(r))
+		return segment_limit(r, last_block, err);
 	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path,
 	    r->log.segments[index], r->log.log_id, false, err);
 	if (res == EVLOG_ENOINPUT)
@@ -206,72 +206,14 @@ void lines_trim(const struct bounds *b, const struct block *k, struct evlog_line
 	*l = (struct evlog_lines){start, start ? (size_t)(end - start) : 0};
 }
 
-/* Whether headers tell which blocks are passed over: how many, is not known. */
-static bool is_hopping(const struct log_reader *r)
-{
-	return r->skipping && !r->index.map;
-}
-
-/* How much is read behind a header: what follows is wanted, too, or it is not. */
-static size_t header_ahead(const struct log_reader *r)
-{
-	return is_hopping(r) ? r->hop : r->bounds.wanted ? SPARSE : STREAM;
-}
-
-/* How much is read behind the next header, by this one: its extensions, or, where blocks
- * are small, many of them. */
-static size_t hop_after(const struct block *b)
-{
-	return b->packed_size < SMALL ? SPARSE : b->header_size;
-}
-
-/* Hands in a block, if there is one to be handed in. */
-static bool block_ahead(struct log_reader *r)
-{
-	const char *packed;
-	evlog_error ignored;
-	struct block b;
-
-	if (r->index.map)
-		index_next(r, &r->ahead_at, &r->ahead_seq);
-	if (r->ahead_at >= r->limit ||
-	    segment_block(
-		&r->seg, r->ahead_at, r->limit, header_ahead(r), &b, &ignored) ||
-	    b.raw_size > AHEAD_MOST || block_beyond(&r->bounds, &b))
-		return false; /* met when its turn comes */
-	r->ahead_at = block_end(&b);
-	r->ahead_seq = block_last_seq(&b) + 1;
-	return segment_bytes(&r->seg, b.offset + b.header_size, b.packed_size, 0, &packed,
-		   &ignored) == 0 &&
-	       packed && ahead_put(r->ahead, &b, packed);
-}
-
-/* Hands in what follows in this segment, as far as it will be delivered. */
-static void blocks_ahead(struct log_reader *r)
-{
-	if (r->threads < 2 || is_hopping(r) ||
-	    (!r->ahead && r->limit - r->at < 2 * STREAM))
-		return;
-	if (!r->ahead && !(r->ahead = ahead_new(r->threads - 1)))
-		r->threads = 1;
-	if (!r->ahead)
-		return;
-	if (!ahead_first(r->ahead)) {
-		r->ahead_at = r->at;
-		r->ahead_seq = r->next_seq;
-	}
-	while (ahead_has_room(r->ahead) && block_ahead(r))
-		;
-}
-
 /* The header of the block at r->at. */
 static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
 {
 	const struct block *first;
 
-	blocks_ahead(r);
+	prefetch(r);
 	first = r->ahead ? ahead_first(r->ahead) : NULL;
-	if (first && first->offset == r->at) {
+	if (first && first->segment == r->seg.first_seq && first->offset == r->at) {
 		*b = *first;
 		return 0;
 	}
@@ -284,7 +226,7 @@ static int block_lines(struct log_reader *r, const struct block *b, evlog_error 
 	const struct block *first = r->ahead ? ahead_first(r->ahead) : NULL;
 	bool failed;
 
-	if (!first || first->offset != b->offset)
+	if (!first || first->segment != b->segment || first->offset != b->offset)
 		return segment_unpack(&r->seg, r->codec, b, &r->lines, err);
 	const char *why = ahead_take(r->ahead, &r->lines, &failed);
 	if (failed)
@@ -435,7 +377,7 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 	r->reverse = reverse;
 	r->threads = reverse || salvage ? 1 : b->threads;
 	r->salvage = salvage;
-	r->seg.fd = -1;
+	r->seg.fd = r->next.fd = -1;
 	r->skipping = !salvage && (b->from || b->since != EVLOG_TIME_MIN || b->wanted ||
 				      b->event_since != EVLOG_TIME_MIN ||
 				      b->event_until != EVLOG_TIME_MAX);
@@ -480,7 +422,7 @@ static int end_check(const struct log_reader *r, evlog_error *err)
 		if (seg.header.seal.last_seq < r->end.seq)
 			res = another_log(r, err);
 	} else if (!res) {
-		res = segment_block(&seg, r->end.block, r->end.offset, HOP, &b, err);
+		res = segment_block(&seg, r->end.block, r->end.offset, 0, &b, err);
 	}
 	if (res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT ||
 	    (!res && memcmp(b.root, r->end.root, HASH_SIZE) != 0))
@@ -582,7 +524,7 @@ void log_reader_close(struct log_reader *r)
 {
 	if (!r)
 		return;
-	ahead_free(r->ahead);
+	prefetch_close(r);
 	segment_close(&r->seg);
 	index_close(&r->index);
 	block_codec_free(r->codec);

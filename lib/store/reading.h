@@ -7,9 +7,8 @@
 #include "store/reader.h"
 
 #define SMALL	   (4u << 10)	/* bytes of a block: many of them are read at once */
-#define HOP	   (4u << 10)	/* read ahead for a header's extensions */
 #define AHEAD_MOST (4u << 20)	/* a larger block is not decompressed ahead */
-#define SPARSE	   (32u << 10)	/* for a block here and there, or many small ones */
+#define SPARSE	   (24u << 10)	/* for a block here and there, or many small ones */
 #define STREAM	   (384u << 10) /* and when reading all */
 
 struct log_reader {
@@ -39,7 +38,11 @@ struct log_reader {
 	unsigned threads;
 	struct ahead *ahead; /* NULL: not yet, or one thread is enough */
 	uint64_t ahead_at;   /* behind the last block handed in, */
-	uint64_t ahead_seq;  /* and the seq there */
+	uint64_t ahead_seq;  /* and the seq there, */
+	bool ahead_next;     /* in `next` */
+	struct segment
+	    next; /* the one behind seg, and its index; fd -1: it is not open */
+	struct index next_index;
 
 	struct buf lines;
 	evlog_error verdict; /* code 0: none */
@@ -78,16 +81,32 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 int block_is_outside(
     struct log_reader *r, const struct block *b, bool *outside, evlog_error *err);
 
-/* With r->index: moves a place to the next block that it does not rule out, or to the
- * segment's end.  false: it is there. */
-bool index_next(const struct log_reader *r, uint64_t *at, uint64_t *seq);
+/* Moves a place to the next block that the index of a segment with this seal does not
+ * rule out, or to the segment's end.  false: it is there. */
+bool index_next(const struct bounds *b, const struct index *x, const struct seal *seal,
+    uint64_t *at, uint64_t *seq);
 
 /* With r->index: goes to the next block that it does not rule out, or to the segment's
  * end; or back, or out of the segment. */
 void index_skip(struct log_reader *r);
 void index_skip_back(struct log_reader *r);
 
-/* Without: goes near the first block that from and since do not rule out. */
+/* Hands in what follows, as far as it will be delivered. */
+void prefetch(struct log_reader *r);
+
+/* Whether the segment to be opened, log.segments[at_segment], was opened to look ahead:
+ * it is the open one then.  If not, what was handed in is dropped. */
+bool prefetch_enter(struct log_reader *r);
+void prefetch_close(struct log_reader *r);
+
+/* How much is read behind a header: what follows is wanted, too, or it is not. */
+size_t header_ahead(const struct log_reader *r);
+
+/* The same going from this header to the next one: its extensions, or, where blocks are
+ * small, many of them. */
+size_t hop_after(const struct block *b);
+
+/* Without an index: goes near the first block that from and since do not rule out. */
 int segment_seek(struct log_reader *r, evlog_error *err);
 
 #endif

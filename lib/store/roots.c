@@ -34,9 +34,10 @@ int log_reader_roots(struct log_reader *r,
 			res = reader_enter(r, r->at_segment + 1, err);
 			continue;
 		}
-		res = segment_block(&r->seg, r->at, r->limit, HOP, &b, err);
+		res = segment_block(&r->seg, r->at, r->limit, r->hop, &b, err);
 		if (res || block_beyond(&r->bounds, &b))
 			return res;
+		r->hop = hop_after(&b);
 		r->at = block_end(&b);
 		r->next_seq = block_last_seq(&b) + 1;
 		res = each(arg, block_last_seq(&b), b.root);

@@ -33,30 +33,30 @@ int block_is_outside(
 }
 
 /* Whether the index does not rule block i out. */
-static bool index_admits(const struct log_reader *r, uint32_t i)
+static bool index_admits(const struct bounds *bounds, const struct index *x,
+    const struct seal *seal, uint32_t i)
 {
-	struct block b, next = {.first_seq = r->seg.header.seal.last_seq + 1};
+	struct block b, next = {.first_seq = seal->last_seq + 1};
 
-	if (!index_match(&r->index, i))
+	if (!index_match(x, i))
 		return false;
-	index_entry(&r->index, i, &b);
-	if (i + 1 < r->index.blocks)
-		index_entry(&r->index, i + 1, &next);
+	index_entry(x, i, &b);
+	if (i + 1 < x->blocks)
+		index_entry(x, i + 1, &next);
 	b.count = (uint32_t)(next.first_seq - b.first_seq);
-	return !block_outside(&r->bounds, &b);
+	return !block_outside(bounds, &b);
 }
 
-bool index_next(const struct log_reader *r, uint64_t *at, uint64_t *seq)
+bool index_next(const struct bounds *bounds, const struct index *x,
+    const struct seal *seal, uint64_t *at, uint64_t *seq)
 {
-	uint32_t i = index_find(&r->index, *seq);
-	struct block b = {.offset = r->seg.header.seal.end,
-	    .first_seq = r->seg.header.seal.last_seq + 1};
+	uint32_t i = index_next_match(x, index_find(x, *seq));
+	struct block b = {.offset = seal->end, .first_seq = seal->last_seq + 1};
 
-	i = index_next_match(&r->index, i);
-	while (i < r->index.blocks && !index_admits(r, i))
-		i = index_next_match(&r->index, i + 1);
-	if (i < r->index.blocks)
-		index_entry(&r->index, i, &b);
+	while (i < x->blocks && !index_admits(bounds, x, seal, i))
+		i = index_next_match(x, i + 1);
+	if (i < x->blocks)
+		index_entry(x, i, &b);
 	if (b.first_seq <= *seq || b.offset <= *at)
 		return false;
 	*at = b.offset;
@@ -69,7 +69,7 @@ void index_skip(struct log_reader *r)
 	const struct seal *seal = &r->seg.header.seal;
 	uint64_t from = r->at;
 
-	if (!index_next(r, &r->at, &r->next_seq))
+	if (!index_next(&r->bounds, &r->index, seal, &r->at, &r->next_seq))
 		return;
 	r->rooted = r->at == seal->end;
 	if (r->rooted)
@@ -108,13 +108,14 @@ int segment_seek(struct log_reader *r, evlog_error *err)
 
 void index_skip_back(struct log_reader *r)
 {
-	uint64_t behind = r->emitted ? r->emitted : r->seg.header.seal.last_seq + 1;
+	const struct seal *seal = &r->seg.header.seal;
+	uint64_t behind = r->emitted ? r->emitted : seal->last_seq + 1;
 	uint32_t i = index_find(&r->index, behind - 1), last = i;
 	struct block b;
 
-	while (i > 0 && !index_admits(r, i))
+	while (i > 0 && !index_admits(&r->bounds, &r->index, seal, i))
 		i--;
-	bool none = i == 0 && !index_admits(r, i);
+	bool none = i == 0 && !index_admits(&r->bounds, &r->index, seal, i);
 	if (i == last && !none)
 		return;
 	index_entry(&r->index, none ? 0 : i + 1, &b);
