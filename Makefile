@@ -26,7 +26,8 @@ SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
 MANUALS  = $(sort $(wildcard man/*.[1-8]))
 
-CFLAGS  ?= -O3 -g
+# with sanitizers, gcc warns at -O3 of what cannot be
+CFLAGS  ?= $(if $(SAN),-O2,-O3) -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wpointer-arith -Wwrite-strings
 HARDENED = -fstack-protector-strong -fno-common
