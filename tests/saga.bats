@@ -31,7 +31,12 @@ pauses() { [ -n "${SAN:-}" ] && echo 0.12 || echo 0.05; }
 
 @test "processors killed at random: broker and mediator decide 60 orders as they should" {
 	export EVLOG_ORDERS=60 EVLOG_BATCH=10 EVLOG_PAUSE=$(pauses) EVLOG_KILLS=1
-	run -0 harness fault/saga.py
+	for i in 1 2 3; do # where the machine is busy, one may come through unhurt
+		mkdir $i
+		run --separate-stderr env PYTHONDONTWRITEBYTECODE=1 bash -c "cd $i && python3 '$BATS_TEST_DIRNAME/fault/saga.py'"
+		[[ $output == *"too few"* ]] || break
+	done
+	assert_success
 	assert_line "orders 60"
 	assert_line "lost 0"
 	assert_line "doubled 0"
