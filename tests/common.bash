@@ -78,6 +78,11 @@ slow() {
 	[ "${EVLOG_SLOW:-}" ] || skip "slow: set EVLOG_SLOW=1"
 }
 
+# damage FILE BYTE: other bytes from there on, which cannot have been there by chance.
+damage() {
+	printf 'damaged!' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
 # Checksums of all files of a log.
 fingerprint() {
 	(cd "$1" && sha256sum -- *)

@@ -342,7 +342,7 @@ seq_of() { jq .seq "$1"; }
 	numbered 10 11 | evappend a.evlog
 	numbered 10 21 | evappend a.evlog
 	size=$(stat -c %s a.evlog/0*.zst)
-	printf 'XXXX' | dd of="$(echo a.evlog/0*.zst)" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+	damage "$(echo a.evlog/0*.zst)" $((size / 2))
 	run -65 --separate-stderr evreplay --checkpoint c a.evlog -- jq .data.n
 	assert_equal "$output" "$(seq 10)"
 	assert_equal "$(seq_of c)" 10

@@ -342,7 +342,7 @@ e4'
 	echo '{"type":"a"}' | evappend x.evlog
 	echo '{"type":"a"}' | evappend y.evlog
 	echo '{"type":"b"}' | evappend y.evlog
-	printf X | dd of=y.evlog/0000000000000001.ndjson.zst bs=1 seek=320 conv=notrunc status=none
+	damage y.evlog/0000000000000001.ndjson.zst 320
 	run -65 --separate-stderr evcat -m x.evlog y.evlog
 	assert_output "$(evcat x.evlog)"
 	[[ $stderr == *"y.evlog/0000000000000001.ndjson.zst: damaged"* ]]
@@ -362,7 +362,7 @@ e4'
 	done
 	for at in 300000 1700000 3900000; do
 		cp -r a.evlog b.evlog
-		printf 'XYZ' | dd of=b.evlog/0000000000000001.ndjson.zst bs=1 seek=$at conv=notrunc status=none
+		damage b.evlog/0000000000000001.ndjson.zst $at
 		run -65 --separate-stderr evcat -j1 b.evlog
 		said=$stderr
 		printed=${#output}

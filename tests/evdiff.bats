@@ -163,7 +163,7 @@ changed 2'
 	echo '{"type":"A"}' | evappend a.evlog
 	at=$(stat -c %s b.evlog/0000000000000001.ndjson.zst)
 	echo '{"type":"B"}' | evappend b.evlog
-	printf xxxx | dd of=b.evlog/0000000000000001.ndjson.zst bs=1 seek=$((at + 200)) conv=notrunc status=none
+	damage b.evlog/0000000000000001.ndjson.zst $((at + 200))
 	header=$(($(od -An -tu4 -j $((at + 4)) -N 4 b.evlog/0000000000000001.ndjson.zst) + 8))
 	run -65 evdiff a.evlog b.evlog
 	assert_output --partial "damaged at byte $((at + header)) (events 6 to 6): checksum of a block does not match"

@@ -155,7 +155,7 @@ fold() { evfold "$@"; }
 
 @test "damage gives no state at all: half of one would pass for a whole" {
 	cp -r a.evlog d.evlog
-	printf x | dd of=d.evlog/0000000000000001.ndjson.zst bs=1 seek=400 conv=notrunc status=none
+	damage d.evlog/0000000000000001.ndjson.zst 400
 	run -65 --separate-stderr evfold n=count d.evlog
 	assert_output ""
 	run -65 --separate-stderr bash -c '{ evcat a.evlog; echo bad; } | evfold n=count'

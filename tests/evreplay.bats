@@ -86,7 +86,7 @@ at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least
 
 @test "damage is said and ends with 65 here too" {
 	cp -r a.evlog d.evlog
-	printf x | dd of=d.evlog/0000000000000001.ndjson.zst bs=1 seek=400 conv=notrunc status=none
+	damage d.evlog/0000000000000001.ndjson.zst 400
 	run -65 evreplay d.evlog
 	assert_output --partial "damaged at byte"
 }

@@ -129,7 +129,7 @@ one_by_one() {
 		if [ $change = cut ]; then
 			truncate -s $at $segment
 		else
-			printf '\377' | dd of=$segment bs=1 seek=$((at + change)) conv=notrunc status=none
+			damage $segment $((at + change))
 		fi
 		evcat -s s3 a.evlog | cmp - want
 		run -0 --separate-stderr evcat -v -s s3 a.evlog
@@ -147,7 +147,7 @@ one_by_one() {
 	numbered 40 | evappend a.evlog
 	numbered 40 41 | evappend a.evlog
 	cp -r a.evlog b.evlog
-	printf X | dd of=a.evlog/0000000000000001.ndjson.zst bs=1 seek=400 conv=notrunc status=none
+	damage a.evlog/0000000000000001.ndjson.zst 400
 	sum=$(sha256sum <a.evlog/0000000000000001.ndjson.zst)
 	run -0 --separate-stderr evappend --segment-size 1 a.evlog < <(numbered 1 81)
 	[[ $stderr == *"0000000000000001.ndjson.zst: damaged at byte "* ]]
@@ -286,7 +286,7 @@ one_by_one() {
 				rm "b.evlog/$segment"
 			else
 				size=$(stat -c %s "b.evlog/$segment")
-				printf 'X' | dd of="b.evlog/$segment" bs=1 seek=$(((at + size) % size)) conv=notrunc status=none
+				damage "b.evlog/$segment" $(((at + size) % size))
 			fi
 			both b.evlog
 		done
