@@ -83,8 +83,8 @@ FUZZING  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 $(BUILD)/fuzz/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
 	clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer-no-link $(FUZZING) -MMD -MP -c -o $@ $<
-$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fault/fuzz/fuzz.c $(FUZZED)
-	clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer $(FUZZING) -DFUZZ=$* -o $@ $^ $(PKG_LIBS)
+$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(wildcard tests/fault/fuzz/*.c) $(FUZZED) tests/fault/fuzz/fuzz.h
+	clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer $(FUZZING) -DFUZZ=$* -o $@ $(filter-out %.h,$^) $(PKG_LIBS)
 
 # The scanner in each of its kinds; NEON where a cross compiler and qemu are there.
 SCANNERS = $(BUILD)/scan $(BUILD)/scan-portable $(if $(SAN),,$(if $(shell \
@@ -170,7 +170,7 @@ bench-peers:
 
 lint:
 	@.ci/deps lint
-	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.c tests/bench/peers/*.c
+	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.[ch] tests/bench/peers/*.c
 	tests/layers $(LAYERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin

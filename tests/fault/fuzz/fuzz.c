@@ -1,32 +1,22 @@
 /*
  * fuzz.c - libFuzzer's way into the parts that read what others wrote.  FUZZ names the
  * target that is built.  Beyond "no crash" each says what must hold of what was accepted.
+ * Here: JSON, events, grammars and files; log.c and index.c have what a log is made of.
  */
-#include "base/hash.h"
+#include "fuzz.h"
 #include "event/intake.h"
-#include "evlog.h"
 #include "json/decimal.h"
 #include "json/value.h"
-#include "store/segment.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(what)                                                                       \
-	do {                                                                             \
-		if (!(what))                                                             \
-			__builtin_trap();                                                \
-	} while (0)
-
-/* A string of the input, up to `end` or the next byte `stop`; *p goes behind it. */
-static char *text_take(const uint8_t **p, const uint8_t *end, int stop)
+char *text_take(const uint8_t **p, const uint8_t *end, int stop)
 {
 	const uint8_t *at = memchr(*p, stop, (size_t)(end - *p));
 	size_t n = (size_t)((at ? at : end) - *p);
@@ -39,8 +29,7 @@ static char *text_take(const uint8_t **p, const uint8_t *end, int stop)
 	return text;
 }
 
-/* A file with these bytes, by its path. */
-static int file_of(const uint8_t *p, size_t n, char path[64])
+int file_of(const uint8_t *p, size_t n, char path[64])
 {
 	int fd = memfd_create("fuzz", 0);
 
@@ -69,7 +58,6 @@ static int discard(void *arg, const char *p, size_t n)
 
 /* ---- JSON: what is valid survives as a tree, canonically, and pretty ---- */
 
-void fuzz_scan(const uint8_t *p, size_t n);
 void fuzz_scan(const uint8_t *p, size_t n)
 {
 	struct json_members members = {0};
@@ -102,7 +90,6 @@ void fuzz_scan(const uint8_t *p, size_t n)
 
 /* ---- Events: what is stored is taken back ---- */
 
-void fuzz_event(const uint8_t *p, size_t n);
 void fuzz_event(const uint8_t *p, size_t n)
 {
 	struct evlog_writer_options o = {0}, replica = {.replica = true};
@@ -140,344 +127,8 @@ void fuzz_event(const uint8_t *p, size_t n)
 	buf_free(&twin);
 }
 
-/* ---- A log: edits of a good one, the checksums made right again or not ---- */
-
-static struct {
-	char dir[64];
-	unsigned char segment[8192], head[HEAD_SIZE];
-	size_t size;
-} base;
-
-static size_t file_read(const char *name, unsigned char *p, size_t n)
-{
-	char path[128];
-
-	snprintf(path, sizeof path, "%s/%s", base.dir, name);
-	int fd = open(path, O_RDONLY);
-	MUST(fd >= 0);
-	ssize_t r = read(fd, p, n);
-	close(fd);
-	return (size_t)r;
-}
-
-static void file_write(const char *name, const unsigned char *p, size_t n)
-{
-	char path[128];
-
-	snprintf(path, sizeof path, "%s/%s", base.dir, name);
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	MUST(fd >= 0 && write(fd, p, n) == (ssize_t)n);
-	close(fd);
-}
-
-static void base_make(void)
-{
-	static const char line[] = "{\"type\":\"T\",\"subject\":\"s\",\"data\":[1,2,3]}";
-	struct evlog_writer_options o = {.no_sync = true};
-	struct evlog_ack ack;
-	evlog_writer *w;
-	evlog_error err;
-
-	if (base.size)
-		return;
-	snprintf(base.dir, sizeof base.dir, "/dev/shm/evlog-fuzz.%d", (int)getpid());
-	MUST(evlog_writer_open(&w, base.dir, &o, &err) == 0);
-	for (int i = 0; i < 4; i++) {
-		for (int k = 0; k <= i; k++)
-			MUST(evlog_writer_add(w, line, sizeof line - 1, "f", 1, &err) ==
-			     0);
-		MUST(evlog_writer_commit(w, &ack, &err) == 0);
-	}
-	evlog_writer_close(w);
-	base.size =
-	    file_read("0000000000000001.ndjson.zst", base.segment, sizeof base.segment);
-	MUST(file_read("head", base.head, HEAD_SIZE) == HEAD_SIZE);
-}
-
-/* Makes every checksum right of what still looks like a header or a slot. */
-static void checksums(unsigned char *p, size_t n, unsigned char *head)
-{
-	for (size_t at = 0; at + 16 <= n; at++) {
-		size_t size = get32(p + at + 4) + 8u;
-		if ((memcmp(p + at + 8, "evlogBLK", 8) != 0 &&
-			memcmp(p + at + 8, "evlogSEG", 8) != 0) ||
-		    size < 32 || size > n - at)
-			continue;
-		if (p[at + 13] == 'B') {
-			size_t packed = get32(p + at + 72);
-			if (packed <= n - at - size)
-				put64(p + at + 80, hash64(p + at + size, packed));
-		}
-		put64(p + at + size - 8, hash64(p + at, size - 8));
-	}
-	for (int i = 0; i < 2; i++, head += HEAD_SLOT)
-		put64(head + HEAD_SLOT - 8, hash64(head, HEAD_SLOT - 8));
-}
-
-static void log_read(bool reverse, bool salvage)
-{
-	const char *path = base.dir;
-	struct evlog_selection sel;
-	struct evlog_lines lines;
-	struct evlog_event e;
-	evlog_stream *s;
-	evlog_error err = {0};
-	uint64_t seq = 0;
-
-	evlog_selection_init(&sel);
-	sel.reverse = reverse;
-	sel.salvage = salvage;
-	int r = evlog_stream_open(&s, &path, 1, &sel, &err);
-	while (!r && (r = evlog_stream_next(s, &lines, &err)) == 0)
-		while (evlog_lines_take(&lines, &e)) {
-			MUST(e.seq > 0 && (salvage || reverse || e.seq == seq + 1));
-			seq = e.seq;
-		}
-	MUST(r == EVLOG_END || *err.text);
-	evlog_stream_close(s);
-}
-
-void fuzz_log(const uint8_t *p, size_t n);
-void fuzz_log(const uint8_t *p, size_t n)
-{
-	struct evlog_writer_options o = {.no_sync = true, .no_create = true};
-	static unsigned char segment[16384], head[HEAD_SIZE];
-	struct evlog_ack ack;
-	evlog_writer *w;
-	evlog_error err;
-
-	base_make();
-	if (n < 3)
-		return;
-	unsigned kind = *p++;
-	size_t size = base.size;
-	memcpy(segment, base.segment, size);
-	memcpy(head, base.head, HEAD_SIZE);
-	if (kind & 4) {
-		n = n - 1 < sizeof segment - size ? n - 1 : sizeof segment - size;
-		memcpy(segment + size, p, n); /* a tail */
-		size += n;
-	} else {
-		for (n--; n >= 3; n -= 3, p += 3) {
-			size_t at = (size_t)(p[0] | p[1] << 8);
-			if (at & 0x8000)
-				head[at % HEAD_SIZE] = p[2];
-			else if (at < size)
-				segment[at] = p[2];
-			else
-				size = size ? at % size : 0; /* cut */
-		}
-	}
-	if (kind & 1)
-		checksums(segment, size, head);
-	file_write("0000000000000001.ndjson.zst", segment, size);
-	file_write("head", head, kind & 2 ? HEAD_SIZE : (size_t)kind * 16);
-	log_read(false, false);
-	log_read(true, false);
-	log_read(false, true);
-	if (evlog_writer_open(&w, base.dir, &o, &err) == 0 &&
-	    evlog_writer_add(w, "{\"type\":\"n\"}", 12, "f", 1, &err) == 0 &&
-	    evlog_writer_commit(w, &ack, &err) == 0)
-		MUST(ack.from && ack.from == ack.to);
-	evlog_writer_close(w);
-	char command[128];
-	snprintf(command, sizeof command, "%s/0000000000000002.ndjson.zst", base.dir);
-	unlink(command);
-}
-
-/* ---- The index of a sealed segment ---- */
-
-#define SEALED	  "0000000000000001.ndjson.zst"
-#define INDEX_MAX 8192
-
-static struct {
-	unsigned char bytes[INDEX_MAX]; /* the index, and the seek table */
-	size_t size;
-	off_t at;
-	int fd;
-	unsigned mine; /* events of subject s1 and type T0 */
-} sealed;
-
-/* 16 KiB of lines, of three types and of a few subjects or of many. */
-static void sealed_add(evlog_writer *w, unsigned i)
-{
-	char line[600];
-	evlog_error err;
-
-	for (unsigned k = 0; k < 30; k++) {
-		unsigned subject = i % 3 ? k % 4 : 100 * i + k;
-		int n = snprintf(line, sizeof line,
-		    "{\"type\":\"T%u\",\"subject\":\"s%u\",\"data\":\"", k % 3, subject);
-		for (unsigned j = 0; j < 500; j++) /* not dense */
-			line[n++] =
-			    (char)('A' +
-				   hash64(&(unsigned){i * 99999 + k * 600 + j}, 4) % 26);
-		memcpy(line + n, "\"}", 2);
-		MUST(evlog_writer_add(w, line, (size_t)n + 2, "f", 1, &err) == 0);
-		sealed.mine += subject == 1 && k % 3 == 0;
-	}
-}
-
-static void sealed_make(void)
-{
-	struct evlog_writer_options o = {.no_sync = true, .segment_size = 1};
-	char path[128];
-	struct evlog_ack ack;
-	struct stat st;
-	evlog_writer *w;
-	evlog_error err;
-
-	if (sealed.size)
-		return;
-	snprintf(base.dir, sizeof base.dir, "/dev/shm/evlog-fuzz.%d", (int)getpid());
-	MUST(evlog_writer_open(&w, base.dir, &o, &err) == 0);
-	for (unsigned i = 0; i < 24; i++) /* three blocks */
-		sealed_add(w, i);
-	MUST(evlog_writer_commit(w, &ack, &err) == 0);
-	MUST(evlog_writer_add(w, "{\"type\":\"n\"}", 12, "f", 1, &err) == 0);
-	MUST(evlog_writer_commit(w, &ack, &err) == 0);
-	MUST(evlog_writer_seal(w, true, &err) == 0);
-	evlog_writer_close(w);
-	snprintf(path, sizeof path, "%s/%s", base.dir, SEALED);
-	MUST((sealed.fd = open(path, O_RDWR)) >= 0 && fstat(sealed.fd, &st) == 0);
-	char *all = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, sealed.fd, 0);
-	MUST(all != MAP_FAILED);
-	char *tag = memmem(all, (size_t)st.st_size, "evlogIDX", 8);
-	MUST(tag);
-	sealed.at = tag - 8 - all;
-	sealed.size = (size_t)(st.st_size - sealed.at);
-	MUST(sealed.size <= INDEX_MAX);
-	memcpy(sealed.bytes, tag - 8, sealed.size);
-	munmap(all, (size_t)st.st_size);
-}
-
-/* Makes the checksums of an index right, of its table and of each group of rows. */
-static void index_checksums(unsigned char *p, size_t size)
-{
-	uint64_t blocks = get32(p + 20), bits = get64(p + 48), end = 56 + 48 * blocks;
-	uint64_t width = (blocks + 7) / 8, group = 1;
-
-	if (end + 8 > size)
-		return;
-	put64(p + end, hash64(p, end));
-	while (group < bits && group * width < 512)
-		group *= 2;
-	unsigned char *rows = p + end + 8;
-	for (uint64_t g = 0; rows + group * width + 8 <= p + size; g++) {
-		put64(rows + group * width,
-		    hash64(rows, group * width) + g + get64(p + end));
-		rows += group * width + 8;
-	}
-}
-
-/* How many events of subject s1 and type T0 are found; in order, and none but they. */
-static unsigned sealed_read(bool reverse, unsigned threads)
-{
-	static const char *subject[] = {"s1"}, *type[] = {"T0"};
-	const char *path = base.dir;
-	struct evlog_selection sel;
-	struct evlog_lines lines;
-	struct evlog_event e;
-	evlog_stream *s;
-	evlog_error err = {0};
-	uint64_t seq = 0;
-	unsigned n = 0;
-
-	evlog_selection_init(&sel);
-	sel.reverse = reverse;
-	sel.threads = threads;
-	sel.subject = subject;
-	sel.type = type;
-	sel.subjects = sel.types = 1;
-	int r = evlog_stream_open(&s, &path, 1, &sel, &err);
-	while (!r && (r = evlog_stream_next(s, &lines, &err)) == 0)
-		while (evlog_lines_take(&lines, &e)) {
-			MUST(seq == 0 || (reverse ? e.seq < seq : e.seq > seq));
-			MUST(memmem(e.line, e.len, "\"T0\",\"subject\":\"s1\"", 19));
-			seq = e.seq;
-			n++;
-		}
-	MUST(r == EVLOG_END || *err.text);
-	evlog_stream_close(s);
-	return n;
-}
-
-/* An index that is damaged hides no event; one that lies, under right checksums, may. */
-void fuzz_index(const uint8_t *p, size_t n);
-void fuzz_index(const uint8_t *p, size_t n)
-{
-	unsigned char bytes[INDEX_MAX];
-
-	sealed_make();
-	if (n < 1)
-		return;
-	unsigned kind = *p++;
-	size_t size = sealed.size;
-	memcpy(bytes, sealed.bytes, size);
-	for (n--; n >= 3; n -= 3, p += 3) {
-		size_t at = (size_t)(p[0] | p[1] << 8) % (sealed.size * 9 / 8);
-		if (at < size)
-			bytes[at] = p[2];
-		else
-			size = at % sealed.size; /* cut */
-	}
-	if (kind & 1 && size >= 56)
-		index_checksums(bytes, size);
-	MUST(ftruncate(sealed.fd, sealed.at) == 0 &&
-	     pwrite(sealed.fd, bytes, size, sealed.at) == (ssize_t)size);
-	unsigned found = sealed_read(kind & 2, kind & 4 ? 2 : 1);
-	MUST(kind & 1 ? found <= sealed.mine : found == sealed.mine);
-}
-
-void fuzz_head(const uint8_t *p, size_t n);
-void fuzz_head(const uint8_t *p, size_t n)
-{
-	unsigned char slots[HEAD_SIZE] = {0};
-	enum head_state state;
-	struct head h;
-	char path[64];
-	evlog_error err;
-
-	if (n > 0 && p[0] & 1)
-		memcpy(slots, "evlogHD1", 8);
-	if (n > 1)
-		memcpy(slots + (p[0] & 2 ? 8 : HEAD_SLOT), p + 1,
-		    n - 1 < HEAD_SLOT - 8 ? n - 1 : HEAD_SLOT - 8);
-	for (int i = 0; i < 2; i++)
-		put64(slots + (i + 1) * HEAD_SLOT - 8,
-		    hash64(slots + i * HEAD_SLOT, HEAD_SLOT - 8));
-	int fd = file_of(slots, HEAD_SIZE, path);
-	if (head_read(fd, &h, &state, false, "log", &err) == 0 && state != HEAD_LOST) {
-		MUST(h.tree.n <= SEQ_MAX && h.segment && h.durable <= h.committed);
-		head_encode(slots, &h);
-	}
-	close(fd);
-}
-
-void fuzz_header(const uint8_t *p, size_t n);
-void fuzz_header(const uint8_t *p, size_t n)
-{
-	unsigned char copy[4096];
-	struct segment_header s;
-	struct block b;
-
-	if (n < 16 || n > sizeof copy)
-		return;
-	memcpy(copy, p, n);
-	if (p[n - 1] & 1) {
-		put32(copy + 4, (uint32_t)n - 8);
-		put64(copy + n - 8, hash64(copy, n - 8));
-	}
-	if (!block_header_read(&b, copy, n)) {
-		MUST(b.count && block_last_seq(&b) >= b.first_seq);
-	}
-	if (!segment_header_decode(&s, copy, n))
-		MUST(s.first_seq && s.tree.n + 1 == s.first_seq);
-}
-
 /* ---- Grammars ---- */
 
-void fuzz_time(const uint8_t *p, size_t n);
 void fuzz_time(const uint8_t *p, size_t n)
 {
 	char *text = text_take(&p, p + n, '\n'), out[28];
@@ -497,7 +148,6 @@ void fuzz_time(const uint8_t *p, size_t n)
 	free(text);
 }
 
-void fuzz_reducer(const uint8_t *p, size_t n);
 void fuzz_reducer(const uint8_t *p, size_t n)
 {
 	const uint8_t *end = p + n;
@@ -539,7 +189,6 @@ void fuzz_reducer(const uint8_t *p, size_t n)
 	buf_free(&out);
 }
 
-void fuzz_decimal(const uint8_t *p, size_t n);
 void fuzz_decimal(const uint8_t *p, size_t n)
 {
 	struct decimal sum = {0}, x = {0}, y = {0};
@@ -579,7 +228,6 @@ void fuzz_decimal(const uint8_t *p, size_t n)
 
 /* ---- Files ---- */
 
-void fuzz_diff(const uint8_t *p, size_t n);
 void fuzz_diff(const uint8_t *p, size_t n)
 {
 	const uint8_t *middle = n ? memchr(p, 0xff, n) : NULL;
@@ -599,7 +247,6 @@ void fuzz_diff(const uint8_t *p, size_t n)
 	close(y);
 }
 
-void fuzz_input(const uint8_t *p, size_t n);
 void fuzz_input(const uint8_t *p, size_t n)
 {
 	const char *line;
