@@ -163,9 +163,11 @@ int evlog_writer_open(evlog_writer **w, const char *path,
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err);
 
-/* Bytes kept for the next commit, and whether they fill some blocks. */
+/* Bytes kept for the next commit, and whether it is time for evlog_writer_begin: they are
+ * enough for threads that are idle, or all that is to be kept.  _full may wait for the
+ * commit that was begun, until there is nothing left of it but to sync. */
 size_t evlog_writer_pending(const evlog_writer *w);
-bool evlog_writer_full(const evlog_writer *w);
+bool evlog_writer_full(evlog_writer *w);
 
 /* Takes the lock, settles what a dead writer left, stamps, writes and syncs all
  * that was kept, and gives the lock back.  When it returns EVLOG_OK, *ack is

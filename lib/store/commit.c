@@ -167,6 +167,8 @@ static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 		write_undo(w);
 		return r;
 	}
+	if (w->committing.begun)
+		sem_post(&w->committing.written);
 	next.flags = w->o.no_sync ? HEAD_UNSYNCED : 0;
 	if (!w->o.no_sync) {
 		if (file_sync(w->seg.fd) < 0)
@@ -301,6 +303,8 @@ static void *commit_thread(void *arg)
 	struct committing *c = &w->committing;
 
 	c->result = commit_run(w, &c->ack, &c->err);
+	atomic_store(&c->done, true);
+	sem_post(&c->written);
 	return NULL;
 }
 
@@ -311,6 +315,9 @@ void evlog_writer_begin(evlog_writer *w)
 	batch_split(&w->next, blocks_gather(w->blocks), &w->now);
 	c->last = w->now.at[w->now.n - 1];
 	c->begun = true;
+	c->heard = false;
+	atomic_store(&c->done, false);
+	sem_init(&c->written, 0, 0);
 	c->threaded =
 	    w->o.threads > 1 && pthread_create(&c->thread, NULL, commit_thread, w) == 0;
 	if (!c->threaded)

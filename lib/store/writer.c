@@ -16,7 +16,9 @@
 
 #define ATOMIC_MAX   (64u << 20)
 #define SEGMENT_FULL (64u << 20)
-#define FULL	     (16u << 20)
+#define ENOUGH	     (4u << 20)	 /* for threads that are idle; */
+#define FULL	     (12u << 20) /* to wait for those that are not, */
+#define SYNCING	     (4u << 20)	 /* and what is added yet while they only sync */
 
 /* ---- Opening ---- */
 
@@ -217,7 +219,19 @@ size_t evlog_writer_pending(const evlog_writer *w)
 	return w->next.raw.len + (w->committing.begun ? 0 : w->now.raw.len);
 }
 
-bool evlog_writer_full(const evlog_writer *w)
+bool evlog_writer_full(evlog_writer *w)
 {
-	return !w->o.atomic && w->next.raw.len >= FULL;
+	struct committing *c = &w->committing;
+	size_t have = w->next.raw.len;
+
+	if (w->o.atomic || have < ENOUGH)
+		return false;
+	if (w->o.threads > 1 && (!c->begun || atomic_load(&c->done)))
+		return true;
+	if (have < FULL || !c->begun)
+		return have >= FULL;
+	/* the processors are its own until it has written; behind that they would rest */
+	while (!c->heard && sem_wait(&c->written) == 0)
+		c->heard = true;
+	return atomic_load(&c->done) || have >= FULL + SYNCING;
 }

@@ -8,6 +8,8 @@
 #include "store/log.h"
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 
 struct dedup;
 struct sealing;
@@ -16,6 +18,9 @@ struct sealing;
 struct committing {
 	pthread_t thread;
 	bool begun, threaded;
+	sem_t written;	     /* nothing is left of it but to sync, */
+	bool heard;	     /* which was waited for; */
+	atomic_bool done;    /* nor that */
 	struct pending last; /* of its batch */
 	struct evlog_ack ack;
 	evlog_error err;
