@@ -332,6 +332,7 @@ int evlog_writer_end(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 		return EVLOG_END;
 	if (c->threaded)
 		pthread_join(c->thread, NULL);
+	sem_destroy(&c->written);
 	c->begun = false;
 	*ack = c->ack;
 	if (c->result)
