@@ -26,7 +26,8 @@ enum attribute attribute_of(struct view name);
 
 /* Checks one member of an event, of attribute a: its name, and its value.  NULL if it is
  * good; else what is wrong, with the name (in scratch, or constant).  *at is the
- * byte to point to.  A null value is good: as if absent. */
+ * byte to point to.  A null value is good: as if absent.  Whether a time is one, time_of
+ * tells (event/stamp.h). */
 const char *attribute_check(
     enum attribute a, const struct json_member *m, struct buf *scratch, const char **at);
 
