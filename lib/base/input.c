@@ -1,17 +1,14 @@
 /*
  * input.c - lines from files, pipes, compressed files and archives.
  *
- * Three sources of bytes lie under one line splitter: read(2) for what is plain;
- * libarchive for a regular file that does not begin like JSON, which decides by
- * content what it is; and libarchive again, over what the first one delivers, for a
- * compressed member of an archive.  A pipe is only decompressed where its first
- * bytes say so, because recognising a format may wait for more than was sent.
+ * Two sources of bytes lie under one line splitter: read(2) for what is plain, and
+ * unpack.c for a regular file that does not begin like JSON.  A pipe is only decompressed
+ * where its first bytes say so, because recognising a format may wait for more than was
+ * sent.
  */
-#include "base/buf.h"
+#include "base/input.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/libarchive.h"
-#include "base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,34 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHUNK	(128u << 10)
 #define LOOK	(4u << 10) /* bytes that tell a file's kind */
 #define STOP_MS 200	   /* how long a stop may go unheard */
-
-struct evlog_input {
-	int fd;
-	char *path;
-	struct buf name;	     /* path, and the member in parentheses */
-	const struct libarchive *la; /* NULL: not needed yet */
-	struct archive *outer;	     /* NULL: plain bytes from fd */
-	struct archive *inner;	     /* decompresses a member of outer */
-	char head[8];		     /* first bytes of a pipe, already read */
-	size_t head_len;
-	char *chunk;	       /* what libarchive reads into */
-	struct buf data;       /* unread bytes are [start, data.len) */
-	size_t start, scanned; /* no newline in [start, scanned) */
-	size_t max_line;
-	uint64_t line;
-	bool eof;      /* of the member, or of the plain bytes */
-	bool done;     /* of everything */
-	bool ended;    /* read(2) has said so */
-	bool skipping; /* behind a line that was too long */
-	bool pollable; /* reading may have to wait */
-	bool unknown;  /* a pipe whose first bytes have not been looked at */
-	int sys;       /* errno of a failed read under libarchive */
-	const volatile sig_atomic_t *stop;
-	struct process process; /* whose output it is */
-};
 
 static const struct {
 	unsigned char byte[4];
@@ -90,8 +61,7 @@ static bool stopped(const struct evlog_input *in)
 	return in->stop && *in->stop;
 }
 
-/* Reads, and waits for it; 0: the end, or a stop. */
-static ssize_t read_some(struct evlog_input *in, void *p, size_t n)
+ssize_t input_read(struct evlog_input *in, void *p, size_t n)
 {
 	struct pollfd ready = {.fd = in->fd, .events = POLLIN};
 
@@ -109,95 +79,7 @@ static ssize_t read_some(struct evlog_input *in, void *p, size_t n)
 	return 0;
 }
 
-/* ---- libarchive underneath ---- */
-
-static la_ssize_t outer_read(struct archive *a, void *arg, const void **p)
-{
-	struct evlog_input *in = arg;
-
-	*p = in->chunk;
-	if (in->head_len) {
-		size_t n = in->head_len;
-		memcpy(in->chunk, in->head, n);
-		in->head_len = 0;
-		return (la_ssize_t)n;
-	}
-	ssize_t r = read_some(in, in->chunk, CHUNK);
-	if (r < 0) {
-		in->sys = errno;
-		in->la->archive_set_error(a, errno, "%s", strerror(errno));
-	}
-	return r;
-}
-
-static la_int64_t outer_seek(struct archive *a, void *arg, la_int64_t offset, int whence)
-{
-	struct evlog_input *in = arg;
-	off_t r = lseek(in->fd, offset, whence);
-
-	if (r >= 0)
-		return r;
-	in->sys = errno;
-	in->la->archive_set_error(a, errno, "%s", strerror(errno));
-	return ARCHIVE_FATAL;
-}
-
-static la_ssize_t inner_read(struct archive *a, void *arg, const void **p)
-{
-	struct evlog_input *in = arg;
-	la_int64_t offset;
-	size_t n = 0;
-
-	for (;;) {
-		int r = in->la->archive_read_data_block(in->outer, p, &n, &offset);
-		if (r == ARCHIVE_EOF)
-			return 0;
-		if (r < ARCHIVE_WARN) {
-			in->la->archive_set_error(a, in->la->archive_errno(in->outer),
-			    "%s", in->la->archive_error_string(in->outer));
-			return -1;
-		}
-		if (n)
-			return (la_ssize_t)n;
-	}
-}
-
-/* false: no memory.  A format may be supported less well, with a warning. */
-static bool filters_support(const struct libarchive *la, struct archive *a)
-{
-	bool good = a != NULL;
-
-#define X(name) good = good && la->name(a) > ARCHIVE_FAILED;
-	LIBARCHIVE_FILTERS(X)
-	return good;
-}
-
-static bool formats_support(const struct libarchive *la, struct archive *a, bool seekable)
-{
-	bool good = true;
-
-	LIBARCHIVE_TAR(X)
-	if (seekable) {
-		LIBARCHIVE_FORMATS(X)
-	}
-#undef X
-	return good;
-}
-
-static int archive_failed(
-    const struct evlog_input *in, struct archive *a, evlog_error *err)
-{
-	const char *why = in->la->archive_error_string(a);
-
-	if (in->sys || !why ||
-	    in->la->archive_errno(a) == ENOMEM) { /* bad data has a reason */
-		errno = in->sys ? in->sys : ENOMEM;
-		return error_sys(err, "%s", in->name.p);
-	}
-	return error_set(err, EVLOG_EDATA, "%s: %s", in->name.p, why);
-}
-
-static int name_set(struct evlog_input *in, const char *member, evlog_error *err)
+int input_name(struct evlog_input *in, const char *member, evlog_error *err)
 {
 	in->name.len = 0;
 	if (member)
@@ -205,70 +87,6 @@ static int name_set(struct evlog_input *in, const char *member, evlog_error *err
 	else
 		buf_printf(&in->name, "%s", in->path);
 	return in->name.failed ? error_memory(err) : 0;
-}
-
-static int inner_open(struct evlog_input *in, evlog_error *err)
-{
-	struct archive_entry *e;
-
-	in->inner = in->la->archive_read_new();
-	if (!filters_support(in->la, in->inner))
-		return error_memory(err);
-	int r = in->la->archive_read_open(in->inner, in, NULL, inner_read, NULL);
-	if (r == ARCHIVE_OK)
-		r = in->la->archive_read_next_header(in->inner, &e);
-	if (r == ARCHIVE_EOF)
-		in->eof = true;
-	else if (r < ARCHIVE_WARN)
-		return archive_failed(in, in->inner, err);
-	return 0;
-}
-
-/* Goes to the next regular file of the archive; in->done if there is none. */
-static int member_next(struct evlog_input *in, evlog_error *err)
-{
-	struct archive_entry *e;
-
-	if (in->inner)
-		in->la->archive_read_free(in->inner);
-	in->inner = NULL;
-	for (;;) {
-		int r = in->la->archive_read_next_header(in->outer, &e);
-		if (r == ARCHIVE_EOF) {
-			in->done = true;
-			return 0;
-		}
-		if (r < ARCHIVE_WARN)
-			return archive_failed(in, in->outer, err);
-		if (in->la->archive_entry_filetype(e) != AE_IFDIR)
-			break;
-	}
-	in->eof = false;
-	in->line = 0;
-	if (in->la->archive_format(in->outer) == ARCHIVE_FORMAT_RAW)
-		return name_set(in, NULL, err);
-	int r = name_set(in, in->la->archive_entry_pathname(e), err);
-	return r ? r : inner_open(in, err);
-}
-
-static int outer_open(struct evlog_input *in, bool seekable, evlog_error *err)
-{
-	const struct libarchive *la = in->la = libarchive();
-
-	if (!la)
-		return error_set(err, EVLOG_EIO,
-		    "%s: libarchive, which reads such files, cannot be loaded", in->path);
-	struct archive *a = in->outer = la->archive_read_new();
-	in->chunk = malloc(CHUNK);
-	if (!in->chunk || !filters_support(la, a) || !formats_support(la, a, seekable))
-		return error_memory(err);
-	if (seekable)
-		la->archive_read_set_seek_callback(a, outer_seek);
-	la->archive_read_set_callback_data(a, in);
-	la->archive_read_set_read_callback(a, outer_read);
-	if (la->archive_read_open1(a) != ARCHIVE_OK)
-		return archive_failed(in, a, err);
-	return member_next(in, err);
 }
 
 /* ---- Bytes ---- */
@@ -282,33 +100,15 @@ static int bytes_plain(struct evlog_input *in, evlog_error *err)
 		in->head_len = 0;
 		return in->data.failed ? error_memory(err) : 0;
 	}
-	if (!buf_reserve(&in->data, CHUNK))
+	if (!buf_reserve(&in->data, INPUT_CHUNK))
 		return error_memory(err);
-	r = read_some(in, in->data.p + in->data.len, in->data.cap - in->data.len);
+	r = input_read(in, in->data.p + in->data.len, in->data.cap - in->data.len);
 	if (r < 0)
 		return error_sys(err, "%s", in->path);
 	if (r == 0)
 		in->eof = in->done = true;
 	in->data.len += (size_t)r;
 	return 0;
-}
-
-static int bytes_archive(struct evlog_input *in, evlog_error *err)
-{
-	struct archive *a = in->inner ? in->inner : in->outer;
-	const void *p = NULL;
-	size_t n = 0;
-	la_int64_t offset;
-
-	int r = in->la->archive_read_data_block(a, &p, &n, &offset);
-	if (r == ARCHIVE_EOF) {
-		in->eof = true;
-		return 0;
-	}
-	if (r < ARCHIVE_WARN)
-		return archive_failed(in, a, err);
-	buf_add(&in->data, p, n);
-	return in->data.failed ? error_memory(err) : 0;
 }
 
 /* Reads some more behind data, having moved the unread bytes to the front. */
@@ -320,7 +120,7 @@ static int bytes_more(struct evlog_input *in, evlog_error *err)
 		in->scanned -= in->start;
 		in->start = 0;
 	}
-	return in->outer ? bytes_archive(in, err) : bytes_plain(in, err);
+	return in->outer ? unpack_more(in, err) : bytes_plain(in, err);
 }
 
 /* ---- Opening ---- */
@@ -348,21 +148,21 @@ static int open_regular(struct evlog_input *in, evlog_error *err)
 
 	if (n < 0)
 		return error_sys(err, "%s", in->path);
-	return looks_plain(p, (size_t)n) ? 0 : outer_open(in, true, err);
+	return looks_plain(p, (size_t)n) ? 0 : unpack_open(in, true, err);
 }
 
 /* Reads the next of a pipe's first bytes, until they say what it is. */
 static int pipe_look(struct evlog_input *in, evlog_error *err)
 {
 	ssize_t r =
-	    read_some(in, in->head + in->head_len, sizeof in->head - in->head_len);
+	    input_read(in, in->head + in->head_len, sizeof in->head - in->head_len);
 
 	if (r < 0)
 		return error_sys(err, "%s", in->path);
 	in->head_len += (size_t)r;
 	int verdict = looks_compressed(in->head, in->head_len);
 	in->unknown = verdict < 0 && r > 0 && in->head_len < sizeof in->head;
-	return verdict == 1 ? outer_open(in, false, err) : 0;
+	return verdict == 1 ? unpack_open(in, false, err) : 0;
 }
 
 static int input_start(struct evlog_input *in, const char *path, evlog_error *err)
@@ -373,7 +173,7 @@ static int input_start(struct evlog_input *in, const char *path, evlog_error *er
 	in->path = strdup(strcmp(path, "-") == 0 ? "(standard input)" : path);
 	if (!in->path)
 		return error_memory(err);
-	int r = name_set(in, NULL, err);
+	int r = input_name(in, NULL, err);
 	if (r)
 		return r;
 	in->fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -424,7 +224,7 @@ int evlog_input_command(evlog_input **out, const char *const *command,
 	in->path = strdup(command[0]);
 	if (!in->path)
 		r = error_memory(err);
-	else if ((r = name_set(in, NULL, err)) == 0 && pipe2(end, O_CLOEXEC) < 0)
+	else if ((r = input_name(in, NULL, err)) == 0 && pipe2(end, O_CLOEXEC) < 0)
 		r = error_sys(err, "a pipe");
 	in->fd = end[0];
 	if (!r && process_start(&in->process, command, env, -1, end[1], false) < 0)
@@ -558,7 +358,7 @@ int evlog_input_next(
 			return EVLOG_END;
 		} else if (in->eof) {
 			in->skipping = false;
-			if ((r = member_next(in, err)) == 0)
+			if ((r = unpack_next(in, err)) == 0)
 				continue;
 		} else if (unread > in->max_line + 1) {
 			in->start = in->scanned = in->data.len;
@@ -603,15 +403,11 @@ void evlog_input_close(evlog_input *in)
 		return;
 	process_kill(&in->process, SIGKILL);
 	process_wait(&in->process);
-	if (in->inner)
-		in->la->archive_read_free(in->inner);
-	if (in->outer)
-		in->la->archive_read_free(in->outer);
+	unpack_close(in);
 	if (in->fd >= 0)
 		close(in->fd);
 	buf_free(&in->name);
 	buf_free(&in->data);
-	free(in->chunk);
 	free(in->path);
 	free(in);
 }
