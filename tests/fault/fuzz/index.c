@@ -75,8 +75,8 @@ static void index_checksums(unsigned char *p, size_t size)
 	uint64_t blocks = get32(p + 20), bits = get64(p + 48), end = 56 + 48 * blocks;
 	uint64_t width = (blocks + 7) / 8, group = 1;
 
-	if (end + 8 > size)
-		return;
+	if (blocks == 0 || bits > UINT32_MAX || end + 8 > size)
+		return; /* none, whatever the checksums */
 	put64(p + end, hash64(p, end));
 	while (group < bits && group * width < 512)
 		group *= 2;
