@@ -258,6 +258,21 @@ e4'
 	grep -q "not the log any more" message
 }
 
+@test "a follower of an empty log whose segments go away, while head goes on, ends with 65" {
+	evappend h.evlog </dev/null
+	cp -r h.evlog other.evlog
+	orders | evappend other.evlog
+	timeout 10 evcat -f h.evlog >followed 2>message 3>&- &
+	pid=$!
+	sleep 0.3
+	rm h.evlog/0*.zst
+	cat other.evlog/head >h.evlog/head
+	wait $pid && status=0 || status=$?
+	assert_equal $status 65
+	assert_equal "$(cat message)" "evcat: h.evlog: its segments are missing"
+	[ ! -s followed ]
+}
+
 @test "evcat | head dies of SIGPIPE, as cat does" {
 	numbered 50000 | evappend s.evlog
 	run -0 bash -c 'evcat s.evlog | head -n 1 | wc -l; echo "${PIPESTATUS[0]}"'
