@@ -1310,6 +1310,7 @@ def check_sealed_lies():
         "bits of a byte": index_with(p, h, bits=8),
         "bits, half": index_with(p, h, bits=index_bits // 2),
         "bits, twice": index_with(p, h, bits=index_bits * 2),
+        "bits, far more": index_with(p, h, bits=2**31),
         "bits, no power of two": index_with(p, h, bits=index_bits - 1),
         "bits beyond": index_with(p, h, bits=2**32),
         "bits beyond all": index_with(p, h, bits=2**63),
