@@ -259,17 +259,17 @@ e4'
 }
 
 @test "a follower of an empty log whose segments go away, while head goes on, ends with 65" {
-	evappend h.evlog </dev/null
-	cp -r h.evlog other.evlog
-	orders | evappend other.evlog
-	timeout 10 evcat -f h.evlog >followed 2>message 3>&- &
+	evappend gone.evlog </dev/null
+	cp -r gone.evlog further.evlog
+	orders | evappend further.evlog
+	timeout 10 evcat -f gone.evlog >followed 2>message 3>&- &
 	pid=$!
 	sleep 0.3
-	rm h.evlog/0*.zst
-	cat other.evlog/head >h.evlog/head
+	rm gone.evlog/0*.zst
+	cat further.evlog/head >gone.evlog/head
 	wait $pid && status=0 || status=$?
 	assert_equal $status 65
-	assert_equal "$(cat message)" "evcat: h.evlog: its segments are missing"
+	assert_equal "$(cat message)" "evcat: gone.evlog: its segments are missing"
 	[ ! -s followed ]
 }
 
