@@ -18,9 +18,9 @@ struct sealing;
 struct committing {
 	pthread_t thread;
 	bool begun, threaded;
-	sem_t written;	     /* nothing is left of it but to sync, */
-	bool heard;	     /* which was waited for; */
-	atomic_bool done;    /* nor that */
+	sem_t written;	     /* posted when all but syncing is done; */
+	bool heard;	     /* evlog_writer_full has waited for that */
+	atomic_bool done;    /* evlog_writer_end would not wait */
 	struct pending last; /* of its batch */
 	struct evlog_ack ack;
 	evlog_error err;
