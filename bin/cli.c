@@ -136,6 +136,7 @@ int cli_status(int code)
 	case EVLOG_ENOINPUT: return CLI_NOINPUT;
 	case EVLOG_EAWAY: return CLI_AWAY;
 	case EVLOG_ECREATE: return CLI_CREATE;
+	case EVLOG_EUNRECORDED:
 	case EVLOG_EIO: return CLI_IO;
 	case EVLOG_EBUSY: return CLI_AGAIN;
 	case EVLOG_EMISMATCH: return CLI_MISMATCH;

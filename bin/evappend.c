@@ -100,6 +100,7 @@ struct append {
 	size_t max_line;
 	int64_t linger;
 	bool ack, reindex, committing;
+	bool unrecorded; /* the last commit is durable, but head does not record it */
 	struct cli_reject reject;
 	int64_t pending_since; /* when the first of what waits came; 0: not known */
 	uint64_t appended, skipped, rejected, last_seq;
@@ -185,11 +186,14 @@ static void seal(struct append *a, bool wait)
 static bool committed(
     struct append *a, int r, const struct evlog_ack *ack, const evlog_error *err)
 {
-	if (r == 0 || (r == EVLOG_EDATA && !a->o.atomic))
+	a->unrecorded = r == EVLOG_EUNRECORDED;
+	if (r == 0 || a->unrecorded || (r == EVLOG_EDATA && !a->o.atomic))
 		acknowledge(a, ack);
 	else if (r == EVLOG_EDATA)
 		a->skipped += ack->skipped;
-	if (r == 0)
+	if (a->unrecorded)
+		cli_say("%s", err->text);
+	if (r == 0 || a->unrecorded)
 		return true;
 	if (r != EVLOG_EDATA || !ack->rejected)
 		stop(a, err);
@@ -513,7 +517,9 @@ int main(int argc, char **argv)
 		append_input(&a, "-");
 	while (optind < argc)
 		append_input(&a, argv[optind++]);
-	commit(&a); /* also of nothing: it settles, and checks what is expected */
+	/* also of nothing: it settles, and checks what is expected */
+	if (!a.unrecorded || is_pending(&a))
+		commit(&a);
 	seal(&a, true);
 	evlog_writer_close(a.w);
 	if (a.skipped && !cli.quiet && (!command || cli.verbose))

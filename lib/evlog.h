@@ -39,6 +39,7 @@ enum evlog_result {
 	EVLOG_EINTERNAL = -11,
 	EVLOG_ENEWER = -12, /* the log was written by a newer version */
 	EVLOG_EAWAY = -13,  /* a service is away */
+	EVLOG_EUNRECORDED = -14, /* a commit is durable, but head does not record it */
 };
 
 typedef struct evlog_error {
@@ -171,9 +172,19 @@ bool evlog_writer_full(evlog_writer *w);
 
 /* Takes the lock, settles what a dead writer left, stamps, writes and syncs all
  * that was kept, and gives the lock back.  When it returns EVLOG_OK, *ack is
- * durable.  On failure nothing of it is committed; with EVLOG_EDATA (dedup: the
- * same id with other bytes) the events before the offending one are, ack tells
- * which, the offender was dropped, and calling again commits the rest. */
+ * durable.
+ *
+ * EVLOG_EUNRECORDED: the events are durable and readers see them, but the file head could
+ * not be written.  *ack is valid, nothing is pending any more, and the next commit of any
+ * process records them.  Do not append them again.
+ *
+ * EVLOG_EDATA (dedup: the same id with other bytes): the events before the offending one
+ * are committed, ack tells which, the offender was dropped, and calling again commits the
+ * rest.
+ *
+ * Any other failure: nothing was acknowledged, and the events are still pending.  Calling
+ * again is safe: if the log turns out to have them after all (a sync failed, and nothing
+ * could be taken back), they are acknowledged, not appended a second time. */
 int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err);
 
 /* The same of whole blocks, by threads of its own if there may be more than one, while

@@ -671,7 +671,7 @@ B'
 	for log in a b; do
 		before=$(fingerprint $log.evlog)
 		run -65 evappend $log.evlog <<<'{"type":"T"}'
-		assert_output --partial "evlog: events from 2 on are missing"
+		assert_output --partial "/0000000000000002.ndjson.zst is missing (events 2 to 2)"
 		[ "$(fingerprint $log.evlog)" = "$before" ]
 	done
 }

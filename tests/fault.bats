@@ -63,3 +63,55 @@ need_shim() {
 	[ -e a.evlog/0000000000000002.ndjson.zst ]
 	[ "$(evcat a.evlog | wc -l)" -eq 2 ]
 }
+
+# twice NAMES AT: a commit of one event, called again if it fails; from the AT-th call of
+# NAMES on they fail, `heals` many times in all (none: for ever).
+twice() {
+	echo "twice a.evlog {\"type\":\"T\",\"data\":2}" |
+		LD_PRELOAD=$EVLOG_BUILD/fault-shim.so FAULT_NAME=$1 FAULT_AT=$2 FAULT_DO=5 FAULT_STICKY=${3-1} "$EVLOG_BUILD/fault-probe"
+}
+
+@test "a commit that head does not record is durable, acknowledged, and never doubled" {
+	need_shim
+	# the names of the calls that fail, from which on, for ever or once; the first result,
+	# and the second; what the second process must do
+	while read -r names at sticky results; do
+		rm -rf a.evlog
+		echo '{"type":"T","data":1}' | evappend a.evlog
+		run -0 twice "$names" "$at" "${sticky#once}"
+		assert_output --regexp "^${results%%,*} .*${results#*,}"
+		evcat a.evlog | jq -c .data | tr '\n' ' ' >seen
+		[[ $(cat seen) == "1 2 " || ($results == -6* && $(cat seen) == "1 ") ]] || fail "$names $at: $(cat seen)"
+		echo '{"type":"T","data":3}' | evappend a.evlog
+		assert_equal "$(evcat a.evlog | jq -c .data | tr '\n' ' ')" "$(cat seen)3 "
+	done <<-'END'
+		pwrite 2 1 -6,first -14, then Input/output error
+		pwrite 2 once 0,first -14
+		fdatasync 1 once 0,first -6
+		fdatasync,pwrite 2 1 -6,first -6, then
+		fdatasync,pwrite,ftruncate 2 1 -6,first -6, then
+	END
+}
+
+@test "evappend: head cannot be written: the events are durable, and it says so" {
+	need_shim
+	echo '{"type":"a"}' >f
+	for options in "" --strict --no-sync; do
+		evappend a.evlog f
+		export LD_PRELOAD=$EVLOG_BUILD/fault-shim.so FAULT_NAME=pwrite FAULT_AT=2 FAULT_DO=5 FAULT_STICKY=1
+		# shellcheck disable=SC2086 # options are words
+		run -0 --separate-stderr evappend --ack $options a.evlog f
+		unset LD_PRELOAD
+		n=$(jq .to <<<"$output")
+		[[ $stderr == *"/head: Input/output error; event $n is in the log, and the next append records it"* ]] || fail "$stderr"
+		[ "$(evcat a.evlog | wc -l)" -eq "$n" ]
+	done
+	# more to append, and head still cannot be written: what is there is told
+	evappend a.evlog f
+	mkfifo pipe
+	{ cat f; sleep 0.3; cat f; } >pipe &
+	LD_PRELOAD=$EVLOG_BUILD/fault-shim.so run -74 evappend a.evlog - <pipe
+	assert_output --partial "appended before it: 1 event, up to seq 8"
+	run -0 evappend --ack a.evlog f
+	[ "$(evcat a.evlog | wc -l)" -eq 9 ]
+}

@@ -302,6 +302,14 @@ check() { harness format.py "$1"; }
 	check poisoned_empty
 }
 
+@test "segments after a poisoned one are kept, though head is older than they are" {
+	check poisoned_chain
+}
+
+@test "what replaced a poisoned segment without events is kept, though head is older" {
+	check poisoned_empty_older
+}
+
 # ---- System calls ----
 
 @test "--ack and head come after the sync, commit by commit" {

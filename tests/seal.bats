@@ -231,7 +231,7 @@ one_by_one() {
 	n=$(zstdcat b.evlog/*.zst | wc -l)
 	for way in --reverse --from=2 --last=100 --count=100; do
 		run -65 --separate-stderr evcat $way b.evlog
-		assert_equal "$stderr" "evcat: b.evlog: events from $((n + 1)) on are missing"
+		assert_equal "$stderr" "evcat: b.evlog/$(printf %016d $((n + 1))).ndjson.zst is missing (events from $((n + 1)) on); see RECOVERY in evlog(7)"
 	done
 	run -65 evappend b.evlog head.events
 	# only sealed segments, as an archive keeps them

@@ -329,6 +329,11 @@ static int outlet_commit(struct consumer *c, struct outlet *o,
 	int r = evlog_writer_commit(o->w, ack, err);
 	if (ack->settled && c->o->say)
 		c->o->say(c->o->arg, ack->notice);
+	if (r == EVLOG_EUNRECORDED) { /* durable, and not to be done again */
+		if (c->o->say)
+			c->o->say(c->o->arg, err->text);
+		r = 0;
+	}
 	if (!r && evlog_writer_seal(o->w, false, &unsealed) < 0 && c->o->say)
 		c->o->say(c->o->arg, unsealed.text);
 	return r;

@@ -30,6 +30,23 @@ static int window_back(struct log_reader *r, evlog_error *err)
 	return segment_bytes(&r->seg, from, (size_t)(r->limit - from), 0, &p, err);
 }
 
+/* Goes on with the segment before this one, which must be the one that its header names.
+ * EVLOG_END: there is none. */
+static int segment_back(struct log_reader *r, evlog_error *err)
+{
+	const struct segment_header *h = &r->seg.header;
+
+	if (r->seg.first_seq == 1)
+		return EVLOG_END;
+	if (r->at_segment == 0)
+		return segment_missing(r->log.path, 1, r->seg.first_seq - 1, err);
+	if (h->previous > r->log.segments[r->at_segment - 1] &&
+	    h->previous < r->seg.first_seq)
+		return segment_missing(
+		    r->log.path, h->previous, r->seg.first_seq - 1, err);
+	return reader_segment(r, r->at_segment - 1, &r->at, err);
+}
+
 int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	struct block b;
@@ -38,14 +55,7 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 	while (!r->finished && lines->len == 0) {
 		int res;
 		if (r->at == 0 || r->at == SEGMENT_NONE) {
-			if (r->at_segment == 0 && r->seg.first_seq != 1)
-				return error_set(err, EVLOG_EDAMAGED,
-				    "%s: a segment is missing (events 1 to %" PRIu64 ")",
-				    r->log.path, r->seg.first_seq - 1);
-			if (r->at_segment == 0)
-				return EVLOG_END;
-			res = reader_segment(r, r->at_segment - 1, &r->at, err);
-			if (res)
+			if ((res = segment_back(r, err)) != 0)
 				return res;
 			continue;
 		}

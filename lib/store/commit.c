@@ -5,10 +5,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "event/select.h"
+#include "store/reader.h"
 #include "store/writer.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -138,17 +140,69 @@ static void write_undo(struct evlog_writer *w)
 	head_commit(w, true, &ignored);
 }
 
-/* fdatasync failed: the pages are marked clean and may be lost, so that nothing can
- * ever be built on this segment. */
-static int sync_failed(struct evlog_writer *w, evlog_error *err)
+/* fdatasync failed: the pages are marked clean and may be lost, so that nothing can ever
+ * be built on this segment.  If head cannot say so, the events are taken back: the next
+ * writer would keep them, though their caller was told that they are not there. */
+static int sync_failed(
+    struct evlog_writer *w, size_t n, const struct head *next, evlog_error *err)
 {
+	struct head *h = &w->log.head;
 	evlog_error ignored;
-	int r = error_sys(
-	    err, "%s: cannot sync; the events are not acknowledged", w->seg.path);
 
-	w->log.head.flags |= HEAD_POISONED;
-	head_commit(w, true, &ignored);
-	return r < 0 ? EVLOG_EIO : r;
+	error_sys(err, "%s: cannot sync; the events are not acknowledged", w->seg.path);
+	w->doubt = (struct doubt){.n = n, .first = h->tree.n + 1, .last = next->tree.n};
+	memcpy(w->doubt.root, next->root, HASH_SIZE);
+	h->flags |= HEAD_POISONED;
+	if (head_commit(w, true, &ignored) < 0 &&
+	    ftruncate(w->seg.fd, (off_t)h->committed) == 0)
+		fsync(w->seg.fd); /* a caller that tries again looks what is there */
+	return err ? err->code = EVLOG_EIO : EVLOG_EIO;
+}
+
+/* Whether the log has the commit that was in doubt.  If so, it is acknowledged. */
+static int doubt_settle(
+    struct evlog_writer *w, struct evlog_ack *ack, bool *there, evlog_error *err)
+{
+	struct evlog_position at = {0};
+	const struct doubt d = w->doubt;
+
+	*there = false;
+	w->doubt.n = 0;
+	if (d.n == 0 || w->log.head.tree.n < d.last)
+		return 0;
+	position_set(&at, w->log.head.log_id, d.last, d.root);
+	int r = evlog_position_check(w->log.path, &at, err);
+	if (r == EVLOG_EMISMATCH) /* it was lost, and others went on from there */
+		return 0;
+	if (r) {
+		w->doubt = d;
+		return r;
+	}
+	*there = true;
+	ack->from = d.first;
+	ack->to = d.last;
+	hash_hex(d.root, ack->root);
+	cursor_left(w);
+	batch_drop(&w->now, d.n);
+	return 0;
+}
+
+/* The events are in the log, as readers and the next writer find without head. */
+static int unrecorded(struct evlog_writer *w, uint64_t from, evlog_error *err)
+{
+	char why[256];
+
+	if (!err)
+		return EVLOG_EUNRECORDED;
+	snprintf(why, sizeof why, "%.255s", err->text);
+	if (from == w->log.head.tree.n)
+		return error_set(err, EVLOG_EUNRECORDED,
+		    "%s; event %" PRIu64 " is in the log, and the next append records it",
+		    why, from);
+	return error_set(err, EVLOG_EUNRECORDED,
+	    "%s; events %" PRIu64 " to %" PRIu64
+	    " are in the log, and the next append records them",
+	    why, from, w->log.head.tree.n);
 }
 
 /* Writes the first n events that wait as one commit, and syncs. */
@@ -172,14 +226,13 @@ static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 	next.flags = w->o.no_sync ? HEAD_UNSYNCED : 0;
 	if (!w->o.no_sync) {
 		if (file_sync(w->seg.fd) < 0)
-			return sync_failed(w, err);
+			return sync_failed(w, n, &next, err);
 		next.durable = next.committed;
 	}
-	/* What is durable now is not taken back if head cannot be told: head may have it
-	 * all the same.  It is not acknowledged, and the next writer keeps it or not,
-	 * whole. */
+	/* The events are durable: do not roll back if the head write fails. */
+	uint64_t from = w->log.head.tree.n + 1;
 	w->log.head = next;
-	return head_commit(w, w->o.strict, err);
+	return head_commit(w, w->o.strict, err) ? unrecorded(w, from, err) : 0;
 }
 
 static bool must_roll(const struct evlog_writer *w)
@@ -232,8 +285,14 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 {
 	size_t n = w->now.n;
 
+	bool there;
+
 	int r = settle(w, err);
-	if (!r && w->dedup)
+	if (!r)
+		r = doubt_settle(w, ack, &there, err);
+	if (r || there)
+		return r;
+	if (w->dedup)
 		r = dedup_pending(w, &ack->skipped, &n, err);
 	bool clash = !r && n < w->now.n;
 	if (!r && clash && w->o.atomic) {
@@ -257,9 +316,9 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	ack->from = w->log.head.tree.n + 1;
 	if (!r && n)
 		r = commit_write(w, n, err);
-	if (w->dedup && r)
+	if (w->dedup && r && r != EVLOG_EUNRECORDED)
 		dedup_forget(w->dedup);
-	if (r)
+	if (r && r != EVLOG_EUNRECORDED)
 		return r;
 	if (w->dedup)
 		dedup_keep(w->dedup, w->log.head.tree.n);
@@ -267,7 +326,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	ack->to = w->log.head.tree.n;
 	hash_hex(w->log.head.root, ack->root);
 	batch_drop(&w->now, n);
-	return clash ? conflict(w, 0, ack, err) : 0;
+	return clash ? conflict(w, 0, ack, err) : r;
 }
 
 static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)

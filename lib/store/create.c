@@ -228,6 +228,8 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 	memcpy(s.log_id, h->log_id, LOG_ID_SIZE);
 	memcpy(s.root, h->root, HASH_SIZE);
 	bool replace = s.first_seq == h->segment; /* poisoned before it had an event */
+	if (replace) /* tells it from the poisoned one, should this head be lost */
+		s.epoch = ++h->epoch;
 	if (!(h->flags & HEAD_POISONED) && h->durable < h->committed &&
 	    file_sync(w->seg.fd) < 0)
 		return error_sys(err, "%s", w->seg.path);
@@ -268,8 +270,8 @@ int segment_ensure(struct evlog_writer *w, evlog_error *err)
 	int r = segment_open(
 	    &w->seg, w->log.dir_fd, w->log.path, h->segment, h->log_id, true, err);
 	if (r == EVLOG_ENOINPUT)
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s/%s: the segment that head names is missing", w->log.path, name);
+		return segment_missing(w->log.path, h->segment,
+		    h->tree.n >= h->segment ? h->tree.n : 0, err);
 	return r;
 }
 

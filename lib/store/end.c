@@ -62,14 +62,6 @@ static int end_walk(struct log_end *e, struct block_codec *c, struct segment *se
 	return 0;
 }
 
-static bool has_segment(const struct log *l, uint64_t first_seq)
-{
-	for (size_t i = l->n; i-- > 0;)
-		if (l->segments[i] == first_seq)
-			return true;
-	return false;
-}
-
 /* Whether something stands behind the end that head tells, and nobody is writing it: its
  * writer died, or head's last record was lost with the file system it was on, which takes
  * no new boot. */
@@ -113,7 +105,7 @@ static int successor_open(
 	uint64_t first = e->seq + 1;
 	bool unfinished = false;
 
-	if (first == e->segment || !has_segment(l, first))
+	if (first == e->segment || !log_has(l, first))
 		return EVLOG_END;
 	int res = segment_open(seg, l->dir_fd, l->path, first, l->log_id, false, err);
 	if (!res && memcmp(seg->header.root, e->root, HASH_SIZE) != 0)
@@ -132,9 +124,16 @@ static int successor_open(
 	return res;
 }
 
-/* Looks for whole commits behind what head knows, in this segment and those behind it. */
+/* Where the search for whole commits begins. */
+enum start {
+	AT_END,	   /* the committed end that head gives */
+	AT_HEADER, /* the end of the segment's header */
+	AT_NEXT,   /* the next segment: this one is poisoned */
+};
+
+/* Looks for whole commits after what head knows, in this segment and those after it. */
 static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
-    bool from_header, evlog_error *verdict, evlog_error *err)
+    enum start start, evlog_error *verdict, evlog_error *err)
 {
 	struct segment seg;
 
@@ -144,10 +143,15 @@ static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
 		segment_close(&seg);
 		return 0; /* met again, and reported, when it is read */
 	}
-	if (!res && from_header)
+	if (!res && l->state != HEAD_LOST && head_is_replaced(&l->head, &seg))
+		start = AT_HEADER;
+	if (!res && start == AT_HEADER)
 		end_of_header(e, &seg);
+	bool passed = start == AT_NEXT && !segment_is_sealed(&seg);
 	while (!res) {
-		res = end_walk(e, c, &seg, verdict, err);
+		if (!passed)
+			res = end_walk(e, c, &seg, verdict, err);
+		passed = false;
 		segment_close(&seg);
 		if (!res)
 			res = successor_open(l, e, &seg, err);
@@ -160,8 +164,8 @@ static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
 	if (res != EVLOG_END && res != EVLOG_EDAMAGED)
 		return res;
 	if (l->segments[l->n - 1] > e->segment && !verdict->code)
-		error_set(verdict, EVLOG_EDAMAGED,
-		    "%s: events from %" PRIu64 " on are missing", l->path, e->seq + 1);
+		segment_missing(
+		    l->path, e->seq + 1, log_after(l, e->segment) - 1, verdict);
 	return 0;
 }
 
@@ -199,7 +203,7 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 		    "append "
 		    "makes it anew",
 		    l->path);
-		return end_extend(l, c, e, true, verdict, err);
+		return end_extend(l, c, e, AT_HEADER, verdict, err);
 	}
 	log_end_of_head(h, e);
 	memcpy(l->log_id, h->log_id, LOG_ID_SIZE);
@@ -214,21 +218,11 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 		if (res || !left)
 			return res;
 	}
-	if (h->flags & HEAD_POISONED) {
-		/* what stands behind was never synced: only a new segment counts */
-		struct segment next = {.fd = -1};
-		int res = successor_open(l, e, &next, err);
-		segment_close(&next);
-		if (res == EVLOG_EDAMAGED && !verdict->code)
-			*verdict = *err;
-		if (res)
-			return res < 0 && res != EVLOG_EDAMAGED ? res : 0;
-		e->segment = e->seq + 1;
-		return end_extend(l, c, e, true, verdict, err);
-	}
+	if (h->flags & HEAD_POISONED) /* the rest of it was never synced */
+		return end_extend(l, c, e, AT_NEXT, verdict, err);
 	if (h->durable < h->committed &&
 	    !boot_is(h->boot_id, boot_id)) { /* --no-sync, then a power cut */
-		int res = end_extend(l, c, e, true, verdict, err);
+		int res = end_extend(l, c, e, AT_HEADER, verdict, err);
 		if (!res && e->seq < h->tree.n && !verdict->code)
 			error_set(verdict, EVLOG_EDAMAGED,
 			    "%s: events %" PRIu64 " to %" PRIu64
@@ -237,5 +231,5 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 			    l->path, e->seq + 1, h->tree.n);
 		return res;
 	}
-	return end_extend(l, c, e, false, verdict, err);
+	return end_extend(l, c, e, AT_END, verdict, err);
 }

@@ -96,6 +96,19 @@ int log_list(struct log *l, evlog_error *err)
 	return r;
 }
 
+bool log_has(const struct log *l, uint64_t first)
+{
+	return bsearch(&first, l->segments, l->n, sizeof first, seq_compare) != NULL;
+}
+
+uint64_t log_after(const struct log *l, uint64_t first)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->segments[i] > first)
+			return l->segments[i];
+	return 1;
+}
+
 int log_is_foreign(struct log *l, bool *foreign, bool *empty, evlog_error *err)
 {
 	struct dirent *e;

@@ -81,8 +81,7 @@ static int sealed_since(struct log_reader *r, evlog_error *err)
 	int res = log_list(&r->log, err);
 	if (res || r->log.n == 0 || r->log.segments[r->log.n - 1] > r->end.segment)
 		return res;
-	error_set(&missing, EVLOG_EDAMAGED, "%s: events from %" PRIu64 " on are missing",
-	    r->log.path, r->end.seq + 1);
+	segment_missing(r->log.path, r->end.seq + 1, 0, &missing);
 	verdict_keep(r, &missing);
 	return 0;
 }
@@ -103,10 +102,7 @@ static int segment_limit(struct log_reader *r, uint64_t *last_block, evlog_error
 	}
 	if (r->at_segment + 1 >= r->log.n)
 		return successor_bad(r,
-		    error_set(err, EVLOG_EDAMAGED,
-			"%s: the segment behind event %" PRIu64 " is missing",
-			r->log.path, first),
-		    err);
+		    segment_missing(r->log.path, r->end.segment, r->end.seq, err), err);
 	if (segment_is_sealed(&r->seg)) {
 		segment_extent(&r->seg, NULL, &r->limit, last_block);
 		return 0;
@@ -133,9 +129,7 @@ int reader_segment(
 	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path,
 	    r->log.segments[index], r->log.log_id, false, err);
 	if (res == EVLOG_ENOINPUT)
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: a segment is missing (events from %" PRIu64 " on)", r->log.path,
-		    r->log.segments[index]);
+		return segment_missing(r->log.path, r->log.segments[index], 0, err);
 	if (!res)
 		res = segment_limit(r, last_block, err);
 	if (res || !r->skipping || !segment_is_sealed(&r->seg))
@@ -152,14 +146,16 @@ int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
 	uint64_t ignored;
 
 	if (index >= r->log.n)
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: a segment is missing (events %" PRIu64 " to %" PRIu64 ")",
-		    r->log.path, r->next_seq, r->end.seq);
+		return segment_missing(r->log.path, r->next_seq, r->end.seq, err);
 	int res = reader_segment(r, index, &ignored, err);
 	r->salvaging = false;
 	r->at = r->seg.header.size;
 	if (res)
 		return res;
+	if (!r->anywhere && r->seg.first_seq != r->next_seq &&
+	    !log_has(&r->log, r->seg.header.previous))
+		return segment_missing(
+		    r->log.path, r->next_seq, r->seg.first_seq - 1, err);
 	if (!r->anywhere && r->seg.first_seq != r->next_seq)
 		return segment_damaged(&r->seg, 0, r->next_seq, r->seg.first_seq - 1,
 		    "the segment before it lacks events", err);

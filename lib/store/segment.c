@@ -140,17 +140,31 @@ void segment_extent(const struct segment *s, const struct segment_header *succes
 	*last_block = sealed ? s->header.seal.block : successor->previous_block;
 }
 
+static void range_write(char out[64], uint64_t first, uint64_t last)
+{
+	if (last)
+		snprintf(out, 64, "events %" PRIu64 " to %" PRIu64, first, last);
+	else
+		snprintf(out, 64, "events from %" PRIu64 " on", first);
+}
+
+int segment_missing(const char *dir, uint64_t first, uint64_t last, evlog_error *err)
+{
+	char range[64], name[SEGMENT_NAME_SIZE];
+
+	range_write(range, first, last);
+	segment_name(name, first);
+	return error_set(err, EVLOG_EDAMAGED,
+	    "%s/%s is missing (%s); see RECOVERY in evlog(7)", dir, name, range);
+}
+
 int segment_damaged(const struct segment *s, uint64_t offset, uint64_t seq,
     uint64_t last_seq, const char *reason, evlog_error *err)
 {
 	char range[64], why[256];
 
 	snprintf(why, sizeof why, "%s", reason); /* it may be err's own */
-	if (last_seq)
-		snprintf(
-		    range, sizeof range, "events %" PRIu64 " to %" PRIu64, seq, last_seq);
-	else
-		snprintf(range, sizeof range, "events from %" PRIu64 " on", seq);
+	range_write(range, seq, last_seq);
 	error_set(err, EVLOG_EDAMAGED, "%s: damaged at byte %" PRIu64 " (%s): %s",
 	    s->path, offset, range, why);
 	if (err)

@@ -93,6 +93,10 @@ int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahe
 int segment_unpack(struct segment *s, struct block_codec *c, const struct block *b,
     struct buf *lines, evlog_error *err);
 
+/* EVLOG_EDAMAGED with "dir/file is missing (events first to last)"; last 0: "from first
+ * on". */
+int segment_missing(const char *dir, uint64_t first, uint64_t last, evlog_error *err);
+
 /* EVLOG_EDAMAGED with "file: damaged at byte N (events from S on): reason". */
 int segment_damaged(const struct segment *s, uint64_t offset, uint64_t seq,
     uint64_t last_seq, const char *reason, evlog_error *err);

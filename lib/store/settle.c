@@ -21,15 +21,18 @@
 
 #define COPY (256u << 10)
 
-static bool next_exists(struct evlog_writer *w)
+/* Whether there is a segment after the active one: 0, or EVLOG_END. */
+static int successor_find(struct evlog_writer *w, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 	struct stat st;
 
 	if (w->log.head.tree.n + 1 == w->log.head.segment)
-		return false;
+		return EVLOG_END;
 	segment_name(name, w->log.head.tree.n + 1);
-	return fstatat(w->log.dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (fstatat(w->log.dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return errno == ENOENT ? EVLOG_END : error_sys(err, "%s/%s", w->log.path, name);
 }
 
 /* Head as a segment's header alone tells it. */
@@ -198,9 +201,11 @@ static int successor_attests(struct evlog_writer *w, uint64_t *durable, evlog_er
 		first = w->log.segments[i];
 	int r =
 	    segment_open(&next, w->log.dir_fd, w->log.path, first, h->log_id, false, err);
-	if (!r && next.header.previous != h->segment)
-		r = segment_damaged(&next, 0, first, 0,
-		    "the segment before it is missing or another one", err);
+	if (!r && next.header.previous > h->segment && next.header.previous < first)
+		r = segment_missing(w->log.path, next.header.previous, first - 1, err);
+	else if (!r && next.header.previous != h->segment)
+		r = segment_damaged(
+		    &next, 0, first, 0, "the segment before it is another one", err);
 	else if (!r && next.header.previous_size > *durable)
 		*durable = next.header.previous_size;
 	else if (r == EVLOG_EDAMAGED && first == w->log.segments[w->log.n - 1])
@@ -226,7 +231,25 @@ static bool folder_changed(struct evlog_writer *w)
 	       (now.tv_sec == last.tv_sec && now.tv_nsec > last.tv_nsec);
 }
 
-/* No segment may stand behind a gap: head may be an older one. */
+/* The segment before the active one must be there: a log that has lost one must not grow
+ * as if nothing had happened.  Readers look for the others. */
+static int predecessor_check(struct evlog_writer *w, evlog_error *err)
+{
+	const struct segment_header *s = &w->seg.header;
+	char name[SEGMENT_NAME_SIZE];
+	struct stat st;
+
+	if (!s->size || s->first_seq == 1)
+		return 0;
+	segment_name(name, s->previous);
+	if (fstatat(w->log.dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return error_sys(err, "%s/%s", w->log.path, name);
+	return segment_missing(w->log.path, s->previous, s->first_seq - 1, err);
+}
+
+/* No segment may be missing between head's and a later one: head may be an older one. */
 static int folder_check(struct evlog_writer *w, evlog_error *err)
 {
 	uint64_t durable = 0;
@@ -285,6 +308,23 @@ static int successor_settle(struct evlog_writer *w, evlog_error *err)
 	return active_settle(w, w->log.head.committed, err);
 }
 
+/* Takes up all segments after the active one; *any: there was one. */
+static int successors_settle(struct evlog_writer *w, bool *any, evlog_error *err)
+{
+	int r;
+
+	*any = false;
+	while ((r = successor_find(w, err)) == 0) {
+		*any = true;
+		r = successor_settle(w, err);
+		if (!r && w->seg.fd < 0)
+			r = segment_ensure(w, err);
+		if (r)
+			return r;
+	}
+	return r == EVLOG_END ? 0 : r;
+}
+
 /* No record of head is whole: the last segment's header is where to begin. */
 static int head_recover(struct evlog_writer *w, uint64_t *durable, evlog_error *err)
 {
@@ -318,22 +358,22 @@ static int head_recover(struct evlog_writer *w, uint64_t *durable, evlog_error *
 	return r;
 }
 
-/* What stands behind the committed bytes of a poisoned segment was never acknowledged: it
- * is kept aside and cut off, so that zstdcat prints what the log holds.  Nothing is built
+/* Whatever follows the committed bytes of a poisoned segment was never acknowledged: keep
+ * it aside and cut it off, so that zstdcat prints what the log holds.  Nothing is built
  * on the segment: the next commit begins another. */
 static int poisoned_settle(struct evlog_writer *w, uint64_t size, evlog_error *err)
 {
 	const struct head *h = &w->log.head;
 	char aside[80];
-	int r = 0;
 
-	if (size > h->committed) {
-		r = tail_aside(w, h->committed, size, aside, sizeof aside, err);
-		if (!r && ftruncate(w->seg.fd, (off_t)h->committed) < 0)
-			r = error_sys(err, "%s", w->seg.path);
-		w->seg.window.len = 0;
-	}
-	return !r && next_exists(w) ? successor_settle(w, err) : r;
+	int r = folder_check(w, err);
+	if (r || size <= h->committed)
+		return r;
+	r = tail_aside(w, h->committed, size, aside, sizeof aside, err);
+	if (!r && ftruncate(w->seg.fd, (off_t)h->committed) < 0)
+		r = error_sys(err, "%s", w->seg.path);
+	w->seg.window.len = 0;
+	return r;
 }
 
 /* Whether anything but the plain state was found. */
@@ -350,6 +390,7 @@ int settle(struct evlog_writer *w, evlog_error *err)
 	struct head *h = &w->log.head;
 	struct stat st;
 	uint64_t durable = 0, lost = 0;
+	bool more = false;
 
 	int r = head_read(w->log.head_fd, h, &w->log.state, false, w->log.path, err);
 	if (r)
@@ -360,37 +401,38 @@ int settle(struct evlog_writer *w, evlog_error *err)
 		r = segment_ensure(w, err);
 		durable = h->committed;
 	}
+	if (!r)
+		r = predecessor_check(w, err);
 	if (r)
 		return r;
 	if (fstat(w->seg.fd, &st) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	bool plain = is_settled(w, (uint64_t)st.st_size);
-	if (segment_is_sealed(&w->seg)) {
-		/* head is older than the seal, or lost */
+	if (segment_is_sealed(&w->seg) || head_is_replaced(h, &w->seg)) {
+		/* head is older than the segment, or lost */
 		head_from_segment(w);
+		durable = h->committed;
 		plain = false;
 	}
-	if (h->flags & HEAD_POISONED)
-		return poisoned_settle(w, (uint64_t)st.st_size, err);
-	if (!plain && h->durable < h->committed && !boot_is(h->boot_id, w->boot_id)) {
+	bool poisoned = h->flags & HEAD_POISONED;
+	if (!plain && !poisoned && h->durable < h->committed &&
+	    !boot_is(h->boot_id, w->boot_id)) {
 		/* --no-sync, and a power cut: the segment's header is the last sure thing
 		 */
 		durable = h->durable;
 		lost = h->tree.n;
 		head_from_segment(w);
 	}
-	r = plain ? folder_check(w, err) : active_settle(w, durable, err);
-	bool more = !r && next_exists(w);
-	while (!r && next_exists(w)) {
-		r = successor_settle(w, err);
-		if (!r && w->seg.fd < 0)
-			r = segment_ensure(w, err);
-	}
+	if (poisoned)
+		r = poisoned_settle(w, (uint64_t)st.st_size, err);
+	else
+		r = plain ? folder_check(w, err) : active_settle(w, durable, err);
+	if (!r)
+		r = successors_settle(w, &more, err);
 	if (!r && w->log.state != HEAD_LOST && segment_is_sealed(&w->seg))
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: events from %" PRIu64 " on are missing", w->log.path,
-		    h->tree.n + 1);
-	if (r || (plain && !more))
+		return segment_missing(w->log.path, h->tree.n + 1,
+		    log_after(&w->log, h->tree.n + 1) - 1, err);
+	if (r || ((plain || poisoned) && !more))
 		return r;
 	if (h->tree.n < lost)
 		snprintf(w->notice, sizeof w->notice,

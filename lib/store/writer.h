@@ -27,6 +27,14 @@ struct committing {
 	int result;
 };
 
+/* A commit that failed after its last byte was written: the log may have it all the same,
+ * if it could neither be taken back nor its segment be marked as poisoned. */
+struct doubt {
+	size_t n; /* events of the batch; 0: there is no doubt */
+	uint64_t first, last;
+	unsigned char root[HASH_SIZE]; /* after `last` */
+};
+
 struct evlog_writer {
 	struct evlog_writer_options o;
 	struct log log;
@@ -39,6 +47,7 @@ struct evlog_writer {
 	struct batch now;  /* what is being committed, and, */
 	struct committing
 	    committing;	     /* while that is begun, all but next, intake and o */
+	struct doubt doubt;  /* of the first events of `now` */
 	struct buf rejected; /* what dedup refused */
 	struct block_codec *codec;
 	struct blocks *blocks;

@@ -138,6 +138,32 @@ def unsealed(folder):
     assert len(was) > 2 and not any(map(is_sealed, was.values()))
 
 
+def poison(folder):
+    """A sync failed; three segments came after it; and then head's later records were
+    lost, so that it still says that the first one is poisoned."""
+    log = f"{folder}/log"
+    env = dict(os.environ, LD_PRELOAD=SHIM, FAULT_NAME="fdatasync", FAULT_AT="1", FAULT_DO="5")
+    status, _, err = run(["evappend", "log", "old2"], None, folder, env)
+    assert status == 74, err
+    head = read(log, "head")
+    for i in range(3):
+        must(["evappend", *SMALL, "log", f"old{i}"], folder)
+    assert len(segments(log)) == 4
+    write(log, "head", head)
+
+
+def poison_empty(folder):
+    """The same in a segment without events, which another one took the place of."""
+    log = f"{folder}/log"
+    must(["evappend", "log"], folder, b"")
+    env = dict(os.environ, LD_PRELOAD=SHIM, FAULT_NAME="fdatasync", FAULT_AT="1", FAULT_DO="5")
+    status, _, err = run(["evappend", "log", "old2"], None, folder, env)
+    assert status == 74, err
+    head = read(log, "head")
+    must(["evappend", "log", "old0"], folder)
+    write(log, "head", head)
+
+
 def replica(folder):
     """What evcat prints of another log with the same beginning."""
     shutil.copytree(f"{folder}/log", f"{folder}/leader")
@@ -160,6 +186,8 @@ APPENDS = [
     Append("torn-over", [], [2, 2], old("old0"), spoil=tear),
     Append("unnamed", SMALL, [2, 2], old("old0", "old1", options=SMALL),
            spoil=begin_segment, unnamed=True),
+    Append("poisoned", SMALL, [2, 2], old("old0", "old1"), spoil=poison),
+    Append("poisoned-empty", [], [2, 2], spoil=poison_empty),
     Append("unacknowledged", [], [2], old("old0"), spoil=forget, kept=1),
     Append("lost", [], [2, 2], old("old0", "old1"), mended=True,
            spoil=lambda f: os.unlink(f"{f}/log/head")),

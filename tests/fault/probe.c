@@ -5,6 +5,8 @@
  *   read PATH\n           ->  CODE SIZE MESSAGE\n and SIZE bytes
  *   append PATH LINE\n    ->  CODE SIZE MESSAGE\n and SIZE bytes: from, to and root; the
  *                             message is the notice, if there is no error
+ *   twice PATH LINE\n     ->  the same, of a commit that is called again if it fails; the
+ *                             message says what it returned before
  *   seal PATH\n           ->  CODE 0 MESSAGE\n: evappend --reindex
  */
 #include "evlog.h"
@@ -52,7 +54,7 @@ static void read_all(const char *path)
 	answer(r == EVLOG_END ? 0 : r, r < 0 ? err.text : "");
 }
 
-static void append(const char *path, const char *line)
+static void append(const char *path, const char *line, bool twice)
 {
 	struct evlog_writer_options o = {.lock_wait_ms = 1000};
 	struct evlog_ack ack = {0};
@@ -63,8 +65,13 @@ static void append(const char *path, const char *line)
 	int r = evlog_writer_open(&w, path, &o, &err);
 	if (!r)
 		r = evlog_writer_add(w, line, strlen(line), "probe", 1, &err);
-	if (!r)
+	int first = r ? 0 : (r = evlog_writer_commit(w, &ack, &err));
+	if (first < 0 && twice) {
 		r = evlog_writer_commit(w, &ack, &err);
+		snprintf(ack.notice, sizeof ack.notice, "first %d", first);
+		snprintf(
+		    err.text, sizeof err.text, "first %d, then %s", first, err.reason);
+	}
 	evlog_writer_close(w);
 	if (!r) {
 		int n = snprintf(text, sizeof text, "%" PRIu64 " %" PRIu64 " %s",
@@ -104,7 +111,7 @@ int main(void)
 		else if (strcmp(word, "seal") == 0)
 			seal(path);
 		else
-			append(path, rest ? rest : "");
+			append(path, rest ? rest : "", strcmp(word, "twice") == 0);
 	}
 	return 0;
 }

@@ -4,10 +4,10 @@
  *
  *   FAULT_AT=N        the N-th call from main() on, of those that FAULT_CLASS counts
  *   FAULT_CLASS=      calls (default) or memory
- *   FAULT_NAME=       only calls of this name
+ *   FAULT_NAME=       only calls of this name, or of one of these: a,b
  *   FAULT_DO=         kill (before it), killed (after it), stop (before it), short, or an
  *                     errno's number
- *   FAULT_STICKY=1    that call and all of its name from there on
+ *   FAULT_STICKY=1    that call and all of its name (or of the list) from there on
  *   FAULT_REPORT=     file: the number of calls made, and the name of the N-th
  *   FAULT_CLOCK=S     the wall clock is off by S seconds
  *   FAULT_BOOT=FILE   stands for the kernel's boot id
@@ -76,17 +76,30 @@ static void die(void)
 		syscall(SYS_pause);
 }
 
+/* Whether a name is in a list with commas. */
+static bool is_named(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = list; (p = strstr(p, name)) != NULL; p += n)
+		if ((p == list || p[-1] == ',') && (!p[n] || p[n] == ','))
+			return true;
+	return false;
+}
+
 /* Counts the call, and says what is to be done with it. */
 static enum action meet(const char *name, bool memory)
 {
 	if (!fault.armed || memory != fault.memory ||
-	    (fault.name && strcmp(fault.name, name) != 0) ||
+	    (fault.name && !is_named(fault.name, name)) ||
 	    syscall(SYS_getpid) != fault.pid)
 		return NOTHING;
 	fault.count++;
 	if (fault.count == fault.at)
 		strncpy(fault.hit, name, sizeof fault.hit - 1);
-	else if (fault.count < fault.at || !fault.sticky || strcmp(name, fault.hit) != 0)
+	else if (fault.count < fault.at || !fault.sticky ||
+		 (strcmp(name, fault.hit) != 0 &&
+		     !(fault.name && strchr(fault.name, ','))))
 		return NOTHING;
 	if (fault.action == KILL)
 		die();
