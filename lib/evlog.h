@@ -289,7 +289,9 @@ struct evlog_position {
 	unsigned char frontier[53][32];
 };
 
-/* Behind what the stream of one log delivered.  EVLOG_END: it has delivered nothing. */
+/* The place after what the stream of one log, going forwards, has delivered: never after
+ * an event that is still to come or that an error held back, though its block was read.
+ * EVLOG_END: it has delivered nothing. */
 int evlog_stream_position(
     const evlog_stream *s, struct evlog_position *at, evlog_error *err);
 

@@ -449,3 +449,28 @@ db.execute('CREATE TABLE evlog_exact_mine (a)'); db.commit()"
 	assert_output ""
 	[ "$stderr" = "evfold: missing/s: No such file or directory" ]
 }
+
+@test "what is recorded is what was folded: an event that an upcaster or program fails at is never passed" {
+	numbered 12 | evappend a.evlog # one block
+	for k in 1 2 5 11 12; do
+		echo "for _, t in ipairs{'T0', 'T1', 'T2'} do upcast[t] = function(e)
+			if e.data.n == $k then error('bad') end
+			if e.data.n % 3 == 0 then return nil end
+			return e end end" >u.lua
+		echo "on['*'] = function(s, e) if e.data.n == $k then error('bad') end; s.n = (s.n or 0) + 1 end" >p.lua
+		for what in '--upcast u.lua n=count()' '-p p.lua' '-k subject --upcast u.lua n=count()'; do
+			for sink in '-o sqlite:db' '--snapshot snap' '-f -o sqlite:db' '-j1 -o sqlite:db'; do
+				rm -f db snap
+				for run in first second third; do
+					# shellcheck disable=SC2086 # words
+					run -65 evfold $what $sink a.evlog
+					assert_output --partial bad
+				done
+				seq=0
+				[ ! -e db ] || seq=$(sqlite3 db 'select max(seq) from evlog_positions' 2>message || echo 0)
+				[ "$seq" -lt $k ] || fail "$what $sink, failing at event $k: it is recorded up to $seq"
+				[ ! -e snap ] || fail "a snapshot of a fold that failed"
+			done
+		done
+	done
+}

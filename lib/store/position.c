@@ -115,8 +115,7 @@ static int frontier_check(
 	return res;
 }
 
-/* The log's id and the root after event `seq`; EVLOG_END: it has no such event. */
-static int position_find(
+int position_find(
     const char *path, uint64_t seq, struct evlog_position *at, evlog_error *err)
 {
 	struct bounds b = only(seq, seq);

@@ -53,6 +53,11 @@ void log_reader_position(const struct log_reader *r, const unsigned char **log_i
 void position_set(struct evlog_position *at, const unsigned char *log_id, uint64_t seq,
     const unsigned char *root);
 
+/* The id of the log at `path`, and the root after event `seq`, for which its segment may
+ * have to be read.  EVLOG_END: it has no such event. */
+int position_find(
+    const char *path, uint64_t seq, struct evlog_position *at, evlog_error *err);
+
 /* The id of the log at `path`. */
 int position_id(const char *path, unsigned char log_id[LOG_ID_SIZE], evlog_error *err);
 

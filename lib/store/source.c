@@ -236,7 +236,7 @@ static int spooled_next(struct source *s, struct evlog_lines *run, evlog_error *
 	return r;
 }
 
-static struct evlog_lines last_line(struct evlog_lines *lines)
+struct evlog_lines last_line(struct evlog_lines *lines)
 {
 	const char *nl = memrchr(lines->p, '\n', lines->len - 1);
 	const char *start = nl ? nl + 1 : lines->p;

@@ -43,4 +43,7 @@ void source_end(struct source *s, const evlog_error *why);
 int source_verdict(const struct source *s, evlog_error *err);
 void source_close(struct source *s);
 
+/* Takes the last line off lines, which has at least one. */
+struct evlog_lines last_line(struct evlog_lines *lines);
+
 #endif

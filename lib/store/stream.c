@@ -21,6 +21,7 @@ struct evlog_stream {
 	size_t n;
 	size_t current;	   /* the source being read, counted from the stream's start */
 	uint64_t left;	   /* events that --count still allows; UINT64_MAX: any */
+	uint64_t passed;   /* of one log: all up to this seq was delivered, or not wanted */
 	struct spool last; /* the last N, before anything else */
 	bool has_last;
 	int inotify;	       /* -1: none, poll */
@@ -328,8 +329,28 @@ static int last_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *er
 	return r;
 }
 
+/* Notes how far one log has been delivered.  Its reader is ahead of that while a part of
+ * a block is held back: for a selection, a count, or an error that comes after it. */
+static void passed_note(evlog_stream *s, int r, struct evlog_lines lines, bool cut)
+{
+	const struct source *o = &s->at[0];
+	const unsigned char *id, *root;
+	struct evlog_event last;
+
+	if (s->n != 1 || !o->log || s->sel.reverse || r < 0 || stopped(s))
+		return;
+	if (!o->rest.len && !o->failure.code && !cut) {
+		log_reader_position(o->log, &id, &s->passed, &root);
+	} else if (r == 0) {
+		struct evlog_lines line = last_line(&lines);
+		evlog_lines_take(&line, &last);
+		s->passed = last.seq;
+	}
+}
+
 int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
 {
+	bool cut = false;
 	int r = EVLOG_END;
 
 	if (s->left == 0 || stopped(s))
@@ -339,10 +360,14 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 	if (r == EVLOG_END)
 		r = s->sel.merge ? merge_next(s, lines, err) : chain_next(s, lines, err);
 	s->waiting_input = r == EVLOG_WAIT;
+	if (r == 0 && s->left != UINT64_MAX) {
+		size_t whole = lines->len;
+		s->left -= lines_limit(lines, s->left);
+		cut = lines->len < whole;
+	}
+	passed_note(s, r, *lines, cut);
 	if (r == EVLOG_END)
 		return may_grow(s) ? EVLOG_WAIT : stream_end(s, err);
-	if (r == 0 && s->left != UINT64_MAX)
-		s->left -= lines_limit(lines, s->left);
 	return r;
 }
 
@@ -383,11 +408,13 @@ int evlog_stream_position(
 	const unsigned char *id, *root;
 	uint64_t seq;
 
-	if (s->n != 1 || !s->at[0].log)
+	if (s->n != 1 || !s->at[0].log || s->sel.reverse)
 		return error_set(err, EVLOG_EUSAGE, "a position is one of one log");
-	log_reader_position(s->at[0].log, &id, &seq, &root);
-	if (seq == 0)
+	if (s->passed == 0)
 		return EVLOG_END;
+	log_reader_position(s->at[0].log, &id, &seq, &root);
+	if (seq != s->passed)
+		return position_find(s->at[0].path, s->passed, at, err);
 	position_set(at, id, seq, root);
 	return 0;
 }

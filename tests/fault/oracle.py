@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 
@@ -262,6 +263,72 @@ CONSUMES = [
     Consume("emit-two", ["--batch", "2", "-j", "2", "--emit", "out"], before=[["evappend", "out", "old0"]]),
     Consume("emit-letters", ["--batch", "4", "--emit", "out", "--dead-letter", "dead"], REFUSE),
 ]  # fmt: skip
+
+
+# ---- Folds that are kept ----
+
+UPCAST = f"upcast.T = function(e) if e.data.n == {POISON} then error('poison') end; return e end"
+
+
+class Sink:
+    """evfold with a table or a snapshot, and an upcaster that fails in mid-block: what is
+    recorded is what was folded."""
+
+    right = 65
+    data = None
+
+    def __init__(self, name, options):
+        self.name, self.options = name, options
+
+    def prepare(self, folder):
+        os.makedirs(folder)
+        for i, first in enumerate((0, 4, 12)):
+            with open(f"{folder}/old{i}", "wb") as f:
+                f.write(events("in", first, (4, 8, 4)[i], 50))
+        for argv in old("old0", "old1", "old2", options=("--segment-size", "600")):
+            must(argv, folder)
+        with open(f"{folder}/u.lua", "w") as f:
+            f.write(UPCAST)
+
+    def argv(self):
+        return ["evfold", "-j1", "-k", "subject", "--upcast", "u.lua", *self.options, "n=count()", "log"]
+
+
+SINKS = [
+    Sink("sink-table", ["-o", "sqlite:db"]),
+    Sink("sink-columns", ["-o", "sqlite:db", "--columns"]),
+    Sink("sink-follow", ["-f", "-o", "sqlite:db"]),
+    Sink("sink-snapshot", ["--snapshot", "snap"]),
+]  # fmt: skip
+
+
+def kept(folder):
+    """The seq up to which a fold is recorded, and how many events it has counted."""
+    if os.path.exists(f"{folder}/snap"):
+        lines = [json.loads(line) for line in read(folder, "snap").splitlines()]
+        return lines[0]["seq"], sum(line["state"]["n"] for line in lines[1:-1])
+    if not os.path.exists(f"{folder}/db"):
+        return 0, 0
+    db = sqlite3.connect(f"{folder}/db")
+    try:
+        seq = db.execute("SELECT max(seq) FROM evlog_positions").fetchone()[0]
+        return seq, sum(json.loads(row[0])["n"] for row in db.execute("SELECT state FROM state"))
+    except sqlite3.OperationalError:
+        return 0, 0
+    finally:
+        db.close()
+
+
+def sunk(w, folder):
+    """After the fault, and after the same command again: nothing is recorded that was not
+    folded, and nothing is folded twice."""
+    for again in range(3):
+        seq, counted = kept(folder)
+        assert seq == counted <= POISON, f"recorded up to {seq}, counted {counted}, the event that fails is {POISON + 1}"
+        status, _, err = run(w.argv(), None, folder)
+        assert status == 65 and "poison" in err, f"again: status {status}: {err}"
+    w_at = kept(folder)[0]
+    assert w_at == POISON or "snap" in w.name, f"again: recorded up to {w_at} only"
 
 
 # ---- Afterwards ----
