@@ -353,6 +353,20 @@ static size_t beginnings(const struct option *longs, const char *word)
 	return n;
 }
 
+/* Two values for what has one: neither is silently passed over. */
+static void twice_refuse(const struct cli_tool *tool, int id)
+{
+	static bool given[OPTIONS_MAX];
+	size_t i = 0;
+
+	while (tool->options[i].id != id || !tool->options[i].name)
+		i++;
+	const struct cli_option *o = &tool->options[i];
+	if (given[i] && o->arg && !strstr(o->arg, "..."))
+		cli_usage("--%s: given twice", o->name);
+	given[i] = true;
+}
+
 int cli_getopt(const struct cli_tool *tool, int argc, char **argv)
 {
 	static struct option longs[OPTIONS_MAX];
@@ -389,6 +403,8 @@ int cli_getopt(const struct cli_tool *tool, int argc, char **argv)
 			    beginnings(longs, argv[optind - 1]) > 1
 				? "short for more than one option"
 				: "no such option");
+		if (id >= 0)
+			twice_refuse(tool, id);
 		if (id < 0 || !common_option(id, optarg))
 			return id;
 	}

@@ -23,7 +23,9 @@ enum cli_status {
 };
 
 /* An option, or (name NULL) the heading of the options that follow it.  `id` is its
- * letter, or a number above 255 for one without. */
+ * letter, or a number above 255 for one without.  An option with a value is refused when
+ * it is given twice, unless `arg` ends in "...": then all values count, and the help says
+ * how. */
 struct cli_option {
 	int id;
 	const char *name, *arg, *help;
@@ -59,10 +61,10 @@ enum cli_id {
 	    {'U', "until", "TIME", "before this time"},                                  \
 	    {'E', "event-time", NULL,                                                    \
 		"--since and --until mean the event's time, not the log's"},             \
-	    {'t', "type", "GLOB", "only this type (given twice: either)"},               \
-	    {'s', "subject", "GLOB", "only this subject"},                               \
-	    {CLI_SOURCE, "source", "GLOB", "only this source"},                          \
-	    {CLI_ID, "id", "ID", "only this id"},                                        \
+	    {'t', "type", "GLOB...", "only this type (given twice: either)"},            \
+	    {'s', "subject", "GLOB...", "only this subject (given twice: either)"},      \
+	    {CLI_SOURCE, "source", "GLOB...", "only this source (given twice: either)"}, \
+	    {CLI_ID, "id", "ID...", "only this id (given twice: either)"},               \
 	    {'n', "last", "N", "the last N that match"},                                 \
 	    {'c', "count", "N", "the first N that match"},                               \
 	{                                                                                \

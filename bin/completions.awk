@@ -15,7 +15,7 @@ function quote(s) {
 	long = substr(line, RSTART + 2, RLENGTH - 2)
 	rest = substr(line, RSTART + RLENGTH)
 	arg = ""
-	if (match(rest, /^(\[=[A-Z]+\]| [A-Z]+(=N)?)/))
+	if (match(rest, /^(\[=[A-Z]+\]| [A-Z]+(=N)?(\.\.\.)?)/))
 		arg = substr(rest, RSTART, RLENGTH)
 	rest = substr(rest, length(arg) + 1)
 	sub(/^ +/, "", rest)

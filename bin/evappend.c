@@ -53,9 +53,10 @@ static const struct cli_option options[] = {
     {ATOMIC, "atomic", NULL, "all in one commit, or nothing (up to 64 MiB)"},
     {ACK, "ack", NULL, "print a line for each commit, once it is durable"},
     {EXPECT, "expect", "N", "only if the log's last seq is N (0: it is empty)"},
-    {EXPECT_SUBJECT, "expect-subject", "S=N",
-	"only if subject S has its last event at seq N"},
-    {DEDUP, "dedup", "[=WINDOW]", "skip events that are among the last WINDOW already"},
+    {EXPECT_SUBJECT, "expect-subject", "S=N...",
+	"only if subject S has its last event at seq N (given twice: both)"},
+    {DEDUP, "dedup", "[=WINDOW]",
+	"skip events that LOG has, or has among its last WINDOW"},
     {REPLICA, "replica", NULL,
 	"take stored lines as they are; pass over those that LOG has"},
     {LINGER, "linger", "MS", "wait so long for more input before a commit"},
@@ -100,7 +101,9 @@ struct append {
 	size_t max_line;
 	int64_t linger;
 	bool ack, reindex, committing;
+	bool slid;	 /* --dedup=WINDOW did not compare with all events */
 	bool unrecorded; /* the last commit is durable, but head does not record it */
+	struct evlog_expectation *expected;
 	struct cli_reject reject;
 	int64_t pending_since; /* when the first of what waits came; 0: not known */
 	uint64_t appended, skipped, rejected, last_seq;
@@ -115,6 +118,7 @@ static void acknowledge(struct append *a, const struct evlog_ack *ack)
 	if (ack->settled && !cli.quiet)
 		cli_say("%s", ack->notice);
 	a->skipped += ack->skipped;
+	a->slid |= ack->slid;
 	a->last_seq = ack->to;
 	if (ack->to + 1 <= ack->from && !ack->skipped)
 		return;
@@ -394,15 +398,25 @@ static void append_command(struct append *a, const char *const *command)
 static void option_expect_subject(struct append *a, char *arg)
 {
 	size_t n = strlen(arg);
+	struct evlog_expectation *more;
 
 	while (n > 1 && arg[n - 1] != '=')
 		n--;
 	if (n < 2)
 		cli_usage("--expect-subject %s: write SUBJECT=N", arg);
-	a->o.expect_subject_seq =
-	    cli_number("expect-subject", arg + n, 0, UINT64_C(1) << 53);
+	uint64_t seq = cli_number("expect-subject", arg + n, 0, UINT64_C(1) << 53);
 	arg[n - 1] = '\0';
-	a->o.expect_subject = arg;
+	for (size_t i = 0; i < a->o.n_expect_subjects; i++)
+		if (strcmp(a->expected[i].subject, arg) == 0)
+			cli_usage("--expect-subject %s: given twice", arg);
+	more = realloc(a->expected, (a->o.n_expect_subjects + 1) * sizeof *more);
+	if (!more) {
+		cli_say("out of memory");
+		cli_exit(CLI_IO);
+	}
+	a->expected = more;
+	more[a->o.n_expect_subjects++] = (struct evlog_expectation){arg, seq};
+	a->o.expect_subjects = more;
 }
 
 static void option_take(struct append *a, int id, char *arg)
@@ -430,7 +444,8 @@ static void option_take(struct append *a, int id, char *arg)
 		break;
 	case EXPECT_SUBJECT: option_expect_subject(a, arg); break;
 	case DEDUP:
-		o->dedup_window = arg ? cli_number("dedup", arg, 1, 1u << 30) : 100000;
+		o->dedup = true;
+		o->dedup_window = arg ? cli_number("dedup", arg, 1, 1u << 30) : 0;
 		break;
 	case REINDEX: a->reindex = true; break;
 	case REPLICA: o->replica = true; break;
@@ -463,9 +478,9 @@ static void options_check(struct append *a, bool command)
 		cli_usage("--subject-from and its like go with --type or --type-from");
 	if (o->replica && (o->text || from || o->type || o->subject || o->source))
 		cli_usage("--replica takes stored lines as they are");
-	if (o->replica && (o->dedup_window || a->reject.path))
+	if (o->replica && (o->dedup || a->reject.path))
 		cli_usage("--replica leaves no line out: no --dedup, no --reject");
-	if (o->expect || o->expect_subject)
+	if (o->expect || o->n_expect_subjects)
 		a->o.atomic = true;
 	if (command && o->atomic)
 		cli_usage("what a COMMAND prints is no single commit");
@@ -522,9 +537,14 @@ int main(int argc, char **argv)
 		commit(&a);
 	seal(&a, true);
 	evlog_writer_close(a.w);
+	free(a.expected);
 	if (a.skipped && !cli.quiet && (!command || cli.verbose))
 		cli_say("skipped: %" PRIu64 " event%s in the log already", a.skipped,
 		    cli_plural(a.skipped));
+	if (a.slid && !cli.quiet)
+		cli_say("--dedup=%" PRIu64 ": the log has more events; older ones were "
+			"not compared",
+		    a.o.dedup_window);
 	if (a.rejected && !cli.quiet)
 		cli_say("put aside in %s: %" PRIu64 " line%s", a.reject.path, a.rejected,
 		    cli_plural(a.rejected));

@@ -299,14 +299,8 @@ static void option_take(
 		if (evlog_fold_key(o->f, arg, &err) < 0)
 			wrong(&err);
 		break;
-	case 'p':
-		if (o->program)
-			cli_usage("--program is given once: put both into one file");
-		o->program = arg;
-		break;
+	case 'p': o->program = arg; break;
 	case 'o':
-		free(o->database);
-		o->database = NULL;
 		if (strcmp(arg, "state") == 0)
 			o->form = STATE;
 		else if (strcmp(arg, "changes") == 0)

@@ -114,6 +114,12 @@ typedef struct evlog_writer evlog_writer;
 
 #define EVLOG_MAX_EVENT (UINT64_C(512) << 20) /* no stored line is longer */
 
+/* A subject, and the seq that its last event must have; 0: it must have none. */
+struct evlog_expectation {
+	const char *subject;
+	uint64_t seq;
+};
+
 struct evlog_writer_options {
 	int level;	       /* zstd level; 0: the default, 1 */
 	unsigned threads;      /* that compress, and more to commit; 0: one, none */
@@ -127,9 +133,10 @@ struct evlog_writer_options {
 	bool atomic; /* one commit: pending events may reach 64 MiB */
 	bool expect; /* only if the last seq is expect_seq */
 	uint64_t expect_seq;
-	const char *expect_subject; /* only if this subject's last event is ... */
-	uint64_t expect_subject_seq;
-	uint64_t dedup_window; /* skip what is among the last so many; 0: off */
+	const struct evlog_expectation *expect_subjects; /* all of them; not copied */
+	size_t n_expect_subjects;
+	bool dedup;	       /* skip events that the log has */
+	uint64_t dedup_window; /* ... among its last so many; 0: among all of them */
 	bool replica;	       /* lines are stamped: keep them as they are */
 	uint64_t max_event;    /* bytes of a stored line at most; 0: 512 MiB */
 
@@ -149,6 +156,8 @@ struct evlog_ack {
 	 * without stamp; both live until the next call. */
 	const char *rejected_name, *rejected;
 	size_t rejected_len;
+	bool slid;	  /* the log has more events than dedup_window: the others were
+			   * not compared */
 	bool settled;	  /* the log had a torn tail, which was cut off; */
 	char notice[512]; /* and this says so */
 };

@@ -35,6 +35,49 @@ Try '$tool --help'."
 	done
 }
 
+@test "an option with a value, given twice: both count, as its help says, or it is refused" {
+	good() { # NAME METAVARIABLE: a value that the option takes
+		case $1:$2 in
+		--color:*) echo never ;;
+		--output:*) echo json ;;
+		--reset-to:*) echo 1 ;;
+		--shard:*) echo 1/2 ;;
+		--expect-subject:*) echo a=1 ;;
+		*:N | *:X | *:WINDOW | *:MS | *:SECONDS) echo 5000 ;;
+		*:SPAN) echo 5s ;;
+		*:BYTES) echo 64K ;;
+		*:TIME) echo yesterday ;;
+		*:PATH) echo data.a ;;
+		*) echo word ;;
+		esac
+	}
+	seen=0
+	for tool in $TOOLS; do
+		while read -r name metavariable help; do
+			value=$(good "$name" "${metavariable%...}")
+			case $tool$name in
+			evfold--output) value=state ;; evcat--output) value=ndjson ;; evappend--level | evcat--level) value=3 ;;
+			*--threads) value=2 ;;
+			esac
+			printf 'on["*"] = function() end' >word
+			run "$tool" "$name=$value" "$name=${value/a=/b=}" --nonsense
+			[ "$status" -eq 64 ] || fail "$tool $name: $status"
+			case $help in
+			*"given twice"*)
+				[[ $metavariable == *... ]]
+				assert_output --partial "--nonsense: no such option"
+				;;
+			*)
+				[[ $metavariable != *... ]]
+				assert_output --partial "$tool: $name: given twice"
+				;;
+			esac
+			seen=$((seen + 1))
+		done < <("$tool" --help | awk '/^  +(-[A-Za-z], )?--/ { sub(/^ +(-[A-Za-z], )?/, ""); if ($0 ~ /^--[a-z-]+(\[=| [A-Z[])/) { sub(/\[=/, " "); sub(/\]/, " "); if (NF < 3) { line = $0; getline; $0 = line $0 }; print } }')
+	done
+	[ "$seen" -gt 80 ]
+}
+
 @test "every manual page documents exactly the options that --help lists" {
 	for tool in $TOOLS; do
 		options_of "$tool" >help

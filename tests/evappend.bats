@@ -268,13 +268,35 @@ B'
 	orders | evappend a.evlog
 	run -0 evappend --expect-subject order-99=0 a.evlog <<<'{"type":"T","subject":"order-99"}'
 	run -1 evappend --expect-subject order-99=0 a.evlog <<<'{"type":"T","subject":"order-99"}'
-	assert_output --partial "the subject's last seq is 6, not 0"
+	assert_output --partial "the last seq of subject order-99 is 6, not 0"
 	run -0 evappend --expect-subject order-18=4 a.evlog <<<'{"type":"T","subject":"order-18"}'
 	run -1 evappend --expect-subject order-18=4 a.evlog <<<'{"type":"T"}'
 	run -1 evappend --expect-subject order-17=3 a.evlog <<<'{"type":"T"}'
 	run -1 evappend --expect-subject order-17=6 a.evlog <<<'{"type":"T"}'
 	run -0 evappend --expect-subject 'with=sign=0' a.evlog <<<'{"type":"T"}'
 	run -64 evappend --expect-subject order-17 a.evlog <<<'{"type":"T"}'
+}
+
+@test "--expect-subject given twice: each must hold, in whatever order" {
+	orders | evappend a.evlog # order-17: 5, order-18: 4
+	echo '{"type":"T"}' >in
+	while read -r status a b; do
+		run "-$status" evappend --expect-subject "$a" --expect-subject "$b" a.evlog in
+		run "-$status" evappend --expect-subject "$b" --expect-subject "$a" a.evlog in
+	done <<-'END'
+		1 order-17=5 order-18=3
+		1 order-17=4 order-18=4
+		1 order-17=5 order-99=1
+		1 order-17=0 order-99=0
+		0 order-17=5 order-18=4
+		0 order-17=5 order-99=0
+	END
+	[ "$(evcat a.evlog | wc -l)" -eq 9 ]
+	run -1 evappend --expect 8 --expect-subject order-17=5 a.evlog in
+	run -0 evappend --expect 9 --expect-subject order-17=5 --expect-subject order-18=4 a.evlog in
+	run -1 evappend --expect-subject x=0 --expect-subject y=2 new.evlog in
+	run -64 evappend --expect-subject x=0 --expect-subject x=2 new.evlog in
+	[ ! -e new.evlog ]
 }
 
 @test "of several that expect the same, exactly one appends" {
@@ -315,6 +337,41 @@ B'
 	run -65 evappend --dedup --atomic a.evlog < <(echo '{"type":"C","id":"x3"}'; cat in)
 	run -0 bash -c 'evcat a.evlog | jq -r .type | tail -n 1'
 	assert_output B
+}
+
+@test "--dedup without WINDOW compares with all of the log, however long" {
+	numbered 250000 | sed 's/}$/,"source":"\/s"}/' >in
+	run -0 evappend --dedup a.evlog in
+	assert_output ""
+	run -0 evappend --dedup a.evlog in
+	assert_output "evappend: skipped: 250000 events in the log already"
+	# what the input itself has twice, in one commit or several
+	cat in in | evappend --dedup -q b.evlog
+	cmp <(evcat b.evlog | cut -b 67-) <(evcat a.evlog | cut -b 67-)
+	[ "$(evcat a.evlog | wc -l)" -eq 250000 ]
+}
+
+@test "--dedup=WINDOW says when there were more events than it compared with" {
+	numbered 10 | sed 's/}$/,"source":"\/s"}/' >in
+	run -0 evappend --dedup=10 a.evlog in
+	assert_output ""
+	run -0 evappend --dedup=10 a.evlog in
+	assert_output "evappend: skipped: 10 events in the log already"
+	run -0 evappend --dedup=9 a.evlog <<<'{"type":"T","id":"new"}'
+	assert_output "evappend: --dedup=9: the log has more events; older ones were not compared"
+	run -0 evappend -q --dedup=9 a.evlog <<<'{"type":"T","id":"newer"}'
+	assert_output ""
+	# so many in one run that the window slides over its own events
+	run -0 evappend --dedup=9 c.evlog in
+	assert_output "evappend: --dedup=9: the log has more events; older ones were not compared"
+	for window in 1 7 1000 1024 1025 5000; do
+		numbered 3000 >many
+		evappend -q "--dedup=$window" d.evlog many
+		tail -n 1 many >last
+		run -0 evappend -q --ack "--dedup=$window" d.evlog last
+		assert_output --partial '"skipped":1'
+		rm -r d.evlog
+	done
 }
 
 @test "--dedup looks back WINDOW events and no further" {
@@ -634,7 +691,7 @@ B'
 	[ ! -e a.evlog ]
 	orders | evappend a.evlog
 	run -1 evappend --expect-subject order-17=6 a.evlog < <(orders)
-	assert_output --partial "event 6 is not one of the subject, nor is any behind it"
+	assert_output --partial "event 6 is not of subject order-17, nor is any after it"
 }
 
 @test "--reject cuts long names between characters" {

@@ -16,19 +16,12 @@
 
 /* ---- Conditions ---- */
 
-static int unmet(
-    evlog_error *err, const char *path, const char *what, uint64_t is, uint64_t expected)
+/* The seq of the last event of a subject; only from the expected one on, since an earlier
+ * one is a "no" all the same.  Newest first. */
+static int subject_last(struct evlog_writer *w, const struct evlog_expectation *x,
+    uint64_t *last, evlog_error *err)
 {
-	return error_set(err, EVLOG_EUNMET,
-	    "%s: %s is %" PRIu64 ", not %" PRIu64 "; nothing was appended", path, what,
-	    is, expected);
-}
-
-/* The seq of the last event of o.expect_subject; only from the expected one on, since
- * an earlier one is a "no" all the same.  Newest first. */
-static int subject_last(struct evlog_writer *w, uint64_t *last, evlog_error *err)
-{
-	const char *path = w->log.path, *want = w->o.expect_subject;
+	const char *path = w->log.path, *want = x->subject;
 	struct evlog_selection sel;
 	struct evlog_lines lines;
 	struct evlog_event event;
@@ -38,7 +31,7 @@ static int subject_last(struct evlog_writer *w, uint64_t *last, evlog_error *err
 
 	*last = 0;
 	evlog_selection_init(&sel);
-	sel.from = w->o.expect_subject_seq;
+	sel.from = x->seq;
 	sel.reverse = true;
 	sel.subject = (const char **)&want;
 	sel.subjects = !select_is_pattern(want);
@@ -60,31 +53,41 @@ static int subject_last(struct evlog_writer *w, uint64_t *last, evlog_error *err
 	return r == EVLOG_END ? 0 : r;
 }
 
+static int subject_check(
+    struct evlog_writer *w, const struct evlog_expectation *x, evlog_error *err)
+{
+	uint64_t last;
+
+	int r = subject_last(w, x, &last, err);
+	if (r || last == x->seq)
+		return r;
+	if (last == 0)
+		return error_set(err, EVLOG_EUNMET,
+		    "%s: event %" PRIu64 " is not of subject %.200s, nor is any after "
+		    "it; nothing was appended",
+		    w->log.path, x->seq, x->subject);
+	return error_set(err, EVLOG_EUNMET,
+	    "%s: the last seq of subject %.200s is %" PRIu64 ", not %" PRIu64
+	    "; nothing was appended",
+	    w->log.path, x->subject, last, x->seq);
+}
+
 static int expectations_check(struct evlog_writer *w, evlog_error *err)
 {
 	const struct head *h = &w->log.head;
-	uint64_t last;
+	int r = 0;
 
 	if (w->met)
 		return 0;
 	if (w->o.expect && h->tree.n != w->o.expect_seq)
-		return unmet(
-		    err, w->log.path, "the last seq", h->tree.n, w->o.expect_seq);
-	if (w->o.expect_subject) {
-		int r = subject_last(w, &last, err);
-		if (r)
-			return r;
-		if (last == 0 && w->o.expect_subject_seq)
-			return error_set(err, EVLOG_EUNMET,
-			    "%s: event %" PRIu64 " is not one of the subject, nor is any "
-			    "behind it; nothing was appended",
-			    w->log.path, w->o.expect_subject_seq);
-		if (last != w->o.expect_subject_seq)
-			return unmet(err, w->log.path, "the subject's last seq", last,
-			    w->o.expect_subject_seq);
-	}
-	w->met = true;
-	return 0;
+		return error_set(err, EVLOG_EUNMET,
+		    "%s: the last seq is %" PRIu64 ", not %" PRIu64
+		    "; nothing was appended",
+		    w->log.path, h->tree.n, w->o.expect_seq);
+	for (size_t i = 0; i < w->o.n_expect_subjects && !r; i++)
+		r = subject_check(w, &w->o.expect_subjects[i], err);
+	w->met = !r;
+	return r;
 }
 
 /* Moves an event's line to `to`, if it is not there. */
@@ -337,6 +340,7 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
 		return r;
 	w->notice[0] = '\0';
 	r = commit_locked(w, ack, err);
+	ack->slid = w->dedup && dedup_has_slid(w->dedup);
 	ack->settled = w->notice[0] != '\0';
 	memcpy(ack->notice, w->notice, sizeof ack->notice);
 	if (file_unlock(w->log.head_fd) < 0 && !r)

@@ -1,47 +1,44 @@
 /*
- * dedup.c - which of the last events have this source and id, and the same bytes?
+ * dedup.c - which events of the log have this source and id, and the same bytes?
  *
- * A ring of the window's events, oldest overwritten, and an open-addressing table from
- * the hash of source and id to a place in the ring.  Hashes are SHA-256 cut to 128
- * bits: two different events are never taken for one, not even on purpose.
+ * The entries of all events, or of a window: a ring in which the oldest is overwritten;
+ * and an open-addressing table from the hash of source and id to an entry.  Hashes are
+ * SHA-256 cut to 128 bits: two different events are never taken for one, not even on
+ * purpose.  An event takes 32 bytes, and 8 to 16 of the table.
  */
 #include "base/error.h"
 #include "store/writer.h"
 
 #include <stdlib.h>
 
+#define FEW	 1024
+#define MOST	 (UINT32_MAX - 1) /* entries: the table numbers them in 32 bits */
+
 struct entry {
 	unsigned char key[16], body[16];
 };
 
 struct dedup {
-	uint64_t window, seen; /* seen: events of the log taken in, by seq */
+	uint64_t window; /* 0: all events */
+	uint64_t seen;	 /* events of the log taken in, by seq */
+	bool slid;	 /* the log has more events than the window */
 	struct entry *ring;
+	uint64_t size;	       /* room in the ring; at most the window */
 	uint64_t added, kept;  /* entries ever put into the ring, and committed */
-	uint64_t *table, mask; /* 1 + number of the entry; 0: free, stale ones stay */
+	uint32_t *table;       /* 1 + place in the ring; 0: free, stale ones stay */
+	uint64_t mask, filled; /* places of the table: one less than all, and not free */
 	struct buf id, source;
-	uint64_t stale;
 };
 
 struct dedup *dedup_new(uint64_t window)
 {
 	struct dedup *d = calloc(1, sizeof *d);
-	uint64_t size = 1024;
 
-	if (!d || window > UINT64_C(1) << 32) {
+	if (!d || window > MOST) {
 		free(d);
 		return NULL;
 	}
-	while (size < window * 4)
-		size *= 2;
 	d->window = window;
-	d->mask = size - 1;
-	d->ring = malloc(window * sizeof *d->ring);
-	d->table = calloc(size, sizeof *d->table);
-	if (!d->ring || !d->table) {
-		dedup_free(d);
-		return NULL;
-	}
 	return d;
 }
 
@@ -56,49 +53,94 @@ void dedup_free(struct dedup *d)
 	free(d);
 }
 
-static struct entry *entry_of(struct dedup *d, uint64_t number)
+bool dedup_has_slid(const struct dedup *d)
 {
-	return &d->ring[number % d->window];
+	return d->slid;
 }
 
-/* Still in the window, and not overwritten. */
-static bool is_live(const struct dedup *d, uint64_t number)
+/* Entries that count: those in the ring. */
+static uint64_t entries(const struct dedup *d)
 {
-	return number < d->added && d->added - number <= d->window;
+	return d->added < d->size ? d->added : d->size;
 }
 
-static void table_put(struct dedup *d, uint64_t number)
+static void table_put(struct dedup *d, uint32_t place)
 {
-	uint64_t i = get64(entry_of(d, number)->key) & d->mask;
+	uint64_t i = get64(d->ring[place].key) & d->mask;
 
 	while (d->table[i])
 		i = (i + 1) & d->mask;
-	d->table[i] = number + 1;
-	d->stale++;
+	d->table[i] = place + 1;
+	d->filled++;
 }
 
-/* Stale places are only swept out when they get many: amortised constant. */
-static void entry_add(struct dedup *d, const struct entry *e)
+static void table_fill(struct dedup *d)
 {
-	uint64_t number = d->added++;
+	uint64_t n = entries(d);
 
-	*entry_of(d, number) = *e;
-	if (d->stale * 2 > d->mask) {
-		memset(d->table, 0, (d->mask + 1) * sizeof *d->table);
-		d->stale = 0;
-		uint64_t first = d->added > d->window ? d->added - d->window : 0;
-		for (uint64_t n = first; n < number; n++)
-			table_put(d, n);
+	memset(d->table, 0, (d->mask + 1) * sizeof *d->table);
+	d->filled = 0;
+	for (uint64_t i = 0; i < n; i++)
+		table_put(d, (uint32_t)i);
+}
+
+/* Doubles the ring, up to the window, and the table with it. */
+static bool grow(struct dedup *d)
+{
+	uint64_t most = d->window ? d->window : MOST, size = d->size ? 2 * d->size : FEW;
+	uint64_t places = 4 * FEW;
+
+	size = size > most ? most : size;
+	while (places < 2 * size)
+		places *= 2;
+	struct entry *ring =
+	    d->size == most ? NULL : realloc(d->ring, size * sizeof *ring);
+	if (!ring)
+		return false;
+	d->ring = ring;
+	d->size = size;
+	if (places == d->mask + 1)
+		return true;
+	uint32_t *table = realloc(d->table, places * sizeof *table);
+	if (!table)
+		return false;
+	d->table = table;
+	d->mask = places - 1;
+	table_fill(d);
+	return true;
+}
+
+/* Adds an entry; false: no memory.  Places of the table whose entry was overwritten are
+ * swept out when they are many. */
+static bool entry_add(struct dedup *d, const struct entry *e)
+{
+	bool full = d->added >= d->size;
+
+	if (full && d->size < (d->window ? d->window : MOST)) {
+		if (!grow(d))
+			return false;
+	} else if (full && !d->window) {
+		return false;
+	} else if (full) {
+		d->slid = true;
 	}
-	table_put(d, number);
+	uint32_t place = (uint32_t)(d->added++ % d->size);
+	d->ring[place] = *e;
+	if (d->filled >= d->mask / 4 * 3)
+		table_fill(d);
+	else
+		table_put(d, place);
+	return true;
 }
 
 static struct entry *entry_find(struct dedup *d, const unsigned char key[16])
 {
+	if (!d->table)
+		return NULL;
 	for (uint64_t i = get64(key) & d->mask; d->table[i]; i = (i + 1) & d->mask) {
-		uint64_t number = d->table[i] - 1;
-		if (is_live(d, number) && memcmp(entry_of(d, number)->key, key, 16) == 0)
-			return entry_of(d, number);
+		struct entry *e = &d->ring[d->table[i] - 1];
+		if (memcmp(e->key, key, 16) == 0)
+			return e;
 	}
 	return NULL;
 }
@@ -139,8 +181,10 @@ int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, evlog_error
 		return 0;
 	evlog_selection_init(&sel);
 	sel.from = d->seen + 1;
-	if (last > d->window && sel.from < last - d->window + 1)
+	if (d->window && last > d->window && sel.from < last - d->window + 1) {
 		sel.from = last - d->window + 1;
+		d->slid = true;
+	}
 	sel.to = last;
 	int r = evlog_stream_open(&s, &path, 1, &sel, err);
 	if (r)
@@ -148,8 +192,8 @@ int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, evlog_error
 	while (!r && (r = evlog_stream_next(s, &lines, err)) == 0)
 		while (!r && evlog_lines_take(&lines, &event)) {
 			r = entry_hash(d, event.line, event.len, &e, err);
-			if (!r)
-				entry_add(d, &e);
+			if (!r && !entry_add(d, &e))
+				r = error_memory(err);
 			d->seen = event.seq;
 		}
 	evlog_stream_close(s);
@@ -170,8 +214,8 @@ int dedup_ask(struct dedup *d, const char *line, size_t len, enum dedup_verdict 
 	if (r)
 		return r;
 	old = entry_find(d, e.key);
-	if (!old)
-		entry_add(d, &e);
+	if (!old && !entry_add(d, &e))
+		return error_memory(err);
 	*verdict = !old					? DEDUP_NEW
 		   : memcmp(old->body, e.body, 16) == 0 ? DEDUP_SAME
 							: DEDUP_CONFLICT;
@@ -189,6 +233,6 @@ void dedup_forget(struct dedup *d)
 {
 	if (d->added == d->kept)
 		return;
-	memset(d->table, 0, (d->mask + 1) * sizeof *d->table);
-	d->stale = d->added = d->kept = d->seen = 0;
+	d->added = d->kept = d->seen = 0;
+	table_fill(d);
 }

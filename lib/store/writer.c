@@ -74,17 +74,27 @@ static int dir_open(struct evlog_writer *w, const char *path, evlog_error *err)
 	return r;
 }
 
+/* A seq that some expectation says there is; 0: none does. */
+static uint64_t seq_expected(const struct evlog_writer_options *o)
+{
+	for (size_t i = 0; i < o->n_expect_subjects; i++)
+		if (o->expect_subjects[i].seq)
+			return o->expect_subjects[i].seq;
+	return o->expect_seq;
+}
+
 static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error *err)
 {
 	int r = dir_open(w, path, err);
 
 	if (r == EVLOG_ENOINPUT && w->o.no_create)
 		return error_set(err, r, "%s: no such log", path);
-	if (r == EVLOG_ENOINPUT && (w->o.expect_seq || w->o.expect_subject_seq))
+	uint64_t expected = seq_expected(&w->o);
+	if (r == EVLOG_ENOINPUT && expected)
 		return error_set(err, EVLOG_EUNMET,
 		    "%s: no such log: the last seq is 0, not %" PRIu64
 		    "; nothing was appended",
-		    path, w->o.expect_seq ? w->o.expect_seq : w->o.expect_subject_seq);
+		    path, expected);
 	if (r == EVLOG_ENOINPUT) {
 		log_close(&w->log);
 		r = log_create(path, err);
@@ -121,10 +131,9 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		w->codec = block_codec_new(o->level);
 		w->blocks = blocks_new(o->threads, o->level);
 		w->source = default_source(path);
-		if (o->dedup_window)
+		if (o->dedup)
 			w->dedup = dedup_new(o->dedup_window);
-		if (!w->codec || !w->blocks || !w->source ||
-		    (o->dedup_window && !w->dedup))
+		if (!w->codec || !w->blocks || !w->source || (o->dedup && !w->dedup))
 			r = error_memory(err);
 	}
 	if (!r && !o->source)

@@ -55,7 +55,7 @@ struct evlog_writer {
 	unsigned char boot_id[16];
 	bool rolled;		 /* a segment became full: it is to be sealed */
 	struct sealing *sealing; /* NULL: none is going on */
-	bool locked, met;	 /* met: the expectation has been checked, and held */
+	bool locked, met;	 /* met: the expectations have been checked, and held */
 	struct cursor cursor;	 /* goes with each commit, if it has a name */
 	struct cursor left;	 /* as this writer, or the log, had it last, */
 	uint64_t looked;	 /* with the log's last seq then */
@@ -120,8 +120,12 @@ int replica_settle(struct evlog_writer *w, uint64_t *skipped, evlog_error *err);
 
 /* ---- Deduplication ---- */
 
+/* window: how many of the last events it knows; 0: all.  NULL: no memory, or too many. */
 struct dedup *dedup_new(uint64_t window);
 void dedup_free(struct dedup *d);
+
+/* Whether there were more events than the window holds. */
+bool dedup_has_slid(const struct dedup *d);
 
 /* Takes in the events of the log that it has not seen, up to `last`. */
 int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, evlog_error *err);
