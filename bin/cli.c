@@ -274,6 +274,7 @@ void cli_begin(const struct cli_tool *tool)
 	setlocale(LC_CTYPE, "");
 	signal(
 	    SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */
+	signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how a command ended */
 	tzset();
 	cli.tool = tool;
 	cli.out_tty = isatty(STDOUT_FILENO);

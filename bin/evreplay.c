@@ -15,7 +15,9 @@ enum {
 	BATCH,
 	LINGER,
 	CHECKPOINT,
+	ACCEPT_CHANGE,
 	EMIT,
+	LINE_BY_LINE,
 	RETRY,
 	BACKOFF,
 	TIMEOUT,
@@ -44,7 +46,11 @@ static const struct cli_option options[] = {
     {BATCH, "batch", "N", "events that a run of COMMAND gets (default: 1000)"},
     {LINGER, "linger", "MS", "with --follow, wait so long for a batch to be filled"},
     {CHECKPOINT, "checkpoint", "FILE", "go on where FILE says, and keep it up to date"},
+    {ACCEPT_CHANGE, "accept-change", NULL,
+	"go on with the --checkpoint of another selection"},
     {EMIT, "emit", "LOG", "what COMMAND prints are events: append them, exactly once"},
+    {LINE_BY_LINE, "line-by-line", NULL,
+	"COMMAND prints a line for each it gets, caused by that, or a blank one"},
     {RETRY, "retry", "N", "how often a batch that fails is tried again (default: 2)"},
     {BACKOFF, "backoff", "SPAN",
 	"the pause before the first retry; doubled for each (default: 200ms)"},
@@ -235,6 +241,10 @@ static int to_command(struct replay *p, char **logs, int n)
 	if (c->dead && !cli.quiet)
 		cli_say("%" PRIu64 " event%s could not be dealt with: see %s", c->dead,
 		    cli_plural(c->dead), c->dead_letter);
+	if (c->uncaused && !cli.quiet)
+		cli_say("%" PRIu64 " emitted event%s without a known cause; see "
+			"--line-by-line",
+		    c->uncaused, cli_plural(c->uncaused));
 	if (cli.verbose && c->emit)
 		cli_say(
 		    "%" PRIu64 " event%s emitted", c->emitted, cli_plural(c->emitted));
@@ -286,10 +296,12 @@ static int reset(const struct replay *p, const char *log)
 
 	if (strspn(p->reset_to, "0123456789") == strlen(p->reset_to))
 		seq = cli_number("reset-to", p->reset_to, 1, UINT64_C(1) << 53);
-	else if (evlog_time_parse(p->reset_to, evlog_now(), &time, &err) < 0)
+	if (seq && p->sel.event_time)
+		cli_usage("--event-time goes with --reset-to TIME, not with a seq");
+	if (!seq && evlog_time_parse(p->reset_to, evlog_now(), &time, &err) < 0)
 		cli_usage("--reset-to: neither a seq nor a time: %s", err.text);
-	if (evlog_checkpoint_reset(
-		p->consumer.checkpoint, log, seq, time, p->dry, &from, &to, &err) < 0)
+	if (evlog_checkpoint_reset(p->consumer.checkpoint, log, seq, time,
+		p->sel.event_time, p->dry, &from, &to, &err) < 0)
 		cli_fail(&err);
 	snprintf(text, sizeof text, "the next event is %" PRIu64 "%s, %s %" PRIu64 "\n",
 	    to, p->dry ? " then" : " now", p->dry ? "and now is" : "and was", from);
@@ -342,7 +354,9 @@ static void option_take(struct replay *p, int id, const char *arg)
 		c->linger = 1000 * (int64_t)cli_number("linger", arg, 0, 3600000);
 		break;
 	case CHECKPOINT: c->checkpoint = arg; break;
+	case ACCEPT_CHANGE: c->accept_change = true; break;
 	case EMIT: c->emit = arg; break;
+	case LINE_BY_LINE: c->line_by_line = true; break;
 	case RETRY: c->retry = (unsigned)cli_number("retry", arg, 0, 1000000); break;
 	case BACKOFF: c->backoff = span("backoff", arg); break;
 	case TIMEOUT: c->timeout = span("timeout", arg); break;
@@ -361,6 +375,7 @@ static void option_take(struct replay *p, int id, const char *arg)
 static void options_check(const struct replay *p, int logs)
 {
 	const struct evlog_consumer *c = &p->consumer;
+	const struct evlog_selection *s = &p->sel;
 	bool aside = p->status || p->reset_to;
 
 	if (c->command && !*c->command)
@@ -372,12 +387,21 @@ static void options_check(const struct replay *p, int logs)
 		    "--status and --reset-to go with --checkpoint FILE and one LOG");
 	if (aside && c->command)
 		cli_usage("--status and --reset-to run no COMMAND");
+	if (aside && (s->types || s->subjects || s->sources || s->ids || s->from ||
+			 s->to || s->last || s->count || s->follow || s->merge ||
+			 s->since != EVLOG_TIME_MIN || s->until != EVLOG_TIME_MAX))
+		cli_usage("--status and --reset-to are about all events: they take no "
+			  "selection");
 	if (p->dry && !p->reset_to)
 		cli_usage("--dry-run goes with --reset-to");
 	if (!c->command && !aside && (p->consuming || c->checkpoint))
 		cli_usage("which COMMAND?  It stands at the end, behind --");
 	if (c->command && p->paced)
 		cli_usage("--speed, --max-gap and --rate are for standard output");
+	if (c->accept_change && !c->checkpoint)
+		cli_usage("--accept-change goes with --checkpoint FILE");
+	if (c->line_by_line && !c->emit)
+		cli_usage("--line-by-line goes with --emit LOG");
 	if (c->emit && !c->checkpoint)
 		cli_usage("--emit goes with --checkpoint FILE");
 	if (c->checkpoint && logs != 1)

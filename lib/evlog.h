@@ -481,6 +481,7 @@ struct evlog_pace {
 	bool event_time; /* by the event's time, else by logtime */
 	int64_t started; /* zero-initialise these: they belong to evlog_pace_due */
 	int64_t previous, due;
+	bool timed; /* previous is the time of an event */
 	uint64_t delivered;
 };
 
@@ -493,6 +494,7 @@ int64_t evlog_pace_due(
 struct evlog_consumer {
 	const char *const *command;	/* as for execvp(3) */
 	const char *checkpoint;		/* file that says how far it came; NULL: none */
+	bool accept_change;		/* it may be of another selection, upcaster or key */
 	const char *emit, *dead_letter; /* logs; NULL: none */
 	const char *key;		/* path; NULL: subject */
 	uint64_t batch;			/* events of a run; 0: 1000 */
@@ -501,11 +503,14 @@ struct evlog_consumer {
 	unsigned shard, shards;		/* part `shard`, from 1, of so many; 0: all */
 	unsigned retry;			/* how often what failed is tried again */
 	int64_t backoff, timeout;	/* 0: no timeout */
+	bool line_by_line;		/* COMMAND prints a line, perhaps blank, for each
+					 * that it gets: the one has caused the other */
 	void (*say)(void *arg, const char *text); /* notices; may be NULL */
 	void (*progress)(void *arg, const evlog_stream *s, uint64_t events);
 	void *arg;
-	/* Results: events dealt with, runs, lines emitted, dead letters. */
-	uint64_t events, runs, emitted, dead;
+	/* Results: events dealt with, runs, lines emitted, those of them without a cause,
+	 * dead letters. */
+	uint64_t events, runs, emitted, uncaused, dead;
 };
 
 /* Runs it until the end of the logs, or sel->stop: then the batches at work are finished;
@@ -530,10 +535,11 @@ int evlog_checkpoint_lag(
     struct evlog_lag *lag, const char *checkpoint, const char *log, evlog_error *err);
 
 /* Sets a checkpoint so that the next event is the first one from `seq` on or, with seq 0,
- * from this logtime on.  `dry`: only tells.  *from and *to: the next event, before and
+ * from this logtime on, or (event_time) with this `time` or a later one.  `dry`: only tells.  *from and *to: the next event, before and
  * then. */
 int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
-    int64_t time, bool dry, uint64_t *from, uint64_t *to, evlog_error *err);
+    int64_t time, bool event_time, bool dry, uint64_t *from, uint64_t *to,
+    evlog_error *err);
 
 /* For evlog_selection: instead of dead letters, the events in them.  The arg is one of
  * these; `map`, if there is one, gets them next.  Free room.p at the end. */

@@ -63,7 +63,7 @@ seq_of() { jq .seq "$1"; }
 	assert_equal "$(seq_of c)" 100
 	evreplay --checkpoint d -s s1 --to 40 a.evlog -- true
 	assert_equal "$(seq_of d)" 40
-	evreplay --checkpoint d -E --since 2020-01-01 a.evlog -- true
+	evreplay --checkpoint d --accept-change -E --since 2020-01-01 a.evlog -- true
 	assert_equal "$(seq_of d)" 100
 }
 
@@ -392,4 +392,163 @@ seq_of() { jq .seq "$1"; }
 	# the part of a key is a promise: evreplay(1)
 	run -0 bash -c "evreplay --shard 1/2 a.evlog -- jq -r .subject | sort -u | xargs"
 	assert_output "s1 s2 s3"
+}
+
+# ---- What it is a checkpoint of ----
+
+@test "another selection, upcaster or key under one checkpoint is 76, until it is accepted" {
+	numbered 20 | evappend a.evlog
+	echo 'upcast.T1 = function(e) return e end' >u.lua
+	echo 'upcast.T2 = function(e) return e end' >v.lua
+	options=('' '-t T1' '-t T2' '-t T1 -t T2' '-s s1' '-s s1 -t T1' '--source /a' '--id 3' '--upcast u.lua'
+		'--upcast v.lua' '-t T1 --upcast u.lua' '--key type' '-j 2 --key data.n')
+	for was in "${options[@]}"; do
+		for is in "${options[@]}"; do
+			rm -f c
+			# shellcheck disable=SC2086 # options are words
+			run -0 evreplay --checkpoint c --to 10 $was a.evlog -- true
+			if [ "$was" = "$is" ]; then
+				# shellcheck disable=SC2086
+				run -0 evreplay --checkpoint c $is a.evlog -- true
+				continue
+			fi
+			# shellcheck disable=SC2086
+			run -76 evreplay --checkpoint c $is a.evlog -- true
+			assert_output --partial "; --accept-change goes on after event 10"
+			assert_equal "$(seq_of c)" 10
+			# shellcheck disable=SC2086
+			run -0 evreplay --checkpoint c --accept-change $is a.evlog -- true
+			assert_equal "$(seq_of c)" 20
+			# shellcheck disable=SC2086
+			run -0 evreplay --checkpoint c $is a.evlog -- true
+		done
+	done
+}
+
+@test "the order of -t and the like, bounds, batches and workers are no other selection" {
+	numbered 20 | evappend a.evlog
+	evreplay --checkpoint c -t T1 -t T2 -s s1 -s s2 -s s1 --since 2020-01-01 --to 5 a.evlog -- true
+	run -0 evreplay --checkpoint c -t T2 -t T1 -s s2 -s s1 --since 2021-01-01 --batch 2 -j 3 --to 9 a.evlog -- true
+	run -0 evreplay --checkpoint c -t T2 -t T1 -s s2 -s s1 -E --since 2020-01-01 a.evlog -- true
+	assert_equal "$(seq_of c)" 20
+}
+
+@test "an old checkpoint without a selection is accepted and completed; --reset-to keeps it" {
+	numbered 20 | evappend a.evlog
+	evreplay --checkpoint c -t T1 --to 5 a.evlog -- true
+	jq -c 'del(.selection)' c >old && cp old c
+	run -0 evreplay --checkpoint c -t T2 --to 5 a.evlog -- true
+	assert_equal "$(jq -c .selection c)" '{"type":["T2"]}'
+	run -0 evreplay --checkpoint c --reset-to 3 a.evlog
+	run -76 evreplay --checkpoint c a.evlog -- true
+	assert_output --partial 'c: the checkpoint is of {"type":["T2"]}, not of all events; --accept-change'
+	# more than a checkpoint should hold
+	many=$(for i in $(seq 3000); do printf ' --id a%d' "$i"; done)
+	# shellcheck disable=SC2086
+	run -0 evreplay --checkpoint d $many a.evlog -- true
+	# shellcheck disable=SC2086
+	run -0 evreplay --checkpoint d $many a.evlog -- true
+	# shellcheck disable=SC2086
+	run -76 evreplay --checkpoint d $many --id b a.evlog -- true
+}
+
+@test "-E --reset-to goes by the event's time, and a selection there is refused" {
+	for t in 03 01 02; do
+		printf '{"type":"T","time":"2026-11-%sT00:00:00Z"}\n' $t
+	done | evappend a.evlog
+	evreplay --checkpoint c a.evlog -- true
+	run -0 evreplay --checkpoint c -E --reset-to 2026-11-03 a.evlog
+	assert_output "the next event is 1 now, and was 4"
+	run -0 evreplay --checkpoint c -E --reset-to 2026-11-04 a.evlog
+	assert_output "the next event is 4 now, and was 1"
+	run -0 evreplay --checkpoint c --reset-to 2026-11-04 a.evlog
+	assert_output "the next event is 1 now, and was 4"
+	run -64 evreplay --checkpoint c -E --reset-to 2 a.evlog
+	for option in '-t T' '-s x' '--from 2' '--to 2' '-n 1' '-c 1' '-f' '-m' '--since 2020-01-01'; do
+		# shellcheck disable=SC2086
+		run -64 evreplay --checkpoint c --status $option a.evlog
+	done
+}
+
+# ---- Workers ----
+
+@test "-j 8 --batch 1: no worker waits for another one's turn" {
+	numbered 64 | sed 's/"s[0-9]"/"k&/; s/"k"s\([0-9]\)".*"id":"\([0-9]*\)"/"k\2","id":"\2"/' | evappend a.evlog
+	[ "$(evcat a.evlog | jq -r .subject | sort -u | wc -l)" -eq 64 ]
+	# each run waits until six are at work, so that fewer at once never end
+	cat >wait.sh <<-'SH'
+		mkdir -p at && touch "at/$EVLOG_FROM"
+		for i in $(seq 200); do
+			[ "$(ls at | wc -l)" -lt 6 ] && [ ! -e enough ] || { touch enough; rm "at/$EVLOG_FROM"; exit 0; }
+			sleep 0.05
+		done
+		exit 1
+	SH
+	run -0 evreplay --retry 0 -j 8 --batch 1 --checkpoint c a.evlog -- sh wait.sh
+	[ -e enough ]
+	assert_equal "$(seq_of c)" 64
+}
+
+@test "a part with more events than a batch is dealt with batch by batch" {
+	for i in {1..50}; do echo '{"type":"T","subject":"one","data":'"$i"'}'; done | evappend a.evlog
+	evreplay -j 4 --batch 3 --checkpoint c a.evlog -- sh -c 'echo $EVLOG_COUNT >>counts; cat >>all'
+	cmp all <(evcat a.evlog)
+	[ "$(sort -n counts | tail -n 1)" -eq 3 ]
+	[ "$(wc -l <counts)" -le 20 ]
+}
+
+@test "with workers the checkpoint moves up to the first event that is not done" {
+	numbered 40 | evappend a.evlog
+	# rounds are of 4 events: that from 21 on is never done, as event 23 hangs
+	evreplay --retry 0 -j 4 --batch 1 --checkpoint c a.evlog -- sh -c '
+		grep -q "\"n\":23}" && exec sleep 60; exit 0' &
+	pid=$!
+	until_ sh -c 'n=$(jq .seq c) && [ "${n:-0}" -ge 21 ]' 2>/dev/null
+	kill -9 $pid
+	[ "$(seq_of c)" -lt 23 ]
+	run -0 evreplay -j 4 --batch 10 --checkpoint c a.evlog -- sh -c 'cat >>rest'
+	assert_equal "$(seq_of c)" 40
+	for n in $(seq 23 40); do grep -q "\"n\":$n}" rest || fail "$n"; done
+}
+
+# ---- How a command ends, and what it says ----
+
+@test "SIGCHLD ignored by whoever starts evreplay hides nothing" {
+	numbered 5 | evappend a.evlog
+	ignoring() { python3 -c 'import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])' "$@"; }
+	run -0 ignoring evreplay --checkpoint c --dead-letter d.evlog a.evlog -- sh -c 'cat >got'
+	assert_equal "$(wc -l <got)" 5
+	[ "$(evcat d.evlog | wc -l)" -eq 0 ]
+	run -1 ignoring evreplay --retry 0 a.evlog -- sh -c 'exit 3'
+	assert_output --partial "exit status 3"
+	run -0 ignoring evappend --replica b.evlog -- evcat a.evlog
+	[ "$(evcat b.evlog | wc -l)" -eq 5 ]
+}
+
+@test "--timeout holds while the command chatters, and while stderr takes nothing" {
+	echo '{"type":"T"}' | evappend a.evlog
+	for command in 'yes >&2' 'yes >&2 & sleep 60' 'trap "" TERM; yes >&2'; do
+		for err in /dev/null pipe; do
+			rm -rf c d.evlog pipe
+			mkfifo pipe
+			sleep 60 <>pipe & # holds it open, and reads nothing
+			holder=$!
+			status=0
+			timeout -k 1 20 evreplay -q --retry 0 --timeout 300ms --checkpoint c --dead-letter d.evlog a.evlog \
+				-- sh -c "$command" 2>$err || status=$?
+			kill $holder
+			[ "$status" -eq 0 ] || fail "$command, stderr $err: $status"
+			assert_equal "$(evcat d.evlog | jq -r .data.reason)" "timed out"
+			evcat d.evlog | jq -e '.data.stderr | test("y\ny\n")'
+		done
+	done
+}
+
+@test "jq as the manual writes it fails where an event in the middle of a batch does" {
+	printf '{"type":"T","data":%s}\n' 1 '"x"' 3 | evappend a.evlog
+	run -1 evreplay --retry 0 --checkpoint c a.evlog -- jq -n 'inputs | .data + 1'
+	assert_output --partial "exit status 5, at event 2"
+	assert_equal "$(seq_of c)" 1
+	run -1 evreplay --retry 0 --checkpoint d --emit b.evlog a.evlog -- jq -nc 'inputs | {type: "B", data: (.data + 1)}'
+	assert_equal "$(seq_of d)" 1
 }

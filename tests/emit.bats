@@ -164,3 +164,63 @@ old_events() {
 	run -76 evfold --upcast u.lua --snapshot s -k type n=count a.evlog
 	run -76 evfold --snapshot s -k type n=count a.evlog
 }
+
+@test "the cause of an emitted event does not depend on the size of the batch" {
+	printf '%s\n' '{"type":"A","id":"1"}' '{"type":"A","id":"2","correlationid":"c0"}' '{"type":"A","id":"caf\u00e9"}' |
+		evappend a.evlog
+	n=0
+	causes() { # EXPECTED OPTIONS... -- FILTER
+		want=$1 batch=$2 filter=$3 n=$((n + 1))
+		shift 3
+		run -0 --separate-stderr evreplay --batch "$batch" --checkpoint "c$n" --emit "b$n.evlog" "$@" a.evlog -- jq -c "$filter"
+		assert_equal "$(evcat "b$n.evlog" | jq -c '[.causationid, .correlationid]' | xargs)" "$want"
+	}
+	# a promise of a line for each: the one by its place
+	for batch in 1 2 3; do
+		causes '[1,1] [2,c0] [café,café]' $batch '{type: "B"}' --line-by-line
+		[ -z "$stderr" ]
+		# a line's own cause first
+		causes '[café,café] [café,café] [café,café]' 3 '{type: "B", causationid: "café"}' --line-by-line
+		# the line names one of the batch, however it is written
+		causes '[café,café] [2,c0] [x,null]' 3 '{type: "B", causationid: (if .id == "1" then "café" elif .id == "2" then "2" else "x" end)}'
+		[ -z "$stderr" ]
+	done
+	causes '[null,null] [null,null] [null,null]' 3 '{type: "B"}'
+	assert_equal "$stderr" "evreplay: 3 emitted events without a known cause; see --line-by-line"
+	# an event that is only passed on has not caused itself
+	for batch in 1 3; do
+		causes '[null,null] [null,c0] [null,null]' $batch '.'
+		causes '[null,null] [null,c0] [null,null]' $batch '.' --line-by-line
+	done
+}
+
+@test "--line-by-line: more lines, or fewer, than events are a failure of the run" {
+	numbered 6 | evappend a.evlog
+	for filter in 'select(.data.n != 4) | {type: "B"}' '{type: "B"}, (select(.data.n == 4) | {type: "C"})'; do
+		rm -rf c b.evlog d.evlog
+		run -1 evreplay --retry 0 --checkpoint c --emit b.evlog --line-by-line a.evlog -- jq -c "$filter"
+		assert_output --partial "for 1 event (--line-by-line), at event 4"
+		run -0 evreplay -q --retry 0 --checkpoint c --emit b.evlog --line-by-line --dead-letter d.evlog a.evlog -- jq -c "$filter"
+		assert_equal "$(evcat -t B b.evlog | jq -r .causationid | xargs)" "1 2 3 5 6"
+	done
+	run -0 evreplay --checkpoint e --emit e.evlog --line-by-line a.evlog -- \
+		jq -r 'if .data.n == 4 then "" else ({type: "B"} | tojson) end'
+	assert_equal "$(evcat e.evlog | jq -r .causationid | xargs)" "1 2 3 5 6"
+	run -64 evreplay --line-by-line a.evlog -- cat
+}
+
+@test "a round that emits more than a commit holds is split, and nothing is doubled" {
+	numbered 40 | evappend a.evlog
+	big='{type: "B", subject, data: {n: .data.n, pad: ("x" * 4000000)}}'
+	run -0 evreplay -q -j 4 --batch 10 --checkpoint c --emit b.evlog a.evlog -- jq -c "$big"
+	assert_equal "$(jq .seq c)" 40
+	evcat -o data b.evlog | jq .n | sort -n | cmp - <(seq 40)
+	for s in s0 s1 s2 s3 s4 s5 s6; do
+		evcat -s $s -o data b.evlog | jq .n | sort -nc || fail "$s is not in order"
+	done
+	# one event alone that emits too much is one that fails
+	echo '{"type":"T"}' | evappend z.evlog
+	run -1 evreplay --retry 0 --checkpoint z --emit y.evlog z.evlog -- sh -c \
+		'cat >/dev/null; yes "{\"type\":\"a\"}" | head -n 500000'
+	assert_output --partial "what it printed: more than 64 MiB of events, at event 1"
+}

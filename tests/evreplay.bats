@@ -129,3 +129,12 @@ at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least
 	run -0 evcat -o data emitted.evlog
 	assert_output "$(printf '"%s"\n' 0 000000000000000{1..4})"
 }
+
+@test "-E: an event without a time, wherever it stands, makes no pause" {
+	a='{"type":"T","time":"2026-11-01T00:00:00Z"}' b='{"type":"T","time":"2026-11-01T00:00:00.1Z"}' none='{"type":"T"}'
+	for order in "$none $a $b" "$a $none $b" "$none $none $a" "$a $b $none" "$none $none"; do
+		printf '%s\n' $order >f
+		run -0 timeout 5 evreplay -E --speed 1 f
+		assert_output "$(cat f)"
+	done
+}

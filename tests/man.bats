@@ -18,3 +18,14 @@ examples() {
 	command -v mandoc >/dev/null || skip "no mandoc"
 	run -0 mandoc -T lint -W warning "$BATS_TEST_DIRNAME"/../man/*.[1-8]
 }
+
+@test "no consumer in the manual or the samples can hide that jq failed at an event" {
+	cd "$BATS_TEST_DIRNAME/.."
+	# jq behind --, on the same line or the next one, reads its inputs within one program
+	cat man/*.[1-8] samples/*/* README.md | sed 's/\\e$/\\/' | awk '
+		/--( \\)?$/ || /-- \\+$/ { next_too = 1; next }
+		/-- jq / || (next_too && /(^|[> ])jq /) { print }
+		{ next_too = 0 }' >"$BATS_TEST_TMPDIR/found"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/found")" -ge 7 ]
+	run -1 grep -vE 'jq -n[a-z]* ' "$BATS_TEST_TMPDIR/found"
+}

@@ -224,6 +224,10 @@ int evlog_input_command(evlog_input **out, const char *const *command,
 	in->path = strdup(command[0]);
 	if (!in->path)
 		r = error_memory(err);
+	else if (!process_can_wait())
+		r = error_set(err, EVLOG_EUSAGE,
+		    "%s: SIGCHLD is ignored, so its exit status cannot be known",
+		    command[0]);
 	else if ((r = input_name(in, NULL, err)) == 0 && pipe2(end, O_CLOEXEC) < 0)
 		r = error_sys(err, "a pipe");
 	in->fd = end[0];
@@ -261,6 +265,9 @@ static int command_end(struct evlog_input *in, evlog_error *err)
 		return 0;
 	process_wait(&in->process);
 	status = in->process.status;
+	if (in->process.lost)
+		return error_set(err, EVLOG_EINTERNAL,
+		    "%s: its exit status was taken by somebody else", in->path);
 	if (WIFSIGNALED(status))
 		return error_set(err, EVLOG_EAWAY, "%s: killed by signal %d", in->path,
 		    WTERMSIG(status));

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define LOOKS 64 /* reads of a command's stderr before the time is looked at */
 
 int process_file(void)
 {
@@ -44,6 +48,7 @@ static void become(const char *const *argv, const char *const *env, int in, int 
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
 	if ((in >= 0 && dup2(in, 0) < 0) || (out >= 0 && dup2(out, 1) < 0) ||
 	    (error >= 0 && dup2(error, 2) < 0))
 		return;
@@ -140,19 +145,41 @@ static void tail_add(struct process *p, const char *text, size_t n)
 	p->tail_len += n;
 }
 
-/* Others may hold the pipe open when it has ended: what is there is all. */
-static void error_take(struct process *p)
+/* Whether our stderr takes PIPE_BUF bytes within so many milliseconds. */
+static bool stderr_takes(int ms)
 {
-	char text[4096];
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&p, 1, ms) != 0; /* an error is met when it is written to */
+}
+
+/* Takes what the command has written to its stderr.  While it runs: only as much as ours
+ * takes at once, and not for ever, so that the caller can watch the time.  When it has
+ * ended, what is there is all, though others may hold the pipe open; a stderr that is too
+ * slow for that loses some of it. */
+static void error_take(struct process *p, bool ended)
+{
+	char text[PIPE_BUF];
+	int patience = 500;
 	ssize_t n = -1;
 
-	while (p->error_fd >= 0 && ((n = read(p->error_fd, text, sizeof text)) > 0 ||
-				       (n < 0 && errno == EINTR)))
-		if (n > 0) {
-			tail_add(p, text, (size_t)n);
-			if (file_write(STDERR_FILENO, text, (size_t)n) < 0)
-				continue; /* nobody wants it */
+	p->blocked = false;
+	for (int i = 0; p->error_fd >= 0 && i < (ended ? 16 * LOOKS : LOOKS); i++) {
+		bool takes = stderr_takes(0) || (ended && stderr_takes(patience));
+		if (!takes && !ended) {
+			p->blocked = true;
+			return;
 		}
+		patience = takes ? patience : 0;
+		n = read(p->error_fd, text, sizeof text);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		tail_add(p, text, (size_t)n);
+		if (takes && file_write(STDERR_FILENO, text, (size_t)n) < 0)
+			continue; /* nobody wants it */
+	}
 	if (p->error_fd >= 0 && n == 0) {
 		close(p->error_fd);
 		p->error_fd = -1;
@@ -164,17 +191,25 @@ void process_look(struct process *p)
 	if (p->pid == 0)
 		return;
 	pid_t ended = waitpid(p->pid, &p->status, WNOHANG);
-	error_take(p);
-	if (ended == 0 || (ended < 0 && errno == EINTR))
+	bool running = ended == 0 || (ended < 0 && errno == EINTR);
+	error_take(p, !running);
+	if (running)
 		return;
-	if (ended < 0)
-		p->status = 0x7f00; /* somebody else has waited for it */
+	p->lost = ended < 0; /* somebody else has waited for it */
 	if (p->exit_fd >= 0)
 		close(p->exit_fd);
 	if (p->error_fd >= 0)
 		close(p->error_fd);
 	p->exit_fd = p->error_fd = -1;
 	p->pid = 0;
+}
+
+bool process_can_wait(void)
+{
+	struct sigaction a;
+
+	return sigaction(SIGCHLD, NULL, &a) == 0 && a.sa_handler != SIG_IGN &&
+	       !(a.sa_flags & SA_NOCLDWAIT);
 }
 
 void process_wait(struct process *p)

@@ -13,7 +13,9 @@ struct process {
 	pid_t pid;    /* 0: none is running */
 	int exit_fd;  /* readable once it has ended; -1: it must be asked */
 	int error_fd; /* its stderr comes here; -1: it has ours */
+	bool blocked; /* our stderr takes no more for now: what comes waits in error_fd */
 	int status;   /* as of waitpid(2), once it has ended */
+	bool lost;    /* nobody can say with what status it ended */
 	char tail[PROCESS_TAIL];
 	size_t tail_len;
 	bool tail_cut; /* there was more before it */
@@ -26,9 +28,12 @@ struct process {
 int process_start(struct process *p, const char *const *argv, const char *const *env,
     int in, int out, bool catch_error);
 
-/* Takes what there is of its stderr, and looks whether it has ended, which makes pid 0.
- */
+/* Takes some of its stderr, as far as ours takes it at once, and looks whether it has
+ * ended, which makes pid 0.  Never waits for longer than 500 ms. */
 void process_look(struct process *p);
+
+/* Whether the exit status of a child can be asked for: not while SIGCHLD is ignored. */
+bool process_can_wait(void);
 
 /* Waits until it has ended. */
 void process_wait(struct process *p);

@@ -5,6 +5,7 @@
  *   log, seq, root   the log's id, the last event that was dealt with, the root there
  *   frontier         from which the root of what follows can be computed
  *   part             "I/N PATH", if it is of one part of the events
+ *   selection        which events are taken (selected.c)
  *   generation       how often it was set by hand (--reset-to)
  *   emitted          log, seq and root behind what --emit has appended last
  *   written          when
@@ -116,7 +117,7 @@ static bool position_of(struct json_text object, struct evlog_position *at)
 static int parse(
     const char *path, const char *p, size_t n, struct checkpoint *c, evlog_error *err)
 {
-	struct json_text object, emitted, written;
+	struct json_text object, emitted, written, selection;
 	struct json_fault fault;
 
 	*c = (struct checkpoint){0};
@@ -130,6 +131,9 @@ static int parse(
 		    err, EVLOG_EDATA, "%s: not a checkpoint, or damaged", path);
 	number_of(object, "generation", &c->generation);
 	string_of(object, "part", c->part, sizeof c->part);
+	if (json_top_find(object, (struct view){"selection", 9}, &selection) &&
+	    !(c->selection = strndup(selection.p, selection.len)))
+		return error_memory(err);
 	c->written = EVLOG_TIME_MIN;
 	if (json_top_find(object, (struct view){"written", 7}, &written))
 		time_of(written, &c->written);
@@ -206,6 +210,12 @@ int checkpoint_open(
 	return r;
 }
 
+void checkpoint_free(struct checkpoint *c)
+{
+	free(c->selection);
+	c->selection = NULL;
+}
+
 void checkpoint_close(struct checkpoint_file *f)
 {
 	struct stat st;
@@ -242,6 +252,8 @@ static void text_add(struct buf *b, const struct checkpoint *c)
 		buf_puts(b, ",\n \"part\":");
 		json_escape(b, (struct view){c->part, strlen(c->part)});
 	}
+	if (c->selection)
+		buf_printf(b, ",\n \"selection\":%s", c->selection);
 	if (c->generation)
 		buf_printf(b, ",\n \"generation\":%" PRIu64, c->generation);
 	if (*c->emitted.log) {

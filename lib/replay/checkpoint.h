@@ -10,7 +10,9 @@ struct checkpoint {
 	struct evlog_position
 	    emitted; /* what was appended with --emit; log "": nothing */
 	int64_t written;
-	char part[300]; /* which part of the events: I/N PATH; "": all */
+	char part[300];	 /* which part of the events: I/N PATH; "": all */
+	char *selection; /* which events are taken: a JSON object; NULL: not known.  What
+			  * was read is for checkpoint_free */
 };
 
 /* An open file, and the lock on it.  Zero-initialise, then fd = -1. */
@@ -31,6 +33,7 @@ int checkpoint_open(
 int checkpoint_write(
     struct checkpoint_file *f, const struct checkpoint *c, evlog_error *err);
 
+void checkpoint_free(struct checkpoint *c);
 void checkpoint_close(struct checkpoint_file *f);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define AIR 50000 /* us that reading may take before workers are looked at */
 
@@ -44,6 +45,31 @@ static int part_check(struct consumer *c, bool fresh, evlog_error *err)
 		    *c->mark.part ? "shard " : "all events", c->mark.part,
 		    *part ? "shard " : "all events", part);
 	memcpy(c->mark.part, part, sizeof part);
+	return 0;
+}
+
+static const char *selection_name(const char *text)
+{
+	return strcmp(text, "{}") == 0 ? "all events" : text;
+}
+
+/* A checkpoint says of which selection it is; an old one does not, and is completed. */
+static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
+{
+	int r = selected_text(c, &c->selected, err);
+	char *was = c->mark.selection;
+
+	if (r)
+		return r;
+	if (was && strcmp(was, c->selected.p) != 0 && !c->o->accept_change)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the checkpoint is of %.250s, not of %.250s; --accept-change "
+		    "goes on after event %" PRIu64,
+		    c->o->checkpoint, selection_name(was), selection_name(c->selected.p),
+		    c->mark.at.seq);
+	c->dirty |= !fresh && (!was || strcmp(was, c->selected.p) != 0);
+	free(was);
+	c->mark.selection = c->selected.p;
 	return 0;
 }
 
@@ -115,6 +141,8 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 		r = evlog_position_check(c->o->emit, &c->mark.emitted, err);
 	if (!r)
 		r = part_check(c, *fresh, err);
+	if (!r)
+		r = selection_check(c, *fresh, err);
 	if (!r)
 		r = name_make(c, err);
 	c->tracking = true;
@@ -190,6 +218,7 @@ static void round_close(struct consumer *c)
 	if (c->filled - c->first == ROUNDS || round_is_empty(r, c->workers))
 		return; /* none is open, or there is nothing in it */
 	r->end = c->clear;
+	pass_begin(c, r);
 	c->filled++;
 	c->opened = 0;
 }
@@ -237,24 +266,21 @@ static int worker_of(
 	return 0;
 }
 
-static bool part_is_full(const struct consumer *c, const struct part *p)
-{
-	return p->n >= c->o->batch;
-}
-
-/* Whether the round is full, and this event not one of a unit in it. */
+/* Whether the round is full, with a batch for each worker on average, and this event is
+ * not one of a unit in it.  Keys are not spread evenly: a part that has more than a batch
+ * is dealt with batch by batch, so that no worker waits for a fuller one. */
 static bool round_is_full(struct consumer *c, uint64_t seq)
 {
 	struct round *r = round_open(c);
-	bool full = r->bytes >= ROUND_BYTES;
+	size_t units = 0;
 
 	for (unsigned i = 0; i < c->workers; i++) {
 		const struct part *p = &r->part[i];
 		if (seq && p->n && p->unit[p->n - 1].seq == seq)
 			return false;
-		full |= part_is_full(c, p);
+		units += p->n;
 	}
-	return full;
+	return r->bytes >= ROUND_BYTES || units / c->workers >= c->o->batch;
 }
 
 /* Takes lines into rounds, as long as there is room. */
@@ -323,63 +349,83 @@ static void round_clear(struct consumer *c, struct round *r)
 {
 	for (unsigned i = 0; i < c->workers; i++) {
 		struct part *p = &r->part[i];
-		p->lines.len = p->out.len = p->n = p->done = 0;
+		p->lines.len = p->out.len = p->n = p->done = p->from = p->uncaused = 0;
 	}
-	r->bytes = r->letters = r->texts.len = r->events = 0;
+	r->bytes = r->letters = r->texts.len = r->events = r->pass = 0;
 }
 
-static size_t round_done(const struct consumer *c, const struct round *r, bool *whole)
+/* How many units are done, and of those of this pass whether all are. */
+static size_t round_done(const struct consumer *c, const struct round *r, bool *passed)
 {
 	size_t done = 0, all = 0;
 
 	for (unsigned i = 0; i < c->workers; i++) {
 		done += r->part[i].done;
-		all += r->part[i].n;
+		all += part_end(r, &r->part[i]);
 	}
-	*whole = done == all;
+	*passed = done == all;
 	return done;
 }
 
-/* Keeps what is done of the rounds at the front.  With one worker every range counts at
- * once; with several a round counts when all of it is done. */
-static int front_keep(struct consumer *c, evlog_error *err)
+/* The seq up to which a pass that is not over has been dealt with; 0: that cannot be
+ * said. With one worker every range counts at once.  With several, everything before the
+ * first event that is not done; but what they print counts when the pass is over, so that
+ * its order does not depend on the clock. */
+static uint64_t done_upto(const struct consumer *c, const struct round *r)
 {
-	bool whole = true;
-
-	while (c->first < c->filled && whole) {
-		struct round *r = round_at(c, c->first);
-		size_t done = round_done(c, r, &whole);
-		if (done == r->events || (!whole && c->workers > 1))
-			return 0;
-		uint64_t seq = whole ? r->end : r->part[0].unit[done - 1].seq;
-		int res = outcome_keep(c, r, seq, err);
-		if (res)
-			return res;
-		c->o->events += done - r->events;
-		r->events = done;
-		if (!whole)
-			return 0;
-		round_clear(c, r);
-		c->first++;
-	}
-	return 0;
-}
-
-/* At the end: of a round that is not whole, up to the first event that is not done.  What
- * was emitted behind that one is lost, and comes again. */
-static int rest_keep(struct consumer *c, evlog_error *err)
-{
-	struct round *r = round_at(c, c->first);
 	uint64_t upto = UINT64_MAX;
 
-	if (c->first == c->filled || c->workers == 1 || c->emit.w || !c->tracking)
+	if (c->workers == 1)
+		return r->part[0].done ? r->part[0].unit[r->part[0].done - 1].seq : 0;
+	if (c->emit.w || !c->tracking)
 		return 0;
 	for (unsigned i = 0; i < c->workers; i++) {
 		const struct part *p = &r->part[i];
 		if (p->done < p->n && p->unit[p->done].seq - 1 < upto)
 			upto = p->unit[p->done].seq - 1;
 	}
-	return upto > c->kept && upto != UINT64_MAX ? outcome_keep(c, r, upto, err) : 0;
+	return upto > c->kept && upto != UINT64_MAX ? upto : 0;
+}
+
+/* Keeps what is done of the rounds at the front. */
+static int front_keep(struct consumer *c, evlog_error *err)
+{
+	bool passed = true;
+
+	while (c->first < c->filled && passed) {
+		struct round *r = round_at(c, c->first);
+		size_t done = round_done(c, r, &passed);
+		bool whole = passed && r->limit == UINT64_MAX;
+		uint64_t seq = whole ? r->end : passed ? r->limit : done_upto(c, r);
+		if (done == r->events || (!passed && c->workers > 1 && seq == 0))
+			return 0;
+		int res = outcome_keep(c, r, seq, passed || c->workers == 1, err);
+		if (res)
+			return res;
+		c->o->events += done - r->events;
+		r->events = done;
+		if (whole) {
+			round_clear(c, r);
+			c->first++;
+		} else if (passed) {
+			pass_begin(c, r);
+		}
+	}
+	return 0;
+}
+
+/* What is emitted goes into one commit with the place reached, and a commit has a bound.
+ * A round that has brought more is dealt with again, in two passes or more. */
+static void overflow_split(struct consumer *c)
+{
+	for (uint64_t n = c->first; n < c->filled && c->emit.w; n++) {
+		struct round *r = round_at(c, n);
+		size_t bytes = 0;
+		for (unsigned i = 0; i < c->workers; i++)
+			bytes += r->part[i].out.len;
+		if (bytes > ATOMIC_MAX)
+			pass_halve(c, n);
+	}
 }
 
 /* Moves the mark over events that nobody wanted. */
@@ -388,7 +434,7 @@ static int clear_keep(struct consumer *c, evlog_error *err)
 	if (!c->tracking || c->first != c->filled || c->clear <= c->kept ||
 	    !round_is_empty(round_open(c), c->workers))
 		return 0;
-	return outcome_keep(c, NULL, c->clear, err);
+	return outcome_keep(c, NULL, c->clear, false, err);
 }
 
 /* ---- The loop ---- */
@@ -424,17 +470,21 @@ static int wait_ms(const struct consumer *c)
 static int wait_turn(struct consumer *c, evlog_error *err)
 {
 	bool input = c->paused && !c->aired && c->filled - c->first < ROUNDS;
-	struct pollfd fds[2 * 256 + 1];
+	struct pollfd *fds = c->fds;
 	nfds_t n = 0;
 	int ms = wait_ms(c);
+	bool blocked = false;
 
 	for (unsigned i = 0; i < c->workers; i++) {
 		const struct process *p = &c->worker[i].process;
 		if (p->pid && p->exit_fd >= 0)
 			fds[n++] = (struct pollfd){.fd = p->exit_fd, .events = POLLIN};
-		if (p->pid && p->error_fd >= 0)
+		if (p->pid && p->error_fd >= 0 && !p->blocked)
 			fds[n++] = (struct pollfd){.fd = p->error_fd, .events = POLLIN};
+		blocked |= p->pid && p->blocked;
 	}
+	if (blocked)
+		fds[n++] = (struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT};
 	if (c->aired)
 		ms = 0;
 	if (input && n == 0 && ms > 0)
@@ -477,8 +527,10 @@ static int turn(struct consumer *c, evlog_error *err)
 	for (unsigned i = 0; i < c->workers && !r; i++)
 		r = worker_look(c, &c->worker[i], err);
 	/* before the next run starts, which may look at what this one has brought */
-	if (!r)
+	if (!r) {
+		overflow_split(c);
 		r = front_keep(c, err);
+	}
 	for (unsigned i = 0; i < c->workers && !r; i++)
 		r = worker_start(c, &c->worker[i], err);
 	if (!r)
@@ -515,8 +567,6 @@ static int work(struct consumer *c, evlog_error *err)
 		}
 	}
 	if (!r)
-		r = rest_keep(c, err);
-	if (!r)
 		r = mark_write(c, true, err);
 	if (r || !(c->why.code || why.code))
 		return r;
@@ -529,12 +579,13 @@ static int work(struct consumer *c, evlog_error *err)
 static int workers_make(struct consumer *c, evlog_error *err)
 {
 	c->worker = calloc(c->workers, sizeof *c->worker);
+	c->fds = calloc(2 * (size_t)c->workers + 2, sizeof *c->fds);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		c->rounds[i].part = calloc(c->workers, sizeof *c->rounds[i].part);
 		if (!c->rounds[i].part)
 			return error_memory(err);
 	}
-	if (!c->worker)
+	if (!c->worker || !c->fds)
 		return error_memory(err);
 	for (unsigned i = 0; i < c->workers; i++) {
 		c->worker[i].number = i;
@@ -563,8 +614,12 @@ static void consumer_free(struct consumer *c)
 	evlog_writer_close(c->dead.w);
 	checkpoint_close(&c->file);
 	track_end(&c->track);
+	if (c->mark.selection != c->selected.p)
+		free(c->mark.selection);
+	buf_free(&c->selected);
 	buf_free(&c->key_room);
 	free(c->worker);
+	free(c->fds);
 	free(c->key);
 }
 
@@ -582,6 +637,9 @@ int evlog_consume(struct evlog_consumer *o, const char *const *paths, size_t n,
 
 	if (!o->batch)
 		o->batch = 1000;
+	if (!process_can_wait())
+		return error_set(err, EVLOG_EUSAGE,
+		    "SIGCHLD is ignored, so that nobody can say how a command ended");
 	if (o->checkpoint && n != 1)
 		return error_set(
 		    err, EVLOG_EUSAGE, "a checkpoint is of one log, not of %zu", n);

@@ -33,8 +33,10 @@ struct part {
 	struct buf lines;
 	struct unit *unit;
 	size_t n, cap;
-	size_t done;	/* so many units were dealt with */
-	struct buf out; /* lines to emit */
+	size_t from;	   /* where the pass begins */
+	size_t done;	   /* so many units were dealt with */
+	struct buf out;	   /* lines to emit, */
+	uint64_t uncaused; /* and how many of them have no cause */
 };
 
 struct letter {
@@ -45,8 +47,10 @@ struct letter {
 struct round {
 	struct part *part; /* one for each worker */
 	size_t bytes;
-	uint64_t end;  /* all events up to there were in it, or in one before */
-	size_t events; /* that have been counted as dealt with */
+	uint64_t end;	/* all events up to there were in it, or in one before */
+	uint64_t limit; /* a pass deals with units up to this seq; UINT64_MAX: all */
+	size_t pass;	/* units of a pass; 0: all */
+	size_t events;	/* that have been counted as dealt with */
 	struct letter *letter;
 	size_t letters, cap;
 	struct buf texts;
@@ -64,6 +68,7 @@ struct worker {
 	int out;	/* what COMMAND prints with --emit */
 	uint64_t round; /* the one that it works on next */
 	bool started;	/* on that */
+	size_t batch;	/* the batch begins with this unit, */
 	size_t from;	/* the range at work: units [from, stack[depth - 1].to) */
 	struct range stack[64];
 	unsigned depth;
@@ -98,6 +103,7 @@ struct consumer {
 	struct buf key_room;
 	struct worker *worker;
 	unsigned workers;
+	struct pollfd *fds; /* room for what is waited for */
 	struct round rounds[ROUNDS];
 	uint64_t first, filled, last; /* rounds: at work; [first, filled) are whole; when
 					 stopping, those up to `last` are finished */
@@ -107,6 +113,7 @@ struct consumer {
 	struct track track;
 	struct checkpoint_file file;
 	struct checkpoint mark;
+	struct buf selected;   /* mark.selection */
 	bool dirty;	       /* mark is ahead of the file */
 	int64_t marked;	       /* when it was written */
 	uint64_t seen, before; /* last seq that was read, and that before its lines */
@@ -129,6 +136,23 @@ static inline int64_t clock_us(void)
 
 /* The lines of units [from, to). */
 struct view part_lines(const struct part *p, size_t from, size_t to);
+
+/* ---- selected.c ---- */
+
+/* Adds which events are taken, and of what shape and key, as a JSON object and a NUL. */
+int selected_text(const struct consumer *c, struct buf *b, evlog_error *err);
+
+/* ---- pass.c ---- */
+
+/* Where the units of this pass end in a part. */
+size_t part_end(const struct round *r, const struct part *p);
+
+/* Begins the next pass of a round, after the one that is over. */
+void pass_begin(struct consumer *c, struct round *r);
+
+/* Ends a round's pass, of which nothing was kept, and begins it anew with half the units.
+ */
+void pass_halve(struct consumer *c, uint64_t number);
 
 /* ---- worker.c ---- */
 
@@ -157,8 +181,10 @@ int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t
     unsigned tries, const char *reason, const struct process *process, evlog_error *err);
 
 /* Appends the round's letters up to event `seq`, and the lines to emit, and moves the
- * cursors and the mark there. */
-int outcome_keep(struct consumer *c, struct round *r, uint64_t seq, evlog_error *err);
+ * cursors and the mark there.  now: the checkpoint is written at once, if it is what says
+ * how far the consumer is; else soon. */
+int outcome_keep(
+    struct consumer *c, struct round *r, uint64_t seq, bool now, evlog_error *err);
 
 /* Writes the checkpoint, if it is not as the mark is; `now`: whenever that was. */
 int mark_write(struct consumer *c, bool now, evlog_error *err);

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "event/stamp.h"
 #include "json/path.h"
+#include "replay/causes.h"
 #include "replay/consumer.h"
 
 #include <inttypes.h>
@@ -12,126 +13,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* ---- Causes ---- */
-
-/* The ids of a batch's events, sorted by their hashes. */
-struct cause {
-	uint64_t hash;
-	const char *line;
-	size_t len;
-};
-
-struct causes {
-	struct view lines;
-	struct cause *at;
-	size_t n;
-	bool listed;
-};
-
-static struct json_text member(const char *line, size_t len, const char *name)
-{
-	struct json_text v;
-
-	if (json_top_find(
-		(struct json_text){line, len}, (struct view){name, strlen(name)}, &v) &&
-	    json_type_of(v) == JSON_STRING)
-		return v;
-	return (struct json_text){0};
-}
-
-static int cause_order(const void *a, const void *b)
-{
-	const struct cause *x = a, *y = b;
-
-	return (x->hash > y->hash) - (x->hash < y->hash);
-}
-
-static int causes_list(struct causes *all)
-{
-	struct evlog_lines left = {all->lines.p, all->lines.len};
-	struct evlog_event e;
-	size_t cap = 0;
-
-	all->listed = true;
-	while (evlog_lines_take(&left, &e)) {
-		struct json_text id = member(e.line, e.len, "id");
-		if (!id.p)
-			continue;
-		if (all->n == cap) {
-			cap = cap ? cap * 2 : 64;
-			void *more = realloc(all->at, cap * sizeof *all->at);
-			if (!more)
-				return -1;
-			all->at = more;
-		}
-		all->at[all->n++] = (struct cause){hash64(id.p, id.len), e.line, e.len};
-	}
-	if (all->n)
-		qsort(all->at, all->n, sizeof *all->at, cause_order);
-	return 0;
-}
-
-/* The event that has caused a line: the only one, or that which the line names. */
-static int cause_find(
-    struct causes *all, struct json_text named, const char **line, size_t *len)
-{
-	*line = NULL;
-	if (!named.p) {
-		const char *nl = memchr(all->lines.p, '\n', all->lines.len);
-		if (nl && nl + 1 == all->lines.p + all->lines.len) {
-			*line = all->lines.p;
-			*len = all->lines.len - 1;
-		}
-		return 0;
-	}
-	if (!all->listed && causes_list(all) < 0)
-		return -1;
-	struct cause key = {.hash = hash64(named.p, named.len)};
-	struct cause *found =
-	    all->n ? bsearch(&key, all->at, all->n, sizeof key, cause_order) : NULL;
-	if (found) {
-		*line = found->line;
-		*len = found->len;
-	}
-	return 0;
-}
-
-/* Gives an event what it lacks: causationid, the id of its cause; correlationid, the one
- * of its cause, or else its cause's id. */
-static int causes_fill(struct causes *all, struct buf *out, size_t start)
-{
-	const char *line, *cause;
-	size_t len = out->len - start - 1, cause_len;
-	struct buf fill = {0};
-
-	line = out->p + start;
-	struct json_text causation = member(line, len, "causationid");
-	struct json_text correlation = member(line, len, "correlationid");
-	if (causation.p && correlation.p)
-		return 0;
-	if (cause_find(all, causation, &cause, &cause_len) < 0)
-		return -1;
-	if (!cause)
-		return 0;
-	struct json_text id = member(cause, cause_len, "id");
-	struct json_text theirs = member(cause, cause_len, "correlationid");
-	if (!theirs.p)
-		theirs = id;
-	if (!causation.p && id.p)
-		buf_printf(&fill, "\"causationid\":%.*s,", (int)id.len, id.p);
-	if (!correlation.p && theirs.p)
-		buf_printf(&fill, "\"correlationid\":%.*s,", (int)theirs.len, theirs.p);
-	bool good = !fill.failed && buf_reserve(out, fill.len);
-	if (good && fill.len) {
-		char *at = out->p + start + STAMP_SIZE;
-		memmove(at + fill.len, at, len + 1 - STAMP_SIZE);
-		memcpy(at, fill.p, fill.len);
-		out->len += fill.len;
-	}
-	buf_free(&fill);
-	return good ? 0 : -1;
-}
 
 /* ---- What COMMAND printed ---- */
 
@@ -164,7 +45,7 @@ static int lines_complete(struct consumer *c, struct causes *all, const struct b
     struct buf *out, evlog_error *err)
 {
 	const char *p = text->p, *end = p + text->len;
-	uint64_t number = 0;
+	size_t number = 0, events = lines_count(all->lines);
 
 	for (; p < end; number++) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
@@ -174,27 +55,37 @@ static int lines_complete(struct consumer *c, struct causes *all, const struct b
 			    "line", number + 1, out, err);
 			if (r)
 				return r;
-			if (causes_fill(all, out, start) < 0)
+			if (causes_fill(all, number, out, start) < 0)
 				return error_memory(err);
 		}
 		p += n + 1;
 	}
+	if (all->by_line && number != events)
+		return error_set(err, EVLOG_EDATA,
+		    "%zu line%s for %zu event%s (--line-by-line)", number,
+		    number == 1 ? "" : "s", events, events == 1 ? "" : "s");
 	return 0;
 }
 
 int output_take(
     struct consumer *c, struct part *p, size_t from, size_t to, int fd, evlog_error *err)
 {
-	struct causes all = {.lines = part_lines(p, from, to)};
+	struct causes all = {
+	    .lines = part_lines(p, from, to), .by_line = c->o->line_by_line};
 	struct buf text = {0};
 	size_t start = p->out.len;
 
 	int r = output_read(fd, &text, err);
-	if (!r && text.len)
+	if (!r)
 		r = lines_complete(c, &all, &text, &p->out, err);
+	if (!r && p->out.len - start > ATOMIC_MAX)
+		r = error_set(
+		    err, EVLOG_EDATA, "more than %u MiB of events", ATOMIC_MAX >> 20);
 	if (r)
 		p->out.len = start;
-	free(all.at);
+	else
+		p->uncaused += all.uncaused;
+	causes_free(&all);
 	buf_free(&text);
 	return r;
 }
@@ -256,9 +147,9 @@ static int stored_line(struct consumer *c, uint64_t seq, struct buf *room,
 static void letter_write(struct consumer *c, struct buf *out, struct view line,
     unsigned tries, const char *reason, const struct process *process)
 {
-	struct json_text subject = member(line.p, line.len, "subject");
-	struct json_text id = member(line.p, line.len, "id");
-	struct json_text correlation = member(line.p, line.len, "correlationid");
+	struct json_text subject = text_member(line.p, line.len, "subject");
+	struct json_text id = text_member(line.p, line.len, "id");
+	struct json_text correlation = text_member(line.p, line.len, "correlationid");
 
 	buf_puts(out, "{\"type\":\"evlog.deadletter\",");
 	add_member(out, "subject", subject.len > 2 ? subject : (struct json_text){0});
@@ -346,29 +237,38 @@ static int letter_order(const void *a, const void *b)
 	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
-static int letters_keep(struct consumer *c, struct round *r, uint64_t upto,
-    const struct evlog_position *at, evlog_error *err)
+/* Adds the letters up to a seq to what is pending.  If they are more than a commit holds,
+ * the first of them are committed, with the cursor at the last of these. */
+static int letters_add(
+    struct consumer *c, struct round *r, uint64_t upto, evlog_error *err)
 {
+	struct evlog_position at = {0};
 	struct evlog_ack ack;
+	int res = 0;
 	size_t i = 0;
 
 	if (r->letters)
 		qsort(r->letter, r->letters, sizeof *r->letter, letter_order);
-	for (; i < r->letters && r->letter[i].seq <= upto; i++) {
+	for (; i < r->letters && r->letter[i].seq <= upto && !res; i++) {
 		const struct letter *l = &r->letter[i];
 		c->o->dead++;
 		if (c->dead.found && l->seq <= c->dead.seq && l->seq)
 			continue; /* it was put there before we were killed */
-		int res = evlog_writer_add(
-		    c->dead.w, r->texts.p + l->at, l->len, "dead letter", i + 1, err);
-		if (res)
-			return res;
+		size_t pending = evlog_writer_pending(c->dead.w);
+		if (pending && pending + l->len > ATOMIC_MAX / 2) {
+			at.seq = r->letter[i - 1].seq;
+			res = c->tracking ? track_to(&c->track, at.seq, &at, err) : 0;
+			if (!res)
+				res = outlet_commit(c, &c->dead, &at, &ack, err);
+		}
+		if (!res)
+			res = evlog_writer_add(c->dead.w, r->texts.p + l->at, l->len,
+			    "dead letter", i + 1, err);
 	}
 	r->letters -= i;
 	if (i)
 		memmove(r->letter, r->letter + i, r->letters * sizeof *r->letter);
-	int res = c->dead.w ? outlet_commit(c, &c->dead, at, &ack, err) : 0;
-	return res == EVLOG_END ? 0 : res;
+	return res;
 }
 
 static int emit_keep(struct consumer *c, struct round *r, const struct evlog_position *at,
@@ -390,6 +290,8 @@ static int emit_keep(struct consumer *c, struct round *r, const struct evlog_pos
 			p += len + 1;
 		}
 		out->len = 0;
+		c->o->uncaused += r->part[i].uncaused;
+		r->part[i].uncaused = 0;
 	}
 	int res = outlet_commit(c, &c->emit, at, &ack, err);
 	if (res)
@@ -399,15 +301,21 @@ static int emit_keep(struct consumer *c, struct round *r, const struct evlog_pos
 	return 0;
 }
 
-int outcome_keep(struct consumer *c, struct round *r, uint64_t seq, evlog_error *err)
+int outcome_keep(
+    struct consumer *c, struct round *r, uint64_t seq, bool now, evlog_error *err)
 {
 	struct evlog_position at = {.seq = seq};
+	struct evlog_ack ack;
 	int res = 0;
 
-	if (c->tracking)
+	if (r)
+		res = letters_add(c, r, c->tracking ? seq : UINT64_MAX, err);
+	if (!res && c->tracking)
 		res = track_to(&c->track, seq, &at, err);
-	if (!res && r)
-		res = letters_keep(c, r, c->tracking ? seq : UINT64_MAX, &at, err);
+	if (!res && r && c->dead.w) {
+		res = outlet_commit(c, &c->dead, &at, &ack, err);
+		res = res == EVLOG_END ? 0 : res;
+	}
 	if (!res && r && c->emit.w)
 		res = emit_keep(c, r, &at, err);
 	if (res || !c->tracking)
@@ -416,7 +324,7 @@ int outcome_keep(struct consumer *c, struct round *r, uint64_t seq, evlog_error 
 	c->kept = seq;
 	c->dirty = true;
 	/* what was emitted says how far we are: the file may come later */
-	return mark_write(c, r && !c->emit.w, err);
+	return mark_write(c, now && !c->emit.w, err);
 }
 
 int mark_write(struct consumer *c, bool now, evlog_error *err)

@@ -21,10 +21,11 @@ static int64_t pause_of(struct evlog_pace *p, const struct evlog_event *e)
 
 	if (p->speed <= 0 || t == EVLOG_TIME_MIN)
 		return 0;
-	if (p->delivered && p->previous != EVLOG_TIME_MIN && t > p->previous)
-		gap = microseconds((double)(t - p->previous) / p->speed);
-	if (p->delivered == 0 || t > p->previous)
+	if (p->timed && t > p->previous)
+		gap = microseconds(((double)t - (double)p->previous) / p->speed);
+	if (!p->timed || t > p->previous)
 		p->previous = t;
+	p->timed = true;
 	return p->max_gap >= 0 && gap > p->max_gap ? p->max_gap : gap;
 }
 

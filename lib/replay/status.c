@@ -16,7 +16,7 @@ static struct evlog_selection everything(void)
 }
 
 /* The first event from a seq, or a time, on.  EVLOG_END: there is none. */
-static int first_find(const char *log, uint64_t from, int64_t since,
+static int first_find(const char *log, uint64_t from, int64_t since, bool event_time,
     struct evlog_event *e, evlog_error *err)
 {
 	struct evlog_selection sel = everything();
@@ -25,6 +25,7 @@ static int first_find(const char *log, uint64_t from, int64_t since,
 
 	sel.from = from;
 	sel.since = since;
+	sel.event_time = event_time;
 	int r = evlog_stream_open(&s, &log, 1, &sel, err);
 	if (!r)
 		r = evlog_stream_next(s, &lines, err);
@@ -64,6 +65,7 @@ int evlog_checkpoint_lag(
 		    "%s: no such checkpoint, or nothing "
 		    "in it yet",
 		    checkpoint);
+	checkpoint_free(&c);
 	if (!r)
 		r = evlog_position_check(log, &c.at, err);
 	if (!r)
@@ -74,7 +76,7 @@ int evlog_checkpoint_lag(
 	lag->written = c.written;
 	memcpy(lag->part, c.part, sizeof lag->part);
 	lag->events = lag->last > c.at.seq ? lag->last - c.at.seq : 0;
-	r = lag->events ? first_find(log, c.at.seq + 1, EVLOG_TIME_MIN, &e, err)
+	r = lag->events ? first_find(log, c.at.seq + 1, EVLOG_TIME_MIN, false, &e, err)
 			: EVLOG_END;
 	if (!r)
 		lag->oldest = e.logtime;
@@ -98,7 +100,8 @@ static int place_before(
 }
 
 int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
-    int64_t time, bool dry, uint64_t *from, uint64_t *to, evlog_error *err)
+    int64_t time, bool event_time, bool dry, uint64_t *from, uint64_t *to,
+    evlog_error *err)
 {
 	struct checkpoint_file file;
 	struct evlog_event e;
@@ -112,7 +115,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq
 	r = last_find(log, &last, err);
 	*to = seq;
 	if (!r && seq == 0) {
-		r = first_find(log, 1, time, &e, err);
+		r = first_find(log, 1, time, event_time, &e, err);
 		*to = r == 0 ? e.seq : last + 1;
 		r = r == EVLOG_END ? 0 : r;
 	}
@@ -126,6 +129,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq
 	c.emitted = (struct evlog_position){0};
 	if (!r && !dry)
 		r = checkpoint_write(&file, &c, err);
+	checkpoint_free(&c);
 	checkpoint_close(&file);
 	return r;
 }

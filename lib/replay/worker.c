@@ -1,5 +1,6 @@
 /* worker.c - COMMAND run over a batch: tried again, split, given up. */
 #include "base/error.h"
+#include "replay/causes.h"
 #include "replay/consumer.h"
 
 #include <errno.h>
@@ -23,15 +24,6 @@ struct view part_lines(const struct part *p, size_t from, size_t to)
 	size_t end = to < p->n ? p->unit[to].at : p->lines.len;
 
 	return (struct view){p->lines.p + start, end - start};
-}
-
-static size_t lines_count(struct view lines)
-{
-	size_t n = 0;
-
-	for (const char *p = lines.p, *end = p + lines.len; p < end; n++)
-		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
-	return n;
 }
 
 /* ---- Starting ---- */
@@ -173,7 +165,8 @@ static int run_failed(struct consumer *c, struct worker *w, struct part *p,
     const char *reason, int away, evlog_error *err)
 {
 	struct range *range = &w->stack[w->depth - 1];
-	bool single = range->to - w->from == 1, whole = w->depth == 1 && w->from == 0;
+	bool single = range->to - w->from == 1;
+	bool whole = w->depth == 1 && w->from == w->batch;
 	unsigned tries = ++w->tries;
 
 	if ((single || whole || away) && tries <= c->o->retry) {
@@ -205,6 +198,9 @@ static int run_judge(
 	bool good = !w->timed_out && WIFEXITED(w->process.status) &&
 		    WEXITSTATUS(w->process.status) == 0;
 
+	if (w->process.lost)
+		return error_set(err, EVLOG_EINTERNAL,
+		    "%s: its exit status was taken by somebody else", c->o->command[0]);
 	reason_write(w, reason, sizeof reason);
 	if (good && c->emit.w) {
 		evlog_error why;
@@ -248,24 +244,39 @@ static void run_watch(struct worker *w)
 	}
 }
 
-/* Goes to the next round that has something for it; false: there is none yet. */
+static void batch_begin(
+    const struct consumer *c, struct worker *w, const struct part *p, size_t end)
+{
+	size_t n = end - p->done < c->o->batch ? end - p->done : (size_t)c->o->batch;
+
+	w->batch = w->from = p->done;
+	w->tries = 0;
+	w->depth = 1;
+	w->due = 0;
+	w->stack[0] = (struct range){p->done + n, 0};
+}
+
+/* Goes to the next batch for it, in this round or a later one; false: there is none yet.
+ */
 static bool part_find(struct consumer *c, struct worker *w)
 {
 	for (; w->round < c->filled; w->round++, w->started = false) {
-		struct part *p = &round_at(c, w->round)->part[w->number];
-		if (!w->started && p->n) {
-			if (c->stopping && w->round > c->last)
+		const struct round *r = round_at(c, w->round);
+		const struct part *p = &r->part[w->number];
+		size_t end = part_end(r, p);
+		if (w->started && w->depth)
+			return true;
+		if (p->done < end) {
+			if (c->stopping && (w->round > c->last || !c->emit.w))
 				return false;
 			w->started = true;
-			w->from = w->tries = 0;
-			w->depth = 1;
-			w->due = 0;
-			w->stack[0] = (struct range){p->n, 0};
+			batch_begin(c, w, p, end);
 			if (w->round > c->last)
 				c->last = w->round;
-		}
-		if (p->done < p->n)
 			return true;
+		}
+		if (end < p->n) /* the rest of it is for the next pass */
+			return false;
 	}
 	return false;
 }

@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ATOMIC_MAX   (64u << 20)
 #define SEGMENT_FULL (64u << 20)
 #define ENOUGH	     (4u << 20)	 /* for threads that are idle; */
 #define FULL	     (12u << 20) /* to wait for those that are not, */

@@ -11,6 +11,8 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#define ATOMIC_MAX (64u << 20) /* bytes of the lines of an atomic commit */
+
 struct dedup;
 struct sealing;
 

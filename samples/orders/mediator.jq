@@ -1,5 +1,5 @@
 # The process, in one place: which event leads to which command, and on which channel.
-. as $event |
+inputs as $event | $event |
 {
 	OrderCreated:        ["credit", "ReserveCredit"],
 	CreditReserved:      ["order",  "ApproveOrder"],
