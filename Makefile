@@ -20,7 +20,7 @@ BUILD    = build$(if $(SAN),/san)
 LAYERS   = base json event store fold replay diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
-PACKAGES = libzstd libarchive libcrypto nettle libxxhash lua5.4 sqlite3
+PACKAGES = libzstd zlib libarchive libcrypto nettle libxxhash lua5.4 sqlite3
 
 SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
@@ -63,6 +63,10 @@ $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/libevlog.a
+	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# Damages files, and looks at what is read of them.
+$(BUILD)/flips: $(BUILD)/tests/flips.o $(BUILD)/libevlog.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Preloaded, makes any call or allocation fail; not with a sanitizer, which does the same.
@@ -142,7 +146,7 @@ quickstart: deps
 
 check:
 	@.ci/deps test
-	@$(QUIETLY) all $(BUILD)/unit scanners $(FAULTS)
+	@$(QUIETLY) all $(BUILD)/unit $(BUILD)/flips scanners $(FAULTS)
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run
 
 fuzz:

@@ -80,6 +80,8 @@ typedef struct evlog_input evlog_input;
 /* Opens `path` ("-": standard input) for reading line by line.  A regular file
  * is recognised by its content: plain, compressed, or an archive, whose members
  * are read one after the other; a pipe may be plain, or zstd, gzip, xz or lz4.
+ * Checksums are checked, and what follows the end is an error unless it is another
+ * compressed member or zero bytes (evappend(1), COMPRESSED INPUT).
  * A line longer than `max_line` bytes is an error. */
 int evlog_input_open(
     evlog_input **in, const char *path, size_t max_line, evlog_error *err);

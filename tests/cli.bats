@@ -159,8 +159,15 @@ loaded() { traced -f -e trace=openat -o calls "$@" >/dev/null && grep -o 'lib[a-
 	refute_output --regexp 'lib(archive|crypto|lua|sqlite3|xml2)'
 	run -0 loaded evcat a.evlog
 	refute_output --regexp 'lib(archive|crypto|sqlite3|xml2)'
-	gzip f
+	gzip -k f
 	run -0 loaded evappend a.evlog f.gz
+	refute_output --regexp 'lib(archive|crypto|lua|sqlite3|xml2|lzma)'
+	xz -k f
+	run -0 loaded evappend a.evlog f.xz
+	assert_output --partial liblzma
+	refute_output --partial libarchive
+	tar cf f.tar f
+	run -0 loaded evappend a.evlog f.tar
 	assert_output --partial libarchive
 	printf '{"type":"T","data":%030d}\n' 0 | tr 0 7 >short
 	printf '{"type":"T","data":%040d}\n' 0 | tr 0 7 >long
@@ -174,9 +181,11 @@ loaded() { traced -f -e trace=openat -o calls "$@" >/dev/null && grep -o 'lib[a-
 	[ -z "$SAN" ] || skip "it has dlopen itself"
 	echo 'void *dlopen(const char *name, int flags) { (void)name; (void)flags; return 0; }' >none.c
 	cc -shared -fPIC -o none.so none.c
-	echo '{"type":"T"}' >f && gzip -k f
+	echo '{"type":"T"}' >f && tar cf f.tar f && xz -k f
 	LD_PRELOAD=$PWD/none.so run -0 evappend a.evlog f
-	LD_PRELOAD=$PWD/none.so run -74 evappend a.evlog f.gz
-	assert_output "evappend: f.gz: libarchive, which reads such files, cannot be loaded"
+	LD_PRELOAD=$PWD/none.so run -74 evappend a.evlog f.tar
+	assert_output "evappend: f.tar: libarchive, which reads such files, cannot be loaded"
+	LD_PRELOAD=$PWD/none.so run -74 evappend a.evlog f.xz
+	assert_output "evappend: f.xz: liblzma, which reads such files, cannot be loaded"
 	run -0 evcat a.evlog
 }

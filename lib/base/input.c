@@ -7,6 +7,7 @@
  * sent.
  */
 #include "base/input.h"
+#include "base/decode.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -20,41 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOOK	(4u << 10) /* bytes that tell a file's kind */
-#define STOP_MS 200	   /* how long a stop may go unheard */
-
-static const struct {
-	unsigned char byte[4];
-	size_t len;
-} compressed[] = {
-    {{0x28, 0xb5, 0x2f, 0xfd}, 4}, /* zstd */
-    {{0x1f, 0x8b}, 2},		   /* gzip */
-    {{0xfd, '7', 'z', 'X'}, 4},	   /* xz */
-    {{0x04, 0x22, 0x4d, 0x18}, 4}, /* lz4 */
-};
-
-/* How much p looks like compressed data: 1 it is, 0 it is not, -1 tell me more.
- * A zstd file may begin with any skippable frame, as an evlog segment does. */
-static int looks_compressed(const char *p, size_t len)
-{
-	const unsigned char *b = (const unsigned char *)p;
-	int verdict = 0;
-
-	for (size_t i = 0; i < sizeof compressed / sizeof *compressed; i++) {
-		size_t n = compressed[i].len < len ? compressed[i].len : len;
-		if (memcmp(p, compressed[i].byte, n) == 0) {
-			if (n == compressed[i].len)
-				return 1;
-			verdict = -1;
-		}
-	}
-	static const unsigned char skippable[] = {0x50, 0x2a, 0x4d, 0x18};
-	size_t n = len < 4 ? len : 4;
-	for (size_t i = 0; i < n; i++)
-		if ((i ? b[i] : b[i] & 0xf0) != skippable[i])
-			return verdict;
-	return n == 4 ? 1 : -1;
-}
+#define STOP_MS 200 /* how long a stop may go unheard */
 
 static bool stopped(const struct evlog_input *in)
 {
@@ -120,17 +87,14 @@ static int bytes_more(struct evlog_input *in, evlog_error *err)
 		in->scanned -= in->start;
 		in->start = 0;
 	}
-	return in->outer ? unpack_more(in, err) : bytes_plain(in, err);
+	return in->top ? unpack_more(in, err) : bytes_plain(in, err);
 }
 
 /* ---- Opening ---- */
 
-/* Text, unless it is a compressed file or an archive that looks like it: every other
- * format has a control byte at its beginning. */
-static bool looks_plain(const char *p, size_t n)
+bool input_is_plain(const char *p, size_t n)
 {
-	if (looks_compressed(p, n) == 1 ||
-	    (n > 10 && memcmp(p, "BZh", 3) == 0 && memcmp(p + 4, "1AY&SY", 6) == 0))
+	if (codec_of(p, n, false, NULL))
 		return false;
 	if (n > 68 && memcmp(p, "!<arch>\n", 8) == 0 && memcmp(p + 66, "`\n", 2) == 0)
 		return false;
@@ -142,13 +106,13 @@ static bool looks_plain(const char *p, size_t n)
 
 static int open_regular(struct evlog_input *in, evlog_error *err)
 {
-	char p[LOOK];
+	char p[INPUT_LOOK];
 	off_t at = lseek(in->fd, 0, SEEK_CUR);
 	ssize_t n = at < 0 ? -1 : file_pread(in->fd, p, sizeof p, (uint64_t)at);
 
 	if (n < 0)
 		return error_sys(err, "%s", in->path);
-	return looks_plain(p, (size_t)n) ? 0 : unpack_open(in, true, err);
+	return input_is_plain(p, (size_t)n) ? 0 : unpack_open(in, true, err);
 }
 
 /* Reads the next of a pipe's first bytes, until they say what it is. */
@@ -160,9 +124,10 @@ static int pipe_look(struct evlog_input *in, evlog_error *err)
 	if (r < 0)
 		return error_sys(err, "%s", in->path);
 	in->head_len += (size_t)r;
-	int verdict = looks_compressed(in->head, in->head_len);
-	in->unknown = verdict < 0 && r > 0 && in->head_len < sizeof in->head;
-	return verdict == 1 ? unpack_open(in, false, err) : 0;
+	bool more;
+	const struct codec *codec = codec_of(in->head, in->head_len, true, &more);
+	in->unknown = !codec && more && r > 0 && in->head_len < sizeof in->head;
+	return codec ? unpack_open(in, false, err) : 0;
 }
 
 static int input_start(struct evlog_input *in, const char *path, evlog_error *err)
@@ -285,7 +250,8 @@ static bool input_ready(const struct evlog_input *in, int wait_ms)
 	struct pollfd p = {.fd = in->fd, .events = POLLIN};
 	int64_t deadline = file_clock() + (int64_t)wait_ms * 1000000;
 
-	if (!in->pollable || wait_ms < 0 || (in->head_len && !in->unknown))
+	if (!in->pollable || wait_ms < 0 || (in->head_len && !in->unknown) ||
+	    unpack_ready(in))
 		return true;
 	for (;;) {
 		int r = poll(&p, 1, wait_ms);

@@ -8,7 +8,6 @@
 
 #define LIBARCHIVE(X)                                                                    \
 	X(archive_read_new)                                                              \
-	X(archive_read_open)                                                             \
 	X(archive_read_open1)                                                            \
 	X(archive_read_set_read_callback)                                                \
 	X(archive_read_set_seek_callback)                                                \
@@ -18,25 +17,27 @@
 	X(archive_read_free)                                                             \
 	X(archive_entry_filetype)                                                        \
 	X(archive_entry_pathname)                                                        \
+	X(archive_entry_size)                                                            \
+	X(archive_entry_size_is_set)                                                     \
+	X(archive_entry_symlink)                                                         \
 	X(archive_format)                                                                \
 	X(archive_errno)                                                                 \
+	X(archive_filter_bytes)                                                          \
 	X(archive_error_string)                                                          \
 	X(archive_set_error)                                                             \
+	LIBARCHIVE_RAW(X)                                                                \
 	LIBARCHIVE_FILTERS(X)                                                            \
 	LIBARCHIVE_TAR(X)                                                                \
 	LIBARCHIVE_FORMATS(X)
 
-#define LIBARCHIVE_FILTERS(X)                                                            \
-	X(archive_read_support_filter_bzip2)                                             \
-	X(archive_read_support_filter_compress)                                          \
-	X(archive_read_support_filter_gzip)                                              \
-	X(archive_read_support_filter_lz4)                                               \
-	X(archive_read_support_filter_lzip)                                              \
-	X(archive_read_support_filter_lzma)                                              \
-	X(archive_read_support_filter_xz)                                                \
-	X(archive_read_support_filter_zstd)                                              \
+#define LIBARCHIVE_RAW(X)                                                                \
 	X(archive_read_support_format_raw)                                               \
 	X(archive_read_support_format_empty)
+
+/* Those that decode.c does not read. */
+#define LIBARCHIVE_FILTERS(X)                                                            \
+	X(archive_read_support_filter_compress)                                          \
+	X(archive_read_support_filter_lzip)
 
 #define LIBARCHIVE_TAR(X) X(archive_read_support_format_tar)
 

@@ -1,189 +1,146 @@
 /*
  * unpack.c - the bytes of compressed files and archives.
  *
- * libarchive decides by content what a file is; over what it delivers there may be
- * another one, for a compressed member of an archive.
+ * Content decides what a file is.  Stages lie one above the other: the file, decoders for
+ * what is compressed, libarchive where that is an archive, and decoders again for what is
+ * compressed in it.
  */
 #include "base/input.h"
+#include "base/archive.h"
+#include "base/decode.h"
 #include "base/error.h"
-#include "base/libarchive.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static la_ssize_t outer_read(struct archive *a, void *arg, const void **p)
+#define DEEPEST 8 /* compressed in compressed in ... */
+
+/* ---- The file ---- */
+
+struct file_stage {
+	struct stage s;
+	struct evlog_input *in;
+	char chunk[INPUT_CHUNK];
+};
+
+static int file_read(struct stage *s, evlog_error *err)
 {
-	struct evlog_input *in = arg;
+	struct file_stage *f = (struct file_stage *)s;
+	ssize_t r = input_read(f->in, f->chunk, sizeof f->chunk);
 
-	*p = in->chunk;
-	if (in->head_len) {
-		size_t n = in->head_len;
-		memcpy(in->chunk, in->head, n);
-		in->head_len = 0;
-		return (la_ssize_t)n;
-	}
-	ssize_t r = input_read(in, in->chunk, INPUT_CHUNK);
-	if (r < 0) {
-		in->sys = errno;
-		in->la->archive_set_error(a, errno, "%s", strerror(errno));
-	}
-	return r;
-}
-
-static la_int64_t outer_seek(struct archive *a, void *arg, la_int64_t offset, int whence)
-{
-	struct evlog_input *in = arg;
-	off_t r = lseek(in->fd, offset, whence);
-
-	if (r >= 0)
-		return r;
-	in->sys = errno;
-	in->la->archive_set_error(a, errno, "%s", strerror(errno));
-	return ARCHIVE_FATAL;
-}
-
-static la_ssize_t inner_read(struct archive *a, void *arg, const void **p)
-{
-	struct evlog_input *in = arg;
-	la_int64_t offset;
-	size_t n = 0;
-
-	for (;;) {
-		int r = in->la->archive_read_data_block(in->outer, p, &n, &offset);
-		if (r == ARCHIVE_EOF)
-			return 0;
-		if (r < ARCHIVE_WARN) {
-			in->la->archive_set_error(a, in->la->archive_errno(in->outer),
-			    "%s", in->la->archive_error_string(in->outer));
-			return -1;
-		}
-		if (n)
-			return (la_ssize_t)n;
-	}
-}
-
-/* false: no memory.  A format may be supported less well, with a warning. */
-static bool filters_support(const struct libarchive *la, struct archive *a)
-{
-	bool good = a != NULL;
-
-#define X(name) good = good && la->name(a) > ARCHIVE_FAILED;
-	LIBARCHIVE_FILTERS(X)
-	return good;
-}
-
-static bool formats_support(const struct libarchive *la, struct archive *a, bool seekable)
-{
-	bool good = true;
-
-	LIBARCHIVE_TAR(X)
-	if (seekable) {
-		LIBARCHIVE_FORMATS(X)
-	}
-#undef X
-	return good;
-}
-
-static int archive_failed(
-    const struct evlog_input *in, struct archive *a, evlog_error *err)
-{
-	const char *why = in->la->archive_error_string(a);
-
-	if (in->sys || !why ||
-	    in->la->archive_errno(a) == ENOMEM) { /* bad data has a reason */
-		errno = in->sys ? in->sys : ENOMEM;
-		return error_sys(err, "%s", in->name.p);
-	}
-	return error_set(err, EVLOG_EDATA, "%s: %s", in->name.p, why);
-}
-
-static int inner_open(struct evlog_input *in, evlog_error *err)
-{
-	struct archive_entry *e;
-
-	in->inner = in->la->archive_read_new();
-	if (!filters_support(in->la, in->inner))
-		return error_memory(err);
-	int r = in->la->archive_read_open(in->inner, in, NULL, inner_read, NULL);
-	if (r == ARCHIVE_OK)
-		r = in->la->archive_read_next_header(in->inner, &e);
-	if (r == ARCHIVE_EOF)
-		in->eof = true;
-	else if (r < ARCHIVE_WARN)
-		return archive_failed(in, in->inner, err);
+	if (r < 0)
+		return error_sys(err, "%s", f->in->path);
+	s->p = f->chunk;
+	s->len = (size_t)r;
 	return 0;
+}
+
+static void file_close(struct stage *s)
+{
+	free(s);
+}
+
+static int file_stage_new(struct evlog_input *in, evlog_error *err)
+{
+	struct file_stage *f = malloc(sizeof *f);
+
+	if (!f)
+		return error_memory(err);
+	f->in = in;
+	f->s = (struct stage){.name = in->path, .read = file_read, .close = file_close};
+	memcpy(f->chunk, in->head, in->head_len);
+	f->s.p = f->chunk;
+	f->s.len = in->head_len;
+	in->head_len = 0;
+	in->top = &f->s;
+	return 0;
+}
+
+/* ---- Opening ---- */
+
+/* Puts decoders above in->top, as many as there are compressions. */
+static int decoders_add(struct evlog_input *in, evlog_error *err)
+{
+	for (int depth = 0;; depth++) {
+		struct stage *s = in->top;
+		int r = stage_look(s, INPUT_LOOK, true, err);
+		if (r)
+			return r;
+		const struct codec *codec = codec_of(s->p, s->len, false, NULL);
+		bool filter = !codec && archive_is_filter(s->p, s->len);
+		if (!codec && !filter)
+			return 0;
+		if (depth == DEEPEST)
+			return error_set(err, EVLOG_EDATA,
+			    "%s: compressed more than %d times", s->name, DEEPEST);
+		struct stage *above;
+		r = codec ? decoder_new(&above, codec, s, err)
+			  : archive_filter_new(&above, s, err);
+		if (r)
+			return r;
+		in->top = above;
+	}
 }
 
 int unpack_next(struct evlog_input *in, evlog_error *err)
 {
-	struct archive_entry *e;
+	const char *member;
 
-	if (in->inner)
-		in->la->archive_read_free(in->inner);
-	in->inner = NULL;
-	for (;;) {
-		int r = in->la->archive_read_next_header(in->outer, &e);
-		if (r == ARCHIVE_EOF) {
-			in->done = true;
-			return 0;
-		}
-		if (r < ARCHIVE_WARN)
-			return archive_failed(in, in->outer, err);
-		if (in->la->archive_entry_filetype(e) != AE_IFDIR)
-			break;
+	if (!in->archive) {
+		in->done = true;
+		return 0;
+	}
+	stage_close(in->top, in->archive);
+	in->top = in->archive;
+	int r = archive_next(in->archive, &member, err);
+	if (r) {
+		in->done = r == EVLOG_END;
+		return in->done ? 0 : r;
 	}
 	in->eof = false;
 	in->line = 0;
-	if (in->la->archive_format(in->outer) == ARCHIVE_FORMAT_RAW)
-		return input_name(in, NULL, err);
-	int r = input_name(in, in->la->archive_entry_pathname(e), err);
-	return r ? r : inner_open(in, err);
+	r = input_name(in, member, err);
+	if (r || !member)
+		return r;
+	in->archive->name = in->name.p;
+	return decoders_add(in, err);
 }
 
 int unpack_open(struct evlog_input *in, bool seekable, evlog_error *err)
 {
-	const struct libarchive *la = in->la = libarchive();
+	int r = file_stage_new(in, err);
 
-	if (!la)
-		return error_set(err, EVLOG_EIO,
-		    "%s: libarchive, which reads such files, cannot be loaded", in->path);
-	struct archive *a = in->outer = la->archive_read_new();
-	in->chunk = malloc(INPUT_CHUNK);
-	if (!in->chunk || !filters_support(la, a) || !formats_support(la, a, seekable))
-		return error_memory(err);
-	if (seekable)
-		la->archive_read_set_seek_callback(a, outer_seek);
-	la->archive_read_set_callback_data(a, in);
-	la->archive_read_set_read_callback(a, outer_read);
-	if (la->archive_read_open1(a) != ARCHIVE_OK)
-		return archive_failed(in, a, err);
+	if (!r)
+		r = decoders_add(in, err);
+	if (r || input_is_plain(in->top->p, in->top->len))
+		return r;
+	r = archive_new(&in->archive, in->top, seekable, in->fd, err);
+	if (r)
+		return r;
+	in->top = in->archive;
 	return unpack_next(in, err);
 }
 
 int unpack_more(struct evlog_input *in, evlog_error *err)
 {
-	struct archive *a = in->inner ? in->inner : in->outer;
-	const void *p = NULL;
-	size_t n = 0;
-	la_int64_t offset;
+	struct stage *s = in->top;
+	int r = stage_fill(s, err);
 
-	int r = in->la->archive_read_data_block(a, &p, &n, &offset);
-	if (r == ARCHIVE_EOF) {
-		in->eof = true;
-		return 0;
-	}
-	if (r < ARCHIVE_WARN)
-		return archive_failed(in, a, err);
-	buf_add(&in->data, p, n);
+	if (r)
+		return r;
+	in->eof = s->end;
+	buf_add(&in->data, s->p, s->len);
+	stage_take(s, s->len);
 	return in->data.failed ? error_memory(err) : 0;
+}
+
+bool unpack_ready(const struct evlog_input *in)
+{
+	return in->top && stage_ready(in->top);
 }
 
 void unpack_close(struct evlog_input *in)
 {
-	if (in->inner)
-		in->la->archive_read_free(in->inner);
-	if (in->outer)
-		in->la->archive_read_free(in->outer);
-	free(in->chunk);
+	stage_close(in->top, NULL);
 }

@@ -210,7 +210,9 @@ static int chain_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 {
 	while (s->current < s->n) {
 		int r = source_next(source_current(s), lines, err);
-		if (r != EVLOG_END)
+		if (s->sel.salvage && (r == EVLOG_EDAMAGED || r == EVLOG_EDATA))
+			source_end(source_current(s), err); /* the others go on */
+		else if (r != EVLOG_END)
 			return r;
 		s->current++;
 	}
