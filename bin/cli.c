@@ -463,14 +463,13 @@ static void add_glob(const char ***list, size_t *n, const char *glob)
 	more[(*n)++] = glob;
 }
 
-static int64_t time_option(const char *text)
+static void time_option(
+    const char *text, enum evlog_edge edge, int64_t *t, struct evlog_digits *digits)
 {
 	evlog_error err;
-	int64_t t;
 
-	if (evlog_time_parse(text, evlog_now(), &t, &err) < 0)
+	if (evlog_time_parse(text, evlog_now(), edge, t, digits, &err) < 0)
 		cli_usage("%s", err.text);
-	return t;
 }
 
 bool cli_select(struct evlog_selection *sel, int id, const char *arg)
@@ -480,8 +479,8 @@ bool cli_select(struct evlog_selection *sel, int id, const char *arg)
 	switch (id) {
 	case CLI_FROM: sel->from = cli_number("from", arg, 1, max); break;
 	case CLI_TO: sel->to = cli_number("to", arg, 1, max); break;
-	case 'S': sel->since = time_option(arg); break;
-	case 'U': sel->until = time_option(arg); break;
+	case 'S': time_option(arg, EVLOG_SINCE, &sel->since, &sel->since_digits); break;
+	case 'U': time_option(arg, EVLOG_UNTIL, &sel->until, &sel->until_digits); break;
 	case 'E': sel->event_time = true; break;
 	case 't': add_glob(&sel->type, &sel->types, arg); break;
 	case 's': add_glob(&sel->subject, &sel->subjects, arg); break;

@@ -291,6 +291,7 @@ static int reset(const struct replay *p, const char *log)
 {
 	uint64_t seq = 0, from, to;
 	int64_t time = EVLOG_TIME_MIN;
+	struct evlog_digits digits = {0};
 	evlog_error err;
 	char text[200];
 
@@ -298,9 +299,10 @@ static int reset(const struct replay *p, const char *log)
 		seq = cli_number("reset-to", p->reset_to, 1, UINT64_C(1) << 53);
 	if (seq && p->sel.event_time)
 		cli_usage("--event-time goes with --reset-to TIME, not with a seq");
-	if (!seq && evlog_time_parse(p->reset_to, evlog_now(), &time, &err) < 0)
+	if (!seq && evlog_time_parse(
+			p->reset_to, evlog_now(), EVLOG_SINCE, &time, &digits, &err) < 0)
 		cli_usage("--reset-to: neither a seq nor a time: %s", err.text);
-	if (evlog_checkpoint_reset(p->consumer.checkpoint, log, seq, time,
+	if (evlog_checkpoint_reset(p->consumer.checkpoint, log, seq, time, digits,
 		p->sel.event_time, p->dry, &from, &to, &err) < 0)
 		cli_fail(&err);
 	snprintf(text, sizeof text, "the next event is %" PRIu64 "%s, %s %" PRIu64 "\n",

@@ -37,8 +37,8 @@ enum evlog_result {
 	EVLOG_EPERM = -9,     /* not permitted */
 	EVLOG_EUNMET = -10,   /* the expectation does not hold; nothing was written */
 	EVLOG_EINTERNAL = -11,
-	EVLOG_ENEWER = -12, /* the log was written by a newer version */
-	EVLOG_EAWAY = -13,  /* a service is away */
+	EVLOG_ENEWER = -12,	 /* the log was written by a newer version */
+	EVLOG_EAWAY = -13,	 /* a service is away */
 	EVLOG_EUNRECORDED = -14, /* a commit is durable, but head does not record it */
 };
 
@@ -59,10 +59,24 @@ typedef int evlog_write_fn(void *arg, const char *p, size_t len);
 #define EVLOG_TIME_MIN INT64_MIN
 #define EVLOG_TIME_MAX INT64_MAX
 
+/* Decimal digits of a time after the microsecond, the last of them not 0.  They are part
+ * of the text that was read.  n is 0: there are none. */
+struct evlog_digits {
+	const char *p;
+	size_t n;
+};
+
+/* What a time bounds.  A local clock that is set back shows some times twice: of these,
+ * it is the earlier for EVLOG_SINCE and the later for EVLOG_UNTIL, so that all of them
+ * are between the two.  A time that the clock jumps over is the moment of the jump. */
+enum evlog_edge { EVLOG_SINCE, EVLOG_UNTIL };
+
 /* Reads RFC 3339, a date with or without a time in TZ, now, today, yesterday,
  * tomorrow, -2h, +15min, "2h30min ago", @1700000000[.5] (the grammar of
- * systemd.time(7), and RFC 3339).  `now` is what relative times start from. */
-int evlog_time_parse(const char *text, int64_t now, int64_t *time, evlog_error *err);
+ * systemd.time(7), and RFC 3339).  `now` is what relative times start from.  *time is cut
+ * to the microsecond, and *digits has the rest; without `digits` it is rounded up. */
+int evlog_time_parse(const char *text, int64_t now, enum evlog_edge edge, int64_t *time,
+    struct evlog_digits *digits, evlog_error *err);
 
 /* Reads a span such as 1.5s, 2h30min, 300ms (seconds if there is no unit). */
 int evlog_span_parse(const char *text, int64_t *microseconds, evlog_error *err);
@@ -233,7 +247,9 @@ typedef int evlog_map_fn(void *arg, const struct evlog_lines *lines, evlog_write
 struct evlog_selection {
 	uint64_t from, to;    /* seq range, both included; 0: no bound */
 	int64_t since, until; /* since included, until not */
-	bool event_time;      /* since and until speak of the event's time */
+	/* What since and until have after the microsecond; must outlive the selection. */
+	struct evlog_digits since_digits, until_digits;
+	bool event_time; /* since and until speak of the event's time */
 	const char **type, **subject, **source, **id; /* globs; each matches any */
 	size_t types, subjects, sources, ids;
 	uint64_t last, count; /* the last, the first so many; 0: all */
@@ -494,9 +510,9 @@ int64_t evlog_pace_due(
 /* A consumer: a command that is run over one batch of events after the other, as
  * evreplay(1) says.  Zero-initialise.  Spans are microseconds. */
 struct evlog_consumer {
-	const char *const *command;	/* as for execvp(3) */
-	const char *checkpoint;		/* file that says how far it came; NULL: none */
-	bool accept_change;		/* it may be of another selection, upcaster or key */
+	const char *const *command; /* as for execvp(3) */
+	const char *checkpoint;	    /* file that says how far it came; NULL: none */
+	bool accept_change;	    /* it may be of another selection, upcaster or key */
 	const char *emit, *dead_letter; /* logs; NULL: none */
 	const char *key;		/* path; NULL: subject */
 	uint64_t batch;			/* events of a run; 0: 1000 */
@@ -537,11 +553,12 @@ int evlog_checkpoint_lag(
     struct evlog_lag *lag, const char *checkpoint, const char *log, evlog_error *err);
 
 /* Sets a checkpoint so that the next event is the first one from `seq` on or, with seq 0,
- * from this logtime on, or (event_time) with this `time` or a later one.  `dry`: only tells.  *from and *to: the next event, before and
- * then. */
+ * from this logtime on, or (event_time) with this `time` or a later one; `digits` are
+ * those after the microsecond, or NULL.  `dry`: only tells.  *from and *to: the next
+ * event, before and then. */
 int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
-    int64_t time, bool event_time, bool dry, uint64_t *from, uint64_t *to,
-    evlog_error *err);
+    int64_t time, struct evlog_digits digits, bool event_time, bool dry, uint64_t *from,
+    uint64_t *to, evlog_error *err);
 
 /* For evlog_selection: instead of dead letters, the events in them.  The arg is one of
  * these; `map`, if there is one, gets them next.  Free room.p at the end. */

@@ -472,6 +472,23 @@ B'
 	assert_equal "$(evcat d.evlog | wc -l)" 5
 }
 
+@test "a leap second is the last of a month in UTC" {
+	for t in 2016-12-31T23:59:60Z 2016-12-31T18:59:60.25-05:00 2015-07-01T01:59:60+02:00; do
+		echo "{\"type\":\"T\",\"time\":\"$t\"}" | evappend leap.evlog
+	done
+	for t in 2016-12-31T12:00:60Z 2016-12-31T23:59:60+01:00 2016-12-30T23:59:60Z 2016-12-31T23:00:60Z; do
+		echo "{\"type\":\"T\",\"time\":\"$t\"}" >in
+		run -65 evappend leap.evlog in
+		assert_output --partial "in:1:20: time: not an RFC 3339 time: a leap second is the last of a month in UTC"
+		echo "{\"t\":\"$t\"}" >in
+		run -65 evappend -t T --time-from t leap.evlog in
+		assert_output --partial "a leap second is the last of a month in UTC"
+	done
+	[ "$(evcat leap.evlog | wc -l)" -eq 3 ]
+	run -0 bash -c 'evcat -E --since 2017-01-01T00:00:00Z --until 2017-01-01T00:00:00.1Z leap.evlog | wc -l'
+	assert_output 1
+}
+
 @test "FILE operands may be plain, in any compression, and in archives" {
 	orders >orders.ndjson
 	gzip -k orders.ndjson

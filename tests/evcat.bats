@@ -52,6 +52,66 @@ seqs() { cut -c 9-24 | sed 's/^0*//'; }
 	assert_output 2000
 }
 
+# nanos FILE: a log of events, three in each of two microseconds, in several blocks.
+nanos() {
+	i=0
+	for t in 30.681700999 30.681701001 30.6817015 30.681701500000000000001 30.681701999 30.681702; do
+		i=$((i + 1))
+		echo "{\"type\":\"T\",\"id\":\"$i\",\"time\":\"2018-06-11T14:37:${t}Z\"}" | evappend "$1"
+	done
+}
+
+@test "--event-time compares times by all their digits; of logtimes a bound is rounded up" {
+	nanos ns.evlog
+	evappend --reindex ns.evlog
+	ids() { evcat "$@" | jq -r .id | xargs; }
+	evcat ns.evlog >ns.ndjson
+	evcat -o zst ns.evlog >packed.zst
+	for operand in ns.evlog ns.ndjson packed.zst; do
+		while read -r bound since until; do
+			for t in "2018-06-11T14:37:${bound}Z" "2018-06-11 14:37:$bound" "@$((1528727820 + ${bound%.*})).${bound#*.}" \
+				"2018-06-11T16:37:${bound}000+02:00"; do
+				[ "$(ids -E --since "$t" $operand)" = "${since//_/ }" ] || fail "$operand since $t: $(ids -E --since "$t" $operand)"
+				[ "$(ids -E --until "$t" $operand)" = "${until//_/ }" ] || fail "$operand until $t: $(ids -E --until "$t" $operand)"
+				[ "$(ids --until "$t" -E -r $operand | tr ' ' '\n' | tac | xargs)" = "${until//_/ }" ]
+			done
+		done <<-'EOF'
+			30.681701 2_3_4_5_6 1
+			30.681701001 2_3_4_5_6 1
+			30.6817010010000001 3_4_5_6 1_2
+			30.6817015 3_4_5_6 1_2
+			30.681701500000000000001 4_5_6 1_2_3
+			30.6817015000000000000011 5_6 1_2_3_4
+			30.681701999 5_6 1_2_3_4
+			30.6817019999 6 1_2_3_4_5
+			30.681702 6 1_2_3_4_5
+		EOF
+	done
+	t=$(jq -r 'select(.id == "3").logtime' ns.ndjson)
+	[ "$(ids --since "$t" ns.evlog)" = "3 4 5 6" ]
+	[ "$(ids --since "${t%Z}001Z" ns.evlog)" = "4 5 6" ]
+	[ "$(ids --until "$t" ns.evlog)" = "1 2" ]
+	[ "$(ids --until "${t%Z}001Z" ns.evlog)" = "1 2 3" ]
+	[ "$(ids --until "${t%Z}001Z" ns.ndjson)" = "1 2 3" ]
+	[ "$(ids --since "${t%Z}001Z" ns.ndjson)" = "4 5 6" ]
+}
+
+@test "a local time that is shown twice bounds the same events whatever the order of the options" {
+	for i in 03:30 04:30 05:30 06:30; do
+		echo "{\"type\":\"T\",\"id\":\"$i\",\"time\":\"2023-11-05T$i:00Z\"}"
+	done >havana
+	export TZ=America/Havana
+	for options in "--since 2023-11-05 --until 2023-11-06" "--until 2023-11-06 --since 2023-11-05"; do
+		# shellcheck disable=SC2086
+		run -0 bash -c "evcat -E $options havana | jq -r .id | xargs"
+		assert_output "04:30 05:30 06:30"
+	done
+	for options in "--since 2023-11-04 --until 2023-11-05" "--until 2023-11-05 --since 2023-11-04"; do
+		run -0 bash -c "evcat -E $options havana | jq -r .id | xargs"
+		assert_output "03:30 04:30"
+	done
+}
+
 @test "--event-time filters by the event's own time, whatever the order, both edges right" {
 	run -0 bash -c 'evcat -E --since 2026-11-02T12:00:00Z --until 2026-11-03T08:00:00Z orders.evlog | jq -r .id'
 	assert_output 'e3

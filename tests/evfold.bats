@@ -300,3 +300,30 @@ many_blocks() {
 	run -0 harness bench/check.py windows "$EVLOG_CORPORA/windows-security-events.zip"
 	assert_output "40569 events, 50600 values"
 }
+
+@test "min and max compare times by all their digits, also from a snapshot, a table, and threads" {
+	for t in 30.6817015 30.681701001 30.68170100000000001 30.681701999 30.68170199899 \\u00330.6817019999 29.9; do
+		echo "{\"type\":\"T\",\"subject\":\"s\",\"time\":\"2018-06-11T14:37:30Z\",\"data\":{\"t\":\"2018-06-11T14:37:${t}Z\"}}"
+	done >t.ndjson
+	reducers=('a=min(data.t){data.t!=*:29.9Z}' 'z=max(data.t)' 'l=min(data.t)')
+	want='{"a":"2018-06-11T14:37:30.68170100000000001Z","z":"2018-06-11T14:37:\u00330.6817019999Z","l":"2018-06-11T14:37:29.9Z"}'
+	evappend t.evlog t.ndjson
+	for operand in t.ndjson t.evlog; do
+		for j in 1 3; do
+			run -0 evfold -j $j "${reducers[@]}" "$operand"
+			assert_output "$want"
+		done
+	done
+	tac t.ndjson >r.ndjson
+	run -0 evfold "${reducers[@]}" r.ndjson
+	assert_output "$want"
+	while read -r line; do
+		echo "$line" | evappend s.evlog
+		evfold --snapshot snap "${reducers[@]}" s.evlog >got
+		evfold -k subject -o sqlite:t.db --columns "${reducers[@]}" s.evlog
+	done <t.ndjson
+	run -0 cat got
+	assert_output "$want"
+	run -0 sqlite3 t.db "select a, z, l from state"
+	assert_output "2018-06-11T14:37:30.68170100000000001Z|2018-06-11T14:37:30.6817019999Z|2018-06-11T14:37:29.9Z"
+}

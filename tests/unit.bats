@@ -205,16 +205,28 @@ EOF
 		2026-11-23 05:00:01	2026-11-23T05:00:01.000000Z
 		2026-11-23 05:00:01.25	2026-11-23T05:00:01.250000Z
 		2026-11-23T05:00:00Z	2026-11-23T05:00:00.000000Z
-		2026-11-23t05:00:00.123456789z	2026-11-23T05:00:00.123456Z
+		2026-11-23t05:00:00.123456789z	2026-11-23T05:00:00.123456Z 789
+		2026-11-23t05:00:00.123456000z	2026-11-23T05:00:00.123456Z
+		2026-11-23T05:00:00.1234560010+01:00	2026-11-23T04:00:00.123456Z 001
+		2026-11-23 05:00:01.12345678	2026-11-23T05:00:01.123456Z 78
+		@1700000000.0000001	2023-11-14T22:13:20.000000Z 1
+		@-1.5	1969-12-31T23:59:58.500000Z
 		2026-11-23T05:00:00+05:30	2026-11-22T23:30:00.000000Z
 		2024-02-29	2024-02-29T00:00:00.000000Z
 		2016-12-31T23:59:60Z	2017-01-01T00:00:00.000000Z
+		2016-12-31T23:59:60.5Z	2017-01-01T00:00:00.500000Z
+		2015-06-30T18:29:60-05:30	2015-07-01T00:00:00.000000Z
+		2015-07-01T09:44:60+09:45	2015-07-01T00:00:00.000000Z
+		2024-02-29T23:59:60Z	2024-03-01T00:00:00.000000Z
+		2016-12-31 23:59:60	2017-01-01T00:00:00.000000Z
 	EOF
 }
 
 @test "what is no time is refused" {
 	for text in "" lunchtime 2026-13-01 2026-02-29 "2026-11-23 25:00" 2026-11-23T05:00Z \
-		2026-11-23T05:00:00 5 "2h" "-2 parsecs" @ @x "2026-11-23T05:00:00+24:00" "ago"; do
+		2026-11-23T05:00:00 5 "2h" 2016-12-31T12:00:60Z 2016-12-30T23:59:60Z \
+		2016-12-31T23:59:60+01:00 2016-12-31T23:58:60Z 2023-02-27T23:59:60Z "2016-12-31 23:58:60" \
+		2016-12-31T23:59:61Z 2016-12-31T23:60:00Z @-1.0000001 "-2 parsecs" @ @x "2026-11-23T05:00:00+24:00" "ago"; do
 		[ "$text" != 2026-11-23T05:00:00 ] || continue # local time: good
 		run unit time "$text" 0
 		assert_output --partial "not a time" || fail "$text: $output"
@@ -226,6 +238,96 @@ EOF
 	assert_output "2026-07-01T10:00:00.000000Z"
 	TZ=Europe/Berlin run -0 unit time "2026-12-01 12:00" 0
 	assert_output "2026-12-01T11:00:00.000000Z"
+}
+
+@test "a local time that is shown twice is the earlier for --since, the later for --until" {
+	# a time that is jumped over is the moment of the jump
+	while IFS=$'\t' read -r zone text since until; do
+		[[ $zone = *,* || -e /usr/share/zoneinfo/$zone ]] || fail "$zone: there is no tzdata"
+		# a time long before or after must not matter, nor one that was asked before
+		for now in 0 1700000000000000 1720000000000000; do
+			TZ=$zone run -0 unit time "$text" $now
+			assert_output "$since" || fail "$zone $text, since"
+			TZ=$zone run -0 unit until "$text" $now
+			assert_output "${until:-$since}" || fail "$zone $text, until"
+		done
+	done <<-'EOF'
+		America/Havana	2023-11-05	2023-11-05T04:00:00.000000Z	2023-11-05T05:00:00.000000Z
+		America/Havana	2023-11-05 00:30:00.25	2023-11-05T04:30:00.250000Z	2023-11-05T05:30:00.250000Z
+		America/Havana	2023-11-05 01:00	2023-11-05T06:00:00.000000Z
+		America/Havana	2023-11-06	2023-11-06T05:00:00.000000Z
+		America/Havana	2024-03-10	2024-03-10T05:00:00.000000Z
+		America/New_York	2023-11-05	2023-11-05T04:00:00.000000Z
+		America/New_York	2023-11-05 01:30	2023-11-05T05:30:00.000000Z	2023-11-05T06:30:00.000000Z
+		America/New_York	2023-11-05 02:00	2023-11-05T07:00:00.000000Z
+		America/New_York	2024-03-10 02:30	2024-03-10T07:00:00.000000Z
+		Asia/Beirut	2024-03-31	2024-03-30T22:00:00.000000Z
+		Asia/Beirut	2024-03-31 00:59:59	2024-03-30T22:00:00.000000Z
+		Asia/Beirut	2024-03-31 01:00	2024-03-30T22:00:00.000000Z
+		Africa/Cairo	2024-04-26	2024-04-25T22:00:00.000000Z
+		Africa/Cairo	2024-10-31 23:30	2024-10-31T20:30:00.000000Z	2024-10-31T21:30:00.000000Z
+		America/Sao_Paulo	2018-11-04	2018-11-04T03:00:00.000000Z
+		America/Sao_Paulo	2018-02-17 23:15	2018-02-18T01:15:00.000000Z	2018-02-18T02:15:00.000000Z
+		Australia/Lord_Howe	2024-04-07 01:45	2024-04-06T14:45:00.000000Z	2024-04-06T15:15:00.000000Z
+		Australia/Lord_Howe	2024-10-06 02:15	2024-10-05T15:30:00.000000Z
+		Pacific/Apia	2011-12-30	2011-12-30T10:00:00.000000Z
+		Pacific/Apia	2011-12-30 17:00	2011-12-30T10:00:00.000000Z
+		Pacific/Apia	2011-12-31	2011-12-30T10:00:00.000000Z
+		Europe/Dublin	2024-10-27 01:30	2024-10-27T00:30:00.000000Z	2024-10-27T01:30:00.000000Z
+		Africa/Casablanca	2024-03-10 02:30	2024-03-10T01:30:00.000000Z	2024-03-10T02:30:00.000000Z
+		UTC	2024-03-31	2024-03-31T00:00:00.000000Z
+		EST5EDT,M3.2.0,M11.1.0	2023-11-05 01:30	2023-11-05T05:30:00.000000Z	2023-11-05T06:30:00.000000Z
+	EOF
+}
+
+@test "today, yesterday and tomorrow are midnights by the same rule" {
+	now=1699200000000000 # 2023-11-05T16:00:00Z
+	TZ=America/Havana run -0 unit time today $now
+	assert_output 2023-11-05T04:00:00.000000Z
+	TZ=America/Havana run -0 unit until today $now
+	assert_output 2023-11-05T05:00:00.000000Z
+	TZ=America/Havana run -0 unit until yesterday $((now + 86400000000))
+	assert_output 2023-11-05T05:00:00.000000Z
+	TZ=America/Havana run -0 unit time tomorrow $((now - 86400000000))
+	assert_output 2023-11-05T04:00:00.000000Z
+	TZ=Asia/Beirut run -0 unit until today 1711900000000000 # 2024-03-31T15:46:40Z
+	assert_output 2024-03-30T22:00:00.000000Z
+	TZ=Pacific/Apia run -0 unit until tomorrow 1325150000000000 # 2011-12-28T23:13:20-10:00
+	assert_output 2011-12-29T10:00:00.000000Z
+}
+
+@test "local times, around each change of several zones: against Python's zoneinfo" {
+	python3 - "$EVLOG_BUILD/unit" <<-'EOF'
+	import subprocess, sys, os
+	from datetime import datetime, timedelta, timezone
+	from zoneinfo import ZoneInfo
+	def shown(z, t): return datetime.fromtimestamp(t, timezone.utc).astimezone(z).replace(tzinfo=None, fold=0)
+	for name in ("America/Havana", "America/New_York", "Asia/Beirut", "Australia/Lord_Howe", "Pacific/Apia",
+	             "Africa/Casablanca", "Europe/Lisbon", "Antarctica/Troll", "Asia/Gaza", "America/Caracas"):
+	    z, texts, wants = ZoneInfo(name), [], []
+	    t, offset = 1293840000, lambda t: z.utcoffset(datetime.fromtimestamp(t, timezone.utc).astimezone(z)).total_seconds()
+	    while t < 1735689600:  # 2011 to 2024
+	        a, b, t = offset(t), offset(t + 86400), t + 86400
+	        if a == b: continue
+	        low, high = t - 86400, t
+	        while high - low > 1:
+	            m = (low + high) // 2
+	            low, high = (m, high) if offset(m) == a else (low, m)
+	        for minutes in range(-200, 1700, 25):
+	            local = datetime.fromtimestamp(low, timezone.utc).replace(tzinfo=None) + timedelta(seconds=a, minutes=minutes)
+	            naive = local.replace(tzinfo=timezone.utc).timestamp()
+	            hits = sorted({naive - o for o in (a, b, offset(naive - a), offset(naive - b)) if shown(z, naive - o) == local})
+	            if not hits and not (high + a <= naive < high + b): continue  # another change nearby
+	            texts.append(str(local))
+	            wants.append((hits[0], hits[-1]) if hits else (high, high))
+	    assert len(texts) > 50 or name in ("America/Caracas",), (name, len(texts))
+	    for edge, i in (("since", 0), ("until", 1)):
+	        got = subprocess.run([sys.argv[1], "times", edge], input="\n".join(texts) + "\n", text=True,
+	                             capture_output=True, env=dict(os.environ, TZ=name)).stdout.split("\n")
+	        for text, want, have in zip(texts, wants, got):
+	            want = datetime.fromtimestamp(want[i], timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+	            assert have == want, (name, text, edge, have, want)
+	EOF
 }
 
 @test "lengths of time" {

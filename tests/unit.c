@@ -142,18 +142,38 @@ static int canonical(const char *text)
 	return 0;
 }
 
-static int when(const char *text, const char *now)
+/* unit time|until TEXT NOW: the time, and the digits after the microsecond. */
+static int when(const char *text, const char *now, enum evlog_edge edge)
 {
+	struct evlog_digits digits;
 	int64_t t;
 	evlog_error err;
 	char out[28];
 
-	if (evlog_time_parse(text, strtoll(now, NULL, 10), &t, &err) < 0) {
+	if (evlog_time_parse(text, strtoll(now, NULL, 10), edge, &t, &digits, &err) < 0) {
 		puts(err.text);
 		return 1;
 	}
 	evlog_time_format(t, out);
-	puts(out);
+	printf("%s%s%.*s\n", out, digits.n ? " " : "", (int)digits.n, digits.p);
+	return 0;
+}
+
+/* unit times EDGE <TEXTS: the time of each line, or "-". */
+static int times(enum evlog_edge edge)
+{
+	struct evlog_digits digits;
+	int64_t t;
+	evlog_error err;
+	char line[200], out[28];
+
+	while (fgets(line, sizeof line, stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		bool good = evlog_time_parse(line, 0, edge, &t, &digits, &err) == 0;
+		if (good)
+			evlog_time_format(t, out);
+		puts(good ? out : "-");
+	}
 	return 0;
 }
 
@@ -199,6 +219,8 @@ int main(int argc, char **argv)
 		return canonical(argv[2]);
 	if (strcmp(what, "span") == 0)
 		return span(argv[2]);
+	if (strcmp(what, "times") == 0)
+		return times(strcmp(argv[2], "until") == 0 ? EVLOG_UNTIL : EVLOG_SINCE);
 	if (argc != 4)
 		return 64;
 	if (strcmp(what, "quotient") == 0 || strcmp(what, "product") == 0 ||
@@ -208,8 +230,8 @@ int main(int argc, char **argv)
 		return compare(argv[2], argv[3]);
 	if (strcmp(what, "merge") == 0 || strcmp(what, "patch") == 0)
 		return change(*what == 'm', argv[2], argv[3]);
-	if (strcmp(what, "time") == 0)
-		return when(argv[2], argv[3]);
+	if (strcmp(what, "time") == 0 || strcmp(what, "until") == 0)
+		return when(argv[2], argv[3], *what == 'u' ? EVLOG_UNTIL : EVLOG_SINCE);
 	if (strcmp(what, "path") == 0)
 		return path(argv[2], argv[3]);
 	return 64;

@@ -78,7 +78,7 @@ static bool date_read(const char *p, int64_t *days)
 	return true;
 }
 
-/* HH:MM:SS; 60 seconds only where a leap second may stand. */
+/* HH:MM:SS; 60 seconds are for leap_allowed to judge. */
 static bool clock_read(const char *p, int64_t *seconds)
 {
 	int h = digits(p, 2), m = digits(p + 3, 2), s = digits(p + 6, 2);
@@ -88,6 +88,35 @@ static bool clock_read(const char *p, int64_t *seconds)
 		return false;
 	*seconds = h * 3600 + m * 60 + s;
 	return true;
+}
+
+/* Whether second 60 of a day that is given as UTC comes before t: the last of a month
+ * (RFC 3339, 5.7). */
+static bool leap_allowed(int64_t t)
+{
+	int year, month, day;
+
+	t /= SECOND; /* of what follows it */
+	civil_of(t / 86400, &year, &month, &day);
+	return t % 86400 == 0 && day == 1;
+}
+
+/* Digits after the microsecond, without zeros at the end. */
+static struct view digits_after(const char *p, size_t n)
+{
+	size_t len = 0;
+
+	while (len < n && isdigit((unsigned char)p[len]))
+		len++;
+	while (len > 0 && (len <= 6 || p[len - 1] == '0'))
+		len--;
+	return len ? (struct view){p + 6, len - 6} : (struct view){"", 0};
+}
+
+struct view time_digits(const char *p, size_t len)
+{
+	return len > 20 && p[19] == '.' ? digits_after(p + 20, len - 20)
+					: (struct view){"", 0};
 }
 
 bool time_rfc3339(const char *p, size_t len, int64_t *t)
@@ -116,7 +145,10 @@ bool time_rfc3339(const char *p, size_t len, int64_t *t)
 	} else {
 		return false;
 	}
-	*t = days * DAY + (seconds - offset) * SECOND + fraction;
+	*t = days * DAY + (seconds - offset) * SECOND;
+	if (p[17] == '6' && !leap_allowed(*t))
+		return false;
+	*t += fraction;
 	return true;
 }
 
@@ -268,10 +300,72 @@ int evlog_span_parse(const char *text, int64_t *microseconds, evlog_error *err)
 	return 0;
 }
 
-/* 2026-11-23[ 05:00[:00[.5]]] in the local time zone. */
-static bool local_read(const char *text, int64_t *t)
+/* ---- Local times ---- */
+
+/* Seconds by which the local clock is ahead of UTC, at t.  false: none can be told. */
+static bool offset_at(int64_t t, int64_t *offset)
 {
-	struct tm tm = {.tm_isdst = -1};
+	time_t s = (time_t)t;
+	struct tm tm;
+
+	if (!localtime_r(&s, &tm))
+		return false;
+	*offset = days_of(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday) * 86400 +
+		  tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec - t;
+	return true;
+}
+
+/* The first second after `low`, up to `high`, that has not the offset of `low`. */
+static int64_t jump_find(int64_t low, int64_t high)
+{
+	int64_t before = 0, offset = 0;
+
+	offset_at(low, &before);
+	while (high - low > 1) {
+		int64_t middle = low + (high - low) / 2;
+		if (offset_at(middle, &offset) && offset == before)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high;
+}
+
+/* The second at which the local clock shows `local`, which counts as if it were UTC.  It
+ * may show it twice: then the earlier or the later.  If it never shows it, the second at
+ * which it jumps over it.  No offset is greater than 26 hours, and none lasts for less
+ * than an hour. */
+static bool local_find(int64_t local, bool later, int64_t *t)
+{
+	const int64_t reach = INT64_C(26) * 3600, step = 3600;
+	int64_t last = 0, offset = 0;
+	bool found = false, jumped = false;
+	int64_t jump = 0;
+
+	tzset();
+	for (int64_t at = local - reach; at <= local + reach; at += step) {
+		if (!offset_at(at, &offset))
+			return false;
+		int64_t candidate = local - offset, shown;
+		if (offset_at(candidate, &shown) && shown == offset &&
+		    (!found || (candidate > *t) == later)) {
+			*t = candidate;
+			found = true;
+		}
+		if (at > local - reach && offset > last && !jumped) {
+			jump = jump_find(at - step, at);
+			jumped = jump + last <= local && local < jump + offset;
+		}
+		last = offset;
+	}
+	if (!found && jumped)
+		*t = jump;
+	return found || jumped;
+}
+
+/* 2026-11-23[ 05:00[:00[.5]]] in the local time zone. */
+static bool local_read(const char *text, bool later, int64_t *t, struct view *digits_left)
+{
 	int64_t days, seconds = 0, fraction = 0;
 	size_t n = strlen(text);
 	char clock[9] = "00:00:00";
@@ -291,42 +385,46 @@ static bool local_read(const char *text, int64_t *t)
 				fraction += (*p - '0') * (unit /= 10);
 			if (*p)
 				return false;
+			*digits_left = time_digits(text, n);
 		}
 	}
 	if (!clock_read(clock, &seconds))
 		return false;
-	tm.tm_year = digits(text, 4) - 1900;
-	tm.tm_mon = digits(text + 5, 2) - 1;
-	tm.tm_mday = digits(text + 8, 2);
-	tm.tm_hour = (int)(seconds / 3600);
-	tm.tm_min = (int)(seconds / 60 % 60);
-	tm.tm_sec = (int)(seconds % 60);
-	*t = (int64_t)mktime(&tm) * SECOND + fraction;
+	bool leap = clock[6] == '6';
+	if (!local_find(days * 86400 + seconds - leap, later, t))
+		return false;
+	*t = (*t + leap) * SECOND;
+	if (leap && !leap_allowed(*t))
+		return false;
+	*t += fraction;
 	return true;
 }
 
-static int64_t midnight(int64_t now, int days)
+static bool midnight(int64_t now, int days, bool later, int64_t *t)
 {
-	time_t s = (time_t)(now / SECOND);
-	struct tm tm;
+	int64_t s = now / SECOND - (now % SECOND < 0), offset;
 
-	localtime_r(&s, &tm);
-	tm.tm_mday += days;
-	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
-	tm.tm_isdst = -1;
-	return (int64_t)mktime(&tm) * SECOND;
+	tzset();
+	if (!offset_at(s, &offset))
+		return false;
+	int64_t local = s + offset;
+	int64_t day = local / 86400 - (local % 86400 < 0) + days;
+	if (!local_find(day * 86400, later, t))
+		return false;
+	*t *= SECOND;
+	return true;
 }
 
-static bool word_read(const char *text, int64_t now, int64_t *t)
+static bool word_read(const char *text, int64_t now, bool later, int64_t *t)
 {
 	if (strcmp(text, "now") == 0)
 		*t = now;
 	else if (strcmp(text, "today") == 0)
-		*t = midnight(now, 0);
+		return midnight(now, 0, later, t);
 	else if (strcmp(text, "yesterday") == 0)
-		*t = midnight(now, -1);
+		return midnight(now, -1, later, t);
 	else if (strcmp(text, "tomorrow") == 0)
-		*t = midnight(now, 1);
+		return midnight(now, 1, later, t);
 	else
 		return false;
 	return true;
@@ -351,21 +449,47 @@ static bool relative_read(const char *text, int64_t now, int64_t *t)
 	return true;
 }
 
-int evlog_time_parse(const char *text, int64_t now, int64_t *t, evlog_error *err)
+/* @[-]1700000000[.5]; before 1970 to the microsecond. */
+static bool epoch_read(const char *text, int64_t *t, struct view *digits_left)
 {
+	bool minus = text[1] == '-';
+	const char *p = text + 1 + minus, *end = number_read(p, SECOND, t);
+
+	if (!end || *end)
+		return false;
+	const char *point = strchr(p, '.');
+	if (point)
+		*digits_left = digits_after(point + 1, strlen(point + 1));
+	if (minus)
+		*t = -*t;
+	return !minus || !digits_left->len;
+}
+
+int evlog_time_parse(const char *text, int64_t now, enum evlog_edge edge, int64_t *t,
+    struct evlog_digits *digits, evlog_error *err)
+{
+	bool later = edge == EVLOG_UNTIL;
+	struct view left = {"", 0};
+	size_t n = strlen(text);
+	bool good;
+
 	if (*text == '@') {
-		bool minus = text[1] == '-';
-		const char *end = number_read(text + 1 + minus, SECOND, t);
-		if (minus)
-			*t = -*t;
-		if (end && !*end)
-			return 0;
-	} else if (word_read(text, now, t) || time_rfc3339(text, strlen(text), t) ||
-		   local_read(text, t) || relative_read(text, now, t)) {
-		return 0;
+		good = epoch_read(text, t, &left);
+	} else if (time_rfc3339(text, n, t)) {
+		left = time_digits(text, n);
+		good = true;
+	} else {
+		good = word_read(text, now, later, t) ||
+		       local_read(text, later, t, &left) || relative_read(text, now, t);
 	}
-	return error_set(err, EVLOG_EUSAGE,
-	    "%s: not a time; try 2026-11-23, \"2026-11-23 05:00\", "
-	    "2026-11-23T05:00:00Z, yesterday, -2h, \"30min ago\", @1700000000",
-	    text);
+	if (!good)
+		return error_set(err, EVLOG_EUSAGE,
+		    "%s: not a time; try 2026-11-23, \"2026-11-23 05:00\", "
+		    "2026-11-23T05:00:00Z, yesterday, -2h, \"30min ago\", @1700000000",
+		    text);
+	if (digits)
+		*digits = (struct evlog_digits){left.p, left.len};
+	else
+		*t += left.len > 0;
+	return 0;
 }

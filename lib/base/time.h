@@ -2,14 +2,20 @@
 #ifndef BASE_TIME_H
 #define BASE_TIME_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Reads an RFC 3339 date-time (section 5.6; a space for the T is not taken), and
- * nothing behind it.  A leap second is taken as the second after it; digits beyond
- * the microsecond are checked and dropped. */
+ * nothing behind it.  A leap second, which is the last of a month in UTC, is taken as
+ * the second after it.  *t is cut to the microsecond: time_digits has the rest. */
 bool time_rfc3339(const char *p, size_t len, int64_t *t);
+
+/* Of what time_rfc3339 has read: the digits after the microsecond, without zeros at the
+ * end.  Of the same microsecond, view_compare says which time is the earlier. */
+struct view time_digits(const char *p, size_t len);
 
 /* Reads exactly what evlog_time_format writes. */
 bool time_stamp_read(const char p[27], int64_t *t);

@@ -95,7 +95,12 @@ void intake_free(struct intake *in)
 
 /* ---- Parts ---- */
 
-static const char not_a_time[] = "not an RFC 3339 time";
+static const char *not_a_time(struct json_text v)
+{
+	return v.len > 19 && memcmp(v.p + 17, ":60", 3) == 0
+		   ? "not an RFC 3339 time: a leap second is the last of a month in UTC"
+		   : "not an RFC 3339 time";
+}
 
 static int bad(evlog_error *err, size_t column, const char *format, const char *name,
     const char *why)
@@ -192,7 +197,8 @@ static int add_from(struct intake *in, struct buf *out, const char *name,
 	if (why)
 		return bad(err, (size_t)(found.p - line), "%s: %s", name, why);
 	if (strcmp(name, "time") == 0 && !time_of(m.value, &event->time))
-		return bad(err, (size_t)(found.p - line), "%s: %s", name, not_a_time);
+		return bad(
+		    err, (size_t)(found.p - line), "%s: %s", name, not_a_time(m.value));
 	buf_printf(out, ",\"%s\":", name);
 	buf_add(out, in->value.p, in->value.len);
 	return 0;
@@ -460,7 +466,7 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 		return r;
 	if (k.at[ATTR_TIME] && !time_of(k.at[ATTR_TIME]->value, &event->time))
 		return bad(err, (size_t)(k.at[ATTR_TIME]->value.p - line), "%s: %s",
-		    "time", not_a_time);
+		    "time", not_a_time(k.at[ATTR_TIME]->value));
 	texts_tell(in, &k, event);
 	if (!in->replica)
 		return add_completed(in, value, &k, out, err);

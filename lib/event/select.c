@@ -79,13 +79,38 @@ static bool any_match(
 	return false;
 }
 
+/* <0, 0, >0: an event's time, t to the microsecond, before, at or after a bound. */
+static int time_against(
+    struct json_text value, int64_t t, int64_t bound, struct evlog_digits digits)
+{
+	char plain[TIME_LONGEST];
+
+	return t != bound ? (t > bound) - (t < bound)
+			  : view_compare(time_rest(value, plain),
+				(struct view){digits.p, digits.n});
+}
+
 static bool time_match(const struct select *s, const struct json_member *m)
 {
+	const struct evlog_selection *sel = s->sel;
 	int64_t t;
 
 	if (!time_of(m->value, &t))
 		return false;
-	return t >= s->sel->since && t < s->sel->until;
+	return (sel->since == EVLOG_TIME_MIN ||
+		   time_against(m->value, t, sel->since, sel->since_digits) >= 0) &&
+	       (sel->until == EVLOG_TIME_MAX ||
+		   time_against(m->value, t, sel->until, sel->until_digits) < 0);
+}
+
+int64_t select_since(const struct evlog_selection *sel)
+{
+	return sel->since + (sel->since_digits.n > 0);
+}
+
+int64_t select_until(const struct evlog_selection *sel)
+{
+	return sel->until + (sel->until_digits.n > 0);
 }
 
 /* One walk over the top-level members, ended as soon as all filters had their say. */
@@ -142,8 +167,9 @@ bool select_event(struct select *s, const struct evlog_event *event)
 			return false;
 		bool times = sel->since != EVLOG_TIME_MIN || sel->until != EVLOG_TIME_MAX;
 		if (times && !sel->event_time &&
-		    (event->logtime == EVLOG_TIME_MIN || event->logtime < sel->since ||
-			event->logtime >= sel->until))
+		    (event->logtime == EVLOG_TIME_MIN ||
+			event->logtime < select_since(sel) ||
+			event->logtime >= select_until(sel)))
 			return false;
 	}
 	return !s->members || members_match(s, event);

@@ -19,6 +19,10 @@ struct select {
 /* Whether a glob has a meta character: else it is met by one text only. */
 bool select_is_pattern(const char *glob);
 
+/* The bounds of times that have whole microseconds, as logtimes do: rounded up. */
+int64_t select_since(const struct evlog_selection *sel);
+int64_t select_until(const struct evlog_selection *sel);
+
 void select_init(struct select *s, const struct evlog_selection *sel);
 void select_free(struct select *s);
 

@@ -62,18 +62,18 @@ uint64_t stamp_seq(const char *line)
 	return seq;
 }
 
-bool time_of(struct json_text value, int64_t *time)
+/* The text of a JSON string that may be a time.  Some producers write its + as \u002B. */
+static bool time_text(struct json_text value, char plain[TIME_LONGEST], struct view *text)
 {
 	const char *p = value.p + 1, *end = value.p + value.len - 1;
-	char plain[1024];
 	size_t n = 0;
 
 	if (value.len < 2 || *value.p != '"')
 		return false;
-	if (!memchr(p, '\\', value.len - 2))
-		return time_rfc3339(p, value.len - 2, time);
-	/* some producers write its + as \u002B */
-	while (p < end && n < sizeof plain) {
+	*text = (struct view){p, value.len - 2};
+	if (!memchr(p, '\\', text->len))
+		return true;
+	while (p < end && n < TIME_LONGEST) {
 		int c = *p++;
 		if (c == '\\') {
 			c = *p == 'u' ? json_hex4(p + 1, end) : -1;
@@ -83,7 +83,24 @@ bool time_of(struct json_text value, int64_t *time)
 			return false;
 		plain[n++] = (char)c;
 	}
-	return p == end && time_rfc3339(plain, n, time);
+	*text = (struct view){plain, n};
+	return p == end;
+}
+
+bool time_of(struct json_text value, int64_t *time)
+{
+	char plain[TIME_LONGEST];
+	struct view text;
+
+	return time_text(value, plain, &text) && time_rfc3339(text.p, text.len, time);
+}
+
+struct view time_rest(struct json_text value, char plain[TIME_LONGEST])
+{
+	struct view text;
+
+	return time_text(value, plain, &text) ? time_digits(text.p, text.len)
+					      : (struct view){"", 0};
 }
 
 static bool is_string(struct json_text v)

@@ -31,6 +31,11 @@ uint64_t stamp_seq(const char *line);
 /* The instant that an event's time (valid JSON) is; false if it is no RFC 3339 time. */
 bool time_of(struct json_text value, int64_t *time);
 
+#define TIME_LONGEST 1024 /* characters of a time that has escapes */
+
+/* Of what time_of has read: time_digits.  The view is into the value, or into `plain`. */
+struct view time_rest(struct json_text value, char plain[TIME_LONGEST]);
+
 /* Fills event from a line: by its stamp, else by its seq and logtime members. */
 void event_from_line(struct evlog_event *event, const char *line, size_t len);
 

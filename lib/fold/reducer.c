@@ -268,6 +268,15 @@ static int string_compare(struct json_text x, struct json_text y, bool *failed)
 	return c;
 }
 
+/* By all the digits that they have. */
+static int time_compare(int64_t t, struct json_text x, int64_t u, struct json_text y)
+{
+	char plain_x[TIME_LONGEST], plain_y[TIME_LONGEST];
+
+	return t != u ? (t > u) - (t < u)
+		      : view_compare(time_rest(x, plain_x), time_rest(y, plain_y));
+}
+
 /* The first value says what is compared: numbers, times, or other strings. */
 static const char *take_extreme(
     struct accumulator *a, struct json_text v, int sign, bool *failed)
@@ -290,7 +299,7 @@ static const char *take_extreme(
 	else if (kind == KIND_NUMBER)
 		c = decimal_compare(&d, &a->number, failed);
 	else if (kind == KIND_TIME)
-		c = (t > a->time) - (t < a->time);
+		c = time_compare(t, v, a->time, old);
 	else
 		c = string_compare(v, old, failed);
 	a->count++;

@@ -47,7 +47,7 @@ struct accumulator {
 	uint64_t count;
 	int kind;	       /* min, max: of what */
 	struct decimal number; /* sum, avg; min, max of numbers */
-	int64_t time;	       /* min, max of times */
+	int64_t time;	       /* min, max of times, cut to the microsecond */
 	struct buf
 	    text; /* min, max, first, last: the value; list, set: joined by commas */
 	struct value *tree; /* merge, patch */

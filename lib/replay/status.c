@@ -16,8 +16,8 @@ static struct evlog_selection everything(void)
 }
 
 /* The first event from a seq, or a time, on.  EVLOG_END: there is none. */
-static int first_find(const char *log, uint64_t from, int64_t since, bool event_time,
-    struct evlog_event *e, evlog_error *err)
+static int first_find(const char *log, uint64_t from, int64_t since,
+    struct evlog_digits digits, bool event_time, struct evlog_event *e, evlog_error *err)
 {
 	struct evlog_selection sel = everything();
 	struct evlog_lines lines;
@@ -25,6 +25,7 @@ static int first_find(const char *log, uint64_t from, int64_t since, bool event_
 
 	sel.from = from;
 	sel.since = since;
+	sel.since_digits = digits;
 	sel.event_time = event_time;
 	int r = evlog_stream_open(&s, &log, 1, &sel, err);
 	if (!r)
@@ -55,6 +56,7 @@ static int last_find(const char *log, uint64_t *seq, evlog_error *err)
 int evlog_checkpoint_lag(
     struct evlog_lag *lag, const char *checkpoint, const char *log, evlog_error *err)
 {
+	const struct evlog_digits none = {0};
 	struct checkpoint c;
 	struct evlog_event e;
 
@@ -76,8 +78,9 @@ int evlog_checkpoint_lag(
 	lag->written = c.written;
 	memcpy(lag->part, c.part, sizeof lag->part);
 	lag->events = lag->last > c.at.seq ? lag->last - c.at.seq : 0;
-	r = lag->events ? first_find(log, c.at.seq + 1, EVLOG_TIME_MIN, false, &e, err)
-			: EVLOG_END;
+	r = lag->events
+		? first_find(log, c.at.seq + 1, EVLOG_TIME_MIN, none, false, &e, err)
+		: EVLOG_END;
 	if (!r)
 		lag->oldest = e.logtime;
 	return r < 0 ? r : 0;
@@ -100,8 +103,8 @@ static int place_before(
 }
 
 int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
-    int64_t time, bool event_time, bool dry, uint64_t *from, uint64_t *to,
-    evlog_error *err)
+    int64_t time, struct evlog_digits digits, bool event_time, bool dry, uint64_t *from,
+    uint64_t *to, evlog_error *err)
 {
 	struct checkpoint_file file;
 	struct evlog_event e;
@@ -115,7 +118,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq
 	r = last_find(log, &last, err);
 	*to = seq;
 	if (!r && seq == 0) {
-		r = first_find(log, 1, time, event_time, &e, err);
+		r = first_find(log, 1, time, digits, event_time, &e, err);
 		*to = r == 0 ? e.seq : last + 1;
 		r = r == EVLOG_END ? 0 : r;
 	}

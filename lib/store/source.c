@@ -21,11 +21,11 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 	    .event_until = EVLOG_TIME_MAX};
 
 	if (sel->event_time && !sel->map) {
-		b.event_since = sel->since;
-		b.event_until = sel->until;
+		b.event_since = sel->since; /* a block has its times cut */
+		b.event_until = select_until(sel);
 	} else if (!sel->event_time) {
-		b.since = sel->since;
-		b.until = sel->until;
+		b.since = select_since(sel);
+		b.until = select_until(sel);
 	}
 	return b;
 }

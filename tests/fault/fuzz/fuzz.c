@@ -133,12 +133,20 @@ void fuzz_time(const uint8_t *p, size_t n)
 {
 	char *text = text_take(&p, p + n, '\n'), out[28];
 	evlog_error err = {0};
-	int64_t t, again;
+	struct evlog_digits digits;
+	int64_t t, again, until;
 
-	if (evlog_time_parse(text, 1700000000000000, &t, &err) == 0) {
+	if (evlog_time_parse(text, 1700000000000000, EVLOG_SINCE, &t, &digits, &err) ==
+	    0) {
+		MUST(!digits.n || digits.p[digits.n - 1] != '0');
+		MUST(evlog_time_parse(
+			 text, 1700000000000000, EVLOG_UNTIL, &until, NULL, &err) == 0 &&
+		     until >= t);
 		evlog_time_format(t, out);
 		if (t >= -62167219200000000 && t < 253402300800000000) {
-			MUST(evlog_time_parse(out, 0, &again, &err) == 0 && again == t);
+			MUST(evlog_time_parse(out, 0, EVLOG_SINCE, &again, NULL, &err) ==
+				 0 &&
+			     again == t);
 		}
 	} else {
 		MUST(err.code == EVLOG_EUSAGE && *err.text);
