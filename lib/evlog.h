@@ -115,6 +115,11 @@ int evlog_input_command(evlog_input **in, const char *const *command,
 int evlog_input_next(
     evlog_input *in, int wait_ms, const char **line, size_t *len, evlog_error *err);
 
+/* Before the first line is asked for: a file or member whose checksum does not fit is
+ * delivered all the same, up to the error, though some of its lines are wrong.  Without this
+ * it is delivered only if it is longer than 1 MiB, or comes through a pipe. */
+void evlog_input_salvage(evlog_input *in);
+
 /* Once *stop is set (by a signal handler), the input is at its end. */
 void evlog_input_stop(evlog_input *in, const volatile sig_atomic_t *stop);
 
@@ -553,8 +558,8 @@ int evlog_checkpoint_lag(
     struct evlog_lag *lag, const char *checkpoint, const char *log, evlog_error *err);
 
 /* Sets a checkpoint so that the next event is the first one from `seq` on or, with seq 0,
- * from this logtime on, or (event_time) with this `time` or a later one; `digits` are
- * those after the microsecond, or NULL.  `dry`: only tells.  *from and *to: the next
+ * from this logtime on, or (event_time) with this `time` or a later one; `digits` is
+ * what it has after the microsecond.  `dry`: only tells.  *from and *to: the next
  * event, before and then. */
 int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
     int64_t time, struct evlog_digits digits, bool event_time, bool dry, uint64_t *from,

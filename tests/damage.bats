@@ -185,8 +185,45 @@ for f in "a", "b": z = zipfile.ZipFile(f + ".zip", "w"); z.write(f); z.close()'
 	printf '\0' | dd of=b.gz bs=1 seek=$(($(stat -c %s b.gz) - 8)) conv=notrunc status=none
 	tar cf ab.tar a.gz b.gz
 	run -65 --separate-stderr evcat ab.tar
-	assert_equal "${#lines[@]}" 5
+	assert_equal "${#lines[@]}" 2
 	assert_equal "$stderr" "evcat: ab.tar(b.gz): the gzip data is damaged: incorrect data check"
+	run -65 --separate-stderr evcat --salvage ab.tar
+	assert_equal "${#lines[@]}" 5
+}
+
+@test "a checksum that does not fit: none of its lines is appended; --salvage prints them" {
+	echo '{"type":"Paid","id":"1","data":{"amount":120.50}}' >a
+	python3 - <<-'END'
+		import bz2, gzip, lzma, zipfile
+		a, bad = open("a", "rb").read(), open("a", "rb").read().replace(b"120", b"920")
+		def save(name, p): open(name, "wb").write(p)
+		save("bad.gz", gzip.compress(bad)[:-8] + gzip.compress(a)[-8:])
+		for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+		    for name, text in ("good", a), ("bad", bad):
+		        z = zipfile.ZipFile(name + ".z", "w", method); z.writestr("m", text); z.close()
+		    good, p = open("good.z", "rb").read(), bytearray(open("bad.z", "rb").read())
+		    for tag, at in (b"PK\3\4", 14), (b"PK\1\2", 16):
+		        i, k = good.index(tag) + at, p.index(tag) + at
+		        p[k : k + 4] = good[i : i + 4]
+		    save(f"bad{method}.zip", p)
+		p, q = lzma.compress(a, check=lzma.CHECK_CRC64), lzma.compress(bad, check=lzma.CHECK_CRC64)
+		if len(p) == len(q): save("bad.xz", q[: len(q) - 28 - 8] + p[len(p) - 28 - 8 :])
+		p, q = bz2.compress(a), bz2.compress(bad)
+		save("bad.bz2", q[:10] + p[10:14] + q[14:])
+	END
+	zstd -q --check a -o a.zst && sed s/120/920/ a | zstd -q --check >b.zst
+	{ head -c -4 b.zst; tail -c 4 a.zst; } >bad.zst
+	[ "$(ls bad.* bad?.zip | wc -l)" -ge 6 ]
+	for f in bad.gz bad.bz2 bad.zst bad0.zip bad8.zip $(ls bad.xz 2>/dev/null); do
+		rm -rf l.evlog
+		run -65 evappend l.evlog "$f"
+		assert_output --partial "damaged"
+		[ "$(evcat l.evlog | wc -l)" -eq 0 ] || fail "$f: $(evcat l.evlog)"
+		run -65 --separate-stderr evcat "$f"
+		assert_output ""
+		run -65 --separate-stderr evcat --salvage "$f"
+		assert_output "$(sed s/120/920/ a)"
+	done
 }
 
 @test "a name in another character set is no damage" {

@@ -83,10 +83,11 @@ static la_int64_t callback_seek(
 
 /* ---- Errors ---- */
 
-static int failed(const struct reading *r, evlog_error *err)
+static int failed(struct reading *r, evlog_error *err)
 {
 	const char *why = r->la->archive_error_string(r->a);
 
+	r->s.wrong = why && strcasestr(why, "crc");
 	if (r->failed.code) {
 		*err = r->failed;
 		return err->code;

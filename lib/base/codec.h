@@ -15,7 +15,8 @@ struct flow {
 enum step {
 	STEP_MORE,     /* needs input, or room */
 	STEP_END,      /* of the member */
-	STEP_BAD,      /* the data is damaged */
+	STEP_BAD,      /* the data is damaged here */
+	STEP_WRONG,    /* the data is damaged here, or anywhere before */
 	STEP_NOMEMORY, /* there is no memory */
 };
 

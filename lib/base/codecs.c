@@ -72,8 +72,9 @@ static enum step gzip_step(void *state, struct flow *f, const char **why)
 	case Z_BUF_ERROR: return STEP_MORE;
 	case Z_STREAM_END: return STEP_END;
 	case Z_MEM_ERROR: return STEP_NOMEMORY;
-	default: return STEP_BAD;
+	default: break;
 	}
+	return z->msg && strstr(z->msg, " check") ? STEP_WRONG : STEP_BAD;
 }
 
 static void gzip_end(void *state)
@@ -137,9 +138,11 @@ static enum step zstd_step(void *state, struct flow *f, const char **why)
 	f->out_len -= out.pos;
 	if (ZSTD_isError(r)) {
 		*why = ZSTD_getErrorName(r);
-		return ZSTD_getErrorCode(r) == ZSTD_error_memory_allocation
-			   ? STEP_NOMEMORY
-			   : STEP_BAD;
+		switch (ZSTD_getErrorCode(r)) {
+		case ZSTD_error_memory_allocation: return STEP_NOMEMORY;
+		case ZSTD_error_checksum_wrong: return STEP_WRONG;
+		default: return STEP_BAD;
+		}
 	}
 	b->hint = r;
 	return r ? STEP_MORE : STEP_END;
@@ -195,6 +198,13 @@ static void zstd_end(void *state)
 LIBRARY(lzma, LZMA, "liblzma.so.5")
 LIBRARY(bzip2, BZIP2, "libbz2.so.1")
 LIBRARY(lz4, LZ4, "liblz4.so.1")
+
+/* Some libraries do not tell a checksum that does not fit from other damage.  It stands
+ * at the end of the data, with no more than a few numbers after it. */
+static enum step bad_or_wrong(const struct flow *f)
+{
+	return f->in_len < 64 ? STEP_WRONG : STEP_BAD;
+}
 
 /* ---- xz, and lzma alone ---- */
 
@@ -265,7 +275,7 @@ static enum step lzma_step(void *state, struct flow *f, const char **why)
 	case LZMA_OPTIONS_ERROR: *why = "unknown options"; break;
 	default: break;
 	}
-	return STEP_BAD;
+	return bad_or_wrong(f);
 }
 
 static void lzma_stop(void *state)
@@ -318,7 +328,7 @@ static enum step bzip2_step(void *state, struct flow *f, const char **why)
 	case BZ_OK: return STEP_MORE;
 	case BZ_STREAM_END: return STEP_END;
 	case BZ_MEM_ERROR: return STEP_NOMEMORY;
-	default: (void)why; return STEP_BAD;
+	default: (void)why; return bad_or_wrong(f);
 	}
 }
 
@@ -364,7 +374,7 @@ static enum step lz4_step(void *state, struct flow *f, const char **why)
 	if (lz4.LZ4F_isError(r)) {
 		*why = lz4.LZ4F_getErrorName(r);
 		return strcmp(*why, "ERROR_allocation_failed") == 0 ? STEP_NOMEMORY
-								    : STEP_BAD;
+								    : bad_or_wrong(f);
 	}
 	f->in_len -= in;
 	f->out_len -= out;

@@ -94,7 +94,8 @@ static int member_step(struct decoder *d, evlog_error *err)
 	d->inside = step != STEP_END;
 	if (step == STEP_NOMEMORY)
 		return error_memory(err);
-	if (step == STEP_BAD)
+	s->wrong = step == STEP_WRONG;
+	if (step == STEP_BAD || step == STEP_WRONG)
 		return fault(d, "damaged", why, err);
 	if (step == STEP_MORE && idle && below->end)
 		return fault(d, "truncated", NULL, err);

@@ -355,6 +355,11 @@ int evlog_input_next(
 	}
 }
 
+void evlog_input_salvage(evlog_input *in)
+{
+	in->salvage = true;
+}
+
 void evlog_input_stop(evlog_input *in, const volatile sig_atomic_t *stop)
 {
 	in->stop = stop;

@@ -30,6 +30,8 @@ struct evlog_input {
 	bool ended;    /* read(2) has said so */
 	bool skipping; /* behind a line that was too long */
 	bool pollable; /* reading may have to wait */
+	bool salvage;  /* lines that may be wrong are delivered too */
+	bool begun;    /* bytes of this member were delivered */
 	bool unknown;  /* a pipe whose first bytes have not been looked at */
 	const volatile sig_atomic_t *stop;
 	struct process process; /* whose output it is */

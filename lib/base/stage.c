@@ -77,6 +77,14 @@ bool stage_ready(const struct stage *s)
 	return false;
 }
 
+bool stage_is_wrong(const struct stage *s)
+{
+	for (; s; s = s->below)
+		if (s->wrong)
+			return true;
+	return false;
+}
+
 void stage_close(struct stage *s, const struct stage *last)
 {
 	while (s && s != last) {

@@ -23,6 +23,7 @@ struct stage {
 	const char *p; /* what was made and not taken yet */
 	size_t len;
 	bool end;
+	bool wrong;	  /* the error shows that what was made before may be wrong */
 	evlog_error late; /* comes after p; code 0: none */
 	struct buf held;  /* a look ahead over several reads */
 };
@@ -38,6 +39,10 @@ void stage_take(struct stage *s, size_t n);
 
 /* Whether stage_fill is likely to have bytes without reading the file. */
 bool stage_ready(const struct stage *s);
+
+/* Whether an error of this stage or one below shows that bytes it has made may be wrong.
+ */
+bool stage_is_wrong(const struct stage *s);
 
 /* Frees s and those below it, down to `last`, which is kept. */
 void stage_close(struct stage *s, const struct stage *last);

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DEEPEST 8 /* compressed in compressed in ... */
+#define DEEPEST 8	   /* compressed in compressed in ... */
+#define HELD	(1u << 20) /* bytes of a member that are checked before any is delivered */
 
 /* ---- The file ---- */
 
@@ -98,7 +99,7 @@ int unpack_next(struct evlog_input *in, evlog_error *err)
 		in->done = r == EVLOG_END;
 		return in->done ? 0 : r;
 	}
-	in->eof = false;
+	in->eof = in->begun = false;
 	in->line = 0;
 	r = input_name(in, member, err);
 	if (r || !member)
@@ -122,17 +123,37 @@ int unpack_open(struct evlog_input *in, bool seekable, evlog_error *err)
 	return unpack_next(in, err);
 }
 
-int unpack_more(struct evlog_input *in, evlog_error *err)
+/* Adds what the stages make to in->data, until there are enough bytes, or no more. */
+static int bytes_gather(struct evlog_input *in, size_t enough, evlog_error *err)
 {
 	struct stage *s = in->top;
-	int r = stage_fill(s, err);
+	size_t start = in->data.len;
+	int r;
 
-	if (r)
-		return r;
-	in->eof = s->end;
-	buf_add(&in->data, s->p, s->len);
-	stage_take(s, s->len);
-	return in->data.failed ? error_memory(err) : 0;
+	do {
+		r = stage_fill(s, err);
+		if (r)
+			return r;
+		in->eof = s->end;
+		buf_add(&in->data, s->p, s->len);
+		stage_take(s, s->len);
+		if (in->data.failed)
+			return error_memory(err);
+	} while (!in->eof && in->data.len - start < enough);
+	return 0;
+}
+
+int unpack_more(struct evlog_input *in, evlog_error *err)
+{
+	size_t start = in->data.len;
+	bool hold = !in->begun && !in->pollable && !in->salvage;
+
+	in->begun = true;
+	int r = bytes_gather(in, hold ? HELD : 1, err);
+	if (r && hold && stage_is_wrong(in->top))
+		in->data.len = start;
+	/* an error comes again, after what there is */
+	return r == EVLOG_EDATA && in->data.len > start ? 0 : r;
 }
 
 bool unpack_ready(const struct evlog_input *in)

@@ -76,6 +76,8 @@ int source_open(struct source *s, const char *path, const struct evlog_selection
 	if (!directory) {
 		size_t most = sel->max_line ? sel->max_line : EVLOG_MAX_LINE;
 		int r = evlog_input_open(&s->input, path, most, err);
+		if (!r && sel->salvage)
+			evlog_input_salvage(s->input);
 		if (!r)
 			evlog_input_stop(s->input, sel->stop);
 		return r;
