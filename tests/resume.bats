@@ -226,8 +226,106 @@ for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print('|'.join('' 
 		text|a"b|1
 		text|true|1
 	END
-	run -65 evfold -k data -o sqlite:db2 'n=count()' < <(printf '{"seq":"%016d","data":%s}\n' 1 true 2 '"true"')
-	assert_output --partial "UNIQUE constraint failed: state.key"
+}
+
+@test "two keys that would be one row of a table are named, in one run or in two" {
+	while read -r one other; do
+		rm -f db ./*.evlog/* db-*
+		printf '{"type":"T","data":%s}\n' "$one" "$other" | evappend a.evlog
+		run -65 evfold -k data -o sqlite:db:t 'n=count()' a.evlog
+		[[ $output = "evfold: db: the keys $one and $other would be the same row of the table t; change one of them, by --upcast for instance" ||
+			$output = "evfold: db: the keys $other and $one would be the same row of the table t; change one of them, by --upcast for instance" ]]
+		rm -rf a.evlog
+		printf '{"type":"T","data":%s}\n' "$one" | evappend a.evlog
+		evfold -k data -o sqlite:db:t 'n=count()' a.evlog
+		printf '{"type":"T","data":%s}\n' "$other" | evappend a.evlog
+		run -65 evfold -k data -o sqlite:db:t 'n=count()' a.evlog
+		assert_output --partial "the keys $other and $one would be the same row"
+		rm -rf a.evlog
+	done <<-'END'
+		true "true"
+		"false" false
+		12345678901234567890 "12345678901234567890"
+		"12345678901234567" 12345678901234567
+	END
+	# a constraint of the user's own is not about keys
+	orders | evappend b.evlog
+	evfold -k subject -o sqlite:own --columns 'n=count()' b.evlog
+	sql own "CREATE UNIQUE INDEX i ON state (n)"
+	run -65 evfold -k subject -o sqlite:own --rebuild --columns 'n=count()' <(printf '{"seq":"%016d","subject":"%s"}\n' 1 a 2 b)
+	assert_output --partial "UNIQUE constraint failed: state.n"
+}
+
+# JSON, its SQL type, its value.
+sql_values() {
+	cat <<-'END'
+		12	integer	12
+		1e3	integer	1000
+		12e3	integer	12000
+		1.20E1	integer	12
+		120e-1	integer	12
+		1000.0	integer	1000
+		-0	integer	0
+		-0.0e7	integer	0
+		0e99999	integer	0
+		1212092628029698048	integer	1212092628029698048
+		1212092628029698049	integer	1212092628029698049
+		9223372036854775807	integer	9223372036854775807
+		-9223372036854775808	integer	-9223372036854775808
+		9.223372036854775807e18	integer	9223372036854775807
+		9223372036854775807000e-3	integer	9223372036854775807
+		9223372036854775808	real	9.223372036854776e+18
+		-9223372036854775809	text	-9223372036854775809
+		9223372036854775807.5	real	9.223372036854776e+18
+		18446744073709551615	text	18446744073709551615
+		18446744073709551616	real	1.8446744073709552e+19
+		12345678901234567890123	text	12345678901234567890123
+		1e22	real	1e+22
+		1e23	text	1e23
+		25E-1	real	2.5
+		1.00e-7	real	1e-07
+		0.1	real	0.1
+		3.0000000000000000000000001	real	3.0
+		1e400	text	1e400
+		-1E+400	text	-1E+400
+		1.5e-400	text	1.5e-400
+		1e20000	text	1e20000
+		1e-20000	text	1e-20000
+		1e99999999999999999999	text	1e99999999999999999999
+		true	integer	1
+		false	integer	0
+		null	null	None
+		"1e3"	text	1e3
+		"true"	text	true
+		[1e3]	text	[1e3]
+	END
+}
+
+@test "a column has every number as itself: INTEGER, REAL or its text, whatever the notation and the reducer" {
+	sql_values | awk -F '\t' '{ printf "{\"type\":\"T\",\"id\":\"%d\",\"data\":%s}\n", NR, $1 }' | evappend a.evlog
+	evfold -q -k id -o sqlite:db --columns 'f=first(data)' 'l=last(data)' 'm=merge(data)' a.evlog
+	for column in f l m; do
+		sql db "SELECT typeof($column), coalesce($column, 'None') FROM state ORDER BY key + 0" | tr '|' '\t' |
+			diff - <(sql_values | cut -f 2-)
+	done
+	run -0 sql db "SELECT count(*) FROM state WHERE l = 1212092628029698049"
+	assert_output 1
+	run -0 sql db "SELECT l FROM state WHERE l AND typeof(l) = 'integer' AND l BETWEEN 0 AND 2"
+	assert_output 1
+	# what adds up numbers writes them without an exponent
+	evfold -q -o sqlite:db2 --columns 'p=max(data)' 's=sum(data)' 'a=avg(data)' 'big=sum(n)' < <(
+		printf '{"seq":"%016d","data":%s,"n":123456789012345678901}\n' 1 1e3 2 1e3 3 2.5e3)
+	run -0 sql db2 "SELECT typeof(p), p, typeof(s), s, typeof(a), a, typeof(big), big FROM state"
+	assert_output "integer|2500|integer|4500|integer|1500|text|370370367037037036703"
+}
+
+@test "a number beyond every double is its text as a key too" {
+	run -0 evfold -k data -o sqlite:db 'n=count()' < <(printf '{"seq":"%016d","data":%s}\n' 1 1 2 1e20000 3 1e3 4 1e-20000 5 1E400)
+	run -0 sql db "SELECT typeof(key), count(*) FROM state GROUP BY 1 ORDER BY 1"
+	assert_output - <<-'END'
+		integer|2
+		text|3
+	END
 }
 
 @test "a table of another program or log, or not made by evfold, is refused; --rebuild replaces the first" {

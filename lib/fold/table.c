@@ -10,12 +10,15 @@
 #include "fold/fold.h"
 #include "json/path.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUSY_MS 60000 /* how long to wait for another writer */
+#define BUSY_MS	       60000 /* how long to wait for another writer */
+#define KEY_NUMBER_MAX 16    /* a longer number is a text where it is a key */
 
 struct table {
 	sqlite3 *db;
@@ -275,7 +278,7 @@ int evlog_fold_table(evlog_fold *f, const char *file, const char *name, bool col
 	*at = (struct evlog_position){0};
 	f->tracked = true;
 	if (!r && columns) {
-		buf_puts(&f->identity, "columns\n");
+		buf_puts(&f->identity, "columns 2\n"); /* 1 bound other values */
 		r = columns_check(f, err);
 	}
 	if (!r)
@@ -291,16 +294,14 @@ int evlog_fold_table(evlog_fold *f, const char *file, const char *name, bool col
 
 /* ---- Making it ---- */
 
+/* Only where every value has that type: a declared type converts values, and NUMERIC
+ * would round the digits that bind_number keeps as a text. */
 static const char *column_type(const struct reducer *r)
 {
 	switch (r->func) {
 	case FUNC_COUNT: return " INTEGER";
-	case FUNC_SUM:
-	case FUNC_AVG: return " NUMERIC"; /* REAL only where that loses nothing */
 	case FUNC_LIST:
-	case FUNC_SET:
-	case FUNC_MERGE:
-	case FUNC_PATCH: return " TEXT";
+	case FUNC_SET: return " TEXT";
 	default: return "";
 	}
 }
@@ -430,34 +431,78 @@ int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
 
 /* ---- Writing ---- */
 
-/* A JSON value as what SQL has.  exactly: a number that is none of SQLite's stays a text,
- * so that no two of them are one. */
-static void bind_json(struct table *t, sqlite3_stmt *s, int i, struct json_text v,
-    bool exactly, struct buf *room)
+/* Whether a double is this integer, written without an exponent. */
+static bool double_is(double d, const char *integer)
 {
-	char number[24], *end;
+	char text[320]; /* DBL_MAX has 309 digits */
 
-	switch (json_type_of(v)) {
+	return isfinite(d) && snprintf(text, sizeof text, "%.0f", d) > 0 &&
+	       strcmp(text, integer) == 0;
+}
+
+/* A number as an INTEGER or a REAL.  false: neither holds it.  An integer is never
+ * rounded, since it may be an id; a fraction is the nearest REAL. */
+static bool bind_number(
+    struct table *t, sqlite3_stmt *s, int i, struct json_text v, struct buf *room)
+{
+	char *end;
+
+	room->len = 0;
+	if (!value_canonical(room, v) || (buf_putc(room, '\0'), room->failed)) {
+		t->unbound = true;
+		return true;
+	}
+	if (strpbrk(room->p, "eE"))
+		return false;
+	errno = 0;
+	long long integer = strtoll(room->p, &end, 10);
+	if (*end == '\0' && errno == 0) {
+		sqlite3_bind_int64(s, i, integer);
+		return true;
+	}
+	bool fraction = strchr(room->p, '.') != NULL;
+	double d = strtod(room->p, NULL);
+	if (fraction ? !isfinite(d) || d == 0 : !double_is(d, room->p))
+		return false;
+	sqlite3_bind_double(s, i, d);
+	return true;
+}
+
+/* A JSON value as what SQL has. */
+static void bind_json(
+    struct table *t, sqlite3_stmt *s, int i, struct json_text v, struct buf *room)
+{
+	enum json_type type = json_type_of(v);
+
+	switch (type) {
 	case JSON_NULL: sqlite3_bind_null(s, i); return;
+	case JSON_FALSE:
+	case JSON_TRUE: sqlite3_bind_int64(s, i, type == JSON_TRUE); return;
 	case JSON_STRING:
 		room->len = 0;
 		json_unescape(room, v);
 		bind_text(t, s, i, room->p, room->len);
 		return;
 	case JSON_NUMBER:
-		if (v.len > 16 && exactly)
-			break;
-		if (v.len < 19 && !memchr(v.p, '.', v.len)) {
-			memcpy(number, v.p, v.len);
-			number[v.len] = '\0';
-			sqlite3_bind_int64(s, i, strtoll(number, &end, 10));
+		if (bind_number(t, s, i, v, room))
 			return;
-		}
-		sqlite3_bind_double(s, i, strtod(v.p, NULL));
-		return;
+		break;
 	default: break;
 	}
 	bind_text(t, s, i, v.p, v.len);
+}
+
+/* A key: booleans and long numbers stay texts. */
+static void bind_key(struct table *t, sqlite3_stmt *s, struct view key, struct buf *room)
+{
+	struct json_text v = {key.p, key.len};
+	enum json_type type = json_type_of(v);
+
+	if (key.len &&
+	    (type == JSON_STRING || (type == JSON_NUMBER && key.len <= KEY_NUMBER_MAX)))
+		bind_json(t, s, 1, v, room);
+	else
+		bind_text(t, s, 1, key.p, key.len);
 }
 
 static void bind_columns(evlog_fold *f, sqlite3_stmt *s, const struct group *g)
@@ -465,10 +510,30 @@ static void bind_columns(evlog_fold *f, sqlite3_stmt *s, const struct group *g)
 	for (size_t i = 0; f->table->columns && i < f->n; i++) {
 		f->row.len = 0;
 		accumulator_write(&f->row, &f->reducers[i], &g->at[i]);
-		buf_putc(&f->row, '\0'); /* ends a number */
 		bind_json(f->table, s, (int)i + 4,
-		    (struct json_text){f->row.p, f->row.len - 1}, false, &f->scratch);
+		    (struct json_text){f->row.p, f->row.len}, &f->scratch);
 	}
+}
+
+/* true and "true", say: two keys that SQL cannot tell apart. */
+static int key_taken(evlog_fold *f, const struct group *g, evlog_error *err)
+{
+	struct json_text key = {g->key.p, g->key.len};
+	struct buf *other = &f->scratch;
+
+	other->len = 0;
+	if (json_type_of(key) == JSON_STRING)
+		json_unescape(other, key);
+	else
+		json_escape(other, g->key);
+	if (other->failed)
+		return error_memory(err);
+	return error_set(err, EVLOG_EDATA,
+	    "%s: the keys %.*s and %.*s would be the same row of the table %s; change "
+	    "one "
+	    "of them, by --upcast for instance",
+	    f->table->file, (int)g->key.len, g->key.p, (int)other->len, other->p,
+	    f->table->plain_name);
 }
 
 static int row_store(evlog_fold *f, struct group *g, evlog_error *err)
@@ -476,11 +541,7 @@ static int row_store(evlog_fold *f, struct group *g, evlog_error *err)
 	struct table *t = f->table;
 	sqlite3_stmt *s = g->stored ? t->update : t->insert;
 
-	if (g->key.len)
-		bind_json(
-		    t, s, 1, (struct json_text){g->key.p, g->key.len}, true, &f->scratch);
-	else
-		bind_text(t, s, 1, "", 0);
+	bind_key(t, s, g->key, &f->scratch);
 	sqlite3_bind_int64(s, 2, (sqlite3_int64)g->seq);
 	f->row.len = 0;
 	int r = state_write(f, g, &f->row, err);
@@ -490,6 +551,8 @@ static int row_store(evlog_fold *f, struct group *g, evlog_error *err)
 		r = error_memory(err);
 	if (!r)
 		r = step(t, s, err);
+	if (r && sqlite3_extended_errcode(t->db) == SQLITE_CONSTRAINT_PRIMARYKEY)
+		r = key_taken(f, g, err);
 	if (!r && g->stored && sqlite3_changes(t->db) != 1)
 		r = error_set(err, EVLOG_EDATA,
 		    "%s: the row of key %.*s is gone; --rebuild makes the table anew",
