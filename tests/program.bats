@@ -165,6 +165,103 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	assert_output '[true,"tableniltable function"]'
 }
 
+# Records with few keys, some of them where Lua's own sort looks for its pivots, so that
+# the first partition is unbalanced.
+@test "table.sort is stable, and the same at each run, whatever the input" {
+	program <<-'LUA'
+		local function check(t, less)
+			for i = 2, #t do
+				local a, b = t[i - 1], t[i]
+				if less(b, a) or (not less(a, b) and a.id > b.id) then return i end
+			end
+			return "sorted"
+		end
+		on["*"] = function(s, e)
+			local less = function(a, b) return a.k < b.k end
+			s.of = array{}
+			for _, n in ipairs{ 0, 1, 2, 3, 4, 5, 7, 8, 9, 100, 101, 1023, 1024, 1025, 4000 } do
+				for keys = 1, 3 do
+					local t = {}
+					for i = 1, n do t[i] = { k = 5 + (i * 7919) % keys, id = i } end
+					if n > 3 then
+						t[1].k = 1; t[1 + (n - 1) // 4].k = 2; t[n].k = 3
+					end
+					table.sort(t, less)
+					if #t ~= n or check(t, less) ~= "sorted" then s.bad = n end
+					for _, x in ipairs(t) do s.h = ((s.h or 0) * 31 + x.id) % 1000000007 end
+				end
+			end
+		end
+	LUA
+	for _ in {1..6}; do state '{"type":"T"}'; done >all
+	[ "$(sort -u all | wc -l)" = 1 ]
+	run -0 jq -c 'del(.h)' <(head -n 1 all)
+	assert_output '{"of":[]}'
+}
+
+@test "table.sort takes what Lua's takes" {
+	while IFS='|' read -r lua json; do
+		one "$lua"
+		run -0 state '{"type":"T","data":{"l":[3,1,2.5,10,-1],"w":["b","a","C","","é"]}}'
+		assert_output "$json"
+	done <<-'END'
+		local l = e.data.l; s.none = table.sort(l) == nil; s.l = l|{"l":[-1,1,2.5,3,10],"none":true}
+		table.sort(e.data.w); s.w = e.data.w|{"w":["","C","a","b","é"]}
+		table.sort(e.data.l, function(a, b) return a > b end); s.l = e.data.l|{"l":[10,3,2.5,1,-1]}
+		local t = { decimal("1.5"), 1, decimal("0.1"), 2 }; table.sort(t, nil); s.t = t|{"t":[0.1,1,1.5,2]}
+		s.ok, s.m = pcall(table.sort, { 1, "x", 3 }); s.m = s.m:match("attempt to compare")|{"m":"attempt to compare","ok":false}
+		s.ok, s.m = pcall(table.sort, { 2, 1 }, 5)|{"m":"bad argument #2 to 'table.sort' (function expected, got number)","ok":false}
+		s.ok = pcall(table.sort); s.m = pcall(table.sort, "x")|{"m":false,"ok":false}
+		local t = { 3, 2, 1 }; s.ok, s.m = pcall(table.sort, t, function() error("no", 0) end); s.t = t|{"m":"no","ok":false,"t":[3,2,1]}
+		local t = { 1, 2, 3, 4, 5 }; table.sort(t, function() return true end); local n = 0; for _, v in ipairs(t) do n = n + v end; s.n = n|{"n":15}
+		local t = { 3, 1, 2 }; table.sort(t, function(a, b) t[1] = 9; t[4] = 7; return a < b end); s.t = t|{"t":[1,2,3,7]}
+		local t = {}; table.sort(t, function() error("called") end); table.sort({ 1 }, function() error("called") end); s.n = #t|{"n":0}
+		local t = setmetatable({}, { __len = function() return 3 end, __index = function(_, i) return 10 - i end }); table.sort(t); s.t = { t[1], t[2], t[3] }|{"t":[7,8,9]}
+	END
+	echo 'upcast["A"] = function(e) table.sort(e.data, function(a, b) return a.k < b.k end); e.type = "B"; return e end' >u.lua
+	run -0 jq -c .data < <(evcat --upcast u.lua - <<<'{"type":"A","data":[{"k":2,"i":1},{"k":1,"i":2},{"k":2,"i":3},{"k":1,"i":4}]}')
+	assert_output '[{"i":2,"k":1},{"i":4,"k":1},{"i":1,"k":2},{"i":3,"k":2}]'
+	# what it does is counted, and its memory too
+	for lua in 'local t = {} for i = 1, 4000 do t[i] = -i end for i = 1, 100 do table.sort(t); t[1] = i end' \
+		'table.sort(setmetatable({}, { __len = function() return 1 << 30 end }))' \
+		'table.sort({ 2, 1 }, function() while true do end end)' \
+		'local t = {} for i = 1, 4000 do t[i] = -i end pcall(table.sort, t, function(a, b) for i = 1, 100 do end return a < b end)'; do
+		one "$lua"
+		run -65 timeout 60 evfold -p p.lua --lua-steps 200000 < <(echo '{"type":"T"}')
+		assert_output "evfold: event 0: p.lua:1: more than 200000 instructions for one event"
+	done
+	one 'table.sort(setmetatable({}, { __len = function() return 1 << 26 end }))'
+	run -65 timeout 60 evfold -p p.lua --lua-steps 2000000000 --lua-memory 16M < <(echo '{"type":"T"}')
+	assert_output "evfold: event 0: more than 16777216 bytes of memory"
+}
+
+@test "a table with holes and other keys is no array, whatever its length is" {
+	for lua in 's.x = { 1, 2, nil, 4, x = 1 }' 's.x = { nil, 2, a = 1 }' 's.x = array{ 1, nil, 3, x = 1 }' 's.x = { [3] = 1, a = 1, b = 2 }'; do
+		one "$lua"
+		run -65 state '{}'
+		assert_output --partial "an array with holes, or with other keys than 1 to"
+	done
+}
+
+@test "messages that a program catches are the same at each run" {
+	program <<-'LUA'
+		fmt, aaa, zzz = string.rep, string.rep, string.rep
+		on["*"] = function(s, e)
+			s.m = array{}
+			local function no(...) s.m[#s.m + 1] = select(2, pcall(...)) end
+			no(string.rep)
+			no(fmt)
+			for i = 1, 20 do
+				no(pairs, { [{}] = 1, [tostring] = 2, ["k" .. i] = 3 })
+				no(next, { [{}] = 1, [tostring] = 2, ["k" .. i] = 3 })
+				no(emit, { type = "x", data = { 1, 2, [5] = 1, ["k" .. i] = 3 } })
+			end
+		end
+	LUA
+	for _ in {1..12}; do state '{}'; done | sort -u >all
+	[ "$(wc -l <all)" = 1 ]
+}
+
 @test "no clock, no random numbers, no files, no loading, no addresses" {
 	for name in os io debug package coroutine require load loadfile dofile loadstring collectgarbage print warn math.random math.randomseed string.dump; do
 		one "s.there = $name ~= nil"

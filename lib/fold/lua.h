@@ -39,6 +39,9 @@ bool lua_json_is_array(lua_State *L, int index);
 /* Converts all of a table's own level, if it is one that was not touched yet. */
 void lua_json_whole(lua_State *L, int index);
 
+/* table.sort, but stable, and the same at each run. */
+int lua_stable_sort(lua_State *L);
+
 /* A double as the shortest text that is read as the same one; false: it is none. */
 bool lua_float_write(lua_Number v, char text[40]);
 

@@ -396,9 +396,28 @@ bool lua_json_is_array(lua_State *L, int index)
 	return same;
 }
 
+/* How many keys there are, and the largest that is an index; 0: none is. */
+static size_t keys_count(lua_State *L, int index, size_t *largest, bool *dense)
+{
+	size_t n = 0, indices = 0;
+
+	*largest = 0;
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1), n++) {
+		lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+		if (i > 0) {
+			indices++;
+			*largest = (size_t)i > *largest ? (size_t)i : *largest;
+		}
+	}
+	*dense = n == indices && n == *largest;
+	return n;
+}
+
+/* A table's length says nothing if it has holes: its keys are counted. */
 static void write_table(lua_State *L, int index, struct written *w)
 {
-	size_t n = 0;
+	size_t largest;
+	bool dense;
 
 	if (++w->depth > JSON_DEPTH)
 		luaL_error(
@@ -408,16 +427,15 @@ static void write_table(lua_State *L, int index, struct written *w)
 	bool marked = lua_json_is_array(L, index);
 	if (!marked && lua_getmetatable(L, index))
 		luaL_error(L, "a table with a metatable cannot be kept");
-	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
-		n++;
+	size_t n = keys_count(L, index, &largest, &dense);
 	bool tagged = marked && w->exact;
-	if (n == lua_rawlen(L, index) && (n || marked)) {
+	if (dense && (n || marked)) {
 		buf_puts(w->out, tagged ? "{\"$array\":" : "");
 		write_array(L, index, n, w);
 		buf_puts(w->out, tagged ? "}" : "");
-	} else if (marked || lua_rawlen(L, index))
-		luaL_error(L, "an array with holes, or with other keys than 1 to %d",
-		    (int)lua_rawlen(L, index));
+	} else if (marked || largest)
+		luaL_error(L, "an array with holes, or with other keys than 1 to %I",
+		    (LUAI_UACINT)largest);
 	else if (n)
 		write_object(L, index, n, w);
 	else

@@ -2,9 +2,9 @@
  * sandbox.c - Lua without what would make two runs differ.
  *
  * Lua walks tables in an order that changes from run to run, and shows addresses; so
- * pairs, next, tostring and string.format are replaced.  Finalizers and weak tables
- * would show when memory is collected: setmetatable refuses them.  Globals belong to the
- * program, and are constants once it is loaded: what changes is a state.
+ * pairs, next, tostring, string.format and table.sort are replaced.  Finalizers and weak
+ * tables would show when memory is collected: setmetatable refuses them.  Globals belong
+ * to the program, and are constants once it is loaded: what changes is a state.
  */
 #include "fold/sandbox.h"
 #include "base/error.h"
@@ -54,22 +54,35 @@ static void *allocate(void *arg, void *old, size_t had, size_t wanted)
 	return p;
 }
 
-/* Once the budget is spent, each instruction fails: pcall does not help. */
-static void steps_count(lua_State *L, lua_Debug *ar)
+static void steps_count(lua_State *L, lua_Debug *ar);
+
+/* Once the budget is spent, each instruction fails: pcall does not help.  level: of the
+ * function in Lua that is to be named. */
+static void steps_spend(lua_State *L, uint64_t steps, int level)
 {
 	struct sandbox *s = sandbox_of(L);
 
-	(void)ar;
-	if (s->left > HOOK_EVERY) {
-		s->left -= HOOK_EVERY;
+	if (s->left > steps) {
+		s->left -= steps;
 		return;
 	}
 	s->left = 0;
 	lua_sethook(L, steps_count, LUA_MASKCOUNT, 1);
-	luaL_where(L, 0);
+	luaL_where(L, level);
 	lua_pushfstring(L, "%smore than %I instructions for one event",
 	    lua_tostring(L, -1), (LUAI_UACINT)s->steps);
 	lua_error(L);
+}
+
+static void steps_count(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	steps_spend(L, HOOK_EVERY, 0);
+}
+
+void sandbox_spend(lua_State *L, uint64_t steps)
+{
+	steps_spend(L, steps, 1);
 }
 
 /* ---- Keys in order ---- */
@@ -125,13 +138,29 @@ static void key_push(lua_State *L, const struct key *k)
 		lua_pushnumber(L, k->number);
 }
 
+/* The number of keys of the table at 1; an error if one has no order. */
+static size_t keys_count(lua_State *L)
+{
+	size_t n = 0;
+	int bad = LUA_TNONE;
+
+	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1), n++) {
+		int type = lua_type(L, -2);
+		if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TBOOLEAN &&
+		    type > bad)
+			bad = type; /* the same one, whatever the order */
+	}
+	if (bad != LUA_TNONE)
+		luaL_error(L, "a table with a %s as key has no order to walk it in",
+		    lua_typename(L, bad));
+	return n;
+}
+
 /* Pushes a list of the keys of the table at 1, sorted. */
 static void keys_sorted(lua_State *L)
 {
-	size_t n = 0, i = 0;
+	size_t n = keys_count(L), i = 0;
 
-	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
-		n++;
 	struct key *keys = lua_newuserdatauv(L, (n + 1) * sizeof *keys, 0);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
 		keys[i++] = key_at(L, -2);
@@ -187,6 +216,7 @@ static int sorted_next(lua_State *L)
 
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_json_whole(L, 1);
+	keys_count(L);
 	if (!first)
 		after = key_at(L, 2);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
@@ -363,7 +393,17 @@ static void libraries_open(lua_State *L)
 	lua_getfield(L, -1, "string");
 	take_out(L, string);
 	wrap(L, "format", plain_format);
+	lua_pop(L, 1);
+	lua_getfield(L, -1, "table");
+	lua_pushcfunction(L, lua_stable_sort);
+	lua_setfield(L, -2, "sort");
 	lua_pop(L, 2);
+	/* messages name a function by the first place that has it, in any order: only the
+	 * libraries are looked through, where a program cannot give it another name */
+	lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+	lua_pushnil(L);
+	lua_setfield(L, -2, LUA_GNAME);
+	lua_pop(L, 1);
 	lua_register(L, "pairs", sorted_pairs);
 	lua_register(L, "next", sorted_next);
 	lua_register(L, "tostring", plain_tostring);

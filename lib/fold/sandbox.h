@@ -46,6 +46,10 @@ void sandbox_global(lua_State *L, const char *name);
 /* Raises the error that memory is exhausted, which ends the call whatever catches it. */
 int sandbox_no_memory(lua_State *L);
 
+/* Counts so many instructions of work that a function in C does for the program; raises
+ * the error that its budget is spent. */
+void sandbox_spend(lua_State *L, uint64_t steps);
+
 /* Pushes a value as text that shows no address. */
 void sandbox_text(lua_State *L, int index);
 
