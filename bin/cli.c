@@ -271,7 +271,7 @@ void cli_begin(const struct cli_tool *tool)
 	if (atexit(exit_check) != 0)
 		_exit(CLI_INTERNAL);
 	setvbuf(stderr, message, _IOLBF, sizeof message);
-	setlocale(LC_CTYPE, "");
+	setlocale(LC_CTYPE, "C.UTF-8"); /* events and names are UTF-8 */
 	signal(
 	    SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */
 	signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how a command ended */
@@ -486,6 +486,7 @@ bool cli_select(struct evlog_selection *sel, int id, const char *arg)
 	case 's': add_glob(&sel->subject, &sel->subjects, arg); break;
 	case CLI_SOURCE: add_glob(&sel->source, &sel->sources, arg); break;
 	case CLI_ID: add_glob(&sel->id, &sel->ids, arg); break;
+	case 'F': sel->fixed = true; break;
 	case 'n': sel->last = cli_number("last", arg, 1, max); break;
 	case 'c': sel->count = cli_number("count", arg, 1, max); break;
 	case 'm': sel->merge = true; break;

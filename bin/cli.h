@@ -65,6 +65,8 @@ enum cli_id {
 	    {'s', "subject", "GLOB...", "only this subject (given twice: either)"},      \
 	    {CLI_SOURCE, "source", "GLOB...", "only this source (given twice: either)"}, \
 	    {CLI_ID, "id", "ID...", "only this id (given twice: either)"},               \
+	    {'F', "fixed-strings", NULL,                                                 \
+		"take types, subjects, sources and ids literally"},                      \
 	    {'n', "last", "N", "the last N that match"},                                 \
 	    {'c', "count", "N", "the first N that match"},                               \
 	{                                                                                \

@@ -116,8 +116,8 @@ int evlog_input_next(
     evlog_input *in, int wait_ms, const char **line, size_t *len, evlog_error *err);
 
 /* Before the first line is asked for: a file or member whose checksum does not fit is
- * delivered all the same, up to the error, though some of its lines are wrong.  Without this
- * it is delivered only if it is longer than 1 MiB, or comes through a pipe. */
+ * delivered all the same, up to the error, though some of its lines are wrong.  Without
+ * this it is delivered only if it is longer than 1 MiB, or comes through a pipe. */
 void evlog_input_salvage(evlog_input *in);
 
 /* Once *stop is set (by a signal handler), the input is at its end. */
@@ -255,8 +255,10 @@ struct evlog_selection {
 	/* What since and until have after the microsecond; must outlive the selection. */
 	struct evlog_digits since_digits, until_digits;
 	bool event_time; /* since and until speak of the event's time */
-	const char **type, **subject, **source, **id; /* globs; each matches any */
+	const char **type, **subject, **source,
+	    **id; /* globs (evcat(1)); each matches any */
 	size_t types, subjects, sources, ids;
+	bool fixed;	      /* these are texts, not globs */
 	uint64_t last, count; /* the last, the first so many; 0: all */
 	bool reverse;	      /* newest first */
 	bool follow;	      /* wait for more */

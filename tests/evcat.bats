@@ -141,6 +141,52 @@ e4'
 	EOF
 }
 
+# Texts that are patterns, and what else they would match.
+@test "-F takes types, subjects, sources and ids literally, wherever it stands, in evreplay too" {
+	local texts=('items[0]' items0 'a*' 'what?' 'back\slash' '[a' '!x' 'a"b' 'é*' 'trailing\' '**' 'plain')
+	local member option tool i=0
+	for member in type subject id source; do
+		# these are in URIs too
+		[ $member != source ] || texts=('a*' 'what?' '!x' '**' plain)
+		for text in "${texts[@]}" ab whatx axx plainx; do
+			jq -nc --arg t "$text" --arg i $((++i)) "{type: \"T\", source: \"/s\", id: \"\(\$i)\"} + {$member: \$t}"
+		done >in
+		evappend $member.evlog in
+		option=--$member
+		for tool in evcat evreplay; do
+			for text in "${texts[@]}"; do
+				for operand in $member.evlog in; do
+					$tool -F $option "$text" $operand | jq -r .$member >got
+					assert_equal "$(cat got)" "$text"
+					assert_equal "$($tool $option "$text" --fixed-strings $option nosuch $operand | jq -r .$member)" "$text"
+				done
+			done
+		done
+	done
+	run -0 evcat -F -s 'items[[]0]' subject.evlog
+	assert_output ""
+	echo 'upcast.T = function(e) e.subject = "new[" .. e.subject .. "]"; return e end' >u.lua
+	assert_equal "$(evcat --upcast u.lua -Fs 'new[a*]' subject.evlog | wc -l)" 1
+}
+
+@test "patterns match characters whatever the locale says" {
+	printf '{"type":"T","subject":"%s"}\n' München Munchen Mxxnchen | evappend a.evlog
+	for locale in C C.UTF-8 POSIX en_US.ISO-8859-1 nosuch; do
+		while IFS=$'\t' read -r glob want; do
+			assert_equal "$(LC_ALL=$locale evcat -s "$glob" a.evlog | jq -r .subject | xargs)" "$want"
+			assert_equal "$(LC_ALL=$locale evreplay -s "$glob" a.evlog | jq -r .subject | xargs)" "$want"
+			assert_equal "$(LC_ALL=$locale evfold "n=list(subject){subject=$glob}" a.evlog | jq -r '.n[]' | xargs)" "$want"
+		done <<-'EOF'
+			M?nchen	München Munchen
+			M??nchen	Mxxnchen
+			M[ü]nchen	München
+			M[!u]nchen	München
+			M[u-ÿ]nchen	München Munchen
+			M*n	München Munchen Mxxnchen
+		EOF
+	done
+}
+
 @test "a filter sees through escapes in the stored bytes" {
 	echo '{"type":"T\u0065st","subject":"a\"b","source":"/s","id":"1"}' | evappend esc.evlog
 	run -0 bash -c 'evcat -t Test -s "a\"b" esc.evlog | wc -l'

@@ -102,18 +102,19 @@ one_by_one() {
 }
 
 @test "one subject among many is found by reading its blocks only" {
-	numbered 20000 | jq -c '.subject = if .data.n == 7000 then "rare" else "s\(.data.n)" end' >in
+	numbered 20000 | jq -c '.subject = if .data.n == 7000 then "rare" elif .data.n == 8000 then "rare[0]*" else "s\(.data.n)" end' >in
 	split -l 2500 in part.
 	for f in part.*; do evappend --segment-size 10000 a.evlog "$f"; done
 	[ "$(sealed a.evlog)" -gt 5 ]
 	read_bytes() { traced -e trace=pread64 evcat "$@" a.evlog 2>&1 >/dev/null | sed -n 's/.*= //p' | paste -sd+ | bc; }
 	all=$(read_bytes)
-	for way in "-s rare" "-s rare -n 1" "-s rare -r"; do
+	for way in "-s rare" "-s rare -n 1" "-s rare -r" "-F -s rare[0]*" "-s rare[0]* -F -r"; do
 		# shellcheck disable=SC2086 # words on purpose
 		some=$(read_bytes $way)
 		[ $((some * 2)) -lt "$all" ] || { echo "$way: $some of $all bytes"; false; }
 	done
 	assert_equal "$(evcat -s rare a.evlog | jq .data.n)" 7000
+	assert_equal "$(evcat -F -s 'rare[0]*' a.evlog | jq .data.n)" 8000
 }
 
 @test "an index that is damaged or missing is done without, said with -v, and made anew by --reindex" {

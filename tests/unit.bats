@@ -330,6 +330,48 @@ EOF
 	EOF
 }
 
+@test "patterns match characters of UTF-8, in every locale, as fnmatch does in a UTF-8 one" {
+	for locale in C C.UTF-8 POSIX; do
+		while IFS=$'\t' read -r pattern text want; do
+			LC_ALL=$locale run -"$want" unit glob "$pattern" "$text" || fail "$locale: $pattern $text"
+		done <<-'EOF'
+			?	é	0
+			??	é	1
+			????	日本é😀	0
+			M?nchen	München	0
+			M??nchen	München	1
+			M[ü]nchen	München	0
+			M[üö]nchen	Mönchen	0
+			M[!ü]nchen	München	1
+			[а-я]*	привет	0
+			[а-я]*	Привет	1
+			[!a-z]	é	0
+			*é*	Café au lait	0
+			\é	é	0
+			[[:alpha:]]	a	0
+			[[:alpha:]]	é	1
+			[[:digit:][:space:]x]	x	0
+			[[:nosuch:]]	:]	0
+			[z-a]	m	1
+			[]x]	]	0
+			[!]x]	]	1
+			[a-]	-	0
+			[\]]	]	0
+			[a	[a	0
+			a\	a	1
+			a\	a\	1
+			*a*b*c	xaybzcab	1
+			*a*b*c	xaybzcabc	0
+		EOF
+	done
+	run -0 unit globs 300000
+	assert_output ""
+	# no pattern takes long
+	text=$(printf 'a%.0s' {1..20000})
+	run -1 timeout 10 unit glob "$(printf '*a%.0s' {1..100})b" "$text"
+	run -1 timeout 10 unit glob "$(printf '*[a%.0s' {1..100})" "$text"
+}
+
 @test "lengths of time" {
 	while IFS=$'\t' read -r text want; do
 		run -0 unit span "$text"

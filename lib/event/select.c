@@ -1,26 +1,25 @@
 /* select.c - filters over runs of lines. */
 #include "event/select.h"
+#include "base/glob.h"
 #include "event/stamp.h"
 #include "json/scan.h"
 #include "json/vector.h"
-
-#include <fnmatch.h>
 
 void evlog_selection_init(struct evlog_selection *sel)
 {
 	*sel = (struct evlog_selection){.since = EVLOG_TIME_MIN, .until = EVLOG_TIME_MAX};
 }
 
-bool select_is_pattern(const char *glob)
+bool select_is_pattern(const struct evlog_selection *sel, const char *glob)
 {
-	return strpbrk(glob, "*?[\\") != NULL;
+	return !sel->fixed && glob_is_pattern(glob);
 }
 
 /* A text that one member must have is searched as bytes, before members are looked at:
  * false if there is no such text. */
 static bool needle_set(struct select *s, const char **globs, size_t n)
 {
-	if (n != 1 || select_is_pattern(globs[0]))
+	if (n != 1 || select_is_pattern(s->sel, globs[0]))
 		return false;
 	buf_printf(&s->needle, "\"%s\"", globs[0]);
 	if (s->needle.failed)
@@ -48,23 +47,15 @@ void select_free(struct select *s)
 	buf_free(&s->scratch);
 }
 
-static bool glob_match(const char *glob, struct view v)
-{
-	if (!select_is_pattern(glob))
-		return view_is(v, glob);
-	return memchr(v.p, '\0', v.len) == NULL && fnmatch(glob, v.p, 0) == 0;
-}
-
-/* The content of a string member, NUL-terminated in scratch. */
+/* The content of a string member, in scratch. */
 static struct view plain_string(struct select *s, struct json_text text)
 {
 	s->scratch.len = 0;
 	json_unescape(&s->scratch, text);
-	buf_putc(&s->scratch, '\0');
 	s->failed |= s->scratch.failed;
-	if (s->scratch.failed)
+	if (s->scratch.failed || !s->scratch.len)
 		return (struct view){"", 0};
-	return (struct view){s->scratch.p, s->scratch.len - 1};
+	return (struct view){s->scratch.p, s->scratch.len};
 }
 
 static bool any_match(
@@ -74,7 +65,8 @@ static bool any_match(
 		return false;
 	struct view v = plain_string(s, m->value);
 	for (size_t i = 0; i < n; i++)
-		if (glob_match(globs[i], v))
+		if (select_is_pattern(s->sel, globs[i]) ? glob_match(globs[i], v)
+							: view_is(v, globs[i]))
 			return true;
 	return false;
 }

@@ -16,8 +16,8 @@ struct select {
 	bool failed; /* no memory */
 };
 
-/* Whether a glob has a meta character: else it is met by one text only. */
-bool select_is_pattern(const char *glob);
+/* Whether what a selection asks for is a pattern: else it is met by one text only. */
+bool select_is_pattern(const struct evlog_selection *sel, const char *glob);
 
 /* The bounds of times that have whole microseconds, as logtimes do: rounded up. */
 int64_t select_since(const struct evlog_selection *sel);

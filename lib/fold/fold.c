@@ -5,10 +5,10 @@
  * An event's top-level members are walked once; what no path begins with is skipped.
  */
 #include "base/error.h"
+#include "base/glob.h"
 #include "event/stamp.h"
 #include "fold/fold.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -125,9 +125,8 @@ static bool filter_holds(evlog_fold *f, const struct filter *filter)
 			json_unescape(&f->scratch, v);
 		else
 			buf_add(&f->scratch, v.p, v.len);
-		buf_putc(&f->scratch, '\0');
-		hit = !f->scratch.failed && strlen(f->scratch.p) == f->scratch.len - 1 &&
-		      fnmatch(filter->glob, f->scratch.p, 0) == 0;
+		hit =
+		    glob_match(filter->glob, (struct view){f->scratch.p, f->scratch.len});
 	}
 	return hit != filter->negated;
 }
@@ -183,7 +182,7 @@ static int reduce(evlog_fold *f, size_t i, struct group *g, struct json_text eve
 
 	for (size_t k = 0; k < r->n_filters; k++)
 		if (!filter_holds(f, &r->filters[k]))
-			return 0;
+			return f->scratch.failed ? error_memory(err) : 0;
 	if (!v.p)
 		return f->strict && r->func != FUNC_COUNT
 			   ? refuse(r, e, "nothing stands at the path", err)

@@ -4,7 +4,6 @@
  */
 #include "base/error.h"
 #include "base/file.h"
-#include "event/select.h"
 #include "store/reader.h"
 #include "store/writer.h"
 
@@ -34,7 +33,8 @@ static int subject_last(struct evlog_writer *w, const struct evlog_expectation *
 	sel.from = x->seq;
 	sel.reverse = true;
 	sel.subject = (const char **)&want;
-	sel.subjects = !select_is_pattern(want);
+	sel.subjects = 1;
+	sel.fixed = true;
 	int r = evlog_stream_open(&s, &path, 1, &sel, err);
 	if (r)
 		return r;

@@ -31,11 +31,11 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 }
 
 /* The keys of texts of which one must be met; none, if one of them is a pattern. */
-static int keys_of(enum filter_kind kind, const char **texts, size_t n, uint64_t **keys,
-    size_t *count, evlog_error *err)
+static int keys_of(const struct evlog_selection *sel, enum filter_kind kind,
+    const char **texts, size_t n, uint64_t **keys, size_t *count, evlog_error *err)
 {
 	for (size_t i = 0; i < n; i++)
-		if (select_is_pattern(texts[i]))
+		if (select_is_pattern(sel, texts[i]))
 			return 0;
 	if (n && !(*keys = malloc(n * sizeof **keys)))
 		return error_memory(err);
@@ -51,9 +51,10 @@ static int wanted_make(struct source *s, evlog_error *err)
 	const struct evlog_selection *sel = s->sel;
 	struct filter_wanted *w = &s->wanted;
 
-	int r = keys_of(FILTER_TYPE, sel->type, sel->types, &w->type, &w->types, err);
+	int r =
+	    keys_of(sel, FILTER_TYPE, sel->type, sel->types, &w->type, &w->types, err);
 	return r ? r
-		 : keys_of(FILTER_SUBJECT, sel->subject, sel->subjects, &w->subject,
+		 : keys_of(sel, FILTER_SUBJECT, sel->subject, sel->subjects, &w->subject,
 		       &w->subjects, err);
 }
 

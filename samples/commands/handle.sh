@@ -13,7 +13,7 @@ subject=$(jq -r .subject <<<"$command")
 rules=$(dirname "$0")/rules.lua
 
 while true; do
-	history=$(evcat -s "$subject" "$log")
+	history=$(evcat -F -s "$subject" "$log")
 	last=$(tail -n 1 <<<"$history" | cut -c 9-24) # its seq stands there in each line
 	decision=$(evfold -p "$rules" -o events <<<"$history"$'\n'"$command")
 	status=0
