@@ -130,6 +130,32 @@ fold() { evfold "$@"; }
 	evfold -q -k data.k n=count k.evlog | LC_ALL=C sort -c
 }
 
+@test "a key is one whatever its notation, also beyond what decimals hold" {
+	while read -r one other key; do
+		printf '{"data":{"k":%s}}\n' "$one" "$other" >in
+		for fold in "-k data.k n=count()" "-k data.k -p p.lua" "n=set(data.k)"; do
+			echo 'on["*"] = function(s) s.n = (s.n or 0) + 1 end' >p.lua
+			# shellcheck disable=SC2086 # words
+			run -0 evfold $fold in
+			case $fold in
+			-k*) assert_output "{\"key\":$key,\"seq\":null,\"state\":{\"n\":2}}" ;;
+			*) assert_output "{\"n\":[$one]}" ;;
+			esac
+		done
+	done <<-'EOF'
+		1 1.0 1
+		100 1E+2 100
+		-0 0e7 0
+		"caf\u00e9" "café" "café"
+		"\u0022\/" "\"/" "\"/"
+		1e20000 10E19999 1e20000
+		-0.5e-10001 -5e-10002 -5e-10002
+		1e0000020000 0.1e+20001 1e20000
+	EOF
+	run -0 evfold -k data < <(printf '{"data":%s}\n' 1e20000 1e20001 1e2000000000 1e20000000000 1e20000000001)
+	assert_equal "${#lines[@]}" 5
+}
+
 @test "an empty input has an empty state" {
 	evappend empty.evlog </dev/null
 	run -0 evfold n=count 's=sum(data)' empty.evlog

@@ -50,42 +50,50 @@ static int line_read(struct side *s, evlog_error *err)
 	return s->line.failed ? error_memory(err) : 0;
 }
 
-/* Copies a pipe into an unlinked file, and reads that instead. */
-static int pipe_keep(struct side *s, evlog_error *err)
+static int kept_open(struct side *s, evlog_error *err)
 {
 	char path[4096];
-	const char *dir = getenv("TMPDIR"), *line;
-	uint64_t at = 0;
-	size_t len;
-	int r;
+	const char *dir = getenv("TMPDIR");
 
 	snprintf(path, sizeof path, "%s/evlog.XXXXXX", dir && *dir ? dir : "/tmp");
 	s->kept_fd = mkostemp(path, O_CLOEXEC);
 	if (s->kept_fd < 0)
 		return error_sys(err, "%s", path);
 	unlink(path);
-	while ((r = evlog_input_next(s->input, -1, &line, &len, err)) == 0) {
-		if (file_pwrite(s->kept_fd, line, len, at) < 0 ||
-		    file_pwrite(s->kept_fd, "\n", 1, at + len) < 0)
-			return error_sys(err, "temporary file");
-		at += len + 1;
-	}
-	if (r != EVLOG_END)
-		return r;
-	evlog_input_close(s->input);
-	s->input = NULL;
 	snprintf(s->kept_path, sizeof s->kept_path, "/proc/self/fd/%d", s->kept_fd);
-	return evlog_input_open(&s->input, s->kept_path, s->max_line, err);
+	return 0;
+}
+
+int side_keep(struct side *s, evlog_error *err)
+{
+	int r = s->kept_fd < 0 ? kept_open(s, err) : 0;
+
+	if (r)
+		return r;
+	if (file_pwrite(s->kept_fd, s->line.p, s->line.len, s->kept) < 0)
+		return error_sys(err, "temporary file");
+	s->kept += s->line.len;
+	return 0;
+}
+
+/* Copies a pipe into an unlinked file, and reads that instead. */
+static int pipe_keep(struct side *s, evlog_error *err)
+{
+	int r = kept_open(s, err);
+
+	while (!r && (r = line_read(s, err)) == 0)
+		r = side_keep(s, err);
+	return r == EVLOG_END ? side_reopen(s, err) : r;
 }
 
 static int file_open(struct side *s, bool keep, evlog_error *err)
 {
 	struct stat st;
-	bool regular =
-	    strcmp(s->path, "-") != 0 && stat(s->path, &st) == 0 && S_ISREG(st.st_mode);
 
+	s->regular =
+	    strcmp(s->path, "-") != 0 && stat(s->path, &st) == 0 && S_ISREG(st.st_mode);
 	int r = evlog_input_open(&s->input, s->path, s->max_line, err);
-	if (!r && keep && !regular)
+	if (!r && keep && !s->regular)
 		r = pipe_keep(s, err);
 	if (!r)
 		r = line_read(s, err);

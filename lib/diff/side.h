@@ -18,7 +18,9 @@ struct side {
 	struct evlog_lines lines;
 	struct buf line; /* the last one of a file, with its newline */
 	bool peeked;	 /* it has not been taken yet */
-	int kept_fd;	 /* a pipe's lines, to be read again; -1: none */
+	bool regular;	 /* a file that can be opened again */
+	int kept_fd;	 /* lines in a temporary file, to be read again; -1: none */
+	uint64_t kept;	 /* bytes of them */
 	char kept_path[32];
 	uint64_t max_line;
 };
@@ -28,7 +30,10 @@ struct side {
 int side_open(struct side *s, const struct evlog_diff *d, const char *path, uint64_t from,
     bool keep, evlog_error *err);
 
-/* Starts from the beginning again (opened with keep). */
+/* Adds the line at hand to those that are kept, which side_reopen then goes back to. */
+int side_keep(struct side *s, evlog_error *err);
+
+/* Starts from the beginning again (a regular file, or what was kept). */
 int side_reopen(struct side *s, evlog_error *err);
 
 /* The next line, as an event.  It lives until the next call. */

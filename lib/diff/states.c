@@ -1,6 +1,6 @@
 /* states.c - two states compared: key by key, and inside a key member by member. */
 #include "base/error.h"
-#include "diff/side.h"
+#include "diff/rows.h"
 #include "json/path.h"
 #include "json/value.h"
 
@@ -221,43 +221,8 @@ static int values_diff(
 
 /* ---- Rows ---- */
 
-struct row {
-	struct side *side;
-	struct buf last; /* the key before: they must ascend */
-	struct json_text key, state;
-	bool has, keyed;
-	uint64_t line;
-};
-
-static int row_next(struct row *row, evlog_error *err)
-{
-	struct evlog_event e;
-	int r = side_next(row->side, &e, err);
-
-	row->has = r == 0;
-	if (r)
-		return r == EVLOG_END ? 0 : r;
-	row->line++;
-	struct json_text text = {e.line, e.len};
-	row->state = text;
-	if (!row->keyed)
-		return 0;
-	if (!json_top_find(text, (struct view){"key", 3}, &row->key) ||
-	    !json_top_find(text, (struct view){"state", 5}, &row->state))
-		return error_at(err, row->side->path, row->line, 1,
-		    "not a line {\"key\":...,\"state\":...}");
-	struct view key = {row->key.p, row->key.len};
-	if (row->line > 1 &&
-	    view_compare((struct view){row->last.p, row->last.len}, key) >= 0)
-		return error_at(err, row->side->path, row->line, 1,
-		    "the keys do not ascend; sort with LC_ALL=C sort");
-	row->last.len = 0;
-	buf_add(&row->last, key.p, key.len);
-	return row->last.failed ? error_memory(err) : 0;
-}
-
 static int rows_diff(
-    struct walk *w, const struct row *a, const struct row *b, evlog_error *err)
+    struct walk *w, const struct rows *a, const struct rows *b, evlog_error *err)
 {
 	w->key = (struct view){a->key.p, a->key.len};
 	w->path.len = 0;
@@ -272,7 +237,7 @@ static int rows_diff(
 }
 
 static int row_only(
-    struct walk *w, const struct row *row, enum evlog_side side, evlog_error *err)
+    struct walk *w, const struct rows *row, enum evlog_side side, evlog_error *err)
 {
 	w->key = (struct view){row->key.p, row->key.len};
 	w->path.len = 0;
@@ -280,34 +245,43 @@ static int row_only(
 	    side == EVLOG_ONLY_B ? &row->state : NULL, err);
 }
 
+/* Two operands in the order of their keys. */
+static int merge(struct walk *w, struct rows *a, struct rows *b, evlog_error *err)
+{
+	int r = rows_next(a, err);
+
+	if (!r)
+		r = rows_next(b, err);
+	while (!r && (a->has || b->has)) {
+		int c = !a->has	   ? 1
+			: !b->has  ? -1
+			: a->keyed ? view_compare(a->value, b->value)
+				   : 0;
+		if (c == 0)
+			r = rows_diff(w, a, b, err);
+		else
+			r = row_only(
+			    w, c < 0 ? a : b, c < 0 ? EVLOG_ONLY_A : EVLOG_ONLY_B, err);
+		if (c <= 0 && !r)
+			r = rows_next(a, err);
+		if (c >= 0 && !r)
+			r = rows_next(b, err);
+	}
+	return r;
+}
+
 int diff_states(struct evlog_diff *d, struct side *sa, struct side *sb, evlog_error *err)
 {
 	bool keyed = sa->kind == SIDE_STATES || sb->kind == SIDE_STATES;
-	struct row a = {.side = sa, .keyed = keyed}, b = {.side = sb, .keyed = keyed};
+	struct rows a = {.side = sa, .keyed = keyed}, b = {.side = sb, .keyed = keyed};
 	struct walk w = {.d = d};
-	int r = row_next(&a, err);
 
 	d->states = true;
+	int r = rows_open(&a, &b, err);
 	if (!r)
-		r = row_next(&b, err);
-	while (!r && (a.has || b.has)) {
-		int c = !a.has	 ? 1
-			: !b.has ? -1
-			: keyed	 ? view_compare((struct view){a.key.p, a.key.len},
-				       (struct view){b.key.p, b.key.len})
-				 : 0;
-		if (c == 0)
-			r = rows_diff(&w, &a, &b, err);
-		else
-			r = row_only(&w, c < 0 ? &a : &b,
-			    c < 0 ? EVLOG_ONLY_A : EVLOG_ONLY_B, err);
-		if (c <= 0 && !r)
-			r = row_next(&a, err);
-		if (c >= 0 && !r)
-			r = row_next(&b, err);
-	}
-	buf_free(&a.last);
-	buf_free(&b.last);
+		r = merge(&w, &a, &b, err);
+	rows_free(&a);
+	rows_free(&b);
 	buf_free(&w.path);
 	buf_free(&w.text);
 	return r;

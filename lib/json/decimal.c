@@ -234,6 +234,29 @@ bool decimal_set(struct decimal *d, struct json_text t, bool *failed)
 	return set_within(d, t, DECIMAL_EXPONENT_MAX, failed);
 }
 
+void decimal_write_far(struct buf *b, struct json_text t)
+{
+	const char *e = memchr(t.p, 'e', t.len), *end = t.p + t.len;
+	struct number n;
+
+	if (!e)
+		e = memchr(t.p, 'E', t.len);
+	for (e = e ? e + 1 : end; e < end && strchr("+-0", *e); e++)
+		;
+	if (end - e > 8) {
+		buf_add(b, t.p, t.len);
+		return;
+	}
+	(void)number_read(&n, t, 0);
+	b->failed |= n.digits.failed;
+	if (n.minus && n.digits.len)
+		buf_putc(b, '-');
+	buf_add(b, n.digits.len ? n.digits.p : "0", n.digits.len ? n.digits.len : 1);
+	if (n.exponent)
+		buf_printf(b, "e%ld", n.exponent);
+	buf_free(&n.digits);
+}
+
 /* Of numbers within these bounds. */
 bool decimal_restore(struct decimal *d, struct json_text t, bool *failed)
 {

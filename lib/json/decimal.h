@@ -18,6 +18,11 @@ struct decimal {
  * *failed, there is no memory; d is as it was. */
 bool decimal_set(struct decimal *d, struct json_text number, bool *failed);
 
+/* Adds a number that decimal_set does not take so that equal ones are the same bytes:
+ * without zeros at its ends, and with an exponent.  One whose exponent has more than 8
+ * digits is added as it is. */
+void decimal_write_far(struct buf *b, struct json_text number);
+
 /* The same for what arithmetic made of such numbers, and decimal_write wrote. */
 bool decimal_restore(struct decimal *d, struct json_text number, bool *failed);
 

@@ -346,7 +346,7 @@ static void number_canonical(struct buf *b, struct json_text t)
 	if (decimal_set(&d, t, &failed))
 		decimal_write(b, &d);
 	else
-		buf_add(b, t.p, t.len);
+		decimal_write_far(b, t);
 	b->failed |= failed;
 	decimal_free(&d);
 }
@@ -404,12 +404,31 @@ bool value_canonical(struct buf *b, struct json_text text)
 
 /* ---- Equality ---- */
 
+/* Of two numbers that are too long for decimals. */
+static bool far_equal(struct json_text a, struct json_text b, bool *failed)
+{
+	struct buf x = {0}, y = {0};
+
+	decimal_write_far(&x, a);
+	decimal_write_far(&y, b);
+	*failed = x.failed || y.failed;
+	bool same =
+	    view_compare((struct view){x.p, x.len}, (struct view){y.p, y.len}) == 0;
+	buf_free(&x);
+	buf_free(&y);
+	return same;
+}
+
 static bool numbers_equal(struct json_text a, struct json_text b, bool *failed)
 {
 	struct decimal x = {0}, y = {0};
 	bool no_memory = false;
-	bool same = decimal_set(&x, a, &no_memory) && decimal_set(&y, b, &no_memory) &&
-		    decimal_compare(&x, &y, &no_memory) == 0;
+	bool far_a = !decimal_set(&x, a, &no_memory) && !no_memory;
+	*failed |= no_memory;
+	bool far_b = !decimal_set(&y, b, &no_memory) && !no_memory;
+	*failed |= no_memory;
+	bool same = far_a == far_b && (far_a ? far_equal(a, b, &no_memory)
+					     : decimal_compare(&x, &y, &no_memory) == 0);
 
 	*failed |= no_memory;
 	decimal_free(&x);
