@@ -362,6 +362,27 @@ static size_t operands_take(struct fold *o, char **words, int n, const char **op
 	return rest;
 }
 
+/* A file that is not there may have been meant as a reducer. */
+static void absent_check(struct fold *o, const char *word)
+{
+	char call[64];
+	evlog_error err;
+
+	if (strcmp(word, "-") == 0 || access(word, F_OK) == 0 || errno != ENOENT)
+		return;
+	int n = snprintf(call, sizeof call, "%s()", word);
+	bool alone = n < (int)sizeof call && evlog_fold_is_reducer(call);
+	if (alone && !strchr(word, '='))
+		cli_say("%s: no such file; did you mean %s(%s)?", word, word,
+		    strcmp(word, "count") == 0 ? "" : "PATH");
+	else if ((alone || strpbrk(word, "({")) &&
+		 evlog_fold_reducer(o->f, word, &err) == EVLOG_EUSAGE)
+		cli_say("no such file, and no reducer: %s", err.text);
+	else
+		return; /* opening it says so */
+	cli_exit(CLI_NOINPUT);
+}
+
 /* ---- Going on from a snapshot ---- */
 
 /* Told before the work, not behind it. */
@@ -462,6 +483,8 @@ int main(int argc, char **argv)
 	}
 	size_t n = operands_take(&o, argv + optind, argc - optind, logs);
 	o.is_log = n == 1 && is_directory(logs[0]);
+	for (size_t i = 0; i < n; i++)
+		absent_check(&o, logs[i]);
 	if (n == 0)
 		logs[n++] = "-";
 	/* where seqs are watched, or each event is waited for, one after the other */

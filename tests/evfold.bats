@@ -188,6 +188,25 @@ fold() { evfold "$@"; }
 	assert_output ""
 }
 
+@test "a word is a reducer with parentheses, a brace or a name; alone it is a file" {
+	for file in count last sum merge x=y count.ndjson 'cuont(data)' n.count; do
+		echo '{"type":"T","data":{"n":7}}' >"$file"
+		run -0 evfold 'n=last(data.n)' "$file" </dev/null
+		assert_output '{"n":7}'
+		run -0 evfold "$file" </dev/null
+		assert_output '{"n":7}'
+	done
+	for reducer in 'count()' 'count{type=T}' 'count(data)'; do
+		run -0 evfold "$reducer" count
+		assert_output '{"count":1}'
+	done
+	run -0 evfold n=count x=count 'last=last(data.n)' last
+	assert_output '{"n":1,"x":1,"last":7}'
+	echo '{"data":8}' >n=count
+	run -0 evfold 'n=last(data)' ./n=count
+	assert_output '{"n":8}'
+}
+
 @test "wrong reducers say what is wrong, and where" {
 	while IFS=$'\t' read -r reducer message; do
 		run -64 evfold "$reducer" a.evlog
@@ -200,6 +219,19 @@ fold() { evfold "$@"; }
 		x=count{type=a	'}' is missing
 		x=sum(a)y	at character 9: something follows the reducer
 		x=sum(a..b)	a..b: not a path
+	EOF
+	while IFS=$'\t' read -r file message; do
+		run -66 evfold n=count "$file" a.evlog
+		assert_output "evfold: $message"
+	done <<-'EOF'
+		count	count: no such file; did you mean count()?
+		last	last: no such file; did you mean last(PATH)?
+		merge	merge: no such file; did you mean merge(PATH)?
+		x=cuont	no such file, and no reducer: x=cuont: at character 3: none of count sum min max avg first last list set merge patch
+		summ(data)	no such file, and no reducer: summ(data): at character 1: none of count sum min max avg first last list set merge patch
+		x=y.evlog	x=y.evlog: No such file or directory
+		counts	counts: No such file or directory
+		n.count	n.count: No such file or directory
 	EOF
 	run -64 evfold n=count n=count a.evlog
 	assert_output --partial "there is a reducer named n already"

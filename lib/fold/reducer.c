@@ -34,12 +34,11 @@ bool reducer_is(const char *word)
 	size_t n = word_length(word);
 
 	if (n && word[n] == '=') {
-		size_t m = word_length(word + n + 1);
-		char next = word[n + 1 + m];
-		return m && (next == '\0' || next == '(' || next == '{');
+		const char *func = word + n + 1;
+		size_t m = word_length(func);
+		return m && (func[m] == '(' || func[m] == '{' ||
+				(func[m] == '\0' && func_find(func, m) >= 0));
 	}
-	if (strcmp(word, names[FUNC_COUNT]) == 0)
-		return true;
 	return n && (word[n] == '(' || word[n] == '{') && func_find(word, n) >= 0;
 }
 
