@@ -142,6 +142,63 @@ old_events() {
 	done
 }
 
+# A rule for *, the events, what comes out: type, id, data.
+@test 'upcast["*"] is for types without a rule of their own, once an event' {
+	while IFS='|' read -r rules in out; do
+		printf 'upcast["*"] = function(e) %s\n' "$rules" >u.lua
+		tr ' ' '\n' <<<"$in" >lines
+		run -0 jq -cr '"\(.type):\(.id):\(.data)"' <(evcat --upcast u.lua lines)
+		assert_output "$(tr ' ' '\n' <<<"$out")"
+		rm -rf a.evlog
+		jq -c '.source = "/s"' lines | evappend a.evlog
+		for tool in evcat evreplay; do
+			run -0 jq -cr '"\(.type):\(.id):\(.data)"' <($tool --upcast u.lua a.evlog)
+			assert_output "$(tr ' ' '\n' <<<"$out")"
+		done
+		run -0 evfold --upcast u.lua 't=list(type)' a.evlog
+		assert_output "$(jq -cn --arg t "$out" '{t: [$t | split(" ")[] | split(":")[0]]}')"
+	done <<-'END'
+		e.data = 1; return e end|{"type":"A","id":"1"} {"type":"B","id":"2","data":7}|A:1:1 B:2:1
+		e.type = "x." .. e.type; return e end|{"type":"A","id":"1"} {"type":"x.A","id":"2"}|x.A:1:null x.x.A:2:null
+		e.data = 1; return e end; upcast.A = function(e) e.data = 2; return e end|{"type":"A","id":"1"} {"type":"B","id":"2"}|A:1:2 B:2:1
+		e.data = (e.data or 0) + 1; return e end; upcast.A = function(e) e.type = "B"; e.data = 10; return e end|{"type":"A","id":"1"} {"type":"B","id":"2"}|B:1:11 B:2:1
+		e.type = e.type:upper(); return e end; upcast.A = function(e) e.data = 3; return e end|{"type":"a","id":"1"} {"type":"b","id":"2"}|A:1:3 B:2:null
+		return { e, { type = "Audit" } } end|{"type":"A","id":"1"}|A:1:null Audit:1/2:null
+		e.type = "C"; return e end; upcast.C = function(e) e.type = "D"; e.data = 1; return e end|{"type":"A","id":"1"} {"type":"E","id":"2"}|D:1:1 D:2:1
+	END
+	# nothing is left
+	echo 'upcast["*"] = function(e) end; upcast.B = function(e) return e end' >u.lua
+	run -0 jq -r .type <(evcat --upcast u.lua - < <(printf '{"type":"%s"}\n' A B C))
+	assert_output B
+	# a circle is one through * too, and a loop ends
+	echo 'upcast["*"] = function(e) e.type = "B"; return e end; upcast.B = function(e) e.type = "A"; return e end' >u.lua
+	run -65 evcat --upcast u.lua - <<<'{"type":"A"}'
+	assert_output --partial "the rules go in a circle: B becomes A again"
+	# its way is shown
+	echo 'upcast["*"] = function(e) e.type = "x." .. e.type; return e end; upcast.A = function(e) e.type = "B"; return e end' >u.lua
+	printf '{"type":"%s"}\n' A B | evappend l.evlog
+	run -0 evreplay --upcast u.lua --upcast-lint l.evlog
+	assert_output "         1  ok    A > B > x.B
+         1  ok    B > x.B"
+	# objects without a type, which evfold takes
+	echo 'upcast["*"] = function(e) e.v = (e.v or 0) + 1; return e end' >u.lua
+	run -0 evfold --upcast u.lua 'v=list(v)' 't=list(type)' < <(printf '%s\n' '{"v":1}' '{"type":3}' '{"type":"A"}' '{"type":null,"v":5}')
+	assert_output '{"v":[2,1,1,6],"t":[3,"A",null]}'
+	echo 'upcast["*"] = function(e) return { { v = 1 }, { v = 2, type = "A" } } end' >u.lua
+	run -0 evfold --upcast u.lua 'v=list(v)' <<<'{"w":1}'
+	assert_output '{"v":[1,2]}'
+}
+
+@test "an array of a rule's with holes or other members loses no event: it is refused" {
+	for result in '{ e, nil, e }' '{ [1] = e, [3] = e }' '{ e, x = e }' '{ [2] = e }' '{ x = e }' 'array{ [2] = e }'; do
+		for type in A '*'; do
+			echo "upcast['$type'] = function(e) return $result end" >u.lua
+			run -65 evcat --upcast u.lua - <<<'{"type":"A"}'
+			assert_output "evcat: an event without seq: the rule for A gave a table that is neither an event, which has a type, nor an array of events"
+		done
+	done
+}
+
 @test "--upcast-lint shows each type's way, and what fails, with status 1" {
 	old_events
 	run -0 evreplay --upcast u.lua --upcast-lint a.evlog

@@ -36,6 +36,9 @@ void lua_json_write(lua_State *L, int index, struct buf *out, bool exact);
 /* Whether a table is marked as an array. */
 bool lua_json_is_array(lua_State *L, int index);
 
+/* Whether a table's keys are 1 to *n; its length says nothing if it has holes. */
+bool lua_json_is_list(lua_State *L, int index, size_t *n);
+
 /* Converts all of a table's own level, if it is one that was not touched yet. */
 void lua_json_whole(lua_State *L, int index);
 

@@ -413,6 +413,17 @@ static size_t keys_count(lua_State *L, int index, size_t *largest, bool *dense)
 	return n;
 }
 
+bool lua_json_is_list(lua_State *L, int index, size_t *n)
+{
+	size_t largest;
+	bool dense;
+
+	index = lua_absindex(L, index);
+	lua_json_whole(L, index);
+	*n = keys_count(L, index, &largest, &dense);
+	return dense;
+}
+
 /* A table's length says nothing if it has holes: its keys are counted. */
 static void write_table(lua_State *L, int index, struct written *w)
 {

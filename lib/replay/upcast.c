@@ -3,7 +3,9 @@
  *
  * A rule gets an event and returns what stands in its place: an event, an array of them,
  * or nil.  What comes out is looked at again, until no rule matches its type, or it has
- * the type that its rule was for.  A type that comes up again is a loop.
+ * the type that its rule was for.  A type that comes up again is a loop.  The rule "*" is
+ * for types that have none of their own, and for objects without a type; an event goes
+ * through it once, so that it may give each type another name.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -130,7 +132,22 @@ void evlog_upcaster_close(evlog_upcaster *u)
 struct chain {
 	const char *type[CHAIN]; /* that rules have been applied for */
 	unsigned n;
+	bool starred; /* "*" was one of them */
 };
+
+#define NO_TYPE "" /* of an object whose type is no string */
+
+/* Whether what is at hand has no type, and may have none. */
+static bool typeless(const struct chain *c)
+{
+	return c->n == 0 || strcmp(c->type[c->n - 1], NO_TYPE) == 0;
+}
+
+/* Of the rule that was applied last, for messages. */
+static const char *rule_name(const struct chain *c)
+{
+	return typeless(c) ? "*" : c->type[c->n - 1];
+}
 
 static void trace(struct evlog_upcaster *u, const char *text)
 {
@@ -195,23 +212,25 @@ static void step(lua_State *L, int event, struct chain *c);
 
 static void results(lua_State *L, int result, struct chain *c)
 {
-	lua_json_whole(L, result);
-	if (lua_getfield(L, result, "type") != LUA_TNIL) {
-		lua_pop(L, 1);
+	size_t n;
+	bool list =
+	    lua_json_is_list(L, result, &n) && (n || lua_json_is_array(L, result));
+	bool typed = lua_getfield(L, result, "type") != LUA_TNIL;
+
+	lua_pop(L, 1);
+	if (typed || (!list && typeless(c) && lua_rawlen(L, result) == 0)) {
 		step(L, result, c);
 		return;
 	}
-	lua_pop(L, 1);
-	lua_Integer n = (lua_Integer)lua_rawlen(L, result);
-	if (n == 0 && !lua_json_is_array(L, result))
+	if (!list)
 		luaL_error(L,
-		    "the rule for %s gave a table that is no event: it has no "
-		    "type",
-		    c->type[c->n - 1]);
-	for (lua_Integer i = 1; i <= n; i++) {
+		    "the rule for %s gave a table that is neither an event, which has a "
+		    "type, nor an array of events",
+		    rule_name(c));
+	for (lua_Integer i = 1; i <= (lua_Integer)n; i++) {
 		if (lua_rawgeti(L, result, i) != LUA_TTABLE)
 			luaL_error(L, "the rule for %s gave an array with a %s in it",
-			    c->type[c->n - 1], luaL_typename(L, -1));
+			    rule_name(c), luaL_typename(L, -1));
 		trace(upcaster_of(L), i > 1 ? ", " : "");
 		step(L, lua_gettop(L), c);
 		lua_pop(L, 1);
@@ -219,35 +238,53 @@ static void results(lua_State *L, int result, struct chain *c)
 }
 
 /* Pushes the rule for a type; false: there is none to apply. */
-static bool rule_push(lua_State *L, const char *type, const struct chain *c)
+static bool rule_push(lua_State *L, const char *type, struct chain *c)
 {
 	if (c->n && strcmp(type, c->type[c->n - 1]) == 0)
 		return false; /* its rule had its say */
+	for (unsigned i = 0; i < c->n; i++)
+		if (strcmp(type, c->type[i]) == 0)
+			luaL_error(L, "the rules go in a circle: %s becomes %s again",
+			    rule_name(c), type);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
 	lua_getfield(L, -1, type);
+	bool own = !lua_isnil(L, -1);
+	if (!own && !c->starred) {
+		lua_pop(L, 1);
+		lua_getfield(L, -1, "*");
+	}
 	lua_remove(L, -2);
 	if (lua_isnil(L, -1)) {
 		lua_pop(L, 1);
 		return false;
 	}
-	for (unsigned i = 0; i < c->n; i++)
-		if (strcmp(type, c->type[i]) == 0)
-			luaL_error(L, "the rules go in a circle: %s becomes %s again",
-			    c->type[c->n - 1], type);
+	c->starred |= !own;
 	if (c->n == CHAIN)
 		luaL_error(L, "more than %d rules, one after the other", CHAIN);
 	return true;
 }
 
+/* Pushes an event's type, which stays on the stack. */
+static const char *type_push(lua_State *L, int event, const struct chain *c)
+{
+	if (lua_getfield(L, event, "type") == LUA_TSTRING)
+		return lua_tostring(L, -1);
+	if (!typeless(c))
+		luaL_error(L, "the rule for %s gave an event whose type is a %s",
+		    rule_name(c), luaL_typename(L, -1));
+	lua_pop(L, 1);
+	lua_pushliteral(L, NO_TYPE);
+	return lua_tostring(L, -1);
+}
+
 static void step(lua_State *L, int event, struct chain *c)
 {
+	bool starred = c->starred;
+
 	luaL_checkstack(L, 10, NULL);
-	if (lua_getfield(L, event, "type") != LUA_TSTRING)
-		luaL_error(L, "the rule for %s gave an event whose type is a %s",
-		    c->n ? c->type[c->n - 1] : "?", luaL_typename(L, -1));
-	const char *type = lua_tostring(L, -1); /* stays on the stack */
+	const char *type = type_push(L, event, c);
 	trace(upcaster_of(L), c->n ? " > " : "");
-	trace(upcaster_of(L), type);
+	trace(upcaster_of(L), *type ? type : "(no type)");
 	if (!rule_push(L, type, c)) {
 		deliver(L, event);
 		lua_pop(L, 1);
@@ -259,11 +296,12 @@ static void step(lua_State *L, int event, struct chain *c)
 	if (lua_istable(L, -1))
 		results(L, lua_gettop(L), c);
 	else if (!lua_isnil(L, -1))
-		luaL_error(L, "the rule for %s gave a %s, not an event", type,
+		luaL_error(L, "the rule for %s gave a %s, not an event", rule_name(c),
 		    luaL_typename(L, -1));
 	else
 		trace(upcaster_of(L), " > nothing");
 	c->n--;
+	c->starred = starred;
 	lua_pop(L, 2);
 }
 
@@ -284,8 +322,10 @@ static int is_ruled(lua_State *L)
 	struct json_text *type = lua_touserdata(L, 1);
 
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
+	if (lua_getfield(L, -1, "*") != LUA_TNIL)
+		return 0;
 	lua_json_push(L, *type);
-	lua_rawget(L, -2);
+	lua_rawget(L, -3);
 	if (lua_isnil(L, -1))
 		*type = (struct json_text){0};
 	return 0;
@@ -303,7 +343,7 @@ static int upcast_try(struct evlog_upcaster *u, struct evlog_event *e, evlog_err
 	if (!json_top_find(
 		(struct json_text){e->line, e->len}, (struct view){"type", 4}, &type) ||
 	    json_type_of(type) != JSON_STRING)
-		return 1;
+		type = (struct json_text){"\"\"", 2};
 	int r = sandbox_run(&u->box, is_ruled, &type, err);
 	if (r || !type.p)
 		return r ? r : 1;
