@@ -23,6 +23,7 @@ enum {
 	REINDEX,
 	REJECT,
 	REPLICA,
+	REQUIRE,
 	SEGMENT_SIZE,
 	STRICT,
 	SUBJECT,
@@ -44,6 +45,7 @@ static const struct cli_option options[] = {
     {TIME_FROM, "time-from", "PATH", "the time,"},
     {ID_FROM, "id-from", "PATH", "the id,"},
     {SOURCE_FROM, "source-from", "PATH", "and the source"},
+    {REQUIRE, "require", NULL, "a line in which such a PATH points to nothing is bad"},
     {CLI_SOURCE, "source", "URI", "source of events that name none (default: /LOG)"},
     {SUBJECT, "subject", "TEXT", "subject of events that name none"},
     {TEXT, "text", NULL, "a line is text, wrapped as a string"},
@@ -101,6 +103,7 @@ struct append {
 	size_t max_line;
 	int64_t linger;
 	bool ack, reindex, committing;
+	bool extension_said;
 	bool slid;	 /* --dedup=WINDOW did not compare with all events */
 	bool unrecorded; /* the last commit is durable, but head does not record it */
 	struct evlog_expectation *expected;
@@ -305,6 +308,57 @@ static int patience(struct append *a)
 	return waited >= 0 && waited < a->linger ? (int)(a->linger - waited) : 0;
 }
 
+/* {"type":"Paid","amount":100} is valid, and yet hardly what was meant. */
+static void extension_say(struct append *a)
+{
+	const char *name = a->extension_said ? NULL : evlog_writer_extension(a->w);
+
+	if (!name)
+		return;
+	a->extension_said = true;
+	if (!cli.quiet)
+		cli_say(
+		    "\"%s\" is stored as an extension attribute; put it in data if it "
+		    "is the event's content",
+		    name);
+}
+
+/* Paths that pointed to nothing in any line. */
+static void missed_say(const struct append *a)
+{
+	struct evlog_missed m[5];
+	size_t n = evlog_writer_missed(a->w, m);
+
+	for (size_t i = 0; i < n && !cli.quiet; i++)
+		if (m[i].lines && m[i].missed == m[i].lines)
+			cli_say("--%s-from %s: nothing stands there in any of %" PRIu64
+				" line%s",
+			    m[i].attribute, m[i].path, m[i].lines,
+			    cli_plural(m[i].lines));
+}
+
+/* Looks for the FILEs before a log is made for them. */
+static void files_check(char **files, int n)
+{
+	struct stat st;
+
+	for (int i = 0; i < n; i++) {
+		if (strcmp(files[i], "-") == 0)
+			continue;
+		int why = stat(files[i], &st) < 0      ? errno
+			  : S_ISDIR(st.st_mode)	       ? EISDIR
+			  : access(files[i], R_OK) < 0 ? errno
+						       : 0;
+		if (why == 0)
+			continue;
+		cli_say("%s: %s", files[i], strerror(why));
+		cli_say("no event was appended");
+		cli_exit(why == ENOENT || why == ENOTDIR ? CLI_NOINPUT
+			 : why == EACCES || why == EPERM ? CLI_PERMISSION
+							 : CLI_IO);
+	}
+}
+
 /* Appends all lines of an input: EVLOG_END, or what ended it. */
 static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 {
@@ -332,6 +386,7 @@ static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 				bad_line(a, &err, name, line, len);
 				r = 0;
 			}
+			extension_say(a);
 			if (!r && evlog_writer_full(a->w))
 				commit_begin(a);
 		}
@@ -449,6 +504,7 @@ static void option_take(struct append *a, int id, char *arg)
 		break;
 	case REINDEX: a->reindex = true; break;
 	case REPLICA: o->replica = true; break;
+	case REQUIRE: o->require = true; break;
 	case LINGER: a->linger = (int64_t)cli_number("linger", arg, 0, 3600000); break;
 	case STRICT: o->strict = true; break;
 	case NO_SYNC: o->no_sync = true; break;
@@ -476,6 +532,8 @@ static void options_check(struct append *a, bool command)
 		    "--text has no members that the --...-from options could point to");
 	if (from && !o->type_from && !o->type)
 		cli_usage("--subject-from and its like go with --type or --type-from");
+	if (o->require && !from)
+		cli_usage("--require goes with --type-from and its like");
 	if (o->replica && (o->text || from || o->type || o->subject || o->source))
 		cli_usage("--replica takes stored lines as they are");
 	if (o->replica && (o->dedup || a->reject.path))
@@ -522,8 +580,11 @@ int main(int argc, char **argv)
 		cli_exit(CLI_CREATE);
 	}
 	a.o.no_create |= a.reindex;
+	files_check(argv + optind, argc - optind);
 	if (evlog_writer_open(&a.w, path, &a.o, &err) < 0)
 		cli_fail(&err);
+	if (evlog_writer_created(a.w) && cli.err_tty && !cli.quiet)
+		cli_say("%s: a new log", path);
 	if (a.reindex)
 		return cli_end(reindex(&a));
 	if (command)
@@ -535,6 +596,7 @@ int main(int argc, char **argv)
 	/* also of nothing: it settles, and checks what is expected */
 	if (!a.unrecorded || is_pending(&a))
 		commit(&a);
+	missed_say(&a);
 	seal(&a, true);
 	evlog_writer_close(a.w);
 	free(a.expected);

@@ -75,6 +75,7 @@ struct fold {
 	struct evlog_limits limits;
 	FILE *skipped;
 	uint64_t events, failed;
+	bool strict;
 	bool over, stopped; /* stopped: by the program */
 };
 
@@ -136,8 +137,9 @@ static void skipped_sync(const struct fold *o)
 {
 	if (!o->skipped || o->failed == 0)
 		return;
-	if (fflush(o->skipped) == 0 &&
-	    (fdatasync(fileno(o->skipped)) == 0 || errno == EINVAL || errno == EROFS))
+	if (fflush(o->skipped) == 0 && !ferror(o->skipped) &&
+	    (fdatasync(fileno(o->skipped)) == 0 || errno == EINVAL || errno == EROFS) &&
+	    cli_sync_name(o->skip_path) == 0)
 		return;
 	cli_say("%s: %s", o->skip_path, strerror(errno));
 	cli_exit(CLI_IO);
@@ -222,6 +224,24 @@ static void fold(struct fold *o, evlog_stream *s, bool follow)
 	if (r == EVLOG_END && !o->stopped && o->form != CHANGES && o->form != EVENTS)
 		put_line(lines.p, lines.len);
 	o->stopped |= r == EVLOG_END;
+}
+
+/* Reducers that saw nothing at all; with --strict that is an error. */
+static int missed_say(const struct fold *o)
+{
+	uint64_t events;
+	size_t i = 0;
+	int status = CLI_OK;
+
+	for (const char *text; (text = evlog_fold_missed(o->f, &i, &events)) != NULL;) {
+		if (o->strict)
+			status = CLI_DATA;
+		if (!cli.quiet || o->strict)
+			cli_say("%s: nothing stands at its path in any of %" PRIu64
+				" event%s",
+			    text, events, cli_plural(events));
+	}
+	return status;
 }
 
 static void say_counts(const evlog_fold *f)
@@ -320,7 +340,10 @@ static void option_take(
 	case COLUMNS: o->columns = true; break;
 	case SNAPSHOT: o->snapshot = arg; break;
 	case REBUILD: o->rebuild = true; break;
-	case STRICT: evlog_fold_strict(o->f); break;
+	case STRICT:
+		o->strict = true;
+		evlog_fold_strict(o->f);
+		break;
 	case SKIP_ERRORS: o->skip_path = arg; break;
 	case LUA_MEMORY:
 		o->limits.memory = cli_size("lua-memory", arg, UINT64_C(1) << 40);
@@ -500,6 +523,9 @@ int main(int argc, char **argv)
 	if (o.skip_path)
 		skipped_open(&o);
 	fold(&o, s, sel.follow);
+	int missed = o.stopped ? CLI_OK : missed_say(&o);
+	if (missed)
+		cli_exit(missed);
 	if (o.form == STATE && !o.stopped &&
 	    evlog_fold_write(o.f, write_safe, NULL, &err) < 0)
 		cli_fail(&err);

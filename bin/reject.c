@@ -78,7 +78,7 @@ static int sync_this(int fd)
 }
 
 /* The name of a file made just now. */
-static int sync_name(const char *path)
+int cli_sync_name(const char *path)
 {
 	char *copy = strdup(path);
 	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -94,7 +94,7 @@ int cli_reject_sync(struct cli_reject *r)
 {
 	if (!r->unsynced)
 		return 0;
-	if (sync_this(r->fd) < 0 || sync_name(r->path) < 0)
+	if (sync_this(r->fd) < 0 || cli_sync_name(r->path) < 0)
 		return -1;
 	r->unsynced = false;
 	return 0;

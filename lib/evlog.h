@@ -166,6 +166,13 @@ struct evlog_writer_options {
 	const char *source;  /* default: "/" and the log's name */
 	const char *subject; /* for events that have none */
 	const char *type_from, *subject_from, *time_from, *id_from, *source_from;
+	bool require; /* a line in which one of these points to nothing is a bad line */
+};
+
+/* How often a path of the options, such as subject_from, pointed to nothing. */
+struct evlog_missed {
+	const char *attribute, *path;
+	uint64_t lines, missed; /* that were wrapped, and of those without a value */
 };
 
 /* What a commit has made durable. */
@@ -193,6 +200,17 @@ int evlog_writer_open(evlog_writer **w, const char *path,
  * no event, err says why, and nothing was kept. */
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err);
+
+/* What was seen of the lines so far that their producer may not have meant: how often the
+ * paths of the options pointed to nothing (returns how many paths there are), and the
+ * name of a member, in shorthand, that is stored as an extension attribute though
+ * CloudEvents documents none of that name; NULL: none.  The name lives as long as the
+ * writer. */
+size_t evlog_writer_missed(const evlog_writer *w, struct evlog_missed out[5]);
+const char *evlog_writer_extension(const evlog_writer *w);
+
+/* Whether evlog_writer_open has made the log. */
+bool evlog_writer_created(const evlog_writer *w);
 
 /* Bytes kept for the next commit, and whether it is time for evlog_writer_begin: they are
  * enough for threads that are idle, or all that is to be kept.  _full may wait for the
@@ -421,6 +439,10 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 
 /* Events without the key, and values passed over. */
 void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusable);
+
+/* A reducer, as it was given, of which some path pointed to nothing in any of so many
+ * events; NULL: there is none left.  Begin with *i 0. */
+const char *evlog_fold_missed(const evlog_fold *f, size_t *i, uint64_t *events);
 
 /* Writes the state: with a key a line a key, {"key":...,"seq":...,"state":...},
  * sorted by the key's bytes; else the state alone, and a newline. */

@@ -400,7 +400,7 @@ seq_of() { jq .seq "$1"; }
 	numbered 20 | evappend a.evlog
 	echo 'upcast.T1 = function(e) return e end' >u.lua
 	echo 'upcast.T2 = function(e) return e end' >v.lua
-	options=('' '-t T1' '-t T2' '-t T1 -t T2' '-s s1' '-s s1 -t T1' '--source /a' '--id 3' '--upcast u.lua'
+	options=('' '-t T1' '-t T2' '-t T1 -t T2' '-F -t T1' '-s s1' '-s s1 -t T1' '--source /a' '--id 3' '--upcast u.lua'
 		'--upcast v.lua' '-t T1 --upcast u.lua' '--key type' '-j 2 --key data.n')
 	for was in "${options[@]}"; do
 		for is in "${options[@]}"; do

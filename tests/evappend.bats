@@ -166,8 +166,8 @@ B'
 		{"type":"T","datacontenttype":"xyz"}	31: datacontenttype: not a media type
 		{"type":"T","Camel":1}	13: Camel: an attribute's name has only a-z and 0-9
 		{"type":"T","my.ext":1}	13: my.ext: an attribute's name has only a-z and 0-9
-		{"type":"T","ext":1.5}	19: ext: not an integer of 32 bits
-		{"type":"T","ext":2147483648}	19: ext: not an integer of 32 bits
+		{"type":"T","ext":1.5}	19: ext: an attribute's number is an integer of 32 bits; put it in data
+		{"type":"T","ext":2147483648}	19: ext: an attribute's number is an integer of 32 bits; put it in data
 		{"type":"T","ext":{}}	19: ext: an attribute is no object or array
 		{"type":"T","ext":"a\\\\u0001"}	19: ext: a control or noncharacter
 		{"type":"T","ext":"\\\\uffff"}	19: ext: a control or noncharacter
@@ -759,4 +759,77 @@ B'
 	evappend -j 1 b.evlog f
 	cmp <(evcat a.evlog | cut -b 67-) <(evcat b.evlog | cut -b 67-)
 	cmp <(zstd -lv a.evlog/*.zst | grep '^Number') <(zstd -lv b.evlog/*.zst | grep '^Number')
+}
+
+# ---- What was hardly meant ----
+
+@test "a path that points to nothing in any line is said; with --require such a line is bad" {
+	printf '{"id":{"orig_h":"a%d"},"n":%d,"at":"2026-11-01T00:00:0%dZ","t":"X"}\n' 1 1 1 2 2 2 3 3 3 >in
+	while read -r option path; do
+		run -0 evappend -t zeek "$option" "$path" x.evlog in
+		assert_output "evappend: $option $path: nothing stands there in any of 3 lines"
+		run -0 evappend -q -t zeek "$option" "$path" x.evlog in
+		assert_output ""
+		run -65 evappend -t zeek --require "$option" "$path" y.evlog in
+		name=${option#--} name=${name%-from}
+		assert_line --index 0 "evappend: in:1:1: $name: nothing stands at $path, where $option points"
+		run -0 evappend -t zeek "$option" n z.evlog in || [ "$option" = --time-from ]
+		refute_output --partial "nothing stands"
+	done <<-'END'
+		--subject-from orig_h
+		--id-from id.orig_x
+		--type-from id.t
+		--time-from when
+		--source-from /id/source
+	END
+	# in some lines only: no word, but with --require the first of them
+	echo '{"id":{}}' >>in
+	run -0 evappend -t zeek --subject-from id.orig_h w.evlog in
+	assert_output ""
+	run -65 evappend -t zeek --require --subject-from id.orig_h w.evlog in
+	assert_output --partial "in:4:1: subject: nothing stands at id.orig_h"
+	run -65 evappend -q -t zeek --require --subject-from id.orig_h --reject bad w.evlog in
+	run -0 jq .line bad
+	assert_output 4
+	run -64 evappend --require -t x w.evlog in
+}
+
+@test "a member that is no attribute, in shorthand, is told of once, with what to do" {
+	printf '{"type":"Paid","amount":100}\n{"type":"Paid","currency":"EUR","amount":5}\n' >in
+	run -0 evappend a.evlog in
+	assert_output 'evappend: "amount" is stored as an extension attribute; put it in data if it is the event'"'"'s content'
+	run -0 evappend -q a.evlog in
+	assert_output ""
+	# what CloudEvents documents, or evlog uses; and whole CloudEvents, which mean what they say
+	for name in sequence recordedtime partitionkey traceparent tracestate correlationid causationid expirytime dataref \
+		sampledrate severitytext authtype due cancels; do
+		run -0 evappend a.evlog <<<'{"type":"Paid","'$name'":"2026-11-01T00:00:00Z"}'
+		assert_output "" || fail "$name"
+	done
+	run -0 evappend a.evlog <<<'{"specversion":"1.0","id":"1","source":"/s","type":"Paid","amount":100}'
+	assert_output ""
+	run -0 evappend -t Paid a.evlog <<<'{"amount":100}'
+	assert_output ""
+	for value in 1.5 3000000000 '{}' '[1]'; do
+		run -65 evappend a.evlog <<<'{"type":"Paid","amount":'"$value"'}'
+		assert_output --partial "put it in data"
+	done
+}
+
+@test "a FILE that is not there makes no log; a new log is told of on a terminal" {
+	echo '{"type":"a"}' >good
+	mkdir folder
+	run -66 evappend new.evlog nosuch
+	run -66 evappend new.evlog good nosuch
+	run -66 evappend new.evlog good/nosuch
+	run -74 evappend new.evlog folder
+	[ ! -e new.evlog ]
+	run -0 evappend new.evlog good
+	assert_output ""
+	run -0 script -qec "evappend typo.evlog good" /dev/null
+	assert_output --partial "evappend: typo.evlog: a new log"
+	run -0 script -qec "evappend typo.evlog good" /dev/null
+	assert_output ""
+	run -0 script -qec "evappend -q other.evlog good" /dev/null
+	assert_output ""
 }

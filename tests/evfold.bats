@@ -385,3 +385,27 @@ many_blocks() {
 	run -0 sqlite3 t.db "select a, z, l from state"
 	assert_output "2018-06-11T14:37:30.68170100000000001Z|2018-06-11T14:37:30.6817019999Z|2018-06-11T14:37:29.9Z"
 }
+
+@test "a reducer whose path, or filter's path, met nothing in any event is told of; --strict refuses it" {
+	numbered 2000 | evappend m.evlog
+	for j in 1 4; do
+		for key in '' '-k subject'; do
+			for reducer in 'sum(data.amount)' 'n=count{data.m=1}' 'x=count(nothing)' 'last(data.n){kind=a}'; do
+				# shellcheck disable=SC2086 # words
+				run -0 --separate-stderr evfold -j $j $key "$reducer" 'ok=max(data.n)' m.evlog
+				assert_equal "$stderr" "evfold: $reducer: nothing stands at its path in any of 2000 events"
+				# shellcheck disable=SC2086
+				run -65 --separate-stderr evfold --strict -j $j $key "$reducer" m.evlog
+				assert_output ""
+			done
+			# shellcheck disable=SC2086
+			run -0 --separate-stderr evfold -j $j $key 'sum(data.n)' 'n=count{data.n!=1}' 'count()' m.evlog
+			[ -z "$stderr" ]
+		done
+	done
+	run -0 --separate-stderr evfold -k nothing 'n=count()' m.evlog
+	assert_equal "$stderr" "evfold: left out: 2000 events without the key"
+	run -65 evfold --strict -k nothing 'n=count()' m.evlog
+	run -0 --separate-stderr evfold 'sum(data.n)' </dev/null
+	[ -z "$stderr" ]
+}

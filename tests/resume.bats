@@ -572,3 +572,19 @@ db.execute('CREATE TABLE evlog_exact_mine (a)'); db.commit()"
 		done
 	done
 }
+
+@test "what --skip-errors puts aside is durable, with its name, before anything behind it is recorded" {
+	command -v strace >/dev/null || skip "no strace"
+	numbered 5 | evappend a.evlog
+	echo 'on["*"] = function(s, e) if e.data.n == 3 then error("bad") end; s.n = (s.n or 0) + 1 end' >p.lua
+	mkdir aside
+	for sink in '-o sqlite:db' '--snapshot snap'; do
+		rm -f aside/* db snap trace
+		# shellcheck disable=SC2086 # words
+		run -65 traced -f -y -e trace=fsync,fdatasync,rename,renameat,pwrite64 -o trace \
+			evfold -p p.lua --skip-errors aside/bad $sink a.evlog
+		order=$(awk '/fdatasync.*\/aside\/bad>/ && !bad { bad = NR } /fsync.*\/aside>/ && !name { name = NR }
+			/rename.*snap/ || /pwrite64.*\/db>/ { recorded = NR } END { print bad && bad < name && name < recorded }' trace)
+		assert_equal "$order" 1
+	done
+}

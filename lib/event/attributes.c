@@ -168,6 +168,24 @@ enum attribute attribute_of(struct view name)
 	return (enum attribute)names[place].attribute;
 }
 
+bool attribute_is_documented(struct view name)
+{
+	static const char names[] =
+	    /* extensions of CloudEvents 1.0.2 (cloudevents/extensions) */
+	    " authclaims authid authtype causationid correlationid datacategory"
+	    " dataclassification dataref dataregulation deprecated deprecationfrom"
+	    " deprecationmigration deprecationsunset expirytime partitionkey recordedtime"
+	    " sampledrate sequence sequencetype severitynumber severitytext traceparent"
+	    " tracestate"
+	    /* ours */
+	    " cancels due ";
+
+	for (const char *p = names; (p = memmem(p, strlen(p), name.p, name.len)); p++)
+		if (p[-1] == ' ' && p[name.len] == ' ')
+			return true;
+	return false;
+}
+
 static bool must_be_string(enum attribute a)
 {
 	return a != ATTR_EXTENSION && a != ATTR_SEQ && a != ATTR_LOGTIME;
@@ -213,7 +231,9 @@ static const char *check_value(
 	case JSON_NUMBER:
 		if (must_be_string(a))
 			return "must be a string";
-		return is_int32(m->value) ? NULL : "not an integer of 32 bits";
+		return is_int32(m->value) ? NULL
+					  : "an attribute's number is an integer of 32 "
+					    "bits; put it in data";
 	default:
 		return must_be_string(a)
 			   ? "must be a string"

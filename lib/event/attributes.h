@@ -34,4 +34,7 @@ const char *attribute_check(
 /* Whether plain bytes are a URI-reference of RFC 3986 (by its characters). */
 bool attribute_is_uri(struct view v);
 
+/* Whether an extension's name is one that CloudEvents documents, or one of ours. */
+bool attribute_is_documented(struct view name);
+
 #endif

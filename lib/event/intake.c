@@ -43,24 +43,21 @@ static int option_check(
 static int paths_parse(
     struct intake *in, const struct evlog_writer_options *o, evlog_error *err)
 {
-	const struct {
-		const char *text;
-		struct json_path **path;
-	} from[] = {
-	    {o->type_from, &in->type_from},
-	    {o->subject_from, &in->subject_from},
-	    {o->time_from, &in->time_from},
-	    {o->id_from, &in->id_from},
-	    {o->source_from, &in->source_from},
+	const char *const texts[FROM_COUNT] = {
+	    [FROM_TYPE] = o->type_from,
+	    [FROM_SUBJECT] = o->subject_from,
+	    [FROM_TIME] = o->time_from,
+	    [FROM_ID] = o->id_from,
+	    [FROM_SOURCE] = o->source_from,
 	};
+	int r = 0;
 
-	for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
-		int r =
-		    from[i].text ? json_path_parse(from[i].path, from[i].text, err) : 0;
-		if (r)
-			return r;
+	for (int i = 0; i < FROM_COUNT && !r; i++) {
+		in->from[i].text = texts[i];
+		if (texts[i])
+			r = json_path_parse(&in->from[i].path, texts[i], err);
 	}
-	return 0;
+	return r;
 }
 
 int intake_init(struct intake *in, const struct evlog_writer_options *o,
@@ -68,6 +65,7 @@ int intake_init(struct intake *in, const struct evlog_writer_options *o,
 {
 	*in = (struct intake){.text = o->text,
 	    .replica = o->replica,
+	    .require = o->require,
 	    .type = o->type,
 	    .subject = o->subject,
 	    .source = o->source ? o->source : default_source};
@@ -83,11 +81,8 @@ int intake_init(struct intake *in, const struct evlog_writer_options *o,
 
 void intake_free(struct intake *in)
 {
-	free(in->type_from);
-	free(in->subject_from);
-	free(in->time_from);
-	free(in->id_from);
-	free(in->source_from);
+	for (int i = 0; i < FROM_COUNT; i++)
+		free(in->from[i].path);
 	json_members_free(&in->members);
 	buf_free(&in->value);
 	buf_free(&in->string);
@@ -163,20 +158,47 @@ static int finish(struct buf *out, size_t start, int r, evlog_error *err)
 
 /* ---- Wrapping ---- */
 
-/* Adds ,"name":"value" with the value found at path: a string as it stands, a number
- * as its text.  1 if there is nothing there. */
-static int add_from(struct intake *in, struct buf *out, const char *name,
-    const struct json_path *path, struct json_text data, const char *line,
-    struct intake_event *event, evlog_error *err)
-{
-	struct json_text found;
-	const char *at;
+static const char *const from_name[FROM_COUNT] = {
+    [FROM_TYPE] = "type",
+    [FROM_SUBJECT] = "subject",
+    [FROM_TIME] = "time",
+    [FROM_ID] = "id",
+    [FROM_SOURCE] = "source",
+};
 
-	if (!path || !json_path_find(path, data, &found))
+/* The value that a path points to: 0; 1: nothing, or null, or there is no such path. */
+static int from_find(struct intake *in, enum from from, struct json_text data,
+    const char *line, struct json_text *found, evlog_error *err)
+{
+	struct intake_path *p = &in->from[from];
+
+	if (!p->path)
 		return 1;
+	if (json_path_find(p->path, data, found) && json_type_of(*found) != JSON_NULL)
+		return 0;
+	p->missed++;
+	if (!in->require)
+		return 1;
+	error_set(err, EVLOG_EDATA, "%s: nothing stands at %s, where --%s-from points",
+	    from_name[from], p->text, from_name[from]);
+	if (err)
+		err->column = (size_t)(data.p - line) + 1;
+	return EVLOG_EDATA;
+}
+
+/* Adds ,"name":"value" with the value found at a path: a string as it stands, a number as
+ * its text.  1 if there is nothing there. */
+static int add_from(struct intake *in, struct buf *out, enum from from,
+    struct json_text data, const char *line, struct intake_event *event, evlog_error *err)
+{
+	const char *at, *name = from_name[from];
+	struct json_text found;
+
+	int r = from_find(in, from, data, line, &found, err);
+	if (r)
+		return r;
 	in->value.len = 0;
 	switch (json_type_of(found)) {
-	case JSON_NULL: return 1;
 	case JSON_STRING: buf_add(&in->value, found.p, found.len); break;
 	case JSON_NUMBER:
 		buf_putc(&in->value, '"');
@@ -196,7 +218,7 @@ static int add_from(struct intake *in, struct buf *out, const char *name,
 		return error_memory(err);
 	if (why)
 		return bad(err, (size_t)(found.p - line), "%s: %s", name, why);
-	if (strcmp(name, "time") == 0 && !time_of(m.value, &event->time))
+	if (from == FROM_TIME && !time_of(m.value, &event->time))
 		return bad(
 		    err, (size_t)(found.p - line), "%s: %s", name, not_a_time(m.value));
 	buf_printf(out, ",\"%s\":", name);
@@ -215,20 +237,21 @@ static int add_wrapped(struct intake *in, struct json_text data, const char *lin
 {
 	int r;
 
+	in->wrapped++;
 	buf_add(out, stamp_blank, STAMP_SIZE);
 	buf_puts(out, "\"specversion\":\"1.0\"");
-	if ((r = add_from(in, out, "id", in->id_from, data, line, event, err)) == 1) {
+	if ((r = add_from(in, out, FROM_ID, data, line, event, err)) == 1) {
 		buf_puts(out, ",\"id\":");
 		r = add_id(in, out, err);
 	}
 	if (r)
 		return r;
-	r = add_from(in, out, "source", in->source_from, data, line, event, err);
+	r = add_from(in, out, FROM_SOURCE, data, line, event, err);
 	if (r < 0)
 		return r;
 	if (r)
 		add_option(out, "source", in->source);
-	r = add_from(in, out, "type", in->type_from, data, line, event, err);
+	r = add_from(in, out, FROM_TYPE, data, line, event, err);
 	if (r < 0)
 		return r;
 	if (r && !in->type)
@@ -236,12 +259,12 @@ static int add_wrapped(struct intake *in, struct json_text data, const char *lin
 		    "nothing stands where --type-from points (--type gives a default)");
 	if (r)
 		add_option(out, "type", in->type);
-	r = add_from(in, out, "subject", in->subject_from, data, line, event, err);
+	r = add_from(in, out, FROM_SUBJECT, data, line, event, err);
 	if (r < 0)
 		return r;
 	if (r && in->subject)
 		add_option(out, "subject", in->subject);
-	r = add_from(in, out, "time", in->time_from, data, line, event, err);
+	r = add_from(in, out, FROM_TIME, data, line, event, err);
 	if (r < 0)
 		return r;
 	buf_puts(out,
@@ -450,6 +473,23 @@ static void texts_tell(
 	event->subject = s;
 }
 
+/* Notes the first member of shorthand that only its name makes an extension: it was
+ * perhaps meant to be in data. */
+static void extension_note(struct intake *in, const struct known *k)
+{
+	if (*in->extension || k->at[ATTR_SPECVERSION])
+		return;
+	for (size_t i = 0; i < in->members.n; i++) {
+		const struct json_member *m = &in->members.at[i];
+		if (attribute_of(m->key) != ATTR_EXTENSION || is_null(m) ||
+		    attribute_is_documented(m->key))
+			continue;
+		snprintf(in->extension, sizeof in->extension, "%.*s", (int)m->key.len,
+		    m->key.p);
+		return;
+	}
+}
+
 static int add_event(struct intake *in, struct json_text value, const char *line,
     struct buf *out, struct intake_event *event, evlog_error *err)
 {
@@ -468,6 +508,7 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 		return bad(err, (size_t)(k.at[ATTR_TIME]->value.p - line), "%s: %s",
 		    "time", not_a_time(k.at[ATTR_TIME]->value));
 	texts_tell(in, &k, event);
+	extension_note(in, &k);
 	if (!in->replica)
 		return add_completed(in, value, &k, out, err);
 	if (!k.at[ATTR_SPECVERSION] ||
@@ -484,7 +525,7 @@ int intake_line(struct intake *in, const char *line, size_t len, struct buf *out
 	struct json_fault fault = {0};
 	struct json_text value;
 	size_t start = out->len;
-	bool wrap = in->type_from || (in->type && !in->replica);
+	bool wrap = in->from[FROM_TYPE].path || (in->type && !in->replica);
 
 	*event = (struct intake_event){.time = EVLOG_TIME_MIN};
 	if (in->text) {

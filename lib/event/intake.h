@@ -5,10 +5,21 @@
 #include "event/stamp.h"
 #include "json/path.h"
 
+/* Where the attributes of what is wrapped come from. */
+enum from { FROM_TYPE, FROM_SUBJECT, FROM_TIME, FROM_ID, FROM_SOURCE, FROM_COUNT };
+
 struct intake {
 	bool text, replica;
 	const char *type, *source, *subject; /* plain text, as the user gave them */
-	struct json_path *type_from, *subject_from, *time_from, *id_from, *source_from;
+	bool require; /* a path that points to nothing makes a bad line */
+	struct intake_path {
+		const char *text; /* NULL: it was not given */
+		struct json_path *path;
+		uint64_t missed; /* lines in which it points to nothing */
+	} from[FROM_COUNT];
+	uint64_t wrapped;   /* lines */
+	char extension[48]; /* the first name, in shorthand, of neither an attribute nor
+			     * an extension that is documented; empty: none */
 	struct json_members members; /* scratch, as the rest */
 	struct buf value, string;
 	uint64_t id_time; /* UUIDv7: milliseconds of the last one */

@@ -111,7 +111,8 @@ int fold_ready(evlog_fold *f, evlog_error *err)
 			r = want(f, x->filters[k].path, &x->filters[k].slot, err);
 	}
 	f->room = calloc(f->slots + 1, sizeof *f->room);
-	return r ? r : f->room ? 0 : error_memory(err);
+	f->met = calloc(f->slots + 1, sizeof *f->met);
+	return r ? r : f->room && f->met ? 0 : error_memory(err);
 }
 
 static bool filter_holds(evlog_fold *f, const struct filter *filter)
@@ -242,6 +243,9 @@ int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint
 	bool made;
 	int r = 0;
 
+	f->folded++;
+	for (size_t i = 0; i < f->slots; i++)
+		f->met[i] += f->found[i].p != NULL;
 	if (key.len == 0 && fold_keyed(f)) {
 		f->keyless++;
 		return f->strict ? error_set(err, EVLOG_EDATA,
@@ -306,6 +310,25 @@ void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusabl
 {
 	*keyless = f->keyless;
 	*unusable = f->unusable;
+}
+
+/* Whether some path of a reducer pointed to nothing in every event. */
+static bool has_missed(const evlog_fold *f, const struct reducer *r)
+{
+	bool missed = r->path && f->met[r->slot] == 0;
+
+	for (size_t i = 0; i < r->n_filters; i++)
+		missed |= f->met[r->filters[i].slot] == 0;
+	return missed;
+}
+
+const char *evlog_fold_missed(const evlog_fold *f, size_t *i, uint64_t *events)
+{
+	*events = f->folded;
+	for (; f->folded && *i < f->n; ++*i)
+		if (has_missed(f, &f->reducers[*i]))
+			return f->reducers[(*i)++].text;
+	return NULL;
 }
 
 /* ---- Writing ---- */
@@ -448,6 +471,7 @@ void evlog_fold_free(evlog_fold *f)
 	free(f->reducers);
 	look_free(&f->look);
 	free(f->room);
+	free(f->met);
 	free(f->key);
 	buf_free(&f->identity);
 	buf_free(&f->scratch);

@@ -56,6 +56,8 @@ struct evlog_fold {
 	struct json_path *key;
 	struct look look;
 	size_t key_slot, slots;
+	uint64_t *met;	 /* for each slot: events in which something stands there, */
+	uint64_t folded; /* of so many */
 	struct json_text *room, *found; /* in the event at hand; room: for one */
 	unsigned threads;
 	struct pool *pool; /* NULL: one event after the other */

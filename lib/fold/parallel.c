@@ -251,7 +251,14 @@ static evlog_fold *part_new(const evlog_fold *f, evlog_error *err)
 	part->scratch = part->row = (struct buf){0};
 	part->program = NULL;
 	part->pool = NULL;
+	part->met = calloc(f->slots + 1, sizeof *part->met);
+	if (!part->met) {
+		free(part);
+		error_memory(err);
+		return NULL;
+	}
 	if (f->program && program_again(&part->program, f->program, err) != 0) {
+		free(part->met);
 		free(part);
 		return NULL;
 	}
@@ -262,6 +269,7 @@ static void part_free(evlog_fold *part)
 {
 	groups_free(&part->groups, part->n);
 	program_close(part->program);
+	free(part->met);
 	buf_free(&part->scratch);
 	buf_free(&part->row);
 	free(part);
@@ -438,6 +446,9 @@ static int parts_gather(evlog_fold *f, struct pool *pool, evlog_error *err)
 			return error_memory(err);
 		f->keyless += part->keyless;
 		f->unusable += part->unusable;
+		f->folded += part->folded;
+		for (size_t k = 0; k < f->slots; k++)
+			f->met[k] += part->met[k];
 	}
 	return 0;
 }

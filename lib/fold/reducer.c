@@ -146,6 +146,8 @@ int reducer_parse(struct reducer *r, const char *text, evlog_error *err)
 		body = text + n + 1;
 	}
 	int res = body_parse(r, text, body, err);
+	if (!res && !(r->text = strdup(text)))
+		res = error_memory(err);
 	if (res)
 		reducer_free(r);
 	return res;
@@ -159,6 +161,7 @@ void reducer_free(struct reducer *r)
 	}
 	free(r->filters);
 	free(r->path);
+	free(r->text);
 	free(r->name);
 	*r = (struct reducer){0};
 }

@@ -28,7 +28,7 @@ struct filter {
 };
 
 struct reducer {
-	char *name;
+	char *text, *name; /* text: as it was given */
 	enum func func;
 	struct json_path *path; /* NULL: the event itself (count) */
 	size_t slot;		/* of the path */

@@ -86,6 +86,10 @@ int selected_text(const struct consumer *c, struct buf *b, evlog_error *err)
 		    set_add(b, "subject", s->subject, s->subjects) &&
 		    set_add(b, "source", s->source, s->sources) &&
 		    set_add(b, "id", s->id, s->ids);
+	if (s->fixed && b->len) {
+		name_add(b, "fixed");
+		buf_puts(b, "true");
+	}
 	map_add(b, c->map, c->map_arg);
 	if (c->o->key) {
 		name_add(b, "key");

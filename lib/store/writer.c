@@ -97,6 +97,7 @@ static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error
 	if (r == EVLOG_ENOINPUT) {
 		log_close(&w->log);
 		r = log_create(path, err);
+		w->created = !r;
 		if (!r)
 			r = dir_open(w, path, err);
 	}
@@ -220,6 +221,36 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 	if (r)
 		raw->len = start;
 	return r;
+}
+
+size_t evlog_writer_missed(const evlog_writer *w, struct evlog_missed out[FROM_COUNT])
+{
+	static const char *const names[FROM_COUNT] = {
+	    [FROM_TYPE] = "type",
+	    [FROM_SUBJECT] = "subject",
+	    [FROM_TIME] = "time",
+	    [FROM_ID] = "id",
+	    [FROM_SOURCE] = "source",
+	};
+	size_t n = 0;
+
+	for (int i = 0; i < FROM_COUNT; i++) {
+		const struct intake_path *p = &w->intake.from[i];
+		if (p->path)
+			out[n++] = (struct evlog_missed){
+			    names[i], p->text, w->intake.wrapped, p->missed};
+	}
+	return n;
+}
+
+const char *evlog_writer_extension(const evlog_writer *w)
+{
+	return *w->intake.extension ? w->intake.extension : NULL;
+}
+
+bool evlog_writer_created(const evlog_writer *w)
+{
+	return w->created;
 }
 
 size_t evlog_writer_pending(const evlog_writer *w)

@@ -57,6 +57,7 @@ struct evlog_writer {
 	unsigned char boot_id[16];
 	bool rolled;		 /* a segment became full: it is to be sealed */
 	struct sealing *sealing; /* NULL: none is going on */
+	bool created;		 /* by this writer */
 	bool locked, met;	 /* met: the expectations have been checked, and held */
 	struct cursor cursor;	 /* goes with each commit, if it has a name */
 	struct cursor left;	 /* as this writer, or the log, had it last, */
