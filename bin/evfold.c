@@ -533,6 +533,8 @@ int main(int argc, char **argv)
 	if (!o.stopped)
 		save(&o, s);
 	int status = skipped_close(&o);
+	if (status == CLI_OK && !o.stopped && evlog_fold_may_stop(o.f))
+		status = CLI_NO; /* what the program looks for was not there */
 	evlog_stream_close(s);
 	if (!o.stopped)
 		say_counts(o.f);

@@ -488,6 +488,9 @@ void evlog_fold_emitted(const evlog_fold *f, const char **p, size_t *len);
 
 /* Whether the program called stop() at the last event. */
 bool evlog_fold_stopped(const evlog_fold *f);
+
+/* Whether the program uses stop by this name, called or not. */
+bool evlog_fold_may_stop(const evlog_fold *f);
 void evlog_fold_free(evlog_fold *f);
 
 /* ---- Replaying ---------------------------------------------------------- */

@@ -420,8 +420,47 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	run -0 evfold -p p.lua -o changes a.evlog
 	assert_line --index 2 '{"seq":3,"state":{"balance":-0.1}}'
 	[ "${#lines[@]}" = 3 ]
-	run -0 evfold -p p.lua < <(evcat --to 2 a.evlog)
+	run -1 evfold -p p.lua < <(evcat --to 2 a.evlog)
 	assert_output '{"balance":0.5}'
+}
+
+@test "a program that uses stop(), and stops at no event, ends with 1; its state is printed and kept" {
+	printf '{"type":"A","id":"%s"}\n' 1 2 | evappend a.evlog
+	while IFS='|' read -r status lua; do
+		printf '%b\n' "$lua" >p.lua
+		for j in 1 3; do
+			run -"$status" evfold -j $j -p p.lua a.evlog
+			assert_output '{"n":2}' || fail "$lua"
+		done
+	done <<-'END'
+		1|on["*"] = function(s, e) s.n = (s.n or 0) + 1; if s.n > 2 then stop() end end
+		1|function on.A(s, e) s.n = (s.n or 0) + 1 end function on.Never(s, e) stop() end
+		1|#!/usr/bin/evfold -p\nlocal halt = stop function on.A(s, e) s.n = (s.n or 0) + 1 if s.n == 9 then halt() end end
+		1|on["*"] = function(s, e) s.n = (s.n or 0) + 1; pcall(s.n > 3 and stop or tostring, 1) end
+		0|on["*"] = function(s, e) s.n = (s.n or 0) + 1 end
+		0|-- calls stop() never\non["*"] = function(s, e) s.n = (s.n or 0) + 1 -- stop()\n local t = { stop = "stop()" } t.stop = e.stop; local x = [[ stop() ]] end
+		0|local function stop() end on["*"] = function(s, e) s.n = (s.n or 0) + 1; stop() end
+		0|function stop() end on["*"] = function(s, e) s.n = (s.n or 0) + 1; stop() end
+		0|local a, b <const>, c = 1, 2, 3 on["*"] = function(s, ...) local stop = ...; for i = 1, 3 do if i == 2 then goto on end ::on:: end; s.n = (s.n or 0) + 1; local f = function() return a, b, c, stop end end
+	END
+	# what fails, fails; what is kept, is kept
+	echo 'on["*"] = function(s, e) s.n = (s.n or 0) + 1; if s.n > 9 then stop() end if e.id == "2" then error("no") end end' >p.lua
+	run -65 evfold -p p.lua --skip-errors bad a.evlog
+	echo 'on["*"] = function(s, e) s.n = (s.n or 0) + 1; if s.n > 2 then stop() end end' >p.lua
+	run -1 evfold -p p.lua --snapshot s -o changes a.evlog
+	assert_output - <<-'END'
+		{"seq":1,"state":{"n":1}}
+		{"seq":2,"state":{"n":2}}
+	END
+	run -1 evfold -p p.lua -o events a.evlog
+	assert_output ""
+	run -1 evfold -p p.lua -o sqlite:db a.evlog
+	echo '{"type":"A"}' | evappend a.evlog
+	for kept in "--snapshot s" "-o sqlite:db"; do
+		# shellcheck disable=SC2086 # words
+		run -0 evfold -p p.lua $kept a.evlog
+		assert_output "$(evcat -n 1 a.evlog)"
+	done
 }
 
 @test "-f folds what is appended; SIGTERM ends it with the state so far" {

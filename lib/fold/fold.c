@@ -453,6 +453,11 @@ void evlog_fold_emitted(const evlog_fold *f, const char **p, size_t *len)
 	*len = f->last ? v.len : 0;
 }
 
+bool evlog_fold_may_stop(const evlog_fold *f)
+{
+	return f->program && program_may_stop(f->program);
+}
+
 bool evlog_fold_stopped(const evlog_fold *f)
 {
 	return f->program && program_stopped(f->program);

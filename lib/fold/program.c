@@ -16,6 +16,7 @@ struct program {
 	struct sandbox box;
 	unsigned char hash[HASH_SIZE];
 	bool has_key, in_event, stopped;
+	bool may_stop; /* its text names stop */
 	lua_Integer states;
 	struct buf emitted, line, before;
 	struct evlog_limits limits;
@@ -156,6 +157,9 @@ int program_open(struct program **out, const char *path,
 	}
 	if (!r)
 		r = program_start(p, err);
+	if (!r)
+		r = sandbox_names(
+		    &p->box, p->text.p, p->text.len, "stop", &p->may_stop, err);
 	if (r)
 		program_close(p);
 	else
@@ -210,6 +214,11 @@ bool program_has_key(const struct program *p)
 struct view program_emitted(const struct program *p)
 {
 	return (struct view){p->emitted.p, p->emitted.len};
+}
+
+bool program_may_stop(const struct program *p)
+{
+	return p->may_stop;
 }
 
 bool program_stopped(const struct program *p)

@@ -49,4 +49,7 @@ int program_restore(
 struct view program_emitted(const struct program *p);
 bool program_stopped(const struct program *p);
 
+/* Whether it calls stop by this name, somewhere. */
+bool program_may_stop(const struct program *p);
+
 #endif

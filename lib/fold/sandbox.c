@@ -12,6 +12,7 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define HOOK_EVERY 1000 /* instructions between looks at the budget */
@@ -574,16 +575,29 @@ struct source_text {
 	size_t len;
 };
 
+/* Compiles a text, with a line of Lua put before its first one; pushes the function.  A
+ * first line with #! stays as an empty one.  false: the message is on the stack. */
+static bool compile(lua_State *L, const struct source_text *t, const char *before)
+{
+	struct buf *b = &sandbox_of(L)->scratch;
+	const char *p = t->text, *end = t->text + t->len;
+
+	for (; p < end && *t->text == '#' && *p != '\n'; p++)
+		;
+	b->len = 0;
+	buf_puts(b, before);
+	buf_add(b, p, (size_t)(end - p));
+	if (b->failed)
+		sandbox_no_memory(L);
+	lua_pushfstring(L, "@%s", t->path);
+	bool good = luaL_loadbufferx(L, b->p, b->len, lua_tostring(L, -1), "t") == LUA_OK;
+	lua_remove(L, -2);
+	return good;
+}
+
 static int load(lua_State *L)
 {
-	const struct source_text *t = lua_touserdata(L, 1);
-	const char *p = t->text;
-	size_t len = t->len;
-
-	for (; len && *t->text == '#' && *p != '\n'; len--)
-		p++; /* #!, but its line counts */
-	lua_pushfstring(L, "@%s", t->path);
-	if (luaL_loadbufferx(L, p, len, lua_tostring(L, -1), "t") != LUA_OK)
+	if (!compile(L, lua_touserdata(L, 1), ""))
 		return lua_error(L);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &globals_key);
 	lua_setupvalue(L, -2, 1);
@@ -599,6 +613,57 @@ int sandbox_load(
 	s->loading = true;
 	int r = sandbox_run(s, load, &t, err);
 	s->loading = false;
+	return r;
+}
+
+/* ---- Which globals a program uses ---- */
+
+struct naming {
+	struct source_text t;
+	const char *global;
+	struct buf plain, shadowed;
+	bool names;
+};
+
+static int dump_add(lua_State *L, const void *p, size_t len, void *to)
+{
+	struct buf *b = to;
+
+	(void)L;
+	buf_add(b, p, len);
+	return b->failed;
+}
+
+static int naming_look(lua_State *L)
+{
+	struct naming *n = lua_touserdata(L, 1);
+	char before[64];
+
+	snprintf(before, sizeof before, "local %s <const> = 0 ", n->global);
+	if (!compile(L, &n->t, ""))
+		return lua_error(L);
+	lua_dump(L, dump_add, &n->plain, 1);
+	if (!compile(L, &n->t, before))
+		return 0; /* it defines the name itself */
+	lua_dump(L, dump_add, &n->shadowed, 1);
+	if (n->plain.failed || n->shadowed.failed)
+		sandbox_no_memory(L);
+	n->names = view_compare((struct view){n->plain.p, n->plain.len},
+		       (struct view){n->shadowed.p, n->shadowed.len}) != 0;
+	return 0;
+}
+
+/* A constant that is known when it is compiled takes no place: with one of this name put
+ * before it, a program compiles to the same code, unless it means the global. */
+int sandbox_names(struct sandbox *s, const char *text, size_t len, const char *global,
+    bool *names, evlog_error *err)
+{
+	struct naming n = {.t = {"", text, len}, .global = global};
+
+	int r = sandbox_run(s, naming_look, &n, err);
+	*names = n.names;
+	buf_free(&n.plain);
+	buf_free(&n.shadowed);
 	return r;
 }
 

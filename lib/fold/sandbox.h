@@ -36,6 +36,10 @@ struct sandbox *sandbox_of(lua_State *L);
 int sandbox_load(
     struct sandbox *s, const char *path, const char *text, size_t len, evlog_error *err);
 
+/* Whether the text of a program uses a global by its name, run or not. */
+int sandbox_names(struct sandbox *s, const char *text, size_t len, const char *global,
+    bool *names, evlog_error *err);
+
 /* Calls fn(L) in protected mode with `arg` as a light userdata.  0, or EVLOG_EDATA and
  * the message.  Whatever may run out of memory must run so. */
 int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err);
