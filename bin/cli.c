@@ -451,16 +451,21 @@ double cli_real(const char *option, const char *text)
 	return v;
 }
 
-static void add_glob(const char ***list, size_t *n, const char *glob)
+void *cli_resize(void *p, size_t size)
 {
-	const char **more = realloc(*list, (*n + 1) * sizeof *more);
+	void *more = realloc(p, size);
 
 	if (!more) {
 		cli_say("out of memory");
 		cli_exit(CLI_IO);
 	}
-	*list = more;
-	more[(*n)++] = glob;
+	return more;
+}
+
+static void add_glob(const char ***list, size_t *n, const char *glob)
+{
+	*list = cli_resize(*list, (*n + 1) * sizeof **list);
+	(*list)[(*n)++] = glob;
 }
 
 static void time_option(

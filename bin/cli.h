@@ -160,6 +160,9 @@ void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_status(int code);
 
+/* As realloc(3), but ends the program where there is no memory. */
+void *cli_resize(void *p, size_t size);
+
 /* Says the error, and ends with its status. */
 _Noreturn void cli_fail(const evlog_error *err);
 

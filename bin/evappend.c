@@ -453,7 +453,6 @@ static void append_command(struct append *a, const char *const *command)
 static void option_expect_subject(struct append *a, char *arg)
 {
 	size_t n = strlen(arg);
-	struct evlog_expectation *more;
 
 	while (n > 1 && arg[n - 1] != '=')
 		n--;
@@ -464,14 +463,10 @@ static void option_expect_subject(struct append *a, char *arg)
 	for (size_t i = 0; i < a->o.n_expect_subjects; i++)
 		if (strcmp(a->expected[i].subject, arg) == 0)
 			cli_usage("--expect-subject %s: given twice", arg);
-	more = realloc(a->expected, (a->o.n_expect_subjects + 1) * sizeof *more);
-	if (!more) {
-		cli_say("out of memory");
-		cli_exit(CLI_IO);
-	}
-	a->expected = more;
-	more[a->o.n_expect_subjects++] = (struct evlog_expectation){arg, seq};
-	a->o.expect_subjects = more;
+	a->expected =
+	    cli_resize(a->expected, (a->o.n_expect_subjects + 1) * sizeof *a->expected);
+	a->expected[a->o.n_expect_subjects++] = (struct evlog_expectation){arg, seq};
+	a->o.expect_subjects = a->expected;
 }
 
 static void option_take(struct append *a, int id, char *arg)

@@ -288,7 +288,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 {
 	size_t n = w->now.n;
 
-	bool there;
+	bool there = false;
 
 	int r = settle(w, err);
 	if (!r)

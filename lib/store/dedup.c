@@ -11,8 +11,8 @@
 
 #include <stdlib.h>
 
-#define FEW	 1024
-#define MOST	 (UINT32_MAX - 1) /* entries: the table numbers them in 32 bits */
+#define FEW  1024
+#define MOST (UINT32_MAX - 1) /* entries: the table numbers them in 32 bits */
 
 struct entry {
 	unsigned char key[16], body[16];

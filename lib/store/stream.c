@@ -19,9 +19,9 @@ struct evlog_stream {
 	struct evlog_selection sel;
 	struct source *at;
 	size_t n;
-	size_t current;	   /* the source being read, counted from the stream's start */
-	uint64_t left;	   /* events that --count still allows; UINT64_MAX: any */
-	uint64_t passed;   /* of one log: all up to this seq was delivered, or not wanted */
+	size_t current;	 /* the source being read, counted from the stream's start */
+	uint64_t left;	 /* events that --count still allows; UINT64_MAX: any */
+	uint64_t passed; /* of one log: all up to this seq was delivered, or not wanted */
 	struct spool last; /* the last N, before anything else */
 	bool has_last;
 	int inotify;	       /* -1: none, poll */
