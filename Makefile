@@ -176,9 +176,10 @@ lint:
 	@.ci/deps lint
 	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.[ch] tests/bench/peers/*.c
 	tests/layers $(LAYERS)
+	tests/commands
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
-	shellcheck .ci/run .ci/deps tests/run tests/layers tests/fault/torture \
+	shellcheck .ci/run .ci/deps tests/run tests/layers tests/commands tests/fault/torture \
 	    tests/fault/fuzz/run man/examples \
 	    samples/story.bash samples/orders/quickstart samples/orders/readmodel \
 	    samples/orders/broker samples/orders/mediator samples/orders/credit.sh \

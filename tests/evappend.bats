@@ -75,11 +75,12 @@ head"
 		null
 	EOF
 	run -0 bash -c 'evcat a.evlog | jq -c "[.type,.subject,.data]"'
-	assert_output '["T","s",{"a":1}]
-["T","s",[1,2]]
-["T","s","text"]
-["T","s",12.5]
-["T","s",null]'
+	# later versions of jq keep 12.50 as it is
+	assert_output --regexp '^\["T","s",\{"a":1\}\]
+\["T","s",\[1,2\]\]
+\["T","s","text"\]
+\["T","s",12.50?\]
+\["T","s",null\]$'
 	run -0 evcat -o data a.evlog
 	assert_output '{"a": 1}
 [1, 2]

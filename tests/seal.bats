@@ -106,7 +106,7 @@ one_by_one() {
 	split -l 2500 in part.
 	for f in part.*; do evappend --segment-size 10000 a.evlog "$f"; done
 	[ "$(sealed a.evlog)" -gt 5 ]
-	read_bytes() { traced -e trace=pread64 evcat "$@" a.evlog 2>&1 >/dev/null | sed -n 's/.*= //p' | paste -sd+ | bc; }
+	read_bytes() { traced -e trace=pread64 evcat "$@" a.evlog 2>&1 >/dev/null | sed -n 's/.*= //p' | awk '{ n += $1 } END { print n + 0 }'; }
 	all=$(read_bytes)
 	for way in "-s rare" "-s rare -n 1" "-s rare -r" "-F -s rare[0]*" "-s rare[0]* -F -r"; do
 		# shellcheck disable=SC2086 # words on purpose
