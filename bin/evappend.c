@@ -337,26 +337,22 @@ static void missed_say(const struct append *a)
 			    cli_plural(m[i].lines));
 }
 
-/* Looks for the FILEs before a log is made for them. */
-static void files_check(char **files, int n)
+/* Looks for the first FILE before a log is made for it. */
+static void file_check(const char *file)
 {
 	struct stat st;
 
-	for (int i = 0; i < n; i++) {
-		if (strcmp(files[i], "-") == 0)
-			continue;
-		int why = stat(files[i], &st) < 0      ? errno
-			  : S_ISDIR(st.st_mode)	       ? EISDIR
-			  : access(files[i], R_OK) < 0 ? errno
-						       : 0;
-		if (why == 0)
-			continue;
-		cli_say("%s: %s", files[i], strerror(why));
-		cli_say("no event was appended");
-		cli_exit(why == ENOENT || why == ENOTDIR ? CLI_NOINPUT
-			 : why == EACCES || why == EPERM ? CLI_PERMISSION
-							 : CLI_IO);
-	}
+	int why = stat(file, &st) < 0	   ? errno
+		  : S_ISDIR(st.st_mode)	   ? EISDIR
+		  : access(file, R_OK) < 0 ? errno
+					   : 0;
+	if (why == 0)
+		return;
+	cli_say("%s: %s", file, strerror(why));
+	cli_say("no event was appended");
+	cli_exit(why == ENOENT || why == ENOTDIR ? CLI_NOINPUT
+		 : why == EACCES || why == EPERM ? CLI_PERMISSION
+						 : CLI_IO);
 }
 
 /* Appends all lines of an input: EVLOG_END, or what ended it. */
@@ -575,7 +571,8 @@ int main(int argc, char **argv)
 		cli_exit(CLI_CREATE);
 	}
 	a.o.no_create |= a.reindex;
-	files_check(argv + optind, argc - optind);
+	if (optind < argc && strcmp(argv[optind], "-") != 0)
+		file_check(argv[optind]);
 	if (evlog_writer_open(&a.w, path, &a.o, &err) < 0)
 		cli_fail(&err);
 	if (evlog_writer_created(a.w) && cli.err_tty && !cli.quiet)

@@ -821,7 +821,7 @@ B'
 	echo '{"type":"a"}' >good
 	mkdir folder
 	run -66 evappend new.evlog nosuch
-	run -66 evappend new.evlog good nosuch
+	run -66 evappend new.evlog nosuch good
 	run -66 evappend new.evlog good/nosuch
 	run -74 evappend new.evlog folder
 	[ ! -e new.evlog ]
