@@ -32,7 +32,7 @@ fold() { evfold "$@"; }
 		{"s":"a","o":null}
 	EOF
 	while IFS=$'\t' read -r reducer want; do
-		run -0 evfold "x=$reducer" b.evlog
+		run -0 evfold -q "x=$reducer" b.evlog
 		assert_output "{\"x\":$want}"
 	done <<-'EOF'
 		count	4
