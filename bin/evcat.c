@@ -251,6 +251,7 @@ int main(int argc, char **argv)
 	if (optind == argc)
 		cli_usage("which log?");
 	c.form = form ? form_of(form) : cli.out_tty ? READABLE : NDJSON;
+	sel.json = c.form != NDJSON && c.form != ZST;
 	if (c.form == ZST && sel.map)
 		cli_usage(
 		    "--output zst is of stored lines: it does not go with --upcast");

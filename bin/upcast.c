@@ -10,6 +10,7 @@ void cli_upcast(struct evlog_selection *sel, const char *path)
 		cli_usage("--upcast: given twice");
 	if (evlog_upcaster_open(&u, path, NULL, &err) < 0)
 		cli_fail(&err);
+	sel->json = true;
 	sel->map = evlog_upcast;
 	sel->map_arg = u;
 }

@@ -282,6 +282,7 @@ struct evlog_selection {
 	bool follow;	      /* wait for more */
 	bool merge;	      /* by logtime, then operand, then seq */
 	bool salvage;	      /* go on behind damage; the end is still an error */
+	bool json;	      /* lines of logs are looked into: each is checked */
 	uint64_t max_line;    /* of files: bytes of a line at most; 0: 64 MiB */
 	unsigned threads;     /* that decompress logs, going forwards; 0: one */
 	const volatile sig_atomic_t *stop; /* not NULL: end when it is set */

@@ -38,7 +38,7 @@ static int line_read(struct side *s, evlog_error *err)
 	int r = evlog_input_next(s->input, -1, &p, &len, err);
 	if (r)
 		return r;
-	if (!json_scan(p, len, JSON_DEPTH, &value, NULL, &fault)) {
+	if (!json_scan(p, len, JSON_DEPTH_MOST, &value, NULL, &fault)) {
 		if (!fault.reason)
 			return error_memory(err);
 		return error_at(err, evlog_input_name(s->input),

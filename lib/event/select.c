@@ -145,6 +145,10 @@ static bool members_match(struct select *s, const struct evlog_event *event)
 			left--;
 			break;
 		}
+	if (left && !json_walk_ended(&w)) {
+		s->has_bad = true;
+		s->bad = event->seq;
+	}
 	return left == 0;
 }
 
@@ -223,20 +227,20 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 		if (skip && run->p)
 			return true;
 		left = (struct evlog_lines){left.p + skip, left.len - skip};
-		if (!evlog_lines_take(&left, &event))
+		if (s->has_bad || !evlog_lines_take(&left, &event))
 			break;
 		if (select_event(s, &event)) {
 			if (!run->p)
 				run->p = event.line;
 			run->len = (size_t)(left.p - run->p);
 			*rest = left;
-		} else if (run->p) {
+		} else if (run->p && !s->has_bad) {
 			return true;
 		} else {
 			*rest = left;
 		}
 	}
-	if (!run->p)
+	if (!run->p || s->has_bad)
 		*rest = left;
 	return run->p != NULL;
 }

@@ -13,7 +13,9 @@ struct select {
 	struct buf
 	    needle; /* bytes of each line that is wanted and has no escape; or none */
 	struct buf scratch;
-	bool failed; /* no memory */
+	bool failed;  /* no memory */
+	uint64_t bad; /* a line that had to be looked into is not JSON: its seq, */
+	bool has_bad; /* which may be 0 */
 };
 
 /* Whether what a selection asks for is a pattern: else it is met by one text only. */
@@ -30,7 +32,8 @@ void select_free(struct select *s);
 bool select_event(struct select *s, const struct evlog_event *event);
 
 /* Takes from the front of *rest the next run of wanted lines, as long as it gets
- * without copying; false if none is left. */
+ * without copying; false if none is left, or before a line that is not JSON: s->has_bad
+ * is then set, and *rest is what follows that line. */
 bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines *run);
 
 #endif

@@ -72,7 +72,8 @@ static bool number_restore(struct json_text v, uint64_t *n)
 }
 
 /* [KIND,VALUE], or [] */
-static bool extreme_restore(struct accumulator *a, struct json_text v, bool *failed)
+static bool extreme_restore(
+    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
 {
 	struct json_walk w;
 	struct json_member m;
@@ -81,16 +82,8 @@ static bool extreme_restore(struct accumulator *a, struct json_text v, bool *fai
 	json_walk_begin(&w, v);
 	if (!json_walk_next(&w, &m))
 		return true;
-	if (!number_restore(m.value, &kind) || !json_walk_next(&w, &m))
-		return false;
-	a->kind = (int)kind;
-	a->count = 1;
-	buf_add(&a->text, m.value.p, m.value.len);
-	*failed = a->text.failed;
-	if (json_type_of(m.value) == JSON_NUMBER)
-		return decimal_restore(&a->number, m.value, failed);
-	time_of(m.value, &a->time);
-	return true;
+	return number_restore(m.value, &kind) && json_walk_next(&w, &m) &&
+	       accumulate(r, a, m.value, failed) == NULL && (uint64_t)a->kind == kind;
 }
 
 /* Takes the elements as it took the events' values. */
@@ -99,15 +92,18 @@ static bool elements_restore(
 {
 	struct json_walk w;
 	struct json_member m;
+	bool good = true;
 
 	json_walk_begin(&w, v);
-	while (!*failed && json_walk_next(&w, &m)) {
+	while (good && !*failed && json_walk_next(&w, &m)) {
+		if (a->tree)
+			return false;
 		if (r->func >= FUNC_MERGE)
 			*failed = !(a->tree = value_parse(m.value));
 		else
-			accumulate(r, a, m.value, failed);
+			good = accumulate(r, a, m.value, failed) == NULL;
 	}
-	return true;
+	return good;
 }
 
 static bool restore(
@@ -125,7 +121,7 @@ static bool restore(
 	if (type != JSON_ARRAY)
 		return false;
 	if (r->func == FUNC_MIN || r->func == FUNC_MAX)
-		return extreme_restore(a, v, failed);
+		return extreme_restore(r, a, v, failed);
 	if (r->func != FUNC_AVG)
 		return elements_restore(r, a, v, failed);
 	json_walk_begin(&w, v);

@@ -274,6 +274,12 @@ int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint
 	return r;
 }
 
+int fold_no_json(const struct evlog_event *e, evlog_error *err)
+{
+	return error_set(
+	    err, EVLOG_EDATA, "event %" PRIu64 ": its line is not valid JSON", e->seq);
+}
+
 int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 {
 	struct view key;
@@ -285,7 +291,8 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 	if (r)
 		return r;
 	f->found = f->room;
-	look_at(&f->look, (struct json_text){e->line, e->len}, f->found, f->slots);
+	if (!look_at(&f->look, (struct json_text){e->line, e->len}, f->found, f->slots))
+		return fold_no_json(e, err);
 	r = key_of(f, e, &key, err);
 	return r ? r : fold_apply(f, e, key, hash64(key.p, key.len), err);
 }

@@ -94,6 +94,9 @@ int fold_identity(const evlog_fold *f, char hash[65], evlog_error *err);
  * memory. */
 bool fold_key_of(struct json_text value, struct buf *room, struct view *key);
 
+/* EVLOG_EDATA: the event's line, which a log has, is not JSON. */
+int fold_no_json(const struct evlog_event *e, evlog_error *err);
+
 /* Folds an event that was looked into: f->found. */
 int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint64_t hash,
     evlog_error *err);

@@ -54,8 +54,9 @@ static inline const struct look *step_of(
 	return NULL;
 }
 
-/* Walks a container to its end; of the event itself, only until all was met. */
-static void walk(
+/* Walks a container to its end; of the event itself, only until all was met.  false: it
+ * is no valid container. */
+static bool walk(
     const struct look *l, struct json_walk *w, struct json_text *found, bool event)
 {
 	struct json_member m;
@@ -70,17 +71,19 @@ static void walk(
 			forget(step, found);
 		if (deeper) {
 			json_walk_into(&inner, w);
-			walk(step, &inner, found, false);
+			if (!walk(step, &inner, found, false))
+				return false;
 		}
 		if (!(deeper ? json_walk_out(w, &inner, &m) : json_walk_value(w, &m)))
-			return;
+			return false;
 		if (step && step->slot)
 			found[step->slot - 1] = m.value;
 		left -= step != NULL;
 	}
+	return left == 0 || json_walk_ended(w);
 }
 
-void look_at(const struct look *root, struct json_text event, struct json_text *found,
+bool look_at(const struct look *root, struct json_text event, struct json_text *found,
     size_t slots)
 {
 	struct json_walk w;
@@ -90,5 +93,8 @@ void look_at(const struct look *root, struct json_text event, struct json_text *
 	if (root->slot)
 		found[root->slot - 1] = event;
 	json_walk_begin(&w, event);
-	walk(root, &w, found, true);
+	bool good = w.object && walk(root, &w, found, true);
+	for (size_t i = 0; i < slots && good; i++)
+		good = !found[i].p || json_is_valid(found[i]);
+	return good;
 }

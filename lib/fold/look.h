@@ -18,8 +18,9 @@ struct look {
 bool look_add(
     struct look *root, const struct json_path *path, size_t *slots, size_t *slot);
 
-/* Fills found[0..slots) from a valid object; p NULL: nothing stands there. */
-void look_at(const struct look *root, struct json_text event, struct json_text *found,
+/* Fills found[0..slots) from an event's line; p NULL: nothing stands there.  What is
+ * found is valid JSON.  false: the line is not, as far as it was looked at. */
+bool look_at(const struct look *root, struct json_text event, struct json_text *found,
     size_t slots);
 
 void look_free(struct look *root);

@@ -22,6 +22,7 @@ struct item {
 	struct evlog_event e;
 	struct view key; /* empty: it has none; in the lines, or p is an offset in keys */
 	bool canonical;	 /* the latter */
+	bool bad;	 /* the line is not JSON */
 	uint64_t hash;
 };
 
@@ -81,10 +82,11 @@ static bool item_look(const evlog_fold *f, struct chunk *c, struct item *it)
 	struct json_text *found = c->found + c->n * f->slots;
 	size_t start = c->keys.len;
 
-	look_at(&f->look, (struct json_text){it->e.line, it->e.len}, found, f->slots);
+	it->bad = !look_at(
+	    &f->look, (struct json_text){it->e.line, it->e.len}, found, f->slots);
 	it->canonical = false;
 	it->key = (struct view){"", 0};
-	if (f->key && !fold_key_of(found[f->key_slot], &c->keys, &it->key))
+	if (f->key && !it->bad && !fold_key_of(found[f->key_slot], &c->keys, &it->key))
 		return false;
 	it->hash = hash64(it->key.p, it->key.len);
 	if (c->keys.len > start) { /* may move yet */
@@ -117,7 +119,8 @@ static bool item_fold(struct part *p, struct chunk *c, size_t i)
 	evlog_fold *f = p->f;
 
 	f->found = c->found + i * f->slots;
-	int r = fold_apply(f, &it->e, it->key, it->hash, &p->fault);
+	int r = it->bad ? fold_no_json(&it->e, &p->fault)
+			: fold_apply(f, &it->e, it->key, it->hash, &p->fault);
 	if (r == 0 && !evlog_fold_stopped(f))
 		return true;
 	p->fault_at = c->first + i;

@@ -129,7 +129,7 @@ static int line_take(struct reading *r, const char *p, size_t len,
 	char text[17];
 	int res = 0;
 
-	if (!json_scan(p, len, JSON_DEPTH, &line, NULL, &fault))
+	if (!json_scan(p, len, JSON_DEPTH_MOST, &line, NULL, &fault))
 		return fault.reason ? broken(r, fault.reason, err) : error_memory(err);
 	snprintf(text, sizeof text, "%016" PRIx64, r->hash);
 	if (r->ended)

@@ -393,10 +393,27 @@ static int statements_make(evlog_fold *f, struct table *t, evlog_error *err)
 
 /* ---- Groups, read when they are met ---- */
 
+/* Takes what the table says that a group knows; anybody may have written that. */
+static int exact_restore(
+    evlog_fold *f, struct group *g, sqlite3_stmt *s, evlog_error *err)
+{
+	struct json_fault fault;
+	struct json_text exact;
+
+	if (sqlite3_column_type(s, 1) == SQLITE_NULL)
+		return error_set(err, EVLOG_EDATA, "nothing is kept");
+	const char *p = (const char *)sqlite3_column_text(s, 1);
+	if (!p)
+		return error_memory(err);
+	if (!json_scan(p, (size_t)sqlite3_column_bytes(s, 1), JSON_DEPTH_MOST, &exact,
+		NULL, &fault))
+		return error_set(err, EVLOG_EDATA, "%s", fault.reason);
+	return group_restore(f, g, exact, err);
+}
+
 int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
 {
 	struct table *t = f->table;
-	struct json_text exact;
 	evlog_error why;
 
 	if (t->fresh)
@@ -413,10 +430,8 @@ int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
 	int r = row_next(t, t->load, err);
 	if (r == 1) {
 		g->seq = (uint64_t)sqlite3_column_int64(t->load, 0);
-		exact.p = (const char *)sqlite3_column_text(t->load, 1);
-		exact.len = (size_t)sqlite3_column_bytes(t->load, 1);
 		g->stored = true;
-		r = exact.p ? group_restore(f, g, exact, &why) : error_memory(&why);
+		r = exact_restore(f, g, t->load, &why);
 		if (r == EVLOG_EDATA) /* not the event's fault */
 			r = error_set(err, EVLOG_EDAMAGED,
 			    "%s: the state of key %.*s: %s; --rebuild makes the table "

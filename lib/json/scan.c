@@ -263,7 +263,7 @@ static inline bool scan_key(struct scan *s, struct json_members *list)
 /* The state machine.  `levels` has a bit a level, set for an object. */
 static bool scan_text(struct scan *s, struct json_members *list)
 {
-	uint64_t levels[JSON_DEPTH / 64];
+	uint64_t levels[JSON_DEPTH_MOST / 64];
 	unsigned depth = 0;
 	bool object = false;
 
@@ -272,7 +272,9 @@ value:
 		return fail(s, s->p, depth ? "the text ends too early" : "no JSON value");
 	if (*s->p == '{' || *s->p == '[') {
 		if (depth == s->depth)
-			return fail(s, s->p, "nested more than 512 deep");
+			return fail(s, s->p,
+			    s->depth == JSON_DEPTH_MOST ? "nested more than 1024 deep"
+							: "nested more than 512 deep");
 		object = *s->p++ == '{';
 		uint64_t bit = UINT64_C(1) << (depth % 64);
 		levels[depth / 64] = object
@@ -341,6 +343,38 @@ bool json_scan(const char *p, size_t len, unsigned depth, struct json_text *valu
 	if (!good)
 		*fault = (struct json_fault){(size_t)(s.p - p), s.reason};
 	return good;
+}
+
+/* A number without exponent, as most are. */
+static bool is_plain_number(const char *p, const char *end)
+{
+	p += *p == '-';
+	const char *digits = p;
+	p = skip_digits(p, end);
+	if (p == digits || (*digits == '0' && p - digits > 1))
+		return false;
+	if (p < end && *p == '.') {
+		digits = p + 1;
+		p = skip_digits(digits, end);
+		if (p == digits)
+			return false;
+	}
+	return p == end;
+}
+
+bool json_is_valid(struct json_text v)
+{
+	const char *end = v.p + v.len;
+	struct json_text value;
+	struct json_fault fault;
+
+	if (v.len >= 2 && *v.p == '"' && end[-1] == '"' &&
+	    find_special(v.p + 1, end - 1) == end - 1)
+		return true;
+	if (v.len && *v.p <= '9' && is_plain_number(v.p, end))
+		return true;
+	return json_scan(v.p, v.len, JSON_DEPTH, &value, NULL, &fault) &&
+	       value.len == v.len;
 }
 
 void json_members_free(struct json_members *m)

@@ -4,7 +4,10 @@
 
 #include "base/buf.h"
 
-#define JSON_DEPTH 512
+#define JSON_DEPTH 512 /* levels of an event */
+#define JSON_DEPTH_MOST                                                                  \
+	1024 /* of what evlog writes around values of events: states,                    \
+	      * snapshots, dead letters */
 
 enum json_type {
 	JSON_NULL,
@@ -41,8 +44,8 @@ struct json_fault {
 };
 
 /* Checks that p[0..len) is one JSON text by RFC 8259, in UTF-8 without lone
- * surrogates, nested `depth` (JSON_DEPTH or less) deep at most, white space around it
- * allowed.  *value is the text without that white space.  If it is an object and
+ * surrogates, nested `depth` (JSON_DEPTH_MOST or less) deep at most, white space around
+ * it allowed.  *value is the text without that white space.  If it is an object and
  * members is not NULL, its members are listed there (views into p).
  * true, or false and *fault.  Time is linear, the C stack constant. */
 bool json_scan(const char *p, size_t len, unsigned depth, struct json_text *value,
@@ -50,18 +53,27 @@ bool json_scan(const char *p, size_t len, unsigned depth, struct json_text *valu
 
 void json_members_free(struct json_members *m);
 
+/* Whether v is one JSON text as above, of JSON_DEPTH levels or less, and nothing else. */
+bool json_is_valid(struct json_text v);
+
 /* Of a valid, trimmed value. */
 enum json_type json_type_of(struct json_text v);
 
 /* Walks the members of a valid object, or the elements of a valid array (then key
  * is empty).  Start with json_walk_begin; the texts are views.  On text that is not
- * valid JSON the walk stays inside it and ends, but what it delivers is arbitrary. */
+ * valid JSON the walk stays inside it and ends; what it delivers then is arbitrary, but
+ * for strings, which have both quotes.  json_walk_ended tells whether the container was
+ * closed, after the walk has delivered its last. */
 struct json_walk {
 	const char *p, *end;
 	bool object;
 };
 void json_walk_begin(struct json_walk *w, struct json_text container);
 bool json_walk_next(struct json_walk *w, struct json_member *m);
+static inline bool json_walk_ended(const struct json_walk *w)
+{
+	return w->p < w->end && *w->p == (w->object ? '}' : ']');
+}
 
 /* The same in two steps, so that a value can be walked instead of passed over: the name,
  * and where the value begins (its length is 0); then json_walk_value, or a walk into an

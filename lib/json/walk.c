@@ -15,14 +15,15 @@ enum json_type json_type_of(struct json_text v)
 	}
 }
 
-/* At an opening quote; behind the closing one, or end.  *escaped: it has escapes. */
+/* At an opening quote; behind the closing one, or NULL: there is none.  *escaped: it has
+ * escapes. */
 static inline const char *skip_string(const char *p, const char *end, bool *escaped)
 {
 	*escaped = false;
 	for (p++;;) {
 		p = find_quote(p, end);
 		if (p == end)
-			return end;
+			return NULL;
 		if (*p == '"')
 			return p + 1;
 		*escaped = true;
@@ -67,6 +68,7 @@ static const char *skip_blocks(const char *p, const char *end, struct nest *n)
 	return p;
 }
 
+/* At an opening bracket; behind the one that closes it, or NULL: there is none. */
 static const char *skip_container(const char *p, const char *end)
 {
 	const char *start = p;
@@ -79,9 +81,9 @@ static const char *skip_container(const char *p, const char *end)
 	if (n.inside)
 		p = skip_string(p - 1, end, &escaped);
 	for (;;) {
-		p = find_bracket(p, end);
+		p = p ? find_bracket(p, end) : end;
 		if (p == end)
-			return end;
+			return NULL;
 		if (*p == '"') {
 			p = skip_string(p, end, &escaped);
 			continue;
@@ -93,12 +95,13 @@ static const char *skip_container(const char *p, const char *end)
 	}
 }
 
+/* Behind a value; NULL: it does not end. */
 static const char *skip_value(const char *p, const char *end)
 {
 	bool escaped;
 
 	if (p == end)
-		return end;
+		return NULL;
 	if (*p == '"')
 		return skip_string(p, end, &escaped);
 	if (*p == '{' || *p == '[')
@@ -140,7 +143,7 @@ bool json_walk_name(struct json_walk *w, struct json_member *m)
 			return false;
 		start = p;
 		p = skip_string(p, w->end, &m->escaped);
-		if (p - start < 2)
+		if (!p)
 			return false;
 		m->key = (struct view){start + 1, (size_t)(p - start) - 2};
 		p = skip_blank(p, w->end);
@@ -154,8 +157,12 @@ bool json_walk_name(struct json_walk *w, struct json_member *m)
 
 bool json_walk_value(struct json_walk *w, struct json_member *m)
 {
-	w->p = skip_value(m->value.p, w->end);
-	m->value.len = (size_t)(w->p - m->value.p);
+	const char *p = skip_value(m->value.p, w->end);
+
+	if (!p)
+		return false;
+	w->p = p;
+	m->value.len = (size_t)(p - m->value.p);
 	return m->value.len > 0;
 }
 

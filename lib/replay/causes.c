@@ -19,7 +19,7 @@ struct json_text text_member(const char *line, size_t len, const char *name)
 
 	if (json_top_find(
 		(struct json_text){line, len}, (struct view){name, strlen(name)}, &v) &&
-	    json_type_of(v) == JSON_STRING)
+	    json_type_of(v) == JSON_STRING && json_is_valid(v))
 		return v;
 	return (struct json_text){0};
 }

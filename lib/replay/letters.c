@@ -5,6 +5,27 @@
 #include "json/path.h"
 
 #include <inttypes.h>
+#include <nettle/base64.h>
+
+/* Adds the line that a letter has instead of an event: as it was, with its own stamp. */
+static bool line_add(struct buf *out, struct json_text data)
+{
+	struct base64_decode_ctx ctx;
+	struct json_text text;
+	size_t size;
+
+	if (!json_top_find(data, (struct view){"line", 4}, &text) || *text.p != '"' ||
+	    !buf_reserve(out, BASE64_DECODE_LENGTH(text.len)))
+		return false;
+	base64_decode_init(&ctx);
+	if (!base64_decode_update(
+		&ctx, &size, (uint8_t *)out->p + out->len, text.len - 2, text.p + 1) ||
+	    !base64_decode_final(&ctx) || memchr(out->p + out->len, '\n', size))
+		return false;
+	out->len += size;
+	buf_putc(out, '\n');
+	return true;
+}
 
 /* Adds the event in a letter, with the letter's stamp: its place is in this log now.
  * false: it is no letter. */
@@ -14,8 +35,11 @@ static bool letter_open(struct buf *out, const struct evlog_event *e)
 	uint64_t seq;
 	int64_t t;
 
-	if (!json_top_find(letter, (struct view){"data", 4}, &data) || *data.p != '{' ||
-	    !json_top_find(data, (struct view){"event", 5}, &event) || *event.p != '{')
+	if (!json_top_find(letter, (struct view){"data", 4}, &data) || *data.p != '{')
+		return false;
+	if (!json_top_find(data, (struct view){"event", 5}, &event))
+		return line_add(out, data);
+	if (*event.p != '{')
 		return false;
 	if (stamp_read(e->line, e->len, &seq, &t)) {
 		buf_add(out, e->line, STAMP_SIZE);

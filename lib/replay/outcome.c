@@ -7,6 +7,7 @@
 #include "replay/consumer.h"
 
 #include <inttypes.h>
+#include <nettle/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,28 @@ static int stored_line(struct consumer *c, uint64_t seq, struct buf *room,
 	return r < 0 ? r : room->failed ? error_memory(err) : 0;
 }
 
+/* The event, if it is one, and the letter not nested deeper than an event may be; else
+ * the line's bytes: no line may keep a consumer from going on. */
+static void add_event(struct buf *out, struct view line)
+{
+	struct json_text value;
+	struct json_fault fault;
+	size_t size = BASE64_ENCODE_RAW_LENGTH(line.len);
+
+	if (json_scan(line.p, line.len, JSON_DEPTH - 2, &value, NULL, &fault) &&
+	    json_type_of(value) == JSON_OBJECT) {
+		buf_puts(out, ",\"event\":");
+		buf_add(out, value.p, value.len);
+		return;
+	}
+	buf_puts(out, ",\"line\":\"");
+	if (buf_reserve(out, size)) {
+		base64_encode_raw(out->p + out->len, line.len, (const uint8_t *)line.p);
+		out->len += size;
+	}
+	buf_putc(out, '"');
+}
+
 static void letter_write(struct consumer *c, struct buf *out, struct view line,
     unsigned tries, const char *reason, const struct process *process)
 {
@@ -168,8 +191,8 @@ static void letter_write(struct consumer *c, struct buf *out, struct view line,
 		buf_putc(out, i ? ',' : '[');
 		add_text(out, c->o->command[i], strlen(c->o->command[i]));
 	}
-	buf_puts(out, "],\"event\":");
-	buf_add(out, line.p, line.len);
+	buf_putc(out, ']');
+	add_event(out, line);
 	buf_puts(out, "}}");
 }
 

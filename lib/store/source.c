@@ -4,6 +4,7 @@
 #include "json/scan.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -187,6 +188,60 @@ static int lines_map(struct source *s, struct evlog_lines *lines, evlog_error *e
 	return 0;
 }
 
+static int no_json(uint64_t seq, const char *why, evlog_error *err)
+{
+	return error_set(err, EVLOG_EDATA, "event %" PRIu64 ": its line is not JSON%s%s",
+	    seq, why ? ": " : "", why ? why : "");
+}
+
+/* A bad line in a log: with --salvage it is passed over. */
+static int line_bad(struct source *s, uint64_t seq, const char *why, evlog_error *err)
+{
+	int r = no_json(seq, why, err);
+
+	if (!s->sel->salvage)
+		return r;
+	if (s->verdict.code == 0)
+		s->verdict = *err;
+	return 0;
+}
+
+/* Checks that lines of a log are JSON.  What comes before one that is not is delivered.
+ */
+static int lines_check(struct source *s, struct evlog_lines *lines, evlog_error *err)
+{
+	struct evlog_lines rest = *lines;
+	struct json_fault fault = {0};
+	struct json_text value;
+	struct evlog_event e;
+	bool all = true;
+
+	s->gathered.len = 0;
+	while (evlog_lines_take(&rest, &e)) {
+		if (json_scan(e.line, e.len, JSON_DEPTH, &value, NULL, &fault)) {
+			if (!all)
+				buf_add(&s->gathered, e.line, e.len + 1);
+			continue;
+		}
+		size_t before = (size_t)(e.line - lines->p);
+		if (all)
+			buf_add(&s->gathered, lines->p, before);
+		all = false;
+		int r = line_bad(s, e.seq, fault.reason, err);
+		if (r && s->gathered.len)
+			s->failure = *err;
+		else if (r)
+			return r;
+		if (r)
+			break;
+	}
+	if (s->gathered.failed)
+		return error_memory(err);
+	if (!all)
+		*lines = (struct evlog_lines){s->gathered.p, s->gathered.len};
+	return 0;
+}
+
 static int lines_next(struct source *s, struct evlog_lines *lines, evlog_error *err)
 {
 	int r = 0;
@@ -197,6 +252,8 @@ static int lines_next(struct source *s, struct evlog_lines *lines, evlog_error *
 		return err->code;
 	}
 	r = s->log ? log_reader_next(s->log, lines, err) : file_gather(s, lines, err);
+	if (!r && s->log && s->sel->json)
+		r = lines_check(s, lines, err);
 	return r || !s->sel->map ? r : lines_map(s, lines, err);
 }
 
@@ -205,10 +262,23 @@ static bool stopped(const struct source *s)
 	return s->sel->stop && *s->sel->stop;
 }
 
+/* A line that the selection could not look into: comes after the lines before it. */
+static int bad_line(struct source *s, evlog_error *err)
+{
+	if (!s->select.has_bad)
+		return 0;
+	s->select.has_bad = false;
+	return line_bad(s, s->select.bad, NULL, err);
+}
+
 static int forward_next(struct source *s, struct evlog_lines *run, evlog_error *err)
 {
 	while (!select_lines(&s->select, &s->rest, run)) {
-		int r = stopped(s) ? EVLOG_END : lines_next(s, &s->rest, err);
+		int r = bad_line(s, err);
+		if (!r && s->rest.len)
+			continue;
+		if (!r)
+			r = stopped(s) ? EVLOG_END : lines_next(s, &s->rest, err);
 		if (r)
 			return r;
 	}
@@ -260,6 +330,9 @@ static int reverse_next(struct source *s, struct evlog_lines *run, evlog_error *
 			if (evlog_lines_take(&line, &event) &&
 			    select_event(&s->select, &event))
 				return 0;
+			int bad = bad_line(s, err);
+			if (bad)
+				return bad;
 		}
 		int r = stopped(s) ? EVLOG_END : lines_next(s, &s->rest, err);
 		if (r)
