@@ -30,7 +30,10 @@ MANUALS  = $(sort $(wildcard man/*.[1-8]))
 CFLAGS  ?= $(if $(SAN),-O2,-O3) -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wpointer-arith -Wwrite-strings
-HARDENED = -fstack-protector-strong -fno-common
+# with what the compiler knows of these
+takes    = $(shell echo 'int x;' | $(CC) -Werror $(1) -x c -c -o /dev/null - 2>/dev/null && echo $(1))
+HARDENED := -fstack-protector-strong -fno-common $(call takes,-fstack-clash-protection) \
+            $(call takes,-fcf-protection)
 ifdef SAN
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer

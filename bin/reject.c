@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 int cli_reject_open(struct cli_reject *r)
 {
@@ -17,17 +18,26 @@ int cli_reject_open(struct cli_reject *r)
 	return r->fd < 0 ? -1 : 0;
 }
 
-/* A JSON string: the escapes that RFC 8259 asks for. */
+/* A JSON string: the escapes that RFC 8259 asks for.  A name of a file may have any
+ * bytes: what is no UTF-8, the character set of the tools, becomes U+FFFD. */
 static void json_string(FILE *f, const char *s)
 {
+	mbstate_t state = {0};
+
 	fputc('"', f);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
+	for (size_t n; *s; s += n) {
+		n = mbrtowc(NULL, s, strlen(s), &state);
+		if (n == 0 || n > MB_CUR_MAX) {
+			fputs("\\ufffd", f);
+			state = (mbstate_t){0};
+			n = 1;
+		} else if (*s == '"' || *s == '\\') {
 			fprintf(f, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
+		} else if ((unsigned char)*s < 0x20) {
 			fprintf(f, "\\u%04x", (unsigned)*s);
-		else
-			fputc(*s, f);
+		} else {
+			fwrite(s, 1, n, f);
+		}
 	}
 	fputc('"', f);
 }

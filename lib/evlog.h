@@ -150,6 +150,7 @@ struct evlog_writer_options {
 	bool strict;	       /* sync head too: two syncs a commit */
 	bool no_sync;	       /* sync nothing: the page cache's promise only */
 	bool force;	       /* append on network file systems too */
+	unsigned mode;	       /* permissions of a new log's files; 0: what umask says */
 
 	bool atomic; /* one commit: pending events may reach 64 MiB */
 	bool expect; /* only if the last seq is expect_seq */

@@ -317,3 +317,154 @@ leaks() {
 		evdiff -o patch none "$EVIL.other"
 	EOF2
 }
+
+# ---- Files that others have made, or will read ----
+
+@test "sealing keeps owner, group and mode, or leaves the segment as it is" {
+	[ "$(id -u)" = 0 ] || skip "only root can be others"
+	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" 2>/dev/null || true
+	as() { setpriv --reuid="$1" --regid="$1" --groups=3000 "${@:2}"; }
+	as 1000 true || skip "no setpriv"
+	mkdir shared && chgrp 3000 shared && chmod 777 shared && cd shared
+	umask 007
+	echo '{"type":"T"}' >in && chmod 644 in
+	as 1000 evappend g.evlog in 2>message || skip "others cannot get here: $(cat message)"
+	chgrp -R 3000 g.evlog && chmod 770 g.evlog && chmod 660 g.evlog/*
+	for i in 1 2 3; do
+		as 1001 evappend --segment-size 1 g.evlog in
+	done
+	for who in 1000 1002; do
+		assert_equal "$(as $who evcat g.evlog | wc -l)" 4
+	done
+	assert_equal "$(stat -c '%u %g %a' g.evlog/0000000000000001.ndjson.zst)" "1000 3000 660"
+	# what bob began is of the log's group and mode too
+	assert_equal "$(stat -c '%g %a' g.evlog/*.zst | sort -u)" "3000 660"
+	run as 1001 evappend --reindex g.evlog
+	assert_equal "$status" 77
+	assert_output --partial "not sealed, since its owner and group cannot be kept"
+	run -0 evappend --reindex g.evlog
+	assert_equal "$(stat -c '%u' g.evlog/0000000000000001.ndjson.zst)" 1000
+	assert_equal "$(as 1002 evcat g.evlog | wc -l)" 4
+}
+
+@test "a file of another name is not emptied by sealing" {
+	echo "do not lose this" >victim
+	echo '{"type":"T"}' | evappend a.evlog
+	ln victim a.evlog/seal-0000000000000001
+	echo '{"type":"T"}' | evappend -q --segment-size 1 a.evlog
+	assert_equal "$(cat victim)" "do not lose this"
+	run -77 evappend --reindex a.evlog
+	assert_output --partial "seal-0000000000000001: not a file of ours"
+	assert_equal "$(cat victim)" "do not lose this"
+	rm a.evlog/seal-0000000000000001
+	run -0 evappend --reindex a.evlog
+	# a symbolic link is not followed
+	echo '{"type":"T"}' | evappend b.evlog
+	ln -s ../victim b.evlog/seal-0000000000000001
+	echo '{"type":"T"}' | evappend -q --segment-size 1 b.evlog
+	assert_equal "$(cat victim)" "do not lose this"
+}
+
+@test "what is added to a log has the mode of the log, whatever the umask" {
+	numbered 5 | (umask 022; evappend a.evlog)
+	umask 077
+	for i in 1 2 3; do numbered 1 "$i" | evappend --segment-size 1 a.evlog; done
+	printf 'half a block' >>"$(ls a.evlog/*.zst | tail -n 1)"
+	numbered 1 | evappend -q a.evlog
+	assert_equal "$(stat -c %a a.evlog/* | sort -u)" 644
+	ls a.evlog/torn-*
+	evreplay -q --retry 0 --checkpoint c --dead-letter d.evlog a.evlog -- false
+	assert_equal "$(stat -c %a c d.evlog/* | sort -u)" 644
+	assert_equal "$(stat -c %a d.evlog)" 755
+	# and nothing is opened to others that was closed
+	numbered 5 | evappend b.evlog
+	(umask 022; numbered 1 | evappend --segment-size 1 b.evlog)
+	assert_equal "$(stat -c %a b.evlog/* | sort -u)" 600
+}
+
+@test "a snapshot or checkpoint replaces regular files only, and the file that a link leads to" {
+	numbered 5 | evappend a.evlog
+	mkfifo pipe
+	mkdir folder
+	for path in pipe folder /dev/null; do
+		before=$(stat -c '%F %i' "$path")
+		run -73 timeout 10 evfold --snapshot $path 'n=count()' a.evlog
+		assert_output --partial "$path: not a regular file"
+		run -73 timeout 10 evreplay --checkpoint $path a.evlog -- true
+		assert_output --partial "$path: not a regular file"
+		assert_equal "$(stat -c '%F %i' "$path")" "$before"
+	done
+	mkdir there
+	for name in snap pos; do ln -s there/$name $name; : >there/$name; done
+	rm there/snap there/pos
+	touch there/pos && rm there/pos
+	evfold --snapshot there/snap 'n=count()' a.evlog
+	chmod 640 there/snap
+	numbered 1 | evappend a.evlog
+	evfold --snapshot snap 'n=count()' a.evlog
+	evreplay --checkpoint there/pos --to 3 a.evlog -- true
+	evreplay --checkpoint pos a.evlog -- true
+	[ -L snap ] && [ -L pos ] && [ -f there/snap ]
+	assert_equal "$(jq .seq there/pos)" 6
+	assert_equal "$(stat -c %a there/snap)" 640
+	chmod 4755 there/snap
+	numbered 1 | evappend a.evlog
+	evfold --snapshot snap 'n=count()' a.evlog
+	assert_equal "$(stat -c %a there/snap)" 755
+}
+
+@test "--reset-to --dry-run makes nothing, deletes nothing and takes no lock" {
+	numbered 5 | evappend a.evlog
+	run -0 evreplay --checkpoint c --reset-to 3 --dry-run a.evlog
+	assert_output "the next event is 3 then, and now is 1"
+	[ ! -e c ]
+	: >c
+	run -0 evreplay --checkpoint c --reset-to 3 --dry-run a.evlog
+	[ -e c ]
+	# an empty file that was there is left, too, where nothing is written to it
+	run -76 evreplay --checkpoint c b.evlog -- true || run -66 evreplay --checkpoint c b.evlog -- true
+	[ -e c ]
+}
+
+@test "the name of a database is a path, whatever SQLite would take it for" {
+	numbered 5 | evappend a.evlog
+	for name in 'file:x.db' 'file:y.db?mode=memory'; do
+		evfold -k subject -o "sqlite:$name" 'n=count()' a.evlog || fail "$name"
+	done
+	[ -e file:x.db ] && [ -e 'file:y.db?mode=memory' ]
+}
+
+@test "--reject writes valid JSON, whatever a file is called" {
+	for name in $'bad\xff\xfename' $'tab\tquote"back\\slash' $'\xc3' 'é' $'line\nbreak'; do
+		rm -f aside
+		echo nonsense >"$name"
+		run -65 evappend -q --reject aside a.evlog "$name"
+		run -0 jq -e '.input | type == "string"' aside
+		python3 -c 'import json, sys; json.loads(open("aside", "rb").read().decode("utf-8"))'
+	done
+}
+
+@test "an event nested as deep as one may be is no poison for what is written around it" {
+	deep() { printf '{"type":"T","subject":"s","id":"%s","data":%s1%s}\n' "$1" "$(printf '[%.0s' $(seq "$2"))" "$(printf ']%.0s' $(seq "$2"))"; }
+	{ deep a 509; deep b 510; deep c 511; echo '{"type":"T","subject":"s","id":"d","data":1}'; } | evappend a.evlog
+	run -65 evappend a.evlog < <(deep e 512)
+	# dead letters
+	run -0 evreplay -q --retry 0 --checkpoint c --dead-letter d.evlog a.evlog -- false
+	assert_equal "$(evcat d.evlog | wc -l)" 4
+	evreplay --dead-letters d.evlog -- cat >again
+	cut -b 67- again | cmp - <(evcat a.evlog | cut -b 67-)
+	# snapshots and tables go on, and states are compared
+	for reducer in 'x=list(data)' 'x=last(data)' 'x=merge(data)' 'x=set(data)' 'merge(data)'; do
+		rm -rf s t.db b.evlog
+		evcat --to 3 a.evlog | evappend --replica b.evlog
+		evfold -k subject --snapshot s "$reducer" b.evlog >one
+		evfold -k subject -o sqlite:t.db "$reducer" b.evlog
+		evcat --from 4 a.evlog | evappend --replica b.evlog
+		evfold -k subject --snapshot s "$reducer" b.evlog >two
+		evfold -k subject "$reducer" b.evlog | cmp - two
+		evfold -k subject -o sqlite:t.db "$reducer" b.evlog
+		assert_equal "$(sqlite3 t.db 'select state from state')" "$(sed 's/.*"state"://; s/}$//' two)"
+		run -0 evdiff two two
+		run -1 evdiff one two
+	done
+}

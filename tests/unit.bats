@@ -386,3 +386,13 @@ EOF
 	run -1 unit span 2x
 	run -1 unit span -1
 }
+
+# ---- The library ----
+
+@test "a caller that does what it should not: an error, or nothing, never undefined" {
+	numbered 20000 | evappend a.evlog
+	for what in fold begin shard; do
+		rm -f pos
+		run -0 timeout 20 unit misuse $what a.evlog
+	done
+}

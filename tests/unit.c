@@ -256,6 +256,70 @@ static int globs(int n)
 	return 0;
 }
 
+/* ---- A caller who does what it should not ---- */
+
+static int fold_dropped(const char *log)
+{
+	struct evlog_selection sel;
+	struct evlog_lines lines;
+	evlog_error err = {0};
+	evlog_stream *s;
+	evlog_fold *f;
+	int r;
+
+	evlog_selection_init(&sel);
+	if (evlog_fold_new(&f, &err) || evlog_fold_key(f, "subject", &err) ||
+	    evlog_fold_reducer(f, "n=count()", &err) ||
+	    evlog_stream_open(&s, &log, 1, &sel, &err))
+		return 1;
+	evlog_fold_threads(f, 4);
+	while ((r = evlog_stream_next(s, &lines, &err)) == 0)
+		if (evlog_fold_lines(f, &lines, &err))
+			return 1;
+	evlog_stream_close(s);
+	evlog_fold_free(f); /* without evlog_fold_finish */
+	return r != EVLOG_END;
+}
+
+static int begin_nothing(const char *log)
+{
+	struct evlog_writer_options o = {.threads = 2};
+	struct evlog_ack ack;
+	evlog_error err = {0};
+	evlog_writer *w;
+
+	if (evlog_writer_open(&w, log, &o, &err))
+		return 1;
+	evlog_writer_begin(w); /* of nothing */
+	int r = evlog_writer_end(w, &ack, &err);
+	evlog_writer_close(w);
+	return r != EVLOG_END;
+}
+
+static int shard_wrong(const char *log)
+{
+	static const char *const command[] = {"true", NULL};
+	struct evlog_selection sel;
+	evlog_error err = {0};
+	int bad = 0;
+
+	evlog_selection_init(&sel);
+	for (unsigned i = 0; i < 4; i++) {
+		struct evlog_consumer c = {
+		    .command = command, .shard = i, .shards = 2, .checkpoint = "pos"};
+		int r = evlog_consume(&c, &log, 1, &sel, &err);
+		bad |= (i == 0 || i == 3) ? r != EVLOG_EUSAGE : i == 1 && r != 0;
+	}
+	return bad;
+}
+
+static int misuse(const char *what, const char *log)
+{
+	return strcmp(what, "fold") == 0    ? fold_dropped(log)
+	       : strcmp(what, "begin") == 0 ? begin_nothing(log)
+					    : shard_wrong(log);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -274,6 +338,8 @@ int main(int argc, char **argv)
 		return globs(atoi(argv[2]));
 	if (argc != 4)
 		return 64;
+	if (strcmp(what, "misuse") == 0)
+		return misuse(argv[2], argv[3]);
 	if (strcmp(what, "quotient") == 0 || strcmp(what, "product") == 0 ||
 	    strcmp(what, "round") == 0)
 		return arithmetic(what, argv[2], argv[3]);

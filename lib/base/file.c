@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -171,6 +172,41 @@ bool boot_is(const unsigned char a[16], const unsigned char b[16])
 	    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 	return memcmp(a, b, 16) == 0 && memcmp(a, none, 16) != 0;
+}
+
+/* One try: the name, and whether it was free. */
+static int temporary_make(char *template, mode_t mode, bool folder)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	char *x = template + strlen(template) - 6;
+	unsigned char random[6];
+
+	if (file_random(random, sizeof random) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof random; i++)
+		x[i] = letters[random[i] % (sizeof letters - 1)];
+	return folder ? mkdir(template, mode)
+		      : open(template, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+}
+
+static int temporary(char *template, mode_t mode, bool folder)
+{
+	for (int i = 0; i < 100; i++) {
+		int r = temporary_make(template, mode, folder);
+		if (r >= 0 || errno != EEXIST)
+			return r;
+	}
+	return -1;
+}
+
+int file_temporary(char *template, mode_t mode)
+{
+	return temporary(template, mode, false);
+}
+
+int folder_temporary(char *template)
+{
+	return temporary(template, 0777, true);
 }
 
 int file_random(void *p, size_t n)

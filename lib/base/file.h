@@ -43,4 +43,11 @@ int file_random(void *p, size_t n);
 /* Nanoseconds of a clock that never steps. */
 int64_t file_clock(void);
 
+/* Fills the XXXXXX at the end of `template` so that there is no such name.  It makes a
+ * new file with this mode, less umask, and opens it; or a folder, and returns 0. -1 with
+ * errno.  (mkstemp(3) takes no mode, and umask cannot be asked for in a process with
+ * threads.) */
+int file_temporary(char *template, mode_t mode);
+int folder_temporary(char *template);
+
 #endif

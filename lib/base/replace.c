@@ -1,49 +1,81 @@
 /* replace.c - temporary, write, fsync, rename, fsync of the folder. */
 #include "base/replace.h"
+#include "base/error.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* As the file that is replaced, or else as umask says. */
-static mode_t mode_of(const char *path)
+int replacement_check(const char *path, evlog_error *err)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0)
-		return st.st_mode & 07777;
-	mode_t mask = umask(0);
-	umask(mask);
-	return 0666 & ~mask;
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? 0 : error_sys(err, "%s", path);
+	return S_ISREG(st.st_mode)
+		   ? 0
+		   : error_set(err, EVLOG_ECREATE, "%s: not a regular file", path);
 }
 
-int replacement_begin(struct replacement *r, const char *path)
+/* The file itself, if there is one and `path` leads to it by a link. */
+static char *file_of(const char *path)
 {
-	*r = (struct replacement){.path = path};
-	if (asprintf(&r->temporary, "%s.XXXXXX", path) < 0) {
+	char *real = realpath(path, NULL);
+
+	return real || errno != ENOENT ? real : strdup(path);
+}
+
+/* As the file that is replaced. */
+static int mode_keep(int fd, const struct stat *old)
+{
+	if (fchown(fd, old->st_uid, old->st_gid) < 0 &&
+	    fchown(fd, (uid_t)-1, old->st_gid) < 0 && errno != EPERM)
+		return -1;
+	return fchmod(fd, old->st_mode & 0777);
+}
+
+static int begin(struct replacement *r, mode_t mode)
+{
+	struct stat old;
+
+	r->file = file_of(r->path);
+	if (!r->file || asprintf(&r->temporary, "%s.XXXXXX", r->file) < 0) {
 		r->temporary = NULL;
-		errno = ENOMEM;
 		return -1;
 	}
-	int fd = mkostemp(r->temporary, O_CLOEXEC);
-	if (fd >= 0 && fchmod(fd, mode_of(path)) == 0)
-		r->f = fdopen(fd, "w");
-	if (r->f)
+	bool there = stat(r->file, &old) == 0;
+	int fd = file_temporary(r->temporary, there ? 0600 : mode ? mode : 0666);
+	if (fd < 0) {
+		free(r->temporary);
+		r->temporary = NULL;
+		return -1;
+	}
+	int bad = there ? mode_keep(fd, &old) : mode ? fchmod(fd, mode) : 0;
+	if (!bad && (r->f = fdopen(fd, "w")) != NULL)
 		return 0;
 	int why = errno;
-	if (fd >= 0) {
-		close(fd);
-		unlink(r->temporary);
-	}
-	free(r->temporary);
-	r->temporary = NULL;
+	close(fd);
 	errno = why;
 	return -1;
+}
+
+int replacement_begin(
+    struct replacement *r, const char *path, mode_t mode, evlog_error *err)
+{
+	*r = (struct replacement){.path = path};
+	int res = replacement_check(path, err);
+	if (!res && begin(r, mode) < 0) {
+		res = error_sys(err, "%s", path);
+		replacement_drop(r);
+	}
+	return res;
 }
 
 static int folder_sync(const char *path)
@@ -60,28 +92,29 @@ static int folder_sync(const char *path)
 	return r;
 }
 
-int replacement_end(struct replacement *r)
+int replacement_end(struct replacement *r, evlog_error *err)
 {
 	bool good = fflush(r->f) == 0 && !ferror(r->f) && fsync(fileno(r->f)) == 0;
+	int why = errno;
 
-	if (!good) {
-		int why = errno;
-		replacement_drop(r);
-		errno = why;
-		return -1;
+	if (fclose(r->f) != 0 && good) {
+		why = errno;
+		good = false;
 	}
-	FILE *f = r->f;
 	r->f = NULL;
-	good = fclose(f) == 0 && rename(r->temporary, r->path) == 0;
-	if (good) {
+	if (good && rename(r->temporary, r->file) == 0) {
 		free(r->temporary);
 		r->temporary = NULL;
-		return folder_sync(r->path);
+		good = folder_sync(r->file) == 0;
+		why = errno;
+	} else if (good) {
+		good = false;
+		why = errno;
 	}
-	int why = errno;
-	replacement_drop(r);
 	errno = why;
-	return -1;
+	int res = good ? 0 : error_sys(err, "%s", r->path);
+	replacement_drop(r);
+	return res;
 }
 
 void replacement_drop(struct replacement *r)
@@ -91,5 +124,6 @@ void replacement_drop(struct replacement *r)
 	if (r->temporary)
 		unlink(r->temporary);
 	free(r->temporary);
+	free(r->file);
 	*r = (struct replacement){0};
 }

@@ -278,12 +278,28 @@ static void part_free(evlog_fold *part)
 	free(part);
 }
 
+/* Lets the threads do what they have, and end. */
+static void pool_stop(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->ended = true;
+	pthread_cond_broadcast(&pool->changed);
+	work_until(pool, all_done);
+	pthread_cond_broadcast(&pool->changed);
+	pthread_mutex_unlock(&pool->lock);
+	for (unsigned i = 0; i < pool->running; i++)
+		pthread_join(pool->threads[i], NULL);
+	pool->running = 0;
+}
+
 void fold_pool_free(evlog_fold *f)
 {
 	struct pool *pool = f->pool;
 
 	if (!pool)
 		return;
+	if (pool->running) /* a fold that was not finished */
+		pool_stop(pool);
 	for (unsigned i = 0; i < pool->n_parts; i++) {
 		if (i && pool->parts[i].f)
 			part_free(pool->parts[i].f);
@@ -463,15 +479,7 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 	*stopped_at = (struct evlog_lines){f->stop.p, f->stop.len};
 	if (!pool || pool->ended)
 		return evlog_fold_stopped(f) ? EVLOG_END : 0;
-	pthread_mutex_lock(&pool->lock);
-	pool->ended = true;
-	pthread_cond_broadcast(&pool->changed);
-	work_until(pool, all_done);
-	pthread_cond_broadcast(&pool->changed);
-	pthread_mutex_unlock(&pool->lock);
-	for (unsigned i = 0; i < pool->running; i++)
-		pthread_join(pool->threads[i], NULL);
-	pool->running = 0;
+	pool_stop(pool);
 	f->found = NULL;
 	if (f->tracked && pool->filled) {
 		const struct chunk *last = &pool->ring[(pool->filled - 1) % pool->size];

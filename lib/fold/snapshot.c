@@ -159,6 +159,8 @@ int evlog_fold_load(
 	if (!res && access(path, F_OK) < 0 && errno == ENOENT)
 		return EVLOG_END;
 	if (!res)
+		res = replacement_check(path, err);
+	if (!res)
 		res = evlog_input_open(&in, path, EVLOG_MAX_EVENT, err);
 	if (res)
 		return res;
@@ -231,13 +233,12 @@ int evlog_fold_save(
 
 	if (r)
 		return r;
-	if (replacement_begin(&out, path) < 0)
-		return error_sys(err, "%s", path);
+	if ((r = replacement_begin(&out, path, 0, err)) != 0)
+		return r;
 	groups_sort(&f->groups);
 	r = lines_write(f, out.f, at, err);
-	if (r)
-		replacement_drop(&out);
-	else if (replacement_end(&out) < 0)
-		r = error_sys(err, "%s", path);
+	if (!r)
+		return replacement_end(&out, err);
+	replacement_drop(&out);
 	return r;
 }

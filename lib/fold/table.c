@@ -258,8 +258,17 @@ static int open_database(
 	    t->name.failed)
 		return error_memory(err);
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-	if (sqlite3_open_v2(file, &t->db, flags, NULL) != SQLITE_OK)
+	/* the name of a file, whatever it is to SQLite: ":memory:", "file:..." */
+	char *path = NULL;
+	if (asprintf(&path, "%s%s", *file == '/' ? "" : "./", file) < 0)
+		return error_memory(err);
+	int opened = sqlite3_open_v2(path, &t->db, flags, NULL);
+	free(path);
+	if (opened != SQLITE_OK)
 		return t->db ? failed(t, err) : error_memory(err);
+	/* somebody else may have written its schema */
+	sqlite3_db_config(t->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(t->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	/* SQLite opens for reading what it fails to open for writing, whatever the cause
 	 */
 	if (sqlite3_db_readonly(t->db, "main") == 1 && access(file, W_OK) == 0)

@@ -176,7 +176,18 @@ static int lock_try(struct checkpoint_file *f, evlog_error *err)
 {
 	struct stat ours, there = {0};
 
-	f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	int r = replacement_check(f->path, err);
+	if (r)
+		return r;
+	f->fd = open(f->path, O_RDWR | O_CLOEXEC);
+	f->made = f->fd < 0 && errno == ENOENT;
+	if (f->made) {
+		f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (f->fd < 0 && errno == EEXIST)
+			return 1;
+		if (f->fd >= 0 && f->mode && fchmod(f->fd, f->mode) < 0)
+			return lock_drop(f, error_sys(err, "%s", f->path));
+	}
 	if (f->fd < 0)
 		return error_sys(err, "%s", f->path);
 	/* a child of a consumer that was killed has it until it becomes its command */
@@ -200,7 +211,7 @@ int checkpoint_open(
 {
 	int r;
 
-	*f = (struct checkpoint_file){.path = path, .fd = -1};
+	*f = (struct checkpoint_file){.path = path, .fd = -1, .mode = f->mode};
 	while ((r = lock_try(f, err)) == 1)
 		;
 	if (!r)
@@ -222,7 +233,7 @@ void checkpoint_close(struct checkpoint_file *f)
 
 	if (f->fd < 0)
 		return;
-	if (fstat(f->fd, &st) == 0 && st.st_size == 0)
+	if (f->made && fstat(f->fd, &st) == 0 && st.st_size == 0)
 		unlink(f->path); /* it was made for the lock alone */
 	close(f->fd);
 	f->fd = -1;
@@ -272,8 +283,9 @@ int checkpoint_write(
 	struct buf text = {0};
 
 	text_add(&text, c);
-	if (text.failed || replacement_begin(&new, f->path) < 0) {
-		int r = text.failed ? error_memory(err) : error_sys(err, "%s", f->path);
+	int r = text.failed ? error_memory(err)
+			    : replacement_begin(&new, f->path, f->mode, err);
+	if (r) {
 		buf_free(&text);
 		return r;
 	}
@@ -281,18 +293,18 @@ int checkpoint_write(
 	buf_free(&text);
 	int fd = fcntl(fileno(new.f), F_DUPFD_CLOEXEC, 3);
 	if (fd < 0 || file_lock(fd, 0) < 0) {
-		int r = error_sys(err, "%s: cannot lock", f->path);
+		r = error_sys(err, "%s: cannot lock", f->path);
 		if (fd >= 0)
 			close(fd);
 		replacement_drop(&new);
 		return r;
 	}
-	if (replacement_end(&new) < 0) {
-		int r = error_sys(err, "%s", f->path);
+	if ((r = replacement_end(&new, err)) != 0) {
 		close(fd);
 		return r;
 	}
 	close(f->fd);
 	f->fd = fd;
+	f->made = false;
 	return 0;
 }

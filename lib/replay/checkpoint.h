@@ -4,6 +4,8 @@
 
 #include "evlog.h"
 
+#include <sys/types.h>
+
 struct checkpoint {
 	struct evlog_position at; /* seq 0: before all events; log "": of no log yet */
 	uint64_t generation;	  /* how often it was set by hand */
@@ -19,6 +21,8 @@ struct checkpoint {
 struct checkpoint_file {
 	const char *path;
 	int fd;
+	bool made;   /* by us, and nothing was written to it yet */
+	mode_t mode; /* of a new file; 0: what umask says */
 };
 
 /* Reads the file; EVLOG_END: there is none, or nothing in it yet. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define AIR 50000 /* us that reading may take before workers are looked at */
@@ -89,11 +90,23 @@ static int name_make(struct consumer *c, evlog_error *err)
 	return 0;
 }
 
-/* Opens a log to append to, and finds out how far this consumer is in it. */
-static int outlet_open(struct consumer *c, struct outlet *o, const char *path, bool fresh,
-    struct cursor *cursor, evlog_error *err)
+/* Who may read and write a log may do so with what comes of it. */
+static mode_t log_mode(const char *path)
 {
-	struct evlog_writer_options options = {.atomic = true, .lock_wait_ms = 60000};
+	char head[4096];
+	struct stat st;
+
+	int n = snprintf(head, sizeof head, "%s/head", path);
+	return n < (int)sizeof head && stat(head, &st) == 0 ? st.st_mode & 0666 : 0;
+}
+
+/* Opens a log to append to, and finds out how far this consumer is in it.  mode: of the
+ * files of a new log. */
+static int outlet_open(struct consumer *c, struct outlet *o, const char *path,
+    mode_t mode, bool fresh, struct cursor *cursor, evlog_error *err)
+{
+	struct evlog_writer_options options = {
+	    .atomic = true, .lock_wait_ms = 60000, .mode = mode};
 
 	o->path = path;
 	int r = evlog_writer_open(&o->w, path, &options, err);
@@ -131,6 +144,7 @@ static int cursor_follow(
 
 static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 {
+	c->file.mode = log_mode(c->paths[0]);
 	int r = checkpoint_open(&c->file, c->o->checkpoint, &c->mark, err);
 
 	*fresh = r == EVLOG_END;
@@ -158,9 +172,10 @@ static int begin(struct consumer *c, evlog_error *err)
 	if (c->o->checkpoint)
 		r = begin_tracking(c, &fresh, err);
 	if (!r && c->o->emit)
-		r = outlet_open(c, &c->emit, c->o->emit, fresh, &cursor, err);
+		r = outlet_open(c, &c->emit, c->o->emit, 0, fresh, &cursor, err);
 	if (!r && c->o->dead_letter)
-		r = outlet_open(c, &c->dead, c->o->dead_letter, fresh, &ignored, err);
+		r = outlet_open(c, &c->dead, c->o->dead_letter, log_mode(c->paths[0]),
+		    fresh, &ignored, err);
 	if (!r)
 		r = cursor_follow(c, &cursor, fresh, err);
 	if (!r && c->tracking)
@@ -637,6 +652,11 @@ int evlog_consume(struct evlog_consumer *o, const char *const *paths, size_t n,
 
 	if (!o->batch)
 		o->batch = 1000;
+	if (o->shards && (o->shard < 1 || o->shard > o->shards))
+		return error_set(err, EVLOG_EUSAGE, "shard %u: not one of 1 to %u",
+		    o->shard, o->shards);
+	if (o->backoff < 0 || o->linger < 0 || o->timeout < 0)
+		return error_set(err, EVLOG_EUSAGE, "a span of time is negative");
 	if (!process_can_wait())
 		return error_set(err, EVLOG_EUSAGE,
 		    "SIGCHLD is ignored, so that nobody can say how a command ended");

@@ -106,12 +106,13 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq
     int64_t time, struct evlog_digits digits, bool event_time, bool dry, uint64_t *from,
     uint64_t *to, evlog_error *err)
 {
-	struct checkpoint_file file;
+	struct checkpoint_file file = {.fd = -1};
 	struct evlog_event e;
 	struct checkpoint c;
 	uint64_t last;
 
-	int r = checkpoint_open(&file, checkpoint, &c, err);
+	int r = dry ? checkpoint_read(checkpoint, &c, err)
+		    : checkpoint_open(&file, checkpoint, &c, err);
 	if (r < 0)
 		return r;
 	*from = c.at.seq + 1;

@@ -170,7 +170,9 @@ static int run_failed(struct consumer *c, struct worker *w, struct part *p,
 	unsigned tries = ++w->tries;
 
 	if ((single || whole || away) && tries <= c->o->retry) {
-		int64_t pause = tries > 16 ? BACKOFF_MOST : c->o->backoff << (tries - 1);
+		int64_t pause = c->o->backoff;
+		for (unsigned i = 1; i < tries && pause < BACKOFF_MOST; i++)
+			pause *= 2;
 		w->due = clock_us() + (pause > BACKOFF_MOST ? BACKOFF_MOST : pause);
 		return 0;
 	}

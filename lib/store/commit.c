@@ -375,6 +375,8 @@ void evlog_writer_begin(evlog_writer *w)
 {
 	struct committing *c = &w->committing;
 
+	if (c->begun || w->next.n == 0)
+		return; /* evlog_writer_end says EVLOG_END, or waits for the one before */
 	batch_split(&w->next, blocks_gather(w->blocks), &w->now);
 	c->last = w->now.at[w->now.n - 1];
 	c->begun = true;

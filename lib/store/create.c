@@ -20,9 +20,18 @@ static int create_failed(const char *path, evlog_error *err)
 	return err ? err->code : EVLOG_ECREATE;
 }
 
+int permissions_give(int fd, struct permissions p)
+{
+	if (p.mode == 0)
+		return 0;
+	if (p.gid != (gid_t)-1 && fchown(fd, (uid_t)-1, p.gid) < 0 && errno != EPERM)
+		return -1;
+	return fchmod(fd, p.mode);
+}
+
 /* Writes a new file whole and syncs it. */
-static int file_make(int dir_fd, const char *dir, const char *name, const void *p,
-    size_t n, evlog_error *err)
+static int file_make(int dir_fd, const char *dir, const char *name,
+    struct permissions mode, const void *p, size_t n, evlog_error *err)
 {
 	char path[512];
 	int fd = openat(
@@ -31,7 +40,8 @@ static int file_make(int dir_fd, const char *dir, const char *name, const void *
 	snprintf(path, sizeof path, "%.400s/%.100s", dir, name);
 	if (fd < 0)
 		return create_failed(path, err);
-	if (file_pwrite(fd, p, n, 0) < 0 || file_sync(fd) < 0) {
+	if (permissions_give(fd, mode) < 0 || file_pwrite(fd, p, n, 0) < 0 ||
+	    file_sync(fd) < 0) {
 		int r = error_sys(err, "%s", path);
 		close(fd);
 		unlinkat(dir_fd, name, 0);
@@ -42,8 +52,17 @@ static int file_make(int dir_fd, const char *dir, const char *name, const void *
 	return 0;
 }
 
-int segment_create(
-    int dir_fd, const char *dir, struct segment_header *h, bool replace, evlog_error *err)
+struct permissions log_permissions(const struct log *l)
+{
+	struct stat st;
+
+	if (l->head_fd < 0 || fstat(l->head_fd, &st) < 0)
+		return (struct permissions){0};
+	return (struct permissions){st.st_mode & 0777, st.st_gid};
+}
+
+int segment_create(int dir_fd, const char *dir, struct permissions mode,
+    struct segment_header *h, bool replace, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 	struct buf b = {0};
@@ -54,7 +73,8 @@ int segment_create(
 	if (!r && replace)
 		unlinkat(dir_fd, NEW_SEGMENT, 0);
 	if (!r)
-		r = file_make(dir_fd, dir, replace ? NEW_SEGMENT : name, b.p, b.len, err);
+		r = file_make(
+		    dir_fd, dir, replace ? NEW_SEGMENT : name, mode, b.p, b.len, err);
 	buf_free(&b);
 	if (!r && replace && renameat(dir_fd, NEW_SEGMENT, dir_fd, name) < 0)
 		r = error_sys(err, "%s/%s", dir, name);
@@ -87,7 +107,8 @@ static int first_state(struct head *h, struct segment_header *s, evlog_error *er
 }
 
 /* Fills the temporary directory: the first segment, then head with both records. */
-static int log_fill(int dir_fd, const char *dir, evlog_error *err)
+static int log_fill(
+    int dir_fd, const char *dir, struct permissions mode, evlog_error *err)
 {
 	unsigned char slots[HEAD_SIZE];
 	struct segment_header s;
@@ -95,14 +116,14 @@ static int log_fill(int dir_fd, const char *dir, evlog_error *err)
 
 	int r = first_state(&h, &s, err);
 	if (!r)
-		r = segment_create(dir_fd, dir, &s, false, err);
+		r = segment_create(dir_fd, dir, mode, &s, false, err);
 	if (r)
 		return r;
 	h.committed = h.durable = s.size;
 	head_encode(slots + HEAD_SLOT, &h);
 	h.generation++;
 	head_encode(slots, &h);
-	r = file_make(dir_fd, dir, "head", slots, sizeof slots, err);
+	r = file_make(dir_fd, dir, "head", mode, slots, sizeof slots, err);
 	if (!r && fsync(dir_fd) < 0)
 		r = error_sys(err, "%s", dir);
 	return r;
@@ -150,14 +171,12 @@ static int log_rename(
 	return parent_sync(path, err);
 }
 
-int log_create(const char *given, evlog_error *err)
+int log_create(const char *given, mode_t mode, evlog_error *err)
 {
 	size_t n = strlen(given);
 	char *path = strdup(given), *temporary = malloc(n + 16);
-	mode_t mask = umask(0);
 	int r = 0, fd = -1;
 
-	umask(mask);
 	if (!path || !temporary) {
 		free(path);
 		free(temporary);
@@ -166,13 +185,15 @@ int log_create(const char *given, evlog_error *err)
 	while (n > 1 && path[n - 1] == '/')
 		path[--n] = '\0';
 	snprintf(temporary, n + 16, "%s.new-XXXXXX", path);
-	if (!mkdtemp(temporary))
+	if (folder_temporary(temporary) < 0)
 		r = create_failed(path, err);
 	if (!r) {
 		fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0 || fchmod(fd, 0777 & ~mask) < 0)
+		/* who may read its files may enter it */
+		if (fd < 0 || (mode && fchmod(fd, mode | (mode & 0444) >> 2) < 0))
 			r = create_failed(temporary, err);
-		if (!r && (r = log_fill(fd, temporary, err)) != 0)
+		const struct permissions p = {mode, (gid_t)-1};
+		if (!r && (r = log_fill(fd, temporary, p, err)) != 0)
 			log_discard(fd, temporary);
 		if (!r)
 			r = log_rename(temporary, path, fd, err);
@@ -240,7 +261,8 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 		r = poisoned_aside(w, err);
 	}
 	if (!r)
-		r = segment_create(w->log.dir_fd, w->log.path, &s, replace, err);
+		r = segment_create(w->log.dir_fd, w->log.path, log_permissions(&w->log),
+		    &s, replace, err);
 	if (r)
 		return r;
 	h->segment = s.first_seq;

@@ -258,10 +258,9 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 	index_frame(&s->index, h->size, 0);
 	s->at = h->size;
 	s->gather = BLOCK_RAW;
-	while (!r && at < limit) {
-		r = block_take(s, at, limit, &b, err);
-		at = block_end(&b);
-	}
+	while (!r && at < limit)
+		if ((r = block_take(s, at, limit, &b, err)) == 0)
+			at = block_end(&b);
 	if (!r)
 		r = gathered_put(s, true, err);
 	return r ? r : rest_put(s, err);
@@ -326,6 +325,24 @@ static int rewrite_check(struct sealer *s, evlog_error *err)
 
 /* ---- Files ---- */
 
+/* Gives the new file the owner, group and mode of the old one.  Where that cannot be
+ * done, nothing is sealed: others could not read the log any more. */
+static int owner_keep(
+    struct sealer *s, const struct stat *old, const struct stat *ours, evlog_error *err)
+{
+	bool same = ours->st_uid == old->st_uid && ours->st_gid == old->st_gid;
+
+	if (same || fchown(s->made.fd, old->st_uid, old->st_gid) == 0)
+		return fchmod(s->made.fd, old->st_mode & 0777) < 0
+			   ? error_sys(err, "%s", s->made.path)
+			   : 0;
+	if (errno != EPERM)
+		return error_sys(err, "%s", s->made.path);
+	unlinkat(s->log->dir_fd, s->name, 0);
+	return error_set(err, EVLOG_EPERM,
+	    "%s: not sealed, since its owner and group cannot be kept", s->old.path);
+}
+
 /* Opens the new file, and locks it.  EVLOG_END: somebody else is at it. */
 static int made_open(struct sealer *s, evlog_error *err)
 {
@@ -358,10 +375,13 @@ static int made_open(struct sealer *s, evlog_error *err)
 	if (fstatat(dir_fd, s->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    named.st_ino != ours.st_ino)
 		return EVLOG_END; /* it was renamed since */
-	if (ftruncate(s->made.fd, 0) < 0 || fchmod(s->made.fd, old.st_mode & 0777) < 0 ||
-	    (fchown(s->made.fd, old.st_uid, old.st_gid) < 0 && errno != EPERM))
+	if (!S_ISREG(ours.st_mode) || ours.st_nlink != 1)
+		return error_set(err, EVLOG_EPERM,
+		    "%s: not a file of ours, or one with another name; remove it",
+		    s->made.path);
+	if (ftruncate(s->made.fd, 0) < 0)
 		return error_sys(err, "%s", s->made.path);
-	return 0;
+	return owner_keep(s, &old, &ours, err);
 }
 
 static int made_rename(struct sealer *s, evlog_error *err)
@@ -514,6 +534,8 @@ static void *log_seal(void *arg)
 		int r = segment_seal(l, g->level, at[-1], at[0], g->all, &why);
 		if (r == EVLOG_END && !g->all)
 			break;
+		if (r == EVLOG_EPERM && !g->all)
+			continue; /* its owner seals it */
 		if (r < 0 && g->result == 0) {
 			g->result = r;
 			g->err = why;

@@ -69,8 +69,12 @@ static int tail_aside(struct evlog_writer *w, uint64_t from, uint64_t size, char
 		if (fd < 0 && errno != EEXIST)
 			break;
 	}
-	if (fd < 0)
-		return error_sys(err, "%s/%s", w->log.path, aside);
+	if (fd < 0 || permissions_give(fd, log_permissions(&w->log)) < 0) {
+		r = error_sys(err, "%s/%s", w->log.path, aside);
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
 	for (uint64_t at = from; at < size && !r;) {
 		size_t n = size - at < COPY ? (size_t)(size - at) : COPY;
 		r = segment_bytes(&w->seg, at, n, 0, &p, err);

@@ -96,7 +96,7 @@ static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error
 		    path, expected);
 	if (r == EVLOG_ENOINPUT) {
 		log_close(&w->log);
-		r = log_create(path, err);
+		r = log_create(path, w->o.mode, err);
 		w->created = !r;
 		if (!r)
 			r = dir_open(w, path, err);

@@ -68,7 +68,20 @@ struct evlog_writer {
 
 /* Makes a new log in a temporary directory and renames it into place, so that no
  * other process ever sees half of one.  0 too if somebody else was faster. */
-int log_create(const char *path, evlog_error *err);
+int log_create(const char *path, mode_t mode, evlog_error *err);
+
+/* Mode and group of a new file; mode 0: what umask says. */
+struct permissions {
+	mode_t mode;
+	gid_t gid; /* (gid_t)-1: that of the process */
+};
+
+/* Those of a log's files, as head has them: what is added to a log that several share
+ * must not be closed to the others by one's umask. */
+struct permissions log_permissions(const struct log *l);
+
+/* Gives them to a file, the group only if this process may.  0, or -1 with errno. */
+int permissions_give(int fd, struct permissions p);
 
 /* Head's first record of a log without one that can be read. */
 int head_create(struct evlog_writer *w, evlog_error *err);
@@ -83,8 +96,8 @@ int segment_roll(struct evlog_writer *w, evlog_error *err);
 /* Writes a new segment's file in dir_fd: header, sync, sync of the directory; also with
  * --no-sync, since its header attests what stands before it.  replace: under a name that
  * is taken, by a rename. */
-int segment_create(int dir_fd, const char *dir, struct segment_header *h, bool replace,
-    evlog_error *err);
+int segment_create(int dir_fd, const char *dir, struct permissions mode,
+    struct segment_header *h, bool replace, evlog_error *err);
 
 /* Next generation of head, from w->log.head. */
 int head_commit(struct evlog_writer *w, bool sync, evlog_error *err);
