@@ -222,7 +222,8 @@ for f in "a", "b": z = zipfile.ZipFile(f + ".zip", "w"); z.write(f); z.close()'
 		run -65 --separate-stderr evcat "$f"
 		assert_output ""
 		run -65 --separate-stderr evcat --salvage "$f"
-		assert_output "$(sed s/120/920/ a)"
+		# later versions of libarchive check a small member before they deliver it
+		[[ $output == "$(sed s/120/920/ a)" || ($f == *.zip && -z $output) ]] || fail "$f: $output"
 	done
 }
 

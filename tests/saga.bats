@@ -6,8 +6,8 @@ setup() { samples_setup; }
 	tells orders/broker
 	assert_line '["order-1","OrderCreated","CreditReserved","OrderApproved"]'
 	assert_line '["order-2","OrderCreated","CreditLimitExceeded","OrderCancelled"]'
-	assert_line '["ada",{"limit":100,"reserved":100}]'
-	assert_line '["bob",{"limit":200,"reserved":200}]'
+	assert_line --regexp '^\["ada",\{"limit":100(\.00)?,"reserved":100\}\]$' # jq 1.7 keeps 100.00
+	assert_line --regexp '^\["bob",\{"limit":200(\.00)?,"reserved":200\}\]$'
 }
 
 @test "in the mediator each service gets its commands, and all is of one order's story" {
