@@ -468,3 +468,22 @@ leaks() {
 		run -1 evdiff one two
 	done
 }
+
+@test "the deepest values take no room on the C stack" {
+	deep() { printf '{"type":"T","subject":"s","data":%s%s%s}\n' "$(printf '{"a":[%.0s' $(seq 255))" "$1" "$(printf ']}%.0s' $(seq 255))"; }
+	{ deep 1; deep 2; } | evappend a.evlog
+	for reducer in 'merge(data)' 'x=list(data)' 'x=set(data)' 'x=last(data)' 'x=min(data)'; do
+		for j in 1 3; do
+			run -0 bash -c "ulimit -s 96; evfold -q -j $j -k subject '$reducer' a.evlog >big.$j"
+		done
+		cmp big.1 big.3
+		evcat --to 1 a.evlog | evfold -q -k subject "$reducer" >one
+		run bash -c "ulimit -s 96; evdiff one big.1"
+		[ "$status" -le 1 ] || fail "$reducer: evdiff $status"
+		rm -rf t.db s
+		run -0 bash -c "ulimit -s 96; evfold -q -j 1 -k subject -o sqlite:t.db '$reducer' a.evlog && evfold -q --snapshot s '$reducer' a.evlog && evfold -q --snapshot s '$reducer' a.evlog"
+	done
+	printf '{"type":"P","data":[{"op":"add","path":"","value":%s},{"op":"copy","from":"","path":"/b"},{"op":"test","path":"/b","value":%s}]}\n' \
+		"$(deep 1)" "$(deep 1)" | evappend -q b.evlog || true
+	run -0 bash -c "ulimit -s 96; evfold -q 'patch(data)' b.evlog"
+}

@@ -138,68 +138,91 @@ static bool entries_list(struct entries *e, struct json_text container)
 	return true;
 }
 
-static int values_diff(
-    struct walk *w, struct json_text a, struct json_text b, evlog_error *err);
+/* ---- Two values ---- */
 
-/* One step down: x or y may be missing. */
-static int step_diff(struct walk *w, struct view step, const struct json_text *x,
-    const struct json_text *y, evlog_error *err)
+/* Two containers of one kind that are being compared.  They are kept on a stack of our
+ * own, since the C stack may be small. */
+struct pair {
+	struct entries a, b;
+	bool object;
+	size_t i, j; /* an object: the next entries; an array: i steps were done */
+	size_t path; /* how long the path to the containers is */
+};
+
+struct pairs {
+	struct pair *at;
+	size_t n, cap;
+};
+
+static int pair_push(struct pairs *s, const struct walk *w, struct json_text a,
+    struct json_text b, evlog_error *err)
 {
-	size_t len = w->path.len;
-
-	path_push(w, step);
-	if (w->path.failed)
-		return error_memory(err);
-	int r =
-	    x && y ? values_diff(w, *x, *y, err) : report(w, EVLOG_CHANGED, x, y, err);
-	w->path.len = len;
-	return r;
-}
-
-static int members_diff(
-    struct walk *w, const struct entries *a, const struct entries *b, evlog_error *err)
-{
-	size_t i = 0, j = 0;
-	int r = 0;
-
-	while (!r && (i < a->n || j < b->n)) {
-		int c = i == a->n   ? 1
-			: j == b->n ? -1
-				    : view_compare(a->at[i].key, b->at[j].key);
-		const struct json_text *x = c <= 0 ? &a->at[i].value : NULL;
-		const struct json_text *y = c >= 0 ? &b->at[j].value : NULL;
-		r = step_diff(w, c <= 0 ? a->at[i].key : b->at[j].key, x, y, err);
-		i += c <= 0;
-		j += c >= 0;
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? s->cap * 2 : 8;
+		struct pair *more = realloc(s->at, cap * sizeof *more);
+		if (!more)
+			return error_memory(err);
+		s->at = more;
+		s->cap = cap;
 	}
-	return r;
+	struct pair *p = &s->at[s->n++];
+	*p = (struct pair){.object = json_type_of(a) == JSON_OBJECT, .path = w->path.len};
+	return entries_list(&p->a, a) && entries_list(&p->b, b) ? 0 : error_memory(err);
 }
 
-/* Removals go from the end: no index means another element by then. */
-static int elements_diff(
-    struct walk *w, const struct entries *a, const struct entries *b, evlog_error *err)
+static void pair_pop(struct pairs *s, struct walk *w)
 {
-	size_t n = a->n > b->n ? a->n : b->n;
-	char index[24];
-	int r = 0;
+	struct pair *p = &s->at[--s->n];
 
-	for (size_t done = 0; done < n && !r; done++) {
-		size_t i = done < b->n ? done : n - 1 - (done - b->n);
-		int len = snprintf(index, sizeof index, "%zu", i);
-		r = step_diff(w, (struct view){index, (size_t)len},
-		    i < a->n ? &a->at[i].value : NULL, i < b->n ? &b->at[i].value : NULL,
-		    err);
-	}
-	return r;
+	w->path.len = p->path;
+	entries_free(&p->a);
+	entries_free(&p->b);
 }
 
-static int values_diff(
-    struct walk *w, struct json_text a, struct json_text b, evlog_error *err)
+/* The next members of two objects, by name: x or y may be missing.  false: there is none.
+ */
+static bool members_next(struct pair *p, struct view *step, const struct json_text **x,
+    const struct json_text **y)
+{
+	const struct entries *a = &p->a, *b = &p->b;
+
+	if (p->i == a->n && p->j == b->n)
+		return false;
+	int c = p->i == a->n   ? 1
+		: p->j == b->n ? -1
+			       : view_compare(a->at[p->i].key, b->at[p->j].key);
+	*step = c <= 0 ? a->at[p->i].key : b->at[p->j].key;
+	*x = c <= 0 ? &a->at[p->i].value : NULL;
+	*y = c >= 0 ? &b->at[p->j].value : NULL;
+	p->i += c <= 0;
+	p->j += c >= 0;
+	return true;
+}
+
+/* The same of two arrays, by index.  Removals go from the end: no index means another
+ * element by then. */
+static bool elements_next(struct pair *p, char index[24], struct view *step,
+    const struct json_text **x, const struct json_text **y)
+{
+	const struct entries *a = &p->a, *b = &p->b;
+	size_t n = a->n > b->n ? a->n : b->n, done = p->i++;
+
+	if (done >= n)
+		return false;
+	size_t i = done < b->n ? done : n - 1 - (done - b->n);
+	int len = snprintf(index, 24, "%zu", i);
+	*step = (struct view){index, (size_t)len};
+	*x = i < a->n ? &a->at[i].value : NULL;
+	*y = i < b->n ? &b->at[i].value : NULL;
+	return true;
+}
+
+/* Compares two values: reports them, or goes into them. */
+static int value_diff(struct walk *w, struct pairs *s, struct json_text a,
+    struct json_text b, evlog_error *err)
 {
 	enum json_type type = json_type_of(a);
-	struct entries x = {0}, y = {0};
 	bool failed = false;
-	int r;
 
 	bool same = value_texts_equal(a, b, &failed);
 	if (failed)
@@ -208,14 +231,36 @@ static int values_diff(
 		return 0;
 	if (type != json_type_of(b) || (type != JSON_OBJECT && type != JSON_ARRAY))
 		return report(w, EVLOG_CHANGED, &a, &b, err);
-	if (!entries_list(&x, a) || !entries_list(&y, b))
-		r = error_memory(err);
-	else if (type == JSON_OBJECT)
-		r = members_diff(w, &x, &y, err);
-	else
-		r = elements_diff(w, &x, &y, err);
-	entries_free(&x);
-	entries_free(&y);
+	return pair_push(s, w, a, b, err);
+}
+
+static int values_diff(
+    struct walk *w, struct json_text a, struct json_text b, evlog_error *err)
+{
+	const struct json_text *x = NULL, *y = NULL;
+	struct pairs s = {0};
+	struct view step;
+	char index[24];
+
+	int r = value_diff(w, &s, a, b, err);
+	while (!r && s.n) {
+		struct pair *p = &s.at[s.n - 1];
+		w->path.len = p->path;
+		if (!(p->object ? members_next(p, &step, &x, &y)
+				: elements_next(p, index, &step, &x, &y))) {
+			pair_pop(&s, w);
+			continue;
+		}
+		path_push(w, step);
+		if (w->path.failed)
+			r = error_memory(err);
+		else
+			r = x && y ? value_diff(w, &s, *x, *y, err)
+				   : report(w, EVLOG_CHANGED, x, y, err);
+	}
+	while (s.n)
+		pair_pop(&s, w);
+	free(s.at);
 	return r;
 }
 

@@ -6,39 +6,55 @@
 
 /* ---- RFC 7396 ---- */
 
-bool value_merge(struct value **target, const struct value *patch)
+/* The object that a member of a patch, an object, goes into. */
+static struct value *object_at(struct value *target, struct view key)
 {
-	if (patch->type != JSON_OBJECT) {
-		struct value *copy = value_copy(patch);
-		if (!copy)
-			return false;
-		value_free(*target);
-		*target = copy;
-		return true;
-	}
-	if (!*target || (*target)->type != JSON_OBJECT) {
-		struct value *empty = value_new(JSON_OBJECT);
-		if (!empty)
-			return false;
-		value_free(*target);
-		*target = empty;
-	}
-	for (size_t i = 0; i < patch->n; i++) {
-		const struct member *m = &patch->members[i];
-		if (m->value->type == JSON_NULL) {
-			value_member_delete(*target, m->key);
+	struct value **old = value_member(target, key);
+
+	if (old && (*old)->type == JSON_OBJECT)
+		return *old;
+	struct value *empty = value_new(JSON_OBJECT);
+	return value_member_set(target, key, empty) ? empty : NULL;
+}
+
+static bool objects_merge(struct value *target, const struct value *patch)
+{
+	struct levels s = {0};
+	bool good = level_push(&s, patch, target) != NULL;
+
+	while (good && s.n) {
+		struct level *l = &s.at[s.n - 1];
+		const struct value *child = level_next(l);
+		if (!child) {
+			s.n--;
 			continue;
 		}
-		struct value **old = value_member(*target, m->key), *fresh = NULL;
-		if (old) {
-			if (!value_merge(old, m->value))
-				return false;
-		} else if (!value_merge(&fresh, m->value) ||
-			   !value_member_set(*target, m->key, fresh)) {
-			return false;
+		struct view key = l->v->members[l->i - 1].key;
+		if (child->type == JSON_NULL) {
+			value_member_delete(l->other, key);
+		} else if (child->type == JSON_OBJECT) {
+			struct value *into = object_at(l->other, key);
+			good = into && level_push(&s, child, into);
+		} else {
+			good = value_member_set(l->other, key, value_copy(child));
 		}
 	}
-	return true;
+	free(s.at);
+	return good;
+}
+
+bool value_merge(struct value **target, const struct value *patch)
+{
+	bool object = patch->type == JSON_OBJECT;
+
+	if (object && *target && (*target)->type == JSON_OBJECT)
+		return objects_merge(*target, patch);
+	struct value *fresh = object ? value_new(JSON_OBJECT) : value_copy(patch);
+	if (!fresh)
+		return false;
+	value_free(*target);
+	*target = fresh;
+	return !object || objects_merge(fresh, patch);
 }
 
 /* ---- RFC 6902 ---- */
@@ -101,21 +117,23 @@ static const char *place_find(struct place *p, struct value **root, const char *
 }
 
 /* No value may be nested deeper than an event can: what is printed must be readable. */
-static bool place_fits(const struct place *p, const struct value *v)
+static const char *place_check(const struct place *p, const struct value *v)
 {
 	struct value_extent x = {0};
 
-	value_measure(v, (unsigned)p->path->n, &x);
-	return p->path->n <= JSON_DEPTH && x.depth <= JSON_DEPTH;
+	if (!value_measure(v, (unsigned)p->path->n, &x))
+		return no_memory;
+	return p->path->n <= JSON_DEPTH && x.depth <= JSON_DEPTH ? NULL : too_deep;
 }
 
 static const char *place_add(struct place *p, struct value **root, struct value *v)
 {
 	if (!v)
 		return no_memory;
-	if (!place_fits(p, v)) {
+	const char *why = place_check(p, v);
+	if (why) {
 		value_free(v);
-		return too_deep;
+		return why;
 	}
 	if (!p->parent) {
 		value_free(*root);
@@ -149,9 +167,10 @@ static const char *place_replace(struct place *p, struct value *v)
 		value_free(v);
 		return "a pointer leads to nothing";
 	}
-	if (!place_fits(p, v)) {
+	const char *why = place_check(p, v);
+	if (why) {
 		value_free(v);
-		return too_deep;
+		return why;
 	}
 	value_free(*p->slot);
 	*p->slot = v;
@@ -179,15 +198,15 @@ static bool begins_with(const char *whole, const char *part)
 }
 
 /* A few copies of a copy are a large value. */
-static bool copy_fits(struct work *w, const struct value *v)
+static const char *copy_check(struct work *w, const struct value *v)
 {
 	struct value_extent whole = {.bytes = w->bytes}, part = {0};
 
-	if (w->bytes == 0)
-		value_measure(w->root, 0, &whole);
-	value_measure(v, 0, &part);
+	if ((w->bytes == 0 && !value_measure(w->root, 0, &whole)) ||
+	    !value_measure(v, 0, &part))
+		return no_memory;
 	w->bytes = whole.bytes + part.bytes;
-	return w->bytes <= VALUE_MOST;
+	return w->bytes <= VALUE_MOST ? NULL : too_large;
 }
 
 /* move and copy: the value at `from`, taken out or copied. */
@@ -206,8 +225,8 @@ static const char *op_source(
 		why = place_find(&p, &w->root, from.p);
 	if (!why && !p.slot)
 		why = "a pointer leads to nothing";
-	if (!why && !move && !copy_fits(w, *p.slot))
-		why = too_large;
+	if (!why && !move)
+		why = copy_check(w, *p.slot);
 	if (!why && !(*v = value_copy(*p.slot)))
 		why = no_memory;
 	if (!why && move && p.parent)

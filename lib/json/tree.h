@@ -18,7 +18,10 @@ struct value {
 		struct value **items;
 		struct member *members;
 	};
-	uint32_t *index;     /* 1 + slot of a member, by hash of its key */
+	union {
+		uint32_t *index;    /* 1 + slot of a member, by hash of its key */
+		struct value *next; /* while it is being freed */
+	};
 	uint32_t index_mask; /* places in it, less one */
 };
 
@@ -27,12 +30,33 @@ struct value *value_new(enum json_type type);
 /* A scalar with its text copied. */
 struct value *value_text(enum json_type type, const char *p, size_t len);
 
-/* How much memory and how many levels a value takes, the `depth` around it included. */
+/* How much memory and how many levels a value takes, the `depth` around it included.
+ * false: no memory to find out. */
 struct value_extent {
 	size_t bytes;
 	unsigned depth;
 };
-void value_measure(const struct value *v, unsigned depth, struct value_extent *x);
+bool value_measure(const struct value *v, unsigned depth, struct value_extent *x);
+
+bool value_is_container(const struct value *v);
+
+/* A walk over a tree, or two at once: the containers that it is in, outermost first.
+ * Zero-initialise; free `at`. */
+struct levels {
+	struct level {
+		const struct value *v;
+		struct value *other; /* what corresponds to it elsewhere */
+		size_t i;	     /* the slot after that of the last child delivered */
+		size_t done;
+	} * at;
+	size_t n, cap;
+};
+
+/* NULL: no memory.  The levels move. */
+struct level *level_push(struct levels *s, const struct value *v, struct value *other);
+
+/* The next child of a level, which is in slot i - 1; NULL: there is none left. */
+const struct value *level_next(struct level *l);
 
 /* Where a member's value stands; NULL: there is none. */
 struct value **value_member(const struct value *o, struct view key);

@@ -17,27 +17,43 @@ struct value *value_new(enum json_type type)
 	return v;
 }
 
-void value_free(struct value *v)
+bool value_is_container(const struct value *v)
+{
+	return v->type == JSON_ARRAY || v->type == JSON_OBJECT;
+}
+
+/* Puts v on the list of those that are to be freed, which goes by the index: that is
+ * freed first. */
+static void doom(struct value **list, struct value *v)
 {
 	if (!v)
 		return;
-	switch (v->type) {
-	case JSON_ARRAY:
-		for (size_t i = 0; i < v->n; i++)
-			value_free(v->items[i]);
-		free(v->items);
-		break;
-	case JSON_OBJECT:
-		for (size_t i = 0; i < v->n; i++) {
-			value_free(v->members[i].value);
+	free(v->index);
+	v->next = *list;
+	*list = v;
+}
+
+void value_free(struct value *v)
+{
+	struct value *list = NULL;
+
+	doom(&list, v);
+	while ((v = list) != NULL) {
+		list = v->next;
+		for (size_t i = 0; v->type == JSON_ARRAY && i < v->n; i++)
+			doom(&list, v->items[i]);
+		for (size_t i = 0; v->type == JSON_OBJECT && i < v->n; i++) {
+			doom(&list, v->members[i].value);
 			free((char *)v->members[i].key.p);
 		}
-		free(v->members);
-		break;
-	default: free(v->text);
+		if (v->type == JSON_ARRAY)
+			free(v->items);
+		else if (v->type == JSON_OBJECT)
+			free(v->members);
+		else
+			free(v->text);
+		free(v);
 	}
-	free(v->index);
-	free(v);
 }
 
 struct value *value_text(enum json_type type, const char *p, size_t len)
@@ -218,117 +234,218 @@ void value_item_delete(struct value *a, size_t at)
 	a->n--;
 }
 
-/* ---- Reading and writing ---- */
+/* ---- Walking: without recursion, since the C stack may be small ---- */
 
-static bool parse_members(struct value *v, struct json_text text)
+struct level *level_push(struct levels *s, const struct value *v, struct value *other)
 {
-	struct json_walk w;
-	struct json_member m;
-	struct buf key = {0};
-	bool good = true;
-
-	json_walk_begin(&w, text);
-	while (good && json_walk_next(&w, &m)) {
-		struct value *child = value_parse(m.value);
-		if (!w.object) {
-			good = child && value_item_insert(v, v->n, child);
-			continue;
-		}
-		struct view name = m.key;
-		if (m.escaped) {
-			key.len = 0;
-			json_unescape(
-			    &key, (struct json_text){m.key.p - 1, m.key.len + 2});
-			name = (struct view){key.p, key.len};
-		}
-		good = child && !key.failed && value_member_set(v, name, child);
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? s->cap * 2 : 16;
+		struct level *more = realloc(s->at, cap * sizeof *more);
+		if (!more)
+			return NULL;
+		s->at = more;
+		s->cap = cap;
 	}
-	buf_free(&key);
-	return good;
+	struct level *l = &s->at[s->n++];
+	*l = (struct level){.v = v, .other = other};
+	return l;
+}
+
+const struct value *level_next(struct level *l)
+{
+	const struct value *v = l->v, *child = NULL;
+
+	while (!child && l->i < v->n) {
+		child = v->type == JSON_ARRAY ? v->items[l->i] : v->members[l->i].value;
+		l->i++;
+	}
+	return child;
+}
+
+/* ---- Reading ---- */
+
+/* A container that is being read. */
+struct reading {
+	struct json_walk w;
+	struct value *v;
+};
+
+struct readings {
+	struct reading *at;
+	size_t n, cap;
+};
+
+static bool reading_push(struct readings *s, struct json_text text, struct value *v)
+{
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? s->cap * 2 : 16;
+		struct reading *more = realloc(s->at, cap * sizeof *more);
+		if (!more)
+			return false;
+		s->at = more;
+		s->cap = cap;
+	}
+	struct reading *r = &s->at[s->n++];
+	r->v = v;
+	json_walk_begin(&r->w, text);
+	return true;
+}
+
+static struct value *shallow(struct json_text text)
+{
+	enum json_type type = json_type_of(text);
+
+	return type == JSON_ARRAY || type == JSON_OBJECT
+		   ? value_new(type)
+		   : value_text(type, text.p, text.len);
+}
+
+/* Adds a member or element to what is being read. */
+static bool child_add(
+    struct value *to, const struct json_member *m, struct value *child, struct buf *room)
+{
+	struct view name = m->key;
+
+	if (to->type == JSON_ARRAY)
+		return value_item_insert(to, to->n, child);
+	if (m->escaped) {
+		room->len = 0;
+		json_unescape(room, (struct json_text){m->key.p - 1, m->key.len + 2});
+		name = (struct view){room->p, room->len};
+	}
+	if (!room->failed)
+		return value_member_set(to, name, child);
+	value_free(child);
+	return false;
 }
 
 struct value *value_parse(struct json_text text)
 {
-	enum json_type type = json_type_of(text);
+	struct value *root = shallow(text);
+	struct readings s = {0};
+	struct json_member m;
+	struct buf room = {0};
+	bool good = root && (!value_is_container(root) || reading_push(&s, text, root));
 
-	if (type != JSON_ARRAY && type != JSON_OBJECT)
-		return value_text(type, text.p, text.len);
-	struct value *v = value_new(type);
-	if (v && !parse_members(v, text)) {
-		value_free(v);
-		return NULL;
+	while (good && s.n) {
+		struct reading *r = &s.at[s.n - 1];
+		if (!json_walk_next(&r->w, &m)) {
+			s.n--;
+			continue;
+		}
+		struct value *child = shallow(m.value);
+		good = child_add(r->v, &m, child, &room) &&
+		       (!value_is_container(child) || reading_push(&s, m.value, child));
 	}
-	return v;
+	free(s.at);
+	buf_free(&room);
+	if (good)
+		return root;
+	value_free(root);
+	return NULL;
+}
+
+static struct value *shallow_copy(const struct value *v)
+{
+	return value_is_container(v) ? value_new(v->type)
+				     : value_text(v->type, v->text, v->n);
 }
 
 struct value *value_copy(const struct value *v)
 {
-	if (v->type != JSON_ARRAY && v->type != JSON_OBJECT)
-		return value_text(v->type, v->text, v->n);
-	struct value *copy = value_new(v->type);
-	bool good = copy != NULL;
-	for (size_t i = 0; i < v->n && good; i++) {
-		bool array = v->type == JSON_ARRAY;
-		const struct value *child = array ? v->items[i] : v->members[i].value;
-		if (!child) /* deleted */
+	struct value *root = shallow_copy(v);
+	struct levels s = {0};
+	bool good = root && (!value_is_container(v) || level_push(&s, v, root));
+
+	while (good && s.n) {
+		struct level *l = &s.at[s.n - 1];
+		const struct value *child = level_next(l);
+		if (!child) {
+			s.n--;
 			continue;
-		good = array
-			   ? value_item_insert(copy, copy->n, value_copy(child))
-			   : value_member_set(copy, v->members[i].key, value_copy(child));
+		}
+		struct value *copy = shallow_copy(child);
+		good =
+		    l->v->type == JSON_ARRAY
+			? value_item_insert(l->other, l->other->n, copy)
+			: value_member_set(l->other, l->v->members[l->i - 1].key, copy);
+		if (good && value_is_container(child))
+			good = level_push(&s, child, copy) != NULL;
 	}
+	free(s.at);
 	if (good)
-		return copy;
-	value_free(copy);
+		return root;
+	value_free(root);
 	return NULL;
 }
 
-void value_measure(const struct value *v, unsigned depth, struct value_extent *x)
+bool value_measure(const struct value *v, unsigned depth, struct value_extent *x)
 {
-	x->bytes += sizeof *v;
-	if (v->type != JSON_ARRAY && v->type != JSON_OBJECT) {
-		x->bytes += v->n;
-		return;
+	struct levels s = {0};
+	bool good = true;
+
+	for (;;) {
+		x->bytes += sizeof *v + (value_is_container(v) ? 0 : v->n);
+		if (value_is_container(v))
+			good = level_push(&s, v, NULL) != NULL;
+		if (good && depth + s.n > x->depth)
+			x->depth = depth + (unsigned)s.n;
+		while (good && s.n && !(v = level_next(&s.at[s.n - 1])))
+			s.n--;
+		if (!good || !s.n)
+			break;
+		const struct level *l = &s.at[s.n - 1];
+		if (l->v->type == JSON_OBJECT)
+			x->bytes +=
+			    sizeof *l->v->members + l->v->members[l->i - 1].key.len;
 	}
-	if (++depth > x->depth)
-		x->depth = depth;
-	for (size_t i = 0; i < v->n; i++) {
-		if (v->type == JSON_ARRAY) {
-			value_measure(v->items[i], depth, x);
-		} else if (v->members[i].value) {
-			x->bytes += sizeof *v->members + v->members[i].key.len;
-			value_measure(v->members[i].value, depth, x);
+	free(s.at);
+	return good;
+}
+
+/* ---- Writing ---- */
+
+typedef void scalar_fn(struct buf *b, const struct value *v);
+
+static void scalar_as_it_is(struct buf *b, const struct value *v)
+{
+	buf_add(b, v->text, v->n);
+}
+
+static void members_sort(const struct value *v);
+
+static void tree_write(
+    struct buf *b, const struct value *v, scalar_fn *scalar, bool sorted)
+{
+	struct levels s = {0};
+
+	for (;;) {
+		if (sorted && v->type == JSON_OBJECT)
+			members_sort(v);
+		if (!value_is_container(v))
+			scalar(b, v);
+		else if (level_push(&s, v, NULL))
+			buf_putc(b, v->type == JSON_ARRAY ? '[' : '{');
+		else
+			b->failed = true;
+		while (s.n && !(v = level_next(&s.at[s.n - 1])))
+			buf_putc(b, s.at[--s.n].v->type == JSON_ARRAY ? ']' : '}');
+		if (!s.n || b->failed)
+			break;
+		struct level *l = &s.at[s.n - 1];
+		if (l->done++)
+			buf_putc(b, ',');
+		if (l->v->type == JSON_OBJECT) {
+			json_escape(b, l->v->members[l->i - 1].key);
+			buf_putc(b, ':');
 		}
 	}
+	free(s.at);
 }
 
 void value_write(struct buf *b, const struct value *v)
 {
-	bool first = true;
-
-	if (v->type == JSON_ARRAY) {
-		buf_putc(b, '[');
-		for (size_t i = 0; i < v->n; i++) {
-			if (i)
-				buf_putc(b, ',');
-			value_write(b, v->items[i]);
-		}
-		buf_putc(b, ']');
-	} else if (v->type == JSON_OBJECT) {
-		buf_putc(b, '{');
-		for (size_t i = 0; i < v->n; i++) {
-			if (!v->members[i].value)
-				continue;
-			if (!first)
-				buf_putc(b, ',');
-			first = false;
-			json_escape(b, v->members[i].key);
-			buf_putc(b, ':');
-			value_write(b, v->members[i].value);
-		}
-		buf_putc(b, '}');
-	} else {
-		buf_add(b, v->text, v->n);
-	}
+	tree_write(b, v, scalar_as_it_is, false);
 }
 
 static int member_order(const void *a, const void *b)
@@ -351,44 +468,28 @@ static void number_canonical(struct buf *b, struct json_text t)
 	decimal_free(&d);
 }
 
-static void write_canonical(struct buf *b, struct value *v)
+static void scalar_canonical(struct buf *b, const struct value *v)
 {
 	struct json_text t = {v->text, v->n};
+	struct buf plain = {0};
 
-	switch (v->type) {
-	case JSON_NUMBER: number_canonical(b, t); break;
-	case JSON_STRING: {
-		struct buf plain = {0};
+	if (v->type == JSON_NUMBER) {
+		number_canonical(b, t);
+	} else if (v->type == JSON_STRING) {
 		json_unescape(&plain, t);
 		json_escape(b, (struct view){plain.p, plain.len});
 		b->failed |= plain.failed;
 		buf_free(&plain);
-		break;
+	} else {
+		buf_add(b, v->text, v->n);
 	}
-	case JSON_ARRAY:
-		buf_putc(b, '[');
-		for (size_t i = 0; i < v->n; i++) {
-			if (i)
-				buf_putc(b, ',');
-			write_canonical(b, v->items[i]);
-		}
-		buf_putc(b, ']');
-		break;
-	case JSON_OBJECT:
-		if (v->n)
-			qsort(v->members, v->n, sizeof *v->members, member_order);
-		buf_putc(b, '{');
-		for (size_t i = 0; i < v->n; i++) {
-			if (i)
-				buf_putc(b, ',');
-			json_escape(b, v->members[i].key);
-			buf_putc(b, ':');
-			write_canonical(b, v->members[i].value);
-		}
-		buf_putc(b, '}');
-		break;
-	default: buf_add(b, v->text, v->n);
-	}
+}
+
+/* Of a tree that is only written, and then freed: its index is not kept up. */
+static void members_sort(const struct value *v)
+{
+	if (v->n)
+		qsort(v->members, v->n, sizeof *v->members, member_order);
 }
 
 bool value_canonical(struct buf *b, struct json_text text)
@@ -397,7 +498,7 @@ bool value_canonical(struct buf *b, struct json_text text)
 
 	if (!v)
 		return false;
-	write_canonical(b, v);
+	tree_write(b, v, scalar_canonical, true);
 	value_free(v);
 	return !b->failed;
 }
@@ -463,30 +564,46 @@ bool value_texts_equal(struct json_text a, struct json_text b, bool *failed)
 	return type == JSON_STRING && strings_equal(a, b, failed);
 }
 
+/* What of b corresponds to the child that a level of a has just delivered; NULL: nothing.
+ */
+static struct value *counterpart(const struct level *l)
+{
+	if (l->v->type == JSON_ARRAY)
+		return l->other->items[l->i - 1];
+	struct value **y = value_member(l->other, l->v->members[l->i - 1].key);
+	return y ? *y : NULL;
+}
+
+static bool same_size(const struct value *a, const struct value *b)
+{
+	return a->type == JSON_ARRAY ? a->n == b->n : a->live == b->live;
+}
+
 bool value_equal(const struct value *a, const struct value *b, bool *failed)
 {
-	if (a->type != b->type)
-		return false;
-	switch (a->type) {
-	case JSON_ARRAY:
-		if (a->n != b->n)
-			return false;
-		for (size_t i = 0; i < a->n; i++)
-			if (!value_equal(a->items[i], b->items[i], failed))
-				return false;
-		return true;
-	case JSON_OBJECT:
-		if (a->live != b->live)
-			return false;
-		for (size_t i = 0; i < a->n; i++) {
-			const struct value *x = a->members[i].value;
-			struct value **y = x ? value_member(b, a->members[i].key) : NULL;
-			if (x && (!y || !value_equal(x, *y, failed)))
-				return false;
+	struct levels s = {0};
+	bool same = true;
+
+	for (;;) {
+		if (a->type != b->type)
+			same = false;
+		else if (!value_is_container(a))
+			same = value_texts_equal((struct json_text){a->text, a->n},
+			    (struct json_text){b->text, b->n}, failed);
+		else if (!same_size(a, b))
+			same = false;
+		else if (!level_push(&s, a, (struct value *)(uintptr_t)b))
+			*failed = true;
+		while (same && !*failed && s.n && !(a = level_next(&s.at[s.n - 1])))
+			s.n--;
+		if (!same || *failed || !s.n)
+			break;
+		b = counterpart(&s.at[s.n - 1]);
+		if (!b) {
+			same = false;
+			break;
 		}
-		return true;
-	default:
-		return value_texts_equal((struct json_text){a->text, a->n},
-		    (struct json_text){b->text, b->n}, failed);
 	}
+	free(s.at);
+	return same;
 }
