@@ -284,7 +284,7 @@ struct evlog_selection {
 	bool merge;	      /* by logtime, then operand, then seq */
 	bool salvage;	      /* go on behind damage; the end is still an error */
 	bool json;	      /* lines of logs are looked into: each is checked */
-	uint64_t max_line;    /* of files: bytes of a line at most; 0: 64 MiB */
+	uint64_t max_line;    /* bytes of a line at most; 0: 64 MiB */
 	unsigned threads;     /* that decompress logs, going forwards; 0: one */
 	const volatile sig_atomic_t *stop; /* not NULL: end when it is set */
 	evlog_map_fn *map; /* not NULL: sees all lines before types and such are asked */
@@ -629,7 +629,7 @@ struct evlog_difference {
 struct evlog_diff {
 	bool by_id;	   /* compare events whatever their seq and logtime */
 	bool only_states;  /* refuse events */
-	uint64_t max_line; /* of files: bytes of a line at most; 0: 64 MiB */
+	uint64_t max_line; /* bytes of a line at most; 0: 64 MiB */
 	unsigned threads;  /* that decompress each log; 0: one */
 	int (*report)(
 	    void *arg, const struct evlog_difference *d); /* 0, or -1 and errno */

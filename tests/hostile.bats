@@ -486,4 +486,31 @@ leaks() {
 	printf '{"type":"P","data":[{"op":"add","path":"","value":%s},{"op":"copy","from":"","path":"/b"},{"op":"test","path":"/b","value":%s}]}\n' \
 		"$(deep 1)" "$(deep 1)" | evappend -q b.evlog || true
 	run -0 bash -c "ulimit -s 96; evfold -q 'patch(data)' b.evlog"
+
+# ---- Logs that lie ----
+
+@test "logs with right checksums and lies in them: refused or read, never fatal, no event twice" {
+	EVLOG_FORGE_SECONDS=${EVLOG_FORGE_SECONDS:-10} harness fault/forge.py 60
+}
+
+@test "logs of known kinds that crashed, hung or filled the memory: the verdict of each" {
+	EVLOG_FORGE_SECONDS=${EVLOG_FORGE_SECONDS:-10} harness fault/forge.py kinds
+}
+
+@test "a segment cut short while its index is searched: no signal" {
+	head -c 3000000 /dev/urandom | base64 -w 300 |
+		awk '{ printf "{\"type\":\"T\",\"subject\":\"s%d\",\"data\":\"%s\"}\n", NR % 50, $0 }' >in
+	evappend a.evlog in
+	evappend --segment-size 1 a.evlog <<<'{"type":"T"}'
+	mkfifo out
+	timeout 20 evcat -j1 -s s1 a.evlog >out 2>err &
+	reader=$!
+	exec 9<out
+	head -c 1000 <&9 >first
+	: >a.evlog/0000000000000001.ndjson.zst
+	cat <&9 >rest
+	exec 9<&-
+	status=0
+	wait $reader || status=$?
+	[ "$status" -eq 65 ] || fail "$status: $(cat err)"
 }

@@ -117,6 +117,7 @@ int side_open(struct side *s, const struct evlog_diff *d, const char *path, uint
 	evlog_selection_init(&s->sel);
 	s->sel.from = from;
 	s->sel.threads = d->threads;
+	s->sel.max_line = s->max_line;
 	return evlog_stream_open(&s->stream, &s->path, 1, &s->sel, err);
 }
 

@@ -14,7 +14,17 @@ int reverse_begin(struct log_reader *r, evlog_error *err)
 	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
 		r->log.n--;
 	index = r->bounds.to ? segment_index(r, r->bounds.to) : r->log.n - 1;
-	return reader_segment(r, index, &r->at, err);
+	int res = reader_segment(r, index, &r->at, err);
+	if (res)
+		return res;
+	/* the seq behind the last block: each block must lead up to the one before */
+	if (r->seg.first_seq == r->end.segment)
+		r->emitted = r->end.seq + 1;
+	else if (segment_is_sealed(&r->seg))
+		r->emitted = r->seg.header.seal.last_seq + 1;
+	else
+		r->emitted = r->log.segments[index + 1];
+	return 0;
 }
 
 /* Reads what lies before the end of the block at r->at too, unless it is there. */
@@ -59,12 +69,12 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 				return res;
 			continue;
 		}
-		if (r->index.map) {
+		if (r->index.open) {
 			index_skip_back(r);
 			if (r->at == 0)
 				continue;
 		}
-		res = r->index.map ? 0 : window_back(r, err);
+		res = r->index.open ? 0 : window_back(r, err);
 		if (!res)
 			res = segment_block(&r->seg, r->at, r->limit, 0, &b, err);
 		if (res == EVLOG_EDAMAGED)
@@ -72,7 +82,7 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 			    &r->seg, r->at, r->seg.first_seq, 0, err->reason, err);
 		if (res)
 			return res;
-		if (r->emitted && block_last_seq(&b) + 1 != r->emitted)
+		if (block_last_seq(&b) + 1 != r->emitted)
 			return segment_damaged(&r->seg, r->at, block_last_seq(&b) + 1,
 			    r->emitted - 1, "events are missing behind this block", err);
 		if ((r->bounds.from && block_last_seq(&b) < r->bounds.from) ||
@@ -94,9 +104,6 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 		r->emitted = b.first_seq;
 		r->done += block_end(&b) - b.offset;
 		r->limit = r->at;
-		if (b.back > r->at)
-			return segment_damaged(
-			    &r->seg, r->at, b.first_seq, 0, "impossible back link", err);
 		r->at -= b.back;
 	}
 	return lines->len ? 0 : EVLOG_END;

@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-#define MAGIC	  0x184d2a5bu
-#define TAG	  "evlogBLK"
-#define MIN_FRAME 9
-#define DENSE	  12
-#define LEVEL	  1 /* of lines full of identifiers it makes less than 3 does, and faster */
+#define MAGIC	    0x184d2a5bu
+#define TAG	    "evlogBLK"
+#define MIN_FRAME   9
+#define FRAME_MAGIC 0xfd2fb528u
+#define DENSE	    12
+#define LEVEL	    1 /* of lines full of identifiers it makes less than 3 does, and faster */
 
 const char block_newer[] =
     "unknown version or flags in a block header: written by a newer evlog";
@@ -82,6 +83,7 @@ static const char *header_values_check(const struct block *b)
 	if (b->flags & ~(uint32_t)BLOCK_FLAGS)
 		return block_newer;
 	if (b->count == 0 || b->first_seq == 0 || b->first_seq > SEQ_MAX ||
+	    b->count - 1 > SEQ_MAX - b->first_seq || b->epoch > SEQ_MAX ||
 	    b->raw_size > BLOCK_RAW_MAX || b->raw_size / STAMP_SIZE < b->count ||
 	    b->packed_size < MIN_FRAME ||
 	    b->packed_size > ZSTD_compressBound(b->raw_size) || b->back == 0 ||
@@ -90,15 +92,9 @@ static const char *header_values_check(const struct block *b)
 	return NULL;
 }
 
-const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
+/* The fields of a header, as they are. */
+static void header_take(struct block *b, const unsigned char *p)
 {
-	if (n < BLOCK_HEADER || block_header_size(p) != n || memcmp(p + 8, TAG, 8) != 0)
-		return "no block header where one must be";
-	if (get64(p + n - 8) != hash64(p, n - 8))
-		return "checksum of a block header does not match";
-	if (get32(p + 16) != 1)
-		return block_newer;
-	b->header_size = (uint32_t)n;
 	b->flags = get32(p + 20);
 	memcpy(b->log_id, p + 24, LOG_ID_SIZE);
 	b->segment = get64(p + 40);
@@ -115,6 +111,34 @@ const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
 	b->greatest_time = (int64_t)get64(p + 112);
 	b->synced_upto = get64(p + 120);
 	memcpy(b->root, p + 128, HASH_SIZE);
+}
+
+bool block_header_plausible(const unsigned char *p, size_t n)
+{
+	struct block b;
+
+	if (n < BLOCK_HEADER)
+		return false;
+	uint32_t size = block_header_size(p);
+	if (!size || size > n)
+		return false;
+	if (get32(p + 16) != 1)
+		return true; /* of a newer version, perhaps */
+	header_take(&b, p);
+	const char *why = header_values_check(&b);
+	return (!why || why == block_newer) && extensions_fit(p + 160, p + size - 8);
+}
+
+const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
+{
+	if (n < BLOCK_HEADER || block_header_size(p) != n || memcmp(p + 8, TAG, 8) != 0)
+		return "no block header where one must be";
+	if (get64(p + n - 8) != hash64(p, n - 8))
+		return "checksum of a block header does not match";
+	if (get32(p + 16) != 1)
+		return block_newer;
+	b->header_size = (uint32_t)n;
+	header_take(b, p);
 	if (!extensions_fit(p + 160, p + n - 8))
 		return "impossible extensions in a block header";
 	return header_values_check(b);
@@ -126,15 +150,27 @@ struct block_codec {
 	ZSTD_CCtx *pack; /* made when first needed, as the other */
 	ZSTD_DCtx *unpack;
 	int level;
+	size_t most; /* bytes of lines that are decompressed */
 };
 
 struct block_codec *block_codec_new(int level)
 {
 	struct block_codec *c = calloc(1, sizeof *c);
 
-	if (c)
+	if (c) {
 		c->level = level;
+		c->most = BLOCK_RAW_MAX;
+	}
 	return c;
+}
+
+void block_codec_limit(struct block_codec *c, uint64_t max_line)
+{
+	if (!max_line)
+		max_line = EVLOG_MAX_LINE;
+	c->most = max_line < BLOCK_RAW_PLAIN ? BLOCK_RAW_PLAIN
+		  : max_line < BLOCK_RAW_MAX ? (size_t)max_line + 1
+					     : BLOCK_RAW_MAX;
 }
 
 void block_codec_free(struct block_codec *c)
@@ -201,6 +237,10 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
 	*failed = false;
 	if (hash64(packed, b->packed_size) != b->packed_hash)
 		return "checksum of a block does not match";
+	if (get32(packed) != FRAME_MAGIC) /* nor one of zstd before 0.8 */
+		return "no zstd frame where one must be";
+	if (b->raw_size > c->most)
+		return "a block larger than --max-line";
 	if (ZSTD_getFrameContentSize(packed, b->packed_size) != b->raw_size ||
 	    ZSTD_findFrameCompressedSize(packed, b->packed_size) != b->packed_size)
 		return "sizes of a block do not match its header";
@@ -219,29 +259,49 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
 	return NULL;
 }
 
+/* Whether these are lines that begin with stamps, and seqs ascend. */
+static bool stamps_ascend(const char *p, size_t n)
+{
+	uint64_t seq, before = 0;
+	const char *end = p + n;
+	int64_t t;
+
+	for (; p < end; before = seq) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		if (!nl || !stamp_read(p, (size_t)(nl - p), &seq, &t) || seq <= before)
+			return false;
+		p = nl + 1;
+	}
+	return true;
+}
+
+size_t block_frame_most(const struct block_codec *c, const char *p, size_t n)
+{
+	if (n < MIN_FRAME || get32(p) != FRAME_MAGIC || !(p[4] & 4)) /* has a checksum */
+		return 0;
+	unsigned long long raw = ZSTD_getFrameContentSize(p, n);
+	if (raw > c->most || raw <= STAMP_SIZE)
+		return 0;
+	return ZSTD_compressBound((size_t)raw);
+}
+
 size_t block_unpack_bare(
     struct block_codec *c, const char *p, size_t n, struct buf *out, bool *failed)
 {
-	static const unsigned char magic[] = {0x28, 0xb5, 0x2f, 0xfd};
-	uint64_t seq;
-	int64_t t;
-
 	*failed = false;
-	if (n < MIN_FRAME || memcmp(p, magic, 4) != 0 || !(p[4] & 4)) /* has a checksum */
+	if (!block_frame_most(c, p, n))
 		return 0;
-	unsigned long long raw = ZSTD_getFrameContentSize(p, n);
+	size_t raw = (size_t)ZSTD_getFrameContentSize(p, n);
 	size_t size = ZSTD_findFrameCompressedSize(p, n);
-	if (raw > BLOCK_RAW_MAX || raw < STAMP_SIZE || ZSTD_isError(size) ||
-	    size > ZSTD_compressBound((size_t)raw))
+	if (ZSTD_isError(size) || size > ZSTD_compressBound(raw))
 		return 0;
 	out->len = 0;
-	if (!unpack_ready(c) || !buf_reserve(out, (size_t)raw)) {
+	if (!unpack_ready(c) || !buf_reserve(out, raw)) {
 		*failed = true;
 		return 0;
 	}
-	size_t r = ZSTD_decompressDCtx(c->unpack, out->p, (size_t)raw, p, size);
-	if (ZSTD_isError(r) || r != raw || out->p[r - 1] != '\n' ||
-	    !stamp_read(out->p, r, &seq, &t))
+	size_t r = ZSTD_decompressDCtx(c->unpack, out->p, raw, p, size);
+	if (ZSTD_isError(r) || r != raw || !stamps_ascend(out->p, r))
 		return 0;
 	out->len = r;
 	return size;

@@ -8,6 +8,7 @@
 
 #define BLOCK_RAW	 (128u << 10) /* lines are gathered up to this size, */
 #define BLOCK_RAW_DENSE	 (1u << 20)   /* or to this, where they are dense */
+#define BLOCK_RAW_PLAIN	 (4u << 20)   /* up to this, a block is never too large to read */
 #define BLOCK_RAW_MAX	 (1u << 30)   /* a single longer line is a block alone */
 #define BLOCK_HEADER	 168	      /* without extensions */
 #define BLOCK_HEADER_MAX (64u << 10)
@@ -62,6 +63,10 @@ void block_header_write(
 /* Size of the header that begins at p, from its first 8 bytes; 0: none begins here. */
 uint32_t block_header_size(const unsigned char *p);
 
+/* Whether a header may begin at p, of which n bytes are there, by all but its checksum.
+ */
+bool block_header_plausible(const unsigned char *p, size_t n);
+
 /* What block_header_read returns for a header that is whole, but of a version or with
  * flags that are unknown: neither damaged nor torn. */
 extern const char block_newer[];
@@ -74,6 +79,10 @@ struct block_codec;
 struct block_codec *block_codec_new(int level);
 void block_codec_free(struct block_codec *c);
 
+/* Makes it refuse to decompress more than a line of so many bytes (0: EVLOG_MAX_LINE), or
+ * BLOCK_RAW_PLAIN: of a few bytes zstd makes very many. */
+void block_codec_limit(struct block_codec *c, uint64_t max_line);
+
 /* Appends the frame of raw[0..n) to out; *size is what it took.  0 or -1. */
 int block_pack(
     struct block_codec *c, const char *raw, size_t n, struct buf *out, size_t *size);
@@ -82,6 +91,10 @@ int block_pack(
  * NULL, or what is wrong; *failed: no memory, so that nothing is known. */
 const char *block_unpack(struct block_codec *c, const struct block *b, const char *packed,
     struct buf *out, bool *failed);
+
+/* For salvage: how large the frame that begins at p, of which n bytes are there, can be;
+ * 0: it is none of lines. */
+size_t block_frame_most(const struct block_codec *c, const char *p, size_t n);
 
 /* For salvage: the size of a whole, checksummed frame of lines at p, decompressed into
  * out; 0 if there is none, or (*failed) no memory. */

@@ -31,6 +31,7 @@ static int subject_last(struct evlog_writer *w, const struct evlog_expectation *
 	*last = 0;
 	evlog_selection_init(&sel);
 	sel.from = x->seq;
+	sel.max_line = w->max_line;
 	sel.reverse = true;
 	sel.subject = (const char **)&want;
 	sel.subjects = 1;
@@ -107,7 +108,8 @@ static int dedup_pending(
 	struct batch *b = &w->now;
 	size_t i, kept = 0, to = b->n ? b->at[0].offset : 0;
 	enum dedup_verdict verdict;
-	int r = dedup_catch_up(w->dedup, w->log.path, w->log.head.tree.n, err);
+	int r =
+	    dedup_catch_up(w->dedup, w->log.path, w->log.head.tree.n, w->max_line, err);
 
 	for (i = 0; i < b->n && !r; i++) {
 		const struct pending *p = &b->at[i];

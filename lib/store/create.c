@@ -234,6 +234,15 @@ static int poisoned_aside(struct evlog_writer *w, evlog_error *err)
 	return error_sys(err, "%s/%s", w->log.path, aside);
 }
 
+int epoch_raise(struct evlog_writer *w, uint64_t epoch, evlog_error *err)
+{
+	if (epoch >= SEQ_MAX)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: impossible epoch: it cannot be raised", w->log.path);
+	w->log.head.epoch = epoch + 1;
+	return 0;
+}
+
 int segment_roll(struct evlog_writer *w, evlog_error *err)
 {
 	struct head *h = &w->log.head;
@@ -249,8 +258,12 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 	memcpy(s.log_id, h->log_id, LOG_ID_SIZE);
 	memcpy(s.root, h->root, HASH_SIZE);
 	bool replace = s.first_seq == h->segment; /* poisoned before it had an event */
-	if (replace) /* tells it from the poisoned one, should this head be lost */
-		s.epoch = ++h->epoch;
+	if (replace) { /* tells it from the poisoned one, should this head be lost */
+		r = epoch_raise(w, h->epoch, err);
+		s.epoch = h->epoch;
+	}
+	if (r)
+		return r;
 	if (!(h->flags & HEAD_POISONED) && h->durable < h->committed &&
 	    file_sync(w->seg.fd) < 0)
 		return error_sys(err, "%s", w->seg.path);

@@ -70,9 +70,6 @@ static int segment_search(struct segment *s, uint64_t at, uint64_t limit, uint64
 				b.header_size - BLOCK_HEADER))
 				return 0;
 		}
-		if (b.back > at)
-			return segment_damaged(
-			    s, at, b.first_seq, 0, "impossible back link", err);
 		limit = at;
 		at -= b.back;
 	}

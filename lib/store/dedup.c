@@ -169,7 +169,8 @@ static int entry_hash(
 	return 0;
 }
 
-int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, evlog_error *err)
+int dedup_catch_up(
+    struct dedup *d, const char *path, uint64_t last, uint64_t max_line, evlog_error *err)
 {
 	struct evlog_selection sel;
 	struct evlog_lines lines;
@@ -181,6 +182,7 @@ int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, evlog_error
 		return 0;
 	evlog_selection_init(&sel);
 	sel.from = d->seen + 1;
+	sel.max_line = max_line;
 	if (d->window && last > d->window && sel.from < last - d->window + 1) {
 		sel.from = last - d->window + 1;
 		d->slid = true;

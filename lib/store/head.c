@@ -64,7 +64,10 @@ static bool slot_read(const unsigned char *p, struct head *h)
 	memcpy(h->root, p + 112, HASH_SIZE);
 	if (h->tree.n > SEQ_MAX || get32(p + 108) != merkle_count(h->tree.n) ||
 	    h->segment == 0 || h->segment > h->tree.n + 1 || h->durable > h->committed ||
-	    h->last_block > h->committed)
+	    h->committed < SEGMENT_HEADER_MIN || h->committed > INT64_MAX ||
+	    h->epoch > SEQ_MAX || h->generation > INT64_MAX ||
+	    (h->last_block &&
+		(h->last_block < SEGMENT_HEADER_MIN || h->last_block >= h->committed)))
 		return false;
 	memcpy(h->tree.at, p + 144, merkle_count(h->tree.n) * HASH_SIZE);
 	return true;

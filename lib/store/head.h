@@ -8,6 +8,8 @@
 #define HEAD_SLOT 2048
 #define HEAD_SIZE (2 * HEAD_SLOT)
 
+#define SEGMENT_HEADER_MIN 136 /* bytes of a segment's header without hashes and seal */
+
 enum head_flag {
 	HEAD_POISONED = 1, /* a sync of the active segment failed: never append to it */
 	HEAD_UNSYNCED = 2, /* the last commit was written with --no-sync */

@@ -1,15 +1,18 @@
 /*
- * index.c - what stands behind the blocks of a sealed segment: an index, searched where
- * it is mapped, and the seek table of zstd's seekable format.  The bytes are those of
- * evlog(5), "The index".
+ * index.c - what stands behind the blocks of a sealed segment: an index, and the seek
+ * table of zstd's seekable format.  The bytes are those of evlog(5), "The index".
+ *
+ * The table of blocks is read into memory, and of the rows only those groups that a
+ * search asks for.  Nothing is mapped: the file may be cut short, or its disk fail, at
+ * any time.
  */
 #include "store/index.h"
 #include "base/error.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +24,7 @@
 #define GROUP	   512 /* bytes of rows with one checksum, at least */
 #define SEEK_MAGIC 0x184d2a5eu
 #define SEEK_TAG   0x8f92eab1u
+#define MOST	   (1u << 20) /* blocks: of more, an index is not read into memory */
 
 /* ---- Writing ---- */
 
@@ -211,42 +215,83 @@ void index_builder_free(struct index_builder *x)
 
 /* ---- Reading ---- */
 
-/* Whether the n bytes at p are the index of this segment; its rows are not looked at. */
-static bool index_check(
-    struct index *x, const struct segment *s, const unsigned char *p, size_t n)
+/* Whether the entries are of blocks of this segment, each behind the one before it: who
+ * goes from one to another then goes on, whatever else they say. */
+static bool entries_ascend(const struct index *x, const struct segment *s)
 {
-	if (n < FIXED + 8 || get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0 ||
-	    get32(p + 16) != VERSION)
-		return false;
+	const struct seal *seal = &s->header.seal;
+	struct block b,
+	    before = {.offset = s->header.size - 1, .first_seq = s->first_seq - 1};
+
+	for (uint32_t i = 0; i < x->blocks; i++, before = b) {
+		index_entry(x, i, &b);
+		if (b.offset <= before.offset || b.first_seq <= before.first_seq)
+			return false;
+	}
+	index_entry(x, 0, &b);
+	return b.offset == s->header.size && b.first_seq == s->first_seq &&
+	       before.offset == seal->block && before.first_seq <= seal->last_seq;
+}
+
+/* Whether what begins at p may be the index of this segment, in a file that has n bytes
+ * from there on. */
+static bool fixed_check(
+    struct index *x, const struct segment *s, const unsigned char *p, uint64_t n)
+{
 	uint64_t size = (uint64_t)get32(p + 4) + 8, bits = get64(p + 48);
 	uint64_t table = (uint64_t)get32(p + 20) * ENTRY;
-	if (size > n || table == 0 || FIXED + table + 8 > size ||
+
+	if (get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0 || get32(p + 16) != VERSION ||
+	    size > n || table == 0 || get32(p + 20) > MOST || FIXED + table + 8 > size ||
 	    bits < 8 * FILTER_LEAST || bits > UINT32_MAX || (bits & (bits - 1)) ||
 	    memcmp(p + 24, s->header.log_id, LOG_ID_SIZE) != 0 ||
-	    get64(p + 40) != s->first_seq ||
-	    get64(p + FIXED + table) != hash64(p, (size_t)(FIXED + table)))
+	    get64(p + 40) != s->first_seq)
 		return false;
+	x->size = (uint32_t)size - 8;
 	x->blocks = get32(p + 20);
 	x->bits = (uint32_t)bits;
 	x->width = ((size_t)x->blocks + 7) / 8;
 	x->group = group_rows(x->bits, x->width);
-	x->table = p + FIXED;
-	x->rows = p + FIXED + table + 8;
-	if (FIXED + table + 8 + bits / x->group * (x->group * x->width + 8) != size)
-		return false;
-	for (uint32_t i = 0; i < x->blocks; i++)
-		if (get64(x->table + (size_t)i * ENTRY) >= s->header.seal.end)
-			return false;
-	return true;
+	x->rows = x->at + FIXED + table + 8;
+	return FIXED + table + 8 + bits / x->group * (x->group * x->width + 8) == size;
 }
 
-/* The rows of group g; NULL: they are damaged. */
+/* Reads all but the rows.  EVLOG_END: it is not the index of this segment. */
+static int table_read(
+    struct index *x, const struct segment *s, uint64_t n, evlog_error *err)
+{
+	unsigned char p[FIXED];
+
+	if (n < FIXED + 8)
+		return EVLOG_END;
+	ssize_t got = file_pread(x->fd, p, sizeof p, x->at);
+	if (got < 0)
+		return error_sys(err, "%s", s->path);
+	if (got < FIXED || !fixed_check(x, s, p, n))
+		return EVLOG_END;
+	size_t table = (size_t)(x->rows - x->at);
+	x->table = malloc(table + x->group * x->width + 8);
+	if (!x->table)
+		return error_memory(err);
+	x->rows_read = x->table + table;
+	got = file_pread(x->fd, x->table, table, x->at);
+	if (got < 0)
+		return error_sys(err, "%s", s->path);
+	bool whole = (size_t)got == table && memcmp(x->table, p, FIXED) == 0 &&
+		     get64(x->rows_read - 8) == hash64(x->table, table - 8);
+	return whole && entries_ascend(x, s) ? 0 : EVLOG_END;
+}
+
+/* The rows of group g, until the next call; NULL: they are damaged, or cannot be read. */
 static const unsigned char *group_at(const struct index *x, size_t g)
 {
 	size_t size = x->group * x->width;
-	const unsigned char *p = x->rows + g * (size + 8);
+	unsigned char *p = x->rows_read;
 
-	return get64(p + size) == group_sum(p, size, g, get64(x->rows - 8)) ? p : NULL;
+	if (file_pread(x->fd, p, size + 8, x->rows + g * (size + 8)) !=
+	    (ssize_t)(size + 8))
+		return NULL;
+	return get64(p + size) == group_sum(p, size, g, get64(p - 8)) ? p : NULL;
 }
 
 /* Adds the blocks that may hold a key to *found; row is scratch.  false: damaged. */
@@ -300,25 +345,17 @@ int index_open(struct index *x, const struct segment *s, const struct filter_wan
     evlog_error *err)
 {
 	uint64_t at = s->header.seal.end;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (size_t)(at % page);
 	struct stat st;
 
-	*x = (struct index){0};
+	*x = (struct index){.fd = s->fd, .at = at};
 	if (fstat(s->fd, &st) < 0)
 		return error_sys(err, "%s", s->path);
-	if ((uint64_t)st.st_size <= at || (uint64_t)st.st_size - at > UINT32_MAX)
-		return EVLOG_END;
-	size_t size = (size_t)((uint64_t)st.st_size - at) + skip;
-	void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, s->fd, (off_t)(at - skip));
-	if (map == MAP_FAILED)
-		return error_sys(err, "%s", s->path);
-	x->map = map;
-	x->map_size = size;
-	int r = index_check(x, s, (const unsigned char *)map + skip, size - skip)
-		    ? 0
-		    : EVLOG_END;
+	int r = (uint64_t)st.st_size <= at
+		    ? EVLOG_END
+		    : table_read(x, s, (uint64_t)st.st_size - at, err);
 	if (!r && w)
 		r = index_search(x, w, err);
+	x->open = !r;
 	if (r)
 		index_close(x);
 	return r;
@@ -326,17 +363,25 @@ int index_open(struct index *x, const struct segment *s, const struct filter_wan
 
 void index_close(struct index *x)
 {
-	if (x->map)
-		munmap(x->map, x->map_size);
+	free(x->table);
 	free(x->found);
 	*x = (struct index){0};
 }
 
+/* Whether the file ends with these bytes, and they begin at `at`. */
+static bool file_ends_with(int fd, uint64_t at, const struct buf *want)
+{
+	char *there = malloc(want->len + 1);
+	ssize_t n = there ? file_pread(fd, there, want->len + 1, at) : -1;
+	bool same = n == (ssize_t)want->len && memcmp(there, want->p, want->len) == 0;
+
+	free(there);
+	return same;
+}
+
 bool index_ends(const struct index *x, struct index_builder *frames)
 {
-	const unsigned char *p = x->table - FIXED;
-	const unsigned char *end = (const unsigned char *)x->map + x->map_size;
-	size_t size = (size_t)get32(p + 4) + 8, left = (size_t)(end - p) - size;
+	size_t size = (size_t)x->size + 8;
 	struct buf want = {0};
 
 	for (size_t g = 0; g < x->bits / x->group; g++)
@@ -344,15 +389,15 @@ bool index_ends(const struct index *x, struct index_builder *frames)
 			return false;
 	index_frame(frames, size, 0);
 	seek_table_write(frames, &want);
-	bool same = !want.failed && !frames->seek.failed && want.len == left &&
-		    memcmp(p + size, want.p, left) == 0;
+	bool same = !want.failed && !frames->seek.failed &&
+		    file_ends_with(x->fd, x->at + size, &want);
 	buf_free(&want);
 	return same;
 }
 
 void index_entry(const struct index *x, uint32_t i, struct block *b)
 {
-	const unsigned char *e = x->table + (size_t)i * ENTRY;
+	const unsigned char *e = x->table + FIXED + (size_t)i * ENTRY;
 
 	*b = (struct block){.offset = get64(e),
 	    .first_seq = get64(e + 8),
@@ -380,7 +425,7 @@ uint32_t index_find(const struct index *x, uint64_t seq)
 
 	while (high - low > 1) {
 		uint32_t middle = low + (high - low) / 2;
-		if (get64(x->table + (size_t)middle * ENTRY + 8) <= seq)
+		if (get64(x->table + FIXED + (size_t)middle * ENTRY + 8) <= seq)
 			low = middle;
 		else
 			high = middle;

@@ -28,18 +28,22 @@ void index_builder_free(struct index_builder *x);
 
 /* ---- Reading ---- */
 
-/* An index where the file is mapped. */
+/* An index: its table, and where its rows are. */
 struct index {
-	void *map; /* NULL: there is none */
-	size_t map_size;
-	const unsigned char *table, *rows;
-	uint32_t blocks, bits; /* a row for each bit of a filter, */
-	uint32_t group;	       /* so many with one checksum */
-	size_t width;	       /* bytes of a row: a bit for each block */
+	bool open;		  /* false: there is none */
+	int fd;			  /* the segment's */
+	uint64_t at, rows;	  /* where the index begins in it, and its rows */
+	uint32_t size;		  /* what follows its first 8 bytes */
+	unsigned char *table;	  /* all that stands before the rows, */
+	unsigned char *rows_read; /* and the last group that was read */
+	uint32_t blocks, bits;	  /* a row for each bit of a filter, */
+	uint32_t group;		  /* so many with one checksum */
+	size_t width;		  /* bytes of a row: a bit for each block */
 	unsigned char *found; /* a row of those that may hold what is wanted; NULL: all */
 };
 
-/* Maps the index of a sealed segment, and looks for what is wanted (NULL: all).
+/* Reads the index of a sealed segment, and looks for what is wanted (NULL: all).  The
+ * segment must stay open as long as the index.
  * EVLOG_END: there is no index, or it is damaged where it was looked at. */
 int index_open(struct index *x, const struct segment *s, const struct filter_wanted *w,
     evlog_error *err);

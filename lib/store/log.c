@@ -103,10 +103,16 @@ bool log_has(const struct log *l, uint64_t first)
 
 uint64_t log_after(const struct log *l, uint64_t first)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (l->segments[i] > first)
-			return l->segments[i];
-	return 1;
+	size_t low = 0, high = l->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (l->segments[middle] > first)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < l->n ? l->segments[low] : 1;
 }
 
 int log_is_foreign(struct log *l, bool *foreign, bool *empty, evlog_error *err)

@@ -7,7 +7,7 @@
 /* Whether headers tell which blocks are passed over: how many, is not known. */
 static bool is_hopping(const struct log_reader *r)
 {
-	return r->skipping && !r->index.map;
+	return r->skipping && !r->index.open;
 }
 
 size_t header_ahead(const struct log_reader *r)
@@ -33,7 +33,7 @@ static bool next_enter(struct log_reader *r)
 	size_t i = r->at_segment + 1;
 	evlog_error ignored;
 
-	if (!r->index.map || r->ahead_next || i >= r->log.n ||
+	if (!r->index.open || r->ahead_next || i >= r->log.n ||
 	    r->log.segments[i] >= r->end.segment)
 		return false;
 	next_close(r);
@@ -77,13 +77,13 @@ static bool block_ahead(struct log_reader *r)
 	evlog_error ignored;
 	struct block b;
 
-	if (index->map)
+	if (index->open)
 		index_next(
 		    &r->bounds, index, &seg->header.seal, &r->ahead_at, &r->ahead_seq);
 	if (r->ahead_at >= limit)
 		return next_enter(r);
 	if (segment_block(seg, r->ahead_at, limit, header_ahead(r), &b, &ignored) ||
-	    b.raw_size > AHEAD_MOST || block_beyond(&r->bounds, &b))
+	    b.raw_size > BLOCK_RAW_PLAIN || block_beyond(&r->bounds, &b))
 		return false; /* met when its turn comes */
 	r->ahead_at = block_end(&b);
 	r->ahead_seq = block_last_seq(&b) + 1;

@@ -149,6 +149,7 @@ int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
 		return segment_missing(r->log.path, r->next_seq, r->end.seq, err);
 	int res = reader_segment(r, index, &ignored, err);
 	r->salvaging = false;
+	r->tried = 0;
 	r->at = r->seg.header.size;
 	if (res)
 		return res;
@@ -166,7 +167,7 @@ int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
 	r->next_seq = r->seg.first_seq;
 	r->epoch = r->seg.header.epoch;
 	r->anywhere = false;
-	if (r->index.map ||
+	if (r->index.open ||
 	    (r->bounds.from <= r->next_seq && r->bounds.since == EVLOG_TIME_MIN))
 		return 0;
 	return segment_seek(r, err);
@@ -238,7 +239,7 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	bool outside;
 
 	lines->len = 0;
-	if (r->index.map) {
+	if (r->index.open) {
 		index_skip(r);
 		if (r->at >= r->limit)
 			return 0;
@@ -378,6 +379,8 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 				      b->event_since != EVLOG_TIME_MIN ||
 				      b->event_until != EVLOG_TIME_MAX);
 	r->codec = block_codec_new(0);
+	if (r->codec)
+		block_codec_limit(r->codec, b->max_line);
 	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
 	if (!res)
 		res = state_read(r, err);

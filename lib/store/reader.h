@@ -10,7 +10,8 @@ struct bounds {
 	uint64_t from, to; /* 0: none */
 	int64_t since, until;
 	int64_t event_since, event_until;
-	unsigned threads; /* that decompress, going forwards; 0: one */
+	uint64_t max_line; /* no block of a longer line is read; 0: EVLOG_MAX_LINE */
+	unsigned threads;  /* that decompress, going forwards; 0: one */
 	const struct filter_wanted
 	    *wanted; /* types and subjects, met by blocks; NULL: any */
 };

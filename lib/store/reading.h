@@ -6,10 +6,9 @@
 #include "store/index.h"
 #include "store/reader.h"
 
-#define SMALL	   (4u << 10)	/* bytes of a block: many of them are read at once */
-#define AHEAD_MOST (4u << 20)	/* a larger block is not decompressed ahead */
-#define SPARSE	   (24u << 10)	/* for a block here and there, or many small ones */
-#define STREAM	   (384u << 10) /* and when reading all */
+#define SMALL  (4u << 10)   /* bytes of a block: many of them are read at once */
+#define SPARSE (24u << 10)  /* for a block here and there, or many small ones */
+#define STREAM (384u << 10) /* and when reading all */
 
 struct log_reader {
 	struct log log;
@@ -28,6 +27,7 @@ struct log_reader {
 	uint64_t at;	/* next block; going backwards: the one to read; 0: none left */
 	uint64_t limit; /* end of the committed bytes in seg */
 	bool salvaging; /* in seg, behind damage: whatever is whole counts */
+	uint64_t tried; /* bytes of it that were tried, and were not whole */
 	uint64_t next_seq; /* that of the block at `at`, going forwards */
 	uint64_t epoch;	   /* of the block before it, and the root after that */
 	unsigned char root[HASH_SIZE];

@@ -24,6 +24,19 @@
 
 #define STREAM (384u << 10)
 
+/* A log that is being sealed, beside its writer. */
+struct sealing {
+	struct log log; /* a copy; dir_fd is the writer's */
+	int level;
+	uint64_t max_line;
+	bool all;
+	pthread_t thread;
+	bool threaded;
+	atomic_bool done;
+	int result;
+	evlog_error err;
+};
+
 struct sealer {
 	const struct log *log;
 	struct segment old;  /* what is read */
@@ -60,16 +73,25 @@ static bool same_cursor(const char *a, const char *b)
 	       memcmp(a + fixed, b + fixed, n - fixed) == 0;
 }
 
+/* No more are kept than a block can hold: then the segment is not sealed. */
 static void cursor_keep(struct sealer *s, const char *p)
 {
 	struct buf *kept = &s->cursors;
 
+	if (kept->len > BLOCK_HEADER_MAX - BLOCK_HEADER)
+		return;
 	for (size_t i = 0; i < kept->len; i += extension_size(kept->p + i))
 		if (same_cursor(kept->p + i, p)) {
 			memcpy(kept->p + i, p, extension_size(p));
 			return;
 		}
 	buf_add(kept, p, extension_size(p));
+}
+
+static int too_many_cursors(const struct sealer *s, evlog_error *err)
+{
+	return error_set(err, EVLOG_EINTERNAL,
+	    "%s: not sealed: more cursors than one block can hold", s->old.path);
 }
 
 /* Takes over what the header of a block carries: cursors, and its filter. */
@@ -116,8 +138,7 @@ static int block_put(
 
 	b->header_size = BLOCK_HEADER + (uint32_t)extensions.len;
 	if (b->header_size > BLOCK_HEADER_MAX)
-		return error_set(err, EVLOG_EINTERNAL,
-		    "%s: not sealed: more cursors than one block can hold", s->old.path);
+		return too_many_cursors(s, err);
 	s->out.len = 0;
 	if (!buf_reserve(&s->out, b->header_size + b->packed_size))
 		return error_memory(err);
@@ -210,6 +231,8 @@ static int block_take(
 		r = gathered_put(s, false, err);
 	if (!r)
 		r = extensions_take(s, b, err);
+	if (!r && s->cursors.len > BLOCK_HEADER_MAX - BLOCK_HEADER)
+		return too_many_cursors(s, err);
 	if (r)
 		return r;
 	if (s->gathered.count == 0 && b->raw_size >= s->gather / 2 && s->filter.len)
@@ -464,19 +487,22 @@ static bool is_done(struct segment *s, bool reindex)
 }
 
 /* EVLOG_END: it is sealed, or somebody else is at it. */
-static int segment_seal(const struct log *l, int level, uint64_t first, uint64_t next,
-    bool reindex, evlog_error *err)
+static int segment_seal(
+    const struct sealing *g, uint64_t first, uint64_t next, evlog_error *err)
 {
+	const struct log *l = &g->log;
 	struct sealer s = {.log = l, .old.fd = -1, .made.fd = -1};
 
 	int r = old_open(&s, first, next, err);
-	if (!r && is_done(&s.old, reindex))
+	if (!r && is_done(&s.old, g->all))
 		r = EVLOG_END;
 	if (!r)
 		r = made_open(&s, err);
 	bool made = !r;
 	if (!r) {
-		s.codec = block_codec_new(level);
+		s.codec = block_codec_new(g->level);
+		if (s.codec)
+			block_codec_limit(s.codec, g->max_line);
 		r = s.codec ? segment_rewrite(&s, err) : error_memory(err);
 	}
 	if (!r)
@@ -490,18 +516,6 @@ static int segment_seal(const struct log *l, int level, uint64_t first, uint64_t
 }
 
 /* ---- A log ---- */
-
-/* A log that is being sealed, beside its writer. */
-struct sealing {
-	struct log log; /* a copy; dir_fd is the writer's */
-	int level;
-	bool all;
-	pthread_t thread;
-	bool threaded;
-	atomic_bool done;
-	int result;
-	evlog_error err;
-};
 
 /* A head that is older than the seal must not come back with a power cut.  It is synced
  * by a descriptor of its own: an error that the writer's would report is not taken from
@@ -531,7 +545,7 @@ static void *log_seal(void *arg)
 		const uint64_t *at = l->segments + i;
 		if (*at > l->head.segment)
 			continue;
-		int r = segment_seal(l, g->level, at[-1], at[0], g->all, &why);
+		int r = segment_seal(g, at[-1], at[0], &why);
 		if (r == EVLOG_END && !g->all)
 			break;
 		if (r == EVLOG_EPERM && !g->all)
@@ -575,6 +589,7 @@ static int sealing_begin(
 	g->log.dir_fd = w->log.dir_fd;
 	g->log.head = w->log.head;
 	g->level = w->o.level;
+	g->max_line = w->max_line;
 	g->all = all;
 	w->sealing = g;
 	w->rolled = false;

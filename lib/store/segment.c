@@ -18,6 +18,7 @@
 #define MAGIC  0x184d2a5du
 #define TAG    "evlogSEG"
 #define SUFFIX ".ndjson.zst"
+#define MANY   (1u << 20)
 
 static const char segment_newer[] =
     "unknown version or flags in the segment header: written by a newer evlog";
@@ -41,7 +42,7 @@ uint64_t segment_name_read(const char *name)
 
 uint32_t segment_header_size(const struct segment_header *h)
 {
-	return 136 + (uint32_t)merkle_count(h->tree.n) * HASH_SIZE +
+	return SEGMENT_HEADER_MIN + (uint32_t)merkle_count(h->tree.n) * HASH_SIZE +
 	       (h->flags & SEGMENT_SEALED ? SEGMENT_SEAL : 0);
 }
 
@@ -85,9 +86,23 @@ static const char *seal_decode(struct segment_header *h, const unsigned char *p)
 	h->seal.last_seq = get64(p + 16);
 	memcpy(h->seal.root, p + 24, HASH_SIZE);
 	if (h->seal.last_seq < h->first_seq || h->seal.last_seq > SEQ_MAX ||
-	    h->seal.block >= h->seal.end || h->seal.end > INT64_MAX)
+	    h->seal.block < segment_header_size(h) || h->seal.block >= h->seal.end ||
+	    h->seal.end > INT64_MAX)
 		return "impossible values in the segment header";
 	return NULL;
+}
+
+/* Whether the predecessor that a header names comes before it, and ends and has its last
+ * block where a segment can: every walk from header to header descends. */
+static bool previous_possible(const struct segment_header *h)
+{
+	if (h->previous == SEGMENT_NONE)
+		return h->first_seq == 1 && h->previous_size == SEGMENT_NONE &&
+		       h->previous_block == SEGMENT_NONE;
+	return h->previous > 0 && h->previous < h->first_seq &&
+	       h->previous_size >= SEGMENT_HEADER_MIN && h->previous_size <= INT64_MAX &&
+	       (h->previous_block == 0 || (h->previous_block >= SEGMENT_HEADER_MIN &&
+					      h->previous_block < h->previous_size));
 }
 
 const char *segment_header_decode(
@@ -96,14 +111,15 @@ const char *segment_header_decode(
 	static const char lost[] = "no segment header where one must be";
 
 	h->size = 0;
-	if (n < 136 || get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0)
+	if (n < SEGMENT_HEADER_MIN || get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0)
 		return lost;
 	uint32_t size = get32(p + 4) + 8;
 	uint64_t before = get64(p + 88);
 	size_t hashes = merkle_count(before) * HASH_SIZE;
 	bool sealed = get32(p + 20) == SEGMENT_SEALED;
 	if (before >= SEQ_MAX || size > n ||
-	    (size != 136 + hashes && size != 136 + hashes + SEGMENT_SEAL))
+	    (size != SEGMENT_HEADER_MIN + hashes &&
+		size != SEGMENT_HEADER_MIN + hashes + SEGMENT_SEAL))
 		return lost;
 	if (get64(p + size - 8) != hash64(p, size - 8))
 		return "checksum of the segment header does not match";
@@ -112,7 +128,7 @@ const char *segment_header_decode(
 		return "an extract (evcat -o zst of a part) is no segment of a log";
 	if (get32(p + 16) != 1 || (h->flags && !sealed))
 		return segment_newer;
-	if (size != 136 + hashes + (sealed ? SEGMENT_SEAL : 0))
+	if (size != SEGMENT_HEADER_MIN + hashes + (sealed ? SEGMENT_SEAL : 0))
 		return lost;
 	memcpy(h->log_id, p + 24, LOG_ID_SIZE);
 	h->first_seq = get64(p + 40);
@@ -124,7 +140,7 @@ const char *segment_header_decode(
 	h->tree.n = before;
 	memcpy(h->root, p + 96, HASH_SIZE);
 	memcpy(h->tree.at, p + 128, hashes);
-	if (h->first_seq != before + 1)
+	if (h->first_seq != before + 1 || h->epoch > SEQ_MAX || !previous_possible(h))
 		return "impossible values in the segment header";
 	const char *why = sealed ? seal_decode(h, p + 128 + hashes) : NULL;
 	h->size = why ? 0 : size;
@@ -239,14 +255,34 @@ void segment_close(struct segment *s)
 	s->fd = -1;
 }
 
+/* Whether the file may have n bytes at offset.  If they are many, it is asked before
+ * there is memory for them: a header may claim what it likes. */
+static int bytes_there(
+    const struct segment *s, uint64_t offset, size_t n, bool *there, evlog_error *err)
+{
+	struct stat st;
+
+	*there = offset <= INT64_MAX;
+	if (!*there || n <= MANY)
+		return 0;
+	if (fstat(s->fd, &st) < 0)
+		return error_sys(err, "%s", s->path);
+	*there = offset <= (uint64_t)st.st_size && n <= (uint64_t)st.st_size - offset;
+	return 0;
+}
+
 int segment_bytes(struct segment *s, uint64_t offset, size_t n, size_t ahead,
     const char **p, evlog_error *err)
 {
-	uint64_t end = s->window_at + s->window.len;
+	uint64_t in = offset - s->window_at; /* if it begins in the window */
 
 	*p = NULL;
-	if (offset < s->window_at || offset + n > end) {
+	if (offset < s->window_at || in > s->window.len || n > s->window.len - in) {
 		size_t want = n + ahead;
+		bool there;
+		int r = bytes_there(s, offset, n, &there, err);
+		if (r || !there)
+			return r;
 		s->window.len = 0;
 		if (!buf_reserve(&s->window, want))
 			return error_memory(err);
@@ -262,6 +298,16 @@ int segment_bytes(struct segment *s, uint64_t offset, size_t n, size_t ahead,
 	return 0;
 }
 
+uint64_t segment_data(const struct segment *s, uint64_t offset, uint64_t limit)
+{
+	if (offset >= limit)
+		return limit;
+	off_t at = lseek(s->fd, (off_t)offset, SEEK_DATA);
+	if (at < 0)
+		return errno == ENXIO ? limit : offset;
+	return (uint64_t)at < limit ? (uint64_t)at : limit;
+}
+
 static int block_bad(
     const struct segment *s, uint64_t offset, const char *why, evlog_error *err)
 {
@@ -270,6 +316,13 @@ static int block_bad(
 	if (err)
 		snprintf(err->reason, sizeof err->reason, "%s", why);
 	return EVLOG_EDAMAGED;
+}
+
+/* Whether the block before this one, or the start of the segment, is where it says. */
+static bool back_possible(const struct segment *s, const struct block *b)
+{
+	return b->back == b->offset ||
+	       (b->back < b->offset && b->offset - b->back >= s->header.size);
 }
 
 int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahead,
@@ -283,7 +336,7 @@ int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahe
 	if (!p)
 		return block_bad(s, offset, "the file ends in a block header", err);
 	uint32_t size = block_header_size((const unsigned char *)p);
-	if (!size || size > limit - offset)
+	if (!size || offset > limit || size > limit - offset)
 		return block_bad(s, offset, "no block header where one must be", err);
 	if (size > BLOCK_HEADER) {
 		if ((r = segment_bytes(s, offset, size, ahead, &p, err)) != 0)
@@ -302,8 +355,10 @@ int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahe
 		why = "the block is of another log";
 	if (!why && b->segment != s->first_seq)
 		why = "the block is of another segment";
-	if (!why && block_end(b) > limit)
+	if (!why && b->packed_size > limit - offset - size)
 		why = "the block is cut off";
+	if (!why && !back_possible(s, b))
+		why = "impossible back link";
 	return why ? block_bad(s, offset, why, err) : 0;
 }
 

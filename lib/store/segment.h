@@ -37,7 +37,7 @@ struct segment_header {
 };
 
 #define SEGMENT_SEAL	   56 /* bytes of a header, when it is sealed */
-#define SEGMENT_HEADER_MAX (136 + MERKLE_MAX * HASH_SIZE + SEGMENT_SEAL)
+#define SEGMENT_HEADER_MAX (SEGMENT_HEADER_MIN + MERKLE_MAX * HASH_SIZE + SEGMENT_SEAL)
 
 void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq);
 
@@ -83,6 +83,10 @@ void segment_extent(const struct segment *s, const struct segment_header *succes
  * ends before.  `ahead`: how much more is likely to be wanted. */
 int segment_bytes(struct segment *s, uint64_t offset, size_t n, size_t ahead,
     const char **p, evlog_error *err);
+
+/* The first offset from this one on, up to limit, at which the file may have bytes and no
+ * hole: a file may be very long and have none. */
+uint64_t segment_data(const struct segment *s, uint64_t offset, uint64_t limit);
 
 /* Reads the block header at `offset`, not reaching beyond `limit`.  EVLOG_EDAMAGED,
  * with the reason in err->reason, if there is none of this log and segment. */

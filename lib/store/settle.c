@@ -35,6 +35,15 @@ static int successor_find(struct evlog_writer *w, evlog_error *err)
 	return errno == ENOENT ? EVLOG_END : error_sys(err, "%s/%s", w->log.path, name);
 }
 
+/* The segments of the log, read once while the lock is held: they may be many. */
+static int segments_list(struct evlog_writer *w, evlog_error *err)
+{
+	int r = w->listed ? 0 : log_list(&w->log, err);
+
+	w->listed = !r;
+	return r;
+}
+
 /* Head as a segment's header alone tells it. */
 static void head_from_segment(struct evlog_writer *w)
 {
@@ -52,12 +61,31 @@ static void head_from_segment(struct evlog_writer *w)
 	memcpy(h->root, s->root, HASH_SIZE);
 }
 
+/* Copies the bytes from `from` on to the file aside; where the segment has a hole, so
+ * does the copy. */
+static int aside_write(struct evlog_writer *w, int fd, const char *aside, uint64_t from,
+    uint64_t size, evlog_error *err)
+{
+	const char *p;
+	int r = 0;
+
+	if (ftruncate(fd, (off_t)(size - from)) < 0)
+		return error_sys(err, "%s/%s", w->log.path, aside);
+	for (uint64_t at = from; !r && (at = segment_data(&w->seg, at, size)) < size;) {
+		size_t n = size - at < COPY ? (size_t)(size - at) : COPY;
+		r = segment_bytes(&w->seg, at, n, 0, &p, err);
+		if (!r && (!p || file_pwrite(fd, p, n, at - from) < 0))
+			r = error_sys(err, "%s/%s", w->log.path, aside);
+		at += n;
+	}
+	return r;
+}
+
 /* Copies [from, size) of the segment aside, durably. */
 static int tail_aside(struct evlog_writer *w, uint64_t from, uint64_t size, char *aside,
     size_t aside_size, evlog_error *err)
 {
-	int fd = -1, r = 0;
-	const char *p;
+	int fd = -1;
 
 	for (int i = 0; i < 1000 && fd < 0; i++) {
 		int n = snprintf(aside, aside_size, "torn-%016" PRIu64 "-%" PRIu64,
@@ -70,18 +98,12 @@ static int tail_aside(struct evlog_writer *w, uint64_t from, uint64_t size, char
 			break;
 	}
 	if (fd < 0 || permissions_give(fd, log_permissions(&w->log)) < 0) {
-		r = error_sys(err, "%s/%s", w->log.path, aside);
+		int bad = error_sys(err, "%s/%s", w->log.path, aside);
 		if (fd >= 0)
 			close(fd);
-		return r;
+		return bad;
 	}
-	for (uint64_t at = from; at < size && !r;) {
-		size_t n = size - at < COPY ? (size_t)(size - at) : COPY;
-		r = segment_bytes(&w->seg, at, n, 0, &p, err);
-		if (!r && (!p || file_pwrite(fd, p, n, at - from) < 0))
-			r = error_sys(err, "%s/%s", w->log.path, aside);
-		at += n;
-	}
+	int r = aside_write(w, fd, aside, from, size, err);
 	if (!r && (file_sync(fd) < 0 || fsync(w->log.dir_fd) < 0))
 		r = error_sys(err, "%s/%s", w->log.path, aside);
 	close(fd);
@@ -147,6 +169,7 @@ static int header_bad(struct evlog_writer *w, evlog_error *err)
 	    "%.200s: an unfinished segment was taken away; its bytes are in %s",
 	    w->log.path, aside);
 	segment_close(&w->seg);
+	w->listed = false;
 	return 0;
 }
 
@@ -164,11 +187,14 @@ static int tail_settle(
 	if (t->parsed < durable || (t->parsed < t->size && t->full_length))
 		return segment_damaged(&w->seg, t->parsed, t->tree.n + 1, 0, t->why, err);
 	int r = 0;
-	if (t->end > h->committed && !segment_is_sealed(&w->seg))
-		r = rewrite(w, h->committed, t->end, err);
+	/* what is attested was synced: only the rest may not have been */
+	uint64_t unsure = durable > h->committed ? durable : h->committed;
+	if (t->end > unsure && !segment_is_sealed(&w->seg))
+		r = rewrite(w, unsure, t->end, err);
 	if (!r && t->end < t->size) {
 		r = tail_aside(w, t->end, t->size, aside, sizeof aside, err);
-		h->epoch = t->epoch + 1;
+		if (!r)
+			r = epoch_raise(w, t->epoch, err);
 		if (!r)
 			r = segment_cut(w, t->end, err);
 		if (!r)
@@ -201,8 +227,7 @@ static int successor_attests(struct evlog_writer *w, uint64_t *durable, evlog_er
 
 	if (first <= h->segment || segment_is_sealed(&w->seg))
 		return 0;
-	for (size_t i = w->log.n; i-- > 0 && w->log.segments[i] > h->segment;)
-		first = w->log.segments[i];
+	first = log_after(&w->log, h->segment);
 	int r =
 	    segment_open(&next, w->log.dir_fd, w->log.path, first, h->log_id, false, err);
 	if (!r && next.header.previous > h->segment && next.header.previous < first)
@@ -260,7 +285,7 @@ static int folder_check(struct evlog_writer *w, evlog_error *err)
 
 	if (!folder_changed(w))
 		return 0;
-	int r = log_list(&w->log, err);
+	int r = segments_list(w, err);
 	return r || w->log.n == 0 ? r : successor_attests(w, &durable, err);
 }
 
@@ -277,7 +302,7 @@ static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *
 	memcpy(t.root, h->root, HASH_SIZE);
 	if (segment_is_sealed(&w->seg)) /* which attests itself whole */
 		durable = w->seg.header.seal.end;
-	int r = log_list(&w->log, err);
+	int r = segments_list(w, err);
 	if (!r && w->log.n == 0)
 		r = error_set(
 		    err, EVLOG_EDAMAGED, "%s: its segments are missing", w->log.path);
@@ -292,7 +317,7 @@ static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *
 static int successor_settle(struct evlog_writer *w, evlog_error *err)
 {
 	uint64_t seq = w->log.head.tree.n + 1;
-	int r = log_list(&w->log, err);
+	int r = segments_list(w, err);
 
 	if (r)
 		return r;
@@ -306,8 +331,6 @@ static int successor_settle(struct evlog_writer *w, evlog_error *err)
 	if (memcmp(w->seg.header.root, w->log.head.root, HASH_SIZE) != 0)
 		return segment_damaged(
 		    &w->seg, 0, seq, 0, "the segment does not continue the log", err);
-	if (fsync(w->log.dir_fd) < 0) /* its writer may have died before it did */
-		return error_sys(err, "%s", w->log.path);
 	head_from_segment(w);
 	return active_settle(w, w->log.head.committed, err);
 }
@@ -319,6 +342,9 @@ static int successors_settle(struct evlog_writer *w, bool *any, evlog_error *err
 
 	*any = false;
 	while ((r = successor_find(w, err)) == 0) {
+		/* their writers may have died before they did: all that is there now */
+		if (!*any && fsync(w->log.dir_fd) < 0)
+			return error_sys(err, "%s", w->log.path);
 		*any = true;
 		r = successor_settle(w, err);
 		if (!r && w->seg.fd < 0)
@@ -336,7 +362,7 @@ static int head_recover(struct evlog_writer *w, uint64_t *durable, evlog_error *
 	struct block b;
 	uint64_t found;
 
-	int r = log_list(&w->log, err);
+	int r = segments_list(w, err);
 	if (r)
 		return r;
 	if (w->log.n == 0)
@@ -396,6 +422,7 @@ int settle(struct evlog_writer *w, evlog_error *err)
 	uint64_t durable = 0, lost = 0;
 	bool more = false;
 
+	w->listed = false;
 	int r = head_read(w->log.head_fd, h, &w->log.state, false, w->log.path, err);
 	if (r)
 		return r;

@@ -109,8 +109,7 @@ int segment_seek(struct log_reader *r, evlog_error *err)
 void index_skip_back(struct log_reader *r)
 {
 	const struct seal *seal = &r->seg.header.seal;
-	uint64_t behind = r->emitted ? r->emitted : seal->last_seq + 1;
-	uint32_t i = index_find(&r->index, behind - 1), last = i;
+	uint32_t i = index_find(&r->index, r->emitted - 1), last = i;
 	struct block b;
 
 	while (i > 0 && !index_admits(&r->bounds, &r->index, seal, i))

@@ -14,6 +14,7 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 {
 	const uint64_t few = 5000; /* events: no block is wanted before its turn */
 	struct bounds b = {.threads = sel->count && sel->count < few ? 1 : sel->threads,
+	    .max_line = sel->max_line,
 	    .from = sel->from,
 	    .to = sel->to,
 	    .since = EVLOG_TIME_MIN,

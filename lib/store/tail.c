@@ -33,36 +33,60 @@ static int zero_sector(
 	return 0;
 }
 
+/* How much of the segment is searched at once: what the window has, if that is enough. */
+static size_t search_size(const struct segment *seg, uint64_t offset, uint64_t limit)
+{
+	uint64_t n = SEARCH, in = offset - seg->window_at;
+
+	if (offset >= seg->window_at && in < seg->window.len &&
+	    seg->window.len - in >= BLOCK_HEADER_MAX + SECTOR)
+		n = seg->window.len - in - BLOCK_HEADER_MAX;
+	return (size_t)(limit - offset < n ? limit - offset : n);
+}
+
+/* Looks for a block header among the n bytes at offset.  EVLOG_END: there is none. */
+static int header_search(struct segment *seg, uint64_t offset, size_t n, struct block *b,
+    uint64_t *found, evlog_error *err)
+{
+	static const char tag[] = "evlogBLK";
+	size_t from = 0;
+	evlog_error why;
+	const char *p;
+
+	for (;;) {
+		/* a header that begins here is in the window as a whole */
+		int r = segment_bytes(seg, offset, n, BLOCK_HEADER_MAX, &p, err);
+		if (r)
+			return r;
+		const char *at = p ? memmem(p + from, n - from, tag, 8) : NULL;
+		if (!at)
+			return EVLOG_END;
+		from = (size_t)(at - p) + 1;
+		if (at - p < 8 || !block_header_plausible((const unsigned char *)at - 8,
+				      seg->window.len - (size_t)(at - 8 - seg->window.p)))
+			continue;
+		uint64_t start = offset + (uint64_t)(at - p) - 8;
+		/* a header counts, though its block be cut off */
+		r = segment_block(seg, start, INT64_MAX, 0, b, &why);
+		if (r == 0)
+			*found = start;
+		if (r && r != EVLOG_EDAMAGED && err)
+			*err = why;
+		if (r != EVLOG_EDAMAGED)
+			return r;
+	}
+}
+
 int tail_resync(struct segment *seg, uint64_t offset, uint64_t limit, struct block *b,
     uint64_t *found, evlog_error *err)
 {
-	const char *p;
-
-	while (offset < limit && limit - offset >= BLOCK_HEADER) {
-		size_t n = limit - offset < SEARCH ? (size_t)(limit - offset) : SEARCH;
-		int r = segment_bytes(seg, offset, n, 0, &p, err);
-		if (r)
+	while ((offset = segment_data(seg, offset, limit)) < limit &&
+	       limit - offset >= BLOCK_HEADER) {
+		size_t n = search_size(seg, offset, limit);
+		int r = header_search(seg, offset, n, b, found, err);
+		if (r != EVLOG_END)
 			return r;
-		if (!p)
-			break;
-		const char *tag = memmem(p, n, "evlogBLK", 8);
-		if (!tag) {
-			offset += n > 16 ? n - 15 : n;
-			continue;
-		}
-		uint64_t at = offset + (uint64_t)(tag - p);
-		if (at >= offset + 8) {
-			evlog_error ignored;
-			/* a header counts, though its block be cut off */
-			r = segment_block(seg, at - 8, INT64_MAX, 0, b, &ignored);
-			if (r == 0) {
-				*found = at - 8;
-				return 0;
-			}
-			if (r != EVLOG_EDAMAGED)
-				return segment_block(seg, at - 8, INT64_MAX, 0, b, err);
-		}
-		offset = at + 1;
+		offset += n > 16 ? n - 15 : n;
 	}
 	*found = limit;
 	return 0;

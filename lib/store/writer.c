@@ -119,6 +119,8 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		return error_memory(err);
 	w->o = *o;
 	w->log.dir_fd = w->log.head_fd = w->seg.fd = -1;
+	/* what it writes, it can read */
+	w->max_line = o->max_event > EVLOG_MAX_LINE ? o->max_event : EVLOG_MAX_LINE;
 	if (!w->o.max_event || w->o.max_event > EVLOG_MAX_EVENT)
 		w->o.max_event = EVLOG_MAX_EVENT;
 	if (!w->o.segment_size)
@@ -129,6 +131,8 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		r = writer_log_open(w, path, err);
 	if (!r) {
 		w->codec = block_codec_new(o->level);
+		if (w->codec)
+			block_codec_limit(w->codec, w->max_line);
 		w->blocks = blocks_new(o->threads, o->level);
 		w->source = default_source(path);
 		if (o->dedup)

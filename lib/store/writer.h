@@ -39,7 +39,9 @@ struct doubt {
 
 struct evlog_writer {
 	struct evlog_writer_options o;
+	uint64_t max_line; /* of the log, where it reads in it */
 	struct log log;
+	bool listed; /* settling: log.segments are those that are there */
 	struct timespec
 	    folder_seen;    /* as the folder was when its segments were looked at */
 	struct segment seg; /* the active one; fd -1: not open */
@@ -99,6 +101,9 @@ int segment_roll(struct evlog_writer *w, evlog_error *err);
 int segment_create(int dir_fd, const char *dir, struct permissions mode,
     struct segment_header *h, bool replace, evlog_error *err);
 
+/* Makes head's epoch one more than this: something is cut off, or replaced. */
+int epoch_raise(struct evlog_writer *w, uint64_t epoch, evlog_error *err);
+
 /* Next generation of head, from w->log.head. */
 int head_commit(struct evlog_writer *w, bool sync, evlog_error *err);
 
@@ -144,7 +149,8 @@ void dedup_free(struct dedup *d);
 bool dedup_has_slid(const struct dedup *d);
 
 /* Takes in the events of the log that it has not seen, up to `last`. */
-int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, evlog_error *err);
+int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, uint64_t max_line,
+    evlog_error *err);
 
 enum dedup_verdict { DEDUP_NEW, DEDUP_SAME, DEDUP_CONFLICT };
 
