@@ -409,3 +409,18 @@ many_blocks() {
 	run -0 --separate-stderr evfold 'sum(data.n)' </dev/null
 	[ -z "$stderr" ]
 }
+
+@test "keys and values that were chosen to meet in one place of a table cost no more than others" {
+	harness fault/forge.py flood 20000 >flood.ndjson
+	[ "$(wc -l <flood.ndjson)" -eq 20000 ]
+	run -0 timeout 10 bash -c "ulimit -t 2; evfold -j1 -k data.k 'n=count()' flood.ndjson | wc -l"
+	assert_output 20000
+	run -0 timeout 10 bash -c "ulimit -t 2; evfold -j1 's=set(data.k)' flood.ndjson | tr , '\n' | wc -l"
+	assert_output 20000
+}
+
+@test "numbers with large exponents as keys do not become long ones" {
+	for n in 1e9990 10e9989 1E+9990; do echo "{\"type\":\"T\",\"data\":{\"n\":$n}}"; done >in
+	run -0 evfold -k data.n 'n=count()' in
+	assert_output '{"key":1e9990,"seq":null,"state":{"n":3}}'
+}

@@ -162,6 +162,25 @@ EOF
 	assert_output '{"a":["A/",100],"b":1.5,"c":0}'
 }
 
+@test "canonical numbers are never much longer than their text, and equal for equal values" {
+	zeros=$(printf '%0400d' 0)
+	while IFS=$'\t' read -r want number; do
+		run -0 unit canonical "$number"
+		assert_output "$want"
+	done <<-EOF
+		1e9990	1e9990
+		1e9990	10e9989
+		1e401	1${zeros}0
+		1e401	0.1e402
+		-5e-403	-0.50e-402
+		15e-403	0.${zeros}0150
+		1$zeros	1e400
+		1$zeros	10E+399
+		0	0e9990
+		0.${zeros}15	15e-402
+	EOF
+}
+
 @test "a path is a.b or the JSON Pointer /a/b, and the last of two members counts" {
 	while IFS=$'\t' read -r path value want; do
 		run unit path "$path" "$value"

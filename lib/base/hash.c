@@ -1,7 +1,9 @@
 /* hash.c - SHA-256 by nettle, XXH3 by libxxhash. */
 #include "base/hash.h"
+#include "base/file.h"
 
 #include <nettle/sha2.h>
+#include <stdatomic.h>
 #include <xxhash.h>
 
 void sha256(const struct hash_part *parts, size_t n, unsigned char out[HASH_SIZE])
@@ -17,6 +19,26 @@ void sha256(const struct hash_part *parts, size_t n, unsigned char out[HASH_SIZE
 uint64_t hash64(const void *p, size_t n)
 {
 	return XXH3_64bits(p, n);
+}
+
+/* The one thing that the library keeps: it says nothing of what was done before. */
+static _Atomic uint64_t seed;
+
+static uint64_t seed_draw(void)
+{
+	uint64_t fresh = 0, none = 0;
+
+	if (file_random(&fresh, sizeof fresh) < 0) /* better than one that is known */
+		fresh = (uint64_t)file_clock() ^ (uint64_t)(uintptr_t)&fresh;
+	fresh |= 1;
+	return atomic_compare_exchange_strong(&seed, &none, fresh) ? fresh : none;
+}
+
+uint64_t hash_table(const void *p, size_t n)
+{
+	uint64_t s = atomic_load_explicit(&seed, memory_order_relaxed);
+
+	return XXH3_64bits_withSeed(p, n, s ? s : seed_draw());
 }
 
 void hash_hex(const unsigned char h[HASH_SIZE], char out[65])

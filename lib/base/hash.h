@@ -17,6 +17,10 @@ void sha256(const struct hash_part *parts, size_t n, unsigned char out[HASH_SIZE
 /* XXH3, 64 bits. */
 uint64_t hash64(const void *p, size_t n);
 
+/* The same with a seed that each process draws anew: for tables in memory, so that nobody
+ * can choose keys that meet in one place.  Not for what is written or documented. */
+uint64_t hash_table(const void *p, size_t n);
+
 /* 64 lower-case digits and a NUL. */
 void hash_hex(const unsigned char h[HASH_SIZE], char out[65]);
 

@@ -294,7 +294,7 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 	if (!look_at(&f->look, (struct json_text){e->line, e->len}, f->found, f->slots))
 		return fold_no_json(e, err);
 	r = key_of(f, e, &key, err);
-	return r ? r : fold_apply(f, e, key, hash64(key.p, key.len), err);
+	return r ? r : fold_apply(f, e, key, hash_table(key.p, key.len), err);
 }
 
 void evlog_fold_through(evlog_fold *f, const unsigned char hash[HASH_SIZE])
@@ -427,7 +427,7 @@ static int state_hash(
 {
 	f->scratch.len = 0;
 	int r = state_write(f, g, &f->scratch, err);
-	*hash = hash64(f->scratch.p, f->scratch.len) | 1;
+	*hash = hash_table(f->scratch.p, f->scratch.len) | 1;
 	return r;
 }
 

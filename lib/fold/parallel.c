@@ -88,7 +88,7 @@ static bool item_look(const evlog_fold *f, struct chunk *c, struct item *it)
 	it->key = (struct view){"", 0};
 	if (f->key && !it->bad && !fold_key_of(found[f->key_slot], &c->keys, &it->key))
 		return false;
-	it->hash = hash64(it->key.p, it->key.len);
+	it->hash = hash_table(it->key.p, it->key.len);
 	if (c->keys.len > start) { /* may move yet */
 		it->canonical = true;
 		it->key = (struct view){(const char *)(uintptr_t)start, it->key.len};

@@ -185,7 +185,7 @@ static bool seen_grow(struct seen *s)
 		if (!s->at[i])
 			continue;
 		const char *p = s->canonical.p + s->at[i] - 1;
-		size_t k = hash64(p + 8, get64(p)) & (places - 1);
+		size_t k = hash_table(p + 8, get64(p)) & (places - 1);
 		while (at[k])
 			k = (k + 1) & (places - 1);
 		at[k] = s->at[i];
@@ -209,7 +209,7 @@ static int seen_add(struct seen *s, struct json_text value)
 		return -1;
 	size_t len = s->canonical.len - start - 8;
 	put64(s->canonical.p + start, len);
-	size_t k = hash64(s->canonical.p + start + 8, len) & s->mask;
+	size_t k = hash_table(s->canonical.p + start + 8, len) & s->mask;
 	for (; s->at[k]; k = (k + 1) & s->mask) {
 		const char *old = s->canonical.p + s->at[k] - 1;
 		if (memcmp(old, s->canonical.p + start, 8 + len) == 0) {

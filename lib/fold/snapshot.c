@@ -104,7 +104,7 @@ static int group_take(struct reading *r, struct json_text line, evlog_error *err
 	    (fold_keyed(r->f) && !json_top_find(line, (struct view){"key", 3}, &key)))
 		return broken(r, "not a line of a snapshot", err);
 	struct view text = {key.p, key.len};
-	uint64_t hash = hash64(text.p, text.len);
+	uint64_t hash = hash_table(text.p, text.len);
 	int res = fold_part_of(r->f, hash, &part, err);
 	if (res)
 		return res;

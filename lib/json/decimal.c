@@ -13,6 +13,7 @@
 #define SMALL_DIGITS	 37    /* 10^37 < 2^126: a sum of two fits */
 #define DECIMAL_BITS_MAX 33219 /* of 10,000 digits */
 #define DIGITS		 34
+#define ZEROS		 400
 
 static __int128 power_small(unsigned n)
 {
@@ -232,6 +233,19 @@ static bool set_within(struct decimal *d, struct json_text t, long most, bool *f
 bool decimal_set(struct decimal *d, struct json_text t, bool *failed)
 {
 	return set_within(d, t, DECIMAL_EXPONENT_MAX, failed);
+}
+
+bool decimal_is_long(struct json_text t, bool *failed)
+{
+	struct number n;
+
+	if (t.len <= ZEROS && !memchr(t.p, 'e', t.len) && !memchr(t.p, 'E', t.len))
+		return false;
+	(void)number_read(&n, t, 0);
+	*failed |= n.digits.failed;
+	bool is_long = n.exponent > ZEROS || n.exponent < -ZEROS - (long)n.digits.len;
+	buf_free(&n.digits);
+	return is_long;
 }
 
 void decimal_write_far(struct buf *b, struct json_text t)

@@ -18,9 +18,13 @@ struct decimal {
  * *failed, there is no memory; d is as it was. */
 bool decimal_set(struct decimal *d, struct json_text number, bool *failed);
 
-/* Adds a number that decimal_set does not take so that equal ones are the same bytes:
- * without zeros at its ends, and with an exponent.  One whose exponent has more than 8
- * digits is added as it is. */
+/* Whether a number has more than 400 zeros when it is written without an exponent: more
+ * than any binary float, and much more than its text.  *failed: no memory. */
+bool decimal_is_long(struct json_text number, bool *failed);
+
+/* Adds a number that decimal_set does not take, or that is long, so that equal ones are
+ * the same bytes: without zeros at its ends, and with an exponent.  One whose exponent
+ * has more than 8 digits is added as it is. */
 void decimal_write_far(struct buf *b, struct json_text number);
 
 /* The same for what arithmetic made of such numbers, and decimal_write wrote. */

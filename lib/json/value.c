@@ -77,7 +77,7 @@ struct value *value_text(enum json_type type, const char *p, size_t len)
 static void index_put(struct value *o, size_t slot)
 {
 	const struct view *k = &o->members[slot].key;
-	uint32_t i = (uint32_t)hash64(k->p, k->len) & o->index_mask;
+	uint32_t i = (uint32_t)hash_table(k->p, k->len) & o->index_mask;
 
 	while (o->index[i])
 		i = (i + 1) & o->index_mask;
@@ -117,7 +117,7 @@ static ssize_t slot_find(const struct value *o, struct view key)
 				return (ssize_t)i;
 		return -1;
 	}
-	uint32_t i = (uint32_t)hash64(key.p, key.len) & o->index_mask;
+	uint32_t i = (uint32_t)hash_table(key.p, key.len) & o->index_mask;
 	for (; o->index[i]; i = (i + 1) & o->index_mask)
 		if (view_compare(o->members[o->index[i] - 1].key, key) == 0)
 			return (ssize_t)o->index[i] - 1;
@@ -458,9 +458,9 @@ static int member_order(const void *a, const void *b)
 static void number_canonical(struct buf *b, struct json_text t)
 {
 	struct decimal d = {0};
-	bool failed;
+	bool failed = false, far = decimal_is_long(t, &b->failed);
 
-	if (decimal_set(&d, t, &failed))
+	if (!far && decimal_set(&d, t, &failed))
 		decimal_write(b, &d);
 	else
 		decimal_write_far(b, t);

@@ -16,7 +16,8 @@ void value_free(struct value *v);
 void value_write(struct buf *b, const struct value *v);
 
 /* Writes any JSON text so that equal values give equal bytes: strings with the fewest
- * escapes, numbers as plain decimals, members sorted.  false: no memory. */
+ * escapes, numbers as plain decimals or, where that takes more than 400 zeros, with an
+ * exponent, members sorted.  false: no memory. */
 bool value_canonical(struct buf *b, struct json_text text);
 
 /* By value: numbers as numbers, objects whatever the order of their members.  *failed is

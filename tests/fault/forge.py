@@ -9,6 +9,7 @@ within its memory, by no signal and without a sanitizer's report; leave the lock
 change nothing if it only reads; and deliver only lines that the log holds, each once and in
 order.
 
+forge.py flood COUNT: events whose keys meet in one place of a table without a seed.
 forge.py kinds [NAME...]: logs of known kinds, each with the verdict that it must get.
 
 EVLOG_FORGE_JSON=1: lines that are no JSON, too.  EVLOG_FORGE_ALL=1: every tool on each log, not six of them.  EVLOG_FORGE_KEEP=FOLDER: what
@@ -17,7 +18,7 @@ fails is kept there.
 
 import ctypes
 import fcntl
-import json
+import itertools
 import os
 import random
 import re
@@ -832,6 +833,32 @@ def kinds(*wanted):
     return 1 if broken else 0
 
 
+# ---- Hash flooding ----
+
+
+def flood(count):
+    """Events whose data.k differ and have one and the same XXH3, with seed 0: of two stripes
+    of 64 bytes, one lane each is made to add only what it holds, and the sum is constant."""
+    ctypes.CDLL("libxxhash.so.0")
+    path = next(x.split()[-1] for x in open("/proc/self/maps") if "libxxhash" in x)
+    library = open(path, "rb").read()
+    at = library.find(bytes.fromhex("b8fe6c3923a44bbe7c01812cf721ad1cded46de98390"))
+    secret = library[at : at + 192]
+    printable = range(0x30, 0x5B)
+    for last in range(0x30, 0x4A):
+        for c, b, a in itertools.product(printable, repeat=3):
+            x, y = bytes((a, b, c, last)), bytes((0x8B - a, 0x8B - b, 0x8B - c, 0x10D - last))
+            if not 0xC3 <= y[3] <= 0xDF or b"\\" in x or b"\\" in y or b'"' in y:
+                continue
+            key = bytearray(b'"' + b"a" * 798 + b'"')
+            key[672:680] = x + secret[116:120]
+            key[224:232] = y + secret[60:64]
+            print('{"type":"T","data":{"k":%s}}' % key.decode())
+            count -= 1
+            if count == 0:
+                return
+
+
 def some(seed):
     if os.environ.get("EVLOG_FORGE_ALL"):
         return TOOLS
@@ -857,6 +884,8 @@ def main(count, first=1):
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "flood":
+        sys.exit(flood(int(sys.argv[2])))
     if sys.argv[1] == "kinds":
         sys.exit(kinds(*sys.argv[2:]))
     sys.exit(main(*map(int, sys.argv[1:])))
