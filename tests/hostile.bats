@@ -486,6 +486,7 @@ leaks() {
 	printf '{"type":"P","data":[{"op":"add","path":"","value":%s},{"op":"copy","from":"","path":"/b"},{"op":"test","path":"/b","value":%s}]}\n' \
 		"$(deep 1)" "$(deep 1)" | evappend -q b.evlog || true
 	run -0 bash -c "ulimit -s 96; evfold -q 'patch(data)' b.evlog"
+}
 
 # ---- Logs that lie ----
 
