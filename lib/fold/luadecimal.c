@@ -1,4 +1,5 @@
 /* luadecimal.c - exact decimals as values of Lua: decimal("39.11") * 3. */
+#include "fold/bounds.h"
 #include "fold/lua.h"
 #include "fold/sandbox.h"
 

@@ -7,6 +7,7 @@
  * and from then on is a table like any other.
  */
 #include "base/error.h"
+#include "fold/bounds.h"
 #include "fold/lua.h"
 #include "fold/sandbox.h"
 

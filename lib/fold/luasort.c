@@ -6,6 +6,7 @@
  * each run.  This one sorts positions and compares the values in a copy of the table:
  * whatever the function says, the sort ends, and the table holds what it held before.
  */
+#include "fold/bounds.h"
 #include "fold/lua.h"
 #include "fold/sandbox.h"
 

@@ -2,6 +2,7 @@
 #include "fold/program.h"
 #include "base/error.h"
 #include "event/stamp.h"
+#include "fold/bounds.h"
 #include "fold/lua.h"
 #include "fold/sandbox.h"
 

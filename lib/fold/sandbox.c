@@ -8,14 +8,13 @@
  */
 #include "fold/sandbox.h"
 #include "base/error.h"
+#include "fold/bounds.h"
 #include "fold/lua.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define HOOK_EVERY 1000 /* instructions between looks at the budget */
 
 static const char globals_key; /* its address, in the registry: the program's globals */
 
@@ -25,65 +24,6 @@ struct sandbox *sandbox_of(lua_State *L)
 
 	memcpy(&s, lua_getextraspace(L), sizeof s);
 	return s;
-}
-
-/* ---- Bounds ---- */
-
-static void *allocate(void *arg, void *old, size_t had, size_t wanted)
-{
-	struct sandbox *s = arg;
-
-	had = old ? had : 0;
-	if (wanted == 0) {
-		s->used -= had;
-		return slab_resize(&s->slabs, old, had, 0);
-	}
-	bool capped = wanted > had && wanted - had > s->memory - s->used;
-	void *p = capped ? NULL : slab_resize(&s->slabs, old, had, wanted);
-	if (!p && wanted <= had)
-		return old; /* given back as a smaller one than it is */
-	/* Lua collects garbage and asks once more for what it was refused, but for the
-	 * buffers of its libraries */
-	if (s->refused && wanted > had && (wanted != s->refused || !p))
-		s->exhausted = true;
-	if (wanted > had)
-		s->refused = p ? 0 : wanted;
-	if (p)
-		s->used += wanted - had;
-	else
-		s->capped = capped;
-	return p;
-}
-
-static void steps_count(lua_State *L, lua_Debug *ar);
-
-/* Once the budget is spent, each instruction fails: pcall does not help.  level: of the
- * function in Lua that is to be named. */
-static void steps_spend(lua_State *L, uint64_t steps, int level)
-{
-	struct sandbox *s = sandbox_of(L);
-
-	if (s->left > steps) {
-		s->left -= steps;
-		return;
-	}
-	s->left = 0;
-	lua_sethook(L, steps_count, LUA_MASKCOUNT, 1);
-	luaL_where(L, level);
-	lua_pushfstring(L, "%smore than %I instructions for one event",
-	    lua_tostring(L, -1), (LUAI_UACINT)s->steps);
-	lua_error(L);
-}
-
-static void steps_count(lua_State *L, lua_Debug *ar)
-{
-	(void)ar;
-	steps_spend(L, HOOK_EVERY, 0);
-}
-
-void sandbox_spend(lua_State *L, uint64_t steps)
-{
-	steps_spend(L, steps, 1);
 }
 
 /* ---- Keys in order ---- */
@@ -311,6 +251,52 @@ static bool is_locked(lua_State *L, int index)
 	return locked;
 }
 
+/* Passes an error on that ends the event, whoever catches it. */
+static void end_stays(lua_State *L, int r)
+{
+	struct sandbox *s = sandbox_of(L);
+
+	if (bounds_exhausted(s, r))
+		s->exhausted = true;
+	if (s->exhausted || s->left == 0)
+		lua_error(L);
+}
+
+static int bounded_pcall(lua_State *L)
+{
+	luaL_checkany(L, 1);
+	lua_pushboolean(L, 1);
+	lua_insert(L, 1);
+	int r = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+	end_stays(L, r);
+	if (r == LUA_OK)
+		return lua_gettop(L);
+	lua_pushboolean(L, 0);
+	lua_insert(L, -2);
+	return 2;
+}
+
+/* Lua's own calls the handler where the error is, without the hook that counts if that is
+ * where the error comes from, and once more for each error of the handler.  Here it is
+ * called afterwards, as any other function. */
+static int bounded_xpcall(lua_State *L)
+{
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_pushboolean(L, 1);
+	lua_pushvalue(L, 1);
+	lua_rotate(L, 3, 2); /* f, handler, true, f, arguments */
+	int r = lua_pcall(L, lua_gettop(L) - 4, LUA_MULTRET, 0);
+	end_stays(L, r);
+	if (r == LUA_OK)
+		return lua_gettop(L) - 2;
+	lua_pushboolean(L, 0);
+	lua_replace(L, 3);
+	lua_pushvalue(L, 2);
+	lua_insert(L, -2);
+	end_stays(L, lua_pcall(L, 1, 1, 0));
+	return 2;
+}
+
 /* What is set is a copy, so that nothing can be put into it later. */
 static int careful_setmetatable(lua_State *L)
 {
@@ -383,6 +369,8 @@ static void libraries_open(lua_State *L)
 	}
 	lua_pushglobaltable(L);
 	take_out(L, base);
+	lua_register(L, "pcall", bounded_pcall);
+	lua_register(L, "xpcall", bounded_xpcall);
 	lua_register(L, "setmetatable", careful_setmetatable);
 	lua_register(L, "rawset", careful_rawset);
 	wrap(L, "ipairs", with_whole);
@@ -511,40 +499,43 @@ static int message_of(lua_State *L)
 	return 1;
 }
 
-int sandbox_no_memory(lua_State *L)
+static int exhausted(struct sandbox *s, evlog_error *err)
 {
-	sandbox_of(L)->exhausted = true;
-	sandbox_of(L)->capped = false;
-	return luaL_error(L, "not enough memory");
+	bounds_recover(s);
+	if (!s->capped)
+		return error_memory(err);
+	if (s->limit < s->memory)
+		return error_set(err, EVLOG_EDATA,
+		    "more than %zu bytes of memory for one event",
+		    bounds_share(s->memory));
+	return error_set(err, EVLOG_EDATA, "more than %zu bytes of memory", s->memory);
 }
 
-static int exhausted(const struct sandbox *s, evlog_error *err)
+/* The message of what was thrown.  A program's __tostring may run, within the budget. */
+static const char *thrown_text(lua_State *L)
 {
-	return s->capped ? error_set(err, EVLOG_EDATA, "more than %zu bytes of memory",
-			       s->memory)
-			 : error_memory(err);
+	if (lua_type(L, -1) != LUA_TSTRING) {
+		lua_pushcfunction(L, message_of);
+		lua_insert(L, -2);
+		(void)lua_pcall(L, 1, 1, 0);
+	}
+	return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+					      : "an error without a message";
 }
 
 int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err)
 {
 	lua_State *L = s->L;
 
-	s->left = s->steps;
-	s->exhausted = s->capped = false;
-	s->refused = 0;
-	lua_sethook(L, steps_count, LUA_MASKCOUNT, HOOK_EVERY);
+	bounds_begin(s);
 	lua_settop(L, 0);
-	lua_pushcfunction(L, message_of);
 	lua_pushcfunction(L, fn);
 	lua_pushlightuserdata(L, arg);
-	int r = lua_pcall(L, 1, 0, 1);
-	if (r == LUA_ERRMEM || s->exhausted || s->refused)
-		return exhausted(s, err); /* also where pcall has caught it */
-	if (r == LUA_OK)
-		return 0;
-	const char *text = lua_tostring(L, -1);
-	return error_set(
-	    err, EVLOG_EDATA, "%s", text ? text : "an error without a message");
+	int r = lua_pcall(L, 1, 0, 0);
+	const char *text = r == LUA_OK || bounds_exhausted(s, r) ? "" : thrown_text(L);
+	if (bounds_exhausted(s, r))
+		return exhausted(s, err);
+	return r == LUA_OK ? 0 : error_set(err, EVLOG_EDATA, "%s", text);
 }
 
 /* States are old and many, events are new and soon forgotten: generations are made for
@@ -562,7 +553,9 @@ static void collector_choose(lua_State *L)
 int sandbox_open(struct sandbox *s, const struct evlog_limits *limits, evlog_error *err)
 {
 	*s = (struct sandbox){.memory = limits->memory, .steps = limits->steps};
-	s->L = lua_newstate(allocate, s);
+	s->fresh = SIZE_MAX;
+	s->limit = s->memory;
+	s->L = lua_newstate(bounds_allocate, s);
 	if (!s->L)
 		return error_memory(err);
 	collector_choose(s->L);

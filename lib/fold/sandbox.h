@@ -9,14 +9,24 @@
 #include "json/scan.h"
 
 #include <lua.h>
+#include <time.h>
 
 struct sandbox {
 	lua_State *L;
 	struct slabs slabs;
-	size_t used, memory; /* bytes that Lua has, and may have */
+	size_t used, memory; /* bytes that Lua and decimals have, and may have */
+	size_t limit;	     /* of it, in this run */
+	size_t outside;	     /* bytes of what this run has written */
+	size_t fresh;	     /* bytes had since memory was last short */
+	size_t longest;	     /* piece of text that an instruction may go through */
+	uint64_t moved;	     /* bytes of large pieces that this run has had */
+	struct timespec begun; /* this run, if the hook has looked at the clock; */
+	struct timespec spent; /* the thread's time then */
 	size_t refused;	     /* what was asked for and not had; 0: nothing since */
 	bool capped;	     /* ... because of the cap */
 	bool exhausted;	     /* refused again: no collection of garbage helps */
+	bool late;	     /* this run takes too long */
+	int every;	     /* instructions between calls of the hook */
 	uint64_t steps;	     /* instructions that a call may take */
 	uint64_t left;	     /* and what is left of them */
 	bool loading;	     /* globals can be set only then */
@@ -46,13 +56,6 @@ int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err
 
 /* Pushes what the program defined under a name; nil if nothing. */
 void sandbox_global(lua_State *L, const char *name);
-
-/* Raises the error that memory is exhausted, which ends the call whatever catches it. */
-int sandbox_no_memory(lua_State *L);
-
-/* Counts so many instructions of work that a function in C does for the program; raises
- * the error that its budget is spent. */
-void sandbox_spend(lua_State *L, uint64_t steps);
 
 /* Pushes a value as text that shows no address. */
 void sandbox_text(lua_State *L, int index);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "event/stamp.h"
+#include "fold/bounds.h"
 #include "fold/lua.h"
 #include "fold/program.h"
 #include "fold/sandbox.h"
