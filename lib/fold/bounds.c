@@ -73,7 +73,7 @@ static void budget_error(lua_State *L)
 	budget_end(s);
 	push_where(L);
 	if (s->late)
-		lua_pushfstring(L, "%smore than %d seconds for one event",
+		lua_pushfstring(L, "%smore than %d s of processor time for one event",
 		    lua_tostring(L, -1), (int)seconds_most(s));
 	else if (s->moved > moved_most(s))
 		lua_pushfstring(L, "%smore than %I bytes of new memory for one event",
@@ -139,6 +139,7 @@ static void hook_set(struct sandbox *s)
 	lua_sethook(s->L, steps_count, LUA_MASKCOUNT, s->every);
 }
 
+/* An instruction may from now on go through so many bytes: the hook looks more often. */
 static void longest_note(struct sandbox *s, size_t bytes)
 {
 	if (bytes <= s->longest)
@@ -148,9 +149,10 @@ static void longest_note(struct sandbox *s, size_t bytes)
 		hook_set(s);
 }
 
-void sandbox_longest(lua_State *L, size_t bytes)
+void sandbox_many(lua_State *L, uint64_t values)
 {
-	longest_note(sandbox_of(L), bytes);
+	sandbox_spend(L, values + 1);
+	longest_note(sandbox_of(L), values * BYTES_A_STEP);
 }
 
 void bounds_begin(struct sandbox *s)
@@ -187,8 +189,8 @@ static void refuse(struct sandbox *s, size_t wanted, bool capped)
 {
 	if (!s->exhausted)
 		s->capped = capped;
-	s->exhausted |= s->refused != 0 ||
-			(capped && s->fresh < bounds_share(s->memory) / 4);
+	s->exhausted |=
+	    s->refused != 0 || (capped && s->fresh < bounds_share(s->memory) / 4);
 	s->refused = wanted;
 	s->fresh = 0;
 }

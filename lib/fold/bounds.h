@@ -31,11 +31,11 @@ void sandbox_spend(lua_State *L, uint64_t steps);
 /* The same for work on so many bytes. */
 void sandbox_spend_bytes(lua_State *L, size_t bytes);
 
+/* The same for so many values on the stack, each of which an instruction may pass on. */
+void sandbox_many(lua_State *L, uint64_t values);
+
 /* Raises the error that memory is exhausted unless so many bytes more may be had outside
  * of Lua's memory.  The caller adds them to `used` or `outside`. */
 void sandbox_room(lua_State *L, size_t bytes);
-
-/* An instruction may from now on go through so many bytes: the hook looks more often. */
-void sandbox_longest(lua_State *L, size_t bytes);
 
 #endif

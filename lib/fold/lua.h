@@ -5,6 +5,7 @@
 #include "json/decimal.h"
 #include "json/scan.h"
 
+#include <lauxlib.h>
 #include <lua.h>
 
 /* All of these raise Lua errors: call them in protected mode. */
@@ -45,6 +46,16 @@ void lua_json_whole(lua_State *L, int index);
 /* table.sort, but stable, and the same at each run. */
 int lua_stable_sort(lua_State *L);
 
+/* Replaces the functions of Lua's libraries whose work no hook sees by ones that count
+ * it; the libraries are open. */
+void lua_counted_open(lua_State *L);
+
+/* Some of them. */
+extern const luaL_Reg lua_patterns[], lua_tables[];
+
+/* What string.gmatch returns: it has a state of its own. */
+int lua_gmatch_step(lua_State *L);
+
 /* A double as the shortest text that is read as the same one; false: it is none. */
 bool lua_float_write(lua_Number v, char text[40]);
 
@@ -56,6 +67,9 @@ void lua_decimal_open(lua_State *L);
 
 /* Pushes a decimal, and takes it over. */
 void lua_decimal_push(lua_State *L, struct decimal *d);
+
+/* Charges what it takes to write a decimal. */
+void lua_decimal_spend(lua_State *L, const struct decimal *d);
 
 /* The decimal at `index`; NULL if it is none. */
 const struct decimal *lua_decimal_at(lua_State *L, int index);

@@ -5,16 +5,73 @@
 
 #include <lauxlib.h>
 
+#define DECIMAL_TEXT  10000 /* digits at most, of those that are used */
+#define COLLECT_AFTER 65536 /* bytes of decimals */
+
 static const char decimal_key; /* its address, in the registry: the metatable */
+
+/* A decimal in Lua. */
+struct box {
+	struct decimal d; /* the first member */
+	size_t counted;	  /* of its memory, in the sandbox's */
+};
+
+/* Counts the memory of the decimal in a box on the stack. */
+static void box_count(lua_State *L, struct box *box)
+{
+	struct sandbox *s = sandbox_of(L);
+	size_t size = decimal_size(&box->d);
+
+	if (size <= box->counted)
+		return;
+	size_t more = size - box->counted;
+	sandbox_room(L, more);
+	box->counted = size;
+	s->used += more;
+	s->uncollected += more;
+	if (s->uncollected < COLLECT_AFTER)
+		return;
+	/* Lua collects as its own memory grows: it does not know of this */
+	int kilobytes = (int)(s->uncollected / 1024);
+	s->uncollected = 0;
+	lua_gc(L, LUA_GCSTEP, kilobytes);
+}
+
+static struct box *box_push(lua_State *L)
+{
+	struct box *box = lua_newuserdatauv(L, sizeof *box, 0);
+
+	*box = (struct box){.counted = 0};
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &decimal_key);
+	lua_setmetatable(L, -2);
+	return box;
+}
 
 void lua_decimal_push(lua_State *L, struct decimal *d)
 {
-	struct decimal *box = lua_newuserdatauv(L, sizeof *box, 0);
+	struct box *box = box_push(L);
 
-	*box = *d;
+	box->d = *d;
 	*d = (struct decimal){0};
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &decimal_key);
-	lua_setmetatable(L, -2);
+	box_count(L, box);
+}
+
+/* Charges work on decimals of so many bytes together, which is quadratic for large ones.
+ */
+static void bytes_spend(lua_State *L, size_t bytes)
+{
+	if (bytes)
+		sandbox_spend(L, bytes / 4 + bytes / 32 * (bytes / 32));
+}
+
+/* For one that is at another scale too. */
+static void work_spend(lua_State *L, const struct decimal *a, const struct decimal *b)
+{
+	unsigned scales = a->scale > b->scale ? a->scale - b->scale : b->scale - a->scale;
+	size_t bytes = decimal_size(a) + decimal_size(b);
+
+	if (bytes || scales > 18)
+		bytes_spend(L, bytes + scales / 2);
 }
 
 const struct decimal *lua_decimal_at(lua_State *L, int index)
@@ -72,11 +129,16 @@ static const struct decimal *operand(lua_State *L, int index)
 	if (!number_text(L, index, text, &v))
 		luaL_error(L, "decimal: %s is no number",
 		    (sandbox_text(L, index), lua_tostring(L, -1)));
+	if (v.len > 18)
+		bytes_spend(L, v.len < DECIMAL_TEXT ? v.len / 2 : DECIMAL_TEXT / 2);
+	sandbox_spend(L, v.len / 8);
+	sandbox_room(L, v.len);
 	if (!decimal_set(&d, v, &failed))
 		(void)(failed ? sandbox_no_memory(L)
 			      : luaL_error(L, "decimal: too many digits"));
 	lua_decimal_push(L, &d);
 	lua_replace(L, index);
+	bytes_spend(L, decimal_size(lua_touserdata(L, index)));
 	return lua_touserdata(L, index);
 }
 
@@ -91,10 +153,7 @@ static int make(lua_State *L)
 /* A new one on the stack, to be computed in place: it is freed whatever happens. */
 static struct decimal *result_push(lua_State *L)
 {
-	struct decimal zero = {0};
-
-	lua_decimal_push(L, &zero);
-	return lua_touserdata(L, -1);
+	return &box_push(L)->d;
 }
 
 static int done(lua_State *L, bool good, bool failed)
@@ -103,12 +162,14 @@ static int done(lua_State *L, bool good, bool failed)
 		return sandbox_no_memory(L);
 	if (!good || !decimal_fits(lua_touserdata(L, -1)))
 		return luaL_error(L, "decimal: too many digits");
+	box_count(L, lua_touserdata(L, -1));
 	return 1;
 }
 
 static int add(lua_State *L)
 {
 	const struct decimal *a = operand(L, 1), *b = operand(L, 2);
+	work_spend(L, a, b);
 	struct decimal *r = result_push(L);
 
 	return done(L, decimal_add(r, a) && decimal_add(r, b), true);
@@ -117,6 +178,7 @@ static int add(lua_State *L)
 static int subtract(lua_State *L)
 {
 	const struct decimal *a = operand(L, 1), *b = operand(L, 2);
+	work_spend(L, a, b);
 	struct decimal *r = result_push(L);
 
 	bool good = decimal_add(r, b);
@@ -127,6 +189,7 @@ static int subtract(lua_State *L)
 static int multiply(lua_State *L)
 {
 	const struct decimal *a = operand(L, 1), *b = operand(L, 2);
+	work_spend(L, a, b);
 	struct decimal *r = result_push(L);
 	bool failed;
 
@@ -140,6 +203,7 @@ static int divide(lua_State *L)
 
 	if (decimal_is_zero(b))
 		return luaL_error(L, "decimal: division by zero");
+	work_spend(L, a, b);
 	struct decimal *r = result_push(L);
 	return done(L, decimal_divide(r, a, b), true);
 }
@@ -147,6 +211,7 @@ static int divide(lua_State *L)
 static int negate(lua_State *L)
 {
 	const struct decimal *a = operand(L, 1);
+	work_spend(L, a, a);
 	struct decimal *r = result_push(L);
 
 	bool good = decimal_add(r, a);
@@ -159,6 +224,7 @@ static int round_to(lua_State *L)
 {
 	const struct decimal *a = operand(L, 1);
 	lua_Integer places = luaL_optinteger(L, 2, 0);
+	work_spend(L, a, a);
 	struct decimal *r = result_push(L);
 
 	if (places < 0 || places > DECIMAL_EXPONENT_MAX)
@@ -168,8 +234,11 @@ static int round_to(lua_State *L)
 
 static int compare(lua_State *L)
 {
+	const struct decimal *a = operand(L, 1), *b = operand(L, 2);
 	bool failed;
-	int c = decimal_compare(operand(L, 1), operand(L, 2), &failed);
+
+	work_spend(L, a, b);
+	int c = decimal_compare(a, b, &failed);
 
 	if (failed)
 		sandbox_no_memory(L);
@@ -194,12 +263,20 @@ static int less_equal(lua_State *L)
 	return 1;
 }
 
+void lua_decimal_spend(lua_State *L, const struct decimal *d)
+{
+	bytes_spend(L, decimal_size(d));
+	sandbox_spend(L, d->scale / 64 + 1);
+}
+
 static int to_string(lua_State *L)
 {
 	struct buf *b = &sandbox_of(L)->scratch;
 
+	const struct decimal *d = operand(L, 1);
+	lua_decimal_spend(L, d);
 	b->len = 0;
-	decimal_write(b, operand(L, 1));
+	decimal_write(b, d);
 	if (b->failed)
 		return sandbox_no_memory(L);
 	lua_pushlstring(L, b->p, b->len);
@@ -216,10 +293,12 @@ static int concatenate(lua_State *L)
 
 static int collect(lua_State *L)
 {
-	struct decimal *d = lua_touserdata(L, 1);
+	struct box *box = lua_touserdata(L, 1);
 
-	if (d->big)
-		decimal_free(d);
+	if (box->d.big)
+		decimal_free(&box->d);
+	sandbox_of(L)->used -= box->counted;
+	box->counted = 0;
 	return 0;
 }
 

@@ -17,6 +17,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define COUNTED	      4096 /* bytes written that are counted at once */
+#define VALUES_A_STEP 4	   /* that are converted */
+
 #define LONG 4096 /* text that is not looked through again and again */
 
 /* Their addresses are keys: in a table not converted yet, that of its text; in the
@@ -190,6 +193,7 @@ void lua_json_whole(lua_State *L, int index)
 	if (v.p == sandbox_of(L)->event_text)
 		sandbox_of(L)->event_text = NULL; /* it is freed */
 	luaL_checkstack(L, 8, NULL);
+	sandbox_spend_bytes(L, v.len);
 	lua_rawgetp(L, index, &text_key); /* stays here while it is walked */
 	json_walk_begin(&w, v);
 	while (json_walk_next(&w, &m)) {
@@ -222,9 +226,11 @@ static void member_list(lua_State *L, struct json_members *list, struct json_mem
 {
 	if (list->n == list->cap) {
 		size_t cap = list->cap ? list->cap * 2 : 16;
+		sandbox_room(L, (cap - list->cap) * sizeof *list->at);
 		struct json_member *more = realloc(list->at, cap * sizeof *more);
 		if (!more)
 			sandbox_no_memory(L);
+		sandbox_of(L)->used += (cap - list->cap) * sizeof *more;
 		list->at = more;
 		list->cap = cap;
 	}
@@ -287,6 +293,10 @@ static int object_index(lua_State *L)
 		return 1;
 	}
 	name.p = lua_tolstring(L, 2, &name.len);
+	if (v.p == sandbox_of(L)->event_text)
+		sandbox_spend(L, sandbox_of(L)->event.n / 16);
+	else
+		sandbox_spend_bytes(L, v.len);
 	found = v.p == sandbox_of(L)->event_text ? lua_json_event_member(L, name)
 						 : member_of(v, name);
 	if (!found.p || (lua_rawgetp(L, 1, found.p) != LUA_TNIL))
@@ -325,11 +335,31 @@ static int whole_len(lua_State *L)
 
 struct written {
 	struct buf *out;
+	size_t counted; /* of its bytes, in the sandbox's */
 	bool exact;
 	unsigned depth;
 };
 
 static void write_value(lua_State *L, int index, struct written *w);
+
+/* What is written counts as the program's memory. */
+static void written_count(lua_State *L, struct written *w)
+{
+	size_t more = w->out->len - w->counted;
+
+	sandbox_room(L, more);
+	sandbox_of(L)->outside += more;
+	w->counted = w->out->len;
+}
+
+/* Before a text of so many bytes is added, of which each may become six. */
+static void text_room(lua_State *L, struct written *w, size_t len)
+{
+	if (w->out->len - w->counted + len < COUNTED)
+		return;
+	written_count(L, w);
+	sandbox_room(L, len);
+}
 
 static int name_order(const void *a, const void *b)
 {
@@ -348,7 +378,8 @@ static void dollar_double(struct buf *b, size_t start)
 
 static void write_object(lua_State *L, int index, size_t n, struct written *w)
 {
-	struct view *names = lua_newuserdatauv(L, n * sizeof *names, 0);
+	/* half of it in place of what qsort takes for itself */
+	struct view *names = lua_newuserdatauv(L, 2 * n * sizeof *names, 0);
 	size_t i = 0;
 
 	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
@@ -362,6 +393,7 @@ static void write_object(lua_State *L, int index, size_t n, struct written *w)
 	qsort(names, n, sizeof *names, name_order);
 	for (i = 0; i < n; i++) {
 		buf_puts(w->out, i ? "," : "{");
+		text_room(L, w, names[i].len);
 		size_t start = w->out->len;
 		json_escape(w->out, names[i]);
 		if (w->exact && names[i].len && *names[i].p == '$')
@@ -440,6 +472,8 @@ static void write_table(lua_State *L, int index, struct written *w)
 	if (!marked && lua_getmetatable(L, index))
 		luaL_error(L, "a table with a metatable cannot be kept");
 	size_t n = keys_count(L, index, &largest, &dense);
+	sandbox_spend(L, n / VALUES_A_STEP + 1);
+	text_room(L, w, n);
 	bool tagged = marked && w->exact;
 	if (dense && (n || marked)) {
 		buf_puts(w->out, tagged ? "{\"$array\":" : "");
@@ -473,6 +507,8 @@ static void write_userdata(lua_State *L, int index, struct written *w)
 
 	if (!d)
 		luaL_error(L, "neither null nor a decimal");
+	lua_decimal_spend(L, d);
+	text_room(L, w, 3 * decimal_size(d) + d->scale);
 	if (w->exact)
 		buf_puts(w->out, "{\"$decimal\":");
 	decimal_write(w->out, d);
@@ -491,6 +527,7 @@ static void write_value(lua_State *L, int index, struct written *w)
 	case LUA_TNUMBER: write_number(L, index, w); break;
 	case LUA_TSTRING:
 		s.p = lua_tolstring(L, index, &s.len);
+		text_room(L, w, s.len);
 		json_escape(w->out, s);
 		break;
 	case LUA_TTABLE: write_table(L, index, w); break;
@@ -503,7 +540,7 @@ static void write_value(lua_State *L, int index, struct written *w)
 
 void lua_json_write(lua_State *L, int index, struct buf *out, bool exact)
 {
-	struct written w = {.out = out, .exact = exact};
+	struct written w = {.out = out, .counted = out->len, .exact = exact};
 	struct json_fault fault;
 	struct json_text value;
 	size_t start = out->len;
@@ -511,6 +548,7 @@ void lua_json_write(lua_State *L, int index, struct buf *out, bool exact)
 	write_value(L, lua_absindex(L, index), &w);
 	if (out->failed)
 		sandbox_no_memory(L);
+	written_count(L, &w);
 	/* a string of Lua may hold any bytes */
 	if (!json_scan(
 		out->p + start, out->len - start, JSON_DEPTH, &value, NULL, &fault))

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define EMIT_STEPS   16		 /* instructions that emit takes besides what it writes */
 #define PROGRAM_MOST (16u << 20) /* bytes of a program's text */
 
 struct program {
@@ -19,7 +20,8 @@ struct program {
 	bool has_key, in_event, stopped;
 	bool may_stop; /* its text names stop */
 	lua_Integer states;
-	struct buf emitted, line, before;
+	struct buf emitted, before;
+	size_t whole; /* of what is emitted: up to an event's end */
 	struct evlog_limits limits;
 	char *path;
 	struct buf text;
@@ -48,10 +50,14 @@ static int emit(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	if (lua_getfield(L, 1, "type") != LUA_TSTRING)
 		return luaL_error(L, "emit: an event needs a type");
-	p->line.len = 0;
-	lua_json_write(L, 1, &p->line, false);
-	buf_putc(&p->line, '\n');
-	buf_add(&p->emitted, p->line.p, p->line.len);
+	sandbox_spend(L, EMIT_STEPS);
+	p->emitted.len = p->whole; /* without what failed meanwhile */
+	p->box.outside = p->whole;
+	lua_json_write(L, 1, &p->emitted, false);
+	buf_putc(&p->emitted, '\n');
+	if (p->emitted.failed)
+		sandbox_no_memory(L);
+	p->whole = p->emitted.len;
 	return 0;
 }
 
@@ -196,7 +202,6 @@ void program_close(struct program *p)
 	sandbox_close(&p->box);
 	buf_free(&p->emitted);
 	buf_free(&p->before);
-	buf_free(&p->line);
 	buf_free(&p->text);
 	free(p->path);
 	free(p);
@@ -214,7 +219,7 @@ bool program_has_key(const struct program *p)
 
 struct view program_emitted(const struct program *p)
 {
-	return (struct view){p->emitted.p, p->emitted.len};
+	return (struct view){p->emitted.p, p->whole};
 }
 
 bool program_may_stop(const struct program *p)
@@ -360,7 +365,7 @@ int program_event(struct program *p, uint32_t *state, struct view key,
 	uint32_t had = *state;
 	int r = 0;
 
-	p->emitted.len = p->before.len = 0;
+	p->emitted.len = p->whole = p->before.len = 0;
 	if (undo && had)
 		r = program_write(p, had, true, &p->before, err);
 	if (r)
@@ -371,7 +376,7 @@ int program_event(struct program *p, uint32_t *state, struct view key,
 	p->in_event = false;
 	if (!r && !p->emitted.failed)
 		return 0;
-	p->emitted.len = 0;
+	p->emitted.len = p->whole = 0;
 	p->stopped = false;
 	if (!r)
 		return error_memory(err);

@@ -16,7 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char globals_key; /* its address, in the registry: the program's globals */
+#define KEY_STEPS    2	/* instructions that a key takes which is put in order, */
+#define FORMAT_STEPS 20 /* and a number that is printed */
+
+/* Their addresses, in the registry: the program's globals; what next works on. */
+static const char globals_key, next_table, next_keys;
 
 struct sandbox *sandbox_of(lua_State *L)
 {
@@ -79,14 +83,26 @@ static void key_push(lua_State *L, const struct key *k)
 		lua_pushnumber(L, k->number);
 }
 
+/* Charges what it takes to put n keys in order that have so many bytes of text. */
+static void keys_spend(lua_State *L, size_t n, size_t bytes)
+{
+	size_t rounds = 1;
+
+	for (size_t i = n; i > 1; i /= 2)
+		rounds++;
+	sandbox_spend(L, n * KEY_STEPS + bytes / 64 * rounds);
+}
+
 /* The number of keys of the table at 1; an error if one has no order. */
 static size_t keys_count(lua_State *L)
 {
-	size_t n = 0;
+	size_t n = 0, bytes = 0;
 	int bad = LUA_TNONE;
 
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1), n++) {
 		int type = lua_type(L, -2);
+		if (type == LUA_TSTRING)
+			bytes += lua_rawlen(L, -2);
 		if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TBOOLEAN &&
 		    type > bad)
 			bad = type; /* the same one, whatever the order */
@@ -94,6 +110,7 @@ static size_t keys_count(lua_State *L)
 	if (bad != LUA_TNONE)
 		luaL_error(L, "a table with a %s as key has no order to walk it in",
 		    lua_typename(L, bad));
+	keys_spend(L, n, bytes);
 	return n;
 }
 
@@ -102,7 +119,8 @@ static void keys_sorted(lua_State *L)
 {
 	size_t n = keys_count(L), i = 0;
 
-	struct key *keys = lua_newuserdatauv(L, (n + 1) * sizeof *keys, 0);
+	/* half of it in place of what qsort takes for itself */
+	struct key *keys = lua_newuserdatauv(L, 2 * (n + 1) * sizeof *keys, 0);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
 		keys[i++] = key_at(L, -2);
 	qsort(keys, n, sizeof *keys, key_order);
@@ -111,6 +129,7 @@ static void keys_sorted(lua_State *L)
 		key_push(L, &keys[i]);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
+	lua_remove(L, -2);
 }
 
 /* Upvalues: the keys, and how many were given. */
@@ -149,30 +168,94 @@ static int sorted_pairs(lua_State *L)
 	return 3;
 }
 
-/* The least key behind the one given. */
-static int sorted_next(lua_State *L)
+/* Pushes the least key of the table at 1; nil: it has none. */
+static void first_key(lua_State *L)
 {
-	struct key best = {0}, after = {0};
-	bool first = lua_isnoneornil(L, 2), found = false;
+	struct key best = {0};
+	bool found = false;
 
-	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_json_whole(L, 1);
 	keys_count(L);
-	if (!first)
-		after = key_at(L, 2);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
 		struct key k = key_at(L, -2);
-		if ((first || key_order(&k, &after) > 0) &&
-		    (!found || key_order(&k, &best) < 0)) {
+		if (!found || key_order(&k, &best) < 0) {
 			best = k;
 			found = true;
 		}
 	}
-	if (!found) {
+	if (found)
+		key_push(L, &best);
+	else
 		lua_pushnil(L);
-		return 1;
+}
+
+/* Whether what next has put in order last is the table at 1, and where it is in it has
+ * the key at 2.  Pushes the keys. */
+static bool is_next(lua_State *L)
+{
+	struct sandbox *s = sandbox_of(L);
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &next_keys);
+	if (!s->next_valid)
+		return false;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &next_table);
+	lua_rawgeti(L, -2, s->next_at);
+	bool same = lua_rawequal(L, -2, 1) && lua_rawequal(L, -1, 2);
+	lua_pop(L, 2);
+	return same;
+}
+
+/* Puts the keys of the table at 1 in order, and pushes them; next_at is that of the last
+ * key up to the one at 2. */
+static void next_begin(lua_State *L)
+{
+	struct sandbox *s = sandbox_of(L);
+	struct key after = key_at(L, 2);
+
+	keys_sorted(L);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &next_keys);
+	lua_pushvalue(L, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &next_table);
+	s->next_valid = true;
+	lua_Integer low = 0, high = (lua_Integer)lua_rawlen(L, -1);
+	while (low < high) {
+		lua_Integer middle = low + (high - low + 1) / 2;
+		lua_rawgeti(L, -1, middle);
+		struct key k = key_at(L, -1);
+		lua_pop(L, 1);
+		if (key_order(&k, &after) <= 0)
+			low = middle;
+		else
+			high = middle - 1;
 	}
-	key_push(L, &best);
+	s->next_at = low;
+}
+
+/* The least key after the one given.  What is put in order for the second key serves for
+ * the others: keys that are added meanwhile are not met. */
+static int sorted_next(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_json_whole(L, 1);
+	lua_settop(L, 2);
+	if (lua_isnil(L, 2)) {
+		first_key(L);
+	} else {
+		struct sandbox *s = sandbox_of(L);
+		if (!is_next(L)) {
+			lua_settop(L, 2);
+			next_begin(L);
+		}
+		do { /* but for those that were taken out */
+			lua_settop(L, 3);
+			if (lua_rawgeti(L, 3, ++s->next_at) == LUA_TNIL)
+				break;
+			lua_pushvalue(L, -1);
+		} while (lua_rawget(L, 1) == LUA_TNIL);
+		lua_settop(L, 4);
+	}
+	if (lua_isnil(L, -1))
+		return 1;
 	lua_pushvalue(L, -1);
 	lua_rawget(L, 1);
 	return 2;
@@ -213,10 +296,15 @@ static int plain_format(lua_State *L)
 	size_t len;
 	const char *p = luaL_checklstring(L, 1, &len), *end = p + len;
 
-	for (; (p = memchr(p, '%', (size_t)(end - p))) && p + 1 < end; p++) {
+	for (int i = 1; i <= lua_gettop(L); i++)
+		if (lua_type(L, i) == LUA_TSTRING)
+			sandbox_spend(L, lua_rawlen(L, i) / 8);
+	while ((p = memchr(p, '%', (size_t)(end - p))) != NULL && p + 1 < end) {
+		sandbox_spend(L, FORMAT_STEPS);
 		p += 1 + strspn(p + 1, "-+ #0123456789.");
 		if (*p == 'p')
 			return luaL_error(L, "string.format: %%p is not the same twice");
+		p += p < end;
 	}
 	for (int i = 2; i <= lua_gettop(L); i++)
 		if (shows_address(L, i)) {
@@ -309,6 +397,7 @@ static int careful_setmetatable(lua_State *L)
 		luaL_checktype(L, 2, LUA_TTABLE);
 		lua_newtable(L);
 		for (lua_pushnil(L); lua_next(L, 2);) {
+			sandbox_spend(L, 1);
 			const char *name =
 			    lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
 			if (strcmp(name, "__gc") == 0 || strcmp(name, "__mode") == 0)
@@ -383,10 +472,8 @@ static void libraries_open(lua_State *L)
 	take_out(L, string);
 	wrap(L, "format", plain_format);
 	lua_pop(L, 1);
-	lua_getfield(L, -1, "table");
-	lua_pushcfunction(L, lua_stable_sort);
-	lua_setfield(L, -2, "sort");
-	lua_pop(L, 2);
+	lua_pop(L, 1);
+	lua_counted_open(L);
 	/* messages name a function by the first place that has it, in any order: only the
 	 * libraries are looked through, where a program cannot give it another name */
 	lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -528,6 +615,7 @@ int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err
 	lua_State *L = s->L;
 
 	bounds_begin(s);
+	s->next_valid = false;
 	lua_settop(L, 0);
 	lua_pushcfunction(L, fn);
 	lua_pushlightuserdata(L, arg);

@@ -14,22 +14,25 @@
 struct sandbox {
 	lua_State *L;
 	struct slabs slabs;
-	size_t used, memory; /* bytes that Lua and decimals have, and may have */
-	size_t limit;	     /* of it, in this run */
-	size_t outside;	     /* bytes of what this run has written */
-	size_t fresh;	     /* bytes had since memory was last short */
-	size_t longest;	     /* piece of text that an instruction may go through */
-	uint64_t moved;	     /* bytes of large pieces that this run has had */
+	size_t used, memory;   /* bytes that Lua and decimals have, and may have */
+	size_t limit;	       /* of it, in this run */
+	size_t outside;	       /* bytes of what this run has written */
+	size_t uncollected;    /* bytes of decimals that the collector was not told of */
+	size_t fresh;	       /* bytes had since memory was last short */
+	size_t longest;	       /* piece of text that an instruction may go through */
+	uint64_t moved;	       /* bytes of large pieces that this run has had */
 	struct timespec begun; /* this run, if the hook has looked at the clock; */
 	struct timespec spent; /* the thread's time then */
-	size_t refused;	     /* what was asked for and not had; 0: nothing since */
-	bool capped;	     /* ... because of the cap */
-	bool exhausted;	     /* refused again: no collection of garbage helps */
-	bool late;	     /* this run takes too long */
-	int every;	     /* instructions between calls of the hook */
-	uint64_t steps;	     /* instructions that a call may take */
-	uint64_t left;	     /* and what is left of them */
-	bool loading;	     /* globals can be set only then */
+	size_t refused;	       /* what was asked for and not had; 0: nothing since */
+	bool capped;	       /* ... because of the cap */
+	bool exhausted;	       /* refused again: no collection of garbage helps */
+	bool late;	       /* this run takes too long */
+	int every;	       /* instructions between calls of the hook */
+	uint64_t steps;	       /* instructions that a call may take */
+	uint64_t left;	       /* and what is left of them */
+	lua_Integer next_at;   /* of the keys that next works on, */
+	bool next_valid;       /* if it does in this run */
+	bool loading;	       /* globals can be set only then */
 	struct buf scratch;
 	struct json_members event; /* of the event at hand, in its text in Lua */
 	const char *event_text;	   /* NULL: none is */

@@ -277,6 +277,12 @@ bool decimal_restore(struct decimal *d, struct json_text t, bool *failed)
 	return set_within(d, t, 8 * DECIMAL_EXPONENT_MAX, failed);
 }
 
+size_t decimal_size(const struct decimal *d)
+{
+	/* the digits, and what BIGNUM and malloc put around them */
+	return d->big ? (size_t)bn()->num_bits(d->big) / 8 + 64 : 0;
+}
+
 bool decimal_fits(const struct decimal *d)
 {
 	return d->scale <= DECIMAL_EXPONENT_MAX &&

@@ -56,6 +56,9 @@ bool decimal_divide(
 /* To so many places behind the point, half to even.  false: no memory. */
 bool decimal_round(struct decimal *d, unsigned places);
 
+/* Bytes of memory that it has besides itself. */
+size_t decimal_size(const struct decimal *d);
+
 void decimal_negate(struct decimal *d);
 bool decimal_is_zero(const struct decimal *d);
 void decimal_free(struct decimal *d);

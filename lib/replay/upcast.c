@@ -33,7 +33,7 @@ struct evlog_upcaster {
 	struct sandbox box;
 	char *path;
 	struct buf text;
-	struct buf line, out;
+	struct buf out;
 	size_t results; /* of the event at hand */
 	char stamp[STAMP_SIZE];
 	bool stamped;
@@ -121,7 +121,6 @@ void evlog_upcaster_close(evlog_upcaster *u)
 	}
 	sandbox_close(&u->box);
 	buf_free(&u->text);
-	buf_free(&u->line);
 	buf_free(&u->out);
 	buf_free(&u->trace);
 	free(u->path);
@@ -196,14 +195,16 @@ static void deliver(lua_State *L, int event)
 		remove_member(L, event, "seq");
 		remove_member(L, event, "logtime");
 	}
-	u->line.len = 0;
-	lua_json_write(L, event, &u->line, false);
+	size_t start = u->out.len;
 	if (u->stamped) {
 		buf_add(&u->out, u->stamp, STAMP_SIZE);
-		buf_add(&u->out, u->line.p + 1, u->line.len - 1);
-	} else {
-		buf_add(&u->out, u->line.p, u->line.len);
+		u->out.len -= !u->out.failed; /* its last byte is in place of the brace */
 	}
+	size_t brace = u->out.len;
+	u->box.outside = start;
+	lua_json_write(L, event, &u->out, false);
+	if (u->stamped && !u->out.failed)
+		u->out.p[brace] = u->stamp[STAMP_SIZE - 1];
 	buf_putc(&u->out, '\n');
 	if (u->out.failed || u->trace.failed)
 		sandbox_no_memory(L);
