@@ -8,6 +8,7 @@
  */
 #include "base/error.h"
 #include "fold/bounds.h"
+#include "fold/constants.h"
 #include "fold/lua.h"
 #include "fold/sandbox.h"
 
@@ -421,11 +422,16 @@ static void write_array(lua_State *L, int index, size_t n, struct written *w)
 
 bool lua_json_is_array(lua_State *L, int index)
 {
-	if (!lua_getmetatable(L, index))
-		return false;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &marked_key);
-	bool same = lua_rawequal(L, -1, -2);
-	lua_pop(L, 2);
+	bool same = false;
+
+	lua_pushvalue(L, index);
+	constants_content(L, -1);
+	if (lua_getmetatable(L, -1)) {
+		lua_rawgetp(L, LUA_REGISTRYINDEX, &marked_key);
+		same = lua_rawequal(L, -1, -2);
+		lua_pop(L, 2);
+	}
+	lua_pop(L, 1);
 	return same;
 }
 
@@ -453,7 +459,10 @@ bool lua_json_is_list(lua_State *L, int index, size_t *n)
 
 	index = lua_absindex(L, index);
 	lua_json_whole(L, index);
-	*n = keys_count(L, index, &largest, &dense);
+	lua_pushvalue(L, index);
+	constants_content(L, -1);
+	*n = keys_count(L, lua_gettop(L), &largest, &dense);
+	lua_pop(L, 1);
 	return dense;
 }
 
@@ -468,6 +477,7 @@ static void write_table(lua_State *L, int index, struct written *w)
 		    L, "a table nested more than %d deep, or in itself", JSON_DEPTH);
 	luaL_checkstack(L, 10, NULL);
 	lua_json_whole(L, index);
+	constants_content(L, index);
 	bool marked = lua_json_is_array(L, index);
 	if (!marked && lua_getmetatable(L, index))
 		luaL_error(L, "a table with a metatable cannot be kept");
@@ -545,7 +555,9 @@ void lua_json_write(lua_State *L, int index, struct buf *out, bool exact)
 	struct json_text value;
 	size_t start = out->len;
 
-	write_value(L, lua_absindex(L, index), &w);
+	lua_pushvalue(L, index); /* may be replaced */
+	write_value(L, lua_gettop(L), &w);
+	lua_pop(L, 1);
 	if (out->failed)
 		sandbox_no_memory(L);
 	written_count(L, &w);
@@ -624,6 +636,8 @@ static int array_make(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_json_whole(L, 1);
 	lua_settop(L, 1);
+	if (constants_are(L, 1))
+		return luaL_error(L, "array: what is not in a state is constant");
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &marked_key);
 	lua_setmetatable(L, 1);
 	return 1;

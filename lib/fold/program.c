@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "event/stamp.h"
 #include "fold/bounds.h"
+#include "fold/constants.h"
 #include "fold/lua.h"
 #include "fold/sandbox.h"
 
@@ -128,8 +129,14 @@ static int look(lua_State *L)
 			    (sandbox_text(L, -2), lua_tostring(L, -1)));
 	if (n == 0)
 		luaL_error(L, "it handles no event: define on.TYPE(state, event)");
+	lua_newtable(L); /* the program's own is emptied */
+	for (lua_pushnil(L); lua_next(L, -3);) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, -4);
+	}
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &on_key);
-	sandbox_freeze(L, "on");
+	constants_make(L);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "fold/sandbox.h"
 #include "base/error.h"
 #include "fold/bounds.h"
+#include "fold/constants.h"
 #include "fold/lua.h"
 
 #include <lauxlib.h>
@@ -133,10 +134,12 @@ static void keys_sorted(lua_State *L)
 }
 
 /* Upvalues: the keys, and how many were given. */
-static int pairs_step(lua_State *L)
+int sandbox_pairs_step(lua_State *L)
 {
 	lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
 
+	luaL_checktype(L, 1, LUA_TTABLE);
+	constants_content(L, 1);
 	for (;;) {
 		if (lua_rawgeti(L, lua_upvalueindex(1), ++i) == LUA_TNIL)
 			return 1;
@@ -160,10 +163,13 @@ static int sorted_pairs(lua_State *L)
 	}
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_json_whole(L, 1);
+	lua_settop(L, 1);
+	lua_pushvalue(L, 1);
+	constants_content(L, 1);
 	keys_sorted(L);
 	lua_pushinteger(L, 0);
-	lua_pushcclosure(L, pairs_step, 2);
-	lua_pushvalue(L, 1);
+	lua_pushcclosure(L, sandbox_pairs_step, 2);
+	lua_pushvalue(L, 2);
 	lua_pushnil(L);
 	return 3;
 }
@@ -237,6 +243,7 @@ static int sorted_next(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_json_whole(L, 1);
+	constants_content(L, 1);
 	lua_settop(L, 2);
 	if (lua_isnil(L, 2)) {
 		first_key(L);
@@ -319,18 +326,26 @@ static int plain_format(lua_State *L)
 
 /* ---- The rest of the libraries ---- */
 
-/* Upvalue: a function that wants to see all of its first argument. */
+/* Upvalue: a function that looks into its first argument as it is. */
 static int with_whole(lua_State *L)
 {
 	lua_json_whole(L, 1);
+	constants_content(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
 	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
 	return lua_gettop(L);
 }
 
+/* The same for one that heeds metamethods. */
+static int with_converted(lua_State *L)
+{
+	lua_json_whole(L, 1);
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
 /* Whether a table is one of ours, or frozen. */
-static bool is_locked(lua_State *L, int index)
+bool sandbox_is_locked(lua_State *L, int index)
 {
 	if (luaL_getmetafield(L, index, "__metatable") == LUA_TNIL)
 		return false;
@@ -391,12 +406,15 @@ static int careful_setmetatable(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_json_whole(L, 1);
 	lua_settop(L, 2);
-	if (is_locked(L, 1))
+	if (sandbox_is_locked(L, 1) || constants_are(L, 1))
 		return luaL_error(L, "setmetatable: this table's cannot be changed");
 	if (!lua_isnil(L, 2)) {
 		luaL_checktype(L, 2, LUA_TTABLE);
 		lua_newtable(L);
-		for (lua_pushnil(L); lua_next(L, 2);) {
+		lua_pushvalue(L, 2);
+		constants_content(L, -1);
+		lua_insert(L, 3); /* 2, its content, the copy */
+		for (lua_pushnil(L); lua_next(L, 3);) {
 			sandbox_spend(L, 1);
 			const char *name =
 			    lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
@@ -405,10 +423,10 @@ static int careful_setmetatable(lua_State *L)
 				    L, "%s: when memory is freed cannot be seen", name);
 			lua_pushvalue(L, -2);
 			lua_insert(L, -2);
-			lua_rawset(L, 3);
+			lua_rawset(L, 4);
 		}
 		lua_pushvalue(L, 2);
-		lua_setfield(L, 3, "__metatable");
+		lua_setfield(L, 4, "__metatable");
 	}
 	lua_setmetatable(L, 1);
 	lua_settop(L, 1);
@@ -420,7 +438,7 @@ static int careful_rawset(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_json_whole(L, 1);
 	lua_settop(L, 3);
-	if (is_locked(L, 1) && !lua_json_is_array(L, 1))
+	if (constants_are(L, 1) || (sandbox_is_locked(L, 1) && !lua_json_is_array(L, 1)))
 		return luaL_error(L, "rawset: what is not in a state is constant");
 	lua_rawset(L, 1);
 	return 1;
@@ -462,7 +480,7 @@ static void libraries_open(lua_State *L)
 	lua_register(L, "xpcall", bounded_xpcall);
 	lua_register(L, "setmetatable", careful_setmetatable);
 	lua_register(L, "rawset", careful_rawset);
-	wrap(L, "ipairs", with_whole);
+	wrap(L, "ipairs", with_converted);
 	wrap(L, "rawget", with_whole);
 	wrap(L, "rawlen", with_whole);
 	lua_getfield(L, -1, "math");
@@ -521,7 +539,8 @@ static int frozen_set(lua_State *L)
 	return luaL_error(L, "what is not in a state is constant");
 }
 
-void sandbox_freeze(lua_State *L, const char *name)
+/* Replaces a global table by an empty one through which it is read. */
+static void library_freeze(lua_State *L, const char *name)
 {
 	lua_pushglobaltable(L);
 	lua_newtable(L);
@@ -571,7 +590,7 @@ static int prepare(lua_State *L)
 	lua_decimal_open(L);
 	strings_freeze(L);
 	for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
-		sandbox_freeze(L, libraries[i]);
+		library_freeze(L, libraries[i]);
 	globals_make(L);
 	return 0;
 }
@@ -620,10 +639,19 @@ int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err
 	lua_pushcfunction(L, fn);
 	lua_pushlightuserdata(L, arg);
 	int r = lua_pcall(L, 1, 0, 0);
-	const char *text = r == LUA_OK || bounds_exhausted(s, r) ? "" : thrown_text(L);
+	const char *name, *text = "";
+	if (r != LUA_OK && !bounds_exhausted(s, r))
+		text = thrown_text(L);
 	if (bounds_exhausted(s, r))
-		return exhausted(s, err);
-	return r == LUA_OK ? 0 : error_set(err, EVLOG_EDATA, "%s", text);
+		r = exhausted(s, err);
+	else if (r != LUA_OK)
+		r = error_set(err, EVLOG_EDATA, "%s", text);
+	if (!constants_kept(s, &name) && !r)
+		r = error_set(err, EVLOG_EDATA,
+		    "'%s' is set outside of the functions, and has changed: what changes "
+		    "is kept in the state",
+		    name);
+	return r;
 }
 
 /* States are old and many, events are new and soon forgotten: generations are made for

@@ -32,6 +32,7 @@ struct sandbox {
 	uint64_t left;	       /* and what is left of them */
 	lua_Integer next_at;   /* of the keys that next works on, */
 	bool next_valid;       /* if it does in this run */
+	lua_Integer variables; /* constants.c: entries of its list */
 	bool loading;	       /* globals can be set only then */
 	struct buf scratch;
 	struct json_members event; /* of the event at hand, in its text in Lua */
@@ -63,9 +64,11 @@ void sandbox_global(lua_State *L, const char *name);
 /* Pushes a value as text that shows no address. */
 void sandbox_text(lua_State *L, int index);
 
-/* Makes what a table has of the program's unchangeable: replaces a global by an empty
- * table through which it is read. */
-void sandbox_freeze(lua_State *L, const char *name);
+/* Whether a table is one of ours, whose metatable programs can neither see nor change. */
+bool sandbox_is_locked(lua_State *L, int index);
+
+/* What pairs returns: it has a state of its own. */
+int sandbox_pairs_step(lua_State *L);
 
 /* Makes a function of C known to programs. */
 void sandbox_define(lua_State *L, const char *name, lua_CFunction fn);

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "event/stamp.h"
 #include "fold/bounds.h"
+#include "fold/constants.h"
 #include "fold/lua.h"
 #include "fold/program.h"
 #include "fold/sandbox.h"
@@ -73,8 +74,14 @@ static int look(lua_State *L)
 	if (n == 0)
 		luaL_error(L, "it has no rule: define upcast[\"TYPE\"] = function(e) ... "
 			      "return e end");
+	lua_newtable(L); /* the program's own is emptied */
+	for (lua_pushnil(L); lua_next(L, -3);) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, -4);
+	}
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &rules_key);
-	sandbox_freeze(L, "upcast");
+	constants_make(L);
 	return 0;
 }
 
@@ -229,6 +236,7 @@ static void results(lua_State *L, int result, struct chain *c)
 		    "the rule for %s gave a table that is neither an event, which has a "
 		    "type, nor an array of events",
 		    rule_name(c));
+	constants_content(L, result);
 	for (lua_Integer i = 1; i <= (lua_Integer)n; i++) {
 		if (lua_rawgeti(L, result, i) != LUA_TTABLE)
 			luaL_error(L, "the rule for %s gave an array with a %s in it",
