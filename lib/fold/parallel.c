@@ -8,6 +8,7 @@
  * others are behind.
  */
 #include "base/error.h"
+#include "base/thread.h"
 #include "event/stamp.h"
 #include "fold/fold.h"
 
@@ -390,7 +391,7 @@ static bool has_fault(const struct pool *pool)
 static void threads_start(struct pool *pool)
 {
 	while (pool->running < pool->wanted &&
-	       pthread_create(&pool->threads[pool->running], NULL, worker, pool) == 0)
+	       thread_start(&pool->threads[pool->running], worker, pool) == 0)
 		pool->running++;
 	pool->wanted = pool->running; /* the rest is done without */
 }

@@ -8,6 +8,7 @@
  */
 #include "fold/sandbox.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "fold/bounds.h"
 #include "fold/constants.h"
 #include "fold/lua.h"
@@ -629,7 +630,7 @@ static const char *thrown_text(lua_State *L)
 					      : "an error without a message";
 }
 
-int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err)
+static int run_here(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err)
 {
 	lua_State *L = s->L;
 
@@ -652,6 +653,39 @@ int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err
 		    "is kept in the state",
 		    name);
 	return r;
+}
+
+struct run {
+	struct sandbox *s;
+	lua_CFunction fn;
+	void *arg;
+	evlog_error *err;
+	int result;
+};
+
+static void *run_there(void *arg)
+{
+	struct run *r = arg;
+
+	r->result = run_here(r->s, r->fn, r->arg, r->err);
+	return NULL;
+}
+
+/* Lua calls itself and C up to 200 times on the stack of C: one that is too small for
+ * that, as after `ulimit -s 64`, is not used. */
+int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err)
+{
+	struct run r = {s, fn, arg, err, 0};
+	pthread_t id;
+
+	if (thread_is_roomy())
+		return run_here(s, fn, arg, err);
+	int failed = thread_start(&id, run_there, &r);
+	if (failed)
+		return error_set(
+		    err, EVLOG_EIO, "cannot start a thread: %s", strerror(failed));
+	pthread_join(id, NULL);
+	return r.result;
 }
 
 /* States are old and many, events are new and soon forgotten: generations are made for

@@ -1,0 +1,33 @@
+/* thread.c - threads with room for what is nested. */
+#include "base/thread.h"
+
+#define STACK_SIZE (4 * STACK_NEEDED) /* only what is used takes memory */
+
+int thread_start(pthread_t *id, void *(*run)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	int r = pthread_attr_init(&attr);
+
+	if (r)
+		return r;
+	r = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (!r)
+		r = pthread_create(id, &attr, run, arg);
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+bool thread_is_roomy(void)
+{
+	static _Thread_local int known; /* 1: it is, -1: it is not */
+	pthread_attr_t attr;
+	size_t size = 0;
+
+	if (!known && pthread_getattr_np(pthread_self(), &attr) == 0) {
+		if (pthread_attr_getstacksize(&attr, &size) != 0)
+			size = 0;
+		pthread_attr_destroy(&attr);
+		known = size >= STACK_NEEDED ? 1 : -1;
+	}
+	return known > 0;
+}
