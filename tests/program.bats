@@ -551,3 +551,222 @@ print(json.dumps({'type': 'T', 'data': {'items': [{'a': i} for i in range(30000)
 	wait $pid
 	cmp out <(evcat --from 2 a.evlog)
 }
+
+# A verdict within a bound of memory, and of time that leaves room for a busy machine.
+bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M" -o kilobytes evfold -j1 -p p.lua "$@" < <(echo '{"type":"T","data":{"v":1}}'); }
+
+@test "work inside of a library function is counted, and is over when the budget is" {
+	while read -r lua; do
+		one "$lua"
+		bounded
+		[ "$stderr" = "evfold: event 0: p.lua:1: more than 10000000 instructions for one event" ] || fail "$lua: $stderr"
+		[ -n "${SAN:-}" ] || [ "$(cat kilobytes)" -lt 262144 ] || fail "$lua: $(cat kilobytes) KB"
+	done <<-'END'
+		s.x = string.find(("a"):rep(3000), ".-.-.-.-.-b")
+		s.x = pcall(string.match, ("a"):rep(3000), ".-.-.-.-.-b")
+		for _ in ("a"):rep(3000):gmatch(".-.-.-.-b") do end
+		s.x = ("a"):rep(40):match(("a?"):rep(40) .. ("a"):rep(40) .. "b")
+		local x = ("a"):rep(1000000) for i = 1, 1e6 do x:gsub("a", "b") end
+		local x = ("("):rep(100000) for i = 1, 1e6 do x:find("%b()") end
+		local x = ("a"):rep(1000000) for i = 1, 1e6 do x:find("b", 1, true) end
+		local x = ("a"):rep(1000000) for i = 1, 1e6 do x:upper() end
+		local x = ("a"):rep(1000000) for i = 1, 1e6 do x:byte(1, 5) string.format("%s", x) end
+		local x = ("a"):rep(1000000) for i = 1, 1e6 do utf8.len(x) end
+		local x = "a" .. ("\x80"):rep(1000000) local f = utf8.codes("a") for i = 1, 1e6 do pcall(f, x, 1) end
+		local x = ("0"):rep(1000000) .. 1 for i = 1, 1e6 do tonumber(x) end
+		table.move({}, 1, math.maxinteger - 1, 2)
+		pcall(table.move, {}, 1, math.maxinteger - 1, 2)
+		table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, 1)
+		table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)
+		table.concat(setmetatable({}, { __len = function() return 1 << 40 end, __index = function() return "" end }))
+		for i = 1, 1e6 do table.unpack({}, 1, 900000) end
+		local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1e6 do next(t) end
+		local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1e6 do pairs(t) end
+		local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1e6 do setmetatable({}, t) end
+		local t = {} for i = 1, 1e6 do t[i] = decimal("1e9999") end
+		local d = decimal("9"):round(0) for i = 1, 1e6 do d = decimal("1e9000") / 7 end
+		for i = 1, 1e9 do emit{ type = "T" } end
+		xpcall(function() while true do end end, function() while true do end end)
+		while true do xpcall(function() while true do end end, function() while true do end end) end
+		local c = 0 xpcall(function() while true do end end, function() for i = 1, 2e7 do c = c + 1 end end) s.c = c
+		local x <close> = setmetatable({}, { __close = function() while true do end end }) while true do end
+		error(setmetatable({}, { __tostring = function() while true do end end }))
+		pcall(pcall, pcall, function() while true do end end) s.x = 1
+	END
+	# nothing of the program runs after that
+	one 'local ok = pcall(function() while true do end end) emit{ type = "after" }'
+	bounded -o events
+	assert_output ""
+	# what cannot be counted has a bound in time, or in new memory
+	one 'local a, b = ("x"):rep(2000000) .. 1, ("x"):rep(2000000) .. 2 local a2 = ("x"):rep(2000000) .. 1 local n = 0 while a == a2 do n = n + 1 end'
+	bounded
+	[ "$stderr" = "evfold: event 0: p.lua:1: more than 1 s of processor time for one event" ]
+	one 'local x = ("x"):rep(1000000) while true do local y = x .. 1 end'
+	bounded
+	[ "$stderr" = "evfold: event 0: p.lua:1: more than 640000000 bytes of new memory for one event" ]
+}
+
+@test "what a program takes outside of Lua's memory is counted too" {
+	while read -r lua; do
+		one "$lua"
+		bounded --lua-memory 64M --lua-steps 1000000000000
+		[[ $stderr == *"more than 67108864 bytes of memory" ]] || fail "$lua: $stderr"
+		[ -n "${SAN:-}" ] || [ "$(cat kilobytes)" -lt 150000 ] || fail "$lua: $(cat kilobytes) KB"
+	done <<-'END'
+		local b = ("x"):rep(10000000) for i = 1, 80 do emit{ type = "T", data = b } end
+		local b = ("x"):rep(1000000) s.t = {} for i = 1, 600 do s.t[i] = b end
+		local t = { "x" } for i = 1, 30 do t = { t, t } end emit{ type = "T", data = t }
+		local t, d = {}, decimal("1e9999") for i = 1, 1e9 do t[i] = -d end
+		local b = ("x"):rep(1000000) for i = 1, 100 do pcall(emit, { type = "T", data = { b, b, b } }) end
+	END
+	# one event takes an eighth at most, of what is 64 MiB or more
+	one 's.x = ("x"):rep(200 << 20)'
+	bounded
+	[ "$stderr" = "evfold: event 0: more than 134217728 bytes of memory for one event" ]
+	# what is not kept is collected, decimals too; what failed is not counted
+	one 'local d = decimal("1e9999") for i = 1, 40000 do local _ = -d end'
+	run -0 timeout 60 evfold -p p.lua --lua-memory 64M --lua-steps 10000000000 < <(echo '{}')
+	one 'local b = ("x"):rep(10000000) for i = 1, 80 do pcall(emit, { type = "T", data = { b, print } }) end s.x = 1'
+	run -0 timeout 60 evfold -p p.lua --lua-memory 64M --lua-steps 10000000000 < <(echo '{}')
+	echo 'upcast.T = function(e) local r = {} e.data = ("x"):rep(1000000) e.type = "U" for i = 1, 600 do r[i] = e end return r end' >u.lua
+	run -65 timeout 60 evcat --upcast u.lua - < <(echo '{"type":"T"}')
+	assert_output --partial "more than 134217728 bytes of memory for one event"
+}
+
+@test "what a program keeps outside of the state is refused, with any number of threads" {
+	for i in {1..40}; do echo "{\"type\":\"T\",\"subject\":\"s$((i % 7))\"}"; done >in
+	while IFS='|' read -r why lua; do
+		echo "$lua" >p.lua
+		for threads in 1 4; do
+			run -65 --separate-stderr evfold "-j$threads" -k subject -p p.lua in
+			[[ $stderr == *"$why"* ]] || fail "$lua: $stderr"
+		done
+	done <<-'END'
+		'n' is set outside of the functions, and has changed|local n = 0 on["*"] = function(s, e) n = n + 1 s.n = n end
+		'n' is set outside of the functions, and has changed|local n = 0 on["*"] = function(s, e) pcall(function() n = n + 1 end) end
+		'n' is set outside of the functions, and has changed|local function counter() local n = 0 return function() n = n + 1 return n end end local c = counter() on["*"] = function(s, e) s.n = c() end
+		'n' is set outside of the functions, and has changed|local n = 1 on["*"] = function(s, e) n = 1.0 end
+		'n' is set outside of the functions, and has changed|local n function init(k) n = k end on["*"] = function(s, e) end
+		'n' is set outside of the functions, and has changed|local n local t = setmetatable({}, { __index = function(t, k) n = k end }) on["*"] = function(s, e) local _ = t.x end
+		'_ENV' is set outside of the functions, and has changed|on["*"] = function(s, e) _ENV = { s = s } end
+		what is not in a state is constant|local t = {} on["*"] = function(s, e) t[1] = 1 end
+		what is not in a state is constant|local t = { { a = 1 } } on["*"] = function(s, e) t[1].a = 2 end
+		what is not in a state is constant|config = { a = { b = 1 } } on["*"] = function(s, e) config.a.b = 2 end
+		what is not in a state is constant|local t = {} on["*"] = function(s, e) rawset(t, 1, 1) end
+		what is not in a state is constant|local t = {} on["*"] = function(s, e) table.insert(t, 1) end
+		what is not in a state is constant|local t = { 2, 1 } on["*"] = function(s, e) table.sort(t) end
+		what is not in a state is constant|local t = array{} on["*"] = function(s, e) rawset(t, 1, 1) end
+		what is not in a state is constant|local t = {} on["*"] = function(s, e) array(t) end
+		what is not in a state is constant|local t = { n = 0 } function init() return t end on["*"] = function(s, e) s.n = s.n + 1 end
+		what is not in a state is constant|local t = setmetatable({}, { __newindex = function(t, k, v) rawset(t, k, v) end }) on["*"] = function(s, e) t.a = 1 end
+		what is not in a state is constant|local t = setmetatable({}, { __index = function(t, k) t[k] = 1 return 1 end }) on["*"] = function(s, e) s.n = t.x end
+		what is not in a state is constant|on["*"] = function(s, e) on.A = 1 end
+		this table's cannot be changed|local t = {} on["*"] = function(s, e) setmetatable(t, {}) end
+		this table's cannot be changed|local t = setmetatable({}, {}) on["*"] = function(s, e) setmetatable(t, nil) end
+		an iterator is kept|local it = ("a b c"):gmatch("%a") on["*"] = function(s, e) s.n = it() end
+		an iterator is kept|local it, t = pairs{ 1, 2, 3 } on["*"] = function(s, e) s.n = it(t) end
+	END
+	echo 'local n function key(e) n = e.subject return n end on["*"] = function(s, e) end' >p.lua
+	run -65 evfold -p p.lua in
+	# with --skip-errors the next event finds what was
+	echo 'local n = 0 on["*"] = function(s, e) if e.subject == "s1" then n = n + 1 end s.n = n end' >p.lua
+	run -65 evfold -q -k subject -p p.lua --skip-errors bad in
+	refute_output --partial '"n":1'
+	echo 'local n = 0 upcast.T = function(e) n = n + 1 e.type = "U" return e end' >u.lua
+	run -65 evcat --upcast u.lua in
+	assert_output --partial "'n' is set outside of the functions, and has changed"
+}
+
+@test "what is defined outside of the functions is read as ever" {
+	program <<-'LUA'
+		local list, deep, mark, nan = { 3, 1, 2 }, { a = { b = 7 }, c = 1 }, array{}, 0/0
+		local Account = {}
+		Account.__index = Account
+		function Account.get(self) return self.v end
+		local account = setmetatable({ v = 7 }, Account)
+		local asked = setmetatable({ v = 1 }, { __index = function(t, k) return k .. rawlen(t) end, __len = function() return 9 end })
+		local fib
+		fib = function(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end
+		on["*"] = function(s, e)
+			s.list, s.mark, s.deep = list, mark, { deep, array{ mark } }
+			s.len, s.raw, s.first, s.b = #list, rawlen(list), rawget(list, 1), deep.a.b
+			s.unpacked, s.joined = { table.unpack(list) }, table.concat(list, "-")
+			s.i, s.p, s.n, s.next = array{}, array{}, array{}, next(deep)
+			for i, v in ipairs(list) do s.i[i] = v end
+			for k, v in pairs(deep) do s.p[#s.p + 1] = k end
+			for k, v in next, deep do s.n[#s.n + 1] = k end
+			s.get = account:get() + setmetatable({ v = 8 }, Account):get()
+			s.asked = asked.x .. #asked .. asked.v
+			s.nan, s.fib, s.key = nan ~= nan, fib(10), ({ [list] = 1 })[list]
+		end
+	LUA
+	run -0 state '{"type":"T"}'
+	assert_output '{"asked":"x091","b":7,"deep":[{"a":{"b":7},"c":1},[[]]],"fib":55,"first":3,"get":15,"i":[3,1,2],"joined":"3-1-2","key":1,"len":3,"list":[3,1,2],"mark":[],"n":["a","c"],"nan":true,"next":"a","p":["a","c"],"raw":3,"unpacked":[3,1,2]}'
+}
+
+@test "patterns, and what goes through tables, are Lua's" {
+	while IFS='|' read -r lua json; do
+		one "s.x = { $lua }"
+		run -0 state '{}'
+		assert_output "{\"x\":$json}"
+	done <<-'END'
+		("key = value"):match("^(%w+)%s*=%s*(%w+)$")|["key","value"]
+		("hello"):find("l"), ("hello"):find("xyz", 1, true) == nil, ("a.b"):find(".", 1, true)|[3,true,2,2]
+		("THE (quick) fox"):find("%((%a+)%)")|[5,11,"quick"]
+		("f(a(b)c)d"):match("%b()"), ("THE (quick) fox"):gsub("%f[%a]%a+", "x")|["(a(b)c)","x (x) x",3]
+		("abc"):gsub("", "-")|["-a-b-c-",4]
+		("abc"):gsub("%w", "%0%0", 2)|["aabbc",2]
+		("$name is"):gsub("%$(%w+)", { name = "Lua" })|["Lua is",1]
+		("abc"):gsub("b", function() return false end)|["abc",1]
+		("hello"):match("()ll()")|[3,5]
+		("=[[x]]"):match("[]]+"), ("a-z"):match("[a%-]+"), ("x^"):match("[%^x]+")|["]]","a-","x^"]
+		("aXb"):gsub("%u", "%%")|["a%b",1]
+		("abab"):match("(a)(b)%1%2"), ("  x "):match("^%s*(.-)%s*$")|["a","x"]
+		string.rep("ab", 3, ","), string.rep("", 1 << 62), string.rep("x", -1)|["ab,ab,ab","",""]
+		string.rep("x", 1), string.rep("", 3, ","), ("x"):rep(0, ",")|["x",",,",""]
+		pcall(string.find, "a", "[a") and 1 or 2, select(2, pcall(string.find, "a", "%"))|[2,"malformed pattern (ends with '%')"]
+		select(2, pcall(string.gsub, "a", "a", "%2")), select(2, pcall(string.rep, "ab", 1 << 62))|["invalid capture index %2","resulting string too large"]
+		table.remove({ 1, 2, 3 }, 1), table.remove({}), pcall(table.insert, { 1 }, 3, 1)|[1,null,false,"bad argument #2 to 'insert' (position out of bounds)"]
+		table.concat(table.move({ 1, 2, 3 }, 1, 3, 2), ","), table.concat({ 1, 2, 3 }, ";", 2, 3)|["1,1,2,3","2;3"]
+		pcall(string.format, "%5") and 1 or 2, string.format("%5.1f|%-3d|%q", 1.25, 7, "a\n")|[2,"  1.2|7  |\"a\\\n\""]
+		xpcall(function() error("x", 0) end, function(m) return m .. "!" end)|[false,"x!"]
+		xpcall(function(...) return select("#", ...), ... end, print or tostring, 1, nil)|[true,2,1]
+	END
+}
+
+@test "a loop with next is linear; keys that are taken out meanwhile are not met" {
+	one 'local t, n = {}, 0 for i = 1, 200000 do t["k" .. i] = i end for k, v in next, t do n = n + 1 t[k] = nil end s.n = n; s.left = next(t) == nil; local u = { a = 1, b = 2, c = 3 } for k in next, u do u.b = nil; s[k] = next(u, k) or "end" end'
+	run -0 timeout 60 evfold -p p.lua <<<'{}'
+	assert_output '{"a":"c","c":"end","left":true,"n":200000}'
+}
+
+@test "programs run on a small stack, in threads too" {
+	python3 -c "
+for n in range(1200):
+    print('{\"type\":\"T\",\"subject\":\"s%d\",\"data\":%s}' % (n % 7, '[{\"a\":' * 254 + '1' + '}]' * 254))" >deep
+	program <<-'LUA'
+		local function down(n)
+			return (("a"):gsub("a", function()
+				return n > 0 and down(n - 1) or tostring(setmetatable({}, { __tostring = function() return "x" end }))
+			end))
+		end
+		on["*"] = function(s, e)
+			s.data = e.data
+			emit(e)
+			for i = 1, 250 do
+				if not pcall(down, i) then s.n = i; break end
+			end
+		end
+	LUA
+	evfold -k subject -p p.lua deep | md5sum >want
+	echo 'upcast.T = function(e) e.type = "U"; return e end' >u.lua
+	evcat --upcast u.lua deep | md5sum >upcast
+	for threads in 1 4; do
+		(ulimit -s 64 && evfold "-j$threads" -k subject -p p.lua deep) | md5sum | cmp - want
+	done
+	(ulimit -s 64 && evcat --upcast u.lua deep) | md5sum | cmp - upcast
+}
+
+@test "random programs end as they should, and the same with any number of threads" {
+	run -0 python3 "$BATS_TEST_DIRNAME/fault/programs.py" "$EVLOG_BUILD" 50 1 bad
+}

@@ -401,6 +401,20 @@ static int bounded_xpcall(lua_State *L)
 	return 2;
 }
 
+/* Of the metatable at 3. */
+static void methods_check(lua_State *L)
+{
+	static const char *const names[] = {"__gc", "__mode"};
+
+	for (int i = 0; i < 2; i++) {
+		lua_pushstring(L, names[i]);
+		if (lua_rawget(L, 3) != LUA_TNIL)
+			luaL_error(
+			    L, "%s: when memory is freed cannot be seen", names[i]);
+		lua_pop(L, 1);
+	}
+}
+
 /* What is set is a copy, so that nothing can be put into it later. */
 static int careful_setmetatable(lua_State *L)
 {
@@ -415,13 +429,9 @@ static int careful_setmetatable(lua_State *L)
 		lua_pushvalue(L, 2);
 		constants_content(L, -1);
 		lua_insert(L, 3); /* 2, its content, the copy */
+		methods_check(L);
 		for (lua_pushnil(L); lua_next(L, 3);) {
 			sandbox_spend(L, 1);
-			const char *name =
-			    lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
-			if (strcmp(name, "__gc") == 0 || strcmp(name, "__mode") == 0)
-				return luaL_error(
-				    L, "%s: when memory is freed cannot be seen", name);
 			lua_pushvalue(L, -2);
 			lua_insert(L, -2);
 			lua_rawset(L, 4);
