@@ -424,3 +424,16 @@ many_blocks() {
 	run -0 evfold -k data.n 'n=count()' in
 	assert_output '{"key":1e9990,"seq":null,"state":{"n":3}}'
 }
+
+@test "a patch changes a value, and copies none of it: many of them on a large one take no longer" {
+	awk 'BEGIN {
+		printf "{\"type\":\"T\",\"data\":[{\"op\":\"add\",\"path\":\"\",\"value\":{\"a\":[],\"b\":{\"x\":[0"
+		for (i = 0; i < 3000; i++) printf ",\"y\""
+		print "]}}}]}"
+		for (i = 0; i < 10000; i++)
+			print "{\"type\":\"T\",\"data\":[{\"op\":\"add\",\"path\":\"/a/-\",\"value\":" i "}," \
+				"{\"op\":\"move\",\"from\":\"/b\",\"path\":\"/c\"},{\"op\":\"move\",\"from\":\"/c\",\"path\":\"/b\"}]}"
+	}' >grow.ndjson
+	run -0 bash -c "ulimit -t 4; evfold -j1 'p=patch(data)' grow.ndjson | tr , '\n' | wc -l"
+	assert_output 13001
+}

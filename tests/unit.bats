@@ -157,6 +157,21 @@ EOF
 	done < <(rfc6902)
 }
 
+@test "a JSON Patch that fails at its end leaves the value as it was, whatever came before" {
+	many=$(seq -s, 20 | sed -E 's/[0-9]+/"&":[&]/g')
+	{
+		rfc6902
+		printf '{"a":{%s},"b":[1,2]}\t%s\t\n' "$many" '[{"op":"remove","path":"/a/3"},{"op":"add","path":"/a/x","value":1},{"op":"add","path":"/a/3","value":2},{"op":"move","from":"/a/7","path":"/b/1"},{"op":"remove","path":"/a/20"},{"op":"replace","path":"/b","value":3}]'
+		printf '{"a":{"b":{%s}}}\t%s\t\n' "$many" '[{"op":"move","from":"/a/b/1","path":""},{"op":"add","path":"/0","value":7}]'
+		printf '{"a":1,"b":2,"c":3}\t%s\t\n' "[{\"op\":\"remove\",\"path\":\"/b\"}$(seq 30 | sed 's/.*/,{"op":"add","path":"\/&","value":&}/' | tr -d '\n')]"
+	} >patches
+	while IFS=$'\t' read -r target patch want; do
+		[ "$want" != error ] || continue
+		run -0 unit patch "$target" "${patch%]},{\"op\":\"remove\",\"path\":\"/none\"}]"
+		[[ $output == error:* ]] || fail "$target $patch: $output"
+	done <patches
+}
+
 @test "canonical texts are equal for equal values" {
 	run -0 unit canonical '{"b":1.50,"a":["\u0041\/",1e2],"c":-0.0}'
 	assert_output '{"a":["A/",100],"b":1.5,"c":0}'

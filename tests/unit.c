@@ -115,21 +115,25 @@ static int change(bool merge, const char *target, const char *patch)
 {
 	struct value *t = value_parse(text_of(target)), *p = value_parse(text_of(patch));
 	const char *why = NULL;
-	struct buf b = {0};
+	struct buf b = {0}, before = {0};
 	bool failed;
 
 	if (!t || !p)
 		return 2;
+	value_write(&before, t);
 	if (merge && !value_merge(&t, p))
 		return 2;
 	if (!merge)
 		why = value_patch(&t, p, &failed);
-	if (why) {
+	value_write(&b, t);
+	if (why && (b.len != before.len || memcmp(b.p, before.p, b.len) != 0))
+		printf("changed: ");
+	if (why)
 		printf("error: %s\n", why);
-	} else {
-		value_write(&b, t);
+	else
 		print(&b);
-	}
+	buf_free(&b);
+	buf_free(&before);
 	value_free(t);
 	value_free(p);
 	return 0;

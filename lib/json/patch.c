@@ -65,10 +65,30 @@ static const char no_memory[] = "out of memory";
 static const char too_deep[] = "the result would be nested more than 512 deep";
 static const char too_large[] = "the result would be larger than 64 MiB";
 
+/* A change to a container, so that it can be taken back. */
+struct change {
+	enum {
+		ITEM_IN,
+		ITEM_OUT,
+		MEMBER_IN,
+		MEMBER_BACK,
+		MEMBER_OUT,
+		ITEM_SET,
+		MEMBER_SET,
+		ROOT_SET
+	} what;
+	struct value *in;
+	size_t at;	     /* of an item, or the slot of a member */
+	struct member taken; /* what was there before; its key, if it has one, is owned */
+	bool moved;	     /* what came in or went out is elsewhere in the value */
+};
+
 /* What a patch is applied to. */
 struct work {
 	struct value *root;
 	size_t bytes; /* with all that was copied so far; 0: not known yet */
+	struct change *change;
+	size_t n, cap;
 };
 
 /* The place a pointer names: its container and last step (n == 0: the whole). */
@@ -126,55 +146,170 @@ static const char *place_check(const struct place *p, const struct value *v)
 	return p->path->n <= JSON_DEPTH && x.depth <= JSON_DEPTH ? NULL : too_deep;
 }
 
-static const char *place_add(struct place *p, struct value **root, struct value *v)
+/* Makes room for one change more, before it is made. */
+static bool change_room(struct work *w)
 {
-	if (!v)
-		return no_memory;
-	const char *why = place_check(p, v);
-	if (why) {
-		value_free(v);
-		return why;
-	}
-	if (!p->parent) {
-		value_free(*root);
-		*root = v;
-		return NULL;
-	}
-	bool good = p->parent->type == JSON_ARRAY
-			? value_item_insert(p->parent, p->index, v)
-			: value_member_set(p->parent, p->step, v);
-	return good ? NULL : no_memory;
+	if (w->n < w->cap)
+		return true;
+	size_t cap = w->cap ? w->cap * 2 : 16;
+	struct change *more = realloc(w->change, cap * sizeof *more);
+	if (!more)
+		return false;
+	w->change = more;
+	w->cap = cap;
+	return true;
 }
 
-static const char *place_remove(struct place *p)
+static void change_add(struct work *w, struct change c)
+{
+	if (c.in)
+		c.in->held = true;
+	w->change[w->n++] = c;
+}
+
+/* Where a value that is there stands in its container. */
+static size_t slot_of(const struct place *p)
+{
+	const struct value *in = p->parent;
+
+	if (in->type == JSON_ARRAY)
+		return (size_t)(p->slot - in->items);
+	return (size_t)((const char *)p->slot - (const char *)in->members) /
+	       sizeof *in->members;
+}
+
+/* Another value where one is. */
+static void place_set(struct work *w, struct place *p, struct value *v, bool moved)
+{
+	struct change c = {.what = ROOT_SET, .taken.value = *p->slot, .moved = moved};
+
+	if (p->parent) {
+		c.what = p->parent->type == JSON_ARRAY ? ITEM_SET : MEMBER_SET;
+		c.in = p->parent;
+		c.at = slot_of(p);
+	}
+	change_add(w, c);
+	*p->slot = v;
+}
+
+/* Takes v over, unless it was moved: then it is somebody's already. */
+static const char *place_add(struct work *w, struct place *p, struct value *v, bool moved)
+{
+	struct value *in = p->parent;
+	const char *why = !v || !change_room(w) ? no_memory : place_check(p, v);
+	if (why) {
+		if (!moved)
+			value_free(v);
+		return why;
+	}
+	if (p->slot && (!in || in->type == JSON_OBJECT)) {
+		place_set(w, p, v, moved);
+		return NULL;
+	}
+	struct change c = {.what = ITEM_IN, .in = in, .at = p->index, .moved = moved};
+	bool back = false;
+	bool good = in->type == JSON_ARRAY
+			? value_item_add(in, p->index, v)
+			: value_member_add(in, p->step, v, &c.at, &back);
+	if (!good) {
+		if (!moved)
+			value_free(v);
+		return no_memory;
+	}
+	if (in->type == JSON_OBJECT)
+		c.what = back ? MEMBER_BACK : MEMBER_IN;
+	change_add(w, c);
+	return NULL;
+}
+
+/* moved: it will come in elsewhere. */
+static const char *place_remove(struct work *w, struct place *p, bool moved)
 {
 	if (!p->slot)
 		return "a pointer leads to nothing";
 	if (!p->parent)
 		return "the whole cannot be removed";
-	if (p->parent->type == JSON_ARRAY)
-		value_item_delete(p->parent, p->index);
-	else
-		value_member_delete(p->parent, p->step);
+	if (!change_room(w))
+		return no_memory;
+	struct change c = {.in = p->parent, .at = slot_of(p), .moved = moved};
+	if (p->parent->type == JSON_ARRAY) {
+		c.what = ITEM_OUT;
+		c.taken.value = value_item_take(p->parent, c.at);
+	} else {
+		c.what = MEMBER_OUT;
+		c.taken = value_member_take(p->parent, c.at);
+	}
+	change_add(w, c);
 	return NULL;
 }
 
-static const char *place_replace(struct place *p, struct value *v)
+static const char *place_replace(struct work *w, struct place *p, struct value *v)
 {
-	if (!v)
-		return no_memory;
-	if (!p->slot) {
+	const char *why = !v || !change_room(w) ? no_memory
+			  : !p->slot		? "a pointer leads to nothing"
+						: place_check(p, v);
+	if (why)
 		value_free(v);
-		return "a pointer leads to nothing";
+	else
+		place_set(w, p, v, false);
+	return why;
+}
+
+/* ---- All of it or nothing ---- */
+
+/* Takes one change back: what came in is freed, unless it goes back to where it was. */
+static void change_undo(struct work *w, struct change *c)
+{
+	struct value *came = NULL;
+
+	switch (c->what) {
+	case ITEM_IN: came = value_item_take(c->in, c->at); break;
+	case MEMBER_IN: came = value_member_pop(c->in); break;
+	case MEMBER_BACK: came = value_member_take(c->in, c->at).value; break;
+	case ITEM_OUT: value_item_return(c->in, c->at, c->taken.value); return;
+	case MEMBER_OUT: value_member_return(c->in, c->at, c->taken); return;
+	case ITEM_SET:
+		came = c->in->items[c->at];
+		c->in->items[c->at] = c->taken.value;
+		break;
+	case MEMBER_SET:
+		came = c->in->members[c->at].value;
+		c->in->members[c->at].value = c->taken.value;
+		break;
+	case ROOT_SET:
+		came = w->root;
+		w->root = c->taken.value;
+		break;
 	}
-	const char *why = place_check(p, v);
-	if (why) {
-		value_free(v);
-		return why;
+	if (!c->moved)
+		value_free(came);
+}
+
+/* What went out and is nowhere else is freed, when nothing can come back. */
+static void change_keep(struct change *c)
+{
+	bool out = c->what == ITEM_OUT || c->what == MEMBER_OUT;
+
+	free((char *)c->taken.key.p);
+	if (!(out && c->moved))
+		value_free(c->taken.value);
+}
+
+static void changes_end(struct work *w, bool undo)
+{
+	while (undo && w->n) {
+		struct change *c = &w->change[w->n - 1];
+		if (c->in)
+			c->in->held = false;
+		change_undo(w, c);
+		w->n--;
 	}
-	value_free(*p->slot);
-	*p->slot = v;
-	return NULL;
+	for (size_t i = 0; i < w->n; i++)
+		if (w->change[i].in)
+			w->change[i].in->held = false;
+	for (size_t i = 0; i < w->n; i++)
+		change_keep(&w->change[i]);
+	free(w->change);
 }
 
 /* A member of an operation, as NUL-terminated plain text. */
@@ -227,10 +362,12 @@ static const char *op_source(
 		why = "a pointer leads to nothing";
 	if (!why && !move)
 		why = copy_check(w, *p.slot);
-	if (!why && !(*v = value_copy(*p.slot)))
+	if (!why && !move && !(*v = value_copy(*p.slot)))
 		why = no_memory;
-	if (!why && move && p.parent)
-		why = place_remove(&p);
+	if (!why && move) {
+		*v = *p.slot;
+		why = p.parent ? place_remove(w, &p, true) : NULL;
+	}
 	free(p.path);
 	buf_free(&from);
 	return why;
@@ -255,11 +392,12 @@ static const char *op_apply(
 	if (!why)
 		why = place_find(&p, &w->root, path);
 	if (why) {
-		value_free(v);
+		if (!move)
+			value_free(v);
 	} else if (strcmp(name, "remove") == 0) {
-		why = place_remove(&p);
+		why = place_remove(w, &p, false);
 	} else if (strcmp(name, "replace") == 0) {
-		why = place_replace(&p, v);
+		why = place_replace(w, &p, v);
 	} else if (strcmp(name, "test") == 0) {
 		bool failed = false;
 		if (!p.slot || !value_equal(*p.slot, v, &failed))
@@ -268,7 +406,7 @@ static const char *op_apply(
 			why = no_memory;
 		value_free(v);
 	} else if (move || copy || strcmp(name, "add") == 0) {
-		why = place_add(&p, &w->root, v);
+		why = move && p.slot && *p.slot == v ? NULL : place_add(w, &p, v, move);
 	} else {
 		value_free(v);
 		why = "unknown operation";
@@ -306,17 +444,16 @@ const char *value_patch(struct value **target, const struct value *patch, bool *
 	*failed = false;
 	if (patch->type != JSON_ARRAY)
 		return "a patch is an array of operations";
-	work.root = *target ? value_copy(*target) : value_text(JSON_NULL, "null", 4);
+	work.root = *target ? *target : value_text(JSON_NULL, "null", 4);
 	*failed = !work.root;
 	if (*failed)
 		return NULL;
 	why = patch_apply(&work, patch);
-	if (why) {
-		*failed = why == no_memory;
+	changes_end(&work, why != NULL);
+	*failed = why == no_memory;
+	if (!why)
+		*target = work.root;
+	else if (!*target)
 		value_free(work.root);
-		return why;
-	}
-	value_free(*target);
-	*target = work.root;
-	return NULL;
+	return why;
 }

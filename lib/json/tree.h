@@ -23,6 +23,7 @@ struct value {
 		struct value *next; /* while it is being freed */
 	};
 	uint32_t index_mask; /* places in it, less one */
+	bool held;	     /* slots stay where they are: they may be put back */
 };
 
 struct value *value_new(enum json_type type);
@@ -65,7 +66,24 @@ struct value **value_member(const struct value *o, struct view key);
 bool value_member_set(struct value *o, struct view key, struct value *v);
 bool value_item_insert(struct value *a, size_t at, struct value *v);
 
+/* The same, but that v is not freed.  The member must not be there; if it was deleted, it
+ * is `back` in its slot, else it comes last. */
+bool value_item_add(struct value *a, size_t at, struct value *v);
+bool value_member_add(
+    struct value *o, struct view key, struct value *v, size_t *slot, bool *back);
+
 void value_member_delete(struct value *o, struct view key);
 void value_item_delete(struct value *a, size_t at);
+
+/* Take a value out, and put it back where it was, when all that was done to the container
+ * since has been undone; it is held meanwhile.  They need no memory.  A member is taken
+ * out with its key, which is then the caller's. */
+struct value *value_item_take(struct value *a, size_t at);
+void value_item_return(struct value *a, size_t at, struct value *v);
+struct member value_member_take(struct value *o, size_t slot);
+void value_member_return(struct value *o, size_t slot, struct member m);
+
+/* Takes out the member that was added last. */
+struct value *value_member_pop(struct value *o);
 
 #endif

@@ -90,7 +90,7 @@ static bool index_build(struct value *o)
 	size_t out = 0, places = 64;
 
 	for (size_t i = 0; i < o->n; i++) {
-		if (o->members[i].value)
+		if (o->members[i].value || o->held)
 			o->members[out++] = o->members[i];
 		else
 			free((char *)o->members[i].key.p);
@@ -182,23 +182,36 @@ void value_member_delete(struct value *o, struct view key)
 	o->n--;
 }
 
+bool value_member_add(
+    struct value *o, struct view key, struct value *v, size_t *slot, bool *back)
+{
+	ssize_t was = slot_find(o, key);
+
+	*back = was >= 0;
+	if (*back) { /* deleted: it comes back where it was */
+		o->members[was].value = v;
+		o->live++;
+	} else if (!member_append(o, key, v)) {
+		return false;
+	}
+	*slot = *back ? (size_t)was : o->n - 1;
+	return true;
+}
+
 bool value_member_set(struct value *o, struct view key, struct value *v)
 {
-	ssize_t slot = slot_find(o, key);
+	struct value **old = v ? value_member(o, key) : NULL;
+	size_t slot;
+	bool back;
 
 	if (!v)
 		return false;
-	if (slot >= 0 && o->members[slot].value) {
-		value_free(o->members[slot].value);
-		o->members[slot].value = v;
+	if (old) {
+		value_free(*old);
+		*old = v;
 		return true;
 	}
-	if (slot >= 0) { /* deleted: it comes back where it was */
-		o->members[slot].value = v;
-		o->live++;
-		return true;
-	}
-	if (!member_append(o, key, v)) {
+	if (!value_member_add(o, key, v, &slot, &back)) {
 		value_free(v);
 		return false;
 	}
@@ -209,15 +222,20 @@ bool value_member_set(struct value *o, struct view key, struct value *v)
 
 bool value_item_insert(struct value *a, size_t at, struct value *v)
 {
-	if (!v)
-		return false;
+	bool good = v && value_item_add(a, at, v);
+
+	if (!good)
+		value_free(v);
+	return good;
+}
+
+bool value_item_add(struct value *a, size_t at, struct value *v)
+{
 	if (a->n == a->cap) {
 		size_t cap = a->cap ? a->cap * 2 : 4;
 		struct value **more = realloc(a->items, cap * sizeof *more);
-		if (!more) {
-			value_free(v);
+		if (!more)
 			return false;
-		}
 		a->items = more;
 		a->cap = cap;
 	}
@@ -232,6 +250,73 @@ void value_item_delete(struct value *a, size_t at)
 	value_free(a->items[at]);
 	memmove(&a->items[at], &a->items[at + 1], (a->n - at - 1) * sizeof *a->items);
 	a->n--;
+}
+
+/* ---- Taken out, and put back ---- */
+
+struct value *value_item_take(struct value *a, size_t at)
+{
+	struct value *v = a->items[at];
+
+	memmove(&a->items[at], &a->items[at + 1], (a->n - at - 1) * sizeof *a->items);
+	a->n--;
+	return v;
+}
+
+void value_item_return(struct value *a, size_t at, struct value *v)
+{
+	memmove(&a->items[at + 1], &a->items[at], (a->n - at) * sizeof *a->items);
+	a->items[at] = v;
+	a->n++;
+}
+
+struct member value_member_take(struct value *o, size_t slot)
+{
+	struct member *m = &o->members[slot], taken = *m;
+
+	o->live--;
+	if (o->index) { /* the key stays, for what comes back */
+		taken.key = (struct view){NULL, 0};
+		m->value = NULL;
+		return taken;
+	}
+	memmove(m, m + 1, (o->n - slot - 1) * sizeof *m);
+	o->n--;
+	return taken;
+}
+
+void value_member_return(struct value *o, size_t slot, struct member m)
+{
+	struct member *at = &o->members[slot];
+
+	o->live++;
+	if (!m.key.p) {
+		at->value = m.value;
+		return;
+	}
+	memmove(at + 1, at, (o->n - slot) * sizeof *at);
+	*at = m;
+	o->n++;
+	if (o->index) /* it grew one since; without memory for it there is none */
+		(void)index_build(o);
+}
+
+struct value *value_member_pop(struct value *o)
+{
+	struct member *last = &o->members[o->n - 1];
+	struct value *v = last->value;
+
+	if (o->index) { /* what was put in last can be taken out */
+		uint32_t i =
+		    (uint32_t)hash_table(last->key.p, last->key.len) & o->index_mask;
+		while (o->index[i] != o->n)
+			i = (i + 1) & o->index_mask;
+		o->index[i] = 0;
+	}
+	free((char *)last->key.p);
+	o->n--;
+	o->live--;
+	return v;
 }
 
 /* ---- Walking: without recursion, since the C stack may be small ---- */
