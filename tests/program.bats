@@ -559,7 +559,9 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 	while read -r lua; do
 		one "$lua"
 		bounded
-		[ "$stderr" = "evfold: event 0: p.lua:1: more than 10000000 instructions for one event" ] || fail "$lua: $stderr"
+		# the sanitizers are slow
+		[ "$stderr" = "evfold: event 0: p.lua:1: more than 10000000 instructions for one event" ] ||
+			[[ ${SAN:-} && $stderr == *"p.lua:1: more than "*" for one event" ]] || fail "$lua: $stderr"
 		[ -n "${SAN:-}" ] || [ "$(cat kilobytes)" -lt 262144 ] || fail "$lua: $(cat kilobytes) KB"
 	done <<-'END'
 		s.x = string.find(("a"):rep(3000), ".-.-.-.-.-b")
@@ -626,7 +628,7 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 	# what is not kept is collected, decimals too; what failed is not counted
 	one 'local d = decimal("1e9999") for i = 1, 40000 do local _ = -d end'
 	run -0 timeout 60 evfold -p p.lua --lua-memory 64M --lua-steps 10000000000 < <(echo '{}')
-	one 'local b = ("x"):rep(10000000) for i = 1, 80 do pcall(emit, { type = "T", data = { b, print } }) end s.x = 1'
+	one 'local b = ("x"):rep(10000000) for i = 1, 80 do pcall(emit, { type = "T", data = { b, tostring } }) end s.x = 1'
 	run -0 timeout 60 evfold -p p.lua --lua-memory 64M --lua-steps 10000000000 < <(echo '{}')
 	echo 'upcast.T = function(e) local r = {} e.data = ("x"):rep(1000000) e.type = "U" for i = 1, 600 do r[i] = e end return r end' >u.lua
 	run -65 timeout 60 evcat --upcast u.lua - < <(echo '{"type":"T"}')
@@ -726,9 +728,9 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 		string.rep("x", 1), string.rep("", 3, ","), ("x"):rep(0, ",")|["x",",,",""]
 		pcall(string.find, "a", "[a") and 1 or 2, select(2, pcall(string.find, "a", "%"))|[2,"malformed pattern (ends with '%')"]
 		select(2, pcall(string.gsub, "a", "a", "%2")), select(2, pcall(string.rep, "ab", 1 << 62))|["invalid capture index %2","resulting string too large"]
-		table.remove({ 1, 2, 3 }, 1), table.remove({}), pcall(table.insert, { 1 }, 3, 1)|[1,null,false,"bad argument #2 to 'insert' (position out of bounds)"]
+		table.remove({ 1, 2, 3 }, 1), table.remove({}) == nil, (pcall(table.insert, { 1 }, 3, 1))|[1,true,false]
 		table.concat(table.move({ 1, 2, 3 }, 1, 3, 2), ","), table.concat({ 1, 2, 3 }, ";", 2, 3)|["1,1,2,3","2;3"]
-		pcall(string.format, "%5") and 1 or 2, string.format("%5.1f|%-3d|%q", 1.25, 7, "a\n")|[2,"  1.2|7  |\"a\\\n\""]
+		pcall(string.format, "%5") and 1 or 2, string.format("%5.1f,%-3d,%q", 1.25, 7, "a\0b")|[2,"  1.2,7  ,\"a\\0b\""]
 		xpcall(function() error("x", 0) end, function(m) return m .. "!" end)|[false,"x!"]
 		xpcall(function(...) return select("#", ...), ... end, print or tostring, 1, nil)|[true,2,1]
 	END
@@ -743,17 +745,17 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 @test "programs run on a small stack, in threads too" {
 	python3 -c "
 for n in range(1200):
-    print('{\"type\":\"T\",\"subject\":\"s%d\",\"data\":%s}' % (n % 7, '[{\"a\":' * 254 + '1' + '}]' * 254))" >deep
+    print('{\"type\":\"%s\",\"subject\":\"s%d\",\"data\":%s}' % ('T' if n % 200 else 'R', n % 7, '[{\"a\":' * 254 + '1' + '}]' * 254))" >deep
 	program <<-'LUA'
 		local function down(n)
 			return (("a"):gsub("a", function()
 				return n > 0 and down(n - 1) or tostring(setmetatable({}, { __tostring = function() return "x" end }))
 			end))
 		end
-		on["*"] = function(s, e)
-			s.data = e.data
+		function on.T(s, e) s.data = e.data end
+		function on.R(s, e)
 			emit(e)
-			for i = 1, 250 do
+			for i = 150, 250 do
 				if not pcall(down, i) then s.n = i; break end
 			end
 		end
@@ -768,5 +770,5 @@ for n in range(1200):
 }
 
 @test "random programs end as they should, and the same with any number of threads" {
-	run -0 python3 "$BATS_TEST_DIRNAME/fault/programs.py" "$EVLOG_BUILD" 50 1 bad
+	run -0 python3 "$BATS_TEST_DIRNAME/fault/programs.py" "$EVLOG_BUILD" 40 1 bad
 }
