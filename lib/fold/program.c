@@ -387,7 +387,7 @@ int program_event(struct program *p, uint32_t *state, struct view key,
 	p->stopped = false;
 	if (!r)
 		return error_memory(err);
-	evlog_error ignored;
+	evlog_error ignored = {0};
 	if (undo && had &&
 	    program_restore(
 		p, state, (struct json_text){p->before.p, p->before.len}, &ignored) != 0)
