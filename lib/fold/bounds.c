@@ -163,6 +163,11 @@ void bounds_begin(struct sandbox *s)
 	s->moved = 0;
 	s->begun.tv_sec = 0;
 	size_t share = bounds_share(s->memory);
+	size_t grown = s->used > s->settled ? s->used - s->settled : 0;
+	if (grown > share / 2 && grown > s->settled / 2) {
+		lua_gc(s->L, LUA_GCCOLLECT, 0); /* what runs before have left */
+		s->settled = s->used;
+	}
 	s->limit = s->used < s->memory - share ? s->used + share : s->memory;
 	hook_set(s);
 }

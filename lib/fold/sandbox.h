@@ -15,6 +15,7 @@ struct sandbox {
 	lua_State *L;
 	struct slabs slabs;
 	size_t used, memory;   /* bytes that Lua and decimals have, and may have */
+	size_t settled;	       /* bytes in use after all garbage was collected */
 	size_t limit;	       /* of it, in this run */
 	size_t outside;	       /* bytes of what this run has written */
 	size_t uncollected;    /* bytes of decimals that the collector was not told of */

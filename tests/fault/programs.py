@@ -185,7 +185,7 @@ def attempt(build, folder, grammar_seed, sanitized):
     fold.write_text(g.program("on"))
     upcast.write_text(g.program("upcast"))
     events = folder / "events"
-    common = [f"{build}/evfold", "-k", "subject", "-o", g.one("state", "state", "events", "changes")]
+    common = [f"{build}/evfold", "--lua-memory", "64M", "-k", "subject", "-o", g.one("state", "state", "events", "changes")]
     first = run([*common, "-j1", "-p", fold, events], sanitized)
     again = run([*common, "-j1", "-p", fold, events], sanitized)
     three = run([*common, "-j3", "-p", fold, events], sanitized)
