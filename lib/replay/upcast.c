@@ -365,7 +365,7 @@ static int upcast_try(struct evlog_upcaster *u, struct evlog_event *e, evlog_err
 
 static int upcast_one(struct evlog_upcaster *u, struct evlog_event *e, evlog_error *err)
 {
-	evlog_error why;
+	evlog_error why = {0};
 	int r = upcast_try(u, e, &why);
 
 	if (r >= 0)
