@@ -685,6 +685,7 @@ static void *run_there(void *arg)
  * that, as after `ulimit -s 64`, is not used. */
 int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err)
 {
+	/* cppcheck-suppress ctuuninitvar ; err is only written to */
 	struct run r = {s, fn, arg, err, 0};
 	pthread_t id;
 
