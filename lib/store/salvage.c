@@ -110,14 +110,20 @@ static int whole_next(struct log_reader *r, evlog_error *err)
 	return res;
 }
 
-/* Takes off what was delivered already (a duplicated block), line by line. */
-static void lines_after(struct evlog_lines *lines, uint64_t seq)
+/* Takes off what was delivered already (a duplicated block), and what claims a seq of the
+ * segment after this one, line by line. */
+static void lines_within(struct evlog_lines *lines, uint64_t after, uint64_t before)
 {
 	struct evlog_lines rest = *lines;
 	struct evlog_event e;
 
-	while (evlog_lines_take(&rest, &e) && e.seq <= seq)
+	while (evlog_lines_take(&rest, &e) && e.seq <= after)
 		*lines = rest;
+	for (rest = *lines; evlog_lines_take(&rest, &e);)
+		if (e.seq >= before) {
+			lines->len = (size_t)(e.line - lines->p);
+			return;
+		}
 }
 
 int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
@@ -145,7 +151,8 @@ int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 	if (res)
 		return res;
 	*lines = (struct evlog_lines){r->lines.p, r->lines.len};
-	lines_after(lines, r->emitted);
+	lines_within(lines, r->emitted,
+	    r->at_segment + 1 < r->log.n ? r->log.segments[r->at_segment + 1] : UINT64_MAX);
 	struct evlog_lines rest = *lines;
 	while (evlog_lines_take(&rest, &e)) {
 		r->emitted = e.seq;

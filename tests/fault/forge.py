@@ -12,7 +12,7 @@ order.
 forge.py flood COUNT: events whose keys meet in one place of a table without a seed.
 forge.py kinds [NAME...]: logs of known kinds, each with the verdict that it must get.
 
-EVLOG_FORGE_JSON=1: lines that are no JSON, too.  EVLOG_FORGE_ALL=1: every tool on each log, not six of them.  EVLOG_FORGE_KEEP=FOLDER: what
+EVLOG_FORGE_ALL=1: every tool on each log, not six of them.  EVLOG_FORGE_KEEP=FOLDER: what
 fails is kept there.
 """
 
@@ -364,8 +364,8 @@ def rechecked(p, kind, at, size):
 HUGE = b"9" * 90000
 
 
-def line_lie(rng, seq, broken):
-    """A line that no evappend writes.  broken: no JSON either."""
+def line_lie(rng, seq):
+    """A line that no evappend writes, JSON or not."""
     rest = event(rng, seq)
     head = b'"specversion":"1.0","id":"1","source":"/x","type":"T",'
     sound = [
@@ -411,7 +411,7 @@ def line_lie(rng, seq, broken):
         b"",
         b"\0" * 100,
     ]
-    pool = rng.choice([sound, foreign, bad] if broken else [sound, foreign])
+    pool = rng.choice([sound, foreign, bad])
     return rng.choice(pool)
 
 
@@ -434,7 +434,7 @@ def frame_lie(rng, raw):
     ))  # fmt: skip
 
 
-def make(seed, broken=bool(os.environ.get("EVLOG_FORGE_JSON"))):
+def make(seed):
     """Log number `seed`, and the lies in it."""
     rng = random.Random(seed)
     lies, segments, seq = [], [], 1
@@ -450,7 +450,7 @@ def make(seed, broken=bool(os.environ.get("EVLOG_FORGE_JSON"))):
     if wrong == "line":
         b = rng.choice(rng.choice(segments))
         i = rng.randrange(len(b.lines))
-        b.lines[i] = line_lie(rng, int(b.lines[i][8:24]), broken)
+        b.lines[i] = line_lie(rng, int(b.lines[i][8:24]))
         lies.append(f"line {b.lines[i][:100]!r} of {len(b.lines[i])}")
         b.filtered = False
     elif wrong == "frame":
@@ -785,6 +785,14 @@ def kind_large():
     huge = stamp(1) + b'"specversion":"1.0","id":"1","source":"/x","type":"T","data":"'
     huge += b"x" * (60 << 20) + b'"}'
     return Log([[Block([huge])]], [False], PLAIN), {"cat": 0, "reverse": 0, "salvage": 0, "fold-key": 0}
+
+
+def kind_claimed():
+    """A line that claims to be the next segment's first event."""
+    lines = [stamp(n) + event(random.Random(n), n) for n in (1, 2, 3, 4)]
+    lines[1] = stamp(3) + event(random.Random(2), 2)
+    segments = [[Block(lines[:1])], [Block(lines[1:2], filtered=False)], [Block(lines[2:3]), Block(lines[3:])]]
+    return Log(segments, [False] * 3, PLAIN), {"cat": 65, "salvage": 65, "salvage-back": 65}
 
 
 def kind_legacy():
