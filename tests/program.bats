@@ -477,8 +477,8 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	evfold -f 'n=count()' a.evlog >state &
 	pid=$!
 	sleep 2 # by then it has read what is there
-	kill -INT "$pid" || true
-	kill "$pid"
+	kill -INT "$pid"
+	kill "$pid" || true # it may have ended already
 	wait "$pid"
 	[ "$(cat state)" = '{"n":6}' ]
 	run -64 evfold -f 'n=count()' - </dev/null
