@@ -152,7 +152,8 @@ int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 		return res;
 	*lines = (struct evlog_lines){r->lines.p, r->lines.len};
 	lines_within(lines, r->emitted,
-	    r->at_segment + 1 < r->log.n ? r->log.segments[r->at_segment + 1] : UINT64_MAX);
+	    r->at_segment + 1 < r->log.n ? r->log.segments[r->at_segment + 1]
+					 : UINT64_MAX);
 	struct evlog_lines rest = *lines;
 	while (evlog_lines_take(&rest, &e)) {
 		r->emitted = e.seq;
