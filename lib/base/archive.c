@@ -207,8 +207,7 @@ static int end_check(struct reading *r, evlog_error *err)
 		    r->s.name, r->met, r->entries);
 	switch (r->la->archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) {
 	case ARCHIVE_FORMAT_TAR: return tar_check(r, err);
-	case ARCHIVE_FORMAT_CPIO:
-	case ARCHIVE_FORMAT_AR: return rest_check(r, true, err);
+	case ARCHIVE_FORMAT_CPIO: return rest_check(r, true, err);
 	default: return r->fd < 0 ? rest_check(r, false, err) : 0;
 	}
 }

@@ -41,16 +41,10 @@
 
 #define LIBARCHIVE_TAR(X) X(archive_read_support_format_tar)
 
-/* Those that are found by going back and forth. */
+/* Those that people put logs into, and whose end can be told. */
 #define LIBARCHIVE_FORMATS(X)                                                            \
 	X(archive_read_support_format_7zip)                                              \
-	X(archive_read_support_format_ar)                                                \
-	X(archive_read_support_format_cab)                                               \
 	X(archive_read_support_format_cpio)                                              \
-	X(archive_read_support_format_iso9660)                                           \
-	X(archive_read_support_format_rar)                                               \
-	X(archive_read_support_format_rar5)                                              \
-	X(archive_read_support_format_xar)                                               \
 	X(archive_read_support_format_zip)
 
 struct libarchive {
