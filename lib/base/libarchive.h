@@ -44,7 +44,6 @@
 /* Those that people put logs into, and whose end can be told. */
 #define LIBARCHIVE_FORMATS(X)                                                            \
 	X(archive_read_support_format_7zip)                                              \
-	X(archive_read_support_format_cpio)                                              \
 	X(archive_read_support_format_zip)
 
 struct libarchive {
