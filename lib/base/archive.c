@@ -205,7 +205,8 @@ static int end_check(struct reading *r, evlog_error *err)
 		return error_set(err, EVLOG_EDATA,
 		    "%s: damaged: %" PRIu64 " of %" PRIu64 " entries were found",
 		    r->s.name, r->met, r->entries);
-	if ((r->la->archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR)
+	if ((r->la->archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) ==
+	    ARCHIVE_FORMAT_TAR)
 		return tar_check(r, err);
 	return r->fd < 0 ? rest_check(r, false, err) : 0;
 }
