@@ -203,8 +203,9 @@ int cli_reject(struct cli_reject *r, const evlog_error *why, const char *name,
     const char *line, size_t len);
 int cli_reject_sync(struct cli_reject *r);
 
-/* Syncs the folder that holds a file made just now, so that its name is durable. */
-int cli_sync_name(const char *path);
+/* Syncs a file, and the folder that holds it, so that its name is durable too.  What
+ * cannot be synced, such as a pipe, need not be. */
+int cli_sync(int fd, const char *path);
 
 /* A line on stderr, now and then: how much of the logs has been read (s may be NULL), and
  * how many events were dealt with (0: not counted). */

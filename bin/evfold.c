@@ -138,8 +138,7 @@ static void skipped_sync(const struct fold *o)
 	if (!o->skipped || o->failed == 0)
 		return;
 	if (fflush(o->skipped) == 0 && !ferror(o->skipped) &&
-	    (fdatasync(fileno(o->skipped)) == 0 || errno == EINVAL || errno == EROFS) &&
-	    cli_sync_name(o->skip_path) == 0)
+	    cli_sync(fileno(o->skipped), o->skip_path) == 0)
 		return;
 	cli_say("%s: %s", o->skip_path, strerror(errno));
 	cli_exit(CLI_IO);

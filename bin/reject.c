@@ -87,8 +87,7 @@ static int sync_this(int fd)
 	return fsync(fd) == 0 || errno == EINVAL || errno == EROFS ? 0 : -1;
 }
 
-/* The name of a file made just now. */
-int cli_sync_name(const char *path)
+static int sync_name(const char *path)
 {
 	char *copy = strdup(path);
 	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -100,11 +99,16 @@ int cli_sync_name(const char *path)
 	return r;
 }
 
+int cli_sync(int fd, const char *path)
+{
+	return sync_this(fd) < 0 ? -1 : sync_name(path);
+}
+
 int cli_reject_sync(struct cli_reject *r)
 {
 	if (!r->unsynced)
 		return 0;
-	if (sync_this(r->fd) < 0 || cli_sync_name(r->path) < 0)
+	if (cli_sync(r->fd, r->path) < 0)
 		return -1;
 	r->unsynced = false;
 	return 0;

@@ -26,6 +26,19 @@ bool buf_reserve(struct buf *b, size_t n)
 	return true;
 }
 
+bool array_grow(void *array, size_t *cap, size_t size)
+{
+	size_t more = *cap ? *cap * 2 : 4;
+	void *p;
+
+	memcpy(&p, array, sizeof p); /* the pointer, of whatever type */
+	if (more > SIZE_MAX / 2 / size || !(p = realloc(p, more * size)))
+		return false;
+	memcpy(array, &p, sizeof p);
+	*cap = more;
+	return true;
+}
+
 void buf_add(struct buf *b, const void *p, size_t n)
 {
 	if (n == 0 || !buf_reserve(b, n))

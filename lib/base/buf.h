@@ -24,6 +24,10 @@ void buf_printf(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void buf_free(struct buf *b);
 
+/* Makes an array larger, whose pointer is at `array` (NULL at first), with room for *cap
+ * elements of `size` bytes.  false: no memory, and it is as it was. */
+bool array_grow(void *array, size_t *cap, size_t size);
+
 /* A view of bytes that somebody else owns. */
 struct view {
 	const char *p;

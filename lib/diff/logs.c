@@ -45,14 +45,8 @@ static int root_add(void *arg, uint64_t seq, const unsigned char hash[HASH_SIZE]
 {
 	struct roots *r = arg;
 
-	if (r->n == r->cap) {
-		size_t cap = r->cap ? r->cap * 2 : 256;
-		struct root *more = realloc(r->at, cap * sizeof *more);
-		if (!more)
-			return error_memory(r->err);
-		r->at = more;
-		r->cap = cap;
-	}
+	if (r->n == r->cap && !array_grow(&r->at, &r->cap, sizeof *r->at))
+		return error_memory(r->err);
 	r->at[r->n].seq = seq;
 	memcpy(r->at[r->n++].hash, hash, HASH_SIZE);
 	return 0;

@@ -74,14 +74,8 @@ static int row_read(struct rows *r, evlog_error *err)
 
 static int place_add(struct rows *r, uint64_t offset, size_t len, evlog_error *err)
 {
-	if (r->n == r->cap) {
-		size_t cap = r->cap ? r->cap * 2 : 256;
-		struct place *more = realloc(r->sorted, cap * sizeof *more);
-		if (!more)
-			return error_memory(err);
-		r->sorted = more;
-		r->cap = cap;
-	}
+	if (r->n == r->cap && !array_grow(&r->sorted, &r->cap, sizeof *r->sorted))
+		return error_memory(err);
 	r->sorted[r->n++] =
 	    (struct place){r->keys.len, r->value.len, offset, r->line, len};
 	buf_add(&r->keys, r->value.p, r->value.len);

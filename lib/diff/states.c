@@ -81,14 +81,8 @@ static void entries_free(struct entries *e)
 
 static bool entry_add(struct entries *e, const struct json_member *m)
 {
-	if (e->n == e->cap) {
-		size_t cap = e->cap ? e->cap * 2 : 16;
-		struct entry *more = realloc(e->at, cap * sizeof *more);
-		if (!more)
-			return false;
-		e->at = more;
-		e->cap = cap;
-	}
+	if (e->n == e->cap && !array_grow(&e->at, &e->cap, sizeof *e->at))
+		return false;
 	struct entry *x = &e->at[e->n];
 	*x = (struct entry){.key = m->key, .order = e->n, .value = m->value};
 	if (m->escaped) {
@@ -157,14 +151,8 @@ struct pairs {
 static int pair_push(struct pairs *s, const struct walk *w, struct json_text a,
     struct json_text b, evlog_error *err)
 {
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 8;
-		struct pair *more = realloc(s->at, cap * sizeof *more);
-		if (!more)
-			return error_memory(err);
-		s->at = more;
-		s->cap = cap;
-	}
+	if (s->n == s->cap && !array_grow(&s->at, &s->cap, sizeof *s->at))
+		return error_memory(err);
 	struct pair *p = &s->at[s->n++];
 	*p = (struct pair){.object = json_type_of(a) == JSON_OBJECT, .path = w->path.len};
 	return entries_list(&p->a, a) && entries_list(&p->b, b) ? 0 : error_memory(err);

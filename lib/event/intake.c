@@ -158,7 +158,7 @@ static int finish(struct buf *out, size_t start, int r, evlog_error *err)
 
 /* ---- Wrapping ---- */
 
-static const char *const from_name[FROM_COUNT] = {
+const char *const from_name[FROM_COUNT] = {
     [FROM_TYPE] = "type",
     [FROM_SUBJECT] = "subject",
     [FROM_TIME] = "time",

@@ -7,6 +7,7 @@
 
 /* Where the attributes of what is wrapped come from. */
 enum from { FROM_TYPE, FROM_SUBJECT, FROM_TIME, FROM_ID, FROM_SOURCE, FROM_COUNT };
+extern const char *const from_name[FROM_COUNT];
 
 struct intake {
 	bool text, replica;

@@ -39,14 +39,8 @@ static bool table_grow(struct groups *g)
 
 static struct group *group_add(struct groups *g, struct view key, uint64_t hash, size_t n)
 {
-	if (g->n == g->cap) {
-		size_t cap = g->cap ? g->cap * 2 : 64;
-		struct group **more = realloc(g->at, cap * sizeof *more);
-		if (!more)
-			return NULL;
-		g->at = more;
-		g->cap = cap;
-	}
+	if (g->n == g->cap && !array_grow(&g->at, &g->cap, sizeof *g->at))
+		return NULL;
 	size_t size = sizeof(struct group) + n * sizeof(struct accumulator);
 	struct group *fresh = calloc(1, size + key.len + 1);
 	if (!fresh)

@@ -149,15 +149,7 @@ static const char *place_check(const struct place *p, const struct value *v)
 /* Makes room for one change more, before it is made. */
 static bool change_room(struct work *w)
 {
-	if (w->n < w->cap)
-		return true;
-	size_t cap = w->cap ? w->cap * 2 : 16;
-	struct change *more = realloc(w->change, cap * sizeof *more);
-	if (!more)
-		return false;
-	w->change = more;
-	w->cap = cap;
-	return true;
+	return w->n < w->cap || array_grow(&w->change, &w->cap, sizeof *w->change);
 }
 
 static void change_add(struct work *w, struct change c)

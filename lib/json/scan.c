@@ -221,14 +221,8 @@ static inline bool scan_scalar(struct scan *s)
 
 static struct json_member *member_add(struct json_members *m)
 {
-	if (m->n == m->cap) {
-		size_t cap = m->cap ? m->cap * 2 : 32;
-		struct json_member *at = realloc(m->at, cap * sizeof *at);
-		if (!at)
-			return NULL;
-		m->at = at;
-		m->cap = cap;
-	}
+	if (m->n == m->cap && !array_grow(&m->at, &m->cap, sizeof *m->at))
+		return NULL;
 	return &m->at[m->n++];
 }
 

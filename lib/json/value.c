@@ -133,14 +133,8 @@ struct value **value_member(const struct value *o, struct view key)
 
 static bool member_append(struct value *o, struct view key, struct value *v)
 {
-	if (o->n == o->cap) {
-		size_t cap = o->cap ? o->cap * 2 : 4;
-		struct member *more = realloc(o->members, cap * sizeof *more);
-		if (!more)
-			return false;
-		o->members = more;
-		o->cap = cap;
-	}
+	if (o->n == o->cap && !array_grow(&o->members, &o->cap, sizeof *o->members))
+		return false;
 	char *copy = malloc(key.len ? key.len : 1);
 	if (!copy)
 		return false;
@@ -231,14 +225,8 @@ bool value_item_insert(struct value *a, size_t at, struct value *v)
 
 bool value_item_add(struct value *a, size_t at, struct value *v)
 {
-	if (a->n == a->cap) {
-		size_t cap = a->cap ? a->cap * 2 : 4;
-		struct value **more = realloc(a->items, cap * sizeof *more);
-		if (!more)
-			return false;
-		a->items = more;
-		a->cap = cap;
-	}
+	if (a->n == a->cap && !array_grow(&a->items, &a->cap, sizeof *a->items))
+		return false;
 	memmove(&a->items[at + 1], &a->items[at], (a->n - at) * sizeof *a->items);
 	a->items[at] = v;
 	a->n++;
@@ -323,14 +311,8 @@ struct value *value_member_pop(struct value *o)
 
 struct level *level_push(struct levels *s, const struct value *v, struct value *other)
 {
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 16;
-		struct level *more = realloc(s->at, cap * sizeof *more);
-		if (!more)
-			return NULL;
-		s->at = more;
-		s->cap = cap;
-	}
+	if (s->n == s->cap && !array_grow(&s->at, &s->cap, sizeof *s->at))
+		return NULL;
 	struct level *l = &s->at[s->n++];
 	*l = (struct level){.v = v, .other = other};
 	return l;
@@ -362,14 +344,8 @@ struct readings {
 
 static bool reading_push(struct readings *s, struct json_text text, struct value *v)
 {
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 16;
-		struct reading *more = realloc(s->at, cap * sizeof *more);
-		if (!more)
-			return false;
-		s->at = more;
-		s->cap = cap;
-	}
+	if (s->n == s->cap && !array_grow(&s->at, &s->cap, sizeof *s->at))
+		return false;
 	struct reading *r = &s->at[s->n++];
 	r->v = v;
 	json_walk_begin(&r->w, text);
@@ -590,6 +566,18 @@ bool value_canonical(struct buf *b, struct json_text text)
 
 /* ---- Equality ---- */
 
+/* Of what was written to two buffers, which are freed. */
+static bool written_equal(struct buf *x, struct buf *y, bool *failed)
+{
+	bool same =
+	    view_compare((struct view){x->p, x->len}, (struct view){y->p, y->len}) == 0;
+
+	*failed |= x->failed || y->failed;
+	buf_free(x);
+	buf_free(y);
+	return same;
+}
+
 /* Of two numbers that are too long for decimals. */
 static bool far_equal(struct json_text a, struct json_text b, bool *failed)
 {
@@ -597,12 +585,7 @@ static bool far_equal(struct json_text a, struct json_text b, bool *failed)
 
 	decimal_write_far(&x, a);
 	decimal_write_far(&y, b);
-	*failed = x.failed || y.failed;
-	bool same =
-	    view_compare((struct view){x.p, x.len}, (struct view){y.p, y.len}) == 0;
-	buf_free(&x);
-	buf_free(&y);
-	return same;
+	return written_equal(&x, &y, failed);
 }
 
 static bool numbers_equal(struct json_text a, struct json_text b, bool *failed)
@@ -628,12 +611,7 @@ static bool strings_equal(struct json_text a, struct json_text b, bool *failed)
 
 	json_unescape(&x, a);
 	json_unescape(&y, b);
-	*failed |= x.failed || y.failed;
-	bool same =
-	    view_compare((struct view){x.p, x.len}, (struct view){y.p, y.len}) == 0;
-	buf_free(&x);
-	buf_free(&y);
-	return same;
+	return written_equal(&x, &y, failed);
 }
 
 bool value_texts_equal(struct json_text a, struct json_text b, bool *failed)

@@ -93,14 +93,9 @@ static int causes_list(struct causes *all)
 		struct json_text id = text_member(e.line, e.len, "id");
 		if (!id.p)
 			continue;
-		if (all->n == all->cap) {
-			size_t cap = all->cap ? all->cap * 2 : 64;
-			void *more = realloc(all->at, cap * sizeof *all->at);
-			if (!more)
-				return -1;
-			all->at = more;
-			all->cap = cap;
-		}
+		if (all->n == all->cap &&
+		    !array_grow(&all->at, &all->cap, sizeof *all->at))
+			return -1;
 		all->at[all->n++] =
 		    (struct cause){id_hash(&all->room, id), e.line, e.len};
 	}

@@ -242,14 +242,8 @@ static int unit_add(
     struct consumer *c, struct part *p, const struct evlog_event *e, evlog_error *err)
 {
 	if (p->n == 0 || e->seq == 0 || p->unit[p->n - 1].seq != e->seq) {
-		if (p->n == p->cap) {
-			size_t cap = p->cap ? p->cap * 2 : 1024;
-			void *more = realloc(p->unit, cap * sizeof *p->unit);
-			if (!more)
-				return error_memory(err);
-			p->unit = more;
-			p->cap = cap;
-		}
+		if (p->n == p->cap && !array_grow(&p->unit, &p->cap, sizeof *p->unit))
+			return error_memory(err);
 		p->unit[p->n++] = (struct unit){e->seq, p->lines.len};
 	}
 	buf_add(&p->lines, e->line, e->len);

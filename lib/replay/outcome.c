@@ -208,15 +208,9 @@ int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t
 	if (!res)
 		letter_write(c, &r->texts, line, tries, reason, process);
 	buf_free(&room);
-	if (!res && r->letters == r->cap) {
-		size_t cap = r->cap ? r->cap * 2 : 16;
-		struct letter *more = realloc(r->letter, cap * sizeof *more);
-		if (more) {
-			r->letter = more;
-			r->cap = cap;
-		}
-	}
-	if (!res && (r->texts.failed || r->letters == r->cap))
+	if (!res &&
+	    (r->texts.failed || (r->letters == r->cap &&
+				    !array_grow(&r->letter, &r->cap, sizeof *r->letter))))
 		res = error_memory(err);
 	if (!res)
 		r->letter[r->letters++] =

@@ -229,20 +229,13 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 
 size_t evlog_writer_missed(const evlog_writer *w, struct evlog_missed out[FROM_COUNT])
 {
-	static const char *const names[FROM_COUNT] = {
-	    [FROM_TYPE] = "type",
-	    [FROM_SUBJECT] = "subject",
-	    [FROM_TIME] = "time",
-	    [FROM_ID] = "id",
-	    [FROM_SOURCE] = "source",
-	};
 	size_t n = 0;
 
 	for (int i = 0; i < FROM_COUNT; i++) {
 		const struct intake_path *p = &w->intake.from[i];
 		if (p->path)
 			out[n++] = (struct evlog_missed){
-			    names[i], p->text, w->intake.wrapped, p->missed};
+			    from_name[i], p->text, w->intake.wrapped, p->missed};
 	}
 	return n;
 }
