@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-#define MAGIC	    0x184d2a5bu
-#define TAG	    "evlogBLK"
-#define MIN_FRAME   9
-#define FRAME_MAGIC 0xfd2fb528u
-#define DENSE	    12
-#define LEVEL	    1 /* of lines full of identifiers it makes less than 3 does, and faster */
+#define TAG	  "evlogBLK"
+#define MIN_FRAME 9
+#define DENSE	  12
+#define LEVEL	  1 /* of lines full of identifiers it makes less than 3 does, and faster */
 
 const char block_newer[] =
     "unknown version or flags in a block header: written by a newer evlog";
@@ -29,7 +27,7 @@ void block_header_write(unsigned char *p, const struct block *b, struct view ext
 {
 	uint32_t end = b->header_size - 8;
 
-	put32(p, MAGIC);
+	put32(p, BLOCK_MAGIC);
 	put32(p + 4, end);
 	memcpy(p + 8, TAG, 8);
 	put32(p + 16, 1);
@@ -58,7 +56,8 @@ uint32_t block_header_size(const unsigned char *p)
 {
 	uint32_t size = get32(p + 4);
 
-	if (get32(p) != MAGIC || size < BLOCK_HEADER - 8 || size > BLOCK_HEADER_MAX - 8)
+	if (get32(p) != BLOCK_MAGIC || size < BLOCK_HEADER - 8 ||
+	    size > BLOCK_HEADER_MAX - 8)
 		return 0;
 	return size + 8;
 }

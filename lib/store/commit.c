@@ -161,7 +161,9 @@ static int sync_failed(
 	if (head_commit(w, true, &ignored) < 0 &&
 	    ftruncate(w->seg.fd, (off_t)h->committed) == 0)
 		fsync(w->seg.fd); /* a caller that tries again looks what is there */
-	return err ? err->code = EVLOG_EIO : EVLOG_EIO;
+	if (err)
+		err->code = EVLOG_EIO;
+	return EVLOG_EIO;
 }
 
 /* Whether the log has the commit that was in doubt.  If so, it is acknowledged. */
@@ -289,7 +291,6 @@ int writer_lock(struct evlog_writer *w, evlog_error *err)
 static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
 	size_t n = w->now.n;
-
 	bool there = false;
 
 	int r = settle(w, err);

@@ -84,7 +84,8 @@ static void table_fill(struct dedup *d)
 		table_put(d, (uint32_t)i);
 }
 
-/* Doubles the ring, up to the window, and the table with it. */
+/* Doubles the ring, up to the window, and the table before it: with either, an entry has
+ * a place. */
 static bool grow(struct dedup *d)
 {
 	uint64_t most = d->window ? d->window : MOST, size = d->size ? 2 * d->size : FEW;
@@ -93,20 +94,19 @@ static bool grow(struct dedup *d)
 	size = size > most ? most : size;
 	while (places < 2 * size)
 		places *= 2;
-	struct entry *ring =
-	    d->size == most ? NULL : realloc(d->ring, size * sizeof *ring);
+	if (places != d->mask + 1) {
+		uint32_t *table = realloc(d->table, places * sizeof *table);
+		if (!table)
+			return false;
+		d->table = table;
+		d->mask = places - 1;
+		table_fill(d);
+	}
+	struct entry *ring = realloc(d->ring, size * sizeof *ring);
 	if (!ring)
 		return false;
 	d->ring = ring;
 	d->size = size;
-	if (places == d->mask + 1)
-		return true;
-	uint32_t *table = realloc(d->table, places * sizeof *table);
-	if (!table)
-		return false;
-	d->table = table;
-	d->mask = places - 1;
-	table_fill(d);
 	return true;
 }
 

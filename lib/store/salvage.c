@@ -4,8 +4,6 @@
 
 #include <sys/stat.h>
 
-#define BLOCK_MAGIC  0x184d2a5bu
-#define FRAME_MAGIC  0xfd2fb528u
 #define FRAME_HEADER 18 /* bytes of zstd's own header, at most */
 
 /* What is tried and is not whole costs time, and someone may have made much of it, one
