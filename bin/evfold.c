@@ -434,7 +434,7 @@ static void resume(struct fold *o, const char *operand, struct evlog_selection *
 	else if (!o->rebuild)
 		r = evlog_fold_load(o->f, o->snapshot, &o->at, &err);
 	if (r == 0 && o->is_log)
-		r = evlog_position_check(operand, &o->at, &err);
+		r = evlog_position_check(operand, &o->at, cli.max_line, &err);
 	if (r == EVLOG_EUSAGE)
 		wrong(&err);
 	if (r < 0)

@@ -264,7 +264,8 @@ static int show_status(const struct replay *p, const char *log)
 	evlog_error err;
 	char written[28], text[512];
 
-	if (evlog_checkpoint_lag(&lag, p->consumer.checkpoint, log, &err) < 0)
+	if (evlog_checkpoint_lag(
+		&lag, p->consumer.checkpoint, log, p->sel.max_line, &err) < 0)
 		cli_fail(&err);
 	double seconds =
 	    lag.oldest == EVLOG_TIME_MAX ? 0 : (double)(evlog_now() - lag.oldest) / 1e6;
@@ -303,7 +304,7 @@ static int reset(const struct replay *p, const char *log)
 			p->reset_to, evlog_now(), EVLOG_SINCE, &time, &digits, &err) < 0)
 		cli_usage("--reset-to: neither a seq nor a time: %s", err.text);
 	if (evlog_checkpoint_reset(p->consumer.checkpoint, log, seq, time, digits,
-		p->sel.event_time, p->dry, &from, &to, &err) < 0)
+		p->sel.event_time, p->sel.max_line, p->dry, &from, &to, &err) < 0)
 		cli_fail(&err);
 	snprintf(text, sizeof text, "the next event is %" PRIu64 "%s, %s %" PRIu64 "\n",
 	    to, p->dry ? " then" : " now", p->dry ? "and now is" : "and was", from);

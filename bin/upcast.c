@@ -6,8 +6,6 @@ void cli_upcast(struct evlog_selection *sel, const char *path)
 	evlog_upcaster *u;
 	evlog_error err;
 
-	if (sel->map)
-		cli_usage("--upcast: given twice");
 	if (evlog_upcaster_open(&u, path, NULL, &err) < 0)
 		cli_fail(&err);
 	sel->json = true;

@@ -349,10 +349,11 @@ struct evlog_position {
 int evlog_stream_position(
     const evlog_stream *s, struct evlog_position *at, evlog_error *err);
 
-/* Whether the log at `path` is the one that a position is of, as it was there.
+/* Whether the log at `path` is the one that a position is of, as it was there.  Of its
+ * blocks, none is read with a line of more than `max_line` bytes; 0: 64 MiB.
  * EVLOG_EMISMATCH: it is another one, or an older state of it, and err says so. */
-int evlog_position_check(
-    const char *path, const struct evlog_position *at, evlog_error *err);
+int evlog_position_check(const char *path, const struct evlog_position *at,
+    uint64_t max_line, evlog_error *err);
 
 /* Compressed bytes read so far and in all, of the log directories, for a progress
  * line. */
@@ -582,17 +583,18 @@ struct evlog_lag {
 	int64_t oldest; /* logtime of the first of them; EVLOG_TIME_MAX: there is none */
 };
 
-/* EVLOG_EMISMATCH: the checkpoint is of another log. */
-int evlog_checkpoint_lag(
-    struct evlog_lag *lag, const char *checkpoint, const char *log, evlog_error *err);
+/* `max_line`: as for evlog_position_check.  EVLOG_EMISMATCH: the checkpoint is of another
+ * log. */
+int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const char *log,
+    uint64_t max_line, evlog_error *err);
 
 /* Sets a checkpoint so that the next event is the first one from `seq` on or, with seq 0,
  * from this logtime on, or (event_time) with this `time` or a later one; `digits` is
- * what it has after the microsecond.  `dry`: only tells.  *from and *to: the next
- * event, before and then. */
+ * what it has after the microsecond.  `max_line`: as for evlog_position_check.  `dry`:
+ * only tells.  *from and *to: the next event, before and then. */
 int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
-    int64_t time, struct evlog_digits digits, bool event_time, bool dry, uint64_t *from,
-    uint64_t *to, evlog_error *err);
+    int64_t time, struct evlog_digits digits, bool event_time, uint64_t max_line,
+    bool dry, uint64_t *from, uint64_t *to, evlog_error *err);
 
 /* For evlog_selection: instead of dead letters, the events in them.  The arg is one of
  * these; `map`, if there is one, gets them next.  Free room.p at the end. */

@@ -280,4 +280,18 @@ old_events() {
 	run -1 evreplay --retry 0 --checkpoint z --emit y.evlog z.evlog -- sh -c \
 		'cat >/dev/null; yes "{\"type\":\"a\"}" | head -n 500000'
 	assert_output --partial "what it printed: more than 64 MiB of events, at event 1"
+	# nor is one whose lines are in several parts tried for ever
+	echo 'upcast["T"] = function(e)
+		local lines = {}
+		for i = 1, 8 do lines[i] = {type = "T", subject = "s" .. i} end
+		return lines
+	end' >many.lua
+	echo '{"type":"after"}' | evappend z.evlog
+	replay=(timeout --foreground -k 1 60 evreplay -q -j 4 --retry 0 --upcast many.lua --checkpoint m --emit x.evlog)
+	run -1 "${replay[@]}" z.evlog -- jq -c '{type: "B", data: ("x" * 9000000)}'
+	assert_output --partial "what it printed: more than 64 MiB of events, at event 1"
+	run -0 "${replay[@]}" --dead-letter dead.evlog z.evlog -- jq -c 'if .type == "T" then {type: "B", data: ("x" * 9000000)} else . end'
+	assert_equal "$(evcat dead.evlog | jq -c '[.data.event.seq, .data.reason]')" \
+		'["0000000000000001","what it printed: more than 64 MiB of events"]'
+	assert_equal "$(evcat x.evlog | jq -r .type)" after
 }

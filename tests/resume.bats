@@ -583,7 +583,7 @@ db.execute('CREATE TABLE evlog_exact_mine (a)'); db.commit()"
 		# shellcheck disable=SC2086 # words
 		run -65 traced -f -y -e trace=fsync,fdatasync,rename,renameat,pwrite64 -o trace \
 			evfold -p p.lua --skip-errors aside/bad $sink a.evlog
-		order=$(awk '/fdatasync.*\/aside\/bad>/ && !bad { bad = NR } /fsync.*\/aside>/ && !name { name = NR }
+		order=$(awk '/sync.*\/aside\/bad>/ && !bad { bad = NR } /fsync.*\/aside>/ && !name { name = NR }
 			/rename.*snap/ || /pwrite64.*\/db>/ { recorded = NR } END { print bad && bad < name && name < recorded }' trace)
 		assert_equal "$order" 1
 	done

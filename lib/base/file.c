@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -207,6 +209,18 @@ int file_temporary(char *template, mode_t mode)
 int folder_temporary(char *template)
 {
 	return temporary(template, 0777, true);
+}
+
+int file_nameless(void)
+{
+	char path[4096];
+	const char *dir = getenv("TMPDIR");
+
+	snprintf(path, sizeof path, "%s/evlog.XXXXXX", dir && *dir ? dir : "/tmp");
+	int fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
 }
 
 int file_random(void *p, size_t n)

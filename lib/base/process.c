@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOOKS 64 /* reads of a command's stderr before the time is looked at */
+#define LOOKS	 64	   /* reads of a command's stderr before the time is looked at */
+#define PATIENCE 500000000 /* ns for a stderr that is slow */
 
 int process_file(void)
 {
@@ -160,17 +161,17 @@ static bool stderr_takes(int ms)
 static void error_take(struct process *p, bool ended)
 {
 	char text[PIPE_BUF];
-	int patience = 500;
+	int64_t until = ended ? file_clock() + PATIENCE : 0;
 	ssize_t n = -1;
 
 	p->blocked = false;
 	for (int i = 0; p->error_fd >= 0 && i < (ended ? 16 * LOOKS : LOOKS); i++) {
-		bool takes = stderr_takes(0) || (ended && stderr_takes(patience));
+		int64_t left = ended ? until - file_clock() : 0;
+		bool takes = stderr_takes(left > 0 ? (int)(left / 1000000) : 0);
 		if (!takes && !ended) {
 			p->blocked = true;
 			return;
 		}
-		patience = takes ? patience : 0;
 		n = read(p->error_fd, text, sizeof text);
 		if (n < 0 && errno == EINTR)
 			continue;

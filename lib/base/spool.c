@@ -16,21 +16,9 @@ void spool_init(struct spool *s)
 	*s = (struct spool){.fd = -1};
 }
 
-static int spool_file(void)
-{
-	char path[4096];
-	const char *dir = getenv("TMPDIR");
-
-	snprintf(path, sizeof path, "%s/evlog.XXXXXX", dir && *dir ? dir : "/tmp");
-	int fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path);
-	return fd;
-}
-
 static int spool_flush(struct spool *s)
 {
-	if (s->fd < 0 && (s->fd = spool_file()) < 0)
+	if (s->fd < 0 && (s->fd = file_nameless()) < 0)
 		return -1;
 	if (file_pwrite(s->fd, s->mem.p, s->mem.len, s->size) < 0)
 		return -1;

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "json/value.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -181,6 +182,8 @@ static int sorted_next(struct rows *r, evlog_error *err)
 	if (!buf_reserve(line, at->len))
 		return error_memory(err);
 	ssize_t n = file_pread(r->side->kept_fd, line->p, at->len, at->offset);
+	if (n >= 0 && (size_t)n < at->len)
+		errno = EIO;
 	if (n < 0 || (size_t)n < at->len)
 		return error_sys(err, "temporary file");
 	line->len = at->len;

@@ -52,14 +52,9 @@ static int line_read(struct side *s, evlog_error *err)
 
 static int kept_open(struct side *s, evlog_error *err)
 {
-	char path[4096];
-	const char *dir = getenv("TMPDIR");
-
-	snprintf(path, sizeof path, "%s/evlog.XXXXXX", dir && *dir ? dir : "/tmp");
-	s->kept_fd = mkostemp(path, O_CLOEXEC);
+	s->kept_fd = file_nameless();
 	if (s->kept_fd < 0)
-		return error_sys(err, "%s", path);
-	unlink(path);
+		return error_sys(err, "temporary file");
 	snprintf(s->kept_path, sizeof s->kept_path, "/proc/self/fd/%d", s->kept_fd);
 	return 0;
 }

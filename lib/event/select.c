@@ -222,12 +222,12 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 		rest->len = 0;
 		return true;
 	}
-	for (;;) {
+	while (!s->has_bad) {
 		size_t skip = hopeless(s, left, &hit);
 		if (skip && run->p)
 			return true;
 		left = (struct evlog_lines){left.p + skip, left.len - skip};
-		if (s->has_bad || !evlog_lines_take(&left, &event))
+		if (!evlog_lines_take(&left, &event))
 			break;
 		if (select_event(s, &event)) {
 			if (!run->p)

@@ -46,7 +46,28 @@ void constants_content(lua_State *L, int index)
 	lua_pop(L, 2);
 }
 
-static int constant_set(lua_State *L)
+size_t constants_handlers(lua_State *L, const char *name, const void *key)
+{
+	size_t n = 0;
+
+	sandbox_global(L, name);
+	if (!lua_istable(L, -1))
+		luaL_error(L, "%s is a %s, not a table", name, luaL_typename(L, -1));
+	lua_newtable(L);
+	for (lua_pushnil(L); lua_next(L, -3); n++) {
+		if (!lua_isfunction(L, -1) || lua_type(L, -2) != LUA_TSTRING)
+			luaL_error(L,
+			    "%s: what stands at %s is no function of an event type", name,
+			    (sandbox_text(L, -2), lua_tostring(L, -1)));
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, -4);
+	}
+	lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+	return n;
+}
+
+int constant_set(lua_State *L)
 {
 	return luaL_error(L, "what is not in a state is constant");
 }

@@ -9,6 +9,14 @@
  * cannot be made so.  Call it in protected mode. */
 void constants_make(lua_State *L);
 
+/* Copies the program's global table `name`, of functions by the type of the events that
+ * they are for, to the registry under `key`, since constants_make leaves the program's
+ * own one empty.  Returns how many there are; raises an error for anything else. */
+size_t constants_handlers(lua_State *L, const char *name, const void *key);
+
+/* A __newindex that refuses. */
+int constant_set(lua_State *L);
+
 /* Whether all variables are what they were; else gives them back what they were, and the
  * name of one. */
 bool constants_kept(struct sandbox *s, const char **name);

@@ -181,9 +181,13 @@ static int reduce(evlog_fold *f, size_t i, struct group *g, struct json_text eve
 	struct json_text v = r->path ? f->found[r->slot] : event;
 	bool failed = false;
 
-	for (size_t k = 0; k < r->n_filters; k++)
-		if (!filter_holds(f, &r->filters[k]))
-			return f->scratch.failed ? error_memory(err) : 0;
+	for (size_t k = 0; k < r->n_filters; k++) {
+		bool holds = filter_holds(f, &r->filters[k]);
+		if (f->scratch.failed)
+			return error_memory(err);
+		if (!holds)
+			return 0;
+	}
 	if (!v.p)
 		return f->strict && r->func != FUNC_COUNT
 			   ? refuse(r, e, "nothing stands at the path", err)

@@ -129,8 +129,9 @@ static int table_concat(lua_State *L)
 			    "invalid value (%s) at index %I in table for 'concat'",
 			    luaL_typename(L, -1), (LUAI_UACINT)i);
 		luaL_addvalue(&b);
-		if (i++ == last)
+		if (i == last)
 			break;
+		i++;
 		luaL_addlstring(&b, between, len);
 	}
 	luaL_pushresult(&b);

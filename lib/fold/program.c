@@ -112,30 +112,14 @@ static void function_check(lua_State *L, const char *name)
 static int look(lua_State *L)
 {
 	struct program *p = lua_touserdata(L, 1);
-	size_t n = 0;
 
 	sandbox_global(L, "init");
 	function_check(L, "init");
 	sandbox_global(L, "key");
 	function_check(L, "key");
 	p->has_key = lua_isfunction(L, -1);
-	sandbox_global(L, "on");
-	if (!lua_istable(L, -1))
-		luaL_error(L, "on is a %s, not a table", luaL_typename(L, -1));
-	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1), n++)
-		if (!lua_isfunction(L, -1) || lua_type(L, -2) != LUA_TSTRING)
-			luaL_error(L,
-			    "on: what stands at %s is no function of an event type",
-			    (sandbox_text(L, -2), lua_tostring(L, -1)));
-	if (n == 0)
+	if (constants_handlers(L, "on", &on_key) == 0)
 		luaL_error(L, "it handles no event: define on.TYPE(state, event)");
-	lua_newtable(L); /* the program's own is emptied */
-	for (lua_pushnil(L); lua_next(L, -3);) {
-		lua_pushvalue(L, -2);
-		lua_insert(L, -2);
-		lua_rawset(L, -4);
-	}
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &on_key);
 	constants_make(L);
 	return 0;
 }

@@ -545,11 +545,6 @@ static void globals_make(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
 }
 
-static int frozen_set(lua_State *L)
-{
-	return luaL_error(L, "what is not in a state is constant");
-}
-
 /* Replaces a global table by an empty one through which it is read. */
 static void library_freeze(lua_State *L, const char *name)
 {
@@ -558,7 +553,7 @@ static void library_freeze(lua_State *L, const char *name)
 	lua_createtable(L, 0, 3);
 	lua_getfield(L, -3, name);
 	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, frozen_set);
+	lua_pushcfunction(L, constant_set);
 	lua_setfield(L, -2, "__newindex");
 	lua_pushboolean(L, false);
 	lua_setfield(L, -2, "__metatable");

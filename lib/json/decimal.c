@@ -271,7 +271,6 @@ void decimal_write_far(struct buf *b, struct json_text t)
 	buf_free(&n.digits);
 }
 
-/* Of numbers within these bounds. */
 bool decimal_restore(struct decimal *d, struct json_text t, bool *failed)
 {
 	return set_within(d, t, 8 * DECIMAL_EXPONENT_MAX, failed);

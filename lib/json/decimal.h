@@ -27,7 +27,8 @@ bool decimal_is_long(struct json_text number, bool *failed);
  * has more than 8 digits is added as it is. */
 void decimal_write_far(struct buf *b, struct json_text number);
 
-/* The same for what arithmetic made of such numbers, and decimal_write wrote. */
+/* As decimal_set, for what arithmetic made of such numbers and decimal_write wrote, which
+ * may be beyond its bounds. */
 bool decimal_restore(struct decimal *d, struct json_text number, bool *failed);
 
 /* Whether it has at most 10,000 digits, and as many places. */

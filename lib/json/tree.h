@@ -73,7 +73,6 @@ bool value_member_add(
     struct value *o, struct view key, struct value *v, size_t *slot, bool *back);
 
 void value_member_delete(struct value *o, struct view key);
-void value_item_delete(struct value *a, size_t at);
 
 /* Take a value out, and put it back where it was, when all that was done to the container
  * since has been undone; it is held meanwhile.  They need no memory.  A member is taken

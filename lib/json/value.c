@@ -233,13 +233,6 @@ bool value_item_add(struct value *a, size_t at, struct value *v)
 	return true;
 }
 
-void value_item_delete(struct value *a, size_t at)
-{
-	value_free(a->items[at]);
-	memmove(&a->items[at], &a->items[at + 1], (a->n - at - 1) * sizeof *a->items);
-	a->n--;
-}
-
 /* ---- Taken out, and put back ---- */
 
 struct value *value_item_take(struct value *a, size_t at)

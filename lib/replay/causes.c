@@ -71,7 +71,7 @@ static uint64_t id_hash(struct buf *room, struct json_text id)
 {
 	room->len = 0;
 	struct view text = plain(room, id);
-	return hash64(text.len ? text.p : "", text.len);
+	return hash_table(text.len ? text.p : "", text.len);
 }
 
 static int cause_order(const void *a, const void *b)

@@ -185,8 +185,11 @@ static int lock_try(struct checkpoint_file *f, evlog_error *err)
 		f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 		if (f->fd < 0 && errno == EEXIST)
 			return 1;
-		if (f->fd >= 0 && f->mode && fchmod(f->fd, f->mode) < 0)
-			return lock_drop(f, error_sys(err, "%s", f->path));
+		if (f->fd >= 0 && f->mode && fchmod(f->fd, f->mode) < 0) {
+			error_sys(err, "%s", f->path);
+			unlink(f->path);
+			return lock_drop(f, err->code);
+		}
 	}
 	if (f->fd < 0)
 		return error_sys(err, "%s", f->path);

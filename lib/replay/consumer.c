@@ -139,7 +139,7 @@ static int cursor_follow(
 		    "%s is new, but %s has what it emitted: going on behind event "
 		    "%" PRIu64,
 		    c->o->checkpoint, c->o->emit, cursor->seq);
-	return evlog_position_check(c->paths[0], &c->mark.at, err);
+	return evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
 }
 
 static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
@@ -150,9 +150,11 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 	*fresh = r == EVLOG_END;
 	if (r < 0)
 		return r;
-	r = *fresh ? 0 : evlog_position_check(c->paths[0], &c->mark.at, err);
+	r = *fresh ? 0
+		   : evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
 	if (!r && *c->mark.emitted.log && c->o->emit)
-		r = evlog_position_check(c->o->emit, &c->mark.emitted, err);
+		r = evlog_position_check(
+		    c->o->emit, &c->mark.emitted, c->sel.max_line, err);
 	if (!r)
 		r = part_check(c, *fresh, err);
 	if (!r)
@@ -160,7 +162,7 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 	if (!r)
 		r = name_make(c, err);
 	c->tracking = true;
-	return r ? r : position_id(c->paths[0], c->track.log_id, err);
+	return r ? r : position_id(c->paths[0], c->sel.max_line, c->track.log_id, err);
 }
 
 static int begin(struct consumer *c, evlog_error *err)
@@ -179,7 +181,8 @@ static int begin(struct consumer *c, evlog_error *err)
 	if (!r)
 		r = cursor_follow(c, &cursor, fresh, err);
 	if (!r && c->tracking)
-		r = track_begin(&c->track, c->paths[0], &c->mark.at, err);
+		r = track_begin(
+		    &c->track, c->paths[0], c->sel.max_line, &c->mark.at, err);
 	if (r)
 		return r;
 	c->kept = c->clear = c->seen = c->before = c->mark.at.seq;
@@ -425,16 +428,19 @@ static int front_keep(struct consumer *c, evlog_error *err)
 
 /* What is emitted goes into one commit with the place reached, and a commit has a bound.
  * A round that has brought more is dealt with again, in two passes or more. */
-static void overflow_split(struct consumer *c)
+static int overflow_split(struct consumer *c, evlog_error *err)
 {
-	for (uint64_t n = c->first; n < c->filled && c->emit.w; n++) {
+	int res = 0;
+
+	for (uint64_t n = c->first; n < c->filled && c->emit.w && !res; n++) {
 		struct round *r = round_at(c, n);
 		size_t bytes = 0;
 		for (unsigned i = 0; i < c->workers; i++)
 			bytes += r->part[i].out.len;
 		if (bytes > ATOMIC_MAX)
-			pass_halve(c, n);
+			res = pass_split(c, n, err);
 	}
+	return res;
 }
 
 /* Moves the mark over events that nobody wanted. */
@@ -536,10 +542,10 @@ static int turn(struct consumer *c, evlog_error *err)
 	for (unsigned i = 0; i < c->workers && !r; i++)
 		r = worker_look(c, &c->worker[i], err);
 	/* before the next run starts, which may look at what this one has brought */
-	if (!r) {
-		overflow_split(c);
+	if (!r)
+		r = overflow_split(c, err);
+	if (!r)
 		r = front_keep(c, err);
-	}
 	for (unsigned i = 0; i < c->workers && !r; i++)
 		r = worker_start(c, &c->worker[i], err);
 	if (!r)

@@ -150,9 +150,10 @@ size_t part_end(const struct round *r, const struct part *p);
 /* Begins the next pass of a round, after the one that is over. */
 void pass_begin(struct consumer *c, struct round *r);
 
-/* Ends a round's pass, of which nothing was kept, and begins it anew with half the units.
- */
-void pass_halve(struct consumer *c, uint64_t number);
+/* Ends a round's pass, which has brought more than a commit may have and of which nothing
+ * was kept, and begins it anew with half the units.  If all of it comes from one event,
+ * that becomes a dead letter, or sets c->failed. */
+int pass_split(struct consumer *c, uint64_t number, evlog_error *err);
 
 /* ---- worker.c ---- */
 

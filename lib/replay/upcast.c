@@ -61,26 +61,9 @@ static int define(lua_State *L)
 
 static int look(lua_State *L)
 {
-	size_t n = 0;
-
-	sandbox_global(L, "upcast");
-	if (!lua_istable(L, -1))
-		luaL_error(L, "upcast is a %s, not a table", luaL_typename(L, -1));
-	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1), n++)
-		if (!lua_isfunction(L, -1) || lua_type(L, -2) != LUA_TSTRING)
-			luaL_error(L,
-			    "upcast: what stands at %s is no function of an event type",
-			    (sandbox_text(L, -2), lua_tostring(L, -1)));
-	if (n == 0)
+	if (constants_handlers(L, "upcast", &rules_key) == 0)
 		luaL_error(L, "it has no rule: define upcast[\"TYPE\"] = function(e) ... "
 			      "return e end");
-	lua_newtable(L); /* the program's own is emptied */
-	for (lua_pushnil(L); lua_next(L, -3);) {
-		lua_pushvalue(L, -2);
-		lua_insert(L, -2);
-		lua_rawset(L, -4);
-	}
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &rules_key);
 	constants_make(L);
 	return 0;
 }

@@ -239,7 +239,7 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
 	if (get32(packed) != FRAME_MAGIC) /* nor one of zstd before 0.8 */
 		return "no zstd frame where one must be";
 	if (b->raw_size > c->most)
-		return "a block larger than --max-line";
+		return "a block larger than --max-line allows";
 	if (ZSTD_getFrameContentSize(packed, b->packed_size) != b->raw_size ||
 	    ZSTD_findFrameCompressedSize(packed, b->packed_size) != b->packed_size)
 		return "sizes of a block do not match its header";

@@ -178,7 +178,7 @@ static int doubt_settle(
 	if (d.n == 0 || w->log.head.tree.n < d.last)
 		return 0;
 	position_set(&at, w->log.head.log_id, d.last, d.root);
-	int r = evlog_position_check(w->log.path, &at, err);
+	int r = evlog_position_check(w->log.path, &at, w->max_line, err);
 	if (r == EVLOG_EMISMATCH) /* it was lost, and others went on from there */
 		return 0;
 	if (r) {
@@ -332,7 +332,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	ack->to = w->log.head.tree.n;
 	hash_hex(w->log.head.root, ack->root);
 	batch_drop(&w->now, n);
-	return clash ? conflict(w, 0, ack, err) : r;
+	return clash && !r ? conflict(w, 0, ack, err) : r; /* it clashes again then */
 }
 
 static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)

@@ -19,9 +19,10 @@ void position_set(struct evlog_position *at, const unsigned char *log_id, uint64
 	at->seq = seq;
 }
 
-static struct bounds only(uint64_t from, uint64_t to)
+static struct bounds only(uint64_t from, uint64_t to, uint64_t max_line)
 {
 	return (struct bounds){.from = from,
+	    .max_line = max_line,
 	    .to = to,
 	    .since = EVLOG_TIME_MIN,
 	    .until = EVLOG_TIME_MAX,
@@ -35,9 +36,10 @@ static int ends_before(const char *path, uint64_t seq, evlog_error *err)
 	    "%s: an older state of the log: it ends before event %" PRIu64, path, seq);
 }
 
-int position_id(const char *path, unsigned char log_id[LOG_ID_SIZE], evlog_error *err)
+int position_id(const char *path, uint64_t max_line, unsigned char log_id[LOG_ID_SIZE],
+    evlog_error *err)
 {
-	struct bounds b = only(1, 1);
+	struct bounds b = only(1, 1, max_line);
 	const unsigned char *id, *root;
 	struct log_reader *r;
 	uint64_t seq;
@@ -51,9 +53,10 @@ int position_id(const char *path, unsigned char log_id[LOG_ID_SIZE], evlog_error
 	return 0;
 }
 
-int position_tree(const char *path, uint64_t seq, struct merkle *tree, evlog_error *err)
+int position_tree(const char *path, uint64_t seq, uint64_t max_line, struct merkle *tree,
+    evlog_error *err)
 {
-	struct bounds b = only(seq, seq);
+	struct bounds b = only(seq, seq, max_line);
 	struct evlog_lines lines;
 	struct log_reader *r;
 
@@ -74,12 +77,12 @@ int position_tree(const char *path, uint64_t seq, struct merkle *tree, evlog_err
 }
 
 /* The root after an event inside a block: the segment's lines up to there, hashed. */
-static int root_inside(
-    const char *path, uint64_t seq, unsigned char root[HASH_SIZE], evlog_error *err)
+static int root_inside(const char *path, uint64_t seq, uint64_t max_line,
+    unsigned char root[HASH_SIZE], evlog_error *err)
 {
 	struct merkle tree;
 
-	int res = position_tree(path, seq, &tree, err);
+	int res = position_tree(path, seq, max_line, &tree, err);
 	if (!res)
 		merkle_root(&tree, root);
 	return res;
@@ -87,10 +90,10 @@ static int root_inside(
 
 /* Whether the frontier of `at` and the lines behind it give the root that the next block
  * tells: only that block is read.  EVLOG_END: nothing is behind it. */
-static int frontier_check(
-    const char *path, const struct evlog_position *at, evlog_error *err)
+static int frontier_check(const char *path, const struct evlog_position *at,
+    uint64_t max_line, evlog_error *err)
 {
-	struct bounds b = only(at->seq + 1, 0);
+	struct bounds b = only(at->seq + 1, 0, max_line);
 	struct merkle tree = {.n = at->seq};
 	unsigned char root[HASH_SIZE];
 	const unsigned char *id, *there;
@@ -115,10 +118,10 @@ static int frontier_check(
 	return res;
 }
 
-int position_find(
-    const char *path, uint64_t seq, struct evlog_position *at, evlog_error *err)
+int position_find(const char *path, uint64_t seq, uint64_t max_line,
+    struct evlog_position *at, evlog_error *err)
 {
-	struct bounds b = only(seq, seq);
+	struct bounds b = only(seq, seq, max_line);
 	unsigned char inside[HASH_SIZE];
 	const unsigned char *id, *root;
 	struct evlog_lines lines;
@@ -131,7 +134,7 @@ int position_find(
 	res = log_reader_next(r, &lines, err);
 	log_reader_position(r, &id, &end, &root);
 	if (!res && end != seq) {
-		res = root_inside(path, seq, inside, err);
+		res = root_inside(path, seq, max_line, inside, err);
 		root = inside;
 	}
 	if (res == 0 || res == EVLOG_END)
@@ -140,12 +143,13 @@ int position_find(
 	return res;
 }
 
-static int id_check(const char *path, const struct evlog_position *at, evlog_error *err)
+static int id_check(const char *path, const struct evlog_position *at, uint64_t max_line,
+    evlog_error *err)
 {
 	unsigned char id[LOG_ID_SIZE];
 	char text[2 * LOG_ID_SIZE + 1];
 
-	int r = position_id(path, id, err);
+	int r = position_id(path, max_line, id, err);
 	if (r)
 		return r;
 	hex(text, id, LOG_ID_SIZE);
@@ -155,17 +159,17 @@ static int id_check(const char *path, const struct evlog_position *at, evlog_err
 	return 0;
 }
 
-int evlog_position_check(
-    const char *path, const struct evlog_position *at, evlog_error *err)
+int evlog_position_check(const char *path, const struct evlog_position *at,
+    uint64_t max_line, evlog_error *err)
 {
 	struct evlog_position there = {0};
 
-	int r = id_check(path, at, err);
+	int r = id_check(path, at, max_line, err);
 	if (r || at->seq == 0)
 		return r;
-	if (at->hashes && (r = frontier_check(path, at, err)) != EVLOG_END)
+	if (at->hashes && (r = frontier_check(path, at, max_line, err)) != EVLOG_END)
 		return r;
-	r = position_find(path, at->seq, &there, err);
+	r = position_find(path, at->seq, max_line, &there, err);
 	if (r == EVLOG_END)
 		return ends_before(path, at->seq, err);
 	if (!r && *at->root && strcmp(there.root, at->root) != 0)

@@ -55,16 +55,19 @@ void position_set(struct evlog_position *at, const unsigned char *log_id, uint64
     const unsigned char *root);
 
 /* The id of the log at `path`, and the root after event `seq`, for which its segment may
- * have to be read.  EVLOG_END: it has no such event. */
-int position_find(
-    const char *path, uint64_t seq, struct evlog_position *at, evlog_error *err);
+ * have to be read, but no block of a longer line than max_line (as in struct bounds).
+ * EVLOG_END: it has no such event. */
+int position_find(const char *path, uint64_t seq, uint64_t max_line,
+    struct evlog_position *at, evlog_error *err);
 
 /* The id of the log at `path`. */
-int position_id(const char *path, unsigned char log_id[LOG_ID_SIZE], evlog_error *err);
+int position_id(const char *path, uint64_t max_line, unsigned char log_id[LOG_ID_SIZE],
+    evlog_error *err);
 
-/* The tree of a log after event `seq`, for which its segment up to there is read.
- * EVLOG_EMISMATCH: the log ends before it. */
-int position_tree(const char *path, uint64_t seq, struct merkle *tree, evlog_error *err);
+/* The tree of a log after event `seq`, for which its segment up to there is read, as
+ * above.  EVLOG_EMISMATCH: the log ends before it. */
+int position_tree(const char *path, uint64_t seq, uint64_t max_line, struct merkle *tree,
+    evlog_error *err);
 
 /* The tree before the first event of the segment that it is in. */
 const struct merkle *log_reader_tree(const struct log_reader *r);

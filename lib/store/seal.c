@@ -9,7 +9,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
-#include "store/index.h"
+#include "store/reading.h"
 #include "store/writer.h"
 
 #include <errno.h>
@@ -21,8 +21,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define STREAM (384u << 10)
 
 /* A log that is being sealed, beside its writer. */
 struct sealing {
@@ -348,8 +346,9 @@ static int rewrite_check(struct sealer *s, evlog_error *err)
 
 /* ---- Files ---- */
 
-/* Gives the new file the owner, group and mode of the old one.  Where that cannot be
- * done, nothing is sealed: others could not read the log any more. */
+/* Gives the new file the owner, group and mode of the old one.  EVLOG_WAIT: that cannot
+ * be done, as *err says, and nothing is sealed: others could not read the log any more.
+ */
 static int owner_keep(
     struct sealer *s, const struct stat *old, const struct stat *ours, evlog_error *err)
 {
@@ -362,8 +361,9 @@ static int owner_keep(
 	if (errno != EPERM)
 		return error_sys(err, "%s", s->made.path);
 	unlinkat(s->log->dir_fd, s->name, 0);
-	return error_set(err, EVLOG_EPERM,
+	error_set(err, EVLOG_EPERM,
 	    "%s: not sealed, since its owner and group cannot be kept", s->old.path);
+	return EVLOG_WAIT;
 }
 
 /* Opens the new file, and locks it.  EVLOG_END: somebody else is at it. */
@@ -486,7 +486,7 @@ static bool is_done(struct segment *s, bool reindex)
 	return segment_is_sealed(s) && (!reindex || is_indexed(s));
 }
 
-/* EVLOG_END: it is sealed, or somebody else is at it. */
+/* EVLOG_END: it is sealed, or somebody else is at it.  EVLOG_WAIT: only its owner can. */
 static int segment_seal(
     const struct sealing *g, uint64_t first, uint64_t next, evlog_error *err)
 {
@@ -548,10 +548,10 @@ static void *log_seal(void *arg)
 		int r = segment_seal(g, at[-1], at[0], &why);
 		if (r == EVLOG_END && !g->all)
 			break;
-		if (r == EVLOG_EPERM && !g->all)
+		if (r == EVLOG_WAIT && !g->all)
 			continue; /* its owner seals it */
-		if (r < 0 && g->result == 0) {
-			g->result = r;
+		if ((r < 0 || r == EVLOG_WAIT) && g->result == 0) {
+			g->result = why.code;
 			g->err = why;
 		}
 	}

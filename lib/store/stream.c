@@ -416,7 +416,7 @@ int evlog_stream_position(
 		return EVLOG_END;
 	log_reader_position(s->at[0].log, &id, &seq, &root);
 	if (seq != s->passed)
-		return position_find(s->at[0].path, s->passed, at, err);
+		return position_find(s->at[0].path, s->passed, s->sel.max_line, at, err);
 	position_set(at, id, seq, root);
 	return 0;
 }

@@ -6,11 +6,11 @@
 
 #include <stdlib.h>
 
-int track_begin(
-    struct track *t, const char *path, const struct evlog_position *at, evlog_error *err)
+int track_begin(struct track *t, const char *path, uint64_t max_line,
+    const struct evlog_position *at, evlog_error *err)
 {
-	*t = (struct track){.path = path};
-	int r = position_id(path, t->log_id, err);
+	*t = (struct track){.path = path, .max_line = max_line};
+	int r = position_id(path, max_line, t->log_id, err);
 	if (!r && at->hashes) {
 		t->tree.n = at->seq;
 		memcpy(t->tree.at, at->frontier, at->hashes * HASH_SIZE);
@@ -56,7 +56,8 @@ int track_lines(struct track *t, const struct evlog_lines *lines, evlog_error *e
 			if (t->first != t->n)
 				return error_set(err, EVLOG_EINTERNAL,
 				    "%s: events were passed over", t->path);
-			int r = position_tree(t->path, e.seq - 1, &t->tree, err);
+			int r =
+			    position_tree(t->path, e.seq - 1, t->max_line, &t->tree, err);
 			if (r)
 				return r;
 		}

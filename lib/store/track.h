@@ -7,7 +7,8 @@
 
 /* Leaves that wait for the tree to be moved over them. */
 struct track {
-	const char *path; /* of the log */
+	const char *path;  /* of the log */
+	uint64_t max_line; /* as in struct bounds */
 	unsigned char log_id[LOG_ID_SIZE];
 	struct merkle tree; /* as far as the place was moved */
 	unsigned char (*leaf)[HASH_SIZE];
@@ -17,8 +18,8 @@ struct track {
 
 /* `at` is where to begin, of this log, or has no hashes: then the tree is made when the
  * first lines come, from those of the segment before them.  `path` must outlive it. */
-int track_begin(
-    struct track *t, const char *path, const struct evlog_position *at, evlog_error *err);
+int track_begin(struct track *t, const char *path, uint64_t max_line,
+    const struct evlog_position *at, evlog_error *err);
 void track_end(struct track *t);
 
 /* Takes in stored lines, in order and without gaps. */

@@ -119,10 +119,10 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		return error_memory(err);
 	w->o = *o;
 	w->log.dir_fd = w->log.head_fd = w->seg.fd = -1;
-	/* what it writes, it can read */
-	w->max_line = o->max_event > EVLOG_MAX_LINE ? o->max_event : EVLOG_MAX_LINE;
 	if (!w->o.max_event || w->o.max_event > EVLOG_MAX_EVENT)
 		w->o.max_event = EVLOG_MAX_EVENT;
+	/* what it writes, it can read */
+	w->max_line = w->o.max_event > EVLOG_MAX_LINE ? w->o.max_event : EVLOG_MAX_LINE;
 	if (!w->o.segment_size)
 		w->o.segment_size = SEGMENT_FULL;
 	file_boot_id(w->boot_id);
