@@ -160,7 +160,7 @@ fuzz:
 torture:
 	@.ci/deps test
 	@.ci/deps fuzz
-	@$(QUIETLY) all $(FAULTS) $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@$(QUIETLY) all $(BUILD)/flips $(FAULTS) $(FUZZERS:%=$(BUILD)/fuzz/%)
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) tests/fault/torture $(LENGTH)
 
 bench: deps

@@ -243,3 +243,7 @@ for f in "a", "b": z = zipfile.ZipFile(f + ".zip", "w"); z.write(f); z.close()'
 	assert_equal "${#lines[@]}" 2
 	LC_ALL=C.UTF-8 run -0 evcat n.tar
 }
+
+@test "archives and compressed files with bytes changed at random: lines, or status 65" {
+	harness fault/archives.py 20
+}
