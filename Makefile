@@ -17,7 +17,7 @@ PREFIX   = /usr/local
 BUILD    = build$(if $(SAN),/san)
 
 # A folder includes only those that stand before it here (make lint).
-LAYERS   = base json event store fold replay diff
+LAYERS   = base json event input format recover read write script fold sink replay run diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
 PACKAGES = libzstd zlib libarchive libcrypto nettle libxxhash lua5.4 sqlite3

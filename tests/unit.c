@@ -8,7 +8,7 @@
 #include "json/decimal.h"
 #include "json/path.h"
 #include "json/value.h"
-#include "store/merkle.h"
+#include "format/merkle.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>

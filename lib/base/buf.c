@@ -29,10 +29,10 @@ bool buf_reserve(struct buf *b, size_t n)
 bool array_grow(void *array, size_t *cap, size_t size)
 {
 	size_t more = *cap ? *cap * 2 : 4;
-	void *p;
+	void *old, *p;
 
-	memcpy(&p, array, sizeof p); /* the pointer, of whatever type */
-	if (more > SIZE_MAX / 2 / size || !(p = realloc(p, more * size)))
+	memcpy(&old, array, sizeof old); /* the pointer, of whatever type */
+	if (more > SIZE_MAX / 2 / size || !(p = realloc(old, more * size)))
 		return false;
 	memcpy(array, &p, sizeof p);
 	*cap = more;

@@ -1,6 +1,6 @@
 /* diff.c - what two operands are, and which comparison fits. */
 #include "base/error.h"
-#include "diff/side.h"
+#include "diff/operand.h"
 
 #include <sys/stat.h>
 

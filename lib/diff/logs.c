@@ -7,9 +7,9 @@
  */
 #include "base/error.h"
 #include "base/hash.h"
-#include "diff/side.h"
+#include "diff/operand.h"
 #include "event/stamp.h"
-#include "store/reader.h"
+#include "read/reader.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef DIFF_ROWS_H
 #define DIFF_ROWS_H
 
-#include "diff/side.h"
+#include "diff/operand.h"
 
 /* Where a row is in the kept lines of an operand that had to be sorted. */
 struct place {

@@ -2,7 +2,7 @@
 #ifndef FOLD_FOLD_H
 #define FOLD_FOLD_H
 
-#include "fold/look.h"
+#include "fold/path_trie.h"
 #include "fold/program.h"
 #include "fold/reducer.h"
 

@@ -2,10 +2,10 @@
 #include "fold/program.h"
 #include "base/error.h"
 #include "event/stamp.h"
-#include "fold/bounds.h"
-#include "fold/constants.h"
-#include "fold/lua.h"
-#include "fold/sandbox.h"
+#include "script/bounds.h"
+#include "script/constants.h"
+#include "script/lua.h"
+#include "script/sandbox.h"
 
 #include <inttypes.h>
 #include <lauxlib.h>

@@ -10,11 +10,11 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "event/stamp.h"
-#include "fold/bounds.h"
-#include "fold/constants.h"
-#include "fold/lua.h"
+#include "script/bounds.h"
+#include "script/constants.h"
+#include "script/lua.h"
 #include "fold/program.h"
-#include "fold/sandbox.h"
+#include "script/sandbox.h"
 #include "json/path.h"
 
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #include "fuzz.h"
 #include "base/hash.h"
 #include "event/stamp.h"
-#include "store/segment.h"
+#include "format/segment.h"
 
 #include <fcntl.h>
 #include <stdio.h>

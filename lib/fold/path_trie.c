@@ -1,0 +1,100 @@
+/* path_trie.c - several paths of an event in one walk. */
+#include "fold/path_trie.h"
+
+#include <stdlib.h>
+
+bool look_add(struct look *at, const struct json_path *path, size_t *slots, size_t *slot)
+{
+	for (size_t i = 0; i < path->n; i++) {
+		struct look *next = NULL;
+		for (size_t k = 0; k < at->n; k++)
+			if (view_compare(at->below[k].name, path->step[i]) == 0)
+				next = &at->below[k];
+		if (!next) {
+			struct look *more =
+			    realloc(at->below, (at->n + 1) * sizeof *more);
+			if (!more)
+				return false;
+			at->below = more;
+			next = &more[at->n++];
+			*next = (struct look){.name = path->step[i], .index = SIZE_MAX};
+			json_index(path->step[i], &next->index);
+		}
+		at = next;
+	}
+	if (!at->slot)
+		at->slot = ++*slots;
+	*slot = at->slot - 1;
+	return true;
+}
+
+void look_free(struct look *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		look_free(&l->below[i]);
+	free(l->below);
+	*l = (struct look){0};
+}
+
+static void forget(const struct look *l, struct json_text *found)
+{
+	if (l->slot)
+		found[l->slot - 1].p = NULL;
+	for (size_t i = 0; i < l->n; i++)
+		forget(&l->below[i], found);
+}
+
+static inline const struct look *step_of(
+    const struct look *l, bool object, const struct json_member *m, size_t index)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (object ? json_key_is(m, l->below[i].name)
+			   : l->below[i].index == index)
+			return &l->below[i];
+	return NULL;
+}
+
+/* Walks a container to its end; of the event itself, only until all was met.  false: it
+ * is no valid container. */
+static bool walk(
+    const struct look *l, struct json_walk *w, struct json_text *found, bool event)
+{
+	struct json_member m;
+	struct json_walk inner;
+	size_t index = 0, left = event ? l->n : SIZE_MAX;
+
+	for (; left && json_walk_name(w, &m); index++) {
+		const struct look *step = step_of(l, w->object, &m, index);
+		bool deeper = step && step->n && m.value.p < w->end &&
+			      (*m.value.p == '{' || *m.value.p == '[');
+		if (step && !event) /* of members of one name the last counts */
+			forget(step, found);
+		if (deeper) {
+			json_walk_into(&inner, w);
+			if (!walk(step, &inner, found, false))
+				return false;
+		}
+		if (!(deeper ? json_walk_out(w, &inner, &m) : json_walk_value(w, &m)))
+			return false;
+		if (step && step->slot)
+			found[step->slot - 1] = m.value;
+		left -= step != NULL;
+	}
+	return left == 0 || json_walk_ended(w);
+}
+
+bool look_at(const struct look *root, struct json_text event, struct json_text *found,
+    size_t slots)
+{
+	struct json_walk w;
+
+	for (size_t i = 0; i < slots; i++)
+		found[i] = (struct json_text){NULL, 0};
+	if (root->slot)
+		found[root->slot - 1] = event;
+	json_walk_begin(&w, event);
+	bool good = w.object && walk(root, &w, found, true);
+	for (size_t i = 0; i < slots && good; i++)
+		good = !found[i].p || json_is_valid(found[i]);
+	return good;
+}

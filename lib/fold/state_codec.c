@@ -1,0 +1,155 @@
+/* state_codec.c - what a group knows, so that folding can go on from it as if it had not
+ * stopped: more than its state shows, as an average does not tell of how many. */
+#include "base/error.h"
+#include "event/stamp.h"
+#include "fold/fold.h"
+#include "json/decimal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* ---- Writing ---- */
+
+static void save(struct buf *b, const struct reducer *r, const struct accumulator *a)
+{
+	switch (r->func) {
+	case FUNC_COUNT:
+	case FUNC_SUM:
+	case FUNC_LIST:
+	case FUNC_SET: accumulator_write(b, r, a); break; /* these show all they know */
+	case FUNC_AVG:
+		buf_putc(b, '[');
+		decimal_write(b, &a->number);
+		buf_printf(b, ",%" PRIu64 "]", a->count);
+		break;
+	case FUNC_MIN:
+	case FUNC_MAX:
+		if (a->count)
+			buf_printf(b, "[%d,", a->kind);
+		else
+			buf_putc(b, '[');
+		buf_add(b, a->text.p, a->text.len);
+		buf_putc(b, ']');
+		break;
+	case FUNC_MERGE:
+	case FUNC_PATCH:
+		buf_putc(b, '[');
+		if (a->tree)
+			value_write(b, a->tree);
+		buf_putc(b, ']');
+		break;
+	default: /* first, last: [VALUE], or [] */
+		buf_putc(b, '[');
+		buf_add(b, a->text.p, a->text.len);
+		buf_putc(b, ']');
+	}
+}
+
+int group_save(evlog_fold *f, const struct group *g, struct buf *b, evlog_error *err)
+{
+	if (f->program)
+		return program_write(f->program, g->state, true, b, err);
+	for (size_t i = 0; i < f->n; i++) {
+		buf_putc(b, i ? ',' : '[');
+		save(b, &f->reducers[i], &g->at[i]);
+	}
+	buf_putc(b, ']');
+	return b->failed ? error_memory(err) : 0;
+}
+
+/* ---- Reading ---- */
+
+static bool number_restore(struct json_text v, uint64_t *n)
+{
+	char text[24], *end;
+
+	if (v.len >= sizeof text || json_type_of(v) != JSON_NUMBER)
+		return false;
+	memcpy(text, v.p, v.len);
+	text[v.len] = '\0';
+	*n = strtoull(text, &end, 10);
+	return *end == '\0';
+}
+
+/* [KIND,VALUE], or [] */
+static bool extreme_restore(
+    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
+{
+	struct json_walk w;
+	struct json_member m;
+	uint64_t kind;
+
+	json_walk_begin(&w, v);
+	if (!json_walk_next(&w, &m))
+		return true;
+	return number_restore(m.value, &kind) && json_walk_next(&w, &m) &&
+	       accumulate(r, a, m.value, failed) == NULL && (uint64_t)a->kind == kind;
+}
+
+/* Takes the elements as it took the events' values. */
+static bool elements_restore(
+    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
+{
+	struct json_walk w;
+	struct json_member m;
+	bool good = true;
+
+	json_walk_begin(&w, v);
+	while (good && !*failed && json_walk_next(&w, &m)) {
+		if (a->tree)
+			return false;
+		if (r->func >= FUNC_MERGE)
+			*failed = !(a->tree = value_parse(m.value));
+		else
+			good = accumulate(r, a, m.value, failed) == NULL;
+	}
+	return good;
+}
+
+static bool restore(
+    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
+{
+	struct json_walk w;
+	struct json_member sum, n;
+	enum json_type type = json_type_of(v);
+
+	*failed = false;
+	if (r->func == FUNC_COUNT)
+		return number_restore(v, &a->count);
+	if (r->func == FUNC_SUM)
+		return type == JSON_NUMBER && decimal_restore(&a->number, v, failed);
+	if (type != JSON_ARRAY)
+		return false;
+	if (r->func == FUNC_MIN || r->func == FUNC_MAX)
+		return extreme_restore(r, a, v, failed);
+	if (r->func != FUNC_AVG)
+		return elements_restore(r, a, v, failed);
+	json_walk_begin(&w, v);
+	return json_walk_next(&w, &sum) && json_walk_next(&w, &n) &&
+	       json_type_of(sum.value) == JSON_NUMBER &&
+	       decimal_restore(&a->number, sum.value, failed) &&
+	       number_restore(n.value, &a->count);
+}
+
+int group_restore(evlog_fold *f, struct group *g, struct json_text v, evlog_error *err)
+{
+	struct json_walk w;
+	struct json_member m;
+	size_t i = 0;
+	bool failed = false, good = true;
+
+	if (f->program)
+		return program_restore(f->program, &g->state, v, err);
+	if (json_type_of(v) != JSON_ARRAY)
+		return error_set(err, EVLOG_EDATA, "not as many values as reducers");
+	json_walk_begin(&w, v);
+	while (good && !failed && json_walk_next(&w, &m)) {
+		good = i < f->n && restore(&f->reducers[i], &g->at[i], m.value, &failed);
+		i++;
+	}
+	if (failed)
+		return error_memory(err);
+	return good && i == f->n
+		   ? 0
+		   : error_set(err, EVLOG_EDATA, "no state of these reducers");
+}

@@ -1,0 +1,307 @@
+/*
+ * block.c - a block: a skippable frame that describes, and a zstd frame of lines.
+ * The bytes are those of evlog(5), "Block".  What says ZSTD_ is here.
+ */
+#include "format/block.h"
+#include "event/stamp.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+
+#define TAG	  "evlogBLK"
+#define MIN_FRAME 9
+#define DENSE	  12
+#define LEVEL	  1 /* of lines full of identifiers it makes less than 3 does, and faster */
+
+const char block_newer[] =
+    "unknown version or flags in a block header: written by a newer evlog";
+
+size_t block_gather(size_t now, const struct block *b)
+{
+	if (b->raw_size < BLOCK_RAW / 2)
+		return now; /* it tells nothing */
+	return b->raw_size / b->packed_size < DENSE ? BLOCK_RAW : BLOCK_RAW_DENSE;
+}
+
+void block_header_write(unsigned char *p, const struct block *b, struct view extensions)
+{
+	uint32_t end = b->header_size - 8;
+
+	put32(p, BLOCK_MAGIC);
+	put32(p + 4, end);
+	memcpy(p + 8, TAG, 8);
+	put32(p + 16, 1);
+	put32(p + 20, b->flags);
+	memcpy(p + 24, b->log_id, LOG_ID_SIZE);
+	put64(p + 40, b->segment);
+	put64(p + 48, b->epoch);
+	put64(p + 56, b->first_seq);
+	put32(p + 64, b->count);
+	put32(p + 68, b->raw_size);
+	put32(p + 72, b->packed_size);
+	put32(p + 76, b->back);
+	put64(p + 80, b->packed_hash);
+	put64(p + 88, (uint64_t)b->first_logtime);
+	put64(p + 96, (uint64_t)b->last_logtime);
+	put64(p + 104, (uint64_t)b->least_time);
+	put64(p + 112, (uint64_t)b->greatest_time);
+	put64(p + 120, b->synced_upto);
+	memcpy(p + 128, b->root, HASH_SIZE);
+	if (extensions.len)
+		memcpy(p + 160, extensions.p, extensions.len);
+	put64(p + end, hash64(p, end));
+}
+
+uint32_t block_header_size(const unsigned char *p)
+{
+	uint32_t size = get32(p + 4);
+
+	if (get32(p) != BLOCK_MAGIC || size < BLOCK_HEADER - 8 ||
+	    size > BLOCK_HEADER_MAX - 8)
+		return 0;
+	return size + 8;
+}
+
+/* Extensions lie between byte 160 and the checksum: u16 type, u16 0, u32 size, bytes.
+ * All are skipped, none is known yet; but they must fill the room exactly. */
+static bool extensions_fit(const unsigned char *p, const unsigned char *end)
+{
+	while (p < end) {
+		if (end - p < 8)
+			return false;
+		uint32_t size = get32(p + 4);
+		if (size > (size_t)(end - p) - 8)
+			return false;
+		p += 8 + size;
+	}
+	return true;
+}
+
+static const char *header_values_check(const struct block *b)
+{
+	if (b->flags & ~(uint32_t)BLOCK_FLAGS)
+		return block_newer;
+	if (b->count == 0 || b->first_seq == 0 || b->first_seq > SEQ_MAX ||
+	    b->count - 1 > SEQ_MAX - b->first_seq || b->epoch > SEQ_MAX ||
+	    b->raw_size > BLOCK_RAW_MAX || b->raw_size / STAMP_SIZE < b->count ||
+	    b->packed_size < MIN_FRAME ||
+	    b->packed_size > ZSTD_compressBound(b->raw_size) || b->back == 0 ||
+	    b->last_logtime < b->first_logtime)
+		return "impossible values in a block header";
+	return NULL;
+}
+
+/* The fields of a header, as they are. */
+static void header_take(struct block *b, const unsigned char *p)
+{
+	b->flags = get32(p + 20);
+	memcpy(b->log_id, p + 24, LOG_ID_SIZE);
+	b->segment = get64(p + 40);
+	b->epoch = get64(p + 48);
+	b->first_seq = get64(p + 56);
+	b->count = get32(p + 64);
+	b->raw_size = get32(p + 68);
+	b->packed_size = get32(p + 72);
+	b->back = get32(p + 76);
+	b->packed_hash = get64(p + 80);
+	b->first_logtime = (int64_t)get64(p + 88);
+	b->last_logtime = (int64_t)get64(p + 96);
+	b->least_time = (int64_t)get64(p + 104);
+	b->greatest_time = (int64_t)get64(p + 112);
+	b->synced_upto = get64(p + 120);
+	memcpy(b->root, p + 128, HASH_SIZE);
+}
+
+bool block_header_plausible(const unsigned char *p, size_t n)
+{
+	struct block b;
+
+	if (n < BLOCK_HEADER)
+		return false;
+	uint32_t size = block_header_size(p);
+	if (!size || size > n)
+		return false;
+	if (get32(p + 16) != 1)
+		return true; /* of a newer version, perhaps */
+	header_take(&b, p);
+	const char *why = header_values_check(&b);
+	return (!why || why == block_newer) && extensions_fit(p + 160, p + size - 8);
+}
+
+const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
+{
+	if (n < BLOCK_HEADER || block_header_size(p) != n || memcmp(p + 8, TAG, 8) != 0)
+		return "no block header where one must be";
+	if (get64(p + n - 8) != hash64(p, n - 8))
+		return "checksum of a block header does not match";
+	if (get32(p + 16) != 1)
+		return block_newer;
+	b->header_size = (uint32_t)n;
+	header_take(b, p);
+	if (!extensions_fit(p + 160, p + n - 8))
+		return "impossible extensions in a block header";
+	return header_values_check(b);
+}
+
+/* ---- Frames ---- */
+
+struct block_codec {
+	ZSTD_CCtx *pack; /* made when first needed, as the other */
+	ZSTD_DCtx *unpack;
+	int level;
+	size_t most; /* bytes of lines that are decompressed */
+};
+
+struct block_codec *block_codec_new(int level)
+{
+	struct block_codec *c = calloc(1, sizeof *c);
+
+	if (c) {
+		c->level = level;
+		c->most = BLOCK_RAW_MAX;
+	}
+	return c;
+}
+
+void block_codec_limit(struct block_codec *c, uint64_t max_line)
+{
+	if (!max_line)
+		max_line = EVLOG_MAX_LINE;
+	c->most = max_line < BLOCK_RAW_PLAIN ? BLOCK_RAW_PLAIN
+		  : max_line < BLOCK_RAW_MAX ? (size_t)max_line + 1
+					     : BLOCK_RAW_MAX;
+}
+
+void block_codec_free(struct block_codec *c)
+{
+	if (!c)
+		return;
+	ZSTD_freeCCtx(c->pack);
+	ZSTD_freeDCtx(c->unpack);
+	free(c);
+}
+
+static bool pack_ready(struct block_codec *c)
+{
+	if (c->pack)
+		return true;
+	c->pack = ZSTD_createCCtx();
+	return c->pack &&
+	       !ZSTD_isError(ZSTD_CCtx_setParameter(
+		   c->pack, ZSTD_c_compressionLevel, c->level ? c->level : LEVEL)) &&
+	       !ZSTD_isError(ZSTD_CCtx_setParameter(c->pack, ZSTD_c_checksumFlag, 1));
+}
+
+int block_pack(
+    struct block_codec *c, const char *raw, size_t n, struct buf *out, size_t *size)
+{
+	size_t bound = ZSTD_compressBound(n);
+
+	if (!pack_ready(c) || !buf_reserve(out, bound))
+		return -1;
+	size_t r = ZSTD_compress2(c->pack, out->p + out->len, bound, raw, n);
+	if (ZSTD_isError(r))
+		return -1;
+	out->len += r;
+	*size = r;
+	return 0;
+}
+
+static bool unpack_ready(struct block_codec *c)
+{
+	if (!c->unpack)
+		c->unpack = ZSTD_createDCtx();
+	return c->unpack != NULL;
+}
+
+/* Whether these are `count` lines, each with the next seq in its stamp. */
+static bool stamps_follow(const char *p, size_t n, uint64_t seq, uint32_t count)
+{
+	char stamp[STAMP_SIZE];
+	const char *end = p + n;
+
+	stamp_copy(stamp, stamp_blank, seq);
+	for (; p < end && count; count--, stamp_next(stamp)) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		if (!nl || nl - p < STAMP_SIZE || memcmp(p, stamp, STAMP_SEQ) != 0)
+			return false;
+		p = nl + 1;
+	}
+	return p == end && count == 0;
+}
+
+const char *block_unpack(struct block_codec *c, const struct block *b, const char *packed,
+    struct buf *out, bool *failed)
+{
+	*failed = false;
+	if (hash64(packed, b->packed_size) != b->packed_hash)
+		return "checksum of a block does not match";
+	if (get32(packed) != FRAME_MAGIC) /* nor one of zstd before 0.8 */
+		return "no zstd frame where one must be";
+	if (b->raw_size > c->most)
+		return "a block larger than --max-line allows";
+	if (ZSTD_getFrameContentSize(packed, b->packed_size) != b->raw_size ||
+	    ZSTD_findFrameCompressedSize(packed, b->packed_size) != b->packed_size)
+		return "sizes of a block do not match its header";
+	out->len = 0;
+	if (!unpack_ready(c) || !buf_reserve(out, b->raw_size)) {
+		*failed = true;
+		return "out of memory";
+	}
+	size_t r =
+	    ZSTD_decompressDCtx(c->unpack, out->p, b->raw_size, packed, b->packed_size);
+	if (ZSTD_isError(r))
+		return ZSTD_getErrorName(r);
+	out->len = r;
+	if (r != b->raw_size || !stamps_follow(out->p, r, b->first_seq, b->count))
+		return "a block's lines do not match its header";
+	return NULL;
+}
+
+/* Whether these are lines that begin with stamps, and seqs ascend. */
+static bool stamps_ascend(const char *p, size_t n)
+{
+	uint64_t seq, before = 0;
+	const char *end = p + n;
+	int64_t t;
+
+	for (; p < end; before = seq) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		if (!nl || !stamp_read(p, (size_t)(nl - p), &seq, &t) || seq <= before)
+			return false;
+		p = nl + 1;
+	}
+	return true;
+}
+
+size_t block_frame_most(const struct block_codec *c, const char *p, size_t n)
+{
+	if (n < MIN_FRAME || get32(p) != FRAME_MAGIC || !(p[4] & 4)) /* has a checksum */
+		return 0;
+	unsigned long long raw = ZSTD_getFrameContentSize(p, n);
+	if (raw > c->most || raw <= STAMP_SIZE)
+		return 0;
+	return ZSTD_compressBound((size_t)raw);
+}
+
+size_t block_unpack_bare(
+    struct block_codec *c, const char *p, size_t n, struct buf *out, bool *failed)
+{
+	*failed = false;
+	if (!block_frame_most(c, p, n))
+		return 0;
+	size_t raw = (size_t)ZSTD_getFrameContentSize(p, n);
+	size_t size = ZSTD_findFrameCompressedSize(p, n);
+	if (ZSTD_isError(size) || size > ZSTD_compressBound(raw))
+		return 0;
+	out->len = 0;
+	if (!unpack_ready(c) || !buf_reserve(out, raw)) {
+		*failed = true;
+		return 0;
+	}
+	size_t r = ZSTD_decompressDCtx(c->unpack, out->p, raw, p, size);
+	if (ZSTD_isError(r) || r != raw || !stamps_ascend(out->p, r))
+		return 0;
+	out->len = r;
+	return size;
+}

@@ -1,0 +1,189 @@
+/*
+ * frame_packer.c - lines as a compressed stream that is itself a valid segment.
+ *
+ * From event 1 on it is the segment that a log would hold.  Anything else (a part, a
+ * selection) is an extract: its header says so, its seqs may have gaps, and its tree
+ * counts only the lines in it.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "event/stamp.h"
+#include "format/segment.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct evlog_packer {
+	evlog_write_fn *write;
+	void *arg;
+	struct block_codec *codec;
+	struct segment_header header;
+	struct merkle tree;
+	struct buf raw, out;
+	bool begun;
+	uint64_t first, last; /* seqs in raw */
+	uint32_t count;
+	int64_t first_logtime, last_logtime, least_time, greatest_time;
+	uint64_t offset, previous;
+};
+
+int evlog_packer_new(
+    evlog_packer **out, int level, evlog_write_fn *write, void *arg, evlog_error *err)
+{
+	evlog_packer *k = calloc(1, sizeof *k);
+
+	*out = NULL;
+	if (!k)
+		return error_memory(err);
+	k->write = write;
+	k->arg = arg;
+	k->codec = block_codec_new(level);
+	if (!k->codec) {
+		evlog_packer_free(k);
+		return error_memory(err);
+	}
+	if (file_random(k->header.log_id, LOG_ID_SIZE) < 0) {
+		evlog_packer_free(k);
+		return error_sys(err, "random bytes");
+	}
+	*out = k;
+	return 0;
+}
+
+void evlog_packer_free(evlog_packer *k)
+{
+	if (!k)
+		return;
+	block_codec_free(k->codec);
+	buf_free(&k->raw);
+	buf_free(&k->out);
+	free(k);
+}
+
+static int packer_write(evlog_packer *k, evlog_error *err)
+{
+	if (k->out.failed)
+		return error_memory(err);
+	if (k->write(k->arg, k->out.p, k->out.len) < 0)
+		return error_sys(err, "standard output");
+	k->offset += k->out.len;
+	k->out.len = 0;
+	return 0;
+}
+
+static int header_write(evlog_packer *k, uint64_t first, evlog_error *err)
+{
+	struct segment_header *h = &k->header;
+
+	h->first_seq = first;
+	h->epoch = 1;
+	h->last_logtime = EVLOG_TIME_MIN;
+	h->previous = h->previous_size = h->previous_block = SEGMENT_NONE;
+	h->flags = k->begun || first != 1 ? SEGMENT_EXTRACT : 0;
+	merkle_root(&h->tree, h->root);
+	k->begun = true;
+	k->tree = h->tree;
+	k->offset = k->previous = 0;
+	segment_header_encode(&k->out, h);
+	return packer_write(k, err);
+}
+
+static int block_flush(evlog_packer *k, evlog_error *err)
+{
+	struct block b = {.header_size = BLOCK_HEADER,
+	    .flags = BLOCK_COMMIT | BLOCK_UNSYNCED,
+	    .segment = k->header.first_seq,
+	    .epoch = 1,
+	    .first_seq = k->first,
+	    .count = k->count,
+	    .raw_size = (uint32_t)k->raw.len,
+	    .back = (uint32_t)(k->offset - k->previous),
+	    .first_logtime = k->first_logtime,
+	    .last_logtime = k->last_logtime,
+	    .least_time = k->least_time,
+	    .greatest_time = k->greatest_time,
+	    .synced_upto = k->header.size};
+	size_t packed;
+
+	if (k->count == 0)
+		return 0;
+	memcpy(b.log_id, k->header.log_id, LOG_ID_SIZE);
+	merkle_add_lines(&k->tree, k->raw.p, k->raw.len);
+	merkle_root(&k->tree, b.root);
+	if (!buf_reserve(&k->out, BLOCK_HEADER))
+		return error_memory(err);
+	k->out.len = BLOCK_HEADER;
+	if (block_pack(k->codec, k->raw.p, k->raw.len, &k->out, &packed) < 0)
+		return error_memory(err);
+	b.packed_size = (uint32_t)packed;
+	b.packed_hash = hash64(k->out.p + BLOCK_HEADER, packed);
+	block_header_write((unsigned char *)k->out.p, &b, (struct view){0});
+	k->previous = k->offset;
+	k->raw.len = 0;
+	k->count = 0;
+	return packer_write(k, err);
+}
+
+static void times_note(evlog_packer *k, const struct evlog_event *e)
+{
+	int64_t t = evlog_event_time(e);
+
+	if (k->count == 0) {
+		k->first = e->seq;
+		k->first_logtime = e->logtime;
+		k->least_time = EVLOG_TIME_MAX;
+		k->greatest_time = EVLOG_TIME_MIN;
+	}
+	k->last_logtime = e->logtime;
+	if (t == EVLOG_TIME_MIN)
+		return;
+	if (t < k->least_time)
+		k->least_time = t;
+	if (t > k->greatest_time)
+		k->greatest_time = t;
+}
+
+int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_error *err)
+{
+	struct evlog_lines rest = *lines;
+	struct evlog_event e;
+	uint64_t seq;
+	int64_t t;
+	int r = 0;
+
+	while (!r && evlog_lines_take(&rest, &e)) {
+		if (!stamp_read(e.line, e.len, &seq, &t) || e.len > BLOCK_RAW_MAX - 1)
+			return error_set(err, EVLOG_EDATA,
+			    "-o zst takes events of a log, stamped with seq and logtime");
+		if (k->begun && e.logtime < k->last_logtime && e.seq == k->last + 1)
+			return error_set(err, EVLOG_EDATA,
+			    "-o zst: event %" PRIu64
+			    " has an earlier logtime than the one "
+			    "before it",
+			    e.seq);
+		bool restart = !k->begun || (e.seq != k->last + 1 &&
+						!(k->header.flags & SEGMENT_EXTRACT));
+		bool full = k->raw.len + e.len + 1 > BLOCK_RAW_DENSE ||
+			    e.logtime < k->last_logtime;
+		if (k->count && (restart || full))
+			r = block_flush(k, err);
+		if (!r && restart)
+			r = header_write(k, e.seq, err);
+		times_note(k, &e);
+		buf_add(&k->raw, e.line, e.len);
+		buf_putc(&k->raw, '\n');
+		k->count++;
+		k->last = e.seq;
+	}
+	if (!r && k->raw.failed)
+		r = error_memory(err);
+	return r;
+}
+
+int evlog_packer_end(evlog_packer *k, evlog_error *err)
+{
+	int r = k->begun ? 0 : header_write(k, 1, err);
+
+	return r ? r : block_flush(k, err);
+}

@@ -1,0 +1,434 @@
+/*
+ * index.c - what stands behind the blocks of a sealed segment: an index, and the seek
+ * table of zstd's seekable format.  The bytes are those of evlog(5), "The index".
+ *
+ * The table of blocks is read into memory, and of the rows only those groups that a
+ * search asks for.  Nothing is mapped: the file may be cut short, or its disk fail, at
+ * any time.
+ */
+#include "format/index.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC	   0x184d2a5cu
+#define TAG	   "evlogIDX"
+#define VERSION	   2
+#define FIXED	   56
+#define ENTRY	   48
+#define GROUP	   512 /* bytes of rows with one checksum, at least */
+#define SEEK_MAGIC 0x184d2a5eu
+#define SEEK_TAG   0x8f92eab1u
+#define MOST	   (1u << 20) /* blocks: of more, an index is not read into memory */
+
+/* ---- Writing ---- */
+
+void index_frame(struct index_builder *x, size_t packed, size_t raw)
+{
+	unsigned char entry[8];
+
+	put32(entry, (uint32_t)packed);
+	put32(entry + 4, (uint32_t)raw);
+	buf_add(&x->seek, entry, sizeof entry);
+	x->frames++;
+}
+
+void index_block(struct index_builder *x, const struct block *b, struct view filter)
+{
+	unsigned char entry[ENTRY], size[4];
+
+	put64(entry, b->offset);
+	put64(entry + 8, b->first_seq);
+	put64(entry + 16, (uint64_t)b->first_logtime);
+	put64(entry + 24, (uint64_t)b->last_logtime);
+	put64(entry + 32, (uint64_t)b->least_time);
+	put64(entry + 40, (uint64_t)b->greatest_time);
+	buf_add(&x->table, entry, sizeof entry);
+	put32(size, (uint32_t)filter.len);
+	buf_add(&x->sizes, size, sizeof size);
+	buf_add(&x->filters, filter.p, filter.len);
+	x->blocks++;
+	index_frame(x, b->header_size, 0);
+	index_frame(x, b->packed_size, b->raw_size);
+}
+
+/* The rows of a group: all stand and fall with its checksum. */
+static uint32_t group_rows(uint32_t bits, size_t width)
+{
+	uint32_t n = 1;
+
+	while (n < bits && n * width < GROUP)
+		n *= 2;
+	return n;
+}
+
+/* The checksum of group g: its rows are of this place in this index. */
+static uint64_t group_sum(const unsigned char *p, size_t size, size_t g, uint64_t index)
+{
+	return hash64(p, size) + g + index;
+}
+
+/* Bit i of byte k becomes bit k of byte i ("Hacker's Delight", 7-3). */
+static uint64_t transpose8(uint64_t x)
+{
+	uint64_t t = (x ^ (x >> 7)) & 0x00aa00aa00aa00aa;
+
+	x ^= t ^ (t << 7);
+	t = (x ^ (x >> 14)) & 0x0000cccc0000cccc;
+	x ^= t ^ (t << 14);
+	t = (x ^ (x >> 28)) & 0x00000000f0f0f0f0;
+	return x ^ t ^ (t << 28);
+}
+
+/* The filters of eight blocks, of `size` bytes each, as column k of the rows. */
+static void column_write(unsigned char *rows, size_t width, size_t k,
+    const unsigned char *filters, size_t size)
+{
+	unsigned char eight[8];
+
+	for (size_t j = 0; j < size; j++) {
+		for (size_t i = 0; i < 8; i++)
+			eight[i] = filters[i * size + j];
+		uint64_t x = transpose8(get64(eight));
+		for (size_t i = 0; i < 8; i++, x >>= 8)
+			rows[(8 * j + i) * width + k] = (unsigned char)x;
+	}
+}
+
+/* That of the largest filter; less, if the rows would be more than twice the filters and
+ * than a 32nd of the segment. */
+static size_t filter_size(const struct index_builder *x, uint64_t segment)
+{
+	size_t size = FILTER_LEAST;
+
+	for (size_t i = 0; i < x->blocks; i++)
+		while (size < get32(x->sizes.p + 4 * i))
+			size *= 2;
+	while (size > FILTER_LEAST && size * x->blocks > 2 * x->filters.len &&
+	       size * x->blocks > segment / 32)
+		size /= 2;
+	return size;
+}
+
+/* Filters as rows: what all blocks have for one bit of a filter, side by side. */
+static bool rows_make(struct index_builder *x, size_t size, size_t width, struct buf *out)
+{
+	const char *filter = x->filters.p;
+	unsigned char *eight = malloc(8 * size);
+
+	if (!eight || !buf_reserve(out, 8 * size * width)) {
+		free(eight);
+		return false;
+	}
+	for (size_t k = 0; k < width; k++) {
+		memset(eight, 0, 8 * size);
+		for (size_t i = 8 * k; i < 8 * k + 8 && i < x->blocks; i++) {
+			size_t len = get32(x->sizes.p + 4 * i);
+			filter_resize(
+			    (struct view){filter, len}, eight + i % 8 * size, size);
+			filter += len;
+		}
+		column_write((unsigned char *)out->p, width, k, eight, size);
+	}
+	out->len = 8 * size * width;
+	free(eight);
+	return true;
+}
+
+static void rows_write(
+    struct buf *out, const struct buf *rows, size_t group, uint64_t index)
+{
+	unsigned char sum[8];
+
+	for (size_t at = 0; at < rows->len; at += group) {
+		const unsigned char *p = (const unsigned char *)rows->p + at;
+		put64(sum, group_sum(p, group, at / group, index));
+		buf_add(out, p, group);
+		buf_add(out, sum, sizeof sum);
+	}
+}
+
+static void seek_table_write(struct index_builder *x, struct buf *out)
+{
+	unsigned char head[8], foot[9] = {0};
+
+	put32(head, SEEK_MAGIC);
+	put32(head + 4, (uint32_t)(x->seek.len + sizeof foot));
+	put32(foot, x->frames);
+	put32(foot + 5, SEEK_TAG);
+	buf_add(out, head, sizeof head);
+	buf_add(out, x->seek.p, x->seek.len);
+	buf_add(out, foot, sizeof foot);
+}
+
+void index_write(struct index_builder *x, const struct segment_header *h, struct buf *out)
+{
+	unsigned char p[FIXED] = {0}, sum[8];
+	size_t start = out->len, table = FIXED + x->table.len + sizeof sum;
+	size_t width = (x->blocks + 7) / 8, filter, group;
+	struct buf rows = {0};
+
+	out->failed |= x->table.failed || x->sizes.failed || x->filters.failed;
+	if (out->failed)
+		return;
+	filter = filter_size(x, h->seal.end);
+	group = group_rows((uint32_t)filter * 8, width) * width;
+	if (!rows_make(x, filter, width, &rows)) {
+		out->failed = true;
+		return;
+	}
+	size_t size = table + rows.len + rows.len / group * sizeof sum;
+	put32(p, MAGIC);
+	put32(p + 4, (uint32_t)(size - 8));
+	memcpy(p + 8, TAG, 8);
+	put32(p + 16, VERSION);
+	put32(p + 20, x->blocks);
+	memcpy(p + 24, h->log_id, LOG_ID_SIZE);
+	put64(p + 40, h->first_seq);
+	put64(p + 48, filter * 8);
+	buf_add(out, p, sizeof p);
+	buf_add(out, x->table.p, x->table.len);
+	if (!out->failed) {
+		put64(sum, hash64(out->p + start, out->len - start));
+		buf_add(out, sum, sizeof sum);
+		rows_write(out, &rows, group, get64(sum));
+	}
+	buf_free(&rows);
+	index_frame(x, size, 0);
+	seek_table_write(x, out);
+	out->failed |= x->seek.failed;
+}
+
+void index_builder_free(struct index_builder *x)
+{
+	buf_free(&x->table);
+	buf_free(&x->sizes);
+	buf_free(&x->filters);
+	buf_free(&x->seek);
+	*x = (struct index_builder){0};
+}
+
+/* ---- Reading ---- */
+
+/* Whether the entries are of blocks of this segment, each behind the one before it: who
+ * goes from one to another then goes on, whatever else they say. */
+static bool entries_ascend(const struct index *x, const struct segment *s)
+{
+	const struct seal *seal = &s->header.seal;
+	struct block b,
+	    before = {.offset = s->header.size - 1, .first_seq = s->first_seq - 1};
+
+	for (uint32_t i = 0; i < x->blocks; i++, before = b) {
+		index_entry(x, i, &b);
+		if (b.offset <= before.offset || b.first_seq <= before.first_seq)
+			return false;
+	}
+	index_entry(x, 0, &b);
+	return b.offset == s->header.size && b.first_seq == s->first_seq &&
+	       before.offset == seal->block && before.first_seq <= seal->last_seq;
+}
+
+/* Whether what begins at p may be the index of this segment, in a file that has n bytes
+ * from there on. */
+static bool fixed_check(
+    struct index *x, const struct segment *s, const unsigned char *p, uint64_t n)
+{
+	uint64_t size = (uint64_t)get32(p + 4) + 8, bits = get64(p + 48);
+	uint64_t table = (uint64_t)get32(p + 20) * ENTRY;
+
+	if (get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0 || get32(p + 16) != VERSION ||
+	    size > n || table == 0 || get32(p + 20) > MOST || FIXED + table + 8 > size ||
+	    bits < 8 * FILTER_LEAST || bits > UINT32_MAX || (bits & (bits - 1)) ||
+	    memcmp(p + 24, s->header.log_id, LOG_ID_SIZE) != 0 ||
+	    get64(p + 40) != s->first_seq)
+		return false;
+	x->size = (uint32_t)size - 8;
+	x->blocks = get32(p + 20);
+	x->bits = (uint32_t)bits;
+	x->width = ((size_t)x->blocks + 7) / 8;
+	x->group = group_rows(x->bits, x->width);
+	x->rows = x->at + FIXED + table + 8;
+	return FIXED + table + 8 + bits / x->group * (x->group * x->width + 8) == size;
+}
+
+/* Reads all but the rows.  EVLOG_END: it is not the index of this segment. */
+static int table_read(
+    struct index *x, const struct segment *s, uint64_t n, evlog_error *err)
+{
+	unsigned char p[FIXED];
+
+	if (n < FIXED + 8)
+		return EVLOG_END;
+	ssize_t got = file_pread(x->fd, p, sizeof p, x->at);
+	if (got < 0)
+		return error_sys(err, "%s", s->path);
+	if (got < FIXED || !fixed_check(x, s, p, n))
+		return EVLOG_END;
+	size_t table = (size_t)(x->rows - x->at);
+	x->table = malloc(table + x->group * x->width + 8);
+	if (!x->table)
+		return error_memory(err);
+	x->rows_read = x->table + table;
+	got = file_pread(x->fd, x->table, table, x->at);
+	if (got < 0)
+		return error_sys(err, "%s", s->path);
+	bool whole = (size_t)got == table && memcmp(x->table, p, FIXED) == 0 &&
+		     get64(x->rows_read - 8) == hash64(x->table, table - 8);
+	return whole && entries_ascend(x, s) ? 0 : EVLOG_END;
+}
+
+/* The rows of group g, until the next call; NULL: they are damaged, or cannot be read. */
+static const unsigned char *group_at(const struct index *x, size_t g)
+{
+	size_t size = x->group * x->width;
+	unsigned char *p = x->rows_read;
+
+	if (file_pread(x->fd, p, size + 8, x->rows + g * (size + 8)) !=
+	    (ssize_t)(size + 8))
+		return NULL;
+	return get64(p + size) == group_sum(p, size, g, get64(p - 8)) ? p : NULL;
+}
+
+/* Adds the blocks that may hold a key to *found; row is scratch.  false: damaged. */
+static bool key_find(
+    const struct index *x, uint64_t key, unsigned char *row, unsigned char *found)
+{
+	memset(row, 0xff, x->width);
+	for (uint32_t i = 0; i < FILTER_PROBES; i++) {
+		uint32_t bit = filter_probe(key, i) % x->bits;
+		const unsigned char *p = group_at(x, bit / x->group);
+		if (!p)
+			return false;
+		p += bit % x->group * x->width;
+		for (size_t k = 0; k < x->width; k++)
+			row[k] &= p[k];
+	}
+	for (size_t k = 0; k < x->width; k++)
+		found[k] |= row[k];
+	return true;
+}
+
+/* Leaves of x->found what may hold one of these keys; of none, all. */
+static bool keys_find(struct index *x, const uint64_t *key, size_t n, unsigned char *row,
+    unsigned char *any)
+{
+	bool whole = true;
+
+	memset(any, n ? 0 : 0xff, x->width);
+	for (size_t i = 0; i < n && whole; i++)
+		whole = key_find(x, key[i], row, any);
+	for (size_t k = 0; k < x->width; k++)
+		x->found[k] &= any[k];
+	return whole;
+}
+
+/* EVLOG_END: a row that is asked for is damaged. */
+static int index_search(struct index *x, const struct filter_wanted *w, evlog_error *err)
+{
+	unsigned char *row = malloc(3 * x->width);
+
+	if (!row)
+		return error_memory(err);
+	x->found = memset(row, 0xff, x->width);
+	row += x->width;
+	bool whole = keys_find(x, w->type, w->types, row, row + x->width) &&
+		     keys_find(x, w->subject, w->subjects, row, row + x->width);
+	return whole ? 0 : EVLOG_END;
+}
+
+int index_open(struct index *x, const struct segment *s, const struct filter_wanted *w,
+    evlog_error *err)
+{
+	uint64_t at = s->header.seal.end;
+	struct stat st;
+
+	*x = (struct index){.fd = s->fd, .at = at};
+	if (fstat(s->fd, &st) < 0)
+		return error_sys(err, "%s", s->path);
+	int r = (uint64_t)st.st_size <= at
+		    ? EVLOG_END
+		    : table_read(x, s, (uint64_t)st.st_size - at, err);
+	if (!r && w)
+		r = index_search(x, w, err);
+	x->open = !r;
+	if (r)
+		index_close(x);
+	return r;
+}
+
+void index_close(struct index *x)
+{
+	free(x->table);
+	free(x->found);
+	*x = (struct index){0};
+}
+
+/* Whether the file ends with these bytes, and they begin at `at`. */
+static bool file_ends_with(int fd, uint64_t at, const struct buf *want)
+{
+	char *there = malloc(want->len + 1);
+	ssize_t n = there ? file_pread(fd, there, want->len + 1, at) : -1;
+	bool same = n == (ssize_t)want->len && memcmp(there, want->p, want->len) == 0;
+
+	free(there);
+	return same;
+}
+
+bool index_ends(const struct index *x, struct index_builder *frames)
+{
+	size_t size = (size_t)x->size + 8;
+	struct buf want = {0};
+
+	for (size_t g = 0; g < x->bits / x->group; g++)
+		if (!group_at(x, g))
+			return false;
+	index_frame(frames, size, 0);
+	seek_table_write(frames, &want);
+	bool same = !want.failed && !frames->seek.failed &&
+		    file_ends_with(x->fd, x->at + size, &want);
+	buf_free(&want);
+	return same;
+}
+
+void index_entry(const struct index *x, uint32_t i, struct block *b)
+{
+	const unsigned char *e = x->table + FIXED + (size_t)i * ENTRY;
+
+	*b = (struct block){.offset = get64(e),
+	    .first_seq = get64(e + 8),
+	    .first_logtime = (int64_t)get64(e + 16),
+	    .last_logtime = (int64_t)get64(e + 24),
+	    .least_time = (int64_t)get64(e + 32),
+	    .greatest_time = (int64_t)get64(e + 40)};
+}
+
+bool index_match(const struct index *x, uint32_t i)
+{
+	return !x->found || (x->found[i / 8] & 1u << i % 8);
+}
+
+uint32_t index_next_match(const struct index *x, uint32_t i)
+{
+	while (i < x->blocks && !index_match(x, i))
+		i = x->found[i / 8] >> i % 8 ? i + 1 : (i | 7) + 1;
+	return i;
+}
+
+uint32_t index_find(const struct index *x, uint64_t seq)
+{
+	uint32_t low = 0, high = x->blocks;
+
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+		if (get64(x->table + FIXED + (size_t)middle * ENTRY + 8) <= seq)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}

@@ -1,0 +1,75 @@
+/*
+ * merkle.c - the Merkle tree of RFC 6962 section 2.1.
+ *
+ * leaf = SHA-256(0x00 line), node = SHA-256(0x01 left right), split at the largest
+ * power of two below n.  A leaf is added as a binary counter is incremented: each
+ * carry joins two equal subtrees.  The root joins the frontier from its smallest end.
+ */
+#include "format/merkle.h"
+
+#include <string.h>
+
+unsigned merkle_count(uint64_t n)
+{
+	return (unsigned)__builtin_popcountll(n);
+}
+
+static void node_hash(
+    const unsigned char *left, const unsigned char *right, unsigned char out[HASH_SIZE])
+{
+	unsigned char node[1 + 2 * HASH_SIZE] = {1};
+
+	memcpy(node + 1, left, HASH_SIZE);
+	memcpy(node + 1 + HASH_SIZE, right, HASH_SIZE);
+	sha256(&(struct hash_part){node, sizeof node}, 1, out);
+}
+
+void merkle_leaf(const char *line, size_t len, unsigned char leaf[HASH_SIZE])
+{
+	sha256((struct hash_part[]){{"\0", 1}, {line, len}}, 2, leaf);
+}
+
+void merkle_add_leaf(struct merkle *m, const unsigned char leaf[HASH_SIZE])
+{
+	unsigned char h[HASH_SIZE];
+	unsigned top = merkle_count(m->n);
+
+	memcpy(h, leaf, HASH_SIZE);
+	for (uint64_t carry = m->n; carry & 1; carry >>= 1)
+		node_hash(m->at[--top], h, h);
+	memcpy(m->at[top], h, HASH_SIZE);
+	m->n++;
+}
+
+void merkle_add(struct merkle *m, const char *line, size_t len)
+{
+	unsigned char leaf[HASH_SIZE];
+
+	merkle_leaf(line, len, leaf);
+	merkle_add_leaf(m, leaf);
+}
+
+void merkle_add_lines(struct merkle *m, const char *p, size_t len)
+{
+	const char *end = p + len;
+
+	while (p < end) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t n = nl ? (size_t)(nl - p) : (size_t)(end - p);
+		merkle_add(m, p, n);
+		p += n + 1;
+	}
+}
+
+void merkle_root(const struct merkle *m, unsigned char root[HASH_SIZE])
+{
+	unsigned top = merkle_count(m->n);
+
+	if (top == 0) {
+		sha256(NULL, 0, root);
+		return;
+	}
+	memcpy(root, m->at[--top], HASH_SIZE);
+	while (top > 0)
+		node_hash(m->at[--top], root, root);
+}

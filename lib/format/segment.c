@@ -1,0 +1,381 @@
+/*
+ * segment.c - a segment file.  The bytes are those of evlog(5), "Segment".
+ * What mentions an offset in a file is here, or asks here.
+ */
+#include "format/segment.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "event/stamp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC  0x184d2a5du
+#define TAG    "evlogSEG"
+#define SUFFIX ".ndjson.zst"
+#define MANY   (1u << 20)
+
+static const char segment_newer[] =
+    "unknown version or flags in the segment header: written by a newer evlog";
+
+void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq)
+{
+	snprintf(out, SEGMENT_NAME_SIZE, "%016" PRIu64 SUFFIX, first_seq);
+}
+
+uint64_t segment_name_read(const char *name)
+{
+	uint64_t seq = 0;
+
+	for (int i = 0; i < 16; i++) {
+		if (name[i] < '0' || name[i] > '9')
+			return 0;
+		seq = seq * 10 + (uint64_t)(name[i] - '0');
+	}
+	return strcmp(name + 16, SUFFIX) == 0 && seq <= SEQ_MAX ? seq : 0;
+}
+
+uint32_t segment_header_size(const struct segment_header *h)
+{
+	return SEGMENT_HEADER_MIN + (uint32_t)merkle_count(h->tree.n) * HASH_SIZE +
+	       (h->flags & SEGMENT_SEALED ? SEGMENT_SEAL : 0);
+}
+
+void segment_header_encode(struct buf *out, struct segment_header *h)
+{
+	unsigned char p[SEGMENT_HEADER_MAX] = {0};
+	size_t hashes = merkle_count(h->tree.n) * HASH_SIZE;
+	unsigned char *end = p + 128 + hashes;
+
+	if (h->flags & SEGMENT_SEALED) {
+		put64(end, h->seal.end);
+		put64(end + 8, h->seal.block);
+		put64(end + 16, h->seal.last_seq);
+		memcpy(end + 24, h->seal.root, HASH_SIZE);
+		end += SEGMENT_SEAL;
+	}
+	h->size = segment_header_size(h);
+	put32(p, MAGIC);
+	put32(p + 4, h->size - 8);
+	memcpy(p + 8, TAG, 8);
+	put32(p + 16, 1);
+	put32(p + 20, h->flags);
+	memcpy(p + 24, h->log_id, LOG_ID_SIZE);
+	put64(p + 40, h->first_seq);
+	put64(p + 48, h->epoch);
+	put64(p + 56, (uint64_t)h->last_logtime);
+	put64(p + 64, h->previous);
+	put64(p + 72, h->previous_size);
+	put64(p + 80, h->previous_block);
+	put64(p + 88, (uint64_t)h->tree.n);
+	memcpy(p + 96, h->root, HASH_SIZE);
+	memcpy(p + 128, h->tree.at, hashes);
+	put64(end, hash64(p, (size_t)(end - p)));
+	buf_add(out, p, h->size);
+}
+
+static const char *seal_decode(struct segment_header *h, const unsigned char *p)
+{
+	h->seal.end = get64(p);
+	h->seal.block = get64(p + 8);
+	h->seal.last_seq = get64(p + 16);
+	memcpy(h->seal.root, p + 24, HASH_SIZE);
+	if (h->seal.last_seq < h->first_seq || h->seal.last_seq > SEQ_MAX ||
+	    h->seal.block < segment_header_size(h) || h->seal.block >= h->seal.end ||
+	    h->seal.end > INT64_MAX)
+		return "impossible values in the segment header";
+	return NULL;
+}
+
+/* Whether the predecessor that a header names comes before it, and ends and has its last
+ * block where a segment can: every walk from header to header descends. */
+static bool previous_possible(const struct segment_header *h)
+{
+	if (h->previous == SEGMENT_NONE)
+		return h->first_seq == 1 && h->previous_size == SEGMENT_NONE &&
+		       h->previous_block == SEGMENT_NONE;
+	return h->previous > 0 && h->previous < h->first_seq &&
+	       h->previous_size >= SEGMENT_HEADER_MIN && h->previous_size <= INT64_MAX &&
+	       (h->previous_block == 0 || (h->previous_block >= SEGMENT_HEADER_MIN &&
+					      h->previous_block < h->previous_size));
+}
+
+const char *segment_header_decode(
+    struct segment_header *h, const unsigned char *p, size_t n)
+{
+	static const char lost[] = "no segment header where one must be";
+
+	h->size = 0;
+	if (n < SEGMENT_HEADER_MIN || get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0)
+		return lost;
+	uint32_t size = get32(p + 4) + 8;
+	uint64_t before = get64(p + 88);
+	size_t hashes = merkle_count(before) * HASH_SIZE;
+	bool sealed = get32(p + 20) == SEGMENT_SEALED;
+	if (before >= SEQ_MAX || size > n ||
+	    (size != SEGMENT_HEADER_MIN + hashes &&
+		size != SEGMENT_HEADER_MIN + hashes + SEGMENT_SEAL))
+		return lost;
+	if (get64(p + size - 8) != hash64(p, size - 8))
+		return "checksum of the segment header does not match";
+	h->flags = get32(p + 20);
+	if (h->flags == SEGMENT_EXTRACT)
+		return "an extract (evcat -o zst of a part) is no segment of a log";
+	if (get32(p + 16) != 1 || (h->flags && !sealed))
+		return segment_newer;
+	if (size != SEGMENT_HEADER_MIN + hashes + (sealed ? SEGMENT_SEAL : 0))
+		return lost;
+	memcpy(h->log_id, p + 24, LOG_ID_SIZE);
+	h->first_seq = get64(p + 40);
+	h->epoch = get64(p + 48);
+	h->last_logtime = (int64_t)get64(p + 56);
+	h->previous = get64(p + 64);
+	h->previous_size = get64(p + 72);
+	h->previous_block = get64(p + 80);
+	h->tree.n = before;
+	memcpy(h->root, p + 96, HASH_SIZE);
+	memcpy(h->tree.at, p + 128, hashes);
+	if (h->first_seq != before + 1 || h->epoch > SEQ_MAX || !previous_possible(h))
+		return "impossible values in the segment header";
+	const char *why = sealed ? seal_decode(h, p + 128 + hashes) : NULL;
+	h->size = why ? 0 : size;
+	return why;
+}
+
+void segment_extent(const struct segment *s, const struct segment_header *successor,
+    uint64_t *end, uint64_t *last_block)
+{
+	bool sealed = segment_is_sealed(s);
+
+	*end = sealed ? s->header.seal.end : successor->previous_size;
+	*last_block = sealed ? s->header.seal.block : successor->previous_block;
+}
+
+static void range_write(char out[64], uint64_t first, uint64_t last)
+{
+	if (last)
+		snprintf(out, 64, "events %" PRIu64 " to %" PRIu64, first, last);
+	else
+		snprintf(out, 64, "events from %" PRIu64 " on", first);
+}
+
+int segment_missing(const char *dir, uint64_t first, uint64_t last, evlog_error *err)
+{
+	char range[64], name[SEGMENT_NAME_SIZE];
+
+	range_write(range, first, last);
+	segment_name(name, first);
+	return error_set(err, EVLOG_EDAMAGED,
+	    "%s/%s is missing (%s); see RECOVERY in evlog(7)", dir, name, range);
+}
+
+int segment_damaged(const struct segment *s, uint64_t offset, uint64_t seq,
+    uint64_t last_seq, const char *reason, evlog_error *err)
+{
+	char range[64], why[256];
+
+	snprintf(why, sizeof why, "%s", reason); /* it may be err's own */
+	range_write(range, seq, last_seq);
+	error_set(err, EVLOG_EDAMAGED, "%s: damaged at byte %" PRIu64 " (%s): %s",
+	    s->path, offset, range, why);
+	if (err)
+		memcpy(err->reason, why, sizeof why);
+	return EVLOG_EDAMAGED;
+}
+
+static int open_regular(
+    struct segment *s, int dir_fd, const char *name, bool writable, evlog_error *err)
+{
+	struct stat st;
+	int flags = (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+
+	s->fd = openat(dir_fd, name, flags);
+	if (s->fd < 0 || fstat(s->fd, &st) < 0)
+		return error_sys(err, "%s", s->path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, EVLOG_EDAMAGED, "%s: not a regular file", s->path);
+	return 0;
+}
+
+static int header_read(struct segment *s, const unsigned char *log_id, evlog_error *err)
+{
+	unsigned char p[SEGMENT_HEADER_MAX];
+	ssize_t n = file_pread(s->fd, p, sizeof p, 0);
+
+	if (n < 0)
+		return error_sys(err, "%s", s->path);
+	const char *why = segment_header_decode(&s->header, p, (size_t)n);
+	if (why == segment_newer)
+		return error_set(err, EVLOG_ENEWER, "%s: %s", s->path, why);
+	if (!why && s->header.first_seq != s->first_seq) {
+		why = "the segment header is of another segment";
+	} else if (!why && log_id && memcmp(s->header.log_id, log_id, LOG_ID_SIZE) != 0) {
+		why = "the segment is of another log";
+	}
+	if (why)
+		s->header.size = 0;
+	return why ? segment_damaged(s, 0, s->first_seq, 0, why, err) : 0;
+}
+
+int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_seq,
+    const unsigned char *log_id, bool writable, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	size_t n = strlen(dir) + 1 + SEGMENT_NAME_SIZE;
+
+	*s = (struct segment){.fd = -1, .first_seq = first_seq};
+	s->path = malloc(n);
+	if (!s->path)
+		return error_memory(err);
+	segment_name(name, first_seq);
+	snprintf(s->path, n, "%s/%s", dir, name);
+	int r = open_regular(s, dir_fd, name, writable, err);
+	if (!r)
+		r = header_read(s, log_id, err);
+	if (r && r != EVLOG_EDAMAGED) {
+		int keep = errno;
+		segment_close(s);
+		errno = keep;
+	}
+	return r;
+}
+
+void segment_close(struct segment *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	buf_free(&s->window);
+	free(s->path);
+	s->path = NULL;
+	s->fd = -1;
+}
+
+/* Whether the file may have n bytes at offset.  If they are many, it is asked before
+ * there is memory for them: a header may claim what it likes. */
+static int bytes_there(
+    const struct segment *s, uint64_t offset, size_t n, bool *there, evlog_error *err)
+{
+	struct stat st;
+
+	*there = offset <= INT64_MAX;
+	if (!*there || n <= MANY)
+		return 0;
+	if (fstat(s->fd, &st) < 0)
+		return error_sys(err, "%s", s->path);
+	*there = offset <= (uint64_t)st.st_size && n <= (uint64_t)st.st_size - offset;
+	return 0;
+}
+
+int segment_bytes(struct segment *s, uint64_t offset, size_t n, size_t ahead,
+    const char **p, evlog_error *err)
+{
+	uint64_t in = offset - s->window_at; /* if it begins in the window */
+
+	*p = NULL;
+	if (offset < s->window_at || in > s->window.len || n > s->window.len - in) {
+		size_t want = n + ahead;
+		bool there;
+		int r = bytes_there(s, offset, n, &there, err);
+		if (r || !there)
+			return r;
+		s->window.len = 0;
+		if (!buf_reserve(&s->window, want))
+			return error_memory(err);
+		ssize_t got = file_pread(s->fd, s->window.p, want, offset);
+		if (got < 0)
+			return error_sys(err, "%s", s->path);
+		s->window_at = offset;
+		s->window.len = (size_t)got;
+		if ((size_t)got < n)
+			return 0;
+	}
+	*p = s->window.p + (offset - s->window_at);
+	return 0;
+}
+
+uint64_t segment_data(const struct segment *s, uint64_t offset, uint64_t limit)
+{
+	if (offset >= limit)
+		return limit;
+	off_t at = lseek(s->fd, (off_t)offset, SEEK_DATA);
+	if (at < 0)
+		return errno == ENXIO ? limit : offset;
+	return (uint64_t)at < limit ? (uint64_t)at : limit;
+}
+
+static int block_bad(
+    const struct segment *s, uint64_t offset, const char *why, evlog_error *err)
+{
+	error_set(err, EVLOG_EDAMAGED, "%s: damaged at byte %" PRIu64 ": %s", s->path,
+	    offset, why);
+	if (err)
+		snprintf(err->reason, sizeof err->reason, "%s", why);
+	return EVLOG_EDAMAGED;
+}
+
+/* Whether the block before this one, or the start of the segment, is where it says. */
+static bool back_possible(const struct segment *s, const struct block *b)
+{
+	return b->back == b->offset ||
+	       (b->back < b->offset && b->offset - b->back >= s->header.size);
+}
+
+int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahead,
+    struct block *b, evlog_error *err)
+{
+	const char *p, *why;
+	int r;
+
+	if ((r = segment_bytes(s, offset, BLOCK_HEADER, ahead, &p, err)) != 0)
+		return r;
+	if (!p)
+		return block_bad(s, offset, "the file ends in a block header", err);
+	uint32_t size = block_header_size((const unsigned char *)p);
+	if (!size || offset > limit || size > limit - offset)
+		return block_bad(s, offset, "no block header where one must be", err);
+	if (size > BLOCK_HEADER) {
+		if ((r = segment_bytes(s, offset, size, ahead, &p, err)) != 0)
+			return r;
+		if (!p)
+			return block_bad(
+			    s, offset, "the file ends in a block header", err);
+	}
+	why = block_header_read(b, (const unsigned char *)p, size);
+	b->offset = offset;
+	if (why == block_newer)
+		return error_set(err, EVLOG_ENEWER, "%s: at byte %" PRIu64 ": %s",
+		    s->path, offset, why);
+	if (!why && memcmp(b->log_id, s->header.log_id, LOG_ID_SIZE) != 0 &&
+	    s->header.size)
+		why = "the block is of another log";
+	if (!why && b->segment != s->first_seq)
+		why = "the block is of another segment";
+	if (!why && b->packed_size > limit - offset - size)
+		why = "the block is cut off";
+	if (!why && !back_possible(s, b))
+		why = "impossible back link";
+	return why ? block_bad(s, offset, why, err) : 0;
+}
+
+int segment_unpack(struct segment *s, struct block_codec *c, const struct block *b,
+    struct buf *lines, evlog_error *err)
+{
+	const char *p, *why;
+	bool failed = false;
+	uint64_t at = b->offset + b->header_size;
+
+	int r = segment_bytes(s, at, b->packed_size, BLOCK_HEADER + 512, &p, err);
+	if (r)
+		return r;
+	why = p ? block_unpack(c, b, p, lines, &failed) : "the file ends in a block";
+	if (failed)
+		return error_memory(err);
+	if (why)
+		return segment_damaged(s, at, b->first_seq, block_last_seq(b), why, err);
+	return 0;
+}

@@ -1,0 +1,391 @@
+/*
+ * input.c - lines from files, pipes, compressed files and archives.
+ *
+ * Two sources of bytes lie under one line splitter: read(2) for what is plain, and
+ * unpack.c for a regular file that does not begin like JSON.  A pipe is only decompressed
+ * where its first bytes say so, because recognising a format may wait for more than was
+ * sent.
+ */
+#include "input/input.h"
+#include "input/decode.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STOP_MS 200 /* how long a stop may go unheard */
+
+static bool stopped(const struct evlog_input *in)
+{
+	return in->stop && *in->stop;
+}
+
+ssize_t input_read(struct evlog_input *in, void *p, size_t n)
+{
+	struct pollfd ready = {.fd = in->fd, .events = POLLIN};
+
+	while (!stopped(in)) {
+		ssize_t r = in->pollable && in->stop ? poll(&ready, 1, STOP_MS) : 1;
+		if (r == 0)
+			continue;
+		if (r > 0) {
+			r = read(in->fd, p, n);
+			in->ended = r == 0;
+		}
+		if (r >= 0 || errno != EINTR)
+			return r;
+	}
+	return 0;
+}
+
+int input_name(struct evlog_input *in, const char *member, evlog_error *err)
+{
+	in->name.len = 0;
+	if (member)
+		buf_printf(&in->name, "%s(%s)", in->path, member);
+	else
+		buf_printf(&in->name, "%s", in->path);
+	return in->name.failed ? error_memory(err) : 0;
+}
+
+/* ---- Bytes ---- */
+
+static int bytes_plain(struct evlog_input *in, evlog_error *err)
+{
+	ssize_t r;
+
+	if (in->head_len) {
+		buf_add(&in->data, in->head, in->head_len);
+		in->head_len = 0;
+		return in->data.failed ? error_memory(err) : 0;
+	}
+	if (!buf_reserve(&in->data, INPUT_CHUNK))
+		return error_memory(err);
+	r = input_read(in, in->data.p + in->data.len, in->data.cap - in->data.len);
+	if (r < 0)
+		return error_sys(err, "%s", in->path);
+	if (r == 0)
+		in->eof = in->done = true;
+	in->data.len += (size_t)r;
+	return 0;
+}
+
+/* Reads some more behind data, having moved the unread bytes to the front. */
+static int bytes_more(struct evlog_input *in, evlog_error *err)
+{
+	if (in->start) {
+		memmove(in->data.p, in->data.p + in->start, in->data.len - in->start);
+		in->data.len -= in->start;
+		in->scanned -= in->start;
+		in->start = 0;
+	}
+	return in->top ? unpack_more(in, err) : bytes_plain(in, err);
+}
+
+/* ---- Opening ---- */
+
+bool input_is_plain(const char *p, size_t n)
+{
+	if (codec_of(p, n, false, NULL))
+		return false;
+	if (n > 68 && memcmp(p, "!<arch>\n", 8) == 0 && memcmp(p + 66, "`\n", 2) == 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)p[i] < ' ' && !strchr("\t\n\v\f\r\033", p[i]))
+			return false;
+	return memchr(p, '\0', n) == NULL;
+}
+
+static int open_regular(struct evlog_input *in, evlog_error *err)
+{
+	char p[INPUT_LOOK];
+	off_t at = lseek(in->fd, 0, SEEK_CUR);
+	ssize_t n = at < 0 ? -1 : file_pread(in->fd, p, sizeof p, (uint64_t)at);
+
+	if (n < 0)
+		return error_sys(err, "%s", in->path);
+	return input_is_plain(p, (size_t)n) ? 0 : unpack_open(in, true, err);
+}
+
+/* Reads the next of a pipe's first bytes, until they say what it is. */
+static int pipe_look(struct evlog_input *in, evlog_error *err)
+{
+	ssize_t r =
+	    input_read(in, in->head + in->head_len, sizeof in->head - in->head_len);
+
+	if (r < 0)
+		return error_sys(err, "%s", in->path);
+	in->head_len += (size_t)r;
+	bool more;
+	const struct codec *codec = codec_of(in->head, in->head_len, true, &more);
+	in->unknown = !codec && more && r > 0 && in->head_len < sizeof in->head;
+	return codec ? unpack_open(in, false, err) : 0;
+}
+
+static int input_start(struct evlog_input *in, const char *path, evlog_error *err)
+{
+	struct stat st;
+
+	in->fd = -1;
+	in->path = strdup(strcmp(path, "-") == 0 ? "(standard input)" : path);
+	if (!in->path)
+		return error_memory(err);
+	int r = input_name(in, NULL, err);
+	if (r)
+		return r;
+	in->fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+					: open(path, O_RDONLY | O_CLOEXEC);
+	if (in->fd < 0 || fstat(in->fd, &st) < 0)
+		return error_sys(err, "%s", in->path);
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return error_sys(err, "%s", in->path);
+	}
+	if (S_ISREG(st.st_mode))
+		return open_regular(in, err);
+	in->pollable = in->unknown = true;
+	return 0;
+}
+
+int evlog_input_open(
+    evlog_input **out, const char *path, size_t max_line, evlog_error *err)
+{
+	struct evlog_input *in = calloc(1, sizeof *in);
+
+	*out = NULL;
+	if (!in)
+		return error_memory(err);
+	in->max_line = max_line;
+	int r = input_start(in, path, err);
+	if (r) {
+		evlog_input_close(in);
+		return r;
+	}
+	*out = in;
+	return 0;
+}
+
+/* ---- A command's output ---- */
+
+int evlog_input_command(evlog_input **out, const char *const *command,
+    const char *const *env, size_t max_line, evlog_error *err)
+{
+	struct evlog_input *in = calloc(1, sizeof *in);
+	int end[2] = {-1, -1}, r = 0;
+
+	*out = NULL;
+	if (!in)
+		return error_memory(err);
+	*in = (struct evlog_input){.fd = -1, .max_line = max_line};
+	in->pollable = in->unknown = true;
+	in->path = strdup(command[0]);
+	if (!in->path)
+		r = error_memory(err);
+	else if (!process_can_wait())
+		r = error_set(err, EVLOG_EUSAGE,
+		    "%s: SIGCHLD is ignored, so its exit status cannot be known",
+		    command[0]);
+	else if ((r = input_name(in, NULL, err)) == 0 && pipe2(end, O_CLOEXEC) < 0)
+		r = error_sys(err, "a pipe");
+	in->fd = end[0];
+	if (!r && process_start(&in->process, command, env, -1, end[1], false) < 0)
+		r = error_set(err, EVLOG_EAWAY, "%s: %s", command[0], strerror(errno));
+	if (end[1] >= 0)
+		close(end[1]);
+	if (r) {
+		evlog_input_close(in);
+		return r;
+	}
+	*out = in;
+	return 0;
+}
+
+/* What kind of failure a status of sysexits(3), or of a shell, tells of. */
+static int code_of_status(int status)
+{
+	switch (status) {
+	case 64: return EVLOG_EUSAGE;
+	case 65: return EVLOG_EDATA;
+	case 66: return EVLOG_ENOINPUT;
+	case 76: return EVLOG_EMISMATCH;
+	case 77: return EVLOG_EPERM;
+	default: return EVLOG_EAWAY;
+	}
+}
+
+/* At the end of a command's output: whether that was all of it. */
+static int command_end(struct evlog_input *in, evlog_error *err)
+{
+	int status;
+
+	if (!in->process.pid)
+		return 0;
+	process_wait(&in->process);
+	status = in->process.status;
+	if (in->process.lost)
+		return error_set(err, EVLOG_EINTERNAL,
+		    "%s: its exit status was taken by somebody else", in->path);
+	if (WIFSIGNALED(status))
+		return error_set(err, EVLOG_EAWAY, "%s: killed by signal %d", in->path,
+		    WTERMSIG(status));
+	if (WEXITSTATUS(status))
+		return error_set(err, code_of_status(WEXITSTATUS(status)),
+		    "%s: exit status %d", in->path, WEXITSTATUS(status));
+	return 0;
+}
+
+/* ---- Lines ---- */
+
+/* Whether reading would not wait longer than wait_ms. */
+static bool input_ready(const struct evlog_input *in, int wait_ms)
+{
+	struct pollfd p = {.fd = in->fd, .events = POLLIN};
+	int64_t deadline = file_clock() + (int64_t)wait_ms * 1000000;
+
+	if (!in->pollable || wait_ms < 0 || (in->head_len && !in->unknown) ||
+	    unpack_ready(in))
+		return true;
+	for (;;) {
+		int r = poll(&p, 1, wait_ms);
+		if (r >= 0 || errno != EINTR)
+			return r != 0;
+		int64_t left = (deadline - file_clock()) / 1000000;
+		wait_ms = left > 0 ? (int)left : 0;
+	}
+}
+
+static void line_trim(struct evlog_input *in, const char **line, size_t *len)
+{
+	if (*len && (*line)[*len - 1] == '\r')
+		--*len;
+	if (++in->line == 1 && *len >= 3 && memcmp(*line, "\xef\xbb\xbf", 3) == 0) {
+		*line += 3;
+		*len -= 3;
+	}
+}
+
+static int line_too_long(struct evlog_input *in, evlog_error *err)
+{
+	in->line++;
+	return error_at(err, in->name.p, in->line, in->max_line + 1,
+	    "the line is longer than %zu bytes (--max-line)", in->max_line);
+}
+
+static bool is_blank(const char *line, size_t len)
+{
+	while (len && (*line == ' ' || *line == '\t')) {
+		line++;
+		len--;
+	}
+	return len == 0;
+}
+
+/* What a newline at `end` closes; EVLOG_WAIT: a line to be skipped, blank or the tail of
+ * one that was too long. */
+static int line_take(struct evlog_input *in, size_t end, bool newline, const char **line,
+    size_t *len, evlog_error *err)
+{
+	*line = in->data.p + in->start;
+	*len = end - in->start;
+	in->start = in->scanned = end + newline;
+	if (in->skipping) {
+		in->skipping = false;
+		return EVLOG_WAIT;
+	}
+	if (*len > in->max_line + 1 || (*len > in->max_line && (*line)[*len - 1] != '\r'))
+		return line_too_long(in, err);
+	line_trim(in, line, len);
+	return is_blank(*line, *len) ? EVLOG_WAIT : 0;
+}
+
+int evlog_input_next(
+    evlog_input *in, int wait_ms, const char **line, size_t *len, evlog_error *err)
+{
+	for (;;) {
+		int r = EVLOG_WAIT;
+		size_t unread = in->data.len - in->start;
+		char *nl = unread ? memchr(in->data.p + in->scanned, '\n',
+					in->data.len - in->scanned)
+				  : NULL;
+		if (nl) {
+			r = line_take(
+			    in, (size_t)(nl - in->data.p), true, line, len, err);
+		} else if (in->ended && in->process.pid) {
+			/* whoever breaks off may do so in a line */
+			if ((r = command_end(in, err)) == 0)
+				continue;
+			in->start = in->scanned = in->data.len;
+			in->eof = in->done = true;
+			return r;
+		} else if (in->eof && unread) {
+			r = line_take(in, in->data.len, false, line, len, err);
+		} else if (in->done) {
+			return EVLOG_END;
+		} else if (in->eof) {
+			in->skipping = false;
+			if ((r = unpack_next(in, err)) == 0)
+				continue;
+		} else if (unread > in->max_line + 1) {
+			in->start = in->scanned = in->data.len;
+			if (!in->skipping)
+				r = line_too_long(in, err);
+			in->skipping = true;
+		} else {
+			in->scanned = in->data.len;
+			if (!input_ready(in, wait_ms))
+				return EVLOG_WAIT;
+			r = in->unknown ? pipe_look(in, err) : bytes_more(in, err);
+			if (r == 0)
+				continue;
+		}
+		if (r < 0 && stopped(in))
+			return EVLOG_END; /* archives take it for damage, */
+		if (r < 0 && in->ended && in->process.pid)
+			continue; /* and a command that has failed */
+		if (r != EVLOG_WAIT)
+			return r;
+	}
+}
+
+void evlog_input_salvage(evlog_input *in)
+{
+	in->salvage = true;
+}
+
+void evlog_input_stop(evlog_input *in, const volatile sig_atomic_t *stop)
+{
+	in->stop = stop;
+}
+
+const char *evlog_input_name(const evlog_input *in)
+{
+	return in->name.p;
+}
+
+uint64_t evlog_input_line(const evlog_input *in)
+{
+	return in->line;
+}
+
+void evlog_input_close(evlog_input *in)
+{
+	if (!in)
+		return;
+	process_kill(&in->process, SIGKILL);
+	process_wait(&in->process);
+	unpack_close(in);
+	if (in->fd >= 0)
+		close(in->fd);
+	buf_free(&in->name);
+	buf_free(&in->data);
+	free(in->path);
+	free(in);
+}

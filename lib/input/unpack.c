@@ -1,0 +1,167 @@
+/*
+ * unpack.c - the bytes of compressed files and archives.
+ *
+ * Content decides what a file is.  Stages lie one above the other: the file, decoders for
+ * what is compressed, libarchive where that is an archive, and decoders again for what is
+ * compressed in it.
+ */
+#include "input/input.h"
+#include "input/archive.h"
+#include "input/decode.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define DEEPEST 8	   /* compressed in compressed in ... */
+#define HELD	(1u << 20) /* bytes of a member that are checked before any is delivered */
+
+/* ---- The file ---- */
+
+struct file_stage {
+	struct stage s;
+	struct evlog_input *in;
+	char chunk[INPUT_CHUNK];
+};
+
+static int file_read(struct stage *s, evlog_error *err)
+{
+	struct file_stage *f = (struct file_stage *)s;
+	ssize_t r = input_read(f->in, f->chunk, sizeof f->chunk);
+
+	if (r < 0)
+		return error_sys(err, "%s", f->in->path);
+	s->p = f->chunk;
+	s->len = (size_t)r;
+	return 0;
+}
+
+static void file_close(struct stage *s)
+{
+	free(s);
+}
+
+static int file_stage_new(struct evlog_input *in, evlog_error *err)
+{
+	struct file_stage *f = malloc(sizeof *f);
+
+	if (!f)
+		return error_memory(err);
+	f->in = in;
+	f->s = (struct stage){.name = in->path, .read = file_read, .close = file_close};
+	memcpy(f->chunk, in->head, in->head_len);
+	f->s.p = f->chunk;
+	f->s.len = in->head_len;
+	in->head_len = 0;
+	in->top = &f->s;
+	return 0;
+}
+
+/* ---- Opening ---- */
+
+/* Puts decoders above in->top, as many as there are compressions. */
+static int decoders_add(struct evlog_input *in, evlog_error *err)
+{
+	for (int depth = 0;; depth++) {
+		struct stage *s = in->top;
+		int r = stage_look(s, INPUT_LOOK, true, err);
+		if (r)
+			return r;
+		const struct codec *codec = codec_of(s->p, s->len, false, NULL);
+		bool filter = !codec && archive_is_filter(s->p, s->len);
+		if (!codec && !filter)
+			return 0;
+		if (depth == DEEPEST)
+			return error_set(err, EVLOG_EDATA,
+			    "%s: compressed more than %d times", s->name, DEEPEST);
+		struct stage *above;
+		r = codec ? decoder_new(&above, codec, s, err)
+			  : archive_filter_new(&above, s, err);
+		if (r)
+			return r;
+		in->top = above;
+	}
+}
+
+int unpack_next(struct evlog_input *in, evlog_error *err)
+{
+	const char *member;
+
+	if (!in->archive) {
+		in->done = true;
+		return 0;
+	}
+	stage_close(in->top, in->archive);
+	in->top = in->archive;
+	int r = archive_next(in->archive, &member, err);
+	if (r) {
+		in->done = r == EVLOG_END;
+		return in->done ? 0 : r;
+	}
+	in->eof = in->begun = false;
+	in->line = 0;
+	r = input_name(in, member, err);
+	if (r || !member)
+		return r;
+	in->archive->name = in->name.p;
+	return decoders_add(in, err);
+}
+
+int unpack_open(struct evlog_input *in, bool seekable, evlog_error *err)
+{
+	int r = file_stage_new(in, err);
+
+	if (!r)
+		r = decoders_add(in, err);
+	if (r || input_is_plain(in->top->p, in->top->len))
+		return r;
+	r = archive_new(&in->archive, in->top, seekable, in->fd, err);
+	if (r)
+		return r;
+	in->top = in->archive;
+	return unpack_next(in, err);
+}
+
+/* Adds what the stages make to in->data, until there are enough bytes, or no more. */
+static int bytes_gather(struct evlog_input *in, size_t enough, evlog_error *err)
+{
+	struct stage *s = in->top;
+	size_t start = in->data.len;
+	int r;
+
+	do {
+		r = stage_fill(s, err);
+		if (r)
+			return r;
+		in->eof = s->end;
+		buf_add(&in->data, s->p, s->len);
+		stage_take(s, s->len);
+		if (in->data.failed)
+			return error_memory(err);
+	} while (!in->eof && in->data.len - start < enough);
+	return 0;
+}
+
+int unpack_more(struct evlog_input *in, evlog_error *err)
+{
+	size_t start = in->data.len;
+	bool hold = !in->begun && !in->pollable && !in->salvage;
+
+	in->begun = true;
+	int r = bytes_gather(in, hold ? HELD : 1, err);
+	if (r && hold && stage_is_wrong(in->top))
+		in->data.len = start;
+	/* an error comes again, after what there is */
+	return r == EVLOG_EDATA && in->data.len > start ? 0 : r;
+}
+
+bool unpack_ready(const struct evlog_input *in)
+{
+	return in->top && stage_ready(in->top);
+}
+
+void unpack_close(struct evlog_input *in)
+{
+	stage_close(in->top, NULL);
+}

@@ -1,0 +1,385 @@
+/* operand.c - one operand of a stream: a log, or a file of events. */
+#include "read/operand.h"
+#include "base/error.h"
+#include "json/scan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define GATHER (128u << 10)
+
+static struct bounds bounds_of(const struct evlog_selection *sel)
+{
+	const uint64_t few = 5000; /* events: no block is wanted before its turn */
+	struct bounds b = {.threads = sel->count && sel->count < few ? 1 : sel->threads,
+	    .max_line = sel->max_line,
+	    .from = sel->from,
+	    .to = sel->to,
+	    .since = EVLOG_TIME_MIN,
+	    .until = EVLOG_TIME_MAX,
+	    .event_since = EVLOG_TIME_MIN,
+	    .event_until = EVLOG_TIME_MAX};
+
+	if (sel->event_time && !sel->map) {
+		b.event_since = sel->since; /* a block has its times cut */
+		b.event_until = select_until(sel);
+	} else if (!sel->event_time) {
+		b.since = select_since(sel);
+		b.until = select_until(sel);
+	}
+	return b;
+}
+
+/* The keys of texts of which one must be met; none, if one of them is a pattern. */
+static int keys_of(const struct evlog_selection *sel, enum filter_kind kind,
+    const char **texts, size_t n, uint64_t **keys, size_t *count, evlog_error *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (select_is_pattern(sel, texts[i]))
+			return 0;
+	if (n && !(*keys = malloc(n * sizeof **keys)))
+		return error_memory(err);
+	for (*count = 0; *count < n; ++*count) {
+		const char *text = texts[*count];
+		(*keys)[*count] = filter_key(kind, (struct view){text, strlen(text)});
+	}
+	return 0;
+}
+
+static int wanted_make(struct source *s, evlog_error *err)
+{
+	const struct evlog_selection *sel = s->sel;
+	struct filter_wanted *w = &s->wanted;
+
+	int r =
+	    keys_of(sel, FILTER_TYPE, sel->type, sel->types, &w->type, &w->types, err);
+	return r ? r
+		 : keys_of(sel, FILTER_SUBJECT, sel->subject, sel->subjects, &w->subject,
+		       &w->subjects, err);
+}
+
+int source_open(struct source *s, const char *path, const struct evlog_selection *sel,
+    uint64_t from, uint64_t to, evlog_error *err)
+{
+	struct bounds b = bounds_of(sel);
+	struct stat st;
+
+	*s = (struct source){.path = path, .sel = sel};
+	spool_init(&s->spool);
+	select_init(&s->select, sel);
+	if (from > b.from)
+		b.from = from;
+	if (to && (!b.to || to < b.to))
+		b.to = to;
+	bool directory =
+	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	s->spooled = sel->reverse && (!directory || sel->salvage);
+	if (!directory) {
+		size_t most = sel->max_line ? sel->max_line : EVLOG_MAX_LINE;
+		int r = evlog_input_open(&s->input, path, most, err);
+		if (!r && sel->salvage)
+			evlog_input_salvage(s->input);
+		if (!r)
+			evlog_input_stop(s->input, sel->stop);
+		return r;
+	}
+	s->select.stamps = false; /* the reader sees to it */
+	int r = sel->map ? 0 : wanted_make(s, err);
+	if (r)
+		return r;
+	if (s->wanted.types || s->wanted.subjects)
+		b.wanted = &s->wanted;
+	return log_reader_open(
+	    &s->log, path, &b, sel->reverse && !s->spooled, sel->salvage, err);
+}
+
+void source_close(struct source *s)
+{
+	log_reader_close(s->log);
+	free(s->wanted.type);
+	free(s->wanted.subject);
+	evlog_input_close(s->input);
+	buf_free(&s->gathered);
+	buf_free(&s->mapped);
+	spool_free(&s->spool);
+	select_free(&s->select);
+}
+
+/* ---- Files ---- */
+
+/* Whether one line of a file is an event, as far as a reader must know. */
+static int line_check(struct source *s, const char *line, size_t len, evlog_error *err)
+{
+	struct json_text value;
+	struct json_fault fault = {0};
+	uint64_t at = evlog_input_line(s->input);
+	const char *name = evlog_input_name(s->input);
+
+	if (!json_scan(line, len, JSON_DEPTH, &value, NULL, &fault)) {
+		if (!fault.reason)
+			return error_memory(err);
+		return error_at(err, name, at, fault.offset + 1, "%s", fault.reason);
+	}
+	if (json_type_of(value) != JSON_OBJECT)
+		return error_at(err, name, at, (uint64_t)(value.p - line) + 1,
+		    "an event is a JSON object");
+	return 0;
+}
+
+/* Reads lines until there are enough or the input pauses.  An error waits until what
+ * came before it has been delivered. */
+static int file_gather(struct source *s, struct evlog_lines *lines, evlog_error *err)
+{
+	const char *line;
+	size_t len;
+	int r = 0;
+
+	s->gathered.len = 0;
+	while (s->gathered.len < GATHER) {
+		int wait = s->gathered.len ? 0 : s->wait_ms;
+		r = evlog_input_next(s->input, wait, &line, &len, err);
+		if (r == 0)
+			r = line_check(s, line, len, err);
+		if (r == EVLOG_EDATA && err->line && s->sel->salvage) {
+			if (s->verdict.code == 0)
+				s->verdict = *err;
+			continue;
+		}
+		if (r)
+			break;
+		buf_add(&s->gathered, line, len);
+		buf_putc(&s->gathered, '\n');
+		if (s->gathered.failed)
+			return error_memory(err);
+	}
+	s->wait_ms = 0;
+	*lines = (struct evlog_lines){s->gathered.p, s->gathered.len};
+	if (s->gathered.len == 0)
+		return r;
+	if (r < 0)
+		s->failure = *err;
+	return 0;
+}
+
+/* ---- Either ---- */
+
+static int mapped_add(void *arg, const char *p, size_t len)
+{
+	struct buf *b = arg;
+
+	buf_add(b, p, len);
+	errno = ENOMEM;
+	return b->failed ? -1 : 0;
+}
+
+/* What stands in the place of lines.  An error waits until what came before it has been
+ * delivered. */
+static int lines_map(struct source *s, struct evlog_lines *lines, evlog_error *err)
+{
+	s->mapped.len = 0;
+	int r = s->sel->map(s->sel->map_arg, lines, mapped_add, &s->mapped, err);
+
+	if (r <= 0)
+		*lines = (struct evlog_lines){s->mapped.p, s->mapped.len};
+	if (r >= 0 || !lines->len)
+		return r == 1 ? 0 : r;
+	s->failure = *err;
+	return 0;
+}
+
+static int no_json(uint64_t seq, const char *why, evlog_error *err)
+{
+	return error_set(err, EVLOG_EDATA, "event %" PRIu64 ": its line is not JSON%s%s",
+	    seq, why ? ": " : "", why ? why : "");
+}
+
+/* A bad line in a log: with --salvage it is passed over. */
+static int line_bad(struct source *s, uint64_t seq, const char *why, evlog_error *err)
+{
+	int r = no_json(seq, why, err);
+
+	if (!s->sel->salvage)
+		return r;
+	if (s->verdict.code == 0)
+		s->verdict = *err;
+	return 0;
+}
+
+/* Checks that lines of a log are JSON.  What comes before one that is not is delivered.
+ */
+static int lines_check(struct source *s, struct evlog_lines *lines, evlog_error *err)
+{
+	struct evlog_lines rest = *lines;
+	struct json_fault fault = {0};
+	struct json_text value;
+	struct evlog_event e;
+	bool all = true;
+
+	s->gathered.len = 0;
+	while (evlog_lines_take(&rest, &e)) {
+		if (json_scan(e.line, e.len, JSON_DEPTH, &value, NULL, &fault)) {
+			if (!all)
+				buf_add(&s->gathered, e.line, e.len + 1);
+			continue;
+		}
+		size_t before = (size_t)(e.line - lines->p);
+		if (all)
+			buf_add(&s->gathered, lines->p, before);
+		all = false;
+		int r = line_bad(s, e.seq, fault.reason, err);
+		if (r && s->gathered.len)
+			s->failure = *err;
+		else if (r)
+			return r;
+		if (r)
+			break;
+	}
+	if (s->gathered.failed)
+		return error_memory(err);
+	if (!all)
+		*lines = (struct evlog_lines){s->gathered.p, s->gathered.len};
+	return 0;
+}
+
+static int lines_next(struct source *s, struct evlog_lines *lines, evlog_error *err)
+{
+	int r = 0;
+
+	if (s->failure.code) {
+		*err = s->failure;
+		s->failure.code = 0;
+		return err->code;
+	}
+	r = s->log ? log_reader_next(s->log, lines, err) : file_gather(s, lines, err);
+	if (!r && s->log && s->sel->json)
+		r = lines_check(s, lines, err);
+	return r || !s->sel->map ? r : lines_map(s, lines, err);
+}
+
+static bool stopped(const struct source *s)
+{
+	return s->sel->stop && *s->sel->stop;
+}
+
+/* A line that the selection could not look into: comes after the lines before it. */
+static int bad_line(struct source *s, evlog_error *err)
+{
+	if (!s->select.has_bad)
+		return 0;
+	s->select.has_bad = false;
+	return line_bad(s, s->select.bad, NULL, err);
+}
+
+static int forward_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+{
+	while (!select_lines(&s->select, &s->rest, run)) {
+		int r = bad_line(s, err);
+		if (!r && s->rest.len)
+			continue;
+		if (!r)
+			r = stopped(s) ? EVLOG_END : lines_next(s, &s->rest, err);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Everything into the spool, then out of it from its end. */
+static int spooled_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+{
+	struct evlog_lines lines;
+	struct view line;
+
+	while (!s->drained) {
+		int r = forward_next(s, &lines, err);
+		if (r == EVLOG_EDATA || r == EVLOG_EDAMAGED)
+			s->verdict = *err; /* comes behind what was had before it */
+		if (r == EVLOG_END || r == EVLOG_EDATA || r == EVLOG_EDAMAGED)
+			s->drained = true;
+		else if (r)
+			return r;
+		else if (spool_add(&s->spool, lines.p, lines.len) < 0)
+			return error_sys(err, "temporary file");
+	}
+	int r = spool_take_last(&s->spool, &line);
+	if (r < 0)
+		return error_sys(err, "temporary file");
+	*run = (struct evlog_lines){line.p, line.len};
+	return r;
+}
+
+struct evlog_lines last_line(struct evlog_lines *lines)
+{
+	const char *nl = memrchr(lines->p, '\n', lines->len - 1);
+	const char *start = nl ? nl + 1 : lines->p;
+	struct evlog_lines line = {start, (size_t)(lines->p + lines->len - start)};
+
+	lines->len = (size_t)(start - lines->p);
+	return line;
+}
+
+static int reverse_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+{
+	struct evlog_event event;
+
+	for (;;) {
+		while (s->rest.len) {
+			struct evlog_lines line = last_line(&s->rest);
+			*run = line;
+			if (evlog_lines_take(&line, &event) &&
+			    select_event(&s->select, &event))
+				return 0;
+			int bad = bad_line(s, err);
+			if (bad)
+				return bad;
+		}
+		int r = stopped(s) ? EVLOG_END : lines_next(s, &s->rest, err);
+		if (r)
+			return r;
+	}
+}
+
+int source_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+{
+	int r;
+
+	if (s->spooled)
+		r = spooled_next(s, run, err);
+	else if (s->sel->reverse)
+		r = reverse_next(s, run, err);
+	else
+		r = forward_next(s, run, err);
+	/* what could not be looked at may have been wanted */
+	if (s->select.failed && (r == 0 || r == EVLOG_END))
+		r = error_memory(err);
+	s->ended = r == EVLOG_END;
+	return r;
+}
+
+int source_refresh(struct source *s, evlog_error *err)
+{
+	if (!s->log || log_reader_finished(s->log))
+		return 0;
+	int r = log_reader_refresh(s->log, err);
+	if (!r)
+		s->ended = false;
+	return r;
+}
+
+void source_end(struct source *s, const evlog_error *why)
+{
+	s->ended = true;
+	if (!s->verdict.code)
+		s->verdict = *why;
+}
+
+int source_verdict(const struct source *s, evlog_error *err)
+{
+	if (s->log && log_reader_verdict(s->log, err))
+		return err->code;
+	if (s->verdict.code)
+		*err = s->verdict;
+	return s->verdict.code;
+}

@@ -1,0 +1,117 @@
+/*
+ * readahead.c - blocks handed in to be decompressed before their turn: of the open
+ * segment, and, where an index tells which are wanted, of the one behind it.
+ */
+#include "read/reader_internal.h"
+
+/* Whether headers tell which blocks are passed over: how many, is not known. */
+static bool is_hopping(const struct log_reader *r)
+{
+	return r->skipping && !r->index.open;
+}
+
+size_t header_ahead(const struct log_reader *r)
+{
+	return is_hopping(r) ? r->hop : r->bounds.wanted ? SPARSE : STREAM;
+}
+
+size_t hop_after(const struct block *b)
+{
+	return b->packed_size < SMALL ? SPARSE : b->header_size;
+}
+
+static void next_close(struct log_reader *r)
+{
+	segment_close(&r->next);
+	index_close(&r->next_index);
+}
+
+/* Goes on in the segment behind the open one, if it is sealed: then it tells itself where
+ * it ends. */
+static bool next_enter(struct log_reader *r)
+{
+	size_t i = r->at_segment + 1;
+	evlog_error ignored;
+
+	if (!r->index.open || r->ahead_next || i >= r->log.n ||
+	    r->log.segments[i] >= r->end.segment)
+		return false;
+	next_close(r);
+	if (segment_open(&r->next, r->log.dir_fd, r->log.path, r->log.segments[i],
+		r->log.log_id, false, &ignored) ||
+	    !segment_is_sealed(&r->next) ||
+	    index_open(&r->next_index, &r->next, r->bounds.wanted, &ignored)) {
+		next_close(r);
+		return false; /* met when its turn comes */
+	}
+	r->ahead_next = true;
+	r->ahead_at = r->next.header.size;
+	r->ahead_seq = r->next.first_seq;
+	return true;
+}
+
+bool prefetch_enter(struct log_reader *r)
+{
+	bool there = r->ahead_next && r->next.first_seq == r->log.segments[r->at_segment];
+
+	r->ahead_next = false;
+	if (there) {
+		r->seg = r->next;
+		r->index = r->next_index;
+		r->next = (struct segment){.fd = -1};
+		r->next_index = (struct index){0};
+	} else if (r->ahead) {
+		ahead_clear(r->ahead);
+		next_close(r);
+	}
+	return there;
+}
+
+/* Hands in a block, if there is one to be handed in. */
+static bool block_ahead(struct log_reader *r)
+{
+	struct segment *seg = r->ahead_next ? &r->next : &r->seg;
+	const struct index *index = r->ahead_next ? &r->next_index : &r->index;
+	uint64_t limit = r->ahead_next ? seg->header.seal.end : r->limit;
+	const char *packed;
+	evlog_error ignored;
+	struct block b;
+
+	if (index->open)
+		index_next(
+		    &r->bounds, index, &seg->header.seal, &r->ahead_at, &r->ahead_seq);
+	if (r->ahead_at >= limit)
+		return next_enter(r);
+	if (segment_block(seg, r->ahead_at, limit, header_ahead(r), &b, &ignored) ||
+	    b.raw_size > BLOCK_RAW_PLAIN || block_beyond(&r->bounds, &b))
+		return false; /* met when its turn comes */
+	r->ahead_at = block_end(&b);
+	r->ahead_seq = block_last_seq(&b) + 1;
+	return segment_bytes(seg, b.offset + b.header_size, b.packed_size, 0, &packed,
+		   &ignored) == 0 &&
+	       packed && ahead_put(r->ahead, &b, packed);
+}
+
+void prefetch(struct log_reader *r)
+{
+	if (r->threads < 2 || is_hopping(r) ||
+	    (!r->ahead && r->limit - r->at < 2 * STREAM))
+		return;
+	if (!r->ahead && !(r->ahead = ahead_new(r->threads - 1)))
+		r->threads = 1;
+	if (!r->ahead)
+		return;
+	if (!ahead_first(r->ahead)) {
+		r->ahead_next = false;
+		r->ahead_at = r->at;
+		r->ahead_seq = r->next_seq;
+	}
+	while (ahead_has_room(r->ahead) && block_ahead(r))
+		;
+}
+
+void prefetch_close(struct log_reader *r)
+{
+	ahead_free(r->ahead);
+	next_close(r);
+}

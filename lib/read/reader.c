@@ -1,0 +1,533 @@
+/*
+ * reader.c - the events of a log directory.
+ *
+ * A reader takes no lock and writes nothing.  What is committed is what head says; if
+ * head cannot know (the machine was started anew since, or one of its records is
+ * damaged), whole commits behind it count too: the next writer will keep them.
+ *
+ * A position is found by the names of the segments and, inside one, by hopping from
+ * block header to block header; backwards, each header says how far the one before is.
+ */
+#include "read/reader_internal.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "event/stamp.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* ---- The committed end ---- */
+
+static int state_read(struct log_reader *r, evlog_error *err)
+{
+	struct log *l = &r->log;
+	int res = 0;
+
+	if (l->head_fd >= 0)
+		res = head_read(l->head_fd, &l->head, &l->state, true, l->path, err);
+	if (!res)
+		res = log_list(l, err);
+	if (res)
+		return res;
+	if (l->n == 0)
+		return error_set(err, l->head_fd < 0 ? EVLOG_ENOINPUT : EVLOG_EDAMAGED,
+		    l->head_fd < 0 ? "%s: not a log: it has no head and no segments"
+				   : "%s: head is there, but no segment",
+		    l->path);
+	return log_end_find(l, r->codec, &r->end, &r->verdict, err);
+}
+
+/* ---- Segments ---- */
+
+size_t segment_index(const struct log_reader *r, uint64_t seq)
+{
+	size_t i = r->log.n;
+
+	while (i > 1 && r->log.segments[i - 1] > seq)
+		i--;
+	return i - 1;
+}
+
+/* The successor does not tell where the open segment ends.  Going forwards, all of it
+ * is read, and the successor is met, and reported, when its turn comes. */
+static int successor_bad(struct log_reader *r, int why, evlog_error *err)
+{
+	struct stat st;
+
+	if (r->reverse)
+		return why;
+	if (fstat(r->seg.fd, &st) < 0)
+		return error_sys(err, "%s", r->seg.path);
+	r->limit =
+	    segment_is_sealed(&r->seg) ? r->seg.header.seal.end : (uint64_t)st.st_size;
+	return 0;
+}
+
+void verdict_keep(struct log_reader *r, const evlog_error *err)
+{
+	if (r->verdict.code == 0)
+		r->verdict = *err;
+}
+
+/* The segment with the end has been sealed since that was found, or head is an older one.
+ * Something must stand behind it. */
+static int sealed_since(struct log_reader *r, evlog_error *err)
+{
+	evlog_error missing;
+
+	log_end_of_seal(&r->seg, &r->end);
+	int res = log_list(&r->log, err);
+	if (res || r->log.n == 0 || r->log.segments[r->log.n - 1] > r->end.segment)
+		return res;
+	segment_missing(r->log.path, r->end.seq + 1, 0, &missing);
+	verdict_keep(r, &missing);
+	return 0;
+}
+
+/* Finds where the committed bytes of the open segment end. */
+static int segment_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
+{
+	uint64_t first = r->seg.first_seq;
+	struct segment next;
+	int res;
+
+	if (first == r->end.segment) {
+		if (segment_is_sealed(&r->seg) && (res = sealed_since(r, err)) != 0)
+			return res;
+		r->limit = r->end.offset;
+		*last_block = r->end.block;
+		return 0;
+	}
+	if (r->at_segment + 1 >= r->log.n)
+		return successor_bad(r,
+		    segment_missing(r->log.path, r->end.segment, r->end.seq, err), err);
+	if (segment_is_sealed(&r->seg)) {
+		segment_extent(&r->seg, NULL, &r->limit, last_block);
+		return 0;
+	}
+	res = segment_open(&next, r->log.dir_fd, r->log.path,
+	    r->log.segments[r->at_segment + 1], r->log.log_id, false, err);
+	if (!res && next.header.previous != first)
+		res = segment_damaged(&next, 0, first, 0,
+		    "the segment before it is missing or another one", err);
+	if (!res)
+		segment_extent(&r->seg, &next.header, &r->limit, last_block);
+	segment_close(&next);
+	return res == EVLOG_EDAMAGED ? successor_bad(r, res, err) : res;
+}
+
+int reader_segment(
+    struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err)
+{
+	segment_close(&r->seg);
+	index_close(&r->index);
+	r->at_segment = index;
+	if (prefetch_enter(r))
+		return segment_limit(r, last_block, err);
+	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path,
+	    r->log.segments[index], r->log.log_id, false, err);
+	if (res == EVLOG_ENOINPUT)
+		return segment_missing(r->log.path, r->log.segments[index], 0, err);
+	if (!res)
+		res = segment_limit(r, last_block, err);
+	if (res || !r->skipping || !segment_is_sealed(&r->seg))
+		return res;
+	res = index_open(&r->index, &r->seg, r->bounds.wanted, err);
+	r->unindexed |= res == EVLOG_END;
+	return res < 0 ? res : 0;
+}
+
+/* ---- Forwards ---- */
+
+int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
+{
+	uint64_t ignored;
+
+	if (index >= r->log.n)
+		return segment_missing(r->log.path, r->next_seq, r->end.seq, err);
+	int res = reader_segment(r, index, &ignored, err);
+	r->salvaging = false;
+	r->tried = 0;
+	r->at = r->seg.header.size;
+	if (res)
+		return res;
+	if (!r->anywhere && r->seg.first_seq != r->next_seq &&
+	    !log_has(&r->log, r->seg.header.previous))
+		return segment_missing(
+		    r->log.path, r->next_seq, r->seg.first_seq - 1, err);
+	if (!r->anywhere && r->seg.first_seq != r->next_seq)
+		return segment_damaged(&r->seg, 0, r->next_seq, r->seg.first_seq - 1,
+		    "the segment before it lacks events", err);
+	if (!r->anywhere && r->rooted &&
+	    memcmp(r->seg.header.root, r->root, HASH_SIZE) != 0)
+		return segment_damaged(&r->seg, 0, r->next_seq, 0,
+		    "the segment does not continue the log", err);
+	r->next_seq = r->seg.first_seq;
+	r->epoch = r->seg.header.epoch;
+	r->anywhere = false;
+	if (r->index.open ||
+	    (r->bounds.from <= r->next_seq && r->bounds.since == EVLOG_TIME_MIN))
+		return 0;
+	return segment_seek(r, err);
+}
+
+bool block_beyond(const struct bounds *b, const struct block *k)
+{
+	return (b->to && k->first_seq > b->to) ||
+	       (b->until != EVLOG_TIME_MAX && k->first_logtime >= b->until);
+}
+
+void lines_trim(const struct bounds *b, const struct block *k, struct evlog_lines *l)
+{
+	bool inside = (!b->from || k->first_seq >= b->from) &&
+		      (!b->to || block_last_seq(k) <= b->to) &&
+		      (b->since == EVLOG_TIME_MIN || k->first_logtime >= b->since) &&
+		      (b->until == EVLOG_TIME_MAX || k->last_logtime < b->until);
+	struct evlog_lines rest = *l;
+	struct evlog_event e;
+	const char *start = NULL, *end = l->p;
+
+	if (inside)
+		return;
+	while (evlog_lines_take(&rest, &e)) {
+		if ((b->from && e.seq < b->from) || e.logtime < b->since)
+			continue;
+		if ((b->to && e.seq > b->to) || e.logtime >= b->until)
+			break;
+		if (!start)
+			start = e.line;
+		end = rest.p;
+	}
+	*l = (struct evlog_lines){start, start ? (size_t)(end - start) : 0};
+}
+
+/* The header of the block at r->at. */
+static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
+{
+	const struct block *first;
+
+	prefetch(r);
+	first = r->ahead ? ahead_first(r->ahead) : NULL;
+	if (first && first->segment == r->seg.first_seq && first->offset == r->at) {
+		*b = *first;
+		return 0;
+	}
+	return segment_block(&r->seg, r->at, r->limit, header_ahead(r), b, err);
+}
+
+/* Its lines. */
+static int block_lines(struct log_reader *r, const struct block *b, evlog_error *err)
+{
+	const struct block *first = r->ahead ? ahead_first(r->ahead) : NULL;
+	bool failed;
+
+	if (!first || first->segment != b->segment || first->offset != b->offset)
+		return segment_unpack(&r->seg, r->codec, b, &r->lines, err);
+	const char *why = ahead_take(r->ahead, &r->lines, &failed);
+	if (failed)
+		return error_memory(err);
+	return why ? segment_damaged(&r->seg, b->offset + b->header_size, b->first_seq,
+			 block_last_seq(b), why, err)
+		   : 0;
+}
+
+static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
+{
+	struct block b;
+	bool outside;
+
+	lines->len = 0;
+	if (r->index.open) {
+		index_skip(r);
+		if (r->at >= r->limit)
+			return 0;
+	}
+	int res = block_read(r, &b, err);
+	if (res == EVLOG_EDAMAGED)
+		return segment_damaged(&r->seg, r->at, r->next_seq, 0, err->reason, err);
+	if (res)
+		return res;
+	if (b.first_seq != r->next_seq)
+		return segment_damaged(&r->seg, r->at, r->next_seq, b.first_seq - 1,
+		    "events are missing before this block", err);
+	if (b.epoch < r->epoch)
+		return segment_damaged(&r->seg, r->at, r->next_seq, 0,
+		    "the block is older than the one before it", err);
+	if (block_beyond(&r->bounds, &b)) {
+		r->finished = true;
+		return 0;
+	}
+	r->epoch = b.epoch;
+	r->hop = hop_after(&b);
+	memcpy(r->root, b.root, HASH_SIZE);
+	r->rooted = true;
+	if ((res = block_is_outside(r, &b, &outside, err)) != 0)
+		return res;
+	if (!outside) {
+		res = block_lines(r, &b, err);
+		if (res)
+			return res;
+		*lines = (struct evlog_lines){r->lines.p, r->lines.len};
+		lines_trim(&r->bounds, &b, lines);
+		r->emitted = block_last_seq(&b);
+	}
+	r->done += block_end(&b) - b.offset;
+	r->at = block_end(&b);
+	r->next_seq = block_last_seq(&b) + 1;
+	return 0;
+}
+
+static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
+{
+	lines->len = 0;
+	while (!r->finished && lines->len == 0) {
+		int res = 0;
+		if (r->bounds.to && !r->anywhere && r->next_seq > r->bounds.to) {
+			r->finished = true;
+			break;
+		}
+		if (r->salvaging) {
+			res = salvage_next(r, lines, err);
+		} else if (r->at < r->limit) {
+			res = block_next(r, lines, err);
+		} else if (r->log.segments[r->at_segment] == r->end.segment) {
+			if (!r->anywhere && r->next_seq != r->end.seq + 1)
+				res = segment_damaged(&r->seg, r->at, r->next_seq,
+				    r->end.seq, "events are missing at the end", err);
+			else
+				return EVLOG_END;
+		} else {
+			res = reader_enter(r, r->at_segment + 1, err);
+		}
+		if (res == EVLOG_EDAMAGED && r->salvage && !r->salvaging) {
+			verdict_keep(r, err);
+			r->salvaging = true;
+			continue;
+		}
+		if (res)
+			return res;
+	}
+	return lines->len ? 0 : EVLOG_END;
+}
+
+/* The last segment all of whose events may lie behind a logtime is found by halving. */
+static int since_segment(struct log_reader *r, size_t *index, evlog_error *err)
+{
+	size_t low = *index, high = r->log.n;
+	struct segment seg;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		int res = segment_open(&seg, r->log.dir_fd, r->log.path,
+		    r->log.segments[middle], r->log.log_id, false, err);
+		int64_t before = seg.header.last_logtime;
+		segment_close(&seg);
+		if (res == EVLOG_EDAMAGED)
+			return 0; /* then from the start, where the damage is met */
+		if (res)
+			return res;
+		if (before < r->bounds.since)
+			low = middle;
+		else
+			high = middle;
+	}
+	*index = low;
+	return 0;
+}
+
+static int forward_begin(struct log_reader *r, evlog_error *err)
+{
+	size_t index = r->bounds.from ? segment_index(r, r->bounds.from) : 0;
+	int res = 0;
+
+	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
+		r->log.n--;
+	if (index >= r->log.n)
+		index = r->log.n - 1;
+	if (r->bounds.since != EVLOG_TIME_MIN)
+		res = since_segment(r, &index, err);
+	r->anywhere = index > 0 || r->bounds.from >= r->log.segments[0];
+	r->next_seq = 1;
+	if (!res)
+		res = reader_enter(r, index, err);
+	if (res == EVLOG_EDAMAGED && r->salvage) {
+		verdict_keep(r, err);
+		r->salvaging = true;
+		res = 0;
+	}
+	return res;
+}
+
+/* ---- The interface ---- */
+
+int log_reader_open(struct log_reader **out, const char *path, const struct bounds *b,
+    bool reverse, bool salvage, evlog_error *err)
+{
+	struct log_reader *r = calloc(1, sizeof *r);
+
+	*out = NULL;
+	if (!r)
+		return error_memory(err);
+	r->bounds = *b;
+	r->reverse = reverse;
+	r->threads = reverse || salvage ? 1 : b->threads;
+	r->salvage = salvage;
+	r->seg.fd = r->next.fd = -1;
+	r->skipping = !salvage && (b->from || b->since != EVLOG_TIME_MIN || b->wanted ||
+				      b->event_since != EVLOG_TIME_MIN ||
+				      b->event_until != EVLOG_TIME_MAX);
+	r->codec = block_codec_new(0);
+	if (r->codec)
+		block_codec_limit(r->codec, b->max_line);
+	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
+	if (!res)
+		res = state_read(r, err);
+	if (!res)
+		res = reverse ? reverse_begin(r, err) : forward_begin(r, err);
+	if (res) {
+		log_reader_close(r);
+		return res;
+	}
+	*out = r;
+	return 0;
+}
+
+int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
+{
+	return r->reverse ? reverse_next(r, lines, err) : forward_next(r, lines, err);
+}
+
+static int another_log(const struct log_reader *r, evlog_error *err)
+{
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: not the log any more that was followed up to event %" PRIu64,
+	    r->log.path, r->end.seq);
+}
+
+/* Whether the block that was the last one still is where it was, or sealed. */
+static int end_check(const struct log_reader *r, evlog_error *err)
+{
+	struct segment seg;
+	struct block b;
+
+	if (r->end.block == 0)
+		return 0;
+	int res = segment_open(
+	    &seg, r->log.dir_fd, r->log.path, r->end.segment, r->log.log_id, false, err);
+	if (!res && segment_is_sealed(&seg)) {
+		memcpy(b.root, r->end.root, HASH_SIZE);
+		if (seg.header.seal.last_seq < r->end.seq)
+			res = another_log(r, err);
+	} else if (!res) {
+		res = segment_block(&seg, r->end.block, r->end.offset, 0, &b, err);
+	}
+	if (res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT ||
+	    (!res && memcmp(b.root, r->end.root, HASH_SIZE) != 0))
+		res = another_log(r, err);
+	segment_close(&seg);
+	return res;
+}
+
+int log_reader_refresh(struct log_reader *r, evlog_error *err)
+{
+	struct head h;
+	enum head_state state;
+	uint64_t ignored;
+
+	if (r->log.head_fd < 0)
+		return 0;
+	int res = head_read(r->log.head_fd, &h, &state, true, r->log.path, err);
+	if (res || state == HEAD_LOST)
+		return res;
+	/* it may lag behind what was read: after a power cut, or when a record is damaged
+	 */
+	if (memcmp(h.log_id, r->log.log_id, LOG_ID_SIZE) != 0 ||
+	    h.tree.n < r->log.head.tree.n)
+		return another_log(r, err);
+	if (h.tree.n <= r->end.seq)
+		return 0;
+	uint64_t current = r->log.segments[r->at_segment];
+	if ((res = end_check(r, err)) != 0 || (res = log_list(&r->log, err)) != 0)
+		return res;
+	r->log.head = h;
+	log_end_of_head(&r->log.head, &r->end);
+	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
+		r->log.n--;
+	if (r->log.n == 0)
+		return error_set(
+		    err, EVLOG_EDAMAGED, "%s: its segments are missing", r->log.path);
+	r->seg.window.len = 0; /* what was read behind the end may never have counted */
+	/* the open file stays, since the one of its name may be sealed by now */
+	r->at_segment = segment_index(r, current);
+	return segment_limit(r, &ignored, err);
+}
+
+bool log_reader_finished(const struct log_reader *r)
+{
+	return r->finished;
+}
+
+int log_reader_verdict(const struct log_reader *r, evlog_error *err)
+{
+	if (r->verdict.code && err)
+		*err = r->verdict;
+	return r->verdict.code;
+}
+
+void log_reader_progress(const struct log_reader *r, uint64_t *done, uint64_t *total)
+{
+	struct stat st;
+	char name[SEGMENT_NAME_SIZE];
+
+	*done = r->done;
+	*total = 0;
+	for (size_t i = 0; i < r->log.n; i++) {
+		segment_name(name, r->log.segments[i]);
+		if (fstatat(r->log.dir_fd, name, &st, 0) == 0)
+			*total += (uint64_t)st.st_size;
+	}
+}
+
+void log_reader_end(const struct log_reader *r, uint64_t *seq, const unsigned char **root)
+{
+	*seq = r->end.seq;
+	*root = r->end.root;
+}
+
+void log_reader_position(const struct log_reader *r, const unsigned char **log_id,
+    uint64_t *seq, const unsigned char **root)
+{
+	*log_id = r->log.log_id;
+	*seq = r->rooted ? r->next_seq - 1 : 0;
+	*root = r->root;
+}
+
+const struct merkle *log_reader_tree(const struct log_reader *r)
+{
+	return &r->seg.header.tree;
+}
+
+bool log_reader_unindexed(const struct log_reader *r)
+{
+	return r->unindexed;
+}
+
+const char *log_reader_path(const struct log_reader *r)
+{
+	return r->log.path;
+}
+
+void log_reader_close(struct log_reader *r)
+{
+	if (!r)
+		return;
+	prefetch_close(r);
+	segment_close(&r->seg);
+	index_close(&r->index);
+	block_codec_free(r->codec);
+	buf_free(&r->lines);
+	log_close(&r->log);
+	free(r);
+}

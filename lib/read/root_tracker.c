@@ -1,0 +1,86 @@
+/* root_tracker.c - the root of a log at any event that a reader has passed. */
+#include "read/root_tracker.h"
+#include "base/error.h"
+#include "event/stamp.h"
+#include "read/reader.h"
+
+#include <stdlib.h>
+
+int track_begin(struct track *t, const char *path, uint64_t max_line,
+    const struct evlog_position *at, evlog_error *err)
+{
+	*t = (struct track){.path = path, .max_line = max_line};
+	int r = position_id(path, max_line, t->log_id, err);
+	if (!r && at->hashes) {
+		t->tree.n = at->seq;
+		memcpy(t->tree.at, at->frontier, at->hashes * HASH_SIZE);
+	}
+	t->seen = t->tree.n;
+	return r;
+}
+
+void track_end(struct track *t)
+{
+	free(t->leaf);
+	*t = (struct track){0};
+}
+
+static bool leaf_room(struct track *t)
+{
+	if (t->first && t->first == t->n)
+		t->first = t->n = 0;
+	if (t->n < t->cap)
+		return true;
+	if (t->first > t->cap / 2) {
+		t->n -= t->first;
+		memmove(t->leaf, t->leaf + t->first, t->n * HASH_SIZE);
+		t->first = 0;
+		return true;
+	}
+	size_t cap = t->cap ? t->cap * 2 : 4096;
+	void *more = realloc(t->leaf, cap * HASH_SIZE);
+	if (!more)
+		return false;
+	t->leaf = more;
+	t->cap = cap;
+	return true;
+}
+
+int track_lines(struct track *t, const struct evlog_lines *lines, evlog_error *err)
+{
+	struct evlog_lines left = *lines;
+	struct evlog_event e;
+
+	while (evlog_lines_take(&left, &e)) {
+		if (e.seq != t->seen + 1) {
+			if (t->first != t->n)
+				return error_set(err, EVLOG_EINTERNAL,
+				    "%s: events were passed over", t->path);
+			int r =
+			    position_tree(t->path, e.seq - 1, t->max_line, &t->tree, err);
+			if (r)
+				return r;
+		}
+		if (!leaf_room(t))
+			return error_memory(err);
+		merkle_leaf(e.line, e.len, t->leaf[t->n++]);
+		t->seen = e.seq;
+	}
+	return 0;
+}
+
+int track_to(struct track *t, uint64_t seq, struct evlog_position *at, evlog_error *err)
+{
+	unsigned char root[HASH_SIZE];
+
+	while (t->tree.n < seq && t->first < t->n)
+		merkle_add_leaf(&t->tree, t->leaf[t->first++]);
+	if (t->tree.n != seq)
+		return error_set(
+		    err, EVLOG_EINTERNAL, "%s: no such place was passed", t->path);
+	merkle_root(&t->tree, root);
+	position_set(at, t->log_id, seq, root);
+	at->hashes = merkle_count(seq);
+	memcpy(at->frontier, t->tree.at, at->hashes * HASH_SIZE);
+	return 0;
+}

@@ -1,0 +1,445 @@
+/*
+ * stream.c - operands as one stream: one after the other, or merged by logtime.
+ *
+ * The last N of a stream are the first N of the stream reversed, kept aside and read
+ * back from their end: one mechanism for logs, files, filters and merges.
+ */
+#include "base/error.h"
+#include "read/operand.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+struct evlog_stream {
+	struct evlog_selection sel;
+	struct source *at;
+	size_t n;
+	size_t current;	 /* the source being read, counted from the stream's start */
+	uint64_t left;	 /* events that --count still allows; UINT64_MAX: any */
+	uint64_t passed; /* of one log: all up to this seq was delivered, or not wanted */
+	struct spool last; /* the last N, before anything else */
+	bool has_last;
+	int inotify;	       /* -1: none, poll */
+	bool waiting_input;    /* the pause is that of a pipe */
+	evlog_error verdict;   /* what was met while collecting the last N, */
+	const char *unindexed; /* and where without an index */
+};
+
+/* ---- Opening ---- */
+
+static int sources_open(evlog_stream *s, const char *const *paths, size_t n,
+    const uint64_t *from, const uint64_t *to, evlog_error *err)
+{
+	s->at = calloc(n ? n : 1, sizeof *s->at);
+	if (!s->at)
+		return error_memory(err);
+	for (size_t i = 0; i < n; i++) {
+		s->n++;
+		int r = source_open(&s->at[i], paths[i], &s->sel, from ? from[i] : 0,
+		    to ? to[i] : 0, err);
+		if (r)
+			return r;
+		if (s->sel.follow && !s->at[i].log)
+			return error_set(err, EVLOG_EUSAGE,
+			    "%s: only a log directory can be followed", paths[i]);
+	}
+	return 0;
+}
+
+static int stream_new(evlog_stream **out, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, const uint64_t *from, const uint64_t *to,
+    evlog_error *err)
+{
+	evlog_stream *s = calloc(1, sizeof *s);
+
+	*out = NULL;
+	if (!s)
+		return error_memory(err);
+	s->sel = *sel;
+	s->left = sel->count ? sel->count : UINT64_MAX;
+	s->inotify = -1;
+	spool_init(&s->last);
+	int r = sources_open(s, paths, n, from, to, err);
+	if (r) {
+		evlog_stream_close(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+/* Watches head of each log: that is what a commit writes last. */
+static void watches_add(evlog_stream *s)
+{
+	s->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	for (size_t i = 0; i < s->n && s->inotify >= 0; i++) {
+		char path[4096];
+		if (!s->at[i].log)
+			continue;
+		int n = snprintf(path, sizeof path, "%s/head", s->at[i].path);
+		if (n >= (int)sizeof path ||
+		    inotify_add_watch(s->inotify, path, IN_MODIFY) < 0) {
+			close(s->inotify);
+			s->inotify = -1;
+		}
+	}
+}
+
+/* The seqs at which the operands' logs end now. */
+static int ends_find(const char *const *paths, size_t n,
+    const struct evlog_selection *sel, uint64_t *end, uint64_t *behind, evlog_error *err)
+{
+	evlog_stream *s;
+	const unsigned char *root;
+
+	int r = stream_new(&s, paths, n, sel, NULL, NULL, err);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		log_reader_end(s->at[i].log, &end[i], &root);
+		behind[i] = end[i] + 1;
+		if (end[i] == 0)
+			end[i] = 1; /* an empty log: 0 would be no bound */
+	}
+	evlog_stream_close(s);
+	return 0;
+}
+
+/* Reads the last N events into the spool, newest first. */
+static int last_collect(struct spool *spool, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, const uint64_t *to, const char **unindexed,
+    evlog_error *verdict, evlog_error *err)
+{
+	struct evlog_selection backwards = *sel;
+	struct evlog_lines lines;
+	evlog_stream *s;
+
+	backwards.reverse = true;
+	backwards.follow = false;
+	backwards.count = sel->last;
+	backwards.last = 0;
+	int r = stream_new(&s, paths, n, &backwards, NULL, to, err);
+	while (!r) {
+		r = evlog_stream_next(s, &lines, err);
+		if (r == EVLOG_WAIT)
+			r = evlog_stream_wait(s, 500, err);
+		else if (!r && spool_add(spool, lines.p, lines.len) < 0)
+			r = error_sys(err, "temporary file");
+	}
+	*unindexed = s ? evlog_stream_unindexed(s) : NULL;
+	evlog_stream_close(s);
+	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
+		*verdict = *err; /* comes when what was had has been delivered */
+		r = EVLOG_END;
+	}
+	return r == EVLOG_END ? 0 : r;
+}
+
+static int last_open(evlog_stream **out, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, evlog_error *err)
+{
+	uint64_t *end = calloc(2 * n + 1, sizeof *end);
+	struct evlog_selection forward = *sel;
+	int r = end ? 0 : error_memory(err);
+
+	forward.last = 0;
+	if (!r && sel->follow)
+		r = ends_find(paths, n, &forward, end, end + n, err);
+	if (!r)
+		r = stream_new(
+		    out, paths, sel->follow ? n : 0, &forward, end + n, NULL, err);
+	if (!r) {
+		(*out)->has_last = true;
+		r = last_collect(&(*out)->last, paths, n, sel, sel->follow ? end : NULL,
+		    &(*out)->unindexed, &(*out)->verdict, err);
+	}
+	free(end);
+	return r;
+}
+
+int evlog_stream_open(evlog_stream **out, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, evlog_error *err)
+{
+	struct evlog_selection plain = *sel;
+	int r;
+
+	*out = NULL;
+	if (sel->last && !sel->reverse) {
+		r = last_open(out, paths, n, sel, err);
+	} else {
+		if (sel->last && (!sel->count || sel->last < sel->count))
+			plain.count = sel->last;
+		plain.last = 0;
+		r = stream_new(out, paths, n, &plain, NULL, NULL, err);
+	}
+	if (!r && sel->follow)
+		watches_add(*out);
+	if (r) {
+		evlog_stream_close(*out);
+		*out = NULL;
+	}
+	return r;
+}
+
+void evlog_stream_close(evlog_stream *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		source_close(&s->at[i]);
+	free(s->at);
+	spool_free(&s->last);
+	if (s->inotify >= 0)
+		close(s->inotify);
+	free(s);
+}
+
+/* ---- One after the other ---- */
+
+static struct source *source_current(evlog_stream *s)
+{
+	return &s->at[s->sel.reverse ? s->n - 1 - s->current : s->current];
+}
+
+static int chain_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
+{
+	while (s->current < s->n) {
+		int r = source_next(source_current(s), lines, err);
+		if (s->sel.salvage && (r == EVLOG_EDAMAGED || r == EVLOG_EDATA))
+			source_end(source_current(s), err); /* the others go on */
+		else if (r != EVLOG_END)
+			return r;
+		s->current++;
+	}
+	return EVLOG_END;
+}
+
+/* ---- Merged ---- */
+
+static int run_refill(struct source *s, evlog_error *err)
+{
+	if (s->run.len || s->ended)
+		return 0;
+	int r = source_next(s, &s->run, err);
+	if (r)
+		s->run.len = 0;
+	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
+		source_end(s, err); /* the others go on */
+		return 0;
+	}
+	return r == EVLOG_END ? 0 : r;
+}
+
+static bool run_first(const struct source *s, struct evlog_event *e)
+{
+	struct evlog_lines peek = s->run;
+
+	return evlog_lines_take(&peek, e);
+}
+
+/* Whether source i's event comes before source j's. */
+static bool comes_before(const evlog_stream *s, size_t i, const struct evlog_event *a,
+    size_t j, const struct evlog_event *b)
+{
+	if (a->logtime != b->logtime)
+		return (a->logtime < b->logtime) != s->sel.reverse;
+	return (i < j) != s->sel.reverse;
+}
+
+/* One line: that of the source whose turn it is. */
+static int merge_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
+{
+	struct evlog_event best = {0}, e;
+	size_t chosen = s->n;
+
+	for (size_t i = 0; i < s->n; i++) {
+		int r = run_refill(&s->at[i], err);
+		if (r)
+			return r;
+		if (run_first(&s->at[i], &e) &&
+		    (chosen == s->n || comes_before(s, i, &e, chosen, &best))) {
+			chosen = i;
+			best = e;
+		}
+	}
+	if (chosen == s->n)
+		return EVLOG_END;
+	struct evlog_lines *run = &s->at[chosen].run;
+	*lines = (struct evlog_lines){run->p, best.len + 1};
+	run->p += best.len + 1;
+	run->len -= best.len + 1;
+	return 0;
+}
+
+/* ---- The interface ---- */
+
+/* Cuts lines to at most n, and returns how many they are. */
+static uint64_t lines_limit(struct evlog_lines *lines, uint64_t n)
+{
+	const char *p = lines->p, *end = p + lines->len;
+	uint64_t count = 0;
+
+	while (p < end && count < n) {
+		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
+		count++;
+	}
+	lines->len = (size_t)(p - lines->p);
+	return count;
+}
+
+static bool stopped(const evlog_stream *s)
+{
+	return s->sel.stop && *s->sel.stop;
+}
+
+static int stream_end(evlog_stream *s, evlog_error *err)
+{
+	if (s->verdict.code) {
+		*err = s->verdict;
+		return err->code;
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		int r = source_verdict(&s->at[i], err);
+		if (r)
+			return r;
+	}
+	return EVLOG_END;
+}
+
+static bool may_grow(const evlog_stream *s)
+{
+	for (size_t i = 0; i < s->n && s->sel.follow; i++)
+		if (s->at[i].log && !log_reader_finished(s->at[i].log))
+			return true;
+	return false;
+}
+
+static int last_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
+{
+	struct view line;
+
+	int r = spool_take_last(&s->last, &line);
+	if (r < 0)
+		return error_sys(err, "temporary file");
+	s->has_last = r == 0;
+	*lines = (struct evlog_lines){line.p, line.len};
+	return r;
+}
+
+/* Notes how far one log has been delivered.  Its reader is ahead of that while a part of
+ * a block is held back: for a selection, a count, or an error that comes after it. */
+static void passed_note(evlog_stream *s, int r, struct evlog_lines lines, bool cut)
+{
+	const struct source *o = &s->at[0];
+	const unsigned char *id, *root;
+	struct evlog_event last;
+
+	if (s->n != 1 || !o->log || s->sel.reverse || r < 0 || stopped(s))
+		return;
+	if (!o->rest.len && !o->failure.code && !o->select.has_bad && !cut) {
+		log_reader_position(o->log, &id, &s->passed, &root);
+	} else if (r == 0) {
+		struct evlog_lines line = last_line(&lines);
+		evlog_lines_take(&line, &last);
+		s->passed = last.seq;
+	}
+}
+
+int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
+{
+	bool cut = false;
+	int r = EVLOG_END;
+
+	if (s->left == 0 || stopped(s))
+		return stream_end(s, err);
+	if (s->has_last)
+		r = last_next(s, lines, err);
+	if (r == EVLOG_END)
+		r = s->sel.merge ? merge_next(s, lines, err) : chain_next(s, lines, err);
+	s->waiting_input = r == EVLOG_WAIT;
+	if (r == 0 && s->left != UINT64_MAX) {
+		size_t whole = lines->len;
+		s->left -= lines_limit(lines, s->left);
+		cut = lines->len < whole;
+	}
+	passed_note(s, r, *lines, cut);
+	if (r == EVLOG_END)
+		return may_grow(s) ? EVLOG_WAIT : stream_end(s, err);
+	return r;
+}
+
+int evlog_stream_fd(const evlog_stream *s)
+{
+	return s->inotify;
+}
+
+int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err)
+{
+	struct pollfd p = {.fd = s->inotify, .events = POLLIN};
+	char events[4096];
+
+	if (stopped(s))
+		return 0;
+	if (s->waiting_input) {
+		for (size_t i = 0; i < s->n; i++)
+			s->at[i].wait_ms = wait_ms;
+		return 0;
+	}
+	if (s->inotify < 0 && wait_ms > 50)
+		wait_ms = 50;
+	if (poll(&p, s->inotify >= 0, wait_ms) > 0)
+		while (read(s->inotify, events, sizeof events) > 0)
+			;
+	for (size_t i = 0; i < s->n; i++) {
+		int r = source_refresh(&s->at[i], err);
+		if (r)
+			return r;
+	}
+	s->current = 0;
+	return 0;
+}
+
+int evlog_stream_position(
+    const evlog_stream *s, struct evlog_position *at, evlog_error *err)
+{
+	const unsigned char *id, *root;
+	uint64_t seq;
+
+	if (s->n != 1 || !s->at[0].log || s->sel.reverse)
+		return error_set(err, EVLOG_EUSAGE, "a position is one of one log");
+	if (s->passed == 0)
+		return EVLOG_END;
+	log_reader_position(s->at[0].log, &id, &seq, &root);
+	if (seq != s->passed)
+		return position_find(s->at[0].path, s->passed, s->sel.max_line, at, err);
+	position_set(at, id, seq, root);
+	return 0;
+}
+
+const char *evlog_stream_unindexed(const evlog_stream *s)
+{
+	if (s->unindexed)
+		return s->unindexed;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].log && log_reader_unindexed(s->at[i].log))
+			return s->at[i].path;
+	return NULL;
+}
+
+void evlog_stream_progress(const evlog_stream *s, uint64_t *done, uint64_t *total)
+{
+	*done = *total = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		uint64_t d, t;
+		if (!s->at[i].log)
+			continue;
+		log_reader_progress(s->at[i].log, &d, &t);
+		*done += d;
+		*total += t;
+	}
+}

@@ -1,0 +1,235 @@
+/*
+ * committed_end.c - where the committed bytes of a log end, as a reader knows it: what
+ * head says, and where head cannot know (the machine was started anew since, one of its
+ * records is damaged, or a writer died before it wrote it) the whole commits behind that
+ * too, since the next writer keeps them.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "recover/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+void log_end_of_head(const struct head *h, struct log_end *e)
+{
+	e->segment = h->segment;
+	e->offset = h->committed;
+	e->block = h->last_block;
+	e->seq = h->tree.n;
+	memcpy(e->root, h->root, HASH_SIZE);
+}
+
+void log_end_of_seal(const struct segment *s, struct log_end *e)
+{
+	const struct seal *seal = &s->header.seal;
+
+	e->segment = s->first_seq;
+	e->offset = seal->end;
+	e->block = seal->block;
+	e->seq = seal->last_seq;
+	memcpy(e->root, seal->root, HASH_SIZE);
+}
+
+/* Walks on from the end known so far through one segment.  What is found is synced: who
+ * has read an event must not miss it after a power cut. */
+static int end_walk(struct log_end *e, struct block_codec *c, struct segment *seg,
+    evlog_error *verdict, evlog_error *err)
+{
+	struct tail t = {
+	    .end = e->offset, .last_block = e->block, .epoch = seg->header.epoch};
+
+	if (segment_is_sealed(seg)) { /* head, if there is one, is older */
+		log_end_of_seal(seg, e);
+		return 0;
+	}
+	t.tree.n = e->seq;
+	memcpy(t.root, e->root, HASH_SIZE);
+	int res = tail_scan(seg, c, NULL, &t, err);
+	if (res)
+		return res;
+	if (t.parsed < t.size && (t.parsed < t.attested || t.full_length) &&
+	    !verdict->code)
+		segment_damaged(seg, t.parsed, t.tree.n + 1, 0, t.why, verdict);
+	if (t.end > e->offset && file_sync(seg->fd) < 0)
+		return error_sys(err, "%s", seg->path);
+	e->offset = t.end;
+	e->block = t.last_block;
+	e->seq = t.tree.n;
+	memcpy(e->root, t.root, HASH_SIZE);
+	return 0;
+}
+
+/* Whether something stands behind the end that head tells, and nobody is writing it: its
+ * writer died, or head's last record was lost with the file system it was on, which takes
+ * no new boot. */
+static int left_behind(
+    const struct log *l, const struct log_end *e, bool *left, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	enum head_state state;
+	struct stat st;
+	struct head now;
+
+	*left = false;
+	segment_name(name, e->segment);
+	if (fstatat(l->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : error_sys(err, "%s/%s", l->path, name);
+	if ((uint64_t)st.st_size <= e->offset && l->segments[l->n - 1] <= e->segment)
+		return 0;
+	int locked = file_is_locked(l->head_fd);
+	if (locked < 0)
+		return error_sys(err, "%s/head", l->path);
+	int res = locked ? 0 : head_read(l->head_fd, &now, &state, true, l->path, err);
+	*left = !res && !locked && state == HEAD_WHOLE &&
+		now.generation == l->head.generation;
+	return res;
+}
+
+static void end_of_header(struct log_end *e, const struct segment *seg)
+{
+	e->segment = seg->first_seq;
+	e->offset = seg->header.size;
+	e->block = 0;
+	e->seq = seg->header.tree.n;
+	memcpy(e->root, seg->header.root, HASH_SIZE);
+}
+
+/* Opens the segment behind the end known so far.  EVLOG_END: there is none, or only one
+ * whose creation broke off; EVLOG_EDAMAGED: its header is bad. */
+static int successor_open(
+    struct log *l, const struct log_end *e, struct segment *seg, evlog_error *err)
+{
+	uint64_t first = e->seq + 1;
+	bool unfinished = false;
+
+	if (first == e->segment || !log_has(l, first))
+		return EVLOG_END;
+	int res = segment_open(seg, l->dir_fd, l->path, first, l->log_id, false, err);
+	if (!res && memcmp(seg->header.root, e->root, HASH_SIZE) != 0)
+		return segment_damaged(
+		    seg, 0, first, 0, "the segment does not continue the log", err);
+	if (res != EVLOG_EDAMAGED || l->segments[l->n - 1] > first)
+		return res;
+	evlog_error why = *err;
+	res = segment_is_unfinished(seg, &unfinished, err);
+	if (!res && !unfinished)
+		*err = why;
+	if (!res)
+		res = unfinished ? EVLOG_END : EVLOG_EDAMAGED;
+	if (unfinished)
+		l->n--; /* the next writer takes it away */
+	return res;
+}
+
+/* Where the search for whole commits begins. */
+enum start {
+	AT_END,	   /* the committed end that head gives */
+	AT_HEADER, /* the end of the segment's header */
+	AT_NEXT,   /* the next segment: this one is poisoned */
+};
+
+/* Looks for whole commits after what head knows, in this segment and those after it. */
+static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
+    enum start start, evlog_error *verdict, evlog_error *err)
+{
+	struct segment seg;
+
+	int res =
+	    segment_open(&seg, l->dir_fd, l->path, e->segment, l->log_id, false, err);
+	if (res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT) {
+		segment_close(&seg);
+		return 0; /* met again, and reported, when it is read */
+	}
+	if (!res && l->state != HEAD_LOST && head_is_replaced(&l->head, &seg))
+		start = AT_HEADER;
+	if (!res && start == AT_HEADER)
+		end_of_header(e, &seg);
+	bool passed = start == AT_NEXT && !segment_is_sealed(&seg);
+	while (!res) {
+		if (!passed)
+			res = end_walk(e, c, &seg, verdict, err);
+		passed = false;
+		segment_close(&seg);
+		if (!res)
+			res = successor_open(l, e, &seg, err);
+		if (!res)
+			end_of_header(e, &seg);
+	}
+	segment_close(&seg);
+	if (res == EVLOG_EDAMAGED && !verdict->code)
+		*verdict = *err;
+	if (res != EVLOG_END && res != EVLOG_EDAMAGED)
+		return res;
+	if (l->segments[l->n - 1] > e->segment && !verdict->code)
+		segment_missing(
+		    l->path, e->seq + 1, log_after(l, e->segment) - 1, verdict);
+	return 0;
+}
+
+/* Head is lost: the last segment is where to begin, and the last of those whose header
+ * is whole tells which log it is. */
+static int end_without_head(struct log *l, struct log_end *e, evlog_error *err)
+{
+	struct segment seg;
+	int res = EVLOG_EDAMAGED;
+
+	e->segment = l->segments[l->n - 1];
+	for (size_t i = l->n; i > 0 && res == EVLOG_EDAMAGED; i--) {
+		res = segment_open(
+		    &seg, l->dir_fd, l->path, l->segments[i - 1], NULL, false, err);
+		if (!res)
+			memcpy(l->log_id, seg.header.log_id, LOG_ID_SIZE);
+		segment_close(&seg);
+	}
+	return res == EVLOG_EDAMAGED ? 0 : res;
+}
+
+int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
+    evlog_error *verdict, evlog_error *err)
+{
+	const struct head *h = &l->head;
+	unsigned char boot_id[16];
+
+	file_boot_id(boot_id);
+	if (l->state == HEAD_LOST) {
+		int res = end_without_head(l, e, err);
+		if (res)
+			return res;
+		error_set(verdict, EVLOG_EDAMAGED,
+		    "%s/head: lost or damaged; every whole commit counts, and the next "
+		    "append "
+		    "makes it anew",
+		    l->path);
+		return end_extend(l, c, e, AT_HEADER, verdict, err);
+	}
+	log_end_of_head(h, e);
+	memcpy(l->log_id, h->log_id, LOG_ID_SIZE);
+	if (l->state == HEAD_HALF && boot_is(h->boot_id, boot_id)) /* else: torn by it */
+		error_set(verdict, EVLOG_EDAMAGED,
+		    "%s/head: one of its two records is damaged; every whole commit "
+		    "counts, and the next append mends it",
+		    l->path);
+	if (l->state == HEAD_WHOLE && boot_is(h->boot_id, boot_id)) {
+		bool left;
+		int res = left_behind(l, e, &left, err);
+		if (res || !left)
+			return res;
+	}
+	if (h->flags & HEAD_POISONED) /* the rest of it was never synced */
+		return end_extend(l, c, e, AT_NEXT, verdict, err);
+	if (h->durable < h->committed &&
+	    !boot_is(h->boot_id, boot_id)) { /* --no-sync, then a power cut */
+		int res = end_extend(l, c, e, AT_HEADER, verdict, err);
+		if (!res && e->seq < h->tree.n && !verdict->code)
+			error_set(verdict, EVLOG_EDAMAGED,
+			    "%s: events %" PRIu64 " to %" PRIu64
+			    ", appended with --no-sync, did not survive the machine's "
+			    "restart",
+			    l->path, e->seq + 1, h->tree.n);
+		return res;
+	}
+	return end_extend(l, c, e, AT_END, verdict, err);
+}

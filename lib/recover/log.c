@@ -1,0 +1,135 @@
+/* log.c - a log directory. */
+#include "recover/log.h"
+#include "base/error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int log_open(struct log *l, const char *path, bool writable, evlog_error *err)
+{
+	*l = (struct log){.dir_fd = -1, .head_fd = -1, .state = HEAD_LOST};
+	l->path = strdup(path);
+	if (!l->path)
+		return error_memory(err);
+	for (size_t n = strlen(path); n > 1 && l->path[n - 1] == '/'; n--)
+		l->path[n - 1] = '\0';
+	l->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->dir_fd < 0)
+		return error_sys(err, "%s", path);
+	int flags = (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	l->head_fd = openat(l->dir_fd, "head", flags);
+	if (l->head_fd < 0 && errno != ENOENT)
+		return error_sys(err, "%s/head", path);
+	return 0;
+}
+
+void log_close(struct log *l)
+{
+	if (l->head_fd >= 0)
+		close(l->head_fd);
+	if (l->dir_fd >= 0)
+		close(l->dir_fd);
+	free(l->segments);
+	free(l->path);
+	*l = (struct log){.dir_fd = -1, .head_fd = -1};
+}
+
+static int seq_compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int directory_open(struct log *l, DIR **d, evlog_error *err)
+{
+	int fd = openat(l->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*d = fd < 0 ? NULL : fdopendir(fd);
+	if (*d)
+		return 0;
+	int r = error_sys(err, "%s", l->path);
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static int segments_add(struct log *l, size_t *cap, uint64_t seq, evlog_error *err)
+{
+	if (l->n == *cap) {
+		*cap = *cap ? *cap * 2 : 64;
+		uint64_t *more = realloc(l->segments, *cap * sizeof *more);
+		if (!more)
+			return error_memory(err);
+		l->segments = more;
+	}
+	l->segments[l->n++] = seq;
+	return 0;
+}
+
+int log_list(struct log *l, evlog_error *err)
+{
+	struct dirent *e;
+	size_t cap = 0;
+	DIR *d;
+
+	int r = directory_open(l, &d, err);
+	if (r)
+		return r;
+	free(l->segments);
+	l->segments = NULL;
+	l->n = 0;
+	for (errno = 0; !r && (e = readdir(d)) != NULL; errno = 0) {
+		uint64_t seq = segment_name_read(e->d_name);
+		if (seq)
+			r = segments_add(l, &cap, seq, err);
+	}
+	if (!r && errno)
+		r = error_sys(err, "%s", l->path);
+	closedir(d);
+	if (l->n)
+		qsort(l->segments, l->n, sizeof *l->segments, seq_compare);
+	return r;
+}
+
+bool log_has(const struct log *l, uint64_t first)
+{
+	return bsearch(&first, l->segments, l->n, sizeof first, seq_compare) != NULL;
+}
+
+uint64_t log_after(const struct log *l, uint64_t first)
+{
+	size_t low = 0, high = l->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (l->segments[middle] > first)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < l->n ? l->segments[low] : 1;
+}
+
+int log_is_foreign(struct log *l, bool *foreign, bool *empty, evlog_error *err)
+{
+	struct dirent *e;
+	DIR *d;
+
+	int r = directory_open(l, &d, err);
+	if (r)
+		return r;
+	*empty = true;
+	for (errno = 0; (e = readdir(d)) != NULL; errno = 0)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			*empty = false;
+	if (errno)
+		r = error_sys(err, "%s", l->path);
+	closedir(d);
+	*foreign = l->head_fd < 0 && l->n == 0;
+	return r;
+}

@@ -1,0 +1,78 @@
+/* dead_letter.c - the events in dead letters, to be delivered once more. */
+#include "base/buf.h"
+#include "base/error.h"
+#include "event/stamp.h"
+#include "json/path.h"
+
+#include <inttypes.h>
+#include <nettle/base64.h>
+
+/* Adds the line that a letter has instead of an event: as it was, with its own stamp. */
+static bool line_add(struct buf *out, struct json_text data)
+{
+	struct base64_decode_ctx ctx;
+	struct json_text text;
+	size_t size;
+
+	if (!json_top_find(data, (struct view){"line", 4}, &text) || *text.p != '"' ||
+	    !buf_reserve(out, BASE64_DECODE_LENGTH(text.len)))
+		return false;
+	base64_decode_init(&ctx);
+	if (!base64_decode_update(
+		&ctx, &size, (uint8_t *)out->p + out->len, text.len - 2, text.p + 1) ||
+	    !base64_decode_final(&ctx) || memchr(out->p + out->len, '\n', size))
+		return false;
+	out->len += size;
+	buf_putc(out, '\n');
+	return true;
+}
+
+/* Adds the event in a letter, with the letter's stamp: its place is in this log now.
+ * false: it is no letter. */
+static bool letter_open(struct buf *out, const struct evlog_event *e)
+{
+	struct json_text letter = {e->line, e->len}, data, event;
+	uint64_t seq;
+	int64_t t;
+
+	if (!json_top_find(letter, (struct view){"data", 4}, &data) || *data.p != '{')
+		return false;
+	if (!json_top_find(data, (struct view){"event", 5}, &event))
+		return line_add(out, data);
+	if (*event.p != '{')
+		return false;
+	if (stamp_read(e->line, e->len, &seq, &t)) {
+		buf_add(out, e->line, STAMP_SIZE);
+		size_t skip = stamp_read(event.p, event.len, &seq, &t) ? STAMP_SIZE : 1;
+		buf_add(out, event.p + skip, event.len - skip);
+	} else {
+		buf_add(out, event.p, event.len);
+	}
+	buf_putc(out, '\n');
+	return true;
+}
+
+int evlog_letters_open(void *arg, const struct evlog_lines *lines, evlog_write_fn *put,
+    void *to, evlog_error *err)
+{
+	struct evlog_letters *l = arg;
+	struct buf out = {l->room.p, 0, l->room.cap, false};
+	struct evlog_lines left = *lines;
+	struct evlog_event e;
+	int r = 0;
+
+	while (!r && evlog_lines_take(&left, &e))
+		if (!letter_open(&out, &e))
+			r = error_set(err, EVLOG_EDATA,
+			    "event %" PRIu64 ": not a dead letter: its data has no event",
+			    e.seq);
+	l->room.p = out.p;
+	l->room.cap = out.cap;
+	if (out.failed)
+		return error_memory(err);
+	struct evlog_lines events = {out.p, out.len};
+	int mapped = l->map && out.len ? l->map(l->map_arg, &events, put, to, err) : 1;
+	if (mapped == 1 && put(to, out.p, out.len) < 0)
+		return error_memory(err);
+	return mapped < 0 ? mapped : r;
+}

@@ -1,0 +1,313 @@
+/*
+ * checkpoint.c - the file that says how far a consumer has come: a JSON object, a member
+ * a line, of
+ *
+ *   log, seq, root   the log's id, the last event that was dealt with, the root there
+ *   frontier         from which the root of what follows can be computed
+ *   part             "I/N PATH", if it is of one part of the events
+ *   selection        which events are taken (selected.c)
+ *   generation       how often it was set by hand (--reset-to)
+ *   emitted          log, seq and root behind what --emit has appended last
+ *   written          when
+ *
+ * A lock on the file keeps a second consumer away.  A lock is on an inode and the file is
+ * replaced, so who has got a lock looks whether the name is still that inode's.
+ */
+#include "run/checkpoint.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/replace.h"
+#include "event/stamp.h"
+#include "json/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MOST	 16384 /* bytes of such a file */
+#define PATIENCE 500   /* ms */
+
+/* ---- Reading ---- */
+
+static bool number_of(struct json_text object, const char *name, uint64_t *n)
+{
+	struct json_text v;
+	char text[24], *end;
+
+	*n = 0;
+	if (!json_top_find(object, (struct view){name, strlen(name)}, &v))
+		return false;
+	if (v.len >= sizeof text || *v.p < '0' || *v.p > '9')
+		return false;
+	memcpy(text, v.p, v.len);
+	text[v.len] = '\0';
+	errno = 0;
+	*n = strtoull(text, &end, 10);
+	return !*end && !errno;
+}
+
+static bool string_of(struct json_text object, const char *name, char *out, size_t room)
+{
+	struct buf b = {0};
+	struct json_text v;
+
+	*out = '\0';
+	if (!json_top_find(object, (struct view){name, strlen(name)}, &v) ||
+	    json_type_of(v) != JSON_STRING)
+		return false;
+	json_unescape(&b, v);
+	bool good = !b.failed && b.len < room && (!b.len || !memchr(b.p, '\0', b.len));
+	if (good && b.len)
+		memcpy(out, b.p, b.len);
+	out[good ? b.len : 0] = '\0';
+	buf_free(&b);
+	return good;
+}
+
+static bool hex_read(const char *p, size_t digits, unsigned char *out)
+{
+	for (size_t i = 0; i < digits; i += 4) {
+		int v = json_hex4(p + i, p + digits);
+		if (v < 0)
+			return false;
+		*out++ = (unsigned char)(v >> 8);
+		*out++ = (unsigned char)v;
+	}
+	return true;
+}
+
+static bool frontier_of(struct json_text object, struct evlog_position *at)
+{
+	struct json_text v;
+	struct json_walk w;
+	struct json_member m;
+
+	at->hashes = 0;
+	if (!json_top_find(object, (struct view){"frontier", 8}, &v))
+		return true;
+	if (json_type_of(v) != JSON_ARRAY)
+		return false;
+	json_walk_begin(&w, v);
+	while (json_walk_next(&w, &m)) {
+		if (m.value.len != 66 || *m.value.p != '"' || at->hashes == 53 ||
+		    !hex_read(m.value.p + 1, 64, at->frontier[at->hashes]))
+			return false;
+		at->hashes++;
+	}
+	return at->hashes == (unsigned)__builtin_popcountll(at->seq);
+}
+
+static bool position_of(struct json_text object, struct evlog_position *at)
+{
+	unsigned char bytes[32];
+
+	return string_of(object, "log", at->log, sizeof at->log) &&
+	       strlen(at->log) == 32 && hex_read(at->log, 32, bytes) &&
+	       number_of(object, "seq", &at->seq) &&
+	       string_of(object, "root", at->root, sizeof at->root) &&
+	       strlen(at->root) == 64 && hex_read(at->root, 64, bytes) &&
+	       frontier_of(object, at);
+}
+
+static int parse(
+    const char *path, const char *p, size_t n, struct checkpoint *c, evlog_error *err)
+{
+	struct json_text object, emitted, written, selection;
+	struct json_fault fault;
+
+	*c = (struct checkpoint){0};
+	if (n == 0)
+		return EVLOG_END;
+	if (!json_scan(p, n, JSON_DEPTH, &object, NULL, &fault) || *object.p != '{' ||
+	    !position_of(object, &c->at) ||
+	    (json_top_find(object, (struct view){"emitted", 7}, &emitted) &&
+		(*emitted.p != '{' || !position_of(emitted, &c->emitted))))
+		return error_set(
+		    err, EVLOG_EDATA, "%s: not a checkpoint, or damaged", path);
+	number_of(object, "generation", &c->generation);
+	string_of(object, "part", c->part, sizeof c->part);
+	if (json_top_find(object, (struct view){"selection", 9}, &selection) &&
+	    !(c->selection = strndup(selection.p, selection.len)))
+		return error_memory(err);
+	c->written = EVLOG_TIME_MIN;
+	if (json_top_find(object, (struct view){"written", 7}, &written))
+		time_of(written, &c->written);
+	return 0;
+}
+
+static int fd_read(int fd, const char *path, struct checkpoint *c, evlog_error *err)
+{
+	char text[MOST];
+	ssize_t n = file_pread(fd, text, sizeof text, 0);
+
+	if (n < 0)
+		return error_sys(err, "%s", path);
+	return parse(path, text, (size_t)n, c, err);
+}
+
+int checkpoint_read(const char *path, struct checkpoint *c, evlog_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	*c = (struct checkpoint){0};
+	if (fd < 0)
+		return errno == ENOENT ? EVLOG_END : error_sys(err, "%s", path);
+	int r = fd_read(fd, path, c, err);
+	close(fd);
+	return r;
+}
+
+/* ---- The lock ---- */
+
+static int lock_drop(struct checkpoint_file *f, int r)
+{
+	close(f->fd);
+	f->fd = -1;
+	return r;
+}
+
+/* 1: the name is another file's by now. */
+static int lock_try(struct checkpoint_file *f, evlog_error *err)
+{
+	struct stat ours, there = {0};
+
+	int r = replacement_check(f->path, err);
+	if (r)
+		return r;
+	f->fd = open(f->path, O_RDWR | O_CLOEXEC);
+	f->made = f->fd < 0 && errno == ENOENT;
+	if (f->made) {
+		f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (f->fd < 0 && errno == EEXIST)
+			return 1;
+		if (f->fd >= 0 && f->mode && fchmod(f->fd, f->mode) < 0) {
+			error_sys(err, "%s", f->path);
+			unlink(f->path);
+			return lock_drop(f, err->code);
+		}
+	}
+	if (f->fd < 0)
+		return error_sys(err, "%s", f->path);
+	/* a child of a consumer that was killed has it until it becomes its command */
+	if (file_lock(f->fd, PATIENCE) < 0) {
+		if (errno == EAGAIN || errno == EACCES)
+			return lock_drop(f,
+			    error_set(err, EVLOG_EBUSY,
+				"%s: another consumer has this checkpoint and is at work",
+				f->path));
+		return lock_drop(f, error_sys(err, "%s: cannot lock", f->path));
+	}
+	if (fstat(f->fd, &ours) < 0 || (stat(f->path, &there) < 0 && errno != ENOENT))
+		return lock_drop(f, error_sys(err, "%s", f->path));
+	if (ours.st_ino != there.st_ino || ours.st_dev != there.st_dev)
+		return lock_drop(f, 1);
+	return 0;
+}
+
+int checkpoint_open(
+    struct checkpoint_file *f, const char *path, struct checkpoint *c, evlog_error *err)
+{
+	int r;
+
+	*f = (struct checkpoint_file){.path = path, .fd = -1, .mode = f->mode};
+	while ((r = lock_try(f, err)) == 1)
+		;
+	if (!r)
+		r = fd_read(f->fd, path, c, err);
+	if (r < 0)
+		checkpoint_close(f);
+	return r;
+}
+
+void checkpoint_free(struct checkpoint *c)
+{
+	free(c->selection);
+	c->selection = NULL;
+}
+
+void checkpoint_close(struct checkpoint_file *f)
+{
+	struct stat st;
+
+	if (f->fd < 0)
+		return;
+	if (f->made && fstat(f->fd, &st) == 0 && st.st_size == 0)
+		unlink(f->path); /* it was made for the lock alone */
+	close(f->fd);
+	f->fd = -1;
+}
+
+/* ---- Writing ---- */
+
+static void position_add(struct buf *b, const struct evlog_position *at)
+{
+	buf_printf(b, "\"log\":\"%s\",\n \"seq\":%" PRIu64 ",\n \"root\":\"%s\"", at->log,
+	    at->seq, at->root);
+	for (unsigned i = 0; i < at->hashes; i++) {
+		char text[65];
+		hash_hex(at->frontier[i], text);
+		buf_printf(b, "%s\"%s\"", i ? ",\n  " : ",\n \"frontier\":[", text);
+	}
+	buf_puts(b, at->hashes ? "]" : "");
+}
+
+static void text_add(struct buf *b, const struct checkpoint *c)
+{
+	char now[28];
+
+	buf_putc(b, '{');
+	position_add(b, &c->at);
+	if (*c->part) {
+		buf_puts(b, ",\n \"part\":");
+		json_escape(b, (struct view){c->part, strlen(c->part)});
+	}
+	if (c->selection)
+		buf_printf(b, ",\n \"selection\":%s", c->selection);
+	if (c->generation)
+		buf_printf(b, ",\n \"generation\":%" PRIu64, c->generation);
+	if (*c->emitted.log) {
+		buf_puts(b, ",\n \"emitted\":{");
+		position_add(b, &c->emitted);
+		buf_putc(b, '}');
+	}
+	evlog_time_format(evlog_now(), now);
+	buf_printf(b, ",\n \"written\":\"%s\"}\n", now);
+}
+
+int checkpoint_write(
+    struct checkpoint_file *f, const struct checkpoint *c, evlog_error *err)
+{
+	struct replacement new;
+	struct buf text = {0};
+
+	text_add(&text, c);
+	int r = text.failed ? error_memory(err)
+			    : replacement_begin(&new, f->path, f->mode, err);
+	if (r) {
+		buf_free(&text);
+		return r;
+	}
+	fwrite(text.p, 1, text.len, new.f); /* its end says whether that went well */
+	buf_free(&text);
+	int fd = fcntl(fileno(new.f), F_DUPFD_CLOEXEC, 3);
+	if (fd < 0 || file_lock(fd, 0) < 0) {
+		r = error_sys(err, "%s: cannot lock", f->path);
+		if (fd >= 0)
+			close(fd);
+		replacement_drop(&new);
+		return r;
+	}
+	if ((r = replacement_end(&new, err)) != 0) {
+		close(fd);
+		return r;
+	}
+	close(f->fd);
+	f->fd = fd;
+	f->made = false;
+	return 0;
+}

@@ -1,0 +1,677 @@
+/* consumer.c - events in rounds to workers, and what they bring kept in order. */
+#include "run/consumer.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "fold/fold.h"
+#include "json/path.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define AIR 50000 /* us that reading may take before workers are looked at */
+
+static void say(struct consumer *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void say(struct consumer *c, const char *format, ...)
+{
+	evlog_error text;
+	va_list ap;
+
+	if (!c->o->say)
+		return;
+	va_start(ap, format);
+	vsnprintf(text.text, sizeof text.text, format, ap);
+	va_end(ap);
+	c->o->say(c->o->arg, text.text);
+}
+
+/* ---- Where to begin ---- */
+
+static int part_check(struct consumer *c, bool fresh, evlog_error *err)
+{
+	char part[sizeof c->mark.part] = "";
+
+	if (c->o->shards > 1)
+		snprintf(part, sizeof part, "%u/%u %s", c->o->shard, c->o->shards,
+		    c->o->key ? c->o->key : "subject");
+	if (!fresh && strcmp(part, c->mark.part) != 0)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the checkpoint is of %s%s, not of %s%s", c->o->checkpoint,
+		    *c->mark.part ? "shard " : "all events", c->mark.part,
+		    *part ? "shard " : "all events", part);
+	memcpy(c->mark.part, part, sizeof part);
+	return 0;
+}
+
+static const char *selection_name(const char *text)
+{
+	return strcmp(text, "{}") == 0 ? "all events" : text;
+}
+
+/* A checkpoint says of which selection it is; an old one does not, and is completed. */
+static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
+{
+	int r = selected_text(c, &c->selected, err);
+	char *was = c->mark.selection;
+
+	if (r)
+		return r;
+	if (was && strcmp(was, c->selected.p) != 0 && !c->o->accept_change)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the checkpoint is of %.250s, not of %.250s; --accept-change "
+		    "goes on after event %" PRIu64,
+		    c->o->checkpoint, selection_name(was), selection_name(c->selected.p),
+		    c->mark.at.seq);
+	c->dirty |= !fresh && (!was || strcmp(was, c->selected.p) != 0);
+	free(was);
+	c->mark.selection = c->selected.p;
+	return 0;
+}
+
+/* The consumer's name in the logs that it appends to: that of its checkpoint, without
+ * folder, and its shard. */
+static int name_make(struct consumer *c, evlog_error *err)
+{
+	const char *slash = strrchr(c->o->checkpoint, '/');
+	const char *base = slash ? slash + 1 : c->o->checkpoint;
+	int n = *c->mark.part
+		    ? snprintf(c->name, sizeof c->name, "%s#%s", base, c->mark.part)
+		    : snprintf(c->name, sizeof c->name, "%s", base);
+
+	if (n < 1 || (size_t)n >= sizeof c->name)
+		return error_set(
+		    err, EVLOG_EUSAGE, "%s: no name for a checkpoint", c->o->checkpoint);
+	return 0;
+}
+
+/* Who may read and write a log may do so with what comes of it. */
+static mode_t log_mode(const char *path)
+{
+	char head[4096];
+	struct stat st;
+
+	int n = snprintf(head, sizeof head, "%s/head", path);
+	return n < (int)sizeof head && stat(head, &st) == 0 ? st.st_mode & 0666 : 0;
+}
+
+/* Opens a log to append to, and finds out how far this consumer is in it.  mode: of the
+ * files of a new log. */
+static int outlet_open(struct consumer *c, struct outlet *o, const char *path,
+    mode_t mode, bool fresh, struct cursor *cursor, evlog_error *err)
+{
+	struct evlog_writer_options options = {
+	    .atomic = true, .lock_wait_ms = 60000, .mode = mode};
+
+	o->path = path;
+	int r = evlog_writer_open(&o->w, path, &options, err);
+	if (r || !c->tracking)
+		return r;
+	memcpy(o->w->cursor.name, c->name, sizeof c->name);
+	memcpy(o->w->cursor.log_id, c->track.log_id, LOG_ID_SIZE);
+	r = writer_cursor(o->w, err);
+	if (r)
+		return r == EVLOG_END ? 0 : r;
+	*cursor = o->w->cursor;
+	o->found = fresh || cursor->generation == c->mark.generation;
+	o->seq = cursor->seq;
+	return 0;
+}
+
+/* What was emitted says how far the consumer is, if the checkpoint was not written
+ * behind it, or is lost. */
+static int cursor_follow(
+    struct consumer *c, const struct cursor *cursor, bool fresh, evlog_error *err)
+{
+	if (!c->emit.found || cursor->seq <= c->mark.at.seq)
+		return 0;
+	position_set(&c->mark.at, cursor->log_id, cursor->seq, cursor->root);
+	c->mark.at.hashes = 0;
+	c->mark.generation = cursor->generation;
+	c->dirty = true;
+	if (fresh)
+		say(c,
+		    "%s is new, but %s has what it emitted: going on behind event "
+		    "%" PRIu64,
+		    c->o->checkpoint, c->o->emit, cursor->seq);
+	return evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
+}
+
+static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
+{
+	c->file.mode = log_mode(c->paths[0]);
+	int r = checkpoint_open(&c->file, c->o->checkpoint, &c->mark, err);
+
+	*fresh = r == EVLOG_END;
+	if (r < 0)
+		return r;
+	r = *fresh ? 0
+		   : evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
+	if (!r && *c->mark.emitted.log && c->o->emit)
+		r = evlog_position_check(
+		    c->o->emit, &c->mark.emitted, c->sel.max_line, err);
+	if (!r)
+		r = part_check(c, *fresh, err);
+	if (!r)
+		r = selection_check(c, *fresh, err);
+	if (!r)
+		r = name_make(c, err);
+	c->tracking = true;
+	return r ? r : position_id(c->paths[0], c->sel.max_line, c->track.log_id, err);
+}
+
+static int begin(struct consumer *c, evlog_error *err)
+{
+	struct cursor cursor = {0}, ignored;
+	bool fresh = true;
+	int r = 0;
+
+	if (c->o->checkpoint)
+		r = begin_tracking(c, &fresh, err);
+	if (!r && c->o->emit)
+		r = outlet_open(c, &c->emit, c->o->emit, 0, fresh, &cursor, err);
+	if (!r && c->o->dead_letter)
+		r = outlet_open(c, &c->dead, c->o->dead_letter, log_mode(c->paths[0]),
+		    fresh, &ignored, err);
+	if (!r)
+		r = cursor_follow(c, &cursor, fresh, err);
+	if (!r && c->tracking)
+		r = track_begin(
+		    &c->track, c->paths[0], c->sel.max_line, &c->mark.at, err);
+	if (r)
+		return r;
+	c->kept = c->clear = c->seen = c->before = c->mark.at.seq;
+	if (c->tracking && c->mark.at.seq >= c->sel.from)
+		c->sel.from = c->mark.at.seq + 1;
+	return 0;
+}
+
+/* ---- Reading ---- */
+
+/* All lines come by here, wanted or not. */
+static int lines_see(void *arg, const struct evlog_lines *lines, evlog_write_fn *put,
+    void *to, evlog_error *err)
+{
+	struct consumer *c = arg;
+	struct evlog_lines first = *lines;
+	struct evlog_event e;
+	int r = 1;
+
+	if (c->tracking) {
+		c->before = evlog_lines_take(&first, &e) ? e.seq - 1 : c->seen;
+		r = track_lines(&c->track, lines, err);
+		c->seen = c->track.seen;
+		if (r)
+			return r;
+		r = 1;
+	}
+	if (c->map && (r = c->map(c->map_arg, lines, put, to, err)) != 1)
+		return r;
+	c->aired = clock_us() - c->turn > AIR;
+	return c->aired ? EVLOG_WAIT : 1;
+}
+
+static struct round *round_open(struct consumer *c)
+{
+	return round_at(c, c->filled);
+}
+
+static bool round_is_empty(const struct round *r, unsigned workers)
+{
+	for (unsigned i = 0; i < workers; i++)
+		if (r->part[i].n)
+			return false;
+	return true;
+}
+
+static void round_close(struct consumer *c)
+{
+	struct round *r = round_open(c);
+
+	if (c->filled - c->first == ROUNDS || round_is_empty(r, c->workers))
+		return; /* none is open, or there is nothing in it */
+	r->end = c->clear;
+	pass_begin(c, r);
+	c->filled++;
+	c->opened = 0;
+}
+
+static int unit_add(
+    struct consumer *c, struct part *p, const struct evlog_event *e, evlog_error *err)
+{
+	if (p->n == 0 || e->seq == 0 || p->unit[p->n - 1].seq != e->seq) {
+		if (p->n == p->cap && !array_grow(&p->unit, &p->cap, sizeof *p->unit))
+			return error_memory(err);
+		p->unit[p->n++] = (struct unit){e->seq, p->lines.len};
+	}
+	buf_add(&p->lines, e->line, e->len);
+	buf_putc(&p->lines, '\n');
+	if (!c->opened)
+		c->opened = clock_us();
+	return p->lines.failed ? error_memory(err) : 0;
+}
+
+/* The worker whose event it is; c->workers: it is another shard's. */
+static int worker_of(
+    struct consumer *c, const struct evlog_event *e, unsigned *worker, evlog_error *err)
+{
+	unsigned shards = c->o->shards ? c->o->shards : 1;
+	unsigned shard = c->o->shards ? c->o->shard - 1 : 0;
+	struct json_text value;
+	struct view key = {NULL, 0};
+
+	*worker = 0;
+	if (shards * c->workers == 1)
+		return 0;
+	c->key_room.len = 0;
+	if (json_path_find(c->key, (struct json_text){e->line, e->len}, &value) &&
+	    !fold_key_of(value, &c->key_room, &key))
+		return error_memory(err);
+	uint64_t hash = key.len ? hash64(key.p, key.len) : 0;
+	*worker =
+	    hash % shards == shard ? (unsigned)(hash / shards % c->workers) : c->workers;
+	return 0;
+}
+
+/* Whether the round is full, with a batch for each worker on average, and this event is
+ * not one of a unit in it.  Keys are not spread evenly: a part that has more than a batch
+ * is dealt with batch by batch, so that no worker waits for a fuller one. */
+static bool round_is_full(struct consumer *c, uint64_t seq)
+{
+	struct round *r = round_open(c);
+	size_t units = 0;
+
+	for (unsigned i = 0; i < c->workers; i++) {
+		const struct part *p = &r->part[i];
+		if (seq && p->n && p->unit[p->n - 1].seq == seq)
+			return false;
+		units += p->n;
+	}
+	return r->bytes >= ROUND_BYTES || units / c->workers >= c->o->batch;
+}
+
+/* Takes lines into rounds, as long as there is room. */
+static int rest_take(struct consumer *c, evlog_error *err)
+{
+	struct evlog_lines next;
+	struct evlog_event e;
+	unsigned worker;
+
+	while (c->filled - c->first < ROUNDS) {
+		next = c->rest;
+		if (!evlog_lines_take(&next, &e))
+			return 0;
+		if (round_is_full(c, e.seq)) {
+			round_close(c);
+			continue;
+		}
+		int r = worker_of(c, &e, &worker, err);
+		if (!r && worker < c->workers) {
+			r = unit_add(c, &round_open(c)->part[worker], &e, err);
+			round_open(c)->bytes += e.len;
+		}
+		if (r)
+			return r;
+		c->clear = e.seq;
+		c->rest = next;
+	}
+	return 0;
+}
+
+/* Reads until the rounds are full, the input pauses, or it is time to look around. */
+static int rounds_fill(struct consumer *c, evlog_error *err)
+{
+	int r = 0;
+
+	c->turn = clock_us();
+	c->paused = false;
+	while (!c->ended && !c->paused && !c->stopping && !c->failed &&
+	       c->filled - c->first < ROUNDS) {
+		if (c->rest.len == 0) {
+			c->aired = false;
+			r = evlog_stream_next(c->stream, &c->rest, err);
+			if (r < 0)
+				return r;
+			if (r)
+				c->rest.len = 0;
+			if (c->tracking && r)
+				c->clear = c->aired ? c->before : c->seen;
+			c->ended = r == EVLOG_END;
+			c->paused = r == EVLOG_WAIT;
+		}
+		if ((r = rest_take(c, err)) != 0)
+			return r;
+	}
+	if (c->filled - c->first == ROUNDS)
+		return 0;
+	int64_t waited = c->opened ? clock_us() - c->opened : 0;
+	if (c->ended || (c->paused && !c->aired && waited >= c->o->linger))
+		round_close(c);
+	return 0;
+}
+
+/* ---- Keeping ---- */
+
+static void round_clear(struct consumer *c, struct round *r)
+{
+	for (unsigned i = 0; i < c->workers; i++) {
+		struct part *p = &r->part[i];
+		p->lines.len = p->out.len = p->n = p->done = p->from = p->uncaused = 0;
+	}
+	r->bytes = r->letters = r->texts.len = r->events = r->pass = 0;
+}
+
+/* How many units are done, and of those of this pass whether all are. */
+static size_t round_done(const struct consumer *c, const struct round *r, bool *passed)
+{
+	size_t done = 0, all = 0;
+
+	for (unsigned i = 0; i < c->workers; i++) {
+		done += r->part[i].done;
+		all += part_end(r, &r->part[i]);
+	}
+	*passed = done == all;
+	return done;
+}
+
+/* The seq up to which a pass that is not over has been dealt with; 0: that cannot be
+ * said. With one worker every range counts at once.  With several, everything before the
+ * first event that is not done; but what they print counts when the pass is over, so that
+ * its order does not depend on the clock. */
+static uint64_t done_upto(const struct consumer *c, const struct round *r)
+{
+	uint64_t upto = UINT64_MAX;
+
+	if (c->workers == 1)
+		return r->part[0].done ? r->part[0].unit[r->part[0].done - 1].seq : 0;
+	if (c->emit.w || !c->tracking)
+		return 0;
+	for (unsigned i = 0; i < c->workers; i++) {
+		const struct part *p = &r->part[i];
+		if (p->done < p->n && p->unit[p->done].seq - 1 < upto)
+			upto = p->unit[p->done].seq - 1;
+	}
+	return upto > c->kept && upto != UINT64_MAX ? upto : 0;
+}
+
+/* Keeps what is done of the rounds at the front. */
+static int front_keep(struct consumer *c, evlog_error *err)
+{
+	bool passed = true;
+
+	while (c->first < c->filled && passed) {
+		struct round *r = round_at(c, c->first);
+		size_t done = round_done(c, r, &passed);
+		bool whole = passed && r->limit == UINT64_MAX;
+		uint64_t seq = whole ? r->end : passed ? r->limit : done_upto(c, r);
+		if (done == r->events || (!passed && c->workers > 1 && seq == 0))
+			return 0;
+		int res = outcome_keep(c, r, seq, passed || c->workers == 1, err);
+		if (res)
+			return res;
+		c->o->events += done - r->events;
+		r->events = done;
+		if (whole) {
+			round_clear(c, r);
+			c->first++;
+		} else if (passed) {
+			pass_begin(c, r);
+		}
+	}
+	return 0;
+}
+
+/* What is emitted goes into one commit with the place reached, and a commit has a bound.
+ * A round that has brought more is dealt with again, in two passes or more. */
+static int overflow_split(struct consumer *c, evlog_error *err)
+{
+	int res = 0;
+
+	for (uint64_t n = c->first; n < c->filled && c->emit.w && !res; n++) {
+		struct round *r = round_at(c, n);
+		size_t bytes = 0;
+		for (unsigned i = 0; i < c->workers; i++)
+			bytes += r->part[i].out.len;
+		if (bytes > ATOMIC_MAX)
+			res = pass_split(c, n, err);
+	}
+	return res;
+}
+
+/* Moves the mark over events that nobody wanted. */
+static int clear_keep(struct consumer *c, evlog_error *err)
+{
+	if (!c->tracking || c->first != c->filled || c->clear <= c->kept ||
+	    !round_is_empty(round_open(c), c->workers))
+		return 0;
+	return outcome_keep(c, NULL, c->clear, false, err);
+}
+
+/* ---- The loop ---- */
+
+static bool is_busy(const struct consumer *c)
+{
+	for (unsigned i = 0; i < c->workers; i++)
+		if (c->worker[i].process.pid)
+			return true;
+	return false;
+}
+
+/* Milliseconds until something is to be done though nothing ends. */
+static int wait_ms(const struct consumer *c)
+{
+	int64_t due = INT64_MAX, now = clock_us();
+
+	for (unsigned i = 0; i < c->workers; i++) {
+		int64_t at = worker_due(&c->worker[i]);
+		if (at < due)
+			due = at;
+		if (c->worker[i].process.pid && c->worker[i].process.exit_fd < 0)
+			due = due < now + 2000 ? due : now + 2000; /* it must be asked */
+	}
+	if (c->paused && c->opened && c->opened + c->o->linger < due)
+		due = c->opened + c->o->linger;
+	if (due <= now)
+		return 0;
+	return due - now > 500000 ? 500 : (int)((due - now + 999) / 1000);
+}
+
+/* Waits for a worker, the input, a signal, or the time of something. */
+static int wait_turn(struct consumer *c, evlog_error *err)
+{
+	bool input = c->paused && !c->aired && c->filled - c->first < ROUNDS;
+	struct pollfd *fds = c->fds;
+	nfds_t n = 0;
+	int ms = wait_ms(c);
+	bool blocked = false;
+
+	for (unsigned i = 0; i < c->workers; i++) {
+		const struct process *p = &c->worker[i].process;
+		if (p->pid && p->exit_fd >= 0)
+			fds[n++] = (struct pollfd){.fd = p->exit_fd, .events = POLLIN};
+		if (p->pid && p->error_fd >= 0 && !p->blocked)
+			fds[n++] = (struct pollfd){.fd = p->error_fd, .events = POLLIN};
+		blocked |= p->pid && p->blocked;
+	}
+	if (blocked)
+		fds[n++] = (struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT};
+	if (c->aired)
+		ms = 0;
+	if (input && n == 0 && ms > 0)
+		return evlog_stream_wait(c->stream, ms, err);
+	int fd = input ? evlog_stream_fd(c->stream) : -1;
+	if (fd >= 0)
+		fds[n++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	else if (input && ms > 20)
+		ms = 20; /* it cannot be polled */
+	poll(fds, n, ms);
+	return c->paused ? evlog_stream_wait(c->stream, 0, err) : 0;
+}
+
+static bool is_over(const struct consumer *c)
+{
+	if (is_busy(c))
+		return false;
+	return c->stopping || c->failed || (c->ended && c->first == c->filled);
+}
+
+static int stop_asked(struct consumer *c, evlog_error *err)
+{
+	int stop = c->sel.stop ? *c->sel.stop : 0;
+
+	if (stop && !c->stopping) {
+		c->stopping = true;
+		round_close(c);
+	}
+	return stop > 1 ? error_set(err, EVLOG_EBUSY,
+			      "interrupted: the batch at work was not finished")
+			: 0;
+}
+
+static int turn(struct consumer *c, evlog_error *err)
+{
+	int r = stop_asked(c, err);
+
+	if (!r)
+		r = rounds_fill(c, err);
+	for (unsigned i = 0; i < c->workers && !r; i++)
+		r = worker_look(c, &c->worker[i], err);
+	/* before the next run starts, which may look at what this one has brought */
+	if (!r)
+		r = overflow_split(c, err);
+	if (!r)
+		r = front_keep(c, err);
+	for (unsigned i = 0; i < c->workers && !r; i++)
+		r = worker_start(c, &c->worker[i], err);
+	if (!r)
+		r = clear_keep(c, err);
+	if (!r && c->dirty)
+		r = mark_write(c, false, err);
+	if (c->o->progress)
+		c->o->progress(c->o->arg, c->stream, c->o->events);
+	return r;
+}
+
+static int work(struct consumer *c, evlog_error *err)
+{
+	evlog_error why = {0};
+	int r = 0;
+
+	while (!r) {
+		r = turn(c, err);
+		if (!r && is_over(c))
+			break;
+		bool idle = c->first < c->filled && !is_busy(c); /* a worker can start */
+		if (!r && !(idle && wait_ms(c) == 0))
+			r = wait_turn(c, err);
+	}
+	if (r == EVLOG_EDATA || r == EVLOG_EDAMAGED) {
+		/* what came before it is still dealt with */
+		why = *err;
+		c->ended = true;
+		round_close(c);
+		for (r = 0; !r && !is_over(c);) {
+			r = turn(c, err);
+			if (!r && !is_over(c))
+				r = wait_turn(c, err);
+		}
+	}
+	if (!r)
+		r = mark_write(c, true, err);
+	if (r || !(c->why.code || why.code))
+		return r;
+	*err = c->why.code ? c->why : why;
+	return err->code;
+}
+
+/* ---- The interface ---- */
+
+static int workers_make(struct consumer *c, evlog_error *err)
+{
+	c->worker = calloc(c->workers, sizeof *c->worker);
+	c->fds = calloc(2 * (size_t)c->workers + 2, sizeof *c->fds);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		c->rounds[i].part = calloc(c->workers, sizeof *c->rounds[i].part);
+		if (!c->rounds[i].part)
+			return error_memory(err);
+	}
+	if (!c->worker || !c->fds)
+		return error_memory(err);
+	for (unsigned i = 0; i < c->workers; i++) {
+		c->worker[i].number = i;
+		c->worker[i].out = -1;
+	}
+	return json_path_parse(&c->key, c->o->key ? c->o->key : "subject", err);
+}
+
+static void consumer_free(struct consumer *c)
+{
+	for (unsigned i = 0; i < c->workers && c->worker; i++)
+		worker_abandon(&c->worker[i]);
+	for (unsigned k = 0; k < ROUNDS; k++) {
+		struct round *r = &c->rounds[k];
+		for (unsigned i = 0; i < c->workers && r->part; i++) {
+			buf_free(&r->part[i].lines);
+			buf_free(&r->part[i].out);
+			free(r->part[i].unit);
+		}
+		free(r->part);
+		free(r->letter);
+		buf_free(&r->texts);
+	}
+	evlog_stream_close(c->stream);
+	evlog_writer_close(c->emit.w);
+	evlog_writer_close(c->dead.w);
+	checkpoint_close(&c->file);
+	track_end(&c->track);
+	if (c->mark.selection != c->selected.p)
+		free(c->mark.selection);
+	buf_free(&c->selected);
+	buf_free(&c->key_room);
+	free(c->worker);
+	free(c->fds);
+	free(c->key);
+}
+
+int evlog_consume(struct evlog_consumer *o, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, evlog_error *err)
+{
+	struct consumer c = {.o = o,
+	    .paths = paths,
+	    .n_paths = n,
+	    .sel = *sel,
+	    .map = sel->map,
+	    .map_arg = sel->map_arg,
+	    .workers = o->workers ? o->workers : 1,
+	    .file = {.fd = -1}};
+
+	if (!o->batch)
+		o->batch = 1000;
+	if (o->shards && (o->shard < 1 || o->shard > o->shards))
+		return error_set(err, EVLOG_EUSAGE, "shard %u: not one of 1 to %u",
+		    o->shard, o->shards);
+	if (o->backoff < 0 || o->linger < 0 || o->timeout < 0)
+		return error_set(err, EVLOG_EUSAGE, "a span of time is negative");
+	if (!process_can_wait())
+		return error_set(err, EVLOG_EUSAGE,
+		    "SIGCHLD is ignored, so that nobody can say how a command ended");
+	if (o->checkpoint && n != 1)
+		return error_set(
+		    err, EVLOG_EUSAGE, "a checkpoint is of one log, not of %zu", n);
+	c.sel.map = lines_see;
+	c.sel.map_arg = &c;
+	int r = workers_make(&c, err);
+	if (!r)
+		r = begin(&c, err);
+	if (!r)
+		r = evlog_stream_open(&c.stream, paths, n, &c.sel, err);
+	if (!r)
+		r = work(&c, err);
+	consumer_free(&c);
+	return r;
+}

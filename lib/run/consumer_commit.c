@@ -1,0 +1,358 @@
+/* consumer_commit.c - what a batch has brought: lines to emit, dead letters, a place
+ * reached. */
+#include "base/error.h"
+#include "base/hash.h"
+#include "event/stamp.h"
+#include "json/path.h"
+#include "run/causes.h"
+#include "run/consumer.h"
+
+#include <inttypes.h>
+#include <nettle/base64.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- What COMMAND printed ---- */
+
+static int output_read(int fd, struct buf *text, evlog_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_sys(err, "output");
+	if (st.st_size > OUTPUT_MOST)
+		return error_set(err, EVLOG_EDATA, "more than %u MiB", OUTPUT_MOST >> 20);
+	if (!buf_reserve(text, (size_t)st.st_size + 1))
+		return error_memory(err);
+	ssize_t n = file_pread(fd, text->p, (size_t)st.st_size, 0);
+	if (n < 0)
+		return error_sys(err, "output");
+	text->len = (size_t)n;
+	return 0;
+}
+
+static bool is_blank(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r')
+			return false;
+	return true;
+}
+
+static int lines_complete(struct consumer *c, struct causes *all, const struct buf *text,
+    struct buf *out, evlog_error *err)
+{
+	const char *p = text->p, *end = p + text->len;
+	size_t number = 0, events = lines_count(all->lines);
+
+	for (; p < end; number++) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t n = (size_t)((nl ? nl : end) - p), start = out->len;
+		if (!is_blank(p, n)) {
+			int r = writer_complete(c->emit.w, p, n - (p[n - 1] == '\r'),
+			    "line", number + 1, out, err);
+			if (r)
+				return r;
+			if (causes_fill(all, number, out, start) < 0)
+				return error_memory(err);
+		}
+		p += n + 1;
+	}
+	if (all->by_line && number != events)
+		return error_set(err, EVLOG_EDATA,
+		    "%zu line%s for %zu event%s (--line-by-line)", number,
+		    number == 1 ? "" : "s", events, events == 1 ? "" : "s");
+	return 0;
+}
+
+int output_take(
+    struct consumer *c, struct part *p, size_t from, size_t to, int fd, evlog_error *err)
+{
+	struct causes all = {
+	    .lines = part_lines(p, from, to), .by_line = c->o->line_by_line};
+	struct buf text = {0};
+	size_t start = p->out.len;
+
+	int r = output_read(fd, &text, err);
+	if (!r)
+		r = lines_complete(c, &all, &text, &p->out, err);
+	if (!r && p->out.len - start > ATOMIC_MAX)
+		r = error_set(
+		    err, EVLOG_EDATA, "more than %u MiB of events", ATOMIC_MAX >> 20);
+	if (r)
+		p->out.len = start;
+	else
+		p->uncaused += all.uncaused;
+	causes_free(&all);
+	buf_free(&text);
+	return r;
+}
+
+/* ---- Dead letters ---- */
+
+/* Text of unknown bytes as a JSON string. */
+static void add_text(struct buf *out, const char *p, size_t n)
+{
+	struct json_fault fault;
+	struct json_text v;
+	struct buf plain = {0};
+	size_t start = out->len;
+
+	json_escape(out, (struct view){p, n});
+	if (out->failed ||
+	    json_scan(out->p + start, out->len - start, JSON_DEPTH, &v, NULL, &fault))
+		return;
+	out->len = start;
+	buf_add(&plain, p, n);
+	for (size_t i = 0; i < plain.len; i++)
+		if (plain.p[i] & 0x80)
+			plain.p[i] = '?';
+	out->failed |= plain.failed;
+	json_escape(out, (struct view){plain.p, plain.len});
+	buf_free(&plain);
+}
+
+static void add_member(struct buf *out, const char *name, struct json_text v)
+{
+	if (v.p)
+		buf_printf(out, "\"%s\":%.*s,", name, (int)v.len, v.p);
+}
+
+/* The event as the log has it, so that it goes through other upcasters another time: into
+ * `room`; else the line as it was delivered. */
+static int stored_line(struct consumer *c, uint64_t seq, struct buf *room,
+    struct view *line, evlog_error *err)
+{
+	struct evlog_selection sel;
+	struct evlog_lines lines = {NULL, 0};
+	evlog_stream *s;
+
+	if (!c->map || seq == 0 || c->n_paths != 1)
+		return 0;
+	evlog_selection_init(&sel);
+	sel.from = sel.to = seq;
+	int r = evlog_stream_open(&s, c->paths, 1, &sel, err);
+	if (!r)
+		r = evlog_stream_next(s, &lines, err);
+	if (!r && lines.len)
+		buf_add(room, lines.p, lines.len - 1);
+	evlog_stream_close(s);
+	if (!r && !room->failed)
+		*line = (struct view){room->p, room->len};
+	return r < 0 ? r : room->failed ? error_memory(err) : 0;
+}
+
+/* The event, if it is one, and the letter not nested deeper than an event may be; else
+ * the line's bytes: no line may keep a consumer from going on. */
+static void add_event(struct buf *out, struct view line)
+{
+	struct json_text value;
+	struct json_fault fault;
+	size_t size = BASE64_ENCODE_RAW_LENGTH(line.len);
+
+	if (json_scan(line.p, line.len, JSON_DEPTH - 2, &value, NULL, &fault) &&
+	    json_type_of(value) == JSON_OBJECT) {
+		buf_puts(out, ",\"event\":");
+		buf_add(out, value.p, value.len);
+		return;
+	}
+	buf_puts(out, ",\"line\":\"");
+	if (buf_reserve(out, size)) {
+		base64_encode_raw(out->p + out->len, line.len, (const uint8_t *)line.p);
+		out->len += size;
+	}
+	buf_putc(out, '"');
+}
+
+static void letter_write(struct consumer *c, struct buf *out, struct view line,
+    unsigned tries, const char *reason, const struct process *process)
+{
+	struct json_text subject = text_member(line.p, line.len, "subject");
+	struct json_text id = text_member(line.p, line.len, "id");
+	struct json_text correlation = text_member(line.p, line.len, "correlationid");
+
+	buf_puts(out, "{\"type\":\"evlog.deadletter\",");
+	add_member(out, "subject", subject.len > 2 ? subject : (struct json_text){0});
+	add_member(out, "causationid", id);
+	add_member(out, "correlationid", correlation.p ? correlation : id);
+	buf_puts(out, "\"data\":{\"reason\":");
+	add_text(out, reason, strlen(reason));
+	if (WIFEXITED(process->status))
+		buf_printf(out, ",\"status\":%d", WEXITSTATUS(process->status));
+	else
+		buf_printf(out, ",\"signal\":%d", WTERMSIG(process->status));
+	buf_printf(out, ",\"attempts\":%u,\"stderr\":", tries);
+	add_text(out, process->tail, process->tail_len);
+	buf_puts(out, ",\"command\":");
+	for (size_t i = 0; c->o->command[i]; i++) {
+		buf_putc(out, i ? ',' : '[');
+		add_text(out, c->o->command[i], strlen(c->o->command[i]));
+	}
+	buf_putc(out, ']');
+	add_event(out, line);
+	buf_puts(out, "}}");
+}
+
+int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t i,
+    unsigned tries, const char *reason, const struct process *process, evlog_error *err)
+{
+	struct view line = part_lines(p, i, i + 1);
+	struct buf room = {0};
+	size_t at = r->texts.len;
+
+	line.len--; /* newline */
+	int res = stored_line(c, p->unit[i].seq, &room, &line, err);
+	if (!res)
+		letter_write(c, &r->texts, line, tries, reason, process);
+	buf_free(&room);
+	if (!res &&
+	    (r->texts.failed || (r->letters == r->cap &&
+				    !array_grow(&r->letter, &r->cap, sizeof *r->letter))))
+		res = error_memory(err);
+	if (!res)
+		r->letter[r->letters++] =
+		    (struct letter){p->unit[i].seq, at, r->texts.len - at};
+	return res;
+}
+
+/* ---- Keeping ---- */
+
+static int outlet_commit(struct consumer *c, struct outlet *o,
+    const struct evlog_position *at, struct evlog_ack *ack, evlog_error *err)
+{
+	if (evlog_writer_pending(o->w) == 0)
+		return EVLOG_END;
+	if (c->tracking) {
+		struct cursor *cursor = &o->w->cursor;
+		memcpy(cursor->name, c->name, sizeof cursor->name);
+		memcpy(cursor->log_id, c->track.log_id, LOG_ID_SIZE);
+		cursor->seq = at->seq;
+		cursor->generation = c->mark.generation;
+		merkle_root(&c->track.tree, cursor->root);
+	}
+	evlog_error unsealed;
+	int r = evlog_writer_commit(o->w, ack, err);
+	if (ack->settled && c->o->say)
+		c->o->say(c->o->arg, ack->notice);
+	if (r == EVLOG_EUNRECORDED) { /* durable, and not to be done again */
+		if (c->o->say)
+			c->o->say(c->o->arg, err->text);
+		r = 0;
+	}
+	if (!r && evlog_writer_seal(o->w, false, &unsealed) < 0 && c->o->say)
+		c->o->say(c->o->arg, unsealed.text);
+	return r;
+}
+
+static int letter_order(const void *a, const void *b)
+{
+	const struct letter *x = a, *y = b;
+
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* Adds the letters up to a seq to what is pending.  If they are more than a commit holds,
+ * the first of them are committed, with the cursor at the last of these. */
+static int letters_add(
+    struct consumer *c, struct round *r, uint64_t upto, evlog_error *err)
+{
+	struct evlog_position at = {0};
+	struct evlog_ack ack;
+	int res = 0;
+	size_t i = 0;
+
+	if (r->letters)
+		qsort(r->letter, r->letters, sizeof *r->letter, letter_order);
+	for (; i < r->letters && r->letter[i].seq <= upto && !res; i++) {
+		const struct letter *l = &r->letter[i];
+		c->o->dead++;
+		if (c->dead.found && l->seq <= c->dead.seq && l->seq)
+			continue; /* it was put there before we were killed */
+		size_t pending = evlog_writer_pending(c->dead.w);
+		if (pending && pending + l->len > ATOMIC_MAX / 2) {
+			at.seq = r->letter[i - 1].seq;
+			res = c->tracking ? track_to(&c->track, at.seq, &at, err) : 0;
+			if (!res)
+				res = outlet_commit(c, &c->dead, &at, &ack, err);
+		}
+		if (!res)
+			res = evlog_writer_add(c->dead.w, r->texts.p + l->at, l->len,
+			    "dead letter", i + 1, err);
+	}
+	r->letters -= i;
+	if (i)
+		memmove(r->letter, r->letter + i, r->letters * sizeof *r->letter);
+	return res;
+}
+
+static int emit_keep(struct consumer *c, struct round *r, const struct evlog_position *at,
+    evlog_error *err)
+{
+	struct evlog_ack ack;
+
+	for (unsigned i = 0; i < c->workers; i++) {
+		struct buf *out = &r->part[i].out;
+		const char *p = out->p, *end = p + out->len;
+		for (uint64_t n = 1; p < end; n++) {
+			size_t len =
+			    (size_t)((const char *)memchr(p, '\n', (size_t)(end - p)) -
+				     p);
+			int res = evlog_writer_add(c->emit.w, p, len, "output", n, err);
+			if (res)
+				return res;
+			c->o->emitted++;
+			p += len + 1;
+		}
+		out->len = 0;
+		c->o->uncaused += r->part[i].uncaused;
+		r->part[i].uncaused = 0;
+	}
+	int res = outlet_commit(c, &c->emit, at, &ack, err);
+	if (res)
+		return res == EVLOG_END ? 0 : res;
+	position_set(&c->mark.emitted, c->emit.w->log.head.log_id, ack.to,
+	    c->emit.w->log.head.root);
+	return 0;
+}
+
+int outcome_keep(
+    struct consumer *c, struct round *r, uint64_t seq, bool now, evlog_error *err)
+{
+	struct evlog_position at = {.seq = seq};
+	struct evlog_ack ack;
+	int res = 0;
+
+	if (r)
+		res = letters_add(c, r, c->tracking ? seq : UINT64_MAX, err);
+	if (!res && c->tracking)
+		res = track_to(&c->track, seq, &at, err);
+	if (!res && r && c->dead.w) {
+		res = outlet_commit(c, &c->dead, &at, &ack, err);
+		res = res == EVLOG_END ? 0 : res;
+	}
+	if (!res && r && c->emit.w)
+		res = emit_keep(c, r, &at, err);
+	if (res || !c->tracking)
+		return res;
+	c->mark.at = at;
+	c->kept = seq;
+	c->dirty = true;
+	/* what was emitted says how far we are: the file may come later */
+	return mark_write(c, now && !c->emit.w, err);
+}
+
+int mark_write(struct consumer *c, bool now, evlog_error *err)
+{
+	int64_t time = clock_us();
+
+	if (!c->dirty || (!now && time - c->marked < 1000000))
+		return 0;
+	int r = checkpoint_write(&c->file, &c->mark, err);
+	c->dirty = r != 0;
+	c->marked = time;
+	return r;
+}

@@ -1,0 +1,137 @@
+/*
+ * pass.c - the passes of a round.
+ *
+ * A round is dealt with in one pass, unless what it emits is more than one commit can
+ * hold. Then a pass takes fewer units: all those up to a seq, whichever part they are in,
+ * since the place that is kept with what they emit is a seq.
+ */
+#include "base/error.h"
+#include "run/consumer.h"
+
+#include <inttypes.h>
+
+/* The first unit of a part after `seq`. */
+static size_t unit_after(const struct part *p, uint64_t seq)
+{
+	size_t low = 0, high = p->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (p->unit[middle].seq <= seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+size_t part_end(const struct round *r, const struct part *p)
+{
+	return r->limit == UINT64_MAX ? p->n : unit_after(p, r->limit);
+}
+
+/* How many units a pass up to `seq` would have. */
+static size_t units_upto(const struct consumer *c, const struct round *r, uint64_t seq)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < c->workers; i++)
+		n += unit_after(&r->part[i], seq) - r->part[i].from;
+	return n;
+}
+
+void pass_begin(struct consumer *c, struct round *r)
+{
+	uint64_t low = c->kept, high = r->end; /* low: too few units, high: enough */
+
+	for (unsigned i = 0; i < c->workers; i++)
+		r->part[i].from = r->part[i].done;
+	r->limit = UINT64_MAX;
+	if (!r->pass || units_upto(c, r, r->end) <= r->pass)
+		return;
+	while (high - low > 1) {
+		uint64_t middle = low + (high - low) / 2;
+		if (units_upto(c, r, middle) < r->pass)
+			low = middle;
+		else
+			high = middle;
+	}
+	r->limit = high;
+}
+
+/* The seq of a pass of one event, whose lines may be in several parts; else 0. */
+static uint64_t pass_event(const struct consumer *c, const struct round *r)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+
+	for (unsigned i = 0; i < c->workers; i++) {
+		const struct part *p = &r->part[i];
+		size_t end = part_end(r, p);
+		if (end == p->from)
+			continue;
+		if (p->unit[p->from].seq < first)
+			first = p->unit[p->from].seq;
+		if (p->unit[end - 1].seq > last)
+			last = p->unit[end - 1].seq;
+	}
+	return first == last ? first : 0;
+}
+
+/* Ends what is at work on a round's pass, and forgets what the pass has brought. */
+static void pass_drop(struct consumer *c, struct round *r, uint64_t number)
+{
+	for (unsigned i = 0; i < c->workers; i++) {
+		struct worker *w = &c->worker[i];
+		struct part *p = &r->part[i];
+		if (w->round >= number) { /* perhaps it is ahead already */
+			worker_abandon(w);
+			w->round = number;
+			w->started = false;
+			w->depth = 0;
+		}
+		p->done = p->from;
+		p->out.len = p->uncaused = 0;
+	}
+	r->letters = r->texts.len = 0;
+}
+
+/* Makes one dead letter of an event whose lines are in several parts, and passes over
+ * it. */
+static int event_put_aside(
+    struct consumer *c, struct round *r, const char *reason, evlog_error *err)
+{
+	const struct process none = {0};
+	int res = 0;
+
+	for (unsigned i = 0; i < c->workers && !res; i++) {
+		struct part *p = &r->part[i];
+		size_t end = part_end(r, p);
+		if (p->from < end && r->letters == 0)
+			res = letter_add(c, r, p, p->from, 1, reason, &none, err);
+		p->done = end;
+	}
+	return res;
+}
+
+int pass_split(struct consumer *c, uint64_t number, evlog_error *err)
+{
+	const char *reason = "what it printed: more than 64 MiB of events";
+	struct round *r = round_at(c, number);
+	uint64_t seq = pass_event(c, r);
+	size_t units = 0;
+
+	pass_drop(c, r, number);
+	for (unsigned i = 0; i < c->workers; i++)
+		units += part_end(r, &r->part[i]) - r->part[i].from;
+	if (!seq) {
+		r->pass = units / 2;
+		pass_begin(c, r);
+		return 0;
+	}
+	if (c->dead.w)
+		return event_put_aside(c, r, reason, err);
+	c->failed = true;
+	error_set(&c->why, EVLOG_EUNMET, "%s: %s, at event %" PRIu64, c->o->command[0],
+	    reason, seq);
+	return 0;
+}

@@ -1,0 +1,107 @@
+/*
+ * selected.c - which events a consumer takes, as text for its checkpoint.
+ *
+ * What a checkpoint has passed over, nobody will deliver again: so another selection
+ * under the same checkpoint would miss events without a word.  Bounds are not part of it:
+ * they only say where a run begins and ends, and a relative one is another one each time.
+ */
+#include "base/error.h"
+#include "base/hash.h"
+#include "json/path.h"
+#include "run/consumer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LONGEST 4096 /* bytes; of a longer text there is only the hash */
+
+static int text_order(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void name_add(struct buf *b, const char *name)
+{
+	buf_putc(b, b->len ? ',' : '{');
+	json_escape(b, (struct view){name, strlen(name)});
+	buf_putc(b, ':');
+}
+
+static void string_add(struct buf *b, const char *text)
+{
+	json_escape(b, (struct view){text, strlen(text)});
+}
+
+/* A set: sorted, each once.  false: no memory. */
+static bool set_add(struct buf *b, const char *name, const char **texts, size_t n)
+{
+	const char **sorted = malloc((n + 1) * sizeof *sorted);
+
+	if (!sorted)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = texts[i];
+	if (n) {
+		qsort(sorted, n, sizeof *sorted, text_order);
+		name_add(b, name);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (i && strcmp(sorted[i], sorted[i - 1]) == 0)
+			continue;
+		buf_putc(b, i ? ',' : '[');
+		string_add(b, sorted[i]);
+	}
+	buf_puts(b, n ? "]" : "");
+	free(sorted);
+	return true;
+}
+
+static void map_add(struct buf *b, evlog_map_fn *map, const void *arg)
+{
+	unsigned char hash[HASH_SIZE];
+	char hex[65];
+
+	if (map == evlog_letters_open) {
+		const struct evlog_letters *letters = arg;
+		name_add(b, "dead-letters");
+		buf_puts(b, "true");
+		map = letters->map;
+		arg = letters->map_arg;
+	}
+	if (map == evlog_upcast) {
+		evlog_upcaster_hash(arg, hash);
+		hash_hex(hash, hex);
+		name_add(b, "upcast");
+		string_add(b, hex);
+	}
+}
+
+int selected_text(const struct consumer *c, struct buf *b, evlog_error *err)
+{
+	const struct evlog_selection *s = &c->sel;
+	unsigned char hash[HASH_SIZE];
+	char hex[65];
+
+	bool good = set_add(b, "type", s->type, s->types) &&
+		    set_add(b, "subject", s->subject, s->subjects) &&
+		    set_add(b, "source", s->source, s->sources) &&
+		    set_add(b, "id", s->id, s->ids);
+	if (s->fixed && b->len) {
+		name_add(b, "fixed");
+		buf_puts(b, "true");
+	}
+	map_add(b, c->map, c->map_arg);
+	if (c->o->key) {
+		name_add(b, "key");
+		string_add(b, c->o->key);
+	}
+	buf_puts(b, b->len ? "}" : "{}");
+	if (good && !b->failed && b->len > LONGEST) {
+		sha256(&(struct hash_part){b->p, b->len}, 1, hash);
+		hash_hex(hash, hex);
+		b->len = 0;
+		buf_printf(b, "{\"sha256\":\"%s\"}", hex);
+	}
+	buf_putc(b, '\0');
+	return good && !b->failed ? 0 : error_memory(err);
+}

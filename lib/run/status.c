@@ -1,0 +1,135 @@
+/* status.c - where a consumer is, and setting it elsewhere. */
+#include "base/error.h"
+#include "base/time.h"
+#include "run/checkpoint.h"
+#include "read/reader.h"
+#include "read/root_tracker.h"
+
+#include <inttypes.h>
+
+/* The first event from a seq, or a time, on.  EVLOG_END: there is none. */
+static int first_find(const char *log, uint64_t from, int64_t since,
+    struct evlog_digits digits, bool event_time, uint64_t max_line, struct evlog_event *e,
+    evlog_error *err)
+{
+	struct evlog_selection sel;
+	struct evlog_lines lines;
+	evlog_stream *s;
+
+	evlog_selection_init(&sel);
+	sel.max_line = max_line;
+	sel.from = from;
+	sel.since = since;
+	sel.since_digits = digits;
+	sel.event_time = event_time;
+	int r = evlog_stream_open(&s, &log, 1, &sel, err);
+	if (!r)
+		r = evlog_stream_next(s, &lines, err);
+	if (!r)
+		evlog_lines_take(&lines, e);
+	evlog_stream_close(s);
+	return r;
+}
+
+/* The last seq of a log. */
+static int last_find(const char *log, uint64_t max_line, uint64_t *seq, evlog_error *err)
+{
+	struct bounds b = {.max_line = max_line,
+	    .since = EVLOG_TIME_MIN,
+	    .until = EVLOG_TIME_MAX,
+	    .event_since = EVLOG_TIME_MIN,
+	    .event_until = EVLOG_TIME_MAX};
+	const unsigned char *root;
+	struct log_reader *r;
+
+	int res = log_reader_open(&r, log, &b, false, false, err);
+	if (!res)
+		log_reader_end(r, seq, &root);
+	log_reader_close(r);
+	return res;
+}
+
+int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const char *log,
+    uint64_t max_line, evlog_error *err)
+{
+	const struct evlog_digits none = {0};
+	struct checkpoint c;
+	struct evlog_event e;
+
+	*lag = (struct evlog_lag){.written = EVLOG_TIME_MIN, .oldest = EVLOG_TIME_MAX};
+	int r = checkpoint_read(checkpoint, &c, err);
+	if (r == EVLOG_END)
+		return error_set(err, EVLOG_ENOINPUT,
+		    "%s: no such checkpoint, or nothing "
+		    "in it yet",
+		    checkpoint);
+	checkpoint_free(&c);
+	if (!r)
+		r = evlog_position_check(log, &c.at, max_line, err);
+	if (!r)
+		r = last_find(log, max_line, &lag->last, err);
+	if (r)
+		return r;
+	lag->at = c.at;
+	lag->written = c.written;
+	memcpy(lag->part, c.part, sizeof lag->part);
+	lag->events = lag->last > c.at.seq ? lag->last - c.at.seq : 0;
+	r = lag->events ? first_find(log, c.at.seq + 1, EVLOG_TIME_MIN, none, false,
+			      max_line, &e, err)
+			: EVLOG_END;
+	if (!r)
+		lag->oldest = e.logtime;
+	return r < 0 ? r : 0;
+}
+
+/* The place before the event `next`. */
+static int place_before(const char *log, uint64_t next, uint64_t max_line,
+    struct evlog_position *at, evlog_error *err)
+{
+	struct evlog_position none = {0};
+	struct track t;
+
+	int r = track_begin(&t, log, max_line, &none, err);
+	if (!r)
+		r = position_tree(log, next - 1, max_line, &t.tree, err);
+	if (!r)
+		r = track_to(&t, next - 1, at, err);
+	track_end(&t);
+	return r;
+}
+
+int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
+    int64_t time, struct evlog_digits digits, bool event_time, uint64_t max_line,
+    bool dry, uint64_t *from, uint64_t *to, evlog_error *err)
+{
+	struct checkpoint_file file = {.fd = -1};
+	struct evlog_event e;
+	struct checkpoint c;
+	uint64_t last;
+
+	int r = dry ? checkpoint_read(checkpoint, &c, err)
+		    : checkpoint_open(&file, checkpoint, &c, err);
+	if (r < 0)
+		return r;
+	*from = c.at.seq + 1;
+	r = last_find(log, max_line, &last, err);
+	*to = seq;
+	if (!r && seq == 0) {
+		r = first_find(log, 1, time, digits, event_time, max_line, &e, err);
+		*to = r == 0 ? e.seq : last + 1;
+		r = r == EVLOG_END ? 0 : r;
+	}
+	if (!r && *to > last + 1)
+		r = error_set(err, EVLOG_EUSAGE,
+		    "--reset-to %" PRIu64 ": the log ends with event %" PRIu64, *to,
+		    last);
+	if (!r)
+		r = place_before(log, *to, max_line, &c.at, err);
+	c.generation++;
+	c.emitted = (struct evlog_position){0};
+	if (!r && !dry)
+		r = checkpoint_write(&file, &c, err);
+	checkpoint_free(&c);
+	checkpoint_close(&file);
+	return r;
+}

@@ -1,0 +1,322 @@
+/* worker.c - COMMAND run over a batch: tried again, split, given up. */
+#include "base/error.h"
+#include "run/causes.h"
+#include "run/consumer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BACKOFF_MOST 30000000 /* us */
+#define GRACE	     5000000  /* us between SIGTERM and SIGKILL */
+#define UNAVAILABLE  69	      /* sysexits(3) */
+#define TEMPFAIL     75
+
+struct view part_lines(const struct part *p, size_t from, size_t to)
+{
+	size_t start = from < p->n ? p->unit[from].at : p->lines.len;
+	size_t end = to < p->n ? p->unit[to].at : p->lines.len;
+
+	return (struct view){p->lines.p + start, end - start};
+}
+
+/* ---- Starting ---- */
+
+static const char *shard_text(
+    const struct consumer *c, const struct worker *w, char *text)
+{
+	unsigned shards = c->o->shards ? c->o->shards : 1;
+	unsigned shard = c->o->shards ? c->o->shard : 1;
+
+	sprintf(
+	    text, "EVLOG_SHARD=%u/%u", shard + shards * w->number, shards * c->workers);
+	return text;
+}
+
+static int input_make(struct view lines)
+{
+	int fd = process_file();
+
+	if (fd >= 0 &&
+	    (file_write(fd, lines.p, lines.len) < 0 || lseek(fd, 0, SEEK_SET) < 0)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int run_start(
+    struct consumer *c, struct worker *w, struct part *p, evlog_error *err)
+{
+	const struct range *range = &w->stack[w->depth - 1];
+	struct view lines = part_lines(p, w->from, range->to);
+	char from[48], to[48], count[48], attempt[48], shard[64];
+
+	sprintf(from, "EVLOG_FROM=%" PRIu64, p->unit[w->from].seq);
+	sprintf(to, "EVLOG_TO=%" PRIu64, p->unit[range->to - 1].seq);
+	sprintf(count, "EVLOG_COUNT=%zu", lines_count(lines));
+	sprintf(attempt, "EVLOG_ATTEMPT=%u", range->tries + w->tries + 1);
+	const char *env[] = {from, to, count, attempt, shard_text(c, w, shard), NULL};
+
+	int in = input_make(lines);
+	w->out = in >= 0 && c->emit.w ? process_file() : -1;
+	if (in < 0 || (c->emit.w && w->out < 0)) {
+		int r = error_sys(err, "temporary file");
+		if (in >= 0)
+			close(in);
+		return r;
+	}
+	c->o->runs++;
+	int r =
+	    process_start(&w->process, c->o->command, env, in, w->out, c->dead.w != NULL);
+	int why = errno;
+	close(in);
+	if (r == 0) {
+		w->deadline = c->o->timeout ? clock_us() + c->o->timeout : INT64_MAX;
+		w->timed_out = false;
+		w->kill_at = INT64_MAX;
+		return 0;
+	}
+	if (w->out >= 0)
+		close(w->out);
+	w->out = -1;
+	errno = why;
+	error_sys(err, "%s", c->o->command[0]);
+	if (why == ENOENT || why == EACCES || why == ENOEXEC || why == ENOTDIR)
+		err->code = EVLOG_EAWAY;
+	return err->code;
+}
+
+/* ---- Judging ---- */
+
+static void reason_write(const struct worker *w, char *reason, size_t room)
+{
+	int status = w->process.status;
+
+	if (w->timed_out)
+		snprintf(reason, room, "timed out");
+	else if (WIFSIGNALED(status))
+		snprintf(reason, room, "killed by signal %d (%s)", WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+	else
+		snprintf(reason, room, "exit status %d", WEXITSTATUS(status));
+}
+
+/* COMMAND says that the fault is not the events'. */
+static int service_away(const struct worker *w)
+{
+	int status = w->process.status;
+
+	if (w->timed_out || !WIFEXITED(status))
+		return 0;
+	return WEXITSTATUS(status) == TEMPFAIL	    ? EVLOG_EBUSY
+	       : WEXITSTATUS(status) == UNAVAILABLE ? EVLOG_EAWAY
+						    : 0;
+}
+
+static void range_next(struct worker *w, struct part *p, size_t to)
+{
+	p->done = w->from = to;
+	w->depth--;
+	w->tries = 0;
+	w->due = 0;
+}
+
+static void range_split(struct worker *w)
+{
+	struct range *whole = &w->stack[w->depth - 1];
+	size_t middle = w->from + (whole->to - w->from) / 2;
+
+	whole->tries += w->tries;
+	w->stack[w->depth] = (struct range){middle, whole->tries};
+	w->depth++;
+	w->tries = 0;
+	w->due = 0;
+}
+
+static void give_up(struct consumer *c, int code, const struct part *p,
+    const struct worker *w, const char *reason)
+{
+	uint64_t seq = p->unit[w->from].seq;
+	uint64_t to = p->unit[w->stack[w->depth - 1].to - 1].seq;
+
+	c->failed = true;
+	if (c->why.code)
+		return;
+	if (code != EVLOG_EUNMET)
+		error_set(&c->why, code,
+		    "%s: %s, tried %u times from event %" PRIu64 " on", c->o->command[0],
+		    reason, w->tries, seq);
+	else if (seq == 0)
+		error_set(&c->why, code, "%s: %s, at an event without seq",
+		    c->o->command[0], reason);
+	else if (to == seq)
+		error_set(&c->why, code, "%s: %s, at event %" PRIu64, c->o->command[0],
+		    reason, seq);
+}
+
+static int run_failed(struct consumer *c, struct worker *w, struct part *p,
+    const char *reason, int away, evlog_error *err)
+{
+	struct range *range = &w->stack[w->depth - 1];
+	bool single = range->to - w->from == 1;
+	bool whole = w->depth == 1 && w->from == w->batch;
+	unsigned tries = ++w->tries;
+
+	if ((single || whole || away) && tries <= c->o->retry) {
+		int64_t pause = c->o->backoff;
+		for (unsigned i = 1; i < tries && pause < BACKOFF_MOST; i++)
+			pause *= 2;
+		w->due = clock_us() + (pause > BACKOFF_MOST ? BACKOFF_MOST : pause);
+		return 0;
+	}
+	if (!single && !away) {
+		range_split(w);
+		return 0;
+	}
+	if (away || !c->dead.w) {
+		give_up(c, away ? away : EVLOG_EUNMET, p, w, reason);
+		return 0;
+	}
+	int r = letter_add(c, round_at(c, w->round), p, w->from, range->tries + tries,
+	    reason, &w->process, err);
+	if (!r)
+		range_next(w, p, range->to);
+	return r;
+}
+
+static int run_judge(
+    struct consumer *c, struct worker *w, struct part *p, evlog_error *err)
+{
+	char reason[sizeof(evlog_error)];
+	int r = 0, away = service_away(w);
+	size_t to = w->stack[w->depth - 1].to;
+	bool good = !w->timed_out && WIFEXITED(w->process.status) &&
+		    WEXITSTATUS(w->process.status) == 0;
+
+	if (w->process.lost)
+		return error_set(err, EVLOG_EINTERNAL,
+		    "%s: its exit status was taken by somebody else", c->o->command[0]);
+	reason_write(w, reason, sizeof reason);
+	if (good && c->emit.w) {
+		evlog_error why;
+		r = output_take(c, p, w->from, to, w->out, &why);
+		if (r == EVLOG_EDATA) {
+			snprintf(reason, sizeof reason, "what it printed: %s", why.text);
+			good = false;
+		} else if (r) {
+			*err = why;
+			return r;
+		}
+	}
+	if (w->out >= 0)
+		close(w->out);
+	w->out = -1;
+	if (!good)
+		return run_failed(c, w, p, reason, away, err);
+	range_next(w, p, to);
+	return 0;
+}
+
+/* ---- A turn ---- */
+
+/* Too long at work, or too much printed. */
+static void run_watch(struct worker *w)
+{
+	int64_t now = clock_us();
+	struct stat st;
+
+	if (w->out >= 0 && fstat(w->out, &st) == 0 && st.st_size > OUTPUT_MOST)
+		process_kill(&w->process, SIGKILL);
+	if (now >= w->kill_at) {
+		process_kill(&w->process, SIGKILL);
+		w->kill_at = INT64_MAX;
+	}
+	if (now >= w->deadline) {
+		w->timed_out = true;
+		w->deadline = INT64_MAX;
+		w->kill_at = now + GRACE;
+		process_kill(&w->process, SIGTERM);
+	}
+}
+
+static void batch_begin(
+    const struct consumer *c, struct worker *w, const struct part *p, size_t end)
+{
+	size_t n = end - p->done < c->o->batch ? end - p->done : (size_t)c->o->batch;
+
+	w->batch = w->from = p->done;
+	w->tries = 0;
+	w->depth = 1;
+	w->due = 0;
+	w->stack[0] = (struct range){p->done + n, 0};
+}
+
+/* Goes to the next batch for it, in this round or a later one; false: there is none yet.
+ */
+static bool part_find(struct consumer *c, struct worker *w)
+{
+	for (; w->round < c->filled; w->round++, w->started = false) {
+		const struct round *r = round_at(c, w->round);
+		const struct part *p = &r->part[w->number];
+		size_t end = part_end(r, p);
+		if (w->started && w->depth)
+			return true;
+		if (p->done < end) {
+			if (c->stopping && (w->round > c->last || !c->emit.w))
+				return false;
+			w->started = true;
+			batch_begin(c, w, p, end);
+			if (w->round > c->last)
+				c->last = w->round;
+			return true;
+		}
+		if (end < p->n) /* the rest of it is for the next pass */
+			return false;
+	}
+	return false;
+}
+
+int worker_look(struct consumer *c, struct worker *w, evlog_error *err)
+{
+	if (!w->process.pid)
+		return 0;
+	process_look(&w->process);
+	if (!w->process.pid)
+		return run_judge(c, w, &round_at(c, w->round)->part[w->number], err);
+	run_watch(w);
+	return 0;
+}
+
+int worker_start(struct consumer *c, struct worker *w, evlog_error *err)
+{
+	if (w->process.pid)
+		return 0;
+	if (c->failed || !part_find(c, w) || (w->due && clock_us() < w->due))
+		return 0;
+	if (c->stopping && w->tries) /* it would be tried again: another time */
+		return 0;
+	return run_start(c, w, &round_at(c, w->round)->part[w->number], err);
+}
+
+void worker_abandon(struct worker *w)
+{
+	process_kill(&w->process, SIGKILL);
+	process_wait(&w->process);
+	if (w->out >= 0)
+		close(w->out);
+	w->out = -1;
+}
+
+int64_t worker_due(const struct worker *w)
+{
+	if (w->process.pid == 0)
+		return w->started && w->due ? w->due : INT64_MAX;
+	return w->deadline < w->kill_at ? w->deadline : w->kill_at;
+}

@@ -1,0 +1,279 @@
+/*
+ * bounds.c - what a program may use.
+ *
+ * A hook counts instructions, and functions in C count what they do.  Some instructions
+ * take as long as their operands are large: comparing two long strings, concatenating,
+ * passing on 100,000 arguments, growing a table.  Where they take memory, that is
+ * counted; for the rest there is a bound on the processor's time, far above what the
+ * instructions take otherwise.  Once a bound is met nothing of the program runs on: pcall
+ * and xpcall pass the error on.
+ */
+#include "script/bounds.h"
+
+#include <lauxlib.h>
+
+#define HOOK_EVERY     1000	   /* instructions between looks at the budget */
+#define LARGE	       1024	   /* pieces of memory whose bytes count, */
+#define BYTES_A_STEP   64	   /* this many an instruction */
+#define STEPS_A_SECOND 10000000	   /* it is 20 to 100 times as many */
+#define SHARE_LEAST    (64u << 20) /* that one run may add, */
+#define SHARE	       8	   /* and of all memory this part */
+#define TIMED_BYTES    (64u << 20) /* between looks at the clock */
+
+/* ---- Instructions ---- */
+
+static void steps_count(lua_State *L, lua_Debug *ar);
+
+/* How many instructions the hook lets pass. */
+static int hook_every(const struct sandbox *s)
+{
+	size_t n = s->longest ? TIMED_BYTES / s->longest : HOOK_EVERY;
+
+	return n > HOOK_EVERY ? HOOK_EVERY : n ? (int)n : 1;
+}
+
+static void budget_end(struct sandbox *s)
+{
+	s->left = 0;
+	lua_sethook(s->L, steps_count, LUA_MASKCOUNT, 1);
+}
+
+static uint64_t moved_most(const struct sandbox *s)
+{
+	return s->steps * BYTES_A_STEP;
+}
+
+static double seconds_most(const struct sandbox *s)
+{
+	double n = (double)s->steps / STEPS_A_SECOND;
+
+	return n < 1 ? 1 : n;
+}
+
+/* Pushes where the program is, as luaL_where does. */
+static void push_where(lua_State *L)
+{
+	lua_Debug ar;
+
+	for (int level = 0; lua_getstack(L, level, &ar); level++) {
+		lua_getinfo(L, "Sl", &ar);
+		if (ar.currentline > 0) {
+			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+			return;
+		}
+	}
+	lua_pushliteral(L, "");
+}
+
+/* Once the budget is spent, each instruction fails. */
+static void budget_error(lua_State *L)
+{
+	struct sandbox *s = sandbox_of(L);
+
+	budget_end(s);
+	push_where(L);
+	if (s->late)
+		lua_pushfstring(L, "%smore than %d s of processor time for one event",
+		    lua_tostring(L, -1), (int)seconds_most(s));
+	else if (s->moved > moved_most(s))
+		lua_pushfstring(L, "%smore than %I bytes of new memory for one event",
+		    lua_tostring(L, -1), (LUAI_UACINT)moved_most(s));
+	else
+		lua_pushfstring(L, "%smore than %I instructions for one event",
+		    lua_tostring(L, -1), (LUAI_UACINT)s->steps);
+	lua_error(L);
+}
+
+void sandbox_spend(lua_State *L, uint64_t steps)
+{
+	struct sandbox *s = sandbox_of(L);
+
+	if (s->left > steps)
+		s->left -= steps;
+	else
+		budget_error(L);
+}
+
+void sandbox_spend_bytes(lua_State *L, size_t bytes)
+{
+	sandbox_spend(L, bytes / BYTES_A_STEP);
+}
+
+static double between(struct timespec a, struct timespec b)
+{
+	return (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+}
+
+/* The thread's own time counts, but asking for it is slow: first for the other. */
+static bool is_late(struct sandbox *s)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (s->begun.tv_sec == 0) {
+		s->begun = now;
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &s->spent);
+		return false;
+	}
+	if (between(s->begun, now) < seconds_most(s))
+		return false;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return between(s->spent, now) >= seconds_most(s);
+}
+
+static void steps_count(lua_State *L, lua_Debug *ar)
+{
+	struct sandbox *s = sandbox_of(L);
+
+	(void)ar;
+	if (s->left && is_late(s)) {
+		s->late = true;
+		budget_error(L);
+	}
+	sandbox_spend(L, (uint64_t)s->every);
+}
+
+static void hook_set(struct sandbox *s)
+{
+	s->every = hook_every(s);
+	lua_sethook(s->L, steps_count, LUA_MASKCOUNT, s->every);
+}
+
+/* An instruction may from now on go through so many bytes: the hook looks more often. */
+static void longest_note(struct sandbox *s, size_t bytes)
+{
+	if (bytes <= s->longest)
+		return;
+	s->longest = bytes;
+	if (s->L && s->left && hook_every(s) < s->every)
+		hook_set(s);
+}
+
+void sandbox_many(lua_State *L, uint64_t values)
+{
+	sandbox_spend(L, values + 1);
+	longest_note(sandbox_of(L), values * BYTES_A_STEP);
+}
+
+void bounds_begin(struct sandbox *s)
+{
+	s->left = s->steps;
+	s->exhausted = s->capped = s->late = false;
+	s->refused = s->outside = 0;
+	s->moved = 0;
+	s->begun.tv_sec = 0;
+	size_t share = bounds_share(s->memory);
+	size_t grown = s->used > s->settled ? s->used - s->settled : 0;
+	if (grown > share / 2 && grown > s->settled / 2) {
+		lua_gc(s->L, LUA_GCCOLLECT, 0); /* what runs before have left */
+		s->settled = s->used;
+	}
+	s->limit = s->used < s->memory - share ? s->used + share : s->memory;
+	hook_set(s);
+}
+
+/* ---- Memory ---- */
+
+size_t bounds_share(size_t memory)
+{
+	size_t share = memory / SHARE < SHARE_LEAST ? SHARE_LEAST : memory / SHARE;
+
+	return share < memory ? share : memory;
+}
+
+static bool has_room(const struct sandbox *s, size_t more)
+{
+	size_t had = s->used + s->outside;
+
+	return had <= s->limit && more <= s->limit - had;
+}
+
+/* Lua collects garbage and asks once more for what it was refused, but for the buffers of
+ * its libraries.  Where that has just been done, it is of no use to do it again. */
+static void refuse(struct sandbox *s, size_t wanted, bool capped)
+{
+	if (!s->exhausted)
+		s->capped = capped;
+	s->exhausted |=
+	    s->refused != 0 || (capped && s->fresh < bounds_share(s->memory) / 4);
+	s->refused = wanted;
+	s->fresh = 0;
+}
+
+static void take(struct sandbox *s, size_t wanted, size_t more)
+{
+	s->used += more;
+	s->fresh = s->fresh > SIZE_MAX - more ? SIZE_MAX : s->fresh + more;
+	if (wanted < LARGE)
+		return;
+	s->moved += wanted;
+	if (s->moved > moved_most(s) && s->left)
+		budget_end(s);
+}
+
+void *bounds_allocate(void *arg, void *old, size_t had, size_t wanted)
+{
+	struct sandbox *s = arg;
+	bool is_text = !old && had == LUA_TSTRING;
+
+	had = old ? had : 0;
+	if (wanted == 0) {
+		s->used -= had;
+		return slab_resize(&s->slabs, old, had, 0);
+	}
+	size_t more = wanted > had ? wanted - had : 0;
+	bool capped = more && (s->exhausted || !has_room(s, more));
+	void *p = capped ? NULL : slab_resize(&s->slabs, old, had, wanted);
+	if (!p && !more)
+		return old; /* given back as a smaller one than it is */
+	if (!p) {
+		refuse(s, wanted, capped);
+		return NULL;
+	}
+	if (more && s->refused && s->refused != wanted)
+		s->exhausted = true; /* it was not what is asked for again */
+	if (more)
+		s->refused = 0;
+	if (!more)
+		s->used -= had - wanted;
+	else
+		take(s, wanted, more);
+	if (is_text)
+		longest_note(s, wanted);
+	return p;
+}
+
+void sandbox_room(lua_State *L, size_t bytes)
+{
+	struct sandbox *s = sandbox_of(L);
+
+	if (has_room(s, bytes))
+		return;
+	if (s->fresh >= bounds_share(s->memory) / 4) {
+		s->fresh = 0;
+		lua_gc(L, LUA_GCCOLLECT, 0);
+		if (has_room(s, bytes))
+			return;
+	}
+	s->exhausted = s->capped = true;
+	luaL_error(L, "not enough memory");
+}
+
+int sandbox_no_memory(lua_State *L)
+{
+	sandbox_of(L)->exhausted = true;
+	sandbox_of(L)->capped = false;
+	return luaL_error(L, "not enough memory");
+}
+
+bool bounds_exhausted(const struct sandbox *s, int status)
+{
+	return status == LUA_ERRMEM || s->exhausted || s->refused;
+}
+
+void bounds_recover(struct sandbox *s)
+{
+	lua_settop(s->L, 0);
+	lua_gc(s->L, LUA_GCCOLLECT, 0);
+	s->fresh = SIZE_MAX;
+}

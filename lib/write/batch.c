@@ -1,0 +1,133 @@
+/* batch.c - events that wait for a commit, or are being committed. */
+#include "write/batch.h"
+
+#include <stdlib.h>
+
+static void names_free(struct batch *b)
+{
+	while (b->n_names)
+		free(b->names[--b->n_names]);
+	free(b->names);
+	b->names = NULL;
+}
+
+void batch_free(struct batch *b)
+{
+	names_free(b);
+	buf_free(&b->raw);
+	free(b->all);
+	*b = (struct batch){0};
+}
+
+/* A copy of the input's name that lives as long as events of it; NULL: no memory. */
+static const char *name_keep(struct batch *b, const char *name)
+{
+	if (b->n == 0)
+		names_free(b);
+	if (b->n_names && strcmp(b->names[b->n_names - 1], name) == 0)
+		return b->names[b->n_names - 1];
+	char **more = realloc(b->names, (b->n_names + 1) * sizeof *more);
+	if (!more)
+		return NULL;
+	b->names = more;
+	more[b->n_names] = strdup(name);
+	return more[b->n_names] ? more[b->n_names++] : NULL;
+}
+
+static bool has_room(struct batch *b)
+{
+	size_t dropped = (size_t)(b->at - b->all);
+
+	if (dropped + b->n < b->cap)
+		return true;
+	size_t cap = b->cap ? b->cap * 2 : 256;
+	struct pending *all = realloc(b->all, cap * sizeof *all);
+	if (!all)
+		return false;
+	b->all = all;
+	b->at = all + dropped;
+	b->cap = cap;
+	return true;
+}
+
+static bool pending_add(struct batch *b, struct pending p)
+{
+	if (!has_room(b) || !(p.name = name_keep(b, p.name))) {
+		b->raw.len = p.offset;
+		return false;
+	}
+	b->at[b->n++] = p;
+	return true;
+}
+
+bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
+    const char *name, uint64_t line_no)
+{
+	struct pending p = {.offset = start,
+	    .len = b->raw.len - start,
+	    .time = e->time,
+	    .seq = e->seq,
+	    .logtime = e->logtime,
+	    .name = name,
+	    .line_no = line_no};
+
+	if (e->type.len)
+		p.type = filter_key(FILTER_TYPE, e->type);
+	if (e->subject.len)
+		p.subject = filter_key(FILTER_SUBJECT, e->subject);
+	return pending_add(b, p);
+}
+
+void batch_drop(struct batch *b, size_t n)
+{
+	if (n == 0)
+		return;
+	b->at += n;
+	b->n -= n;
+	if (b->n)
+		return;
+	b->at = b->all;
+	b->raw.len = 0;
+}
+
+size_t batch_block(const struct batch *b, size_t i, size_t n, size_t size, size_t *bytes)
+{
+	size_t count = 0;
+
+	*bytes = 0;
+	while (i + count < n) {
+		size_t len = b->at[i + count].len;
+		if (count && *bytes + len > size)
+			break;
+		*bytes += len;
+		count++;
+	}
+	return count;
+}
+
+void batch_split(struct batch *b, size_t size, struct batch *to)
+{
+	struct batch rest = *to;
+	size_t whole = 0, bytes, count;
+
+	while (
+	    (count = batch_block(b, whole, b->n, size, &bytes)) && whole + count < b->n)
+		whole += count;
+	*to = *b;
+	*b = rest;
+	for (size_t i = whole; whole && i < to->n; i++) {
+		struct pending p = to->at[i];
+		const char *line = to->raw.p + p.offset;
+		p.offset = b->raw.len;
+		buf_add(&b->raw, line, p.len);
+		if (b->raw.failed || !pending_add(b, p)) {
+			b->n = b->raw.len = 0;
+			b->raw.failed = false;
+			return;
+		}
+	}
+	if (whole) {
+		to->raw.len = to->at[whole].offset;
+		to->n = whole;
+	}
+}

@@ -1,0 +1,267 @@
+/*
+ * block_encoder.c - the blocks of a commit: stamped, hashed and compressed, a few at a
+ * time and by several threads, and written in their order.
+ */
+#include "write/block_encoder.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define WINDOW	64 /* blocks */
+#define THREADS 4
+#define THREADED                                                                         \
+	(64u << 10) /* bytes: a thread takes longer to start than fewer to hash */
+
+/* A block on its way. */
+struct making {
+	struct block b;
+	const struct pending *events;
+	const char *raw; /* their lines */
+	struct view cursor;
+	struct filter_keys keys;
+	struct buf extensions;
+	struct buf out; /* room for the header, and the frame */
+	bool failed;
+};
+
+struct thread {
+	struct blocks *of;
+	struct block_codec *codec;
+	pthread_t id;
+};
+
+struct blocks {
+	size_t gather;
+	struct making at[WINDOW];
+	size_t n;
+	struct merkle *tree;
+	atomic_size_t job; /* the next one: 0 hashes all, i packs at[i - 1] */
+	struct thread thread[THREADS];
+	unsigned threads;
+};
+
+struct blocks *blocks_new(unsigned threads, int level)
+{
+	struct blocks *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return NULL;
+	s->gather = BLOCK_RAW;
+	s->threads = threads < 1 ? 1 : threads > THREADS ? THREADS : threads;
+	for (unsigned i = 0; i < s->threads; i++) {
+		s->thread[i] = (struct thread){.of = s, .codec = block_codec_new(level)};
+		if (!s->thread[i].codec) {
+			blocks_free(s);
+			return NULL;
+		}
+	}
+	return s;
+}
+
+void blocks_free(struct blocks *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < WINDOW; i++) {
+		filter_free(&s->at[i].keys);
+		buf_free(&s->at[i].extensions);
+		buf_free(&s->at[i].out);
+	}
+	for (size_t i = 0; i < THREADS; i++)
+		block_codec_free(s->thread[i].codec);
+	free(s);
+}
+
+size_t blocks_gather(const struct blocks *s)
+{
+	return s->gather;
+}
+
+/* ---- Jobs ---- */
+
+static void hash_all(struct blocks *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct making *m = &s->at[i];
+		merkle_add_lines(s->tree, m->raw, m->b.raw_size);
+		merkle_root(s->tree, m->b.root);
+	}
+}
+
+static void keys_gather(struct making *m)
+{
+	filter_clear(&m->keys);
+	for (uint32_t i = 0; i < m->b.count; i++) {
+		const struct pending *p = &m->events[i];
+		if (!p->type)
+			filter_add_lines(
+			    &m->keys, m->raw + (p->offset - m->events->offset), p->len);
+		else
+			filter_add(&m->keys, p->type);
+		if (p->subject)
+			filter_add(&m->keys, p->subject);
+	}
+}
+
+static bool pack(struct making *m, struct block_codec *codec)
+{
+	size_t packed;
+
+	keys_gather(m);
+	m->extensions.len = 0;
+	filter_extend(&m->keys, &m->extensions);
+	buf_add(&m->extensions, m->cursor.p, m->cursor.len);
+	m->b.header_size = BLOCK_HEADER + (uint32_t)m->extensions.len;
+	m->out.len = 0;
+	if (m->keys.failed || m->extensions.failed ||
+	    !buf_reserve(&m->out, m->b.header_size))
+		return false;
+	m->out.len = m->b.header_size;
+	if (block_pack(codec, m->raw, m->b.raw_size, &m->out, &packed) < 0)
+		return false;
+	m->b.packed_size = (uint32_t)packed;
+	m->b.packed_hash = hash64(m->out.p + m->b.header_size, packed);
+	return true;
+}
+
+static void *work(void *arg)
+{
+	struct thread *t = arg;
+	struct blocks *s = t->of;
+	size_t job;
+
+	while ((job = atomic_fetch_add(&s->job, 1)) <= s->n) {
+		struct making *m = &s->at[job ? job - 1 : 0];
+		if (job == 0)
+			hash_all(s);
+		else
+			m->failed = !pack(m, t->codec);
+	}
+	return NULL;
+}
+
+/* false: no memory. */
+static bool make_all(struct blocks *s, size_t bytes)
+{
+	unsigned most = bytes < THREADED ? 1 : s->threads, n = 1;
+	bool good = true;
+
+	atomic_store(&s->job, 0);
+	while (n < most && n <= s->n &&
+	       pthread_create(&s->thread[n].id, NULL, work, &s->thread[n]) == 0)
+		n++;
+	work(&s->thread[0]);
+	while (n > 1)
+		pthread_join(s->thread[--n].id, NULL);
+	for (size_t i = 0; i < s->n; i++)
+		good &= !s->at[i].failed;
+	return good;
+}
+
+/* ---- Blocks ---- */
+
+static void times_find(struct block *b, const struct pending *p)
+{
+	b->least_time = EVLOG_TIME_MAX;
+	b->greatest_time = EVLOG_TIME_MIN;
+	for (uint32_t k = 0; k < b->count; k++) {
+		int64_t t = p[k].time;
+		if (t == EVLOG_TIME_MIN)
+			continue;
+		if (t < b->least_time)
+			b->least_time = t;
+		if (t > b->greatest_time)
+			b->greatest_time = t;
+	}
+}
+
+/* Events [i, i + count) of the batch, as the block behind event `last`. */
+static void describe(struct making *m, const struct batch *batch, size_t i, size_t count,
+    uint64_t last, const struct blocks_kind *kind, const struct head *h)
+{
+	const struct pending *p = &batch->at[i];
+	char *raw = batch->raw.p, stamp[STAMP_SIZE];
+	int64_t now = h->last_logtime;
+
+	m->events = p;
+	m->raw = raw + p->offset;
+	m->b = (struct block){.segment = h->segment,
+	    .epoch = h->epoch,
+	    .first_seq = last + 1,
+	    .count = (uint32_t)count,
+	    .flags = kind->flags,
+	    .synced_upto = kind->synced_upto,
+	    .first_logtime = kind->replica ? p[0].logtime : now,
+	    .last_logtime = kind->replica ? p[count - 1].logtime : now};
+	memcpy(m->b.log_id, h->log_id, LOG_ID_SIZE);
+	times_find(&m->b, p);
+	if (kind->replica)
+		return;
+	stamp_write(stamp, 0, now);
+	for (size_t k = 0; k < count; k++)
+		stamp_copy(raw + p[k].offset, stamp, last + 1 + k);
+}
+
+/* The next blocks of the first n events, from *i on; how many bytes they hold. */
+static size_t window_begin(struct blocks *s, const struct batch *batch, size_t *i,
+    size_t n, const struct blocks_kind *kind, struct head *h)
+{
+	uint64_t last = h->tree.n;
+	size_t all = 0, bytes;
+
+	s->tree = &h->tree;
+	for (s->n = 0; s->n < WINDOW && *i < n; s->n++) {
+		struct making *m = &s->at[s->n];
+		size_t count = batch_block(batch, *i, n, s->gather, &bytes);
+		describe(m, batch, *i, count, last, kind, h);
+		m->b.raw_size = (uint32_t)bytes;
+		*i += count;
+		m->cursor = (struct view){kind->cursor.p, *i == n ? kind->cursor.len : 0};
+		m->b.flags |= *i == n ? BLOCK_COMMIT : 0;
+		last += count;
+		all += bytes;
+	}
+	return all;
+}
+
+static int block_put(
+    struct making *m, struct segment *seg, struct head *h, evlog_error *err)
+{
+	struct block *b = &m->b;
+
+	b->offset = h->committed;
+	b->back = (uint32_t)(h->committed - h->last_block);
+	block_header_write((unsigned char *)m->out.p, b,
+	    (struct view){m->extensions.p, m->extensions.len});
+	if (file_pwrite(seg->fd, m->out.p, m->out.len, b->offset) < 0)
+		return error_sys(err, "%s", seg->path);
+	h->last_block = b->offset;
+	h->committed += m->out.len;
+	h->last_logtime = b->last_logtime;
+	memcpy(h->root, b->root, HASH_SIZE);
+	return 0;
+}
+
+int blocks_write(struct blocks *s, struct batch *b, size_t n,
+    const struct blocks_kind *kind, struct segment *seg, struct head *h, evlog_error *err)
+{
+	int64_t now = evlog_now();
+	size_t i = 0;
+	int r = 0;
+
+	if (now > h->last_logtime && !kind->replica)
+		h->last_logtime = now;
+	while (i < n && !r) {
+		size_t bytes = window_begin(s, b, &i, n, kind, h);
+		if (!make_all(s, bytes))
+			return error_memory(err);
+		for (size_t k = 0; k < s->n && !r; k++) {
+			r = block_put(&s->at[k], seg, h, err);
+			s->gather = block_gather(s->gather, &s->at[k].b);
+		}
+	}
+	return r;
+}

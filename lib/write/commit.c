@@ -1,0 +1,409 @@
+/*
+ * commit.c - a commit: with the lock held, settle, check what was expected, write blocks,
+ * sync, and tell head.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "read/reader.h"
+#include "write/writer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- Conditions ---- */
+
+/* The seq of the last event of a subject; only from the expected one on, since an earlier
+ * one is a "no" all the same.  Newest first. */
+static int subject_last(struct evlog_writer *w, const struct evlog_expectation *x,
+    uint64_t *last, evlog_error *err)
+{
+	const char *path = w->log.path, *want = x->subject;
+	struct evlog_selection sel;
+	struct evlog_lines lines;
+	struct evlog_event event;
+	evlog_stream *s;
+	char *text = NULL;
+	size_t cap = 0, len;
+
+	*last = 0;
+	evlog_selection_init(&sel);
+	sel.from = x->seq;
+	sel.max_line = w->max_line;
+	sel.reverse = true;
+	sel.subject = (const char **)&want;
+	sel.subjects = 1;
+	sel.fixed = true;
+	int r = evlog_stream_open(&s, &path, 1, &sel, err);
+	if (r)
+		return r;
+	while (!r && !*last && (r = evlog_stream_next(s, &lines, err)) == 0)
+		while (!r && evlog_lines_take(&lines, &event)) {
+			int found =
+			    evlog_event_string(&event, "subject", &text, &cap, &len);
+			if (found < 0)
+				r = error_memory(err);
+			if (found == 0 && len == strlen(want) &&
+			    memcmp(text, want, len) == 0 && event.seq > *last)
+				*last = event.seq;
+		}
+	free(text);
+	evlog_stream_close(s);
+	return r == EVLOG_END ? 0 : r;
+}
+
+static int subject_check(
+    struct evlog_writer *w, const struct evlog_expectation *x, evlog_error *err)
+{
+	uint64_t last;
+
+	int r = subject_last(w, x, &last, err);
+	if (r || last == x->seq)
+		return r;
+	if (last == 0)
+		return error_set(err, EVLOG_EUNMET,
+		    "%s: event %" PRIu64 " is not of subject %.200s, nor is any after "
+		    "it; nothing was appended",
+		    w->log.path, x->seq, x->subject);
+	return error_set(err, EVLOG_EUNMET,
+	    "%s: the last seq of subject %.200s is %" PRIu64 ", not %" PRIu64
+	    "; nothing was appended",
+	    w->log.path, x->subject, last, x->seq);
+}
+
+static int expectations_check(struct evlog_writer *w, evlog_error *err)
+{
+	const struct head *h = &w->log.head;
+	int r = 0;
+
+	if (w->met)
+		return 0;
+	if (w->o.expect && h->tree.n != w->o.expect_seq)
+		return error_set(err, EVLOG_EUNMET,
+		    "%s: the last seq is %" PRIu64 ", not %" PRIu64
+		    "; nothing was appended",
+		    w->log.path, h->tree.n, w->o.expect_seq);
+	for (size_t i = 0; i < w->o.n_expect_subjects && !r; i++)
+		r = subject_check(w, &w->o.expect_subjects[i], err);
+	w->met = !r;
+	return r;
+}
+
+/* Moves an event's line to `to`, if it is not there. */
+static struct pending line_move(struct batch *b, struct pending p, size_t to)
+{
+	if (p.offset != to)
+		memmove(b->raw.p + to, b->raw.p + p.offset, p.len);
+	p.offset = to;
+	return p;
+}
+
+/* Takes out of what waits the events that the log has already.  Stops before one with
+ * the same id and other bytes: *stop is its index, else w->now.n. */
+static int dedup_pending(
+    struct evlog_writer *w, uint64_t *skipped, size_t *stop, evlog_error *err)
+{
+	struct batch *b = &w->now;
+	size_t i, kept = 0, to = b->n ? b->at[0].offset : 0;
+	enum dedup_verdict verdict;
+	int r =
+	    dedup_catch_up(w->dedup, w->log.path, w->log.head.tree.n, w->max_line, err);
+
+	for (i = 0; i < b->n && !r; i++) {
+		const struct pending *p = &b->at[i];
+		r = dedup_ask(w->dedup, b->raw.p + p->offset, p->len - 1, &verdict, err);
+		if (r || verdict == DEDUP_CONFLICT)
+			break;
+		if (verdict == DEDUP_SAME)
+			continue;
+		b->at[kept] = line_move(b, *p, to);
+		to += b->at[kept++].len;
+	}
+	if (r)
+		return r;
+	/* those kept before it, and the conflict with what stands behind it */
+	*skipped += i - kept;
+	*stop = kept;
+	if (kept)
+		memmove(b->at + (i - kept), b->at, kept * sizeof *b->at);
+	batch_drop(b, i - kept);
+	return 0;
+}
+
+/* A write failed: the file gets back its committed length.  Poison if not even that
+ * can be done. */
+static void write_undo(struct evlog_writer *w)
+{
+	struct head *h = &w->log.head;
+	evlog_error ignored;
+
+	if (ftruncate(w->seg.fd, (off_t)h->committed) == 0 && fsync(w->seg.fd) == 0)
+		return;
+	h->flags |= HEAD_POISONED;
+	head_commit(w, true, &ignored);
+}
+
+/* fdatasync failed: the pages are marked clean and may be lost, so that nothing can ever
+ * be built on this segment.  If head cannot say so, the events are taken back: the next
+ * writer would keep them, though their caller was told that they are not there. */
+static int sync_failed(
+    struct evlog_writer *w, size_t n, const struct head *next, evlog_error *err)
+{
+	struct head *h = &w->log.head;
+	evlog_error ignored;
+
+	error_sys(err, "%s: cannot sync; the events are not acknowledged", w->seg.path);
+	w->doubt = (struct doubt){.n = n, .first = h->tree.n + 1, .last = next->tree.n};
+	memcpy(w->doubt.root, next->root, HASH_SIZE);
+	h->flags |= HEAD_POISONED;
+	if (head_commit(w, true, &ignored) < 0 &&
+	    ftruncate(w->seg.fd, (off_t)h->committed) == 0)
+		fsync(w->seg.fd); /* a caller that tries again looks what is there */
+	if (err)
+		err->code = EVLOG_EIO;
+	return EVLOG_EIO;
+}
+
+/* Whether the log has the commit that was in doubt.  If so, it is acknowledged. */
+static int doubt_settle(
+    struct evlog_writer *w, struct evlog_ack *ack, bool *there, evlog_error *err)
+{
+	struct evlog_position at = {0};
+	const struct doubt d = w->doubt;
+
+	*there = false;
+	w->doubt.n = 0;
+	if (d.n == 0 || w->log.head.tree.n < d.last)
+		return 0;
+	position_set(&at, w->log.head.log_id, d.last, d.root);
+	int r = evlog_position_check(w->log.path, &at, w->max_line, err);
+	if (r == EVLOG_EMISMATCH) /* it was lost, and others went on from there */
+		return 0;
+	if (r) {
+		w->doubt = d;
+		return r;
+	}
+	*there = true;
+	ack->from = d.first;
+	ack->to = d.last;
+	hash_hex(d.root, ack->root);
+	cursor_left(w);
+	batch_drop(&w->now, d.n);
+	return 0;
+}
+
+/* The events are in the log, as readers and the next writer find without head. */
+static int unrecorded(struct evlog_writer *w, uint64_t from, evlog_error *err)
+{
+	char why[256];
+
+	if (!err)
+		return EVLOG_EUNRECORDED;
+	snprintf(why, sizeof why, "%.255s", err->text);
+	if (from == w->log.head.tree.n)
+		return error_set(err, EVLOG_EUNRECORDED,
+		    "%s; event %" PRIu64 " is in the log, and the next append records it",
+		    why, from);
+	return error_set(err, EVLOG_EUNRECORDED,
+	    "%s; events %" PRIu64 " to %" PRIu64
+	    " are in the log, and the next append records them",
+	    why, from, w->log.head.tree.n);
+}
+
+/* Writes the first n events that wait as one commit, and syncs. */
+static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
+{
+	struct head next = w->log.head;
+
+	if (next.tree.n + n > SEQ_MAX)
+		return error_set(err, EVLOG_EIO, "%s: the log is full", w->log.path);
+	const struct blocks_kind kind = {.replica = w->o.replica,
+	    .flags = w->o.no_sync ? BLOCK_UNSYNCED : 0,
+	    .cursor = {w->extension.p, w->extension.len},
+	    .synced_upto = w->log.head.durable};
+	int r = blocks_write(w->blocks, &w->now, n, &kind, &w->seg, &next, err);
+	if (r) {
+		write_undo(w);
+		return r;
+	}
+	if (w->committing.begun)
+		sem_post(&w->committing.written);
+	next.flags = w->o.no_sync ? HEAD_UNSYNCED : 0;
+	if (!w->o.no_sync) {
+		if (file_sync(w->seg.fd) < 0)
+			return sync_failed(w, n, &next, err);
+		next.durable = next.committed;
+	}
+	/* The events are durable: do not roll back if the head write fails. */
+	uint64_t from = w->log.head.tree.n + 1;
+	w->log.head = next;
+	return head_commit(w, w->o.strict, err) ? unrecorded(w, from, err) : 0;
+}
+
+static bool must_roll(const struct evlog_writer *w)
+{
+	const struct head *h = &w->log.head;
+
+	return (h->flags & HEAD_POISONED) || segment_is_sealed(&w->seg) ||
+	       (h->committed >= w->o.segment_size && h->last_block);
+}
+
+/* Takes out event i, of which the log has another version, and tells of it. */
+static int conflict(
+    struct evlog_writer *w, size_t i, struct evlog_ack *ack, evlog_error *err)
+{
+	struct batch *b = &w->now;
+	const struct pending p = b->at[i];
+
+	w->rejected.len = 0;
+	buf_putc(&w->rejected, '{');
+	buf_add(&w->rejected, b->raw.p + p.offset + STAMP_SIZE, p.len - STAMP_SIZE - 1);
+	if (w->rejected.failed)
+		return error_memory(err);
+	ack->rejected_name = p.name;
+	ack->rejected = w->rejected.p;
+	ack->rejected_len = w->rejected.len;
+	/* the hole in raw is closed when the others are asked for again */
+	memmove(b->at + 1, b->at, i * sizeof *b->at);
+	batch_drop(b, 1);
+	return error_at(err, p.name, p.line_no, 1,
+	    "id: the log has an event of this source and id with other content "
+	    "(--dedup)");
+}
+
+/* ---- A commit ---- */
+
+int writer_lock(struct evlog_writer *w, evlog_error *err)
+{
+	if (file_lock(w->log.head_fd, w->o.lock_wait_ms) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return error_set(err, EVLOG_EBUSY,
+		    "%s: the lock was not had within %.3g s; another process is "
+		    "appending",
+		    w->log.path, (double)w->o.lock_wait_ms / 1000);
+	return error_sys(err, "%s/head: cannot lock", w->log.path);
+}
+
+/* All of it that needs the lock. */
+static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
+{
+	size_t n = w->now.n;
+	bool there = false;
+
+	int r = settle(w, err);
+	if (!r)
+		r = doubt_settle(w, ack, &there, err);
+	if (r || there)
+		return r;
+	if (w->dedup)
+		r = dedup_pending(w, &ack->skipped, &n, err);
+	bool clash = !r && n < w->now.n;
+	if (!r && clash && w->o.atomic) {
+		dedup_forget(w->dedup);
+		return conflict(w, n, ack, err);
+	}
+	if (!r && w->o.replica) {
+		r = replica_settle(w, &ack->skipped, err);
+		n = w->now.n;
+	}
+	/* all of it is there already: whatever was expected then, it has been done */
+	bool repeated = ack->skipped && n == 0 && !clash;
+	if (!r && !repeated)
+		r = expectations_check(w, err);
+	if (!r && n && must_roll(w))
+		r = segment_roll(w, err);
+	if (!r)
+		r = segment_ensure(w, err);
+	if (!r)
+		r = cursor_prepare(w, err);
+	ack->from = w->log.head.tree.n + 1;
+	if (!r && n)
+		r = commit_write(w, n, err);
+	if (w->dedup && r && r != EVLOG_EUNRECORDED)
+		dedup_forget(w->dedup);
+	if (r && r != EVLOG_EUNRECORDED)
+		return r;
+	if (w->dedup)
+		dedup_keep(w->dedup, w->log.head.tree.n);
+	cursor_left(w);
+	ack->to = w->log.head.tree.n;
+	hash_hex(w->log.head.root, ack->root);
+	batch_drop(&w->now, n);
+	return clash && !r ? conflict(w, 0, ack, err) : r; /* it clashes again then */
+}
+
+static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
+{
+	*ack = (struct evlog_ack){.from = 1};
+	int r = writer_lock(w, err);
+	if (r)
+		return r;
+	w->notice[0] = '\0';
+	r = commit_locked(w, ack, err);
+	ack->slid = w->dedup && dedup_has_slid(w->dedup);
+	ack->settled = w->notice[0] != '\0';
+	memcpy(ack->notice, w->notice, sizeof ack->notice);
+	if (file_unlock(w->log.head_fd) < 0 && !r)
+		r = error_sys(err, "%s/head: cannot unlock", w->log.path);
+	return r;
+}
+
+int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
+{
+	if (w->now.n == 0) {
+		struct batch empty = w->now;
+		w->now = w->next;
+		w->next = empty;
+	}
+	return commit_run(w, ack, err);
+}
+
+/* ---- A commit while more is added ---- */
+
+static void *commit_thread(void *arg)
+{
+	struct evlog_writer *w = arg;
+	struct committing *c = &w->committing;
+
+	c->result = commit_run(w, &c->ack, &c->err);
+	atomic_store(&c->done, true);
+	sem_post(&c->written);
+	return NULL;
+}
+
+void evlog_writer_begin(evlog_writer *w)
+{
+	struct committing *c = &w->committing;
+
+	if (c->begun || w->next.n == 0)
+		return; /* evlog_writer_end says EVLOG_END, or waits for the one before */
+	batch_split(&w->next, blocks_gather(w->blocks), &w->now);
+	c->last = w->now.at[w->now.n - 1];
+	c->begun = true;
+	c->heard = false;
+	atomic_store(&c->done, false);
+	sem_init(&c->written, 0, 0);
+	c->threaded =
+	    w->o.threads > 1 && pthread_create(&c->thread, NULL, commit_thread, w) == 0;
+	if (!c->threaded)
+		commit_thread(w);
+}
+
+int evlog_writer_end(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
+{
+	struct committing *c = &w->committing;
+
+	if (!c->begun)
+		return EVLOG_END;
+	if (c->threaded)
+		pthread_join(c->thread, NULL);
+	sem_destroy(&c->written);
+	c->begun = false;
+	*ack = c->ack;
+	if (c->result)
+		*err = c->err;
+	return c->result;
+}

@@ -1,0 +1,323 @@
+/* create.c - new logs and new segments. */
+#include "base/error.h"
+#include "base/file.h"
+#include "write/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NEW_SEGMENT "new-segment" /* while it replaces another */
+
+static int create_failed(const char *path, evlog_error *err)
+{
+	error_sys(err, "%s: cannot create", path);
+	if (err && err->code != EVLOG_EPERM)
+		err->code = EVLOG_ECREATE;
+	return err ? err->code : EVLOG_ECREATE;
+}
+
+int permissions_give(int fd, struct permissions p)
+{
+	if (p.mode == 0)
+		return 0;
+	if (p.gid != (gid_t)-1 && fchown(fd, (uid_t)-1, p.gid) < 0 && errno != EPERM)
+		return -1;
+	return fchmod(fd, p.mode);
+}
+
+/* Writes a new file whole and syncs it. */
+static int file_make(int dir_fd, const char *dir, const char *name,
+    struct permissions mode, const void *p, size_t n, evlog_error *err)
+{
+	char path[512];
+	int fd = openat(
+	    dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+
+	snprintf(path, sizeof path, "%.400s/%.100s", dir, name);
+	if (fd < 0)
+		return create_failed(path, err);
+	if (permissions_give(fd, mode) < 0 || file_pwrite(fd, p, n, 0) < 0 ||
+	    file_sync(fd) < 0) {
+		int r = error_sys(err, "%s", path);
+		close(fd);
+		unlinkat(dir_fd, name, 0);
+		return r;
+	}
+	if (close(fd) < 0)
+		return error_sys(err, "%s", path);
+	return 0;
+}
+
+struct permissions log_permissions(const struct log *l)
+{
+	struct stat st;
+
+	if (l->head_fd < 0 || fstat(l->head_fd, &st) < 0)
+		return (struct permissions){0};
+	return (struct permissions){st.st_mode & 0777, st.st_gid};
+}
+
+int segment_create(int dir_fd, const char *dir, struct permissions mode,
+    struct segment_header *h, bool replace, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct buf b = {0};
+
+	segment_name(name, h->first_seq);
+	segment_header_encode(&b, h);
+	int r = b.failed ? error_memory(err) : 0;
+	if (!r && replace)
+		unlinkat(dir_fd, NEW_SEGMENT, 0);
+	if (!r)
+		r = file_make(
+		    dir_fd, dir, replace ? NEW_SEGMENT : name, mode, b.p, b.len, err);
+	buf_free(&b);
+	if (!r && replace && renameat(dir_fd, NEW_SEGMENT, dir_fd, name) < 0)
+		r = error_sys(err, "%s/%s", dir, name);
+	if (!r && fsync(dir_fd) < 0) {
+		r = error_sys(err, "%s", dir);
+		if (!replace) /* nobody may build on a name that can be lost */
+			unlinkat(dir_fd, name, 0);
+	}
+	return r;
+}
+
+static int first_state(struct head *h, struct segment_header *s, evlog_error *err)
+{
+	*h = (struct head){.generation = 1, .epoch = 1, .segment = 1};
+	*s = (struct segment_header){.first_seq = 1,
+	    .epoch = 1,
+	    .last_logtime = EVLOG_TIME_MIN,
+	    .previous = SEGMENT_NONE,
+	    .previous_size = SEGMENT_NONE,
+	    .previous_block = SEGMENT_NONE};
+	merkle_root(&h->tree, h->root);
+	int r = 0;
+	if (file_random(h->log_id, LOG_ID_SIZE) < 0)
+		r = error_sys(err, "random bytes");
+	h->last_logtime = EVLOG_TIME_MIN;
+	file_boot_id(h->boot_id);
+	memcpy(s->root, h->root, HASH_SIZE);
+	memcpy(s->log_id, h->log_id, LOG_ID_SIZE);
+	return r;
+}
+
+/* Fills the temporary directory: the first segment, then head with both records. */
+static int log_fill(
+    int dir_fd, const char *dir, struct permissions mode, evlog_error *err)
+{
+	unsigned char slots[HEAD_SIZE];
+	struct segment_header s;
+	struct head h;
+
+	int r = first_state(&h, &s, err);
+	if (!r)
+		r = segment_create(dir_fd, dir, mode, &s, false, err);
+	if (r)
+		return r;
+	h.committed = h.durable = s.size;
+	head_encode(slots + HEAD_SLOT, &h);
+	h.generation++;
+	head_encode(slots, &h);
+	r = file_make(dir_fd, dir, "head", mode, slots, sizeof slots, err);
+	if (!r && fsync(dir_fd) < 0)
+		r = error_sys(err, "%s", dir);
+	return r;
+}
+
+static void log_discard(int dir_fd, const char *temporary)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(name, 1);
+	unlinkat(dir_fd, name, 0);
+	unlinkat(dir_fd, "head", 0);
+	rmdir(temporary);
+}
+
+/* Syncs the directory that holds `path`. */
+static int parent_sync(const char *path, evlog_error *err)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return error_memory(err);
+	char *slash = strrchr(copy, '/');
+	const char *dir = !slash ? "." : slash == copy ? "/" : copy;
+	if (slash)
+		*slash = '\0';
+	int fd = open(slash == copy ? "/" : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 || fsync(fd) < 0 ? error_sys(err, "%s", dir) : 0;
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return r;
+}
+
+static int log_rename(
+    const char *temporary, const char *path, int dir_fd, evlog_error *err)
+{
+	if (rename(temporary, path) < 0) {
+		int e = errno;
+		log_discard(dir_fd, temporary);
+		errno = e;
+		/* somebody else was faster: theirs is as good */
+		return e == ENOTEMPTY || e == EEXIST ? 0 : create_failed(path, err);
+	}
+	return parent_sync(path, err);
+}
+
+int log_create(const char *given, mode_t mode, evlog_error *err)
+{
+	size_t n = strlen(given);
+	char *path = strdup(given), *temporary = malloc(n + 16);
+	int r = 0, fd = -1;
+
+	if (!path || !temporary) {
+		free(path);
+		free(temporary);
+		return error_memory(err);
+	}
+	while (n > 1 && path[n - 1] == '/')
+		path[--n] = '\0';
+	snprintf(temporary, n + 16, "%s.new-XXXXXX", path);
+	if (folder_temporary(temporary) < 0)
+		r = create_failed(path, err);
+	if (!r) {
+		fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* who may read its files may enter it */
+		if (fd < 0 || (mode && fchmod(fd, mode | (mode & 0444) >> 2) < 0))
+			r = create_failed(temporary, err);
+		const struct permissions p = {mode, (gid_t)-1};
+		if (!r && (r = log_fill(fd, temporary, p, err)) != 0)
+			log_discard(fd, temporary);
+		if (!r)
+			r = log_rename(temporary, path, fd, err);
+	}
+	if (fd >= 0)
+		close(fd);
+	free(temporary);
+	free(path);
+	return r;
+}
+
+int head_create(struct evlog_writer *w, evlog_error *err)
+{
+	struct log *l = &w->log;
+
+	l->head_fd = openat(l->dir_fd, "head",
+	    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0666);
+	if (l->head_fd < 0)
+		return error_sys(err, "%s/head", l->path);
+	return 0;
+}
+
+/* A poisoned segment without any event keeps its bytes under another name too, since
+ * the new one takes its own. */
+static int poisoned_aside(struct evlog_writer *w, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE], aside[64];
+
+	segment_name(name, w->log.head.segment);
+	for (int i = 1; i < 1000; i++) {
+		snprintf(aside, sizeof aside, "torn-%016llu-0.%d",
+		    (unsigned long long)w->log.head.segment, i);
+		if (linkat(w->log.dir_fd, name, w->log.dir_fd, aside, 0) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	return error_sys(err, "%s/%s", w->log.path, aside);
+}
+
+int epoch_raise(struct evlog_writer *w, uint64_t epoch, evlog_error *err)
+{
+	if (epoch >= SEQ_MAX)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: impossible epoch: it cannot be raised", w->log.path);
+	w->log.head.epoch = epoch + 1;
+	return 0;
+}
+
+int segment_roll(struct evlog_writer *w, evlog_error *err)
+{
+	struct head *h = &w->log.head;
+	struct segment_header s = {.first_seq = h->tree.n + 1,
+	    .epoch = h->epoch,
+	    .last_logtime = h->last_logtime,
+	    .previous = h->segment,
+	    .previous_size = h->committed,
+	    .previous_block = h->last_block,
+	    .tree = h->tree};
+	int r = 0;
+
+	memcpy(s.log_id, h->log_id, LOG_ID_SIZE);
+	memcpy(s.root, h->root, HASH_SIZE);
+	bool replace = s.first_seq == h->segment; /* poisoned before it had an event */
+	if (replace) { /* tells it from the poisoned one, should this head be lost */
+		r = epoch_raise(w, h->epoch, err);
+		s.epoch = h->epoch;
+	}
+	if (r)
+		return r;
+	if (!(h->flags & HEAD_POISONED) && h->durable < h->committed &&
+	    file_sync(w->seg.fd) < 0)
+		return error_sys(err, "%s", w->seg.path);
+	if (replace) {
+		s.previous = w->seg.header.previous;
+		s.previous_size = w->seg.header.previous_size;
+		s.previous_block = w->seg.header.previous_block;
+		r = poisoned_aside(w, err);
+	}
+	if (!r)
+		r = segment_create(w->log.dir_fd, w->log.path, log_permissions(&w->log),
+		    &s, replace, err);
+	if (r)
+		return r;
+	h->segment = s.first_seq;
+	h->committed = h->durable = s.size;
+	h->last_block = 0;
+	h->flags = 0;
+	w->rolled = true;
+	segment_close(&w->seg);
+	return segment_ensure(w, err);
+}
+
+int segment_ensure(struct evlog_writer *w, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct head *h = &w->log.head;
+	struct stat a, b;
+
+	segment_name(name, h->segment);
+	if (w->seg.fd >= 0 && w->seg.first_seq == h->segment) {
+		if (fstatat(w->log.dir_fd, name, &a, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    fstat(w->seg.fd, &b) < 0)
+			return error_sys(err, "%s", w->seg.path);
+		if (a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+			return 0;
+	}
+	segment_close(&w->seg);
+	int r = segment_open(
+	    &w->seg, w->log.dir_fd, w->log.path, h->segment, h->log_id, true, err);
+	if (r == EVLOG_ENOINPUT)
+		return segment_missing(w->log.path, h->segment,
+		    h->tree.n >= h->segment ? h->tree.n : 0, err);
+	return r;
+}
+
+int head_commit(struct evlog_writer *w, bool sync, evlog_error *err)
+{
+	struct head *h = &w->log.head;
+
+	h->generation++;
+	memcpy(h->boot_id, w->boot_id, 16);
+	int r = head_write(w->log.head_fd, h, w->log.path, err);
+	if (!r && sync && file_sync(w->log.head_fd) < 0)
+		r = error_sys(err, "%s/head", w->log.path);
+	return r;
+}

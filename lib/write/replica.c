@@ -1,0 +1,96 @@
+/*
+ * replica.c - lines that are stamped already (evappend --replica): each must follow the
+ * one before it.  Those that the log has may come again, as they do from a sender that
+ * was cut off; they are compared with what is there, and passed over.
+ */
+#include "base/error.h"
+#include "write/writer.h"
+
+#include <inttypes.h>
+
+int replica_follows(const struct evlog_writer *w, const struct intake_event *e,
+    const char *name, uint64_t line_no, evlog_error *err)
+{
+	const struct pending *last = w->next.n		   ? &w->next.at[w->next.n - 1]
+				     : w->committing.begun ? &w->committing.last
+							   : NULL;
+
+	if (!w->o.replica || !last)
+		return 0;
+	if (e->seq != last->seq + 1)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s:%" PRIu64 ": event %" PRIu64 " where %" PRIu64 " must come", name,
+		    line_no, e->seq, last->seq + 1);
+	if (e->logtime < last->logtime)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s:%" PRIu64 ": event %" PRIu64
+		    " has an earlier logtime than the one before",
+		    name, line_no, e->seq);
+	return 0;
+}
+
+/* How many of the lines that wait begin `lines`, or EVLOG_EMISMATCH if one of them does
+ * not. */
+static int lines_compare(
+    const struct evlog_writer *w, struct evlog_lines lines, size_t *i, evlog_error *err)
+{
+	struct evlog_event e;
+
+	for (; *i < w->now.n && evlog_lines_take(&lines, &e); ++*i) {
+		const struct pending *p = &w->now.at[*i];
+		if (e.len == p->len - 1 &&
+		    memcmp(e.line, w->now.raw.p + p->offset, e.len) == 0)
+			continue;
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s:%" PRIu64 ": event %" PRIu64 " is another one than in %s",
+		    p->name, p->line_no, p->seq, w->log.path);
+	}
+	return 0;
+}
+
+/* Passes over those of the lines that wait that the log has. */
+static int pass_over(struct evlog_writer *w, uint64_t *skipped, evlog_error *err)
+{
+	const char *path = w->log.path;
+	struct evlog_selection sel;
+	struct evlog_lines lines;
+	evlog_stream *s;
+	size_t i = 0;
+
+	evlog_selection_init(&sel);
+	sel.from = w->now.at[0].seq;
+	sel.to = w->now.at[w->now.n - 1].seq;
+	int r = evlog_stream_open(&s, &path, 1, &sel, err);
+	if (r)
+		return r;
+	while ((r = evlog_stream_next(s, &lines, err)) == 0)
+		if ((r = lines_compare(w, lines, &i, err)) != 0)
+			break;
+	evlog_stream_close(s);
+	if (r < 0)
+		return r;
+	*skipped += i;
+	batch_drop(&w->now, i);
+	return 0;
+}
+
+int replica_settle(struct evlog_writer *w, uint64_t *skipped, evlog_error *err)
+{
+	const struct head *h = &w->log.head;
+	int r = 0;
+
+	if (w->now.n && w->now.at[0].seq <= h->tree.n)
+		r = pass_over(w, skipped, err);
+	if (r || w->now.n == 0)
+		return r;
+	if (w->now.at[0].seq != h->tree.n + 1)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s:%" PRIu64 ": event %" PRIu64 ", but %s must go on with %" PRIu64,
+		    w->now.at[0].name, w->now.at[0].line_no, w->now.at[0].seq,
+		    w->log.path, h->tree.n + 1);
+	if (w->now.at[0].logtime < h->last_logtime)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s:%" PRIu64 ": its logtime is earlier than the last one of %s",
+		    w->now.at[0].name, w->now.at[0].line_no, w->log.path);
+	return 0;
+}

@@ -1,0 +1,621 @@
+/*
+ * seal.c - a segment that is full, and has a successor, is written again: small blocks
+ * merged into full ones, big ones as they are, an index and a seek table behind them.
+ *
+ * The lock of the log is not needed: nobody writes to such a segment.  The new file is
+ * made beside the old one, read back, its root compared with the one that the successor
+ * attests, synced, and renamed over it.  At any moment one of the two stands there whole,
+ * and both are right.  A lock on the new file keeps two from doing the same work.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "read/reader_internal.h"
+#include "write/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A log that is being sealed, beside its writer. */
+struct sealing {
+	struct log log; /* a copy; dir_fd is the writer's */
+	int level;
+	uint64_t max_line;
+	bool all;
+	pthread_t thread;
+	bool threaded;
+	atomic_bool done;
+	int result;
+	evlog_error err;
+};
+
+struct sealer {
+	const struct log *log;
+	struct segment old;  /* what is read */
+	struct segment made; /* what is written */
+	struct segment_header successor;
+	char name[64]; /* of the new file, until it is renamed */
+	struct block_codec *codec;
+	struct block gathered; /* small blocks that become one; count 0: none */
+	struct buf raw;	       /* their lines */
+	struct buf lines, packed, filter, out; /* scratch */
+	struct buf cursors;		       /* extensions, the latest of each name */
+	struct filter_keys keys;
+	struct index_builder index;
+	size_t gather; /* how much */
+	bool merged;   /* some blocks are not copies */
+	uint64_t at;   /* where the next block is written */
+};
+
+/* ---- Cursors ---- */
+
+static size_t extension_size(const char *p)
+{
+	return 8 + (size_t)get32(p + 4);
+}
+
+/* Whether two extensions are cursors with one name and log. */
+static bool same_cursor(const char *a, const char *b)
+{
+	const size_t fixed = 8 + CURSOR_FIXED;
+	size_t n = extension_size(a);
+
+	return n == extension_size(b) && n >= fixed &&
+	       memcmp(a + 8, b + 8, LOG_ID_SIZE) == 0 &&
+	       memcmp(a + fixed, b + fixed, n - fixed) == 0;
+}
+
+/* No more are kept than a block can hold: then the segment is not sealed. */
+static void cursor_keep(struct sealer *s, const char *p)
+{
+	struct buf *kept = &s->cursors;
+
+	if (kept->len > BLOCK_HEADER_MAX - BLOCK_HEADER)
+		return;
+	for (size_t i = 0; i < kept->len; i += extension_size(kept->p + i))
+		if (same_cursor(kept->p + i, p)) {
+			memcpy(kept->p + i, p, extension_size(p));
+			return;
+		}
+	buf_add(kept, p, extension_size(p));
+}
+
+static int too_many_cursors(const struct sealer *s, evlog_error *err)
+{
+	return error_set(err, EVLOG_EINTERNAL,
+	    "%s: not sealed: more cursors than one block can hold", s->old.path);
+}
+
+/* Takes over what the header of a block carries: cursors, and its filter. */
+static int extensions_take(struct sealer *s, const struct block *b, evlog_error *err)
+{
+	const char *p, *end;
+
+	s->filter.len = 0;
+	if (b->header_size == BLOCK_HEADER)
+		return 0;
+	int r = segment_bytes(&s->old, b->offset, b->header_size, 0, &p, err);
+	if (r)
+		return r;
+	end = p + b->header_size - 8;
+	p += BLOCK_HEADER - 8;
+	struct view filter = filter_find((struct view){p, (size_t)(end - p)});
+	buf_add(&s->filter, filter.p, filter.len);
+	for (; p < end; p += extension_size(p))
+		if ((get32(p) & 0xffff) == CURSOR_EXTENSION)
+			cursor_keep(s, p);
+	return s->cursors.failed || s->filter.failed ? error_memory(err) : 0;
+}
+
+/* The filter of lines that have been gathered. */
+static int filter_make(struct sealer *s, evlog_error *err)
+{
+	s->filter.len = 0;
+	filter_clear(&s->keys);
+	filter_add_lines(&s->keys, s->raw.p, s->raw.len);
+	filter_write(&s->keys, &s->filter);
+	return s->keys.failed || s->filter.failed ? error_memory(err) : 0;
+}
+
+/* ---- Writing ---- */
+
+/* Writes *b, whose frame is `packed`.  Its root is that of the last block it was made of.
+ */
+static int block_put(
+    struct sealer *s, struct block *b, const char *packed, bool last, evlog_error *err)
+{
+	struct view extensions = {s->cursors.p, last ? s->cursors.len : 0};
+	struct view filter = {s->filter.p, s->filter.len};
+	struct seal *seal = &s->made.header.seal;
+
+	b->header_size = BLOCK_HEADER + (uint32_t)extensions.len;
+	if (b->header_size > BLOCK_HEADER_MAX)
+		return too_many_cursors(s, err);
+	s->out.len = 0;
+	if (!buf_reserve(&s->out, b->header_size + b->packed_size))
+		return error_memory(err);
+	b->offset = s->at;
+	b->back = (uint32_t)(s->at - seal->block);
+	b->flags = BLOCK_COMMIT;
+	b->synced_upto = s->at;
+	b->packed_hash = hash64(packed, b->packed_size);
+	block_header_write((unsigned char *)s->out.p, b, extensions);
+	s->out.len = b->header_size;
+	buf_add(&s->out, packed, b->packed_size);
+	if (file_pwrite(s->made.fd, s->out.p, s->out.len, s->at) < 0)
+		return error_sys(err, "%s", s->made.path);
+	index_block(&s->index, b, filter);
+	s->gather = block_gather(s->gather, b);
+	seal->block = s->at;
+	seal->last_seq = block_last_seq(b);
+	s->at += s->out.len;
+	return 0;
+}
+
+static int gathered_put(struct sealer *s, bool last, evlog_error *err)
+{
+	struct block *b = &s->gathered;
+	size_t size;
+
+	if (b->count == 0)
+		return 0;
+	s->merged = true;
+	s->packed.len = 0;
+	if (block_pack(s->codec, s->raw.p, s->raw.len, &s->packed, &size) < 0)
+		return error_memory(err);
+	int r = filter_make(s, err);
+	b->raw_size = (uint32_t)s->raw.len;
+	b->packed_size = (uint32_t)size;
+	if (!r)
+		r = block_put(s, b, s->packed.p, last, err);
+	b->count = 0;
+	s->raw.len = 0;
+	return r;
+}
+
+static int gather(struct sealer *s, const struct block *b, evlog_error *err)
+{
+	struct block *g = &s->gathered;
+
+	buf_add(&s->raw, s->lines.p, s->lines.len);
+	if (s->raw.failed)
+		return error_memory(err);
+	if (g->count == 0) {
+		*g = *b;
+		return 0;
+	}
+	g->count += b->count;
+	g->epoch = b->epoch;
+	memcpy(g->root, b->root, HASH_SIZE);
+	g->last_logtime = b->last_logtime;
+	if (b->least_time < g->least_time)
+		g->least_time = b->least_time;
+	if (b->greatest_time > g->greatest_time)
+		g->greatest_time = b->greatest_time;
+	return 0;
+}
+
+/* A block that is big enough is taken as it is. */
+static int block_copy(
+    struct sealer *s, const struct block *b, bool last, evlog_error *err)
+{
+	struct block copy = *b;
+	const char *packed;
+
+	int r = segment_bytes(
+	    &s->old, b->offset + b->header_size, b->packed_size, 0, &packed, err);
+	if (!r && (!packed || hash64(packed, b->packed_size) != b->packed_hash))
+		return segment_damaged(&s->old, b->offset, b->first_seq,
+		    block_last_seq(b), "checksum of a block does not match", err);
+	return r ? r : block_put(s, &copy, packed, last, err);
+}
+
+/* Takes in the block of the old file at `at`. */
+static int block_take(
+    struct sealer *s, uint64_t at, uint64_t limit, struct block *b, evlog_error *err)
+{
+	int r = segment_block(&s->old, at, limit, STREAM, b, err);
+
+	if (r == EVLOG_EDAMAGED)
+		return segment_damaged(
+		    &s->old, at, s->made.header.seal.last_seq + 1, 0, err->reason, err);
+	if (!r && s->raw.len + b->raw_size > s->gather)
+		r = gathered_put(s, false, err);
+	if (!r)
+		r = extensions_take(s, b, err);
+	if (!r && s->cursors.len > BLOCK_HEADER_MAX - BLOCK_HEADER)
+		return too_many_cursors(s, err);
+	if (r)
+		return r;
+	if (s->gathered.count == 0 && b->raw_size >= s->gather / 2 && s->filter.len)
+		return block_copy(s, b, block_end(b) == limit, err);
+	r = segment_unpack(&s->old, s->codec, b, &s->lines, err);
+	return r ? r : gather(s, b, err);
+}
+
+/* Writes what stands behind the blocks, and at last the header. */
+static int rest_put(struct sealer *s, evlog_error *err)
+{
+	struct segment_header *h = &s->made.header;
+
+	if (s->index.blocks == 0)
+		return segment_damaged(
+		    &s->old, s->old.header.size, h->first_seq, 0, "it has no block", err);
+	h->seal.end = s->at;
+	memcpy(h->seal.root, s->successor.root, HASH_SIZE);
+	s->out.len = 0;
+	index_write(&s->index, h, &s->out);
+	if (s->out.failed)
+		return error_memory(err);
+	if (file_pwrite(s->made.fd, s->out.p, s->out.len, s->at) < 0)
+		return error_sys(err, "%s", s->made.path);
+	s->out.len = 0;
+	segment_header_encode(&s->out, h);
+	if (s->out.failed)
+		return error_memory(err);
+	if (file_pwrite(s->made.fd, s->out.p, s->out.len, 0) < 0 || fsync(s->made.fd) < 0)
+		return error_sys(err, "%s", s->made.path);
+	return 0;
+}
+
+static int segment_rewrite(struct sealer *s, evlog_error *err)
+{
+	struct segment_header *h = &s->made.header;
+	uint64_t limit, ignored, at = s->old.header.size;
+	struct block b;
+	int r = 0;
+
+	segment_extent(&s->old, &s->successor, &limit, &ignored);
+	*h = s->old.header;
+	h->flags |= SEGMENT_SEALED;
+	h->seal = (struct seal){.last_seq = h->tree.n};
+	h->size = segment_header_size(h);
+	index_frame(&s->index, h->size, 0);
+	s->at = h->size;
+	s->gather = BLOCK_RAW;
+	while (!r && at < limit)
+		if ((r = block_take(s, at, limit, &b, err)) == 0)
+			at = block_end(&b);
+	if (!r)
+		r = gathered_put(s, true, err);
+	return r ? r : rest_put(s, err);
+}
+
+/* Blocks that were copied are there as they were, and follow each other. */
+static int copies_scan(struct sealer *s, struct tail *t, evlog_error *err)
+{
+	struct segment *made = &s->made;
+	const char *packed;
+	struct block b;
+	int r = 0;
+
+	made->window.len = 0;
+	t->size = made->header.seal.end;
+	for (t->parsed = t->end; t->parsed < t->size; t->parsed = block_end(&b)) {
+		r = segment_block(made, t->parsed, t->size, STREAM, &b, err);
+		if (!r)
+			r = segment_bytes(made, b.offset + b.header_size, b.packed_size,
+			    0, &packed, err);
+		if (r)
+			return r;
+		if (!packed || hash64(packed, b.packed_size) != b.packed_hash ||
+		    b.first_seq != t->tree.n + 1)
+			return error_set(err, EVLOG_EDAMAGED,
+			    "%s: not sealed: it is not what was written", s->old.path);
+		t->tree.n = block_last_seq(&b);
+		memcpy(t->root, b.root, HASH_SIZE);
+	}
+	t->end = t->parsed;
+	return 0;
+}
+
+/* Reads the new file back: it must lead to where the successor begins.  If blocks were
+ * made anew, by every line of it. */
+static int rewrite_check(struct sealer *s, evlog_error *err)
+{
+	unsigned char p[SEGMENT_HEADER_MAX];
+	struct segment_header *h = &s->made.header;
+	struct tail t = {.end = h->size, .tree = h->tree};
+	const char *why;
+
+	ssize_t n = file_pread(s->made.fd, p, sizeof p, 0);
+	if (n < 0)
+		return error_sys(err, "%s", s->made.path);
+	why = segment_header_decode(h, p, (size_t)n);
+	int r = why	    ? 0
+		: s->merged ? tail_scan(&s->made, s->codec, true, &t, err)
+			    : copies_scan(s, &t, err);
+	if (r)
+		return r;
+	if (!why && t.parsed < t.size)
+		why = t.why;
+	if (!why && (t.end != h->seal.end || t.tree.n + 1 != s->successor.first_seq ||
+			memcmp(t.root, s->successor.root, HASH_SIZE) != 0))
+		why = "it does not lead to the segment behind it";
+	if (why)
+		return error_set(
+		    err, EVLOG_EDAMAGED, "%s: not sealed: %s", s->old.path, why);
+	return 0;
+}
+
+/* ---- Files ---- */
+
+/* Gives the new file the owner, group and mode of the old one.  EVLOG_WAIT: that cannot
+ * be done, as *err says, and nothing is sealed: others could not read the log any more.
+ */
+static int owner_keep(
+    struct sealer *s, const struct stat *old, const struct stat *ours, evlog_error *err)
+{
+	bool same = ours->st_uid == old->st_uid && ours->st_gid == old->st_gid;
+
+	if (same || fchown(s->made.fd, old->st_uid, old->st_gid) == 0)
+		return fchmod(s->made.fd, old->st_mode & 0777) < 0
+			   ? error_sys(err, "%s", s->made.path)
+			   : 0;
+	if (errno != EPERM)
+		return error_sys(err, "%s", s->made.path);
+	unlinkat(s->log->dir_fd, s->name, 0);
+	error_set(err, EVLOG_EPERM,
+	    "%s: not sealed, since its owner and group cannot be kept", s->old.path);
+	return EVLOG_WAIT;
+}
+
+/* Opens the new file, and locks it.  EVLOG_END: somebody else is at it. */
+static int made_open(struct sealer *s, evlog_error *err)
+{
+	size_t n = strlen(s->log->path) + sizeof s->name + 1;
+	struct stat old, ours, named;
+	int dir_fd = s->log->dir_fd;
+
+	snprintf(s->name, sizeof s->name, "seal-%016" PRIu64, s->old.first_seq);
+	s->made = (struct segment){.fd = -1, .first_seq = s->old.first_seq};
+	s->made.path = malloc(n);
+	if (!s->made.path)
+		return error_memory(err);
+	snprintf(s->made.path, n, "%s/%s", s->log->path, s->name);
+	if (fstat(s->old.fd, &old) < 0)
+		return error_sys(err, "%s", s->old.path);
+	/* the old file itself, where a power cut left a rename half done */
+	if (fstatat(dir_fd, s->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    named.st_ino == old.st_ino && unlinkat(dir_fd, s->name, 0) < 0)
+		return error_sys(err, "%s", s->made.path);
+	s->made.fd =
+	    openat(dir_fd, s->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s->made.fd < 0)
+		return error_sys(err, "%s", s->made.path);
+	if (file_lock(s->made.fd, 0) < 0)
+		return errno == EAGAIN || errno == EACCES
+			   ? EVLOG_END
+			   : error_sys(err, "%s", s->made.path);
+	if (fstat(s->made.fd, &ours) < 0)
+		return error_sys(err, "%s", s->made.path);
+	if (fstatat(dir_fd, s->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    named.st_ino != ours.st_ino)
+		return EVLOG_END; /* it was renamed since */
+	if (!S_ISREG(ours.st_mode) || ours.st_nlink != 1)
+		return error_set(err, EVLOG_EPERM,
+		    "%s: not a file of ours, or one with another name; remove it",
+		    s->made.path);
+	if (ftruncate(s->made.fd, 0) < 0)
+		return error_sys(err, "%s", s->made.path);
+	return owner_keep(s, &old, &ours, err);
+}
+
+static int made_rename(struct sealer *s, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(name, s->old.first_seq);
+	if (renameat(s->log->dir_fd, s->name, s->log->dir_fd, name) < 0)
+		return error_sys(err, "%s", s->old.path);
+	if (fsync(s->log->dir_fd) < 0)
+		return error_sys(err, "%s", s->log->path);
+	return 0;
+}
+
+static void sealer_free(struct sealer *s)
+{
+	segment_close(&s->old);
+	segment_close(&s->made);
+	block_codec_free(s->codec);
+	buf_free(&s->raw);
+	buf_free(&s->lines);
+	buf_free(&s->packed);
+	buf_free(&s->filter);
+	buf_free(&s->out);
+	buf_free(&s->cursors);
+	filter_free(&s->keys);
+	index_builder_free(&s->index);
+}
+
+/* Opens the segment, and reads its successor's header. */
+static int old_open(struct sealer *s, uint64_t first, uint64_t next, evlog_error *err)
+{
+	const struct log *l = s->log;
+	struct segment successor = {.fd = -1};
+
+	int r =
+	    segment_open(&s->old, l->dir_fd, l->path, first, l->head.log_id, false, err);
+	if (!r)
+		r = segment_open(
+		    &successor, l->dir_fd, l->path, next, l->head.log_id, false, err);
+	s->successor = successor.header;
+	segment_close(&successor);
+	if (!r && s->successor.previous != first)
+		r = segment_damaged(&s->old, 0, first, 0,
+		    "the segment behind it does not continue it", err);
+	return r;
+}
+
+/* Whether index and seek table of a sealed segment are whole. */
+static bool is_indexed(struct segment *s)
+{
+	struct index_builder frames = {0};
+	uint64_t at = s->header.size, end = s->header.seal.end;
+	evlog_error ignored;
+	struct index x;
+	struct block b;
+
+	int r = index_open(&x, s, NULL, &ignored);
+	if (r)
+		return false;
+	index_frame(&frames, at, 0);
+	while (!r && at < end) {
+		r = segment_block(s, at, end, 0, &b, &ignored);
+		if (r)
+			break;
+		index_frame(&frames, b.header_size, 0);
+		index_frame(&frames, b.packed_size, b.raw_size);
+		at = block_end(&b);
+	}
+	bool whole = !r && index_ends(&x, &frames);
+	index_builder_free(&frames);
+	index_close(&x);
+	return whole;
+}
+
+/* Whether there is nothing to do. */
+static bool is_done(struct segment *s, bool reindex)
+{
+	return segment_is_sealed(s) && (!reindex || is_indexed(s));
+}
+
+/* EVLOG_END: it is sealed, or somebody else is at it.  EVLOG_WAIT: only its owner can. */
+static int segment_seal(
+    const struct sealing *g, uint64_t first, uint64_t next, evlog_error *err)
+{
+	const struct log *l = &g->log;
+	struct sealer s = {.log = l, .old.fd = -1, .made.fd = -1};
+
+	int r = old_open(&s, first, next, err);
+	if (!r && is_done(&s.old, g->all))
+		r = EVLOG_END;
+	if (!r)
+		r = made_open(&s, err);
+	bool made = !r;
+	if (!r) {
+		s.codec = block_codec_new(g->level);
+		if (s.codec)
+			block_codec_limit(s.codec, g->max_line);
+		r = s.codec ? segment_rewrite(&s, err) : error_memory(err);
+	}
+	if (!r)
+		r = rewrite_check(&s, err);
+	if (!r)
+		r = made_rename(&s, err);
+	else if (made)
+		unlinkat(l->dir_fd, s.name, 0);
+	sealer_free(&s);
+	return r;
+}
+
+/* ---- A log ---- */
+
+/* A head that is older than the seal must not come back with a power cut.  It is synced
+ * by a descriptor of its own: an error that the writer's would report is not taken from
+ * it. */
+static int head_settle(const struct log *l, evlog_error *err)
+{
+	int fd = openat(l->dir_fd, "head", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 || file_sync(fd) < 0 ? error_sys(err, "%s/head", l->path) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+/* Seals the segments before the active one: all, or from the last one back to the first
+ * that is sealed.  What cannot be sealed is left as it is. */
+static void *log_seal(void *arg)
+{
+	struct sealing *g = arg;
+	struct log *l = &g->log;
+	evlog_error why;
+
+	g->result = head_settle(l, &g->err);
+	if (!g->result)
+		g->result = log_list(l, &g->err);
+	for (size_t i = g->result ? 0 : l->n; i-- > 1;) {
+		const uint64_t *at = l->segments + i;
+		if (*at > l->head.segment)
+			continue;
+		int r = segment_seal(g, at[-1], at[0], &why);
+		if (r == EVLOG_END && !g->all)
+			break;
+		if (r == EVLOG_WAIT && !g->all)
+			continue; /* its owner seals it */
+		if ((r < 0 || r == EVLOG_WAIT) && g->result == 0) {
+			g->result = why.code;
+			g->err = why;
+		}
+	}
+	atomic_store(&g->done, true);
+	return NULL;
+}
+
+static int sealing_end(struct evlog_writer *w, evlog_error *err)
+{
+	struct sealing *g = w->sealing;
+
+	if (!g)
+		return 0;
+	if (g->threaded)
+		pthread_join(g->thread, NULL);
+	int r = g->result;
+	if (r < 0)
+		*err = g->err;
+	free(g->log.segments);
+	free(g->log.path);
+	free(g);
+	w->sealing = NULL;
+	return r < 0 ? r : 0;
+}
+
+static int sealing_begin(
+    struct evlog_writer *w, bool all, bool threaded, evlog_error *err)
+{
+	struct sealing *g = calloc(1, sizeof *g);
+
+	if (!g || !(g->log.path = strdup(w->log.path))) {
+		free(g);
+		return error_memory(err);
+	}
+	g->log.dir_fd = w->log.dir_fd;
+	g->log.head = w->log.head;
+	g->level = w->o.level;
+	g->max_line = w->max_line;
+	g->all = all;
+	w->sealing = g;
+	w->rolled = false;
+	g->threaded = threaded && pthread_create(&g->thread, NULL, log_seal, g) == 0;
+	if (!g->threaded)
+		log_seal(g);
+	return 0;
+}
+
+int evlog_writer_seal(evlog_writer *w, bool wait, evlog_error *err)
+{
+	int r = 0;
+
+	if (w->sealing && !wait && !atomic_load(&w->sealing->done))
+		return 0;
+	r = sealing_end(w, err);
+	if (!r && w->rolled)
+		r = sealing_begin(w, false, !wait, err);
+	return r || !wait ? r : sealing_end(w, err);
+}
+
+int evlog_writer_reindex(evlog_writer *w, evlog_error *err)
+{
+	int r = sealing_end(w, err);
+
+	if (!r)
+		r = sealing_begin(w, true, false, err);
+	return r ? r : sealing_end(w, err);
+}

@@ -1,0 +1,273 @@
+/*
+ * writer.c - a log open for appending, and what waits for the next commit: lines are
+ * checked and completed as they come.
+ */
+#include "write/writer.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "event/attributes.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SEGMENT_FULL (64u << 20)
+#define ENOUGH	     (4u << 20)	 /* for threads that are idle; */
+#define FULL	     (12u << 20) /* to wait for those that are not, */
+#define SYNCING	     (4u << 20)	 /* and what is added yet while they only sync */
+
+/* ---- Opening ---- */
+
+/* "/" and the log's name without .evlog, as a URI-reference. */
+static char *default_source(const char *path)
+{
+	struct buf b = {0};
+	char *real = realpath(path, NULL);
+	const char *name = real ? strrchr(real, '/') : NULL;
+	size_t n;
+
+	name = name ? name + 1 : path;
+	n = strlen(name);
+	if (n > 6 && strcmp(name + n - 6, ".evlog") == 0)
+		n -= 6;
+	buf_putc(&b, '/');
+	for (size_t i = 0; i < n; i++) {
+		struct view c = {name + i, 1};
+		if (name[i] != '%' && attribute_is_uri(c))
+			buf_putc(&b, name[i]);
+		else
+			buf_printf(&b, "%%%02X", (unsigned char)name[i]);
+	}
+	buf_putc(&b, '\0');
+	free(real);
+	if (b.failed) {
+		buf_free(&b);
+		return NULL;
+	}
+	return b.p;
+}
+
+static int dir_open(struct evlog_writer *w, const char *path, evlog_error *err)
+{
+	bool foreign, empty;
+
+	int r = log_open(&w->log, path, true, err);
+	if (r == 0 && w->log.head_fd < 0) {
+		r = log_list(&w->log, err);
+		if (!r)
+			r = log_is_foreign(&w->log, &foreign, &empty, err);
+		if (!r && !foreign)
+			return head_create(w, err);
+		if (!r && !empty)
+			return error_set(err, EVLOG_ECREATE,
+			    "%s: a directory that is not a log, and not empty", path);
+		if (!r)
+			r = EVLOG_ENOINPUT;
+	}
+	if (r == EVLOG_ENOINPUT && err && err->sys == ENOTDIR)
+		return error_set(
+		    err, EVLOG_ECREATE, "%s: exists and is not a log directory", path);
+	return r;
+}
+
+/* A seq that some expectation says there is; 0: none does. */
+static uint64_t seq_expected(const struct evlog_writer_options *o)
+{
+	for (size_t i = 0; i < o->n_expect_subjects; i++)
+		if (o->expect_subjects[i].seq)
+			return o->expect_subjects[i].seq;
+	return o->expect_seq;
+}
+
+static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error *err)
+{
+	int r = dir_open(w, path, err);
+
+	if (r == EVLOG_ENOINPUT && w->o.no_create)
+		return error_set(err, r, "%s: no such log", path);
+	uint64_t expected = seq_expected(&w->o);
+	if (r == EVLOG_ENOINPUT && expected)
+		return error_set(err, EVLOG_EUNMET,
+		    "%s: no such log: the last seq is 0, not %" PRIu64
+		    "; nothing was appended",
+		    path, expected);
+	if (r == EVLOG_ENOINPUT) {
+		log_close(&w->log);
+		r = log_create(path, w->o.mode, err);
+		w->created = !r;
+		if (!r)
+			r = dir_open(w, path, err);
+	}
+	if (!r && !w->o.force && file_is_remote(w->log.head_fd))
+		return error_set(err, EVLOG_EPERM,
+		    "%s: on a network file system, where the lock can be lost; "
+		    "--force appends all the same",
+		    path);
+	return r;
+}
+
+int evlog_writer_open(evlog_writer **out, const char *path,
+    const struct evlog_writer_options *o, evlog_error *err)
+{
+	struct evlog_writer *w = calloc(1, sizeof *w);
+
+	*out = NULL;
+	if (!w)
+		return error_memory(err);
+	w->o = *o;
+	w->log.dir_fd = w->log.head_fd = w->seg.fd = -1;
+	if (!w->o.max_event || w->o.max_event > EVLOG_MAX_EVENT)
+		w->o.max_event = EVLOG_MAX_EVENT;
+	/* what it writes, it can read */
+	w->max_line = w->o.max_event > EVLOG_MAX_LINE ? w->o.max_event : EVLOG_MAX_LINE;
+	if (!w->o.segment_size)
+		w->o.segment_size = SEGMENT_FULL;
+	file_boot_id(w->boot_id);
+	int r = intake_init(&w->intake, o, "/", err);
+	if (!r)
+		r = writer_log_open(w, path, err);
+	if (!r) {
+		w->codec = block_codec_new(o->level);
+		if (w->codec)
+			block_codec_limit(w->codec, w->max_line);
+		w->blocks = blocks_new(o->threads, o->level);
+		w->source = default_source(path);
+		if (o->dedup)
+			w->dedup = dedup_new(o->dedup_window);
+		if (!w->codec || !w->blocks || !w->source || (o->dedup && !w->dedup))
+			r = error_memory(err);
+	}
+	if (!r && !o->source)
+		w->intake.source = w->source;
+	if (r) {
+		evlog_writer_close(w);
+		return r;
+	}
+	*out = w;
+	return 0;
+}
+
+void evlog_writer_close(evlog_writer *w)
+{
+	struct evlog_ack unheard;
+	evlog_error ignored;
+
+	if (!w)
+		return;
+	evlog_writer_end(w, &unheard, &ignored);
+	evlog_writer_seal(w, true, &ignored);
+	intake_free(&w->intake);
+	dedup_free(w->dedup);
+	block_codec_free(w->codec);
+	blocks_free(w->blocks);
+	segment_close(&w->seg);
+	log_close(&w->log);
+	batch_free(&w->next);
+	batch_free(&w->now);
+	buf_free(&w->rejected);
+	buf_free(&w->extension);
+	free(w->source);
+	free(w);
+}
+
+/* ---- What waits for a commit ---- */
+
+static int where(evlog_error *err, const char *name, uint64_t line)
+{
+	char reason[256];
+
+	if (!err)
+		return EVLOG_EDATA;
+	memcpy(reason, err->reason, sizeof reason);
+	return error_at(err, name, line, err->column ? err->column : 1, "%s", reason);
+}
+
+static int too_long(
+    struct evlog_writer *w, const char *name, uint64_t line_no, evlog_error *err)
+{
+	return error_at(err, name, line_no, 1,
+	    "the event would be longer than %" PRIu64 " bytes (--max-line)",
+	    w->o.max_event);
+}
+
+int writer_complete(struct evlog_writer *w, const char *line, size_t len,
+    const char *name, uint64_t line_no, struct buf *out, evlog_error *err)
+{
+	struct intake_event e;
+
+	int r = intake_line(&w->intake, line, len, out, &e, err);
+	return r == EVLOG_EDATA ? where(err, name, line_no) : r;
+}
+
+int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
+    uint64_t line_no, evlog_error *err)
+{
+	struct buf *raw = &w->next.raw;
+	struct intake_event e;
+	size_t start = raw->len;
+
+	int r = intake_line(&w->intake, line, len, raw, &e, err);
+	if (r == EVLOG_EDATA)
+		return where(err, name, line_no);
+	if (!r && raw->len - start > w->o.max_event + 1)
+		r = too_long(w, name, line_no, err);
+	if (!r)
+		r = replica_follows(w, &e, name, line_no, err);
+	if (!r && w->o.atomic && raw->len > ATOMIC_MAX)
+		r = error_set(err, EVLOG_EDATA,
+		    "%s:%" PRIu64 ": more than 64 MiB cannot be one commit", name,
+		    line_no);
+	if (!r && !batch_add(&w->next, start, &e, name, line_no))
+		r = error_memory(err);
+	if (r)
+		raw->len = start;
+	return r;
+}
+
+size_t evlog_writer_missed(const evlog_writer *w, struct evlog_missed out[FROM_COUNT])
+{
+	size_t n = 0;
+
+	for (int i = 0; i < FROM_COUNT; i++) {
+		const struct intake_path *p = &w->intake.from[i];
+		if (p->path)
+			out[n++] = (struct evlog_missed){
+			    from_name[i], p->text, w->intake.wrapped, p->missed};
+	}
+	return n;
+}
+
+const char *evlog_writer_extension(const evlog_writer *w)
+{
+	return *w->intake.extension ? w->intake.extension : NULL;
+}
+
+bool evlog_writer_created(const evlog_writer *w)
+{
+	return w->created;
+}
+
+size_t evlog_writer_pending(const evlog_writer *w)
+{
+	return w->next.raw.len + (w->committing.begun ? 0 : w->now.raw.len);
+}
+
+bool evlog_writer_full(evlog_writer *w)
+{
+	struct committing *c = &w->committing;
+	size_t have = w->next.raw.len;
+
+	if (w->o.atomic || have < ENOUGH)
+		return false;
+	if (w->o.threads > 1 && (!c->begun || atomic_load(&c->done)))
+		return true;
+	if (have < FULL || !c->begun)
+		return have >= FULL;
+	/* the processors are its own until it has written; behind that they would rest */
+	while (!c->heard && sem_wait(&c->written) == 0)
+		c->heard = true;
+	return atomic_load(&c->done) || have >= FULL + SYNCING;
+}
