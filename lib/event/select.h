@@ -2,8 +2,8 @@
 #ifndef EVENT_SELECT_H
 #define EVENT_SELECT_H
 
-#include "evlog.h"
 #include "base/buf.h"
+#include "evlog.h"
 
 /* A selection made ready: which globs are plain text, scratch. */
 struct select {

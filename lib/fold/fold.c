@@ -4,10 +4,10 @@
  *
  * An event's top-level members are walked once; what no path begins with is skipped.
  */
+#include "fold/fold.h"
 #include "base/error.h"
 #include "base/glob.h"
 #include "event/stamp.h"
-#include "fold/fold.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

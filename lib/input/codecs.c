@@ -5,8 +5,8 @@
  * follows the end of most, and does not deliver what it has decompressed before damage.
  * zlib and libzstd are linked; the others are loaded when a file needs them.
  */
-#include "input/codec.h"
 #include "base/library.h"
+#include "input/codec.h"
 
 #include <bzlib.h>
 #include <lz4frame.h>

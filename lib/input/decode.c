@@ -1,7 +1,7 @@
 /* decode.c - compressed streams. */
 #include "input/decode.h"
-#include "input/codec.h"
 #include "base/error.h"
+#include "input/codec.h"
 
 #include <stdlib.h>
 

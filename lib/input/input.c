@@ -7,54 +7,18 @@
  * sent.
  */
 #include "input/input.h"
-#include "input/decode.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "input/decode.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define STOP_MS 200 /* how long a stop may go unheard */
-
-static bool stopped(const struct evlog_input *in)
-{
-	return in->stop && *in->stop;
-}
-
-ssize_t input_read(struct evlog_input *in, void *p, size_t n)
-{
-	struct pollfd ready = {.fd = in->fd, .events = POLLIN};
-
-	while (!stopped(in)) {
-		ssize_t r = in->pollable && in->stop ? poll(&ready, 1, STOP_MS) : 1;
-		if (r == 0)
-			continue;
-		if (r > 0) {
-			r = read(in->fd, p, n);
-			in->ended = r == 0;
-		}
-		if (r >= 0 || errno != EINTR)
-			return r;
-	}
-	return 0;
-}
-
-int input_name(struct evlog_input *in, const char *member, evlog_error *err)
-{
-	in->name.len = 0;
-	if (member)
-		buf_printf(&in->name, "%s(%s)", in->path, member);
-	else
-		buf_printf(&in->name, "%s", in->path);
-	return in->name.failed ? error_memory(err) : 0;
-}
 
 /* ---- Bytes ---- */
 
@@ -92,18 +56,6 @@ static int bytes_more(struct evlog_input *in, evlog_error *err)
 
 /* ---- Opening ---- */
 
-bool input_is_plain(const char *p, size_t n)
-{
-	if (codec_of(p, n, false, NULL))
-		return false;
-	if (n > 68 && memcmp(p, "!<arch>\n", 8) == 0 && memcmp(p + 66, "`\n", 2) == 0)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)p[i] < ' ' && !strchr("\t\n\v\f\r\033", p[i]))
-			return false;
-	return memchr(p, '\0', n) == NULL;
-}
-
 static int open_regular(struct evlog_input *in, evlog_error *err)
 {
 	char p[INPUT_LOOK];
@@ -134,13 +86,6 @@ static int input_start(struct evlog_input *in, const char *path, evlog_error *er
 {
 	struct stat st;
 
-	in->fd = -1;
-	in->path = strdup(strcmp(path, "-") == 0 ? "(standard input)" : path);
-	if (!in->path)
-		return error_memory(err);
-	int r = input_name(in, NULL, err);
-	if (r)
-		return r;
 	in->fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
 					: open(path, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0 || fstat(in->fd, &st) < 0)
@@ -155,91 +100,46 @@ static int input_start(struct evlog_input *in, const char *path, evlog_error *er
 	return 0;
 }
 
-int evlog_input_open(
-    evlog_input **out, const char *path, size_t max_line, evlog_error *err)
+static struct evlog_input *input_new(const char *name, size_t max_line)
 {
 	struct evlog_input *in = calloc(1, sizeof *in);
 
-	*out = NULL;
-	if (!in)
-		return error_memory(err);
-	in->max_line = max_line;
-	int r = input_start(in, path, err);
-	if (r) {
-		evlog_input_close(in);
-		return r;
+	if (in) {
+		in->fd = -1;
+		in->max_line = max_line;
+		in->path = strdup(name);
 	}
-	*out = in;
-	return 0;
+	if (in && in->path && input_name(in, NULL, NULL) == 0)
+		return in;
+	evlog_input_close(in);
+	return NULL;
 }
 
-/* ---- A command's output ---- */
+int evlog_input_open(
+    evlog_input **out, const char *path, size_t max_line, evlog_error *err)
+{
+	const char *name = strcmp(path, "-") == 0 ? "(standard input)" : path;
+	struct evlog_input *in = input_new(name, max_line);
+	int r = in ? input_start(in, path, err) : error_memory(err);
+
+	if (r)
+		evlog_input_close(in);
+	*out = r ? NULL : in;
+	return r;
+}
 
 int evlog_input_command(evlog_input **out, const char *const *command,
     const char *const *env, size_t max_line, evlog_error *err)
 {
-	struct evlog_input *in = calloc(1, sizeof *in);
-	int end[2] = {-1, -1}, r = 0;
+	struct evlog_input *in = input_new(command[0], max_line);
+	int r = in ? input_command_start(in, command, env, err) : error_memory(err);
 
-	*out = NULL;
-	if (!in)
-		return error_memory(err);
-	*in = (struct evlog_input){.fd = -1, .max_line = max_line};
-	in->pollable = in->unknown = true;
-	in->path = strdup(command[0]);
-	if (!in->path)
-		r = error_memory(err);
-	else if (!process_can_wait())
-		r = error_set(err, EVLOG_EUSAGE,
-		    "%s: SIGCHLD is ignored, so its exit status cannot be known",
-		    command[0]);
-	else if ((r = input_name(in, NULL, err)) == 0 && pipe2(end, O_CLOEXEC) < 0)
-		r = error_sys(err, "a pipe");
-	in->fd = end[0];
-	if (!r && process_start(&in->process, command, env, -1, end[1], false) < 0)
-		r = error_set(err, EVLOG_EAWAY, "%s: %s", command[0], strerror(errno));
-	if (end[1] >= 0)
-		close(end[1]);
-	if (r) {
+	if (r)
 		evlog_input_close(in);
-		return r;
-	}
-	*out = in;
-	return 0;
-}
-
-/* What kind of failure a status of sysexits(3), or of a shell, tells of. */
-static int code_of_status(int status)
-{
-	switch (status) {
-	case 64: return EVLOG_EUSAGE;
-	case 65: return EVLOG_EDATA;
-	case 66: return EVLOG_ENOINPUT;
-	case 76: return EVLOG_EMISMATCH;
-	case 77: return EVLOG_EPERM;
-	default: return EVLOG_EAWAY;
-	}
-}
-
-/* At the end of a command's output: whether that was all of it. */
-static int command_end(struct evlog_input *in, evlog_error *err)
-{
-	int status;
-
-	if (!in->process.pid)
-		return 0;
-	process_wait(&in->process);
-	status = in->process.status;
-	if (in->process.lost)
-		return error_set(err, EVLOG_EINTERNAL,
-		    "%s: its exit status was taken by somebody else", in->path);
-	if (WIFSIGNALED(status))
-		return error_set(err, EVLOG_EAWAY, "%s: killed by signal %d", in->path,
-		    WTERMSIG(status));
-	if (WEXITSTATUS(status))
-		return error_set(err, code_of_status(WEXITSTATUS(status)),
-		    "%s: exit status %d", in->path, WEXITSTATUS(status));
-	return 0;
+	else
+		in->pollable = in->unknown = true;
+	*out = r ? NULL : in;
+	return r;
 }
 
 /* ---- Lines ---- */
@@ -320,7 +220,7 @@ int evlog_input_next(
 			    in, (size_t)(nl - in->data.p), true, line, len, err);
 		} else if (in->ended && in->process.pid) {
 			/* whoever breaks off may do so in a line */
-			if ((r = command_end(in, err)) == 0)
+			if ((r = input_command_end(in, err)) == 0)
 				continue;
 			in->start = in->scanned = in->data.len;
 			in->eof = in->done = true;
@@ -346,7 +246,7 @@ int evlog_input_next(
 			if (r == 0)
 				continue;
 		}
-		if (r < 0 && stopped(in))
+		if (r < 0 && input_stopped(in))
 			return EVLOG_END; /* archives take it for damage, */
 		if (r < 0 && in->ended && in->process.pid)
 			continue; /* and a command that has failed */

@@ -37,6 +37,10 @@ struct evlog_input {
 	struct process process; /* whose output it is */
 };
 
+/* ---- raw.c ---- */
+
+bool input_stopped(const struct evlog_input *in);
+
 /* Reads, and waits for it; 0: the end, or a stop. */
 ssize_t input_read(struct evlog_input *in, void *p, size_t n);
 
@@ -46,6 +50,17 @@ int input_name(struct evlog_input *in, const char *member, evlog_error *err);
 /* Text, unless it is a compressed file or an archive that looks like it: every other
  * format has a control byte at its beginning. */
 bool input_is_plain(const char *p, size_t n);
+
+/* ---- command.c ---- */
+
+/* Starts a command whose output in->fd then delivers. */
+int input_command_start(struct evlog_input *in, const char *const *command,
+    const char *const *env, evlog_error *err);
+
+/* At the end of a command's output: whether that was all of it. */
+int input_command_end(struct evlog_input *in, evlog_error *err);
+
+/* ---- unpack.c ---- */
 
 /* Takes what in->fd delivers for a compressed file or an archive, and goes to its first
  * member.  seekable: in->fd is a regular file, whose kind may be found by going back. */

@@ -5,10 +5,10 @@
  * what is compressed, libarchive where that is an archive, and decoders again for what is
  * compressed in it.
  */
-#include "input/input.h"
+#include "base/error.h"
 #include "input/archive.h"
 #include "input/decode.h"
-#include "base/error.h"
+#include "input/input.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* value.c - JSON as a tree. */
-#include "json/tree.h"
 #include "base/hash.h"
 #include "json/decimal.h"
 #include "json/path.h"
+#include "json/tree.h"
 
 #include <stdlib.h>
 

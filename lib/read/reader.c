@@ -8,10 +8,10 @@
  * A position is found by the names of the segments and, inside one, by hopping from
  * block header to block header; backwards, each header says how far the one before is.
  */
-#include "read/reader_internal.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "event/stamp.h"
+#include "read/reader_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -39,169 +39,7 @@ static int state_read(struct log_reader *r, evlog_error *err)
 	return log_end_find(l, r->codec, &r->end, &r->verdict, err);
 }
 
-/* ---- Segments ---- */
-
-size_t segment_index(const struct log_reader *r, uint64_t seq)
-{
-	size_t i = r->log.n;
-
-	while (i > 1 && r->log.segments[i - 1] > seq)
-		i--;
-	return i - 1;
-}
-
-/* The successor does not tell where the open segment ends.  Going forwards, all of it
- * is read, and the successor is met, and reported, when its turn comes. */
-static int successor_bad(struct log_reader *r, int why, evlog_error *err)
-{
-	struct stat st;
-
-	if (r->reverse)
-		return why;
-	if (fstat(r->seg.fd, &st) < 0)
-		return error_sys(err, "%s", r->seg.path);
-	r->limit =
-	    segment_is_sealed(&r->seg) ? r->seg.header.seal.end : (uint64_t)st.st_size;
-	return 0;
-}
-
-void verdict_keep(struct log_reader *r, const evlog_error *err)
-{
-	if (r->verdict.code == 0)
-		r->verdict = *err;
-}
-
-/* The segment with the end has been sealed since that was found, or head is an older one.
- * Something must stand behind it. */
-static int sealed_since(struct log_reader *r, evlog_error *err)
-{
-	evlog_error missing;
-
-	log_end_of_seal(&r->seg, &r->end);
-	int res = log_list(&r->log, err);
-	if (res || r->log.n == 0 || r->log.segments[r->log.n - 1] > r->end.segment)
-		return res;
-	segment_missing(r->log.path, r->end.seq + 1, 0, &missing);
-	verdict_keep(r, &missing);
-	return 0;
-}
-
-/* Finds where the committed bytes of the open segment end. */
-static int segment_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
-{
-	uint64_t first = r->seg.first_seq;
-	struct segment next;
-	int res;
-
-	if (first == r->end.segment) {
-		if (segment_is_sealed(&r->seg) && (res = sealed_since(r, err)) != 0)
-			return res;
-		r->limit = r->end.offset;
-		*last_block = r->end.block;
-		return 0;
-	}
-	if (r->at_segment + 1 >= r->log.n)
-		return successor_bad(r,
-		    segment_missing(r->log.path, r->end.segment, r->end.seq, err), err);
-	if (segment_is_sealed(&r->seg)) {
-		segment_extent(&r->seg, NULL, &r->limit, last_block);
-		return 0;
-	}
-	res = segment_open(&next, r->log.dir_fd, r->log.path,
-	    r->log.segments[r->at_segment + 1], r->log.log_id, false, err);
-	if (!res && next.header.previous != first)
-		res = segment_damaged(&next, 0, first, 0,
-		    "the segment before it is missing or another one", err);
-	if (!res)
-		segment_extent(&r->seg, &next.header, &r->limit, last_block);
-	segment_close(&next);
-	return res == EVLOG_EDAMAGED ? successor_bad(r, res, err) : res;
-}
-
-int reader_segment(
-    struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err)
-{
-	segment_close(&r->seg);
-	index_close(&r->index);
-	r->at_segment = index;
-	if (prefetch_enter(r))
-		return segment_limit(r, last_block, err);
-	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path,
-	    r->log.segments[index], r->log.log_id, false, err);
-	if (res == EVLOG_ENOINPUT)
-		return segment_missing(r->log.path, r->log.segments[index], 0, err);
-	if (!res)
-		res = segment_limit(r, last_block, err);
-	if (res || !r->skipping || !segment_is_sealed(&r->seg))
-		return res;
-	res = index_open(&r->index, &r->seg, r->bounds.wanted, err);
-	r->unindexed |= res == EVLOG_END;
-	return res < 0 ? res : 0;
-}
-
 /* ---- Forwards ---- */
-
-int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
-{
-	uint64_t ignored;
-
-	if (index >= r->log.n)
-		return segment_missing(r->log.path, r->next_seq, r->end.seq, err);
-	int res = reader_segment(r, index, &ignored, err);
-	r->salvaging = false;
-	r->tried = 0;
-	r->at = r->seg.header.size;
-	if (res)
-		return res;
-	if (!r->anywhere && r->seg.first_seq != r->next_seq &&
-	    !log_has(&r->log, r->seg.header.previous))
-		return segment_missing(
-		    r->log.path, r->next_seq, r->seg.first_seq - 1, err);
-	if (!r->anywhere && r->seg.first_seq != r->next_seq)
-		return segment_damaged(&r->seg, 0, r->next_seq, r->seg.first_seq - 1,
-		    "the segment before it lacks events", err);
-	if (!r->anywhere && r->rooted &&
-	    memcmp(r->seg.header.root, r->root, HASH_SIZE) != 0)
-		return segment_damaged(&r->seg, 0, r->next_seq, 0,
-		    "the segment does not continue the log", err);
-	r->next_seq = r->seg.first_seq;
-	r->epoch = r->seg.header.epoch;
-	r->anywhere = false;
-	if (r->index.open ||
-	    (r->bounds.from <= r->next_seq && r->bounds.since == EVLOG_TIME_MIN))
-		return 0;
-	return segment_seek(r, err);
-}
-
-bool block_beyond(const struct bounds *b, const struct block *k)
-{
-	return (b->to && k->first_seq > b->to) ||
-	       (b->until != EVLOG_TIME_MAX && k->first_logtime >= b->until);
-}
-
-void lines_trim(const struct bounds *b, const struct block *k, struct evlog_lines *l)
-{
-	bool inside = (!b->from || k->first_seq >= b->from) &&
-		      (!b->to || block_last_seq(k) <= b->to) &&
-		      (b->since == EVLOG_TIME_MIN || k->first_logtime >= b->since) &&
-		      (b->until == EVLOG_TIME_MAX || k->last_logtime < b->until);
-	struct evlog_lines rest = *l;
-	struct evlog_event e;
-	const char *start = NULL, *end = l->p;
-
-	if (inside)
-		return;
-	while (evlog_lines_take(&rest, &e)) {
-		if ((b->from && e.seq < b->from) || e.logtime < b->since)
-			continue;
-		if ((b->to && e.seq > b->to) || e.logtime >= b->until)
-			break;
-		if (!start)
-			start = e.line;
-		end = rest.p;
-	}
-	*l = (struct evlog_lines){start, start ? (size_t)(end - start) : 0};
-}
 
 /* The header of the block at r->at. */
 static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
@@ -461,7 +299,7 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	r->seg.window.len = 0; /* what was read behind the end may never have counted */
 	/* the open file stays, since the one of its name may be sealed by now */
 	r->at_segment = segment_index(r, current);
-	return segment_limit(r, &ignored, err);
+	return reader_limit(r, &ignored, err);
 }
 
 bool log_reader_finished(const struct log_reader *r)

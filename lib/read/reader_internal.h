@@ -2,8 +2,8 @@
 #ifndef READ_READER_INTERNAL_H
 #define READ_READER_INTERNAL_H
 
-#include "read/decoder_pool.h"
 #include "format/index.h"
+#include "read/decoder_pool.h"
 #include "read/reader.h"
 
 #define SMALL  (4u << 10)   /* bytes of a block: many of them are read at once */
@@ -49,8 +49,13 @@ struct log_reader {
 	uint64_t done, total;
 };
 
+/* ---- reader_segment.c ---- */
+
 /* The segment that a seq is in, or would be. */
 size_t segment_index(const struct log_reader *r, uint64_t seq);
+
+/* Finds where the committed bytes of the open segment end. */
+int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err);
 
 /* Opens the segment at `index` of the log's, and finds its committed end. */
 int reader_segment(
@@ -62,9 +67,13 @@ int reader_enter(struct log_reader *r, size_t index, evlog_error *err);
 /* Keeps the first thing that was found wrong, for the end. */
 void verdict_keep(struct log_reader *r, const evlog_error *err);
 
+/* ---- salvage.c ---- */
+
 /* Behind damage, with --salvage: the lines of whatever is whole in this segment, then of
  * the next one; none where there are more to come. */
 int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
+
+/* ---- bounds.c ---- */
 
 /* Whether a block begins behind `to` or `until`. */
 bool block_beyond(const struct bounds *b, const struct block *k);
@@ -72,9 +81,13 @@ bool block_beyond(const struct bounds *b, const struct block *k);
 /* Cuts lines outside the seq and logtime bounds off both ends of a block's lines. */
 void lines_trim(const struct bounds *b, const struct block *k, struct evlog_lines *l);
 
+/* ---- backward.c ---- */
+
 /* Going backwards: begins, and the lines of the next block that has any. */
 int reverse_begin(struct log_reader *r, evlog_error *err);
 int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
+
+/* ---- skip.c ---- */
 
 /* Whether the index, or the header of a block, rules it out by times, types and subjects.
  */
@@ -90,6 +103,8 @@ bool index_next(const struct bounds *b, const struct index *x, const struct seal
  * end; or back, or out of the segment. */
 void index_skip(struct log_reader *r);
 void index_skip_back(struct log_reader *r);
+
+/* ---- readahead.c ---- */
 
 /* Hands in what follows, as far as it will be delivered. */
 void prefetch(struct log_reader *r);

@@ -10,12 +10,12 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "event/stamp.h"
+#include "fold/program.h"
+#include "json/path.h"
 #include "script/bounds.h"
 #include "script/constants.h"
 #include "script/lua.h"
-#include "fold/program.h"
 #include "script/sandbox.h"
-#include "json/path.h"
 
 #include <inttypes.h>
 #include <lauxlib.h>

@@ -11,9 +11,9 @@
 
 #include "base/file.h"
 #include "base/process.h"
-#include "run/checkpoint.h"
 #include "read/reader.h"
 #include "read/root_tracker.h"
+#include "run/checkpoint.h"
 #include "write/writer.h"
 
 #include <time.h>
@@ -134,8 +134,16 @@ static inline int64_t clock_us(void)
 	return file_clock() / 1000;
 }
 
+/* ---- part.c ---- */
+
 /* The lines of units [from, to). */
 struct view part_lines(const struct part *p, size_t from, size_t to);
+
+/* The first unit of a part after `seq`. */
+size_t part_after(const struct part *p, uint64_t seq);
+
+/* Where the units of this pass end in a part. */
+size_t part_end(const struct round *r, const struct part *p);
 
 /* ---- selected.c ---- */
 
@@ -143,9 +151,6 @@ struct view part_lines(const struct part *p, size_t from, size_t to);
 int selected_text(const struct consumer *c, struct buf *b, evlog_error *err);
 
 /* ---- pass.c ---- */
-
-/* Where the units of this pass end in a part. */
-size_t part_end(const struct round *r, const struct part *p);
 
 /* Begins the next pass of a round, after the one that is over. */
 void pass_begin(struct consumer *c, struct round *r);

@@ -10,33 +10,13 @@
 
 #include <inttypes.h>
 
-/* The first unit of a part after `seq`. */
-static size_t unit_after(const struct part *p, uint64_t seq)
-{
-	size_t low = 0, high = p->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (p->unit[middle].seq <= seq)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-size_t part_end(const struct round *r, const struct part *p)
-{
-	return r->limit == UINT64_MAX ? p->n : unit_after(p, r->limit);
-}
-
 /* How many units a pass up to `seq` would have. */
 static size_t units_upto(const struct consumer *c, const struct round *r, uint64_t seq)
 {
 	size_t n = 0;
 
 	for (unsigned i = 0; i < c->workers; i++)
-		n += unit_after(&r->part[i], seq) - r->part[i].from;
+		n += part_after(&r->part[i], seq) - r->part[i].from;
 	return n;
 }
 

@@ -1,9 +1,9 @@
 /* status.c - where a consumer is, and setting it elsewhere. */
 #include "base/error.h"
 #include "base/time.h"
-#include "run/checkpoint.h"
 #include "read/reader.h"
 #include "read/root_tracker.h"
+#include "run/checkpoint.h"
 
 #include <inttypes.h>
 

@@ -18,14 +18,6 @@
 #define UNAVAILABLE  69	      /* sysexits(3) */
 #define TEMPFAIL     75
 
-struct view part_lines(const struct part *p, size_t from, size_t to)
-{
-	size_t start = from < p->n ? p->unit[from].at : p->lines.len;
-	size_t end = to < p->n ? p->unit[to].at : p->lines.len;
-
-	return (struct view){p->lines.p + start, end - start};
-}
-
 /* ---- Starting ---- */
 
 static const char *shard_text(

@@ -5,8 +5,8 @@
 
 #include "base/buf.h"
 #include "evlog.h"
-#include "script/slab.h"
 #include "json/scan.h"
+#include "script/slab.h"
 
 #include <lua.h>
 #include <time.h>

@@ -2,8 +2,8 @@
 #ifndef WRITE_BLOCK_ENCODER_H
 #define WRITE_BLOCK_ENCODER_H
 
-#include "write/batch.h"
 #include "recover/log.h"
+#include "write/batch.h"
 
 /* What makes them: threads, and what these keep from one commit to the next. */
 struct blocks;

@@ -275,18 +275,6 @@ static int conflict(
 
 /* ---- A commit ---- */
 
-int writer_lock(struct evlog_writer *w, evlog_error *err)
-{
-	if (file_lock(w->log.head_fd, w->o.lock_wait_ms) == 0)
-		return 0;
-	if (errno == EAGAIN || errno == EACCES)
-		return error_set(err, EVLOG_EBUSY,
-		    "%s: the lock was not had within %.3g s; another process is "
-		    "appending",
-		    w->log.path, (double)w->o.lock_wait_ms / 1000);
-	return error_sys(err, "%s/head: cannot lock", w->log.path);
-}
-
 /* All of it that needs the lock. */
 static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {

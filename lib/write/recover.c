@@ -415,6 +415,18 @@ static bool is_settled(const struct evlog_writer *w, uint64_t size)
 	       (h->durable == h->committed || boot_is(h->boot_id, w->boot_id));
 }
 
+int writer_lock(struct evlog_writer *w, evlog_error *err)
+{
+	if (file_lock(w->log.head_fd, w->o.lock_wait_ms) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return error_set(err, EVLOG_EBUSY,
+		    "%s: the lock was not had within %.3g s; another process is "
+		    "appending",
+		    w->log.path, (double)w->o.lock_wait_ms / 1000);
+	return error_sys(err, "%s/head: cannot lock", w->log.path);
+}
+
 int settle(struct evlog_writer *w, evlog_error *err)
 {
 	struct head *h = &w->log.head;

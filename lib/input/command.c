@@ -1,0 +1,63 @@
+/*
+ * command.c - the lines that a command prints.
+ */
+#include "base/error.h"
+#include "input/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int input_command_start(struct evlog_input *in, const char *const *command,
+    const char *const *env, evlog_error *err)
+{
+	int end[2], r = 0;
+
+	if (!process_can_wait())
+		return error_set(err, EVLOG_EUSAGE,
+		    "%s: SIGCHLD is ignored, so its exit status cannot be known",
+		    command[0]);
+	if (pipe2(end, O_CLOEXEC) < 0)
+		return error_sys(err, "a pipe");
+	in->fd = end[0];
+	if (process_start(&in->process, command, env, -1, end[1], false) < 0)
+		r = error_set(err, EVLOG_EAWAY, "%s: %s", command[0], strerror(errno));
+	close(end[1]);
+	return r;
+}
+
+/* What kind of failure a status of sysexits(3), or of a shell, tells of. */
+static int code_of_status(int status)
+{
+	switch (status) {
+	case 64: return EVLOG_EUSAGE;
+	case 65: return EVLOG_EDATA;
+	case 66: return EVLOG_ENOINPUT;
+	case 76: return EVLOG_EMISMATCH;
+	case 77: return EVLOG_EPERM;
+	default: return EVLOG_EAWAY;
+	}
+}
+
+int input_command_end(struct evlog_input *in, evlog_error *err)
+{
+	int status;
+
+	if (!in->process.pid)
+		return 0;
+	process_wait(&in->process);
+	status = in->process.status;
+	if (in->process.lost)
+		return error_set(err, EVLOG_EINTERNAL,
+		    "%s: its exit status was taken by somebody else", in->path);
+	if (WIFSIGNALED(status))
+		return error_set(err, EVLOG_EAWAY, "%s: killed by signal %d", in->path,
+		    WTERMSIG(status));
+	if (WEXITSTATUS(status))
+		return error_set(err, code_of_status(WEXITSTATUS(status)),
+		    "%s: exit status %d", in->path, WEXITSTATUS(status));
+	return 0;
+}

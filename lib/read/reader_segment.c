@@ -1,0 +1,138 @@
+/*
+ * reader_segment.c - the segments of a log, opened one after the other by a reader: where
+ * the committed bytes of each end, and whether it continues the one before it.
+ */
+#include "base/error.h"
+#include "read/reader_internal.h"
+
+#include <inttypes.h>
+#include <sys/stat.h>
+
+size_t segment_index(const struct log_reader *r, uint64_t seq)
+{
+	size_t i = r->log.n;
+
+	while (i > 1 && r->log.segments[i - 1] > seq)
+		i--;
+	return i - 1;
+}
+
+/* The successor does not tell where the open segment ends.  Going forwards, all of it
+ * is read, and the successor is met, and reported, when its turn comes. */
+static int successor_bad(struct log_reader *r, int why, evlog_error *err)
+{
+	struct stat st;
+
+	if (r->reverse)
+		return why;
+	if (fstat(r->seg.fd, &st) < 0)
+		return error_sys(err, "%s", r->seg.path);
+	r->limit =
+	    segment_is_sealed(&r->seg) ? r->seg.header.seal.end : (uint64_t)st.st_size;
+	return 0;
+}
+
+void verdict_keep(struct log_reader *r, const evlog_error *err)
+{
+	if (r->verdict.code == 0)
+		r->verdict = *err;
+}
+
+/* The segment with the end has been sealed since that was found, or head is an older one.
+ * Something must stand behind it. */
+static int sealed_since(struct log_reader *r, evlog_error *err)
+{
+	evlog_error missing;
+
+	log_end_of_seal(&r->seg, &r->end);
+	int res = log_list(&r->log, err);
+	if (res || r->log.n == 0 || r->log.segments[r->log.n - 1] > r->end.segment)
+		return res;
+	segment_missing(r->log.path, r->end.seq + 1, 0, &missing);
+	verdict_keep(r, &missing);
+	return 0;
+}
+
+int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
+{
+	uint64_t first = r->seg.first_seq;
+	struct segment next;
+	int res;
+
+	if (first == r->end.segment) {
+		if (segment_is_sealed(&r->seg) && (res = sealed_since(r, err)) != 0)
+			return res;
+		r->limit = r->end.offset;
+		*last_block = r->end.block;
+		return 0;
+	}
+	if (r->at_segment + 1 >= r->log.n)
+		return successor_bad(r,
+		    segment_missing(r->log.path, r->end.segment, r->end.seq, err), err);
+	if (segment_is_sealed(&r->seg)) {
+		segment_extent(&r->seg, NULL, &r->limit, last_block);
+		return 0;
+	}
+	res = segment_open(&next, r->log.dir_fd, r->log.path,
+	    r->log.segments[r->at_segment + 1], r->log.log_id, false, err);
+	if (!res && next.header.previous != first)
+		res = segment_damaged(&next, 0, first, 0,
+		    "the segment before it is missing or another one", err);
+	if (!res)
+		segment_extent(&r->seg, &next.header, &r->limit, last_block);
+	segment_close(&next);
+	return res == EVLOG_EDAMAGED ? successor_bad(r, res, err) : res;
+}
+
+int reader_segment(
+    struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err)
+{
+	segment_close(&r->seg);
+	index_close(&r->index);
+	r->at_segment = index;
+	if (prefetch_enter(r))
+		return reader_limit(r, last_block, err);
+	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path,
+	    r->log.segments[index], r->log.log_id, false, err);
+	if (res == EVLOG_ENOINPUT)
+		return segment_missing(r->log.path, r->log.segments[index], 0, err);
+	if (!res)
+		res = reader_limit(r, last_block, err);
+	if (res || !r->skipping || !segment_is_sealed(&r->seg))
+		return res;
+	res = index_open(&r->index, &r->seg, r->bounds.wanted, err);
+	r->unindexed |= res == EVLOG_END;
+	return res < 0 ? res : 0;
+}
+
+int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
+{
+	uint64_t ignored;
+
+	if (index >= r->log.n)
+		return segment_missing(r->log.path, r->next_seq, r->end.seq, err);
+	int res = reader_segment(r, index, &ignored, err);
+	r->salvaging = false;
+	r->tried = 0;
+	r->at = r->seg.header.size;
+	if (res)
+		return res;
+	if (!r->anywhere && r->seg.first_seq != r->next_seq &&
+	    !log_has(&r->log, r->seg.header.previous))
+		return segment_missing(
+		    r->log.path, r->next_seq, r->seg.first_seq - 1, err);
+	if (!r->anywhere && r->seg.first_seq != r->next_seq)
+		return segment_damaged(&r->seg, 0, r->next_seq, r->seg.first_seq - 1,
+		    "the segment before it lacks events", err);
+	if (!r->anywhere && r->rooted &&
+	    memcmp(r->seg.header.root, r->root, HASH_SIZE) != 0)
+		return segment_damaged(&r->seg, 0, r->next_seq, 0,
+		    "the segment does not continue the log", err);
+	r->next_seq = r->seg.first_seq;
+	r->epoch = r->seg.header.epoch;
+	r->anywhere = false;
+	if (r->index.open ||
+	    (r->bounds.from <= r->next_seq && r->bounds.since == EVLOG_TIME_MIN))
+		return 0;
+	return segment_seek(r, err);
+}
