@@ -267,8 +267,10 @@ static int show_status(const struct replay *p, const char *log)
 	if (evlog_checkpoint_lag(
 		&lag, p->consumer.checkpoint, log, p->sel.max_line, &err) < 0)
 		cli_fail(&err);
-	double seconds =
-	    lag.oldest == EVLOG_TIME_MAX ? 0 : (double)(evlog_now() - lag.oldest) / 1e6;
+	/* the log may hold any time, so this is no difference of integers, or none */
+	double seconds = lag.oldest == EVLOG_TIME_MAX || lag.oldest == EVLOG_TIME_MIN
+			     ? 0
+			     : ((double)evlog_now() - (double)lag.oldest) / 1e6;
 	evlog_time_format(lag.written, written);
 	if (p->json)
 		snprintf(text, sizeof text,

@@ -19,6 +19,7 @@ fails is kept there.
 import ctypes
 import fcntl
 import itertools
+import json
 import os
 import random
 import re
@@ -795,6 +796,15 @@ def kind_claimed():
     return Log(segments, [False] * 3, PLAIN), {"cat": 65, "salvage": 65, "salvage-back": 65}
 
 
+def kind_timeless():
+    """A line with a seq and no logtime."""
+    line = stamp(1)[:25] + b" " * 60
+    log = Log([[Block([line], filtered=False)]], [False], PLAIN)
+    log.checkpoint = {"log": Log.log_id.hex(), "seq": 0, "root": sha(b"").hex(), "frontier": []}
+    log.checkpoint |= {"selection": {}, "written": "2026-11-29T00:00:00.000000Z"}
+    return log, {"status": 0, "cat": 0}
+
+
 def kind_legacy():
     """A frame of an older zstd, which the library may have been built to read."""
     line = stamp(1) + event(random.Random(1), 1)
@@ -808,6 +818,9 @@ def try_kind(name, folder, figures):
     log.put(f"{folder}/forged")
     if getattr(log, "sparse", 0):
         os.truncate(f"{folder}/forged/{names_of(log)[0]}", log.sparse)
+    if getattr(log, "checkpoint", None):
+        with open(f"{folder}/pos", "w") as f:
+            json.dump(log.checkpoint, f)
     plain([2]).put(f"{folder}/sound")
     large = sum(map(len, log.lines)) > 1 << 24 or getattr(log, "sparse", 0)
     held, out = None if large else set(log.lines), []
