@@ -12,11 +12,18 @@ struct group {
 	uint64_t hash, seq;
 	uint64_t shown; /* hash of the state that was shown last */
 	uint32_t state; /* a program's; 0: none yet */
-	bool stored;	/* has a row in the table */
+	bool stored;	/* has a row in the sink */
 	bool is_changed;
-	struct group *next_changed; /* since the last commit of the table */
+	struct group *next_changed; /* since the last commit of the sink */
 	evlog_fold *owner;	    /* whose program has its state */
 	struct accumulator at[];
+};
+
+/* What keeps the states of a fold between runs, and is kept in step with it. */
+struct fold_sink {
+	/* Gives a group that was just made what the sink knows of its key. */
+	int (*load)(evlog_fold *f, struct group *g, evlog_error *err);
+	void (*close)(evlog_fold *f);
 };
 
 /* In the table, by the hash of its key. */
@@ -70,13 +77,9 @@ struct evlog_fold {
 	uint64_t at_seq, began; /* the last seq; that of what was loaded */
 	bool shared;		/* several events may have one seq */
 	uint64_t keyless, unusable;
-	struct table *table; /* NULL: none */
-	struct group *changed;
+	struct fold_sink *sink; /* NULL: none */
+	struct group *changed;	/* since the last commit of the sink */
 };
-
-/* Gives a group that was just made what the table knows of its key. */
-int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err);
-void fold_table_close(evlog_fold *f);
 
 static inline bool fold_keyed(const evlog_fold *f)
 {

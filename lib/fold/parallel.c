@@ -353,7 +353,7 @@ static int pool_new(evlog_fold *f, evlog_error *err)
 /* Whether there is work for more than one. */
 static bool fold_divides(const evlog_fold *f)
 {
-	return f->threads > 1 && !f->table && !f->undo && (!f->program || f->key);
+	return f->threads > 1 && !f->sink && !f->undo && (!f->program || f->key);
 }
 
 int fold_part_of(evlog_fold *f, uint64_t hash, evlog_fold **part, evlog_error *err)

@@ -13,9 +13,9 @@
 
 #include <lauxlib.h>
 
-/* Their addresses: in the metatable of a table, its content; in the registry, the list of
- * variables: function, index and value of each. */
-static const char content_key, list_key;
+/* Its address, in the registry: the list of variables: function, index and value of
+ * each. */
+static const char list_key;
 
 /* Where things are on the stack. */
 enum { QUEUE = 1, SEEN, LIST };
@@ -24,27 +24,6 @@ struct search {
 	lua_Integer queued, done;
 	lua_Integer variables; /* entries of the list */
 };
-
-/* ---- Reading ---- */
-
-bool constants_are(lua_State *L, int index)
-{
-	if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index))
-		return false;
-	bool is = lua_rawgetp(L, -1, &content_key) != LUA_TNIL;
-	lua_pop(L, 2);
-	return is;
-}
-
-void constants_content(lua_State *L, int index)
-{
-	index = lua_absindex(L, index);
-	if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index))
-		return;
-	if (lua_rawgetp(L, -1, &content_key) != LUA_TNIL)
-		lua_copy(L, -1, index);
-	lua_pop(L, 2);
-}
 
 size_t constants_handlers(lua_State *L, const char *name, const void *key)
 {
@@ -65,11 +44,6 @@ size_t constants_handlers(lua_State *L, const char *name, const void *key)
 	}
 	lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 	return n;
-}
-
-int constant_set(lua_State *L)
-{
-	return luaL_error(L, "what is not in a state is constant");
 }
 
 /* Upvalue: the content. */
@@ -137,7 +111,7 @@ static void function_look(lua_State *L, struct search *q)
 {
 	lua_CFunction c = lua_tocfunction(L, -1);
 
-	if (c && (c == lua_gmatch_step || c == sandbox_pairs_step))
+	if (c && (c == lua_gmatch_step || c == lua_pairs_step))
 		luaL_error(L, "an iterator is kept in a variable or a table outside of "
 			      "the functions: make it where it is used");
 	for (int i = 1; !c && lua_getupvalue(L, -1, i); i++) {
@@ -236,7 +210,7 @@ static void table_lock(lua_State *L, struct search *q, int table, int content, i
 		lua_setfield(L, meta, "__metatable");
 	}
 	lua_pushvalue(L, content);
-	lua_rawsetp(L, meta, &content_key);
+	constants_content_put(L, meta);
 	lua_pushvalue(L, meta);
 	lua_setmetatable(L, table);
 }

@@ -14,12 +14,18 @@ void constants_make(lua_State *L);
  * own one empty.  Returns how many there are; raises an error for anything else. */
 size_t constants_handlers(lua_State *L, const char *name, const void *key);
 
-/* A __newindex that refuses. */
-int constant_set(lua_State *L);
-
 /* Whether all variables are what they were; else gives them back what they were, and the
  * name of one. */
 bool constants_kept(struct sandbox *s, const char **name);
+
+/* ---- content.c ---- */
+
+/* A __newindex that refuses. */
+int constant_set(lua_State *L);
+
+/* Makes the value on top, which is taken off, the content of tables with the metatable at
+ * this index. */
+void constants_content_put(lua_State *L, int metatable);
 
 /* Replaces the table at `index` by what has its content, if it is read only. */
 void constants_content(lua_State *L, int index);

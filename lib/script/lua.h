@@ -37,6 +37,10 @@ void lua_json_write(lua_State *L, int index, struct buf *out, bool exact);
 /* Whether a table is marked as an array. */
 bool lua_json_is_array(lua_State *L, int index);
 
+/* How many keys a table has, its content looked at as it is, and the largest that is an
+ * index; 0: none is.  *dense: they are 1 to n. */
+size_t lua_json_keys(lua_State *L, int index, size_t *largest, bool *dense);
+
 /* Whether a table's keys are 1 to *n; its length says nothing if it has holes. */
 bool lua_json_is_list(lua_State *L, int index, size_t *n);
 
@@ -53,8 +57,15 @@ void lua_counted_open(lua_State *L);
 /* Some of them. */
 extern const luaL_Reg lua_patterns[], lua_tables[];
 
-/* What string.gmatch returns: it has a state of its own. */
+/* What string.gmatch and pairs return: they have states of their own. */
 int lua_gmatch_step(lua_State *L);
+int lua_pairs_step(lua_State *L);
+
+/* pairs and next in the order of keys. */
+void lua_pairs_open(lua_State *L);
+
+/* Opens Lua's libraries, without what a program must not have. */
+void lua_base_open(lua_State *L);
 
 /* A double as the shortest text that is read as the same one; false: it is none. */
 bool lua_float_write(lua_Number v, char text[40]);

@@ -43,9 +43,6 @@ struct sandbox {
 int sandbox_open(struct sandbox *s, const struct evlog_limits *limits, evlog_error *err);
 void sandbox_close(struct sandbox *s);
 
-/* The sandbox that a state belongs to. */
-struct sandbox *sandbox_of(lua_State *L);
-
 /* Runs the text of a program, which defines its functions.  EVLOG_EDATA: err has its
  * message, with file and line. */
 int sandbox_load(
@@ -59,17 +56,23 @@ int sandbox_names(struct sandbox *s, const char *text, size_t len, const char *g
  * the message.  Whatever may run out of memory must run so. */
 int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err);
 
+/* ---- state.c ---- */
+
+/* The sandbox that a state belongs to. */
+struct sandbox *sandbox_of(lua_State *L);
+
 /* Pushes what the program defined under a name; nil if nothing. */
 void sandbox_global(lua_State *L, const char *name);
+
+/* Whether a value as Lua prints it shows an address, which no two runs have in common. */
+bool sandbox_shows_address(lua_State *L, int index);
 
 /* Pushes a value as text that shows no address. */
 void sandbox_text(lua_State *L, int index);
 
-/* Whether a table is one of ours, whose metatable programs can neither see nor change. */
+/* Whether a table is one of ours, or frozen, whose metatable programs can neither see nor
+ * change. */
 bool sandbox_is_locked(lua_State *L, int index);
-
-/* What pairs returns: it has a state of its own. */
-int sandbox_pairs_step(lua_State *L);
 
 /* Makes a function of C known to programs. */
 void sandbox_define(lua_State *L, const char *name, lua_CFunction fn);

@@ -21,6 +21,7 @@
 #define KEY_NUMBER_MAX 16    /* a longer number is a text where it is a key */
 
 struct table {
+	struct fold_sink sink; /* first */
 	sqlite3 *db;
 	char *file, *plain_name, *plain_exact;
 	struct buf name, exact;	  /* quoted */
@@ -31,6 +32,11 @@ struct table {
 	char fold[65];
 	sqlite3_stmt *load, *insert, *update, *insert_exact;
 };
+
+static struct table *table_of(const evlog_fold *f)
+{
+	return (struct table *)f->sink;
+}
 
 /* ---- Statements ---- */
 
@@ -203,6 +209,59 @@ static int look(evlog_fold *f, struct table *t, bool rebuild, struct evlog_posit
 	return r;
 }
 
+/* ---- Loading ---- */
+
+/* Takes what the table says that a group knows; anybody may have written that. */
+static int exact_restore(
+    evlog_fold *f, struct group *g, sqlite3_stmt *s, evlog_error *err)
+{
+	struct json_fault fault;
+	struct json_text exact;
+
+	if (sqlite3_column_type(s, 1) == SQLITE_NULL)
+		return error_set(err, EVLOG_EDATA, "nothing is kept");
+	const char *p = (const char *)sqlite3_column_text(s, 1);
+	if (!p)
+		return error_memory(err);
+	if (!json_scan(p, (size_t)sqlite3_column_bytes(s, 1), JSON_DEPTH_MOST, &exact,
+		NULL, &fault))
+		return error_set(err, EVLOG_EDATA, "%s", fault.reason);
+	return group_restore(f, g, exact, err);
+}
+
+static int table_load(evlog_fold *f, struct group *g, evlog_error *err)
+{
+	struct table *t = table_of(f);
+	evlog_error why;
+
+	if (t->fresh)
+		return 0;
+	if (!t->load) {
+		buf_puts(&t->text, "SELECT seq, exact FROM ");
+		buf_add(&t->text, t->exact.p, t->exact.len);
+		buf_puts(&t->text, " WHERE key = ?");
+		int r = prepare(t, &t->load, err);
+		if (r)
+			return r;
+	}
+	bind_text(t, t->load, 1, g->key.p, g->key.len);
+	int r = row_next(t, t->load, err);
+	if (r == 1) {
+		g->seq = (uint64_t)sqlite3_column_int64(t->load, 0);
+		g->stored = true;
+		r = exact_restore(f, g, t->load, &why);
+		if (r == EVLOG_EDATA) /* not the event's fault */
+			r = error_set(err, EVLOG_EDAMAGED,
+			    "%s: the state of key %.*s: %s; --rebuild makes the table "
+			    "anew",
+			    t->file, (int)g->key.len, g->key.p, why.text);
+		else if (r && err)
+			*err = why;
+	}
+	sqlite3_reset(t->load);
+	return r;
+}
+
 /* ---- Opening ---- */
 
 static void table_free(struct table *t)
@@ -221,12 +280,6 @@ static void table_free(struct table *t)
 	buf_free(&t->exact);
 	buf_free(&t->text);
 	free(t);
-}
-
-void fold_table_close(evlog_fold *f)
-{
-	table_free(f->table);
-	f->table = NULL;
 }
 
 static int columns_check(const evlog_fold *f, evlog_error *err)
@@ -278,25 +331,34 @@ static int open_database(
 	return run(t, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err);
 }
 
+static void table_close(evlog_fold *f)
+{
+	table_free(table_of(f));
+	f->sink = NULL;
+}
+
 int evlog_fold_table(evlog_fold *f, const char *file, const char *name, bool columns,
     bool rebuild, struct evlog_position *at, evlog_error *err)
 {
-	struct table *t = calloc(1, sizeof *t);
-	int r = t ? fold_ready(f, err) : error_memory(err);
-
 	*at = (struct evlog_position){0};
+	if (f->sink)
+		return error_set(err, EVLOG_EUSAGE, "a fold keeps one table");
+	struct table *t = calloc(1, sizeof *t);
+	if (!t)
+		return error_memory(err);
+	t->sink = (struct fold_sink){table_load, table_close};
+	t->columns = columns;
+	f->sink = &t->sink;
 	f->tracked = true;
+	int r = fold_ready(f, err);
 	if (!r && columns) {
 		buf_puts(&f->identity, "columns 2\n"); /* 1 bound other values */
 		r = columns_check(f, err);
 	}
 	if (!r)
 		r = open_database(t, file, name, err);
-	if (!r) {
-		t->columns = columns;
+	if (!r)
 		r = look(f, t, rebuild, at, err);
-	}
-	f->table = t;
 	f->at_seq = f->began = at->seq;
 	return r;
 }
@@ -317,7 +379,7 @@ static const char *column_type(const struct reducer *r)
 
 static void columns_add(const evlog_fold *f, struct buf *b)
 {
-	for (size_t i = 0; f->table->columns && i < f->n; i++) {
+	for (size_t i = 0; table_of(f)->columns && i < f->n; i++) {
 		const char *name = f->reducers[i].name;
 		buf_puts(b, ", ");
 		quote(b, name, strlen(name));
@@ -400,59 +462,6 @@ static int statements_make(evlog_fold *f, struct table *t, evlog_error *err)
 	return prepare(t, &t->insert_exact, err);
 }
 
-/* ---- Groups, read when they are met ---- */
-
-/* Takes what the table says that a group knows; anybody may have written that. */
-static int exact_restore(
-    evlog_fold *f, struct group *g, sqlite3_stmt *s, evlog_error *err)
-{
-	struct json_fault fault;
-	struct json_text exact;
-
-	if (sqlite3_column_type(s, 1) == SQLITE_NULL)
-		return error_set(err, EVLOG_EDATA, "nothing is kept");
-	const char *p = (const char *)sqlite3_column_text(s, 1);
-	if (!p)
-		return error_memory(err);
-	if (!json_scan(p, (size_t)sqlite3_column_bytes(s, 1), JSON_DEPTH_MOST, &exact,
-		NULL, &fault))
-		return error_set(err, EVLOG_EDATA, "%s", fault.reason);
-	return group_restore(f, g, exact, err);
-}
-
-int fold_table_load(evlog_fold *f, struct group *g, evlog_error *err)
-{
-	struct table *t = f->table;
-	evlog_error why;
-
-	if (t->fresh)
-		return 0;
-	if (!t->load) {
-		buf_puts(&t->text, "SELECT seq, exact FROM ");
-		buf_add(&t->text, t->exact.p, t->exact.len);
-		buf_puts(&t->text, " WHERE key = ?");
-		int r = prepare(t, &t->load, err);
-		if (r)
-			return r;
-	}
-	bind_text(t, t->load, 1, g->key.p, g->key.len);
-	int r = row_next(t, t->load, err);
-	if (r == 1) {
-		g->seq = (uint64_t)sqlite3_column_int64(t->load, 0);
-		g->stored = true;
-		r = exact_restore(f, g, t->load, &why);
-		if (r == EVLOG_EDATA) /* not the event's fault */
-			r = error_set(err, EVLOG_EDAMAGED,
-			    "%s: the state of key %.*s: %s; --rebuild makes the table "
-			    "anew",
-			    t->file, (int)g->key.len, g->key.p, why.text);
-		else if (r && err)
-			*err = why;
-	}
-	sqlite3_reset(t->load);
-	return r;
-}
-
 /* ---- Writing ---- */
 
 /* Whether a double is this integer, written without an exponent. */
@@ -531,10 +540,10 @@ static void bind_key(struct table *t, sqlite3_stmt *s, struct view key, struct b
 
 static void bind_columns(evlog_fold *f, sqlite3_stmt *s, const struct group *g)
 {
-	for (size_t i = 0; f->table->columns && i < f->n; i++) {
+	for (size_t i = 0; table_of(f)->columns && i < f->n; i++) {
 		f->row.len = 0;
 		accumulator_write(&f->row, &f->reducers[i], &g->at[i]);
-		bind_json(f->table, s, (int)i + 4,
+		bind_json(table_of(f), s, (int)i + 4,
 		    (struct json_text){f->row.p, f->row.len}, &f->scratch);
 	}
 }
@@ -556,13 +565,13 @@ static int key_taken(evlog_fold *f, const struct group *g, evlog_error *err)
 	    "%s: the keys %.*s and %.*s would be the same row of the table %s; change "
 	    "one "
 	    "of them, by --upcast for instance",
-	    f->table->file, (int)g->key.len, g->key.p, (int)other->len, other->p,
-	    f->table->plain_name);
+	    table_of(f)->file, (int)g->key.len, g->key.p, (int)other->len, other->p,
+	    table_of(f)->plain_name);
 }
 
 static int row_store(evlog_fold *f, struct group *g, evlog_error *err)
 {
-	struct table *t = f->table;
+	struct table *t = table_of(f);
 	sqlite3_stmt *s = g->stored ? t->update : t->insert;
 
 	bind_key(t, s, g->key, &f->scratch);
@@ -586,7 +595,7 @@ static int row_store(evlog_fold *f, struct group *g, evlog_error *err)
 
 static int exact_store(evlog_fold *f, struct group *g, evlog_error *err)
 {
-	struct table *t = f->table;
+	struct table *t = table_of(f);
 
 	f->row.len = 0;
 	int r = group_save(f, g, &f->row, err);
@@ -601,7 +610,7 @@ static int exact_store(evlog_fold *f, struct group *g, evlog_error *err)
 static int position_store(
     evlog_fold *f, const struct evlog_position *at, evlog_error *err)
 {
-	struct table *t = f->table;
+	struct table *t = table_of(f);
 	char fold[65];
 	sqlite3_stmt *s;
 
@@ -640,7 +649,7 @@ static int alone(struct table *t, evlog_error *err)
 
 static int all_store(evlog_fold *f, const struct evlog_position *at, evlog_error *err)
 {
-	struct table *t = f->table;
+	struct table *t = table_of(f);
 	int r = alone(t, err);
 
 	if (!r && t->fresh)
@@ -660,7 +669,7 @@ static int all_store(evlog_fold *f, const struct evlog_position *at, evlog_error
 int evlog_fold_table_commit(
     evlog_fold *f, const struct evlog_position *at, evlog_error *err)
 {
-	struct table *t = f->table;
+	struct table *t = table_of(f);
 
 	int r = run(t, "BEGIN IMMEDIATE", err);
 	if (r)

@@ -1,0 +1,206 @@
+/*
+ * apply.c - events into state: for each event its key's group, for each reducer the
+ * value at its path.
+ *
+ * An event's top-level members are walked once; what no path begins with is skipped.
+ */
+#include "base/error.h"
+#include "base/glob.h"
+#include "event/stamp.h"
+#include "fold/fold.h"
+
+#include <inttypes.h>
+
+static bool filter_holds(evlog_fold *f, const struct filter *filter)
+{
+	struct json_text v = f->found[filter->slot];
+	bool hit = false;
+
+	if (v.p) {
+		f->scratch.len = 0;
+		if (json_type_of(v) == JSON_STRING)
+			json_unescape(&f->scratch, v);
+		else
+			buf_add(&f->scratch, v.p, v.len);
+		hit =
+		    glob_match(filter->glob, (struct view){f->scratch.p, f->scratch.len});
+	}
+	return hit != filter->negated;
+}
+
+/* The key that a program gives, in canonical form, in scratch; empty: none. */
+static int program_key_of(
+    evlog_fold *f, const struct evlog_event *e, struct view *key, evlog_error *err)
+{
+	struct buf *given = &f->row;
+
+	int r = program_key(f->program, e, given, err);
+	f->scratch.len = 0;
+	if (!r && given->len &&
+	    !value_canonical(&f->scratch, (struct json_text){given->p, given->len}))
+		r = error_memory(err);
+	*key = (struct view){f->scratch.p, f->scratch.len};
+	return r;
+}
+
+bool fold_key_of(struct json_text v, struct buf *room, struct view *key)
+{
+	size_t start = room->len;
+
+	*key = (struct view){"", 0};
+	if (!v.p)
+		return true;
+	enum json_type type = json_type_of(v);
+	if (type == JSON_NULL || type == JSON_ARRAY || type == JSON_OBJECT)
+		return true;
+	*key = (struct view){v.p, v.len};
+	if (type == JSON_STRING && !memchr(v.p, '\\', v.len))
+		return true;
+	bool good = value_canonical(room, v);
+	*key = (struct view){room->p + start, room->len - start};
+	return good && !room->failed;
+}
+
+static int refuse(const struct reducer *r, const struct evlog_event *e, const char *why,
+    evlog_error *err)
+{
+	return error_set(
+	    err, EVLOG_EDATA, "event %" PRIu64 ": %s: %s", e->seq, r->name, why);
+}
+
+static int reduce(evlog_fold *f, size_t i, struct group *g, struct json_text event,
+    const struct evlog_event *e, evlog_error *err)
+{
+	const struct reducer *r = &f->reducers[i];
+	struct json_text v = r->path ? f->found[r->slot] : event;
+	bool failed = false;
+
+	for (size_t k = 0; k < r->n_filters; k++) {
+		bool holds = filter_holds(f, &r->filters[k]);
+		if (f->scratch.failed)
+			return error_memory(err);
+		if (!holds)
+			return 0;
+	}
+	if (!v.p)
+		return f->strict && r->func != FUNC_COUNT
+			   ? refuse(r, e, "nothing stands at the path", err)
+			   : 0;
+	const char *why = accumulate(r, &g->at[i], v, &failed);
+	if (failed)
+		return error_memory(err);
+	if (!why)
+		return 0;
+	f->unusable++;
+	return f->strict ? refuse(r, e, why, err) : 0;
+}
+
+/* What a program says is an event's fault names the event. */
+static int blame(const struct evlog_event *e, int code, evlog_error *err)
+{
+	evlog_error why = *err;
+
+	if (code != EVLOG_EDATA)
+		return code;
+	return error_set(err, code, "event %" PRIu64 ": %s", e->seq, why.text);
+}
+
+static int key_of(
+    evlog_fold *f, const struct evlog_event *e, struct view *key, evlog_error *err)
+{
+	*key = (struct view){"", 0};
+	f->scratch.len = 0;
+	if (f->key)
+		return fold_key_of(f->found[f->key_slot], &f->scratch, key)
+			   ? 0
+			   : error_memory(err);
+	return fold_keyed(f) ? blame(e, program_key_of(f, e, key, err), err) : 0;
+}
+
+/* What goes on from a snapshot must not count an event twice. */
+static int track(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+{
+	if (!f->tracked)
+		return 0;
+	if (e->seq == 0)
+		return error_set(err, EVLOG_EDATA,
+		    "an event without seq: what is folded on must come from a log");
+	if (e->seq < f->at_seq ||
+	    (e->seq == f->at_seq && !(f->shared && e->seq > f->began)))
+		return error_set(err, EVLOG_EMISMATCH,
+		    "event %" PRIu64 " comes behind event %" PRIu64
+		    ", which is folded already; go on with --from %" PRIu64,
+		    e->seq, f->at_seq, f->at_seq + 1);
+	f->at_seq = e->seq;
+	return 0;
+}
+
+int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint64_t hash,
+    evlog_error *err)
+{
+	bool made;
+	int r = 0;
+
+	f->folded++;
+	for (size_t i = 0; i < f->slots; i++)
+		f->met[i] += f->found[i].p != NULL;
+	if (key.len == 0 && fold_keyed(f)) {
+		f->keyless++;
+		return f->strict ? error_set(err, EVLOG_EDATA,
+				       "event %" PRIu64 ": it has no key", e->seq)
+				 : 0;
+	}
+	struct group *g = group_of(&f->groups, key, hash, f->n, &made);
+	if (!g)
+		return error_memory(err);
+	g->owner = f;
+	if (made && f->sink)
+		r = f->sink->load(f, g, err);
+	if (f->sink && !g->is_changed) {
+		g->is_changed = true;
+		g->next_changed = f->changed;
+		f->changed = g;
+	}
+	if (f->program && !r)
+		r = blame(e,
+		    program_event(f->program, &g->state, g->key, e, f->undo, err), err);
+	for (size_t i = 0; i < f->n && !r; i++)
+		r = reduce(f, i, g, (struct json_text){e->line, e->len}, e, err);
+	if (!r && e->seq)
+		g->seq = e->seq;
+	f->last = r ? NULL : g;
+	return r;
+}
+
+int fold_no_json(const struct evlog_event *e, evlog_error *err)
+{
+	return error_set(
+	    err, EVLOG_EDATA, "event %" PRIu64 ": its line is not valid JSON", e->seq);
+}
+
+int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+{
+	struct view key;
+	int r = fold_ready(f, err);
+
+	f->last = NULL;
+	if (!r)
+		r = track(f, e, err);
+	if (r)
+		return r;
+	f->found = f->room;
+	if (!look_at(&f->look, (struct json_text){e->line, e->len}, f->found, f->slots))
+		return fold_no_json(e, err);
+	r = key_of(f, e, &key, err);
+	return r ? r : fold_apply(f, e, key, hash_table(key.p, key.len), err);
+}
+
+bool evlog_fold_may_stop(const evlog_fold *f)
+{
+	return f->program && program_may_stop(f->program);
+}
+
+bool evlog_fold_stopped(const evlog_fold *f)
+{
+	return f->program && program_stopped(f->program);
+}

@@ -1,0 +1,111 @@
+/* setup.c - what a fold computes: reducers or a program, and its key. */
+#include "base/error.h"
+#include "fold/fold.h"
+
+#include <stdlib.h>
+
+bool evlog_fold_is_reducer(const char *word)
+{
+	return reducer_is(word);
+}
+
+void evlog_fold_strict(evlog_fold *f)
+{
+	f->strict = true;
+}
+
+int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err)
+{
+	struct reducer *more = realloc(f->reducers, (f->n + 1) * sizeof *more);
+
+	if (!more)
+		return error_memory(err);
+	f->reducers = more;
+	int r = reducer_parse(&more[f->n], text, err);
+	if (r)
+		return r;
+	for (size_t i = 0; i < f->n; i++)
+		if (strcmp(more[i].name, more[f->n].name) == 0) {
+			reducer_free(&more[f->n]);
+			return error_set(err, EVLOG_EUSAGE,
+			    "%s: there is a reducer named %s already", text,
+			    more[i].name);
+		}
+	f->n++;
+	buf_printf(&f->identity, "reducer %s\n", text);
+	return 0;
+}
+
+int evlog_fold_program(
+    evlog_fold *f, const char *path, const struct evlog_limits *limits, evlog_error *err)
+{
+	program_close(f->program);
+	return program_open(&f->program, path, limits, err);
+}
+
+void evlog_fold_undo(evlog_fold *f)
+{
+	f->undo = true;
+}
+
+int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err)
+{
+	free(f->key);
+	f->key = NULL;
+	buf_printf(&f->identity, "key %s\n", path);
+	return json_path_parse(&f->key, path, err);
+}
+
+void evlog_fold_through(evlog_fold *f, const unsigned char hash[HASH_SIZE])
+{
+	buf_add(&f->identity, hash, HASH_SIZE);
+	f->shared = true;
+}
+
+void evlog_fold_track(evlog_fold *f)
+{
+	f->tracked = true;
+}
+
+int fold_identity(const evlog_fold *f, char hex[65], evlog_error *err)
+{
+	unsigned char hash[HASH_SIZE];
+	struct hash_part parts[] = {{f->identity.p, f->identity.len},
+	    {f->program ? program_hash(f->program) : NULL, f->program ? HASH_SIZE : 0}};
+
+	if (f->identity.failed)
+		return error_memory(err);
+	sha256(parts, 2, hash);
+	hash_hex(hash, hex);
+	return 0;
+}
+
+static int want(
+    evlog_fold *f, const struct json_path *path, size_t *slot, evlog_error *err)
+{
+	return !path || look_add(&f->look, path, &f->slots, slot) ? 0 : error_memory(err);
+}
+
+int fold_ready(evlog_fold *f, evlog_error *err)
+{
+	int r = 0;
+
+	if (f->ready)
+		return 0;
+	f->ready = true;
+	if (f->n == 0 && !f->program) {
+		f->plain = true;
+		r = evlog_fold_reducer(f, "merge(data)", err);
+	}
+	if (!r)
+		r = want(f, f->key, &f->key_slot, err);
+	for (size_t i = 0; i < f->n && !r; i++) {
+		struct reducer *x = &f->reducers[i];
+		r = want(f, x->path, &x->slot, err);
+		for (size_t k = 0; k < x->n_filters && !r; k++)
+			r = want(f, x->filters[k].path, &x->filters[k].slot, err);
+	}
+	f->room = calloc(f->slots + 1, sizeof *f->room);
+	f->met = calloc(f->slots + 1, sizeof *f->met);
+	return r ? r : f->room && f->met ? 0 : error_memory(err);
+}
