@@ -178,7 +178,8 @@ bench-peers:
 lint:
 	@.ci/deps lint
 	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.[ch] tests/bench/peers/*.c
-	tests/layers $(LAYERS)
+	@$(QUIETLY) $(OBJECTS)
+	tests/layers $(BUILD) $(LAYERS)
 	tests/commands
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
