@@ -128,7 +128,7 @@ int cli_status(int code)
 	switch (code) {
 	case EVLOG_OK:
 	case EVLOG_END: return CLI_OK;
-	case EVLOG_EUNMET: return CLI_NO;
+	case EVLOG_ECONFLICT: return CLI_NO;
 	case EVLOG_EUSAGE: return CLI_USAGE;
 	case EVLOG_EDATA:
 	case EVLOG_ENEWER:

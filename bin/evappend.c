@@ -118,7 +118,7 @@ static void acknowledge(struct append *a, const struct evlog_ack *ack)
 {
 	char line[256];
 
-	if (ack->settled && !cli.quiet)
+	if (ack->recovered && !cli.quiet)
 		cli_say("%s", ack->notice);
 	a->skipped += ack->skipped;
 	a->slid |= ack->slid;
@@ -144,7 +144,7 @@ _Noreturn static void reject_failed(struct append *a)
 }
 
 /* What was put aside is durable before anything behind it is acknowledged. */
-static void reject_settle(struct append *a)
+static void reject_sync(struct append *a)
 {
 	if (!a->o.no_sync && cli_reject_sync(&a->reject) < 0)
 		reject_failed(a);
@@ -160,7 +160,7 @@ _Noreturn static void stop(struct append *a, const evlog_error *err)
 		cli_say("nothing was appended (--atomic)");
 	else if (err->code == EVLOG_EDATA && a->appended == 0)
 		cli_say("no event was appended");
-	else if (err->code != EVLOG_EUNMET && a->appended)
+	else if (err->code != EVLOG_ECONFLICT && a->appended)
 		cli_say("appended before it: %" PRIu64 " event%s, up to seq %" PRIu64,
 		    a->appended, cli_plural(a->appended), a->last_seq);
 	evlog_writer_close(a->w);
@@ -216,7 +216,7 @@ static void commit_pending(struct append *a)
 	int r;
 
 	do {
-		reject_settle(a);
+		reject_sync(a);
 		r = evlog_writer_commit(a->w, &ack, &err);
 	} while (!committed(a, r, &ack, &err) || evlog_writer_pending(a->w));
 	seal(a, false);
@@ -248,7 +248,7 @@ static void commit(struct append *a)
 static void commit_begin(struct append *a)
 {
 	commit_end(a);
-	reject_settle(a);
+	reject_sync(a);
 	if (evlog_writer_full(a->w)) {
 		evlog_writer_begin(a->w);
 		a->committing = true;
@@ -585,7 +585,7 @@ int main(int argc, char **argv)
 		append_input(&a, "-");
 	while (optind < argc)
 		append_input(&a, argv[optind++]);
-	/* also of nothing: it settles, and checks what is expected */
+	/* also of nothing: it recovers, and checks what is expected */
 	if (!a.unrecorded || is_pending(&a))
 		commit(&a);
 	missed_say(&a);

@@ -98,7 +98,7 @@ static int print_text(void *arg, const struct evlog_difference *x)
 		print_state(x);
 		return 0;
 	}
-	if (d->only_a + d->only_b == 1 && !d->by_id) {
+	if (d->only_a + d->only_b == 1 && !d->ignore_stamp) {
 		snprintf(text, sizeof text, "= the same up to %" PRIu64 "\n", d->prefix);
 		color("36");
 		cli_outs(text);
@@ -176,7 +176,7 @@ static void print_stat(const struct evlog_diff *d)
 	cli_outs(text);
 	if (d->states)
 		snprintf(text, sizeof text, "changed %" PRIu64 "\n", d->changed);
-	else if (!d->by_id)
+	else if (!d->ignore_stamp)
 		snprintf(text, sizeof text, "the same up to %" PRIu64 "\n", d->prefix);
 	else
 		return;
@@ -208,7 +208,7 @@ int main(int argc, char **argv)
 	cli_begin(&tool);
 	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
 		if (id == BY_ID)
-			d->by_id = true;
+			d->ignore_stamp = true;
 		if (id == 'j')
 			d->threads = (unsigned)cli_number("threads", optarg, 1, 256);
 		if (id == 'o')

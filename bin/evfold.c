@@ -380,7 +380,7 @@ static size_t operands_take(struct fold *o, char **words, int n, const char **op
 	if (o->program && evlog_fold_program(o->f, o->program, &o->limits, &err) < 0)
 		wrong(&err);
 	if (o->skip_path)
-		evlog_fold_undo(o->f);
+		evlog_fold_set_rollback(o->f);
 	return rest;
 }
 
@@ -425,7 +425,7 @@ static void resume(struct fold *o, const char *operand, struct evlog_selection *
 	evlog_error err;
 	int r = EVLOG_END;
 
-	evlog_fold_track(o->f);
+	evlog_fold_require_ascending(o->f);
 	if (o->snapshot)
 		folder_check(o->snapshot);
 	if (o->database)
@@ -476,7 +476,7 @@ static void upcast(struct fold *o, struct evlog_selection *sel)
 
 	cli_upcast(sel, o->upcast);
 	evlog_upcaster_hash(sel->map_arg, hash);
-	evlog_fold_through(o->f, hash);
+	evlog_fold_set_upcaster_hash(o->f, hash);
 }
 
 int main(int argc, char **argv)

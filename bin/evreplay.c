@@ -93,7 +93,7 @@ struct replay {
 	struct evlog_selection sel;
 	struct evlog_pace pace;
 	struct evlog_consumer consumer;
-	struct evlog_letters letters;
+	struct evlog_dead_letters letters;
 	const char *reset_to;
 	bool dead_letters, status, json, dry, lint, paced, consuming;
 };
@@ -437,7 +437,7 @@ int main(int argc, char **argv)
 	if (p.dead_letters) {
 		p.letters.map = p.sel.map;
 		p.letters.map_arg = p.sel.map_arg;
-		p.sel.map = evlog_letters_open;
+		p.sel.map = evlog_dead_letter_unwrap;
 		p.sel.map_arg = &p.letters;
 	}
 	if (p.status)

@@ -35,7 +35,7 @@ enum evlog_result {
 	EVLOG_EBUSY = -7,     /* the lock was not had in time */
 	EVLOG_EMISMATCH = -8, /* the log is not the one that was expected */
 	EVLOG_EPERM = -9,     /* not permitted */
-	EVLOG_EUNMET = -10,   /* the expectation does not hold; nothing was written */
+	EVLOG_ECONFLICT = -10,   /* the expectation does not hold; nothing was written */
 	EVLOG_EINTERNAL = -11,
 	EVLOG_ENEWER = -12,	 /* the log was written by a newer version */
 	EVLOG_EAWAY = -13,	 /* a service is away */
@@ -187,7 +187,7 @@ struct evlog_ack {
 	size_t rejected_len;
 	bool slid;	  /* the log has more events than dedup_window: the others were
 			   * not compared */
-	bool settled;	  /* the log had a torn tail, which was cut off; */
+	bool recovered;	  /* the log had a torn tail, which was cut off; */
 	char notice[512]; /* and this says so */
 };
 
@@ -219,7 +219,7 @@ bool evlog_writer_created(const evlog_writer *w);
 size_t evlog_writer_pending(const evlog_writer *w);
 bool evlog_writer_full(evlog_writer *w);
 
-/* Takes the lock, settles what a dead writer left, stamps, writes and syncs all
+/* Takes the lock, recovers what a dead writer left, stamps, writes and syncs all
  * that was kept, and gives the lock back.  When it returns EVLOG_OK, *ack is
  * durable.
  *
@@ -251,7 +251,7 @@ int evlog_writer_end(evlog_writer *w, struct evlog_ack *ack, evlog_error *err);
 int evlog_writer_seal(evlog_writer *w, bool wait, evlog_error *err);
 
 /* The same for all segments that are not sealed, or whose index is damaged, once the log
- * was settled by a commit, be it of nothing. */
+ * was recovered by a commit, be it of nothing. */
 int evlog_writer_reindex(evlog_writer *w, evlog_error *err);
 
 /* Drops what was not committed. */
@@ -420,7 +420,7 @@ int evlog_fold_program(
     evlog_fold *f, const char *path, const struct evlog_limits *limits, evlog_error *err);
 
 /* An event that a program fails at leaves its key's state as it was; takes time. */
-void evlog_fold_undo(evlog_fold *f);
+void evlog_fold_set_rollback(evlog_fold *f);
 
 /* One state for each value found at this path. */
 int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err);
@@ -429,7 +429,7 @@ int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err);
 void evlog_fold_strict(evlog_fold *f);
 
 /* Folds one event.  The line must be valid JSON.  EVLOG_EDATA: the program or, if strict,
- * a reducer cannot do with it; go on only after evlog_fold_undo. */
+ * a reducer cannot do with it; go on only after evlog_fold_set_rollback. */
 int evlog_fold_event(evlog_fold *f, const struct evlog_event *event, evlog_error *err);
 
 /* The same for whole lines, on several threads, if evlog_fold_threads asked for them
@@ -453,10 +453,10 @@ int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_erro
 
 /* The events come through a program with this hash (evlog_upcaster_hash): what is kept is
  * of that program too, and several events may have the same seq. */
-void evlog_fold_through(evlog_fold *f, const unsigned char hash[32]);
+void evlog_fold_set_upcaster_hash(evlog_fold *f, const unsigned char hash[32]);
 
 /* From now on the events' seqs must ascend: EVLOG_EMISMATCH if one was folded already. */
-void evlog_fold_track(evlog_fold *f);
+void evlog_fold_require_ascending(evlog_fold *f);
 
 /* Begins where a snapshot ended, which *at then tells.  EVLOG_END: there is no such file,
  * begin with the first event. EVLOG_EMISMATCH: it is of another program, key or reducers;
@@ -567,7 +567,7 @@ struct evlog_consumer {
 };
 
 /* Runs it until the end of the logs, or sel->stop: then the batches at work are finished;
- * set to 2 or more they are ended at once.  `sel` must outlive the call.  EVLOG_EUNMET:
+ * set to 2 or more they are ended at once.  `sel` must outlive the call.  EVLOG_ECONFLICT:
  * the command fails at an event.  EVLOG_EBUSY, EVLOG_EAWAY: it says that a service is
  * away, by its status; or (EBUSY) another consumer has the checkpoint.  EVLOG_EMISMATCH:
  * the logs are not those of the checkpoint. */
@@ -598,7 +598,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq
 
 /* For evlog_selection: instead of dead letters, the events in them.  The arg is one of
  * these; `map`, if there is one, gets them next.  Free room.p at the end. */
-struct evlog_letters {
+struct evlog_dead_letters {
 	evlog_map_fn *map;
 	void *map_arg;
 	struct {
@@ -607,7 +607,7 @@ struct evlog_letters {
 		bool failed;
 	} room;
 };
-int evlog_letters_open(void *letters, const struct evlog_lines *lines,
+int evlog_dead_letter_unwrap(void *letters, const struct evlog_lines *lines,
     evlog_write_fn *put, void *to, evlog_error *err);
 
 /* ---- Comparing ---------------------------------------------------------- */
@@ -629,7 +629,7 @@ struct evlog_difference {
 };
 
 struct evlog_diff {
-	bool by_id;	   /* compare events whatever their seq and logtime */
+	bool ignore_stamp;	   /* compare events whatever their seq and logtime */
 	bool only_states;  /* refuse events */
 	uint64_t max_line; /* bytes of a line at most; 0: 64 MiB */
 	unsigned threads;  /* that decompress each log; 0: one */

@@ -104,7 +104,7 @@ check() { harness format.py "$1"; }
 	check truncated
 }
 
-@test "an unacknowledged append cut anywhere: evcat reads whole commits, evappend settles" {
+@test "an unacknowledged append cut anywhere: evcat reads whole commits, evappend recovers" {
 	check torn
 }
 

@@ -137,7 +137,7 @@ int diff_prefix(const char *path_a, const char *path_b, uint64_t *seq, evlog_err
 
 /* An operand's event at hand; a file's events that have no seq are counted. */
 struct cursor {
-	struct side *side;
+	struct diff_operand *operand;
 	struct evlog_event e;
 	uint64_t counted;
 	bool has;
@@ -145,7 +145,7 @@ struct cursor {
 
 static int cursor_next(struct cursor *c, evlog_error *err)
 {
-	int r = side_next(c->side, &c->e, err);
+	int r = diff_operand_next(c->operand, &c->e, err);
 
 	c->has = r == 0;
 	if (r == 0 && c->e.seq == 0)
@@ -173,9 +173,10 @@ static bool same_line(const struct evlog_event *a, const struct evlog_event *b)
 	return a->len == b->len && memcmp(a->line, b->line, a->len) == 0;
 }
 
-int diff_logs(struct evlog_diff *d, struct side *sa, struct side *sb, evlog_error *err)
+int diff_logs(struct evlog_diff *d, struct diff_operand *sa, struct diff_operand *sb,
+    evlog_error *err)
 {
-	struct cursor a = {.side = sa, .counted = d->prefix}, b = {.side = sb};
+	struct cursor a = {.operand = sa, .counted = d->prefix}, b = {.operand = sb};
 	bool parted = false;
 	int r = cursor_next(&a, err);
 
@@ -268,22 +269,22 @@ static int tally_of(struct tallies *t, const struct evlog_event *e, struct tally
 	return 0;
 }
 
-static int by_id(struct evlog_diff *d, struct tallies *t, struct side *a, struct side *b,
-    evlog_error *err)
+static int ignore_stamp(struct evlog_diff *d, struct tallies *t, struct diff_operand *a,
+    struct diff_operand *b, evlog_error *err)
 {
 	struct evlog_event e;
 	struct tally *tally;
 	int r;
 
-	while ((r = side_next(a, &e, err)) == 0) {
+	while ((r = diff_operand_next(a, &e, err)) == 0) {
 		if ((r = tally_of(t, &e, &tally, err)) != 0)
 			return r;
 		tally->left++;
 	}
 	if (r == EVLOG_END)
-		r = side_reopen(a, err);
+		r = diff_operand_reopen(a, err);
 	/* what B has goes off; what it has too often is only in B */
-	while (!r && (r = side_next(b, &e, err)) == 0) {
+	while (!r && (r = diff_operand_next(b, &e, err)) == 0) {
 		if ((r = tally_of(t, &e, &tally, err)) != 0)
 			return r;
 		if (tally->left > 0) {
@@ -295,7 +296,7 @@ static int by_id(struct evlog_diff *d, struct tallies *t, struct side *a, struct
 	}
 	if (r == EVLOG_END)
 		r = 0;
-	while (!r && (r = side_next(a, &e, err)) == 0) {
+	while (!r && (r = diff_operand_next(a, &e, err)) == 0) {
 		if ((r = tally_of(t, &e, &tally, err)) != 0)
 			return r;
 		if (tally->left > 0) {
@@ -306,10 +307,11 @@ static int by_id(struct evlog_diff *d, struct tallies *t, struct side *a, struct
 	return r == EVLOG_END ? 0 : r;
 }
 
-int diff_by_id(struct evlog_diff *d, struct side *a, struct side *b, evlog_error *err)
+int diff_ignoring_stamps(struct evlog_diff *d, struct diff_operand *a,
+    struct diff_operand *b, evlog_error *err)
 {
 	struct tallies t = {0};
-	int r = by_id(d, &t, a, b, err);
+	int r = ignore_stamp(d, &t, a, b, err);
 
 	free(t.at);
 	return r;

@@ -11,24 +11,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum side_kind kind_of(const char *line, size_t len)
+static enum diff_operand_kind kind_of(const char *line, size_t len)
 {
 	struct json_text text = {line, len}, found;
 	const struct view key = {"key", 3}, state = {"state", 5}, type = {"type", 4},
 			  spec = {"specversion", 11}, seq = {"seq", 3};
 
 	if (*line != '{')
-		return SIDE_STATE;
+		return OPERAND_STATE;
 	if (json_top_find(text, key, &found) && json_top_find(text, state, &found))
-		return SIDE_STATES;
+		return OPERAND_STATES;
 	if (json_top_find(text, type, &found) &&
 	    (json_top_find(text, spec, &found) || json_top_find(text, seq, &found)))
-		return SIDE_EVENTS;
-	return SIDE_STATE;
+		return OPERAND_EVENTS;
+	return OPERAND_STATE;
 }
 
 /* Reads the next line that is not blank into s->line, and checks it. */
-static int line_read(struct side *s, evlog_error *err)
+static int line_read(struct diff_operand *s, evlog_error *err)
 {
 	struct json_fault fault = {0};
 	struct json_text value;
@@ -50,7 +50,7 @@ static int line_read(struct side *s, evlog_error *err)
 	return s->line.failed ? error_memory(err) : 0;
 }
 
-static int kept_open(struct side *s, evlog_error *err)
+static int kept_open(struct diff_operand *s, evlog_error *err)
 {
 	s->kept_fd = file_nameless();
 	if (s->kept_fd < 0)
@@ -59,7 +59,7 @@ static int kept_open(struct side *s, evlog_error *err)
 	return 0;
 }
 
-int side_keep(struct side *s, evlog_error *err)
+int diff_operand_keep(struct diff_operand *s, evlog_error *err)
 {
 	int r = s->kept_fd < 0 ? kept_open(s, err) : 0;
 
@@ -72,16 +72,16 @@ int side_keep(struct side *s, evlog_error *err)
 }
 
 /* Copies a pipe into an unlinked file, and reads that instead. */
-static int pipe_keep(struct side *s, evlog_error *err)
+static int pipe_keep(struct diff_operand *s, evlog_error *err)
 {
 	int r = kept_open(s, err);
 
 	while (!r && (r = line_read(s, err)) == 0)
-		r = side_keep(s, err);
-	return r == EVLOG_END ? side_reopen(s, err) : r;
+		r = diff_operand_keep(s, err);
+	return r == EVLOG_END ? diff_operand_reopen(s, err) : r;
 }
 
-static int file_open(struct side *s, bool keep, evlog_error *err)
+static int file_open(struct diff_operand *s, bool keep, evlog_error *err)
 {
 	struct stat st;
 
@@ -93,22 +93,22 @@ static int file_open(struct side *s, bool keep, evlog_error *err)
 	if (!r)
 		r = line_read(s, err);
 	s->peeked = r == 0;
-	s->kind = r == 0 ? kind_of(s->line.p, s->line.len - 1) : SIDE_EMPTY;
+	s->kind = r == 0 ? kind_of(s->line.p, s->line.len - 1) : OPERAND_EMPTY;
 	return r == EVLOG_END ? 0 : r;
 }
 
-int side_open(struct side *s, const struct evlog_diff *d, const char *path, uint64_t from,
-    bool keep, evlog_error *err)
+int diff_operand_open(struct diff_operand *s, const struct evlog_diff *d,
+    const char *path, uint64_t from, bool keep, evlog_error *err)
 {
 	struct stat st;
 
-	*s = (struct side){.path = path, .kept_fd = -1};
+	*s = (struct diff_operand){.path = path, .kept_fd = -1};
 	s->max_line = d->max_line ? d->max_line : EVLOG_MAX_LINE;
 	s->directory =
 	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 	if (!s->directory)
 		return file_open(s, keep, err);
-	s->kind = SIDE_EVENTS;
+	s->kind = OPERAND_EVENTS;
 	evlog_selection_init(&s->sel);
 	s->sel.from = from;
 	s->sel.threads = d->threads;
@@ -116,7 +116,7 @@ int side_open(struct side *s, const struct evlog_diff *d, const char *path, uint
 	return evlog_stream_open(&s->stream, &s->path, 1, &s->sel, err);
 }
 
-int side_reopen(struct side *s, evlog_error *err)
+int diff_operand_reopen(struct diff_operand *s, evlog_error *err)
 {
 	if (s->directory) {
 		evlog_stream_close(s->stream);
@@ -132,7 +132,7 @@ int side_reopen(struct side *s, evlog_error *err)
 	    &s->input, s->kept_fd >= 0 ? s->kept_path : s->path, s->max_line, err);
 }
 
-int side_next(struct side *s, struct evlog_event *event, evlog_error *err)
+int diff_operand_next(struct diff_operand *s, struct evlog_event *event, evlog_error *err)
 {
 	while (s->directory && !evlog_lines_take(&s->lines, event)) {
 		int r = evlog_stream_next(s->stream, &s->lines, err);
@@ -149,12 +149,12 @@ int side_next(struct side *s, struct evlog_event *event, evlog_error *err)
 	return 0;
 }
 
-void side_close(struct side *s)
+void diff_operand_close(struct diff_operand *s)
 {
 	evlog_stream_close(s->stream);
 	evlog_input_close(s->input);
 	buf_free(&s->line);
 	if (s->kept_fd >= 0)
 		close(s->kept_fd);
-	*s = (struct side){.kept_fd = -1};
+	*s = (struct diff_operand){.kept_fd = -1};
 }

@@ -6,12 +6,12 @@
 #include "evlog.h"
 #include "json/scan.h"
 
-enum side_kind { SIDE_EMPTY, SIDE_EVENTS, SIDE_STATES, SIDE_STATE };
+enum diff_operand_kind { OPERAND_EMPTY, OPERAND_EVENTS, OPERAND_STATES, OPERAND_STATE };
 
-struct side {
+struct diff_operand {
 	const char *path;
 	bool directory;
-	enum side_kind kind;
+	enum diff_operand_kind kind;
 	evlog_stream *stream; /* of a directory, or */
 	evlog_input *input;
 	struct evlog_selection sel;
@@ -27,23 +27,28 @@ struct side {
 
 /* Opens an operand and finds by its first line what it is.  `from`: a directory's first
  * seq, or 0.  keep: it must be possible to open it again. */
-int side_open(struct side *s, const struct evlog_diff *d, const char *path, uint64_t from,
-    bool keep, evlog_error *err);
+int diff_operand_open(struct diff_operand *s, const struct evlog_diff *d,
+    const char *path, uint64_t from, bool keep, evlog_error *err);
 
-/* Adds the line at hand to those that are kept, which side_reopen then goes back to. */
-int side_keep(struct side *s, evlog_error *err);
+/* Adds the line at hand to those that are kept, which diff_operand_reopen then goes back
+ * to. */
+int diff_operand_keep(struct diff_operand *s, evlog_error *err);
 
 /* Starts from the beginning again (a regular file, or what was kept). */
-int side_reopen(struct side *s, evlog_error *err);
+int diff_operand_reopen(struct diff_operand *s, evlog_error *err);
 
 /* The next line, as an event.  It lives until the next call. */
-int side_next(struct side *s, struct evlog_event *event, evlog_error *err);
-void side_close(struct side *s);
+int diff_operand_next(
+    struct diff_operand *s, struct evlog_event *event, evlog_error *err);
+void diff_operand_close(struct diff_operand *s);
 
 /* diff of states: logs.c and states.c share what evlog_diff gives them. */
-int diff_logs(struct evlog_diff *d, struct side *a, struct side *b, evlog_error *err);
-int diff_by_id(struct evlog_diff *d, struct side *a, struct side *b, evlog_error *err);
-int diff_states(struct evlog_diff *d, struct side *a, struct side *b, evlog_error *err);
+int diff_logs(struct evlog_diff *d, struct diff_operand *a, struct diff_operand *b,
+    evlog_error *err);
+int diff_ignoring_stamps(struct evlog_diff *d, struct diff_operand *a,
+    struct diff_operand *b, evlog_error *err);
+int diff_states(struct evlog_diff *d, struct diff_operand *a, struct diff_operand *b,
+    evlog_error *err);
 
 /* Calls d->report; an error if it fails. */
 int diff_report(

@@ -40,7 +40,7 @@ static int row_set(struct rows *r, struct json_text text, evlog_error *err)
 	if (!r->keyed)
 		return 0;
 	if (!member_last(text, "key", &r->key) || !member_last(text, "state", &r->state))
-		return error_at(err, r->side->path, r->line, 1,
+		return error_at(err, r->operand->path, r->line, 1,
 		    "not a line {\"key\":...,\"state\":...}");
 	r->value = (struct view){r->key.p, r->key.len};
 	if (json_type_of(r->key) == JSON_STRING && !memchr(r->key.p, '\\', r->key.len))
@@ -56,7 +56,7 @@ static int row_set(struct rows *r, struct json_text text, evlog_error *err)
 static int row_read(struct rows *r, evlog_error *err)
 {
 	struct evlog_event e;
-	int res = side_next(r->side, &e, err);
+	int res = diff_operand_next(r->operand, &e, err);
 
 	r->has = false;
 	if (res)
@@ -99,7 +99,7 @@ static int twice_check(const struct rows *r, evlog_error *err)
 		const struct place *x = &r->sorted[i - 1], *y = &r->sorted[i];
 		if (x->key_len == y->key_len &&
 		    memcmp(r->keys.p + x->key, r->keys.p + y->key, x->key_len) == 0)
-			return error_at(err, r->side->path, y->line, 1,
+			return error_at(err, r->operand->path, y->line, 1,
 			    "the key %.*s is in line %" PRIu64 " already",
 			    (int)y->key_len, r->keys.p + y->key, x->line);
 	}
@@ -108,14 +108,14 @@ static int twice_check(const struct rows *r, evlog_error *err)
 
 static int rows_sort(struct rows *r, evlog_error *err)
 {
-	bool keep = !r->side->kept;
+	bool keep = !r->operand->kept;
 	uint64_t offset = 0;
 	int res = 0;
 
 	while (!res && (res = row_read(r, err)) == 0 && r->has) {
-		size_t len = r->side->line.len;
+		size_t len = r->operand->line.len;
 		if (keep)
-			res = side_keep(r->side, err);
+			res = diff_operand_keep(r->operand, err);
 		if (!res)
 			res = place_add(r, offset, len, err);
 		offset += len;
@@ -132,12 +132,13 @@ static int look(struct rows *r, evlog_error *err)
 {
 	int res = row_read(r, err);
 
-	return res || !r->has || r->side->regular ? res : side_keep(r->side, err);
+	return res || !r->has || r->operand->regular ? res
+						     : diff_operand_keep(r->operand, err);
 }
 
 static int begin(struct rows *r, evlog_error *err)
 {
-	int res = side_reopen(r->side, err);
+	int res = diff_operand_reopen(r->operand, err);
 
 	r->line = 0;
 	if (!res && r->unordered)
@@ -153,17 +154,17 @@ int rows_open(struct rows *a, struct rows *b, evlog_error *err)
 	if (!a->keyed)
 		return 0;
 	/* in turns: both may come from one process that writes to one after the other */
-	a->has = a->side->kind != SIDE_EMPTY;
-	b->has = b->side->kind != SIDE_EMPTY;
+	a->has = a->operand->kind != OPERAND_EMPTY;
+	b->has = b->operand->kind != OPERAND_EMPTY;
 	while (!r && (a->has || b->has)) {
 		if (a->has)
 			r = look(a, err);
 		if (!r && b->has)
 			r = look(b, err);
 	}
-	if (!r && a->side->kind != SIDE_EMPTY)
+	if (!r && a->operand->kind != OPERAND_EMPTY)
 		r = begin(a, err);
-	if (!r && b->side->kind != SIDE_EMPTY)
+	if (!r && b->operand->kind != OPERAND_EMPTY)
 		r = begin(b, err);
 	return r;
 }
@@ -172,7 +173,7 @@ int rows_open(struct rows *a, struct rows *b, evlog_error *err)
 
 static int sorted_next(struct rows *r, evlog_error *err)
 {
-	struct buf *line = &r->side->line;
+	struct buf *line = &r->operand->line;
 
 	r->has = false;
 	if (r->next == r->n)
@@ -181,7 +182,7 @@ static int sorted_next(struct rows *r, evlog_error *err)
 	line->len = 0;
 	if (!buf_reserve(line, at->len))
 		return error_memory(err);
-	ssize_t n = file_pread(r->side->kept_fd, line->p, at->len, at->offset);
+	ssize_t n = file_pread(r->operand->kept_fd, line->p, at->len, at->offset);
 	if (n >= 0 && (size_t)n < at->len)
 		errno = EIO;
 	if (n < 0 || (size_t)n < at->len)
@@ -198,7 +199,7 @@ int rows_next(struct rows *r, evlog_error *err)
 	int res = row_read(r, err);
 	if (!res && r->unordered)
 		return error_set(
-		    err, EVLOG_EDATA, "%s: it was changed meanwhile", r->side->path);
+		    err, EVLOG_EDATA, "%s: it was changed meanwhile", r->operand->path);
 	return res;
 }
 

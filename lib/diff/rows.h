@@ -12,7 +12,7 @@ struct place {
 };
 
 struct rows {
-	struct side *side;
+	struct diff_operand *operand;
 	bool keyed; /* else each line is a state */
 	bool has;   /* the row at hand, until the next call: */
 	struct json_text key, state;

@@ -303,10 +303,12 @@ static int merge(struct walk *w, struct rows *a, struct rows *b, evlog_error *er
 	return r;
 }
 
-int diff_states(struct evlog_diff *d, struct side *sa, struct side *sb, evlog_error *err)
+int diff_states(struct evlog_diff *d, struct diff_operand *sa, struct diff_operand *sb,
+    evlog_error *err)
 {
-	bool keyed = sa->kind == SIDE_STATES || sb->kind == SIDE_STATES;
-	struct rows a = {.side = sa, .keyed = keyed}, b = {.side = sb, .keyed = keyed};
+	bool keyed = sa->kind == OPERAND_STATES || sb->kind == OPERAND_STATES;
+	struct rows a = {.operand = sa, .keyed = keyed},
+		    b = {.operand = sb, .keyed = keyed};
 	struct walk w = {.d = d};
 
 	d->states = true;

@@ -163,7 +163,8 @@ int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint
 	}
 	if (f->program && !r)
 		r = blame(e,
-		    program_event(f->program, &g->state, g->key, e, f->undo, err), err);
+		    program_event(f->program, &g->state, g->key, e, f->rollback, err),
+		    err);
 	for (size_t i = 0; i < f->n && !r; i++)
 		r = reduce(f, i, g, (struct json_text){e->line, e->len}, e, err);
 	if (!r && e->seq)
@@ -189,7 +190,8 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 	if (r)
 		return r;
 	f->found = f->room;
-	if (!look_at(&f->look, (struct json_text){e->line, e->len}, f->found, f->slots))
+	if (!path_trie_match(
+		&f->trie, (struct json_text){e->line, e->len}, f->found, f->slots))
 		return fold_no_json(e, err);
 	r = key_of(f, e, &key, err);
 	return r ? r : fold_apply(f, e, key, hash_table(key.p, key.len), err);

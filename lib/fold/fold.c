@@ -52,7 +52,7 @@ void evlog_fold_free(evlog_fold *f)
 		reducer_free(&f->reducers[i]);
 	program_close(f->program);
 	free(f->reducers);
-	look_free(&f->look);
+	path_trie_free(&f->trie);
 	free(f->room);
 	free(f->met);
 	free(f->key);

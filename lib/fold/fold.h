@@ -59,9 +59,9 @@ struct evlog_fold {
 	size_t n;
 	struct program *program;
 	bool plain; /* neither was given: merge(data), unnamed */
-	bool ready, strict, undo;
+	bool ready, strict, rollback;
 	struct json_path *key;
-	struct look look;
+	struct path_trie trie;
 	size_t key_slot, slots;
 	uint64_t *met;	 /* for each slot: events in which something stands there, */
 	uint64_t folded; /* of so many */

@@ -83,8 +83,8 @@ static bool item_look(const evlog_fold *f, struct chunk *c, struct item *it)
 	struct json_text *found = c->found + c->n * f->slots;
 	size_t start = c->keys.len;
 
-	it->bad = !look_at(
-	    &f->look, (struct json_text){it->e.line, it->e.len}, found, f->slots);
+	it->bad = !path_trie_match(
+	    &f->trie, (struct json_text){it->e.line, it->e.len}, found, f->slots);
 	it->canonical = false;
 	it->key = (struct view){"", 0};
 	if (f->key && !it->bad && !fold_key_of(found[f->key_slot], &c->keys, &it->key))
@@ -353,7 +353,7 @@ static int pool_new(evlog_fold *f, evlog_error *err)
 /* Whether there is work for more than one. */
 static bool fold_divides(const evlog_fold *f)
 {
-	return f->threads > 1 && !f->sink && !f->undo && (!f->program || f->key);
+	return f->threads > 1 && !f->sink && !f->rollback && (!f->program || f->key);
 }
 
 int fold_part_of(evlog_fold *f, uint64_t hash, evlog_fold **part, evlog_error *err)

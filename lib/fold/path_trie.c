@@ -3,21 +3,23 @@
 
 #include <stdlib.h>
 
-bool look_add(struct look *at, const struct json_path *path, size_t *slots, size_t *slot)
+bool path_trie_add(
+    struct path_trie *at, const struct json_path *path, size_t *slots, size_t *slot)
 {
 	for (size_t i = 0; i < path->n; i++) {
-		struct look *next = NULL;
+		struct path_trie *next = NULL;
 		for (size_t k = 0; k < at->n; k++)
 			if (view_compare(at->below[k].name, path->step[i]) == 0)
 				next = &at->below[k];
 		if (!next) {
-			struct look *more =
+			struct path_trie *more =
 			    realloc(at->below, (at->n + 1) * sizeof *more);
 			if (!more)
 				return false;
 			at->below = more;
 			next = &more[at->n++];
-			*next = (struct look){.name = path->step[i], .index = SIZE_MAX};
+			*next =
+			    (struct path_trie){.name = path->step[i], .index = SIZE_MAX};
 			json_index(path->step[i], &next->index);
 		}
 		at = next;
@@ -28,15 +30,15 @@ bool look_add(struct look *at, const struct json_path *path, size_t *slots, size
 	return true;
 }
 
-void look_free(struct look *l)
+void path_trie_free(struct path_trie *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		look_free(&l->below[i]);
+		path_trie_free(&l->below[i]);
 	free(l->below);
-	*l = (struct look){0};
+	*l = (struct path_trie){0};
 }
 
-static void forget(const struct look *l, struct json_text *found)
+static void forget(const struct path_trie *l, struct json_text *found)
 {
 	if (l->slot)
 		found[l->slot - 1].p = NULL;
@@ -44,8 +46,8 @@ static void forget(const struct look *l, struct json_text *found)
 		forget(&l->below[i], found);
 }
 
-static inline const struct look *step_of(
-    const struct look *l, bool object, const struct json_member *m, size_t index)
+static inline const struct path_trie *step_of(
+    const struct path_trie *l, bool object, const struct json_member *m, size_t index)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (object ? json_key_is(m, l->below[i].name)
@@ -57,14 +59,14 @@ static inline const struct look *step_of(
 /* Walks a container to its end; of the event itself, only until all was met.  false: it
  * is no valid container. */
 static bool walk(
-    const struct look *l, struct json_walk *w, struct json_text *found, bool event)
+    const struct path_trie *l, struct json_walk *w, struct json_text *found, bool event)
 {
 	struct json_member m;
 	struct json_walk inner;
 	size_t index = 0, left = event ? l->n : SIZE_MAX;
 
 	for (; left && json_walk_name(w, &m); index++) {
-		const struct look *step = step_of(l, w->object, &m, index);
+		const struct path_trie *step = step_of(l, w->object, &m, index);
 		bool deeper = step && step->n && m.value.p < w->end &&
 			      (*m.value.p == '{' || *m.value.p == '[');
 		if (step && !event) /* of members of one name the last counts */
@@ -83,8 +85,8 @@ static bool walk(
 	return left == 0 || json_walk_ended(w);
 }
 
-bool look_at(const struct look *root, struct json_text event, struct json_text *found,
-    size_t slots)
+bool path_trie_match(const struct path_trie *root, struct json_text event,
+    struct json_text *found, size_t slots)
 {
 	struct json_walk w;
 

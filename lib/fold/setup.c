@@ -43,9 +43,9 @@ int evlog_fold_program(
 	return program_open(&f->program, path, limits, err);
 }
 
-void evlog_fold_undo(evlog_fold *f)
+void evlog_fold_set_rollback(evlog_fold *f)
 {
-	f->undo = true;
+	f->rollback = true;
 }
 
 int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err)
@@ -56,13 +56,13 @@ int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err)
 	return json_path_parse(&f->key, path, err);
 }
 
-void evlog_fold_through(evlog_fold *f, const unsigned char hash[HASH_SIZE])
+void evlog_fold_set_upcaster_hash(evlog_fold *f, const unsigned char hash[HASH_SIZE])
 {
 	buf_add(&f->identity, hash, HASH_SIZE);
 	f->shared = true;
 }
 
-void evlog_fold_track(evlog_fold *f)
+void evlog_fold_require_ascending(evlog_fold *f)
 {
 	f->tracked = true;
 }
@@ -83,7 +83,9 @@ int fold_identity(const evlog_fold *f, char hex[65], evlog_error *err)
 static int want(
     evlog_fold *f, const struct json_path *path, size_t *slot, evlog_error *err)
 {
-	return !path || look_add(&f->look, path, &f->slots, slot) ? 0 : error_memory(err);
+	return !path || path_trie_add(&f->trie, path, &f->slots, slot)
+		   ? 0
+		   : error_memory(err);
 }
 
 int fold_ready(evlog_fold *f, evlog_error *err)

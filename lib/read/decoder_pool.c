@@ -19,7 +19,7 @@ struct slot {
 	bool failed;
 };
 
-struct ahead {
+struct decoder_pool {
 	struct slot *slot;
 	size_t slots, first, n;	   /* of a ring */
 	size_t begun;		   /* so many, from the first on, are not WAITING */
@@ -31,13 +31,13 @@ struct ahead {
 	bool ending;
 };
 
-static struct slot *slot_at(const struct ahead *a, size_t i)
+static struct slot *slot_at(const struct decoder_pool *a, size_t i)
 {
 	return &a->slot[(a->first + i) % a->slots];
 }
 
 /* With the lock held, which is given up meanwhile: does the next block that waits. */
-static void do_next(struct ahead *a, struct block_codec *c)
+static void do_next(struct decoder_pool *a, struct block_codec *c)
 {
 	struct slot *s = slot_at(a, a->begun++);
 
@@ -51,7 +51,7 @@ static void do_next(struct ahead *a, struct block_codec *c)
 
 static void *work(void *arg)
 {
-	struct ahead *a = arg;
+	struct decoder_pool *a = arg;
 	struct block_codec *c = block_codec_new(0);
 
 	pthread_mutex_lock(&a->lock);
@@ -66,9 +66,9 @@ static void *work(void *arg)
 	return NULL;
 }
 
-struct ahead *ahead_new(unsigned threads)
+struct decoder_pool *decoder_pool_new(unsigned threads)
 {
-	struct ahead *a = calloc(1, sizeof *a);
+	struct decoder_pool *a = calloc(1, sizeof *a);
 
 	if (!a)
 		return NULL;
@@ -80,7 +80,7 @@ struct ahead *ahead_new(unsigned threads)
 	a->threads = calloc(threads, sizeof *a->threads);
 	a->codec = block_codec_new(0);
 	if (!a->slot || !a->threads || !a->codec) {
-		ahead_free(a);
+		decoder_pool_free(a);
 		return NULL;
 	}
 	while (a->running < threads &&
@@ -89,7 +89,7 @@ struct ahead *ahead_new(unsigned threads)
 	return a;
 }
 
-void ahead_free(struct ahead *a)
+void decoder_pool_free(struct decoder_pool *a)
 {
 	if (!a)
 		return;
@@ -112,12 +112,12 @@ void ahead_free(struct ahead *a)
 	free(a);
 }
 
-bool ahead_has_room(const struct ahead *a)
+bool decoder_pool_has_room(const struct decoder_pool *a)
 {
 	return a->n < a->slots;
 }
 
-bool ahead_put(struct ahead *a, const struct block *b, const char *packed)
+bool decoder_pool_put(struct decoder_pool *a, const struct block *b, const char *packed)
 {
 	struct slot *s = slot_at(a, a->n);
 
@@ -136,13 +136,13 @@ bool ahead_put(struct ahead *a, const struct block *b, const char *packed)
 	return true;
 }
 
-const struct block *ahead_first(const struct ahead *a)
+const struct block *decoder_pool_first(const struct decoder_pool *a)
 {
 	return a->n ? &slot_at(a, 0)->b : NULL;
 }
 
 /* With the lock held: waits for the first, doing what waits meanwhile. */
-static struct slot *first_done(struct ahead *a)
+static struct slot *first_done(struct decoder_pool *a)
 {
 	struct slot *s = slot_at(a, 0);
 
@@ -154,14 +154,14 @@ static struct slot *first_done(struct ahead *a)
 	return s;
 }
 
-static void first_drop(struct ahead *a)
+static void first_drop(struct decoder_pool *a)
 {
 	a->first = (a->first + 1) % a->slots;
 	a->n--;
 	a->begun--;
 }
 
-const char *ahead_take(struct ahead *a, struct buf *lines, bool *failed)
+const char *decoder_pool_take(struct decoder_pool *a, struct buf *lines, bool *failed)
 {
 	pthread_mutex_lock(&a->lock);
 	struct slot *s = first_done(a);
@@ -175,7 +175,7 @@ const char *ahead_take(struct ahead *a, struct buf *lines, bool *failed)
 	return why;
 }
 
-void ahead_clear(struct ahead *a)
+void decoder_pool_clear(struct decoder_pool *a)
 {
 	pthread_mutex_lock(&a->lock);
 	while (a->n) {

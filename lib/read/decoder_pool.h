@@ -5,25 +5,25 @@
 
 #include "format/block.h"
 
-struct ahead;
+struct decoder_pool;
 
 /* `threads` beside the caller's, which helps where it would wait.  NULL: no memory. */
-struct ahead *ahead_new(unsigned threads);
-void ahead_free(struct ahead *a);
+struct decoder_pool *decoder_pool_new(unsigned threads);
+void decoder_pool_free(struct decoder_pool *a);
 
-bool ahead_has_room(const struct ahead *a);
+bool decoder_pool_has_room(const struct decoder_pool *a);
 
 /* Hands in the next block, with its frame, which is copied.  false: no memory. */
-bool ahead_put(struct ahead *a, const struct block *b, const char *packed);
+bool decoder_pool_put(struct decoder_pool *a, const struct block *b, const char *packed);
 
 /* The block that was handed in first; NULL: there is none. */
-const struct block *ahead_first(const struct ahead *a);
+const struct block *decoder_pool_first(const struct decoder_pool *a);
 
 /* Takes that one: its lines are exchanged with *lines.  Returns what block_unpack does.
  */
-const char *ahead_take(struct ahead *a, struct buf *lines, bool *failed);
+const char *decoder_pool_take(struct decoder_pool *a, struct buf *lines, bool *failed);
 
 /* Drops all that was handed in. */
-void ahead_clear(struct ahead *a);
+void decoder_pool_clear(struct decoder_pool *a);
 
 #endif

@@ -48,7 +48,7 @@ static int keys_of(const struct evlog_selection *sel, enum filter_kind kind,
 	return 0;
 }
 
-static int wanted_make(struct source *s, evlog_error *err)
+static int wanted_make(struct operand *s, evlog_error *err)
 {
 	const struct evlog_selection *sel = s->sel;
 	struct filter_wanted *w = &s->wanted;
@@ -60,13 +60,13 @@ static int wanted_make(struct source *s, evlog_error *err)
 		       &w->subjects, err);
 }
 
-int source_open(struct source *s, const char *path, const struct evlog_selection *sel,
+int operand_open(struct operand *s, const char *path, const struct evlog_selection *sel,
     uint64_t from, uint64_t to, evlog_error *err)
 {
 	struct bounds b = bounds_of(sel);
 	struct stat st;
 
-	*s = (struct source){.path = path, .sel = sel};
+	*s = (struct operand){.path = path, .sel = sel};
 	spool_init(&s->spool);
 	select_init(&s->select, sel);
 	if (from > b.from)
@@ -95,7 +95,7 @@ int source_open(struct source *s, const char *path, const struct evlog_selection
 	    &s->log, path, &b, sel->reverse && !s->spooled, sel->salvage, err);
 }
 
-void source_close(struct source *s)
+void operand_close(struct operand *s)
 {
 	log_reader_close(s->log);
 	free(s->wanted.type);
@@ -110,7 +110,7 @@ void source_close(struct source *s)
 /* ---- Files ---- */
 
 /* Whether one line of a file is an event, as far as a reader must know. */
-static int line_check(struct source *s, const char *line, size_t len, evlog_error *err)
+static int line_check(struct operand *s, const char *line, size_t len, evlog_error *err)
 {
 	struct json_text value;
 	struct json_fault fault = {0};
@@ -130,7 +130,7 @@ static int line_check(struct source *s, const char *line, size_t len, evlog_erro
 
 /* Reads lines until there are enough or the input pauses.  An error waits until what
  * came before it has been delivered. */
-static int file_gather(struct source *s, struct evlog_lines *lines, evlog_error *err)
+static int file_gather(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
 	const char *line;
 	size_t len;
@@ -176,7 +176,7 @@ static int mapped_add(void *arg, const char *p, size_t len)
 
 /* What stands in the place of lines.  An error waits until what came before it has been
  * delivered. */
-static int lines_map(struct source *s, struct evlog_lines *lines, evlog_error *err)
+static int lines_map(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
 	s->mapped.len = 0;
 	int r = s->sel->map(s->sel->map_arg, lines, mapped_add, &s->mapped, err);
@@ -196,7 +196,7 @@ static int no_json(uint64_t seq, const char *why, evlog_error *err)
 }
 
 /* A bad line in a log: with --salvage it is passed over. */
-static int line_bad(struct source *s, uint64_t seq, const char *why, evlog_error *err)
+static int line_bad(struct operand *s, uint64_t seq, const char *why, evlog_error *err)
 {
 	int r = no_json(seq, why, err);
 
@@ -209,7 +209,7 @@ static int line_bad(struct source *s, uint64_t seq, const char *why, evlog_error
 
 /* Checks that lines of a log are JSON.  What comes before one that is not is delivered.
  */
-static int lines_check(struct source *s, struct evlog_lines *lines, evlog_error *err)
+static int lines_check(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
 	struct evlog_lines rest = *lines;
 	struct json_fault fault = {0};
@@ -243,7 +243,7 @@ static int lines_check(struct source *s, struct evlog_lines *lines, evlog_error 
 	return 0;
 }
 
-static int lines_next(struct source *s, struct evlog_lines *lines, evlog_error *err)
+static int lines_next(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
 	int r = 0;
 
@@ -258,13 +258,13 @@ static int lines_next(struct source *s, struct evlog_lines *lines, evlog_error *
 	return r || !s->sel->map ? r : lines_map(s, lines, err);
 }
 
-static bool stopped(const struct source *s)
+static bool stopped(const struct operand *s)
 {
 	return s->sel->stop && *s->sel->stop;
 }
 
 /* A line that the selection could not look into: comes after the lines before it. */
-static int bad_line(struct source *s, evlog_error *err)
+static int bad_line(struct operand *s, evlog_error *err)
 {
 	if (!s->select.has_bad)
 		return 0;
@@ -272,7 +272,7 @@ static int bad_line(struct source *s, evlog_error *err)
 	return line_bad(s, s->select.bad, NULL, err);
 }
 
-static int forward_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+static int forward_next(struct operand *s, struct evlog_lines *run, evlog_error *err)
 {
 	while (!select_lines(&s->select, &s->rest, run)) {
 		int r = bad_line(s, err);
@@ -287,7 +287,7 @@ static int forward_next(struct source *s, struct evlog_lines *run, evlog_error *
 }
 
 /* Everything into the spool, then out of it from its end. */
-static int spooled_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+static int spooled_next(struct operand *s, struct evlog_lines *run, evlog_error *err)
 {
 	struct evlog_lines lines;
 	struct view line;
@@ -320,7 +320,7 @@ struct evlog_lines last_line(struct evlog_lines *lines)
 	return line;
 }
 
-static int reverse_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+static int reverse_next(struct operand *s, struct evlog_lines *run, evlog_error *err)
 {
 	struct evlog_event event;
 
@@ -341,7 +341,7 @@ static int reverse_next(struct source *s, struct evlog_lines *run, evlog_error *
 	}
 }
 
-int source_next(struct source *s, struct evlog_lines *run, evlog_error *err)
+int operand_next(struct operand *s, struct evlog_lines *run, evlog_error *err)
 {
 	int r;
 
@@ -358,7 +358,7 @@ int source_next(struct source *s, struct evlog_lines *run, evlog_error *err)
 	return r;
 }
 
-int source_refresh(struct source *s, evlog_error *err)
+int operand_refresh(struct operand *s, evlog_error *err)
 {
 	if (!s->log || log_reader_finished(s->log))
 		return 0;
@@ -368,14 +368,14 @@ int source_refresh(struct source *s, evlog_error *err)
 	return r;
 }
 
-void source_end(struct source *s, const evlog_error *why)
+void operand_end(struct operand *s, const evlog_error *why)
 {
 	s->ended = true;
 	if (!s->verdict.code)
 		s->verdict = *why;
 }
 
-int source_verdict(const struct source *s, evlog_error *err)
+int operand_verdict(const struct operand *s, evlog_error *err)
 {
 	if (s->log && log_reader_verdict(s->log, err))
 		return err->code;

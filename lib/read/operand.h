@@ -6,7 +6,7 @@
 #include "event/select.h"
 #include "read/reader.h"
 
-struct source {
+struct operand {
 	const char *path;
 	const struct evlog_selection *sel;
 	struct select select;
@@ -27,21 +27,21 @@ struct source {
 
 /* Opens a log directory, or anything evlog_input_open takes.  `to` and `from`, if not
  * 0, narrow the selection. */
-int source_open(struct source *s, const char *path, const struct evlog_selection *sel,
+int operand_open(struct operand *s, const char *path, const struct evlog_selection *sel,
     uint64_t from, uint64_t to, evlog_error *err);
 
 /* The next wanted lines; backwards, one at a time.  0, EVLOG_END, EVLOG_WAIT, error. */
-int source_next(struct source *s, struct evlog_lines *run, evlog_error *err);
+int operand_next(struct operand *s, struct evlog_lines *run, evlog_error *err);
 
 /* Looks for what came since EVLOG_END. */
-int source_refresh(struct source *s, evlog_error *err);
+int operand_refresh(struct operand *s, evlog_error *err);
 
 /* What went wrong without ending the reading. */
 /* No more comes from it; the error is its verdict. */
-void source_end(struct source *s, const evlog_error *why);
+void operand_end(struct operand *s, const evlog_error *why);
 
-int source_verdict(const struct source *s, evlog_error *err);
-void source_close(struct source *s);
+int operand_verdict(const struct operand *s, evlog_error *err);
+void operand_close(struct operand *s);
 
 /* Takes the last line off lines, which has at least one. */
 struct evlog_lines last_line(struct evlog_lines *lines);

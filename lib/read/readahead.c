@@ -50,7 +50,7 @@ static bool next_enter(struct log_reader *r)
 	return true;
 }
 
-bool prefetch_enter(struct log_reader *r)
+bool readahead_enter(struct log_reader *r)
 {
 	bool there = r->ahead_next && r->next.first_seq == r->log.segments[r->at_segment];
 
@@ -60,8 +60,8 @@ bool prefetch_enter(struct log_reader *r)
 		r->index = r->next_index;
 		r->next = (struct segment){.fd = -1};
 		r->next_index = (struct index){0};
-	} else if (r->ahead) {
-		ahead_clear(r->ahead);
+	} else if (r->pool) {
+		decoder_pool_clear(r->pool);
 		next_close(r);
 	}
 	return there;
@@ -89,29 +89,29 @@ static bool block_ahead(struct log_reader *r)
 	r->ahead_seq = block_last_seq(&b) + 1;
 	return segment_bytes(seg, b.offset + b.header_size, b.packed_size, 0, &packed,
 		   &ignored) == 0 &&
-	       packed && ahead_put(r->ahead, &b, packed);
+	       packed && decoder_pool_put(r->pool, &b, packed);
 }
 
-void prefetch(struct log_reader *r)
+void readahead_fill(struct log_reader *r)
 {
 	if (r->threads < 2 || is_hopping(r) ||
-	    (!r->ahead && r->limit - r->at < 2 * STREAM))
+	    (!r->pool && r->limit - r->at < 2 * STREAM))
 		return;
-	if (!r->ahead && !(r->ahead = ahead_new(r->threads - 1)))
+	if (!r->pool && !(r->pool = decoder_pool_new(r->threads - 1)))
 		r->threads = 1;
-	if (!r->ahead)
+	if (!r->pool)
 		return;
-	if (!ahead_first(r->ahead)) {
+	if (!decoder_pool_first(r->pool)) {
 		r->ahead_next = false;
 		r->ahead_at = r->at;
 		r->ahead_seq = r->next_seq;
 	}
-	while (ahead_has_room(r->ahead) && block_ahead(r))
+	while (decoder_pool_has_room(r->pool) && block_ahead(r))
 		;
 }
 
-void prefetch_close(struct log_reader *r)
+void readahead_close(struct log_reader *r)
 {
-	ahead_free(r->ahead);
+	decoder_pool_free(r->pool);
 	next_close(r);
 }

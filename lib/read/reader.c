@@ -46,8 +46,8 @@ static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
 {
 	const struct block *first;
 
-	prefetch(r);
-	first = r->ahead ? ahead_first(r->ahead) : NULL;
+	readahead_fill(r);
+	first = r->pool ? decoder_pool_first(r->pool) : NULL;
 	if (first && first->segment == r->seg.first_seq && first->offset == r->at) {
 		*b = *first;
 		return 0;
@@ -58,12 +58,12 @@ static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
 /* Its lines. */
 static int block_lines(struct log_reader *r, const struct block *b, evlog_error *err)
 {
-	const struct block *first = r->ahead ? ahead_first(r->ahead) : NULL;
+	const struct block *first = r->pool ? decoder_pool_first(r->pool) : NULL;
 	bool failed;
 
 	if (!first || first->segment != b->segment || first->offset != b->offset)
 		return segment_unpack(&r->seg, r->codec, b, &r->lines, err);
-	const char *why = ahead_take(r->ahead, &r->lines, &failed);
+	const char *why = decoder_pool_take(r->pool, &r->lines, &failed);
 	if (failed)
 		return error_memory(err);
 	return why ? segment_damaged(&r->seg, b->offset + b->header_size, b->first_seq,
@@ -361,7 +361,7 @@ void log_reader_close(struct log_reader *r)
 {
 	if (!r)
 		return;
-	prefetch_close(r);
+	readahead_close(r);
 	segment_close(&r->seg);
 	index_close(&r->index);
 	block_codec_free(r->codec);

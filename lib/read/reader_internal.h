@@ -36,10 +36,10 @@ struct log_reader {
 	bool finished, anywhere; /* anywhere: next_seq is not known yet */
 
 	unsigned threads;
-	struct ahead *ahead; /* NULL: not yet, or one thread is enough */
-	uint64_t ahead_at;   /* behind the last block handed in, */
-	uint64_t ahead_seq;  /* and the seq there, */
-	bool ahead_next;     /* in `next` */
+	struct decoder_pool *pool; /* NULL: not yet, or one thread is enough */
+	uint64_t ahead_at;	   /* behind the last block handed in, */
+	uint64_t ahead_seq;	   /* and the seq there, */
+	bool ahead_next;	   /* in `next` */
 	struct segment
 	    next; /* the one behind seg, and its index; fd -1: it is not open */
 	struct index next_index;
@@ -107,12 +107,12 @@ void index_skip_back(struct log_reader *r);
 /* ---- readahead.c ---- */
 
 /* Hands in what follows, as far as it will be delivered. */
-void prefetch(struct log_reader *r);
+void readahead_fill(struct log_reader *r);
 
 /* Whether the segment to be opened, log.segments[at_segment], was opened to look ahead:
  * it is the open one then.  If not, what was handed in is dropped. */
-bool prefetch_enter(struct log_reader *r);
-void prefetch_close(struct log_reader *r);
+bool readahead_enter(struct log_reader *r);
+void readahead_close(struct log_reader *r);
 
 /* How much is read behind a header: what follows is wanted, too, or it is not. */
 size_t header_ahead(const struct log_reader *r);

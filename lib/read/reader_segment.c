@@ -90,7 +90,7 @@ int reader_segment(
 	segment_close(&r->seg);
 	index_close(&r->index);
 	r->at_segment = index;
-	if (prefetch_enter(r))
+	if (readahead_enter(r))
 		return reader_limit(r, last_block, err);
 	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path,
 	    r->log.segments[index], r->log.log_id, false, err);

@@ -6,10 +6,10 @@
 
 #include <stdlib.h>
 
-int track_begin(struct track *t, const char *path, uint64_t max_line,
+int root_tracker_begin(struct root_tracker *t, const char *path, uint64_t max_line,
     const struct evlog_position *at, evlog_error *err)
 {
-	*t = (struct track){.path = path, .max_line = max_line};
+	*t = (struct root_tracker){.path = path, .max_line = max_line};
 	int r = position_id(path, max_line, t->log_id, err);
 	if (!r && at->hashes) {
 		t->tree.n = at->seq;
@@ -19,13 +19,13 @@ int track_begin(struct track *t, const char *path, uint64_t max_line,
 	return r;
 }
 
-void track_end(struct track *t)
+void root_tracker_end(struct root_tracker *t)
 {
 	free(t->leaf);
-	*t = (struct track){0};
+	*t = (struct root_tracker){0};
 }
 
-static bool leaf_room(struct track *t)
+static bool leaf_room(struct root_tracker *t)
 {
 	if (t->first && t->first == t->n)
 		t->first = t->n = 0;
@@ -46,7 +46,8 @@ static bool leaf_room(struct track *t)
 	return true;
 }
 
-int track_lines(struct track *t, const struct evlog_lines *lines, evlog_error *err)
+int root_tracker_lines(
+    struct root_tracker *t, const struct evlog_lines *lines, evlog_error *err)
 {
 	struct evlog_lines left = *lines;
 	struct evlog_event e;
@@ -69,7 +70,8 @@ int track_lines(struct track *t, const struct evlog_lines *lines, evlog_error *e
 	return 0;
 }
 
-int track_to(struct track *t, uint64_t seq, struct evlog_position *at, evlog_error *err)
+int root_tracker_to(
+    struct root_tracker *t, uint64_t seq, struct evlog_position *at, evlog_error *err)
 {
 	unsigned char root[HASH_SIZE];
 

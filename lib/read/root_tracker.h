@@ -6,7 +6,7 @@
 #include "format/segment.h"
 
 /* Leaves that wait for the tree to be moved over them. */
-struct track {
+struct root_tracker {
 	const char *path;  /* of the log */
 	uint64_t max_line; /* as in struct bounds */
 	unsigned char log_id[LOG_ID_SIZE];
@@ -18,14 +18,16 @@ struct track {
 
 /* `at` is where to begin, of this log, or has no hashes: then the tree is made when the
  * first lines come, from those of the segment before them.  `path` must outlive it. */
-int track_begin(struct track *t, const char *path, uint64_t max_line,
+int root_tracker_begin(struct root_tracker *t, const char *path, uint64_t max_line,
     const struct evlog_position *at, evlog_error *err);
-void track_end(struct track *t);
+void root_tracker_end(struct root_tracker *t);
 
 /* Takes in stored lines, in order and without gaps. */
-int track_lines(struct track *t, const struct evlog_lines *lines, evlog_error *err);
+int root_tracker_lines(
+    struct root_tracker *t, const struct evlog_lines *lines, evlog_error *err);
 
 /* The place behind event `seq`, not before the last one asked for, nor behind `seen`. */
-int track_to(struct track *t, uint64_t seq, struct evlog_position *at, evlog_error *err);
+int root_tracker_to(
+    struct root_tracker *t, uint64_t seq, struct evlog_position *at, evlog_error *err);
 
 #endif

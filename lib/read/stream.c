@@ -17,7 +17,7 @@
 
 struct evlog_stream {
 	struct evlog_selection sel;
-	struct source *at;
+	struct operand *at;
 	size_t n;
 	size_t current;	 /* the source being read, counted from the stream's start */
 	uint64_t left;	 /* events that --count still allows; UINT64_MAX: any */
@@ -40,7 +40,7 @@ static int sources_open(evlog_stream *s, const char *const *paths, size_t n,
 		return error_memory(err);
 	for (size_t i = 0; i < n; i++) {
 		s->n++;
-		int r = source_open(&s->at[i], paths[i], &s->sel, from ? from[i] : 0,
+		int r = operand_open(&s->at[i], paths[i], &s->sel, from ? from[i] : 0,
 		    to ? to[i] : 0, err);
 		if (r)
 			return r;
@@ -191,7 +191,7 @@ void evlog_stream_close(evlog_stream *s)
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->n; i++)
-		source_close(&s->at[i]);
+		operand_close(&s->at[i]);
 	free(s->at);
 	spool_free(&s->last);
 	if (s->inotify >= 0)
@@ -201,7 +201,7 @@ void evlog_stream_close(evlog_stream *s)
 
 /* ---- One after the other ---- */
 
-static struct source *source_current(evlog_stream *s)
+static struct operand *operand_current(evlog_stream *s)
 {
 	return &s->at[s->sel.reverse ? s->n - 1 - s->current : s->current];
 }
@@ -209,9 +209,9 @@ static struct source *source_current(evlog_stream *s)
 static int chain_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
 {
 	while (s->current < s->n) {
-		int r = source_next(source_current(s), lines, err);
+		int r = operand_next(operand_current(s), lines, err);
 		if (s->sel.salvage && (r == EVLOG_EDAMAGED || r == EVLOG_EDATA))
-			source_end(source_current(s), err); /* the others go on */
+			operand_end(operand_current(s), err); /* the others go on */
 		else if (r != EVLOG_END)
 			return r;
 		s->current++;
@@ -221,21 +221,21 @@ static int chain_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 
 /* ---- Merged ---- */
 
-static int run_refill(struct source *s, evlog_error *err)
+static int run_refill(struct operand *s, evlog_error *err)
 {
 	if (s->run.len || s->ended)
 		return 0;
-	int r = source_next(s, &s->run, err);
+	int r = operand_next(s, &s->run, err);
 	if (r)
 		s->run.len = 0;
 	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
-		source_end(s, err); /* the others go on */
+		operand_end(s, err); /* the others go on */
 		return 0;
 	}
 	return r == EVLOG_END ? 0 : r;
 }
 
-static bool run_first(const struct source *s, struct evlog_event *e)
+static bool run_first(const struct operand *s, struct evlog_event *e)
 {
 	struct evlog_lines peek = s->run;
 
@@ -304,7 +304,7 @@ static int stream_end(evlog_stream *s, evlog_error *err)
 		return err->code;
 	}
 	for (size_t i = 0; i < s->n; i++) {
-		int r = source_verdict(&s->at[i], err);
+		int r = operand_verdict(&s->at[i], err);
 		if (r)
 			return r;
 	}
@@ -335,7 +335,7 @@ static int last_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *er
  * a block is held back: for a selection, a count, or an error that comes after it. */
 static void passed_note(evlog_stream *s, int r, struct evlog_lines lines, bool cut)
 {
-	const struct source *o = &s->at[0];
+	const struct operand *o = &s->at[0];
 	const unsigned char *id, *root;
 	struct evlog_event last;
 
@@ -396,7 +396,7 @@ int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err)
 		while (read(s->inotify, events, sizeof events) > 0)
 			;
 	for (size_t i = 0; i < s->n; i++) {
-		int r = source_refresh(&s->at[i], err);
+		int r = operand_refresh(&s->at[i], err);
 		if (r)
 			return r;
 	}

@@ -1,7 +1,7 @@
 /*
  * recovery_scan.c - what stands at the end of a segment, behind what is known to be good.
  *
- * Used where head cannot be trusted to know the end: by a writer that settles what a
+ * Used where head cannot be trusted to know the end: by a writer that recovers what a
  * dead one left, and by a reader after a reboot or with a damaged head.
  */
 #include "base/error.h"

@@ -52,10 +52,10 @@ static bool letter_open(struct buf *out, const struct evlog_event *e)
 	return true;
 }
 
-int evlog_letters_open(void *arg, const struct evlog_lines *lines, evlog_write_fn *put,
-    void *to, evlog_error *err)
+int evlog_dead_letter_unwrap(void *arg, const struct evlog_lines *lines,
+    evlog_write_fn *put, void *to, evlog_error *err)
 {
-	struct evlog_letters *l = arg;
+	struct evlog_dead_letters *l = arg;
 	struct buf out = {l->room.p, 0, l->room.cap, false};
 	struct evlog_lines left = *lines;
 	struct evlog_event e;

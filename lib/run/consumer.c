@@ -181,7 +181,7 @@ static int begin(struct consumer *c, evlog_error *err)
 	if (!r)
 		r = cursor_follow(c, &cursor, fresh, err);
 	if (!r && c->tracking)
-		r = track_begin(
+		r = root_tracker_begin(
 		    &c->track, c->paths[0], c->sel.max_line, &c->mark.at, err);
 	if (r)
 		return r;
@@ -204,7 +204,7 @@ static int lines_see(void *arg, const struct evlog_lines *lines, evlog_write_fn 
 
 	if (c->tracking) {
 		c->before = evlog_lines_take(&first, &e) ? e.seq - 1 : c->seen;
-		r = track_lines(&c->track, lines, err);
+		r = root_tracker_lines(&c->track, lines, err);
 		c->seen = c->track.seen;
 		if (r)
 			return r;
@@ -212,8 +212,8 @@ static int lines_see(void *arg, const struct evlog_lines *lines, evlog_write_fn 
 	}
 	if (c->map && (r = c->map(c->map_arg, lines, put, to, err)) != 1)
 		return r;
-	c->aired = clock_us() - c->turn > AIR;
-	return c->aired ? EVLOG_WAIT : 1;
+	c->yielded = clock_us() - c->turn > AIR;
+	return c->yielded ? EVLOG_WAIT : 1;
 }
 
 static struct round *round_open(struct consumer *c)
@@ -333,14 +333,14 @@ static int rounds_fill(struct consumer *c, evlog_error *err)
 	while (!c->ended && !c->paused && !c->stopping && !c->failed &&
 	       c->filled - c->first < ROUNDS) {
 		if (c->rest.len == 0) {
-			c->aired = false;
+			c->yielded = false;
 			r = evlog_stream_next(c->stream, &c->rest, err);
 			if (r < 0)
 				return r;
 			if (r)
 				c->rest.len = 0;
 			if (c->tracking && r)
-				c->clear = c->aired ? c->before : c->seen;
+				c->clear = c->yielded ? c->before : c->seen;
 			c->ended = r == EVLOG_END;
 			c->paused = r == EVLOG_WAIT;
 		}
@@ -350,7 +350,7 @@ static int rounds_fill(struct consumer *c, evlog_error *err)
 	if (c->filled - c->first == ROUNDS)
 		return 0;
 	int64_t waited = c->opened ? clock_us() - c->opened : 0;
-	if (c->ended || (c->paused && !c->aired && waited >= c->o->linger))
+	if (c->ended || (c->paused && !c->yielded && waited >= c->o->linger))
 		round_close(c);
 	return 0;
 }
@@ -484,7 +484,7 @@ static int wait_ms(const struct consumer *c)
 /* Waits for a worker, the input, a signal, or the time of something. */
 static int wait_turn(struct consumer *c, evlog_error *err)
 {
-	bool input = c->paused && !c->aired && c->filled - c->first < ROUNDS;
+	bool input = c->paused && !c->yielded && c->filled - c->first < ROUNDS;
 	struct pollfd *fds = c->fds;
 	nfds_t n = 0;
 	int ms = wait_ms(c);
@@ -500,7 +500,7 @@ static int wait_turn(struct consumer *c, evlog_error *err)
 	}
 	if (blocked)
 		fds[n++] = (struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT};
-	if (c->aired)
+	if (c->yielded)
 		ms = 0;
 	if (input && n == 0 && ms > 0)
 		return evlog_stream_wait(c->stream, ms, err);
@@ -628,7 +628,7 @@ static void consumer_free(struct consumer *c)
 	evlog_writer_close(c->emit.w);
 	evlog_writer_close(c->dead.w);
 	checkpoint_close(&c->file);
-	track_end(&c->track);
+	root_tracker_end(&c->track);
 	if (c->mark.selection != c->selected.p)
 		free(c->mark.selection);
 	buf_free(&c->selected);

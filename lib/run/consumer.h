@@ -95,7 +95,7 @@ struct consumer {
 	void *map_arg;
 	evlog_stream *stream;
 	struct evlog_lines rest;
-	bool ended, paused, aired, failed, stopping;
+	bool ended, paused, yielded, failed, stopping;
 	int64_t turn; /* when reading began */
 
 	char name[CURSOR_NAME_MAX + 1];
@@ -110,7 +110,7 @@ struct consumer {
 	int64_t opened;		      /* when the first event of the round came */
 
 	bool tracking;
-	struct track track;
+	struct root_tracker track;
 	struct checkpoint_file file;
 	struct checkpoint mark;
 	struct buf selected;   /* mark.selection */

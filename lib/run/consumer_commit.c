@@ -236,7 +236,7 @@ static int outlet_commit(struct consumer *c, struct outlet *o,
 	}
 	evlog_error unsealed;
 	int r = evlog_writer_commit(o->w, ack, err);
-	if (ack->settled && c->o->say)
+	if (ack->recovered && c->o->say)
 		c->o->say(c->o->arg, ack->notice);
 	if (r == EVLOG_EUNRECORDED) { /* durable, and not to be done again */
 		if (c->o->say)
@@ -275,7 +275,8 @@ static int letters_add(
 		size_t pending = evlog_writer_pending(c->dead.w);
 		if (pending && pending + l->len > ATOMIC_MAX / 2) {
 			at.seq = r->letter[i - 1].seq;
-			res = c->tracking ? track_to(&c->track, at.seq, &at, err) : 0;
+			res = c->tracking ? root_tracker_to(&c->track, at.seq, &at, err)
+					  : 0;
 			if (!res)
 				res = outlet_commit(c, &c->dead, &at, &ack, err);
 		}
@@ -329,7 +330,7 @@ int outcome_keep(
 	if (r)
 		res = letters_add(c, r, c->tracking ? seq : UINT64_MAX, err);
 	if (!res && c->tracking)
-		res = track_to(&c->track, seq, &at, err);
+		res = root_tracker_to(&c->track, seq, &at, err);
 	if (!res && r && c->dead.w) {
 		res = outlet_commit(c, &c->dead, &at, &ack, err);
 		res = res == EVLOG_END ? 0 : res;

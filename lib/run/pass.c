@@ -111,7 +111,7 @@ int pass_split(struct consumer *c, uint64_t number, evlog_error *err)
 	if (c->dead.w)
 		return event_put_aside(c, r, reason, err);
 	c->failed = true;
-	error_set(&c->why, EVLOG_EUNMET, "%s: %s, at event %" PRIu64, c->o->command[0],
+	error_set(&c->why, EVLOG_ECONFLICT, "%s: %s, at event %" PRIu64, c->o->command[0],
 	    reason, seq);
 	return 0;
 }

@@ -61,8 +61,8 @@ static void map_add(struct buf *b, evlog_map_fn *map, const void *arg)
 	unsigned char hash[HASH_SIZE];
 	char hex[65];
 
-	if (map == evlog_letters_open) {
-		const struct evlog_letters *letters = arg;
+	if (map == evlog_dead_letter_unwrap) {
+		const struct evlog_dead_letters *letters = arg;
 		name_add(b, "dead-letters");
 		buf_puts(b, "true");
 		map = letters->map;

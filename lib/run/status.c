@@ -87,14 +87,14 @@ static int place_before(const char *log, uint64_t next, uint64_t max_line,
     struct evlog_position *at, evlog_error *err)
 {
 	struct evlog_position none = {0};
-	struct track t;
+	struct root_tracker t;
 
-	int r = track_begin(&t, log, max_line, &none, err);
+	int r = root_tracker_begin(&t, log, max_line, &none, err);
 	if (!r)
 		r = position_tree(log, next - 1, max_line, &t.tree, err);
 	if (!r)
-		r = track_to(&t, next - 1, at, err);
-	track_end(&t);
+		r = root_tracker_to(&t, next - 1, at, err);
+	root_tracker_end(&t);
 	return r;
 }
 

@@ -141,7 +141,7 @@ static void give_up(struct consumer *c, int code, const struct part *p,
 	c->failed = true;
 	if (c->why.code)
 		return;
-	if (code != EVLOG_EUNMET)
+	if (code != EVLOG_ECONFLICT)
 		error_set(&c->why, code,
 		    "%s: %s, tried %u times from event %" PRIu64 " on", c->o->command[0],
 		    reason, w->tries, seq);
@@ -173,7 +173,7 @@ static int run_failed(struct consumer *c, struct worker *w, struct part *p,
 		return 0;
 	}
 	if (away || !c->dead.w) {
-		give_up(c, away ? away : EVLOG_EUNMET, p, w, reason);
+		give_up(c, away ? away : EVLOG_ECONFLICT, p, w, reason);
 		return 0;
 	}
 	int r = letter_add(c, round_at(c, w->round), p, w->from, range->tries + tries,

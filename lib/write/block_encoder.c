@@ -16,7 +16,7 @@
 	(64u << 10) /* bytes: a thread takes longer to start than fewer to hash */
 
 /* A block on its way. */
-struct making {
+struct block_job {
 	struct block b;
 	const struct pending *events;
 	const char *raw; /* their lines */
@@ -28,14 +28,14 @@ struct making {
 };
 
 struct thread {
-	struct blocks *of;
+	struct block_encoder *of;
 	struct block_codec *codec;
 	pthread_t id;
 };
 
-struct blocks {
+struct block_encoder {
 	size_t gather;
-	struct making at[WINDOW];
+	struct block_job at[WINDOW];
 	size_t n;
 	struct merkle *tree;
 	atomic_size_t job; /* the next one: 0 hashes all, i packs at[i - 1] */
@@ -43,9 +43,9 @@ struct blocks {
 	unsigned threads;
 };
 
-struct blocks *blocks_new(unsigned threads, int level)
+struct block_encoder *block_encoder_new(unsigned threads, int level)
 {
-	struct blocks *s = calloc(1, sizeof *s);
+	struct block_encoder *s = calloc(1, sizeof *s);
 
 	if (!s)
 		return NULL;
@@ -54,14 +54,14 @@ struct blocks *blocks_new(unsigned threads, int level)
 	for (unsigned i = 0; i < s->threads; i++) {
 		s->thread[i] = (struct thread){.of = s, .codec = block_codec_new(level)};
 		if (!s->thread[i].codec) {
-			blocks_free(s);
+			block_encoder_free(s);
 			return NULL;
 		}
 	}
 	return s;
 }
 
-void blocks_free(struct blocks *s)
+void block_encoder_free(struct block_encoder *s)
 {
 	if (!s)
 		return;
@@ -75,23 +75,23 @@ void blocks_free(struct blocks *s)
 	free(s);
 }
 
-size_t blocks_gather(const struct blocks *s)
+size_t block_encoder_gather(const struct block_encoder *s)
 {
 	return s->gather;
 }
 
 /* ---- Jobs ---- */
 
-static void hash_all(struct blocks *s)
+static void hash_all(struct block_encoder *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		struct making *m = &s->at[i];
+		struct block_job *m = &s->at[i];
 		merkle_add_lines(s->tree, m->raw, m->b.raw_size);
 		merkle_root(s->tree, m->b.root);
 	}
 }
 
-static void keys_gather(struct making *m)
+static void keys_gather(struct block_job *m)
 {
 	filter_clear(&m->keys);
 	for (uint32_t i = 0; i < m->b.count; i++) {
@@ -106,7 +106,7 @@ static void keys_gather(struct making *m)
 	}
 }
 
-static bool pack(struct making *m, struct block_codec *codec)
+static bool pack(struct block_job *m, struct block_codec *codec)
 {
 	size_t packed;
 
@@ -130,11 +130,11 @@ static bool pack(struct making *m, struct block_codec *codec)
 static void *work(void *arg)
 {
 	struct thread *t = arg;
-	struct blocks *s = t->of;
+	struct block_encoder *s = t->of;
 	size_t job;
 
 	while ((job = atomic_fetch_add(&s->job, 1)) <= s->n) {
-		struct making *m = &s->at[job ? job - 1 : 0];
+		struct block_job *m = &s->at[job ? job - 1 : 0];
 		if (job == 0)
 			hash_all(s);
 		else
@@ -144,7 +144,7 @@ static void *work(void *arg)
 }
 
 /* false: no memory. */
-static bool make_all(struct blocks *s, size_t bytes)
+static bool make_all(struct block_encoder *s, size_t bytes)
 {
 	unsigned most = bytes < THREADED ? 1 : s->threads, n = 1;
 	bool good = true;
@@ -179,8 +179,9 @@ static void times_find(struct block *b, const struct pending *p)
 }
 
 /* Events [i, i + count) of the batch, as the block behind event `last`. */
-static void describe(struct making *m, const struct batch *batch, size_t i, size_t count,
-    uint64_t last, const struct blocks_kind *kind, const struct head *h)
+static void describe(struct block_job *m, const struct batch *batch, size_t i,
+    size_t count, uint64_t last, const struct block_encoder_kind *kind,
+    const struct head *h)
 {
 	const struct pending *p = &batch->at[i];
 	char *raw = batch->raw.p, stamp[STAMP_SIZE];
@@ -206,15 +207,15 @@ static void describe(struct making *m, const struct batch *batch, size_t i, size
 }
 
 /* The next blocks of the first n events, from *i on; how many bytes they hold. */
-static size_t window_begin(struct blocks *s, const struct batch *batch, size_t *i,
-    size_t n, const struct blocks_kind *kind, struct head *h)
+static size_t window_begin(struct block_encoder *s, const struct batch *batch, size_t *i,
+    size_t n, const struct block_encoder_kind *kind, struct head *h)
 {
 	uint64_t last = h->tree.n;
 	size_t all = 0, bytes;
 
 	s->tree = &h->tree;
 	for (s->n = 0; s->n < WINDOW && *i < n; s->n++) {
-		struct making *m = &s->at[s->n];
+		struct block_job *m = &s->at[s->n];
 		size_t count = batch_block(batch, *i, n, s->gather, &bytes);
 		describe(m, batch, *i, count, last, kind, h);
 		m->b.raw_size = (uint32_t)bytes;
@@ -228,7 +229,7 @@ static size_t window_begin(struct blocks *s, const struct batch *batch, size_t *
 }
 
 static int block_put(
-    struct making *m, struct segment *seg, struct head *h, evlog_error *err)
+    struct block_job *m, struct segment *seg, struct head *h, evlog_error *err)
 {
 	struct block *b = &m->b;
 
@@ -245,8 +246,9 @@ static int block_put(
 	return 0;
 }
 
-int blocks_write(struct blocks *s, struct batch *b, size_t n,
-    const struct blocks_kind *kind, struct segment *seg, struct head *h, evlog_error *err)
+int block_encoder_write(struct block_encoder *s, struct batch *b, size_t n,
+    const struct block_encoder_kind *kind, struct segment *seg, struct head *h,
+    evlog_error *err)
 {
 	int64_t now = evlog_now();
 	size_t i = 0;

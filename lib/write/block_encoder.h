@@ -6,17 +6,17 @@
 #include "write/batch.h"
 
 /* What makes them: threads, and what these keep from one commit to the next. */
-struct blocks;
+struct block_encoder;
 
 /* NULL: no memory.  threads 0: one. */
-struct blocks *blocks_new(unsigned threads, int level);
-void blocks_free(struct blocks *s);
+struct block_encoder *block_encoder_new(unsigned threads, int level);
+void block_encoder_free(struct block_encoder *s);
 
 /* How large the next ones are to be. */
-size_t blocks_gather(const struct blocks *s);
+size_t block_encoder_gather(const struct block_encoder *s);
 
 /* What a commit's blocks have in common. */
-struct blocks_kind {
+struct block_encoder_kind {
 	bool replica;	    /* lines are stamped */
 	uint32_t flags;	    /* of each */
 	struct view cursor; /* an extension of the last one */
@@ -25,8 +25,8 @@ struct blocks_kind {
 
 /* Stamps the first n events of b, hashes, compresses and writes them to `seg`, behind *h,
  * and moves *h on: to be told when they are synced. */
-int blocks_write(struct blocks *s, struct batch *b, size_t n,
-    const struct blocks_kind *kind, struct segment *seg, struct head *h,
+int block_encoder_write(struct block_encoder *s, struct batch *b, size_t n,
+    const struct block_encoder_kind *kind, struct segment *seg, struct head *h,
     evlog_error *err);
 
 #endif

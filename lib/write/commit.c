@@ -1,6 +1,6 @@
 /*
- * commit.c - a commit: with the lock held, settle, check what was expected, write blocks,
- * sync, and tell head.
+ * commit.c - a commit: with the lock held, recover, check what was expected, write
+ * blocks, sync, and tell head.
  */
 #include "base/error.h"
 #include "base/file.h"
@@ -63,11 +63,11 @@ static int subject_check(
 	if (r || last == x->seq)
 		return r;
 	if (last == 0)
-		return error_set(err, EVLOG_EUNMET,
+		return error_set(err, EVLOG_ECONFLICT,
 		    "%s: event %" PRIu64 " is not of subject %.200s, nor is any after "
 		    "it; nothing was appended",
 		    w->log.path, x->seq, x->subject);
-	return error_set(err, EVLOG_EUNMET,
+	return error_set(err, EVLOG_ECONFLICT,
 	    "%s: the last seq of subject %.200s is %" PRIu64 ", not %" PRIu64
 	    "; nothing was appended",
 	    w->log.path, x->subject, last, x->seq);
@@ -78,16 +78,16 @@ static int expectations_check(struct evlog_writer *w, evlog_error *err)
 	const struct head *h = &w->log.head;
 	int r = 0;
 
-	if (w->met)
+	if (w->expectation_checked)
 		return 0;
 	if (w->o.expect && h->tree.n != w->o.expect_seq)
-		return error_set(err, EVLOG_EUNMET,
+		return error_set(err, EVLOG_ECONFLICT,
 		    "%s: the last seq is %" PRIu64 ", not %" PRIu64
 		    "; nothing was appended",
 		    w->log.path, h->tree.n, w->o.expect_seq);
 	for (size_t i = 0; i < w->o.n_expect_subjects && !r; i++)
 		r = subject_check(w, &w->o.expect_subjects[i], err);
-	w->met = !r;
+	w->expectation_checked = !r;
 	return r;
 }
 
@@ -167,7 +167,7 @@ static int sync_failed(
 }
 
 /* Whether the log has the commit that was in doubt.  If so, it is acknowledged. */
-static int doubt_settle(
+static int doubt_resolve(
     struct evlog_writer *w, struct evlog_ack *ack, bool *there, evlog_error *err)
 {
 	struct evlog_position at = {0};
@@ -219,11 +219,11 @@ static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 
 	if (next.tree.n + n > SEQ_MAX)
 		return error_set(err, EVLOG_EIO, "%s: the log is full", w->log.path);
-	const struct blocks_kind kind = {.replica = w->o.replica,
+	const struct block_encoder_kind kind = {.replica = w->o.replica,
 	    .flags = w->o.no_sync ? BLOCK_UNSYNCED : 0,
 	    .cursor = {w->extension.p, w->extension.len},
 	    .synced_upto = w->log.head.durable};
-	int r = blocks_write(w->blocks, &w->now, n, &kind, &w->seg, &next, err);
+	int r = block_encoder_write(w->encoder, &w->now, n, &kind, &w->seg, &next, err);
 	if (r) {
 		write_undo(w);
 		return r;
@@ -281,9 +281,9 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	size_t n = w->now.n;
 	bool there = false;
 
-	int r = settle(w, err);
+	int r = recover(w, err);
 	if (!r)
-		r = doubt_settle(w, ack, &there, err);
+		r = doubt_resolve(w, ack, &there, err);
 	if (r || there)
 		return r;
 	if (w->dedup)
@@ -294,7 +294,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 		return conflict(w, n, ack, err);
 	}
 	if (!r && w->o.replica) {
-		r = replica_settle(w, &ack->skipped, err);
+		r = replica_compare(w, &ack->skipped, err);
 		n = w->now.n;
 	}
 	/* all of it is there already: whatever was expected then, it has been done */
@@ -332,7 +332,7 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
 	w->notice[0] = '\0';
 	r = commit_locked(w, ack, err);
 	ack->slid = w->dedup && dedup_has_slid(w->dedup);
-	ack->settled = w->notice[0] != '\0';
+	ack->recovered = w->notice[0] != '\0';
 	memcpy(ack->notice, w->notice, sizeof ack->notice);
 	if (file_unlock(w->log.head_fd) < 0 && !r)
 		r = error_sys(err, "%s/head: cannot unlock", w->log.path);
@@ -368,10 +368,10 @@ void evlog_writer_begin(evlog_writer *w)
 
 	if (c->begun || w->next.n == 0)
 		return; /* evlog_writer_end says EVLOG_END, or waits for the one before */
-	batch_split(&w->next, blocks_gather(w->blocks), &w->now);
+	batch_split(&w->next, block_encoder_gather(w->encoder), &w->now);
 	c->last = w->now.at[w->now.n - 1];
 	c->begun = true;
-	c->heard = false;
+	c->write_phase_seen = false;
 	atomic_store(&c->done, false);
 	sem_init(&c->written, 0, 0);
 	c->threaded =

@@ -136,7 +136,7 @@ int writer_cursor(struct evlog_writer *w, evlog_error *err)
 
 	if (r)
 		return r;
-	r = settle(w, err);
+	r = recover(w, err);
 	if (!r)
 		r = segment_ensure(w, err);
 	if (!r)

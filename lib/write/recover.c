@@ -173,7 +173,7 @@ static int header_bad(struct evlog_writer *w, evlog_error *err)
 	return 0;
 }
 
-static int tail_settle(
+static int tail_recover(
     struct evlog_writer *w, struct tail *t, uint64_t durable, evlog_error *err)
 {
 	struct head *h = &w->log.head;
@@ -290,7 +290,7 @@ static int folder_check(struct evlog_writer *w, evlog_error *err)
 }
 
 /* Settles the segment that w->log.head names, from head.committed on. */
-static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *err)
+static int active_recover(struct evlog_writer *w, uint64_t durable, evlog_error *err)
 {
 	const struct head *h = &w->log.head;
 	struct tail t = {.end = h->committed,
@@ -310,11 +310,11 @@ static int active_settle(struct evlog_writer *w, uint64_t durable, evlog_error *
 		r = successor_attests(w, &durable, err);
 	if (!r)
 		r = tail_scan(&w->seg, w->codec, true, &t, err);
-	return r ? r : tail_settle(w, &t, durable, err);
+	return r ? r : tail_recover(w, &t, durable, err);
 }
 
 /* A segment behind the one that head knows: its creation, or commits in it. */
-static int successor_settle(struct evlog_writer *w, evlog_error *err)
+static int successor_recover(struct evlog_writer *w, evlog_error *err)
 {
 	uint64_t seq = w->log.head.tree.n + 1;
 	int r = segments_list(w, err);
@@ -332,11 +332,11 @@ static int successor_settle(struct evlog_writer *w, evlog_error *err)
 		return segment_damaged(
 		    &w->seg, 0, seq, 0, "the segment does not continue the log", err);
 	head_from_segment(w);
-	return active_settle(w, w->log.head.committed, err);
+	return active_recover(w, w->log.head.committed, err);
 }
 
 /* Takes up all segments after the active one; *any: there was one. */
-static int successors_settle(struct evlog_writer *w, bool *any, evlog_error *err)
+static int successors_recover(struct evlog_writer *w, bool *any, evlog_error *err)
 {
 	int r;
 
@@ -346,7 +346,7 @@ static int successors_settle(struct evlog_writer *w, bool *any, evlog_error *err
 		if (!*any && fsync(w->log.dir_fd) < 0)
 			return error_sys(err, "%s", w->log.path);
 		*any = true;
-		r = successor_settle(w, err);
+		r = successor_recover(w, err);
 		if (!r && w->seg.fd < 0)
 			r = segment_ensure(w, err);
 		if (r)
@@ -391,7 +391,7 @@ static int head_recover(struct evlog_writer *w, uint64_t *durable, evlog_error *
 /* Whatever follows the committed bytes of a poisoned segment was never acknowledged: keep
  * it aside and cut it off, so that zstdcat prints what the log holds.  Nothing is built
  * on the segment: the next commit begins another. */
-static int poisoned_settle(struct evlog_writer *w, uint64_t size, evlog_error *err)
+static int poisoned_recover(struct evlog_writer *w, uint64_t size, evlog_error *err)
 {
 	const struct head *h = &w->log.head;
 	char aside[80];
@@ -407,7 +407,7 @@ static int poisoned_settle(struct evlog_writer *w, uint64_t size, evlog_error *e
 }
 
 /* Whether anything but the plain state was found. */
-static bool is_settled(const struct evlog_writer *w, uint64_t size)
+static bool is_clean(const struct evlog_writer *w, uint64_t size)
 {
 	const struct head *h = &w->log.head;
 
@@ -427,7 +427,7 @@ int writer_lock(struct evlog_writer *w, evlog_error *err)
 	return error_sys(err, "%s/head: cannot lock", w->log.path);
 }
 
-int settle(struct evlog_writer *w, evlog_error *err)
+int recover(struct evlog_writer *w, evlog_error *err)
 {
 	struct head *h = &w->log.head;
 	struct stat st;
@@ -450,7 +450,7 @@ int settle(struct evlog_writer *w, evlog_error *err)
 		return r;
 	if (fstat(w->seg.fd, &st) < 0)
 		return error_sys(err, "%s", w->seg.path);
-	bool plain = is_settled(w, (uint64_t)st.st_size);
+	bool plain = is_clean(w, (uint64_t)st.st_size);
 	if (segment_is_sealed(&w->seg) || head_is_replaced(h, &w->seg)) {
 		/* head is older than the segment, or lost */
 		head_from_segment(w);
@@ -467,11 +467,11 @@ int settle(struct evlog_writer *w, evlog_error *err)
 		head_from_segment(w);
 	}
 	if (poisoned)
-		r = poisoned_settle(w, (uint64_t)st.st_size, err);
+		r = poisoned_recover(w, (uint64_t)st.st_size, err);
 	else
-		r = plain ? folder_check(w, err) : active_settle(w, durable, err);
+		r = plain ? folder_check(w, err) : active_recover(w, durable, err);
 	if (!r)
-		r = successors_settle(w, &more, err);
+		r = successors_recover(w, &more, err);
 	if (!r && w->log.state != HEAD_LOST && segment_is_sealed(&w->seg))
 		return segment_missing(w->log.path, h->tree.n + 1,
 		    log_after(&w->log, h->tree.n + 1) - 1, err);

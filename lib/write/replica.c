@@ -74,7 +74,7 @@ static int pass_over(struct evlog_writer *w, uint64_t *skipped, evlog_error *err
 	return 0;
 }
 
-int replica_settle(struct evlog_writer *w, uint64_t *skipped, evlog_error *err)
+int replica_compare(struct evlog_writer *w, uint64_t *skipped, evlog_error *err)
 {
 	const struct head *h = &w->log.head;
 	int r = 0;

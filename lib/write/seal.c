@@ -520,7 +520,7 @@ static int segment_seal(
 /* A head that is older than the seal must not come back with a power cut.  It is synced
  * by a descriptor of its own: an error that the writer's would report is not taken from
  * it. */
-static int head_settle(const struct log *l, evlog_error *err)
+static int head_sync(const struct log *l, evlog_error *err)
 {
 	int fd = openat(l->dir_fd, "head", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	int r = fd < 0 || file_sync(fd) < 0 ? error_sys(err, "%s/head", l->path) : 0;
@@ -538,7 +538,7 @@ static void *log_seal(void *arg)
 	struct log *l = &g->log;
 	evlog_error why;
 
-	g->result = head_settle(l, &g->err);
+	g->result = head_sync(l, &g->err);
 	if (!g->result)
 		g->result = log_list(l, &g->err);
 	for (size_t i = g->result ? 0 : l->n; i-- > 1;) {

@@ -90,7 +90,7 @@ static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error
 		return error_set(err, r, "%s: no such log", path);
 	uint64_t expected = seq_expected(&w->o);
 	if (r == EVLOG_ENOINPUT && expected)
-		return error_set(err, EVLOG_EUNMET,
+		return error_set(err, EVLOG_ECONFLICT,
 		    "%s: no such log: the last seq is 0, not %" PRIu64
 		    "; nothing was appended",
 		    path, expected);
@@ -133,11 +133,11 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		w->codec = block_codec_new(o->level);
 		if (w->codec)
 			block_codec_limit(w->codec, w->max_line);
-		w->blocks = blocks_new(o->threads, o->level);
+		w->encoder = block_encoder_new(o->threads, o->level);
 		w->source = default_source(path);
 		if (o->dedup)
 			w->dedup = dedup_new(o->dedup_window);
-		if (!w->codec || !w->blocks || !w->source || (o->dedup && !w->dedup))
+		if (!w->codec || !w->encoder || !w->source || (o->dedup && !w->dedup))
 			r = error_memory(err);
 	}
 	if (!r && !o->source)
@@ -162,7 +162,7 @@ void evlog_writer_close(evlog_writer *w)
 	intake_free(&w->intake);
 	dedup_free(w->dedup);
 	block_codec_free(w->codec);
-	blocks_free(w->blocks);
+	block_encoder_free(w->encoder);
 	segment_close(&w->seg);
 	log_close(&w->log);
 	batch_free(&w->next);
@@ -267,7 +267,7 @@ bool evlog_writer_full(evlog_writer *w)
 	if (have < FULL || !c->begun)
 		return have >= FULL;
 	/* the processors are its own until it has written; behind that they would rest */
-	while (!c->heard && sem_wait(&c->written) == 0)
-		c->heard = true;
+	while (!c->write_phase_seen && sem_wait(&c->written) == 0)
+		c->write_phase_seen = true;
 	return atomic_load(&c->done) || have >= FULL + SYNCING;
 }

@@ -1,4 +1,4 @@
-/* writer.h - the writer's parts: creating, settling, rolling, deduplicating. */
+/* writer.h - the writer's parts: creating, recovering, rolling, deduplicating. */
 #ifndef WRITE_WRITER_H
 #define WRITE_WRITER_H
 
@@ -20,10 +20,10 @@ struct sealing;
 struct committing {
 	pthread_t thread;
 	bool begun, threaded;
-	sem_t written;	     /* posted when all but syncing is done; */
-	bool heard;	     /* evlog_writer_full has waited for that */
-	atomic_bool done;    /* evlog_writer_end would not wait */
-	struct pending last; /* of its batch */
+	sem_t written;	       /* posted when all but syncing is done; */
+	bool write_phase_seen; /* evlog_writer_full has waited for that */
+	atomic_bool done;      /* evlog_writer_end would not wait */
+	struct pending last;   /* of its batch */
 	struct evlog_ack ack;
 	evlog_error err;
 	int result;
@@ -41,7 +41,7 @@ struct evlog_writer {
 	struct evlog_writer_options o;
 	uint64_t max_line; /* of the log, where it reads in it */
 	struct log log;
-	bool listed; /* settling: log.segments are those that are there */
+	bool listed; /* recovering: log.segments are those that are there */
 	struct timespec
 	    folder_seen;    /* as the folder was when its segments were looked at */
 	struct segment seg; /* the active one; fd -1: not open */
@@ -54,18 +54,18 @@ struct evlog_writer {
 	struct doubt doubt;  /* of the first events of `now` */
 	struct buf rejected; /* what dedup refused */
 	struct block_codec *codec;
-	struct blocks *blocks;
+	struct block_encoder *encoder;
 	struct dedup *dedup;
 	unsigned char boot_id[16];
-	bool rolled;		 /* a segment became full: it is to be sealed */
-	struct sealing *sealing; /* NULL: none is going on */
-	bool created;		 /* by this writer */
-	bool locked, met;	 /* met: the expectations have been checked, and held */
-	struct cursor cursor;	 /* goes with each commit, if it has a name */
-	struct cursor left;	 /* as this writer, or the log, had it last, */
-	uint64_t looked;	 /* with the log's last seq then */
-	struct buf extension;	 /* of that cursor */
-	char notice[512];	 /* what settling did */
+	bool rolled;			  /* a segment became full: it is to be sealed */
+	struct sealing *sealing;	  /* NULL: none is going on */
+	bool created;			  /* by this writer */
+	bool locked, expectation_checked; /* all of them, and they held */
+	struct cursor cursor;		  /* goes with each commit, if it has a name */
+	struct cursor left;		  /* as this writer, or the log, had it last, */
+	uint64_t looked;		  /* with the log's last seq then */
+	struct buf extension;		  /* of that cursor */
+	char notice[512];		  /* what recovering did */
 };
 
 /* Makes a new log in a temporary directory and renames it into place, so that no
@@ -90,7 +90,7 @@ int head_create(struct evlog_writer *w, evlog_error *err);
 
 /* With the lock held: reads head, and brings the log into a state that can be appended
  * to.  EVLOG_EDAMAGED: nothing was changed. */
-int settle(struct evlog_writer *w, evlog_error *err);
+int recover(struct evlog_writer *w, evlog_error *err);
 
 /* With the lock held: makes a new segment behind head.committed and the active one. */
 int segment_roll(struct evlog_writer *w, evlog_error *err);
@@ -137,7 +137,7 @@ int replica_follows(const struct evlog_writer *w, const struct intake_event *e,
 /* With the lock held: compares what waits with the events of the same seqs that the log
  * has, takes these out, and looks whether the rest continues the log.  EVLOG_EMISMATCH.
  */
-int replica_settle(struct evlog_writer *w, uint64_t *skipped, evlog_error *err);
+int replica_compare(struct evlog_writer *w, uint64_t *skipped, evlog_error *err);
 
 /* ---- Deduplication ---- */
 
