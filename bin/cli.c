@@ -254,6 +254,9 @@ int cli_end(int status)
 
 /* A standard descriptor that is closed would be given to the next file opened, a log's
  * for instance, and be written to.  It is taken by one whose use fails instead. */
+#ifndef O_PATH
+#define O_PATH (O_RDONLY | O_DIRECTORY)
+#endif
 static void standards_take(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -522,11 +525,13 @@ void cli_select_free(struct evlog_selection *sel)
 
 unsigned cli_cores(void)
 {
+#ifdef __linux__ /* how many this process may use */
 	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof set, &set) < 0)
-		return 1;
-	return (unsigned)CPU_COUNT(&set);
+	return sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
+#else
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n < 1 ? 1 : (unsigned)n;
+#endif
 }
 
 /* ---- Signals ---- */

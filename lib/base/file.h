@@ -1,4 +1,5 @@
-/* file.h - whole reads and writes, syncing, locking.  Knows nothing of events. */
+/* file.h - whole reads and writes, waiting for a lock, temporary files.  Knows nothing of
+ * events. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -15,30 +16,12 @@ ssize_t file_pread(int fd, void *p, size_t n, uint64_t offset);
 int file_pwrite(int fd, const void *p, size_t n, uint64_t offset);
 int file_write(int fd, const void *p, size_t n);
 
-/* fdatasync, and fsync for directories.  Never call again after a failure: the
- * kernel may have dropped the pages (format: "fsync failed").  0 or -1. */
-int file_sync(int fd);
-
-/* Waits up to wait_ms for an OFD write lock on the whole file (fcntl(2)): not
- * dropped by another close in this process, as POSIX locks are.
- * 0; -1 with errno, EAGAIN: not had in time. */
+/* Waits up to wait_ms for the lock of os_lock_try.  0; -1 with errno, EAGAIN: somebody
+ * else had it all the time. */
 int file_lock(int fd, int64_t wait_ms);
-int file_unlock(int fd);
-
-/* 1: somebody has the lock; 0: nobody; -1 and errno. */
-int file_is_locked(int fd);
-
-/* Whether locks on this file may be lost: NFS, CIFS, 9p, FUSE. */
-bool file_is_remote(int fd);
-
-/* The kernel's id of this boot; all bytes 0xff where there is none to be had. */
-void file_boot_id(unsigned char id[16]);
 
 /* Whether both are of the same boot, for sure. */
 bool boot_is(const unsigned char a[16], const unsigned char b[16]);
-
-/* 0 or -1 with errno. */
-int file_random(void *p, size_t n);
 
 /* Nanoseconds of a clock that never steps. */
 int64_t file_clock(void);
@@ -51,7 +34,7 @@ int file_temporary(char *template, mode_t mode);
 int folder_temporary(char *template);
 
 /* Opens a new file that has no name, in TMPDIR or /tmp, for what is kept for a while.
- * -1 and errno: it cannot. */
+ * -1 with errno. */
 int file_nameless(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* hash.c - SHA-256 by nettle, XXH3 by libxxhash. */
 #include "base/hash.h"
 #include "base/file.h"
+#include "base/os.h"
 
 #include <nettle/sha2.h>
 #include <stdatomic.h>
@@ -28,7 +29,7 @@ static uint64_t seed_draw(void)
 {
 	uint64_t fresh = 0, none = 0;
 
-	if (file_random(&fresh, sizeof fresh) < 0) /* better than one that is known */
+	if (os_random(&fresh, sizeof fresh) < 0) /* better than one that is known */
 		fresh = (uint64_t)file_clock() ^ (uint64_t)(uintptr_t)&fresh;
 	fresh |= 1;
 	return atomic_compare_exchange_strong(&seed, &none, fresh) ? fresh : none;

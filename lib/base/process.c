@@ -1,6 +1,7 @@
 /* process.c - a command with files for its input and output, watched. */
 #include "base/process.h"
 #include "base/file.h"
+#include "base/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,27 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define LOOKS	 64	   /* reads of a command's stderr before the time is looked at */
 #define PATIENCE 500000000 /* ns for a stderr that is slow */
-
-int process_file(void)
-{
-	int fd = memfd_create("evlog", MFD_CLOEXEC);
-
-	if (fd >= 0 || errno != ENOSYS)
-		return fd;
-	FILE *f = tmpfile();
-	fd = f ? fcntl(fileno(f), F_DUPFD_CLOEXEC, 3) : -1;
-	if (f)
-		fclose(f);
-	return fd;
-}
 
 /* ---- Starting ---- */
 
@@ -41,7 +26,7 @@ static void become(const char *const *argv, const char *const *env, int in, int 
 	sigset_t none;
 
 	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	os_die_with_parent(SIGTERM);
 	if (getppid() != parent)
 		_exit(1); /* it died before that was asked for */
 	sigemptyset(&none);
@@ -59,17 +44,6 @@ static void become(const char *const *argv, const char *const *env, int in, int 
 	execvp(argv[0], (char *const *)argv);
 }
 
-static int exit_watch(pid_t pid)
-{
-#ifdef SYS_pidfd_open
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	return fd; /* close-on-exec by nature */
-#else
-	(void)pid;
-	return -1;
-#endif
-}
-
 /* What the child could not do is told through a pipe that a successful exec closes. */
 static pid_t child_start(
     const char *const *argv, const char *const *env, int in, int out, int error)
@@ -77,7 +51,7 @@ static pid_t child_start(
 	int told[2], why = 0;
 	pid_t parent = getpid();
 
-	if (pipe2(told, O_CLOEXEC) < 0)
+	if (os_pipe(told) < 0)
 		return -1;
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -108,7 +82,7 @@ int process_start(struct process *p, const char *const *argv, const char *const 
 	int error[2] = {-1, -1};
 
 	*p = (struct process){.exit_fd = -1, .error_fd = -1};
-	if (catch_error && pipe2(error, O_CLOEXEC) < 0)
+	if (catch_error && os_pipe(error) < 0)
 		return -1;
 	bool ready = error[0] < 0 || fcntl(error[0], F_SETFL, O_NONBLOCK) == 0;
 	pid_t pid = ready ? child_start(argv, env, in, out, error[1]) : -1;
@@ -123,7 +97,7 @@ int process_start(struct process *p, const char *const *argv, const char *const 
 	}
 	p->pid = pid;
 	p->error_fd = error[0];
-	p->exit_fd = exit_watch(pid);
+	p->exit_fd = os_process_watch(pid);
 	return 0;
 }
 

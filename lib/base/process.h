@@ -41,7 +41,4 @@ void process_wait(struct process *p);
 /* Sends a signal to the whole group. */
 void process_kill(const struct process *p, int signal);
 
-/* A file in memory, or a temporary one: -1 and errno if there is none to be had. */
-int process_file(void);
-
 #endif

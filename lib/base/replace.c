@@ -2,6 +2,7 @@
 #include "base/replace.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,7 +82,7 @@ static int folder_sync(const char *path)
 {
 	char *copy = strdup(path);
 	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	int r = fd < 0 ? -1 : fsync(fd);
+	int r = fd < 0 ? -1 : os_sync(fd);
 	int why = errno;
 
 	if (fd >= 0)
@@ -93,7 +94,7 @@ static int folder_sync(const char *path)
 
 int replacement_end(struct replacement *r, evlog_error *err)
 {
-	bool good = fflush(r->f) == 0 && !ferror(r->f) && fsync(fileno(r->f)) == 0;
+	bool good = fflush(r->f) == 0 && !ferror(r->f) && os_sync(fileno(r->f)) == 0;
 	int why = errno;
 
 	if (fclose(r->f) != 0 && good) {

@@ -1,5 +1,6 @@
 /* thread.c - threads with room for what is nested. */
 #include "base/thread.h"
+#include "base/os.h"
 
 #define STACK_SIZE (4 * STACK_NEEDED) /* only what is used takes memory */
 
@@ -20,14 +21,8 @@ int thread_start(pthread_t *id, void *(*run)(void *), void *arg)
 bool thread_is_roomy(void)
 {
 	static _Thread_local int known; /* 1: it is, -1: it is not */
-	pthread_attr_t attr;
-	size_t size = 0;
 
-	if (!known && pthread_getattr_np(pthread_self(), &attr) == 0) {
-		if (pthread_attr_getstacksize(&attr, &size) != 0)
-			size = 0;
-		pthread_attr_destroy(&attr);
-		known = size >= STACK_NEEDED ? 1 : -1;
-	}
+	if (!known)
+		known = os_stack_size() >= STACK_NEEDED ? 1 : -1;
 	return known > 0;
 }

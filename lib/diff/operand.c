@@ -2,6 +2,7 @@
 #include "diff/operand.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "event/stamp.h"
 #include "json/path.h"
 
@@ -55,7 +56,7 @@ static int kept_open(struct diff_operand *s, evlog_error *err)
 	s->kept_fd = file_nameless();
 	if (s->kept_fd < 0)
 		return error_sys(err, "temporary file");
-	snprintf(s->kept_path, sizeof s->kept_path, "/proc/self/fd/%d", s->kept_fd);
+	os_descriptor_path(s->kept_fd, s->kept_path, sizeof s->kept_path);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "event/intake.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "base/time.h"
 #include "event/attributes.h"
 
@@ -114,7 +115,7 @@ static int add_id(struct intake *in, struct buf *out, evlog_error *err)
 	unsigned char u[16];
 
 	if (in->id_left < 10) {
-		if (file_random(in->id_random, sizeof in->id_random) < 0)
+		if (os_random(in->id_random, sizeof in->id_random) < 0)
 			return error_sys(err, "random bytes");
 		in->id_left = sizeof in->id_random;
 	}

@@ -7,6 +7,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "event/stamp.h"
 #include "format/segment.h"
 
@@ -43,7 +44,7 @@ int evlog_packer_new(
 		evlog_packer_free(k);
 		return error_memory(err);
 	}
-	if (file_random(k->header.log_id, LOG_ID_SIZE) < 0) {
+	if (os_random(k->header.log_id, LOG_ID_SIZE) < 0) {
 		evlog_packer_free(k);
 		return error_sys(err, "random bytes");
 	}

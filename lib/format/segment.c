@@ -5,6 +5,7 @@
 #include "format/segment.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "event/stamp.h"
 
 #include <errno.h>
@@ -300,12 +301,7 @@ int segment_bytes(struct segment *s, uint64_t offset, size_t n, size_t ahead,
 
 uint64_t segment_data(const struct segment *s, uint64_t offset, uint64_t limit)
 {
-	if (offset >= limit)
-		return limit;
-	off_t at = lseek(s->fd, (off_t)offset, SEEK_DATA);
-	if (at < 0)
-		return errno == ENXIO ? limit : offset;
-	return (uint64_t)at < limit ? (uint64_t)at : limit;
+	return os_data_next(s->fd, offset, limit);
 }
 
 static int block_bad(

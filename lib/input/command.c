@@ -2,6 +2,7 @@
  * command.c - the lines that a command prints.
  */
 #include "base/error.h"
+#include "base/os.h"
 #include "input/input.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ int input_command_start(struct evlog_input *in, const char *const *command,
 		return error_set(err, EVLOG_EUSAGE,
 		    "%s: SIGCHLD is ignored, so its exit status cannot be known",
 		    command[0]);
-	if (pipe2(end, O_CLOEXEC) < 0)
+	if (os_pipe(end) < 0)
 		return error_sys(err, "a pipe");
 	in->fd = end[0];
 	if (process_start(&in->process, command, env, -1, end[1], false) < 0)

@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <stdlib.h>
+#include <sys/types.h>
 
 /* Resolves ~1 and ~0 in place; -1 on another ~. */
 static ssize_t pointer_unescape(char *p, size_t n)

@@ -5,6 +5,7 @@
 #include "json/tree.h"
 
 #include <stdlib.h>
+#include <sys/types.h>
 
 #define INDEX_FROM 12 /* an object with more members gets a hash index */
 

@@ -5,6 +5,7 @@
  * back from their end: one mechanism for logs, files, filters and merges.
  */
 #include "base/error.h"
+#include "base/os.h"
 #include "read/operand.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 struct evlog_stream {
@@ -24,7 +24,7 @@ struct evlog_stream {
 	uint64_t passed; /* of one log: all up to this seq was delivered, or not wanted */
 	struct spool last; /* the last N, before anything else */
 	bool has_last;
-	int inotify;	       /* -1: none, poll */
+	int watch;	       /* -1: none, poll */
 	bool waiting_input;    /* the pause is that of a pipe */
 	evlog_error verdict;   /* what was met while collecting the last N, */
 	const char *unindexed; /* and where without an index */
@@ -62,7 +62,7 @@ static int stream_new(evlog_stream **out, const char *const *paths, size_t n,
 		return error_memory(err);
 	s->sel = *sel;
 	s->left = sel->count ? sel->count : UINT64_MAX;
-	s->inotify = -1;
+	s->watch = -1;
 	spool_init(&s->last);
 	int r = sources_open(s, paths, n, from, to, err);
 	if (r) {
@@ -76,16 +76,15 @@ static int stream_new(evlog_stream **out, const char *const *paths, size_t n,
 /* Watches head of each log: that is what a commit writes last. */
 static void watches_add(evlog_stream *s)
 {
-	s->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	for (size_t i = 0; i < s->n && s->inotify >= 0; i++) {
+	s->watch = os_watch_open();
+	for (size_t i = 0; i < s->n && s->watch >= 0; i++) {
 		char path[4096];
 		if (!s->at[i].log)
 			continue;
 		int n = snprintf(path, sizeof path, "%s/head", s->at[i].path);
-		if (n >= (int)sizeof path ||
-		    inotify_add_watch(s->inotify, path, IN_MODIFY) < 0) {
-			close(s->inotify);
-			s->inotify = -1;
+		if (n >= (int)sizeof path || os_watch_add(s->watch, path) < 0) {
+			close(s->watch);
+			s->watch = -1;
 		}
 	}
 }
@@ -194,8 +193,8 @@ void evlog_stream_close(evlog_stream *s)
 		operand_close(&s->at[i]);
 	free(s->at);
 	spool_free(&s->last);
-	if (s->inotify >= 0)
-		close(s->inotify);
+	if (s->watch >= 0)
+		close(s->watch);
 	free(s);
 }
 
@@ -375,13 +374,12 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 
 int evlog_stream_fd(const evlog_stream *s)
 {
-	return s->inotify;
+	return s->watch;
 }
 
 int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err)
 {
-	struct pollfd p = {.fd = s->inotify, .events = POLLIN};
-	char events[4096];
+	struct pollfd p = {.fd = s->watch, .events = POLLIN};
 
 	if (stopped(s))
 		return 0;
@@ -390,11 +388,10 @@ int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err)
 			s->at[i].wait_ms = wait_ms;
 		return 0;
 	}
-	if (s->inotify < 0 && wait_ms > 50)
+	if (s->watch < 0 && wait_ms > 50)
 		wait_ms = 50;
-	if (poll(&p, s->inotify >= 0, wait_ms) > 0)
-		while (read(s->inotify, events, sizeof events) > 0)
-			;
+	if (poll(&p, s->watch >= 0, wait_ms) > 0)
+		os_watch_clear(s->watch);
 	for (size_t i = 0; i < s->n; i++) {
 		int r = operand_refresh(&s->at[i], err);
 		if (r)

@@ -6,6 +6,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "recover/log.h"
 
 #include <errno.h>
@@ -53,7 +54,7 @@ static int end_walk(struct log_end *e, struct block_codec *c, struct segment *se
 	if (t.parsed < t.size && (t.parsed < t.attested || t.full_length) &&
 	    !verdict->code)
 		segment_damaged(seg, t.parsed, t.tree.n + 1, 0, t.why, verdict);
-	if (t.end > e->offset && file_sync(seg->fd) < 0)
+	if (t.end > e->offset && os_sync_data(seg->fd) < 0)
 		return error_sys(err, "%s", seg->path);
 	e->offset = t.end;
 	e->block = t.last_block;
@@ -79,7 +80,7 @@ static int left_behind(
 		return errno == ENOENT ? 0 : error_sys(err, "%s/%s", l->path, name);
 	if ((uint64_t)st.st_size <= e->offset && l->segments[l->n - 1] <= e->segment)
 		return 0;
-	int locked = file_is_locked(l->head_fd);
+	int locked = os_is_locked(l->head_fd);
 	if (locked < 0)
 		return error_sys(err, "%s/head", l->path);
 	int res = locked ? 0 : head_read(l->head_fd, &now, &state, true, l->path, err);
@@ -193,7 +194,7 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 	const struct head *h = &l->head;
 	unsigned char boot_id[16];
 
-	file_boot_id(boot_id);
+	os_boot_id(boot_id);
 	if (l->state == HEAD_LOST) {
 		int res = end_without_head(l, e, err);
 		if (res)

@@ -1,5 +1,6 @@
 /* worker.c - COMMAND run over a batch: tried again, split, given up. */
 #include "base/error.h"
+#include "base/os.h"
 #include "run/causes.h"
 #include "run/consumer.h"
 
@@ -33,7 +34,7 @@ static const char *shard_text(
 
 static int input_make(struct view lines)
 {
-	int fd = process_file();
+	int fd = os_memory_file();
 
 	if (fd >= 0 &&
 	    (file_write(fd, lines.p, lines.len) < 0 || lseek(fd, 0, SEEK_SET) < 0)) {
@@ -57,7 +58,7 @@ static int run_start(
 	const char *env[] = {from, to, count, attempt, shard_text(c, w, shard), NULL};
 
 	int in = input_make(lines);
-	w->out = in >= 0 && c->emit.w ? process_file() : -1;
+	w->out = in >= 0 && c->emit.w ? os_memory_file() : -1;
 	if (in < 0 || (c->emit.w && w->out < 0)) {
 		int r = error_sys(err, "temporary file");
 		if (in >= 0)

@@ -16,6 +16,8 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
 
 #define BUSY_MS	       60000 /* how long to wait for another writer */
 #define KEY_NUMBER_MAX 16    /* a longer number is a text where it is a key */

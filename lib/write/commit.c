@@ -4,6 +4,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "read/reader.h"
 #include "write/writer.h"
 
@@ -139,7 +140,7 @@ static void write_undo(struct evlog_writer *w)
 	struct head *h = &w->log.head;
 	evlog_error ignored;
 
-	if (ftruncate(w->seg.fd, (off_t)h->committed) == 0 && fsync(w->seg.fd) == 0)
+	if (ftruncate(w->seg.fd, (off_t)h->committed) == 0 && os_sync(w->seg.fd) == 0)
 		return;
 	h->flags |= HEAD_POISONED;
 	head_commit(w, true, &ignored);
@@ -160,7 +161,7 @@ static int sync_failed(
 	h->flags |= HEAD_POISONED;
 	if (head_commit(w, true, &ignored) < 0 &&
 	    ftruncate(w->seg.fd, (off_t)h->committed) == 0)
-		fsync(w->seg.fd); /* a caller that tries again looks what is there */
+		os_sync(w->seg.fd); /* a caller that tries again looks what is there */
 	if (err)
 		err->code = EVLOG_EIO;
 	return EVLOG_EIO;
@@ -232,7 +233,7 @@ static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 		sem_post(&w->committing.written);
 	next.flags = w->o.no_sync ? HEAD_UNSYNCED : 0;
 	if (!w->o.no_sync) {
-		if (file_sync(w->seg.fd) < 0)
+		if (os_sync_data(w->seg.fd) < 0)
 			return sync_failed(w, n, &next, err);
 		next.durable = next.committed;
 	}
@@ -334,7 +335,7 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
 	ack->slid = w->dedup && dedup_has_slid(w->dedup);
 	ack->recovered = w->notice[0] != '\0';
 	memcpy(ack->notice, w->notice, sizeof ack->notice);
-	if (file_unlock(w->log.head_fd) < 0 && !r)
+	if (os_unlock(w->log.head_fd) < 0 && !r)
 		r = error_sys(err, "%s/head: cannot unlock", w->log.path);
 	return r;
 }

@@ -1,6 +1,7 @@
 /* create.c - new logs and new segments. */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "write/writer.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static int file_make(int dir_fd, const char *dir, const char *name,
 	if (fd < 0)
 		return create_failed(path, err);
 	if (permissions_give(fd, mode) < 0 || file_pwrite(fd, p, n, 0) < 0 ||
-	    file_sync(fd) < 0) {
+	    os_sync_data(fd) < 0) {
 		int r = error_sys(err, "%s", path);
 		close(fd);
 		unlinkat(dir_fd, name, 0);
@@ -78,7 +79,7 @@ int segment_create(int dir_fd, const char *dir, struct permissions mode,
 	buf_free(&b);
 	if (!r && replace && renameat(dir_fd, NEW_SEGMENT, dir_fd, name) < 0)
 		r = error_sys(err, "%s/%s", dir, name);
-	if (!r && fsync(dir_fd) < 0) {
+	if (!r && os_sync(dir_fd) < 0) {
 		r = error_sys(err, "%s", dir);
 		if (!replace) /* nobody may build on a name that can be lost */
 			unlinkat(dir_fd, name, 0);
@@ -97,10 +98,10 @@ static int first_state(struct head *h, struct segment_header *s, evlog_error *er
 	    .previous_block = SEGMENT_NONE};
 	merkle_root(&h->tree, h->root);
 	int r = 0;
-	if (file_random(h->log_id, LOG_ID_SIZE) < 0)
+	if (os_random(h->log_id, LOG_ID_SIZE) < 0)
 		r = error_sys(err, "random bytes");
 	h->last_logtime = EVLOG_TIME_MIN;
-	file_boot_id(h->boot_id);
+	os_boot_id(h->boot_id);
 	memcpy(s->root, h->root, HASH_SIZE);
 	memcpy(s->log_id, h->log_id, LOG_ID_SIZE);
 	return r;
@@ -124,7 +125,7 @@ static int log_fill(
 	h.generation++;
 	head_encode(slots, &h);
 	r = file_make(dir_fd, dir, "head", mode, slots, sizeof slots, err);
-	if (!r && fsync(dir_fd) < 0)
+	if (!r && os_sync(dir_fd) < 0)
 		r = error_sys(err, "%s", dir);
 	return r;
 }
@@ -151,7 +152,7 @@ static int parent_sync(const char *path, evlog_error *err)
 	if (slash)
 		*slash = '\0';
 	int fd = open(slash == copy ? "/" : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 || fsync(fd) < 0 ? error_sys(err, "%s", dir) : 0;
+	int r = fd < 0 || os_sync(fd) < 0 ? error_sys(err, "%s", dir) : 0;
 	if (fd >= 0)
 		close(fd);
 	free(copy);
@@ -265,7 +266,7 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 	if (r)
 		return r;
 	if (!(h->flags & HEAD_POISONED) && h->durable < h->committed &&
-	    file_sync(w->seg.fd) < 0)
+	    os_sync_data(w->seg.fd) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	if (replace) {
 		s.previous = w->seg.header.previous;
@@ -317,7 +318,7 @@ int head_commit(struct evlog_writer *w, bool sync, evlog_error *err)
 	h->generation++;
 	memcpy(h->boot_id, w->boot_id, 16);
 	int r = head_write(w->log.head_fd, h, w->log.path, err);
-	if (!r && sync && file_sync(w->log.head_fd) < 0)
+	if (!r && sync && os_sync_data(w->log.head_fd) < 0)
 		r = error_sys(err, "%s/head", w->log.path);
 	return r;
 }

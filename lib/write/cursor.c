@@ -2,6 +2,7 @@
 #include "write/cursor.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "write/writer.h"
 
 #include <inttypes.h>
@@ -142,7 +143,7 @@ int writer_cursor(struct evlog_writer *w, evlog_error *err)
 	if (!r)
 		r = cursor_find(w, 0, &w->cursor, err);
 	cursor_left(w);
-	if (file_unlock(w->log.head_fd) < 0 && r >= 0)
+	if (os_unlock(w->log.head_fd) < 0 && r >= 0)
 		r = error_sys(err, "%s/head: cannot unlock", w->log.path);
 	return r;
 }

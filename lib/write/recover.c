@@ -10,6 +10,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "write/writer.h"
 
 #include <errno.h>
@@ -104,7 +105,7 @@ static int tail_aside(struct evlog_writer *w, uint64_t from, uint64_t size, char
 		return bad;
 	}
 	int r = aside_write(w, fd, aside, from, size, err);
-	if (!r && (file_sync(fd) < 0 || fsync(w->log.dir_fd) < 0))
+	if (!r && (os_sync_data(fd) < 0 || os_sync(w->log.dir_fd) < 0))
 		r = error_sys(err, "%s/%s", w->log.path, aside);
 	close(fd);
 	return r;
@@ -112,7 +113,7 @@ static int tail_aside(struct evlog_writer *w, uint64_t from, uint64_t size, char
 
 static int segment_cut(struct evlog_writer *w, uint64_t size, evlog_error *err)
 {
-	if (ftruncate(w->seg.fd, (off_t)size) < 0 || fsync(w->seg.fd) < 0)
+	if (ftruncate(w->seg.fd, (off_t)size) < 0 || os_sync(w->seg.fd) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	w->seg.window.len = 0;
 	return 0;
@@ -132,7 +133,7 @@ static int rewrite(struct evlog_writer *w, uint64_t from, uint64_t to, evlog_err
 			return error_sys(err, "%s", w->seg.path);
 		at += n;
 	}
-	if (file_sync(w->seg.fd) < 0)
+	if (os_sync_data(w->seg.fd) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	return 0;
 }
@@ -252,7 +253,8 @@ static bool folder_changed(struct evlog_writer *w)
 
 	if (fstat(w->log.dir_fd, &dir) < 0 || fstat(w->log.head_fd, &head) < 0)
 		return true;
-	struct timespec now = dir.st_mtim, then = w->folder_seen, last = head.st_mtim;
+	struct timespec now = os_modified(&dir), then = w->folder_seen;
+	struct timespec last = os_modified(&head);
 	if (now.tv_sec == then.tv_sec && now.tv_nsec == then.tv_nsec)
 		return false;
 	w->folder_seen = now;
@@ -343,7 +345,7 @@ static int successors_recover(struct evlog_writer *w, bool *any, evlog_error *er
 	*any = false;
 	while ((r = successor_find(w, err)) == 0) {
 		/* their writers may have died before they did: all that is there now */
-		if (!*any && fsync(w->log.dir_fd) < 0)
+		if (!*any && os_sync(w->log.dir_fd) < 0)
 			return error_sys(err, "%s", w->log.path);
 		*any = true;
 		r = successor_recover(w, err);

@@ -9,6 +9,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "read/reader_internal.h"
 #include "write/writer.h"
 
@@ -259,7 +260,8 @@ static int rest_put(struct sealer *s, evlog_error *err)
 	segment_header_encode(&s->out, h);
 	if (s->out.failed)
 		return error_memory(err);
-	if (file_pwrite(s->made.fd, s->out.p, s->out.len, 0) < 0 || fsync(s->made.fd) < 0)
+	if (file_pwrite(s->made.fd, s->out.p, s->out.len, 0) < 0 ||
+	    os_sync(s->made.fd) < 0)
 		return error_sys(err, "%s", s->made.path);
 	return 0;
 }
@@ -414,7 +416,7 @@ static int made_rename(struct sealer *s, evlog_error *err)
 	segment_name(name, s->old.first_seq);
 	if (renameat(s->log->dir_fd, s->name, s->log->dir_fd, name) < 0)
 		return error_sys(err, "%s", s->old.path);
-	if (fsync(s->log->dir_fd) < 0)
+	if (os_sync(s->log->dir_fd) < 0)
 		return error_sys(err, "%s", s->log->path);
 	return 0;
 }
@@ -523,7 +525,7 @@ static int segment_seal(
 static int head_sync(const struct log *l, evlog_error *err)
 {
 	int fd = openat(l->dir_fd, "head", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	int r = fd < 0 || file_sync(fd) < 0 ? error_sys(err, "%s/head", l->path) : 0;
+	int r = fd < 0 || os_sync_data(fd) < 0 ? error_sys(err, "%s/head", l->path) : 0;
 
 	if (fd >= 0)
 		close(fd);

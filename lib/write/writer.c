@@ -5,6 +5,7 @@
 #include "write/writer.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "event/attributes.h"
 
 #include <errno.h>
@@ -101,7 +102,7 @@ static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error
 		if (!r)
 			r = dir_open(w, path, err);
 	}
-	if (!r && !w->o.force && file_is_remote(w->log.head_fd))
+	if (!r && !w->o.force && os_is_remote(w->log.head_fd))
 		return error_set(err, EVLOG_EPERM,
 		    "%s: on a network file system, where the lock can be lost; "
 		    "--force appends all the same",
@@ -125,7 +126,7 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 	w->max_line = w->o.max_event > EVLOG_MAX_LINE ? w->o.max_event : EVLOG_MAX_LINE;
 	if (!w->o.segment_size)
 		w->o.segment_size = SEGMENT_FULL;
-	file_boot_id(w->boot_id);
+	os_boot_id(w->boot_id);
 	int r = intake_init(&w->intake, o, "/", err);
 	if (!r)
 		r = writer_log_open(w, path, err);

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #define ATOMIC_MAX (64u << 20) /* bytes of the lines of an atomic commit */
 
