@@ -5,6 +5,7 @@
 #   make check        install what is missing, build, test
 #                     (SAN=1: with sanitizers; EVLOG_SLOW=1: the slow tests too)
 #   make lint         looks, layers, static analysis, scripts, manuals
+#   make ports        build by clang, against musl, and without Linux's own calls
 #   make fuzz         fuzz each target for SECONDS (30)
 #   make torture      the whole fault harness, for LENGTH half hours (1), with its figures
 #   make bench          figures, as ratios of peers measured in the same run
@@ -12,7 +13,7 @@
 #   make bench-peers    install the peers that it compares with
 #   make install      into $(DESTDIR)$(PREFIX)
 
-VERSION  = 0.1.0
+VERSION := $(shell sed -n 's/^\#define EVLOG_VERSION "\(.*\)"/\1/p' lib/evlog.h)
 PREFIX   = /usr/local
 BUILD    = build$(if $(SAN),/san)
 
@@ -44,9 +45,11 @@ ifdef CI
 WARNINGS += -Werror
 endif
 
+OBJCOPY ?= objcopy
+
 # Asked for when used, so that make deps can come first.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
+PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES)) -lm
 COMPILE    = $(CC) -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENED) $(SANITIZE) \
              $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
 QUIETLY    = $(MAKE) --no-print-directory -s -j$(shell nproc 2>/dev/null || echo 2)
@@ -62,14 +65,14 @@ completions: $(foreach s,$(SHELLS),$(TOOLS:%=$(BUILD)/completions/$(s)/%))
 $(BUILD)/bin/cli.a: $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
 	$(AR) rcs $@ $^
 
-$(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/libevlog.a
+$(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-$(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/libevlog.a
+$(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Damages files, and looks at what is read of them.
-$(BUILD)/flips: $(BUILD)/tests/flips.o $(BUILD)/libevlog.a
+$(BUILD)/flips: $(BUILD)/tests/flips.o $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Preloaded, makes any call or allocation fail; not with a sanitizer, which does the same.
@@ -78,7 +81,7 @@ $(BUILD)/fault-shim.so: tests/fault/shim.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -U_FORTIFY_SOURCE -fPIC -shared -o $@ $<
 
-$(BUILD)/fault-%: $(BUILD)/tests/fault/%.o $(BUILD)/libevlog.a
+$(BUILD)/fault-%: $(BUILD)/tests/fault/%.o $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # libFuzzer's targets, over objects built for them: make fuzz SECONDS=60 (for each).
@@ -109,9 +112,17 @@ $(BUILD)/scan-neon: $(SCANNER) $(wildcard lib/*/*.h)
 	@mkdir -p $(@D)
 	aarch64-linux-gnu-gcc -static -std=c11 -D_GNU_SOURCE -Ilib $(CFLAGS) -o $@ $(SCANNER)
 
-$(BUILD)/libevlog.a: $(OBJECTS)
+# For the tools and the tests, which take from it what they use.
+$(BUILD)/objects.a: $(OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
+
+# For others: one object, out of which only the public names can be had.
+$(BUILD)/libevlog.a: $(OBJECTS)
+	rm -f $@
+	$(LD) -r -o $(BUILD)/evlog.o $^
+	$(OBJCOPY) --wildcard --keep-global-symbol='evlog_*' $(BUILD)/evlog.o
+	$(AR) rcs $@ $(BUILD)/evlog.o
 
 $(BUILD)/libevlog.so.0: $(SOURCES:%.c=$(BUILD)/pic/%.o)
 	$(CC) $(SANITIZE) -shared -Wl,-soname,libevlog.so.0 $(RELRO) $(LDFLAGS) \
@@ -123,6 +134,7 @@ $(BUILD)/evlog.pc: Makefile
 	    'includedir=$${prefix}/include' '' 'Name: evlog' \
 	    'Description: an event store for the shell' 'Version: $(VERSION)' \
 	    'Requires.private: $(PACKAGES)' 'Libs: -L$${libdir} -levlog' \
+    'Libs.private: -lm -lpthread -ldl' \
 	    'Cflags: -I$${includedir}' >$@
 
 $(BUILD)/pic/%.o: %.c
@@ -175,10 +187,26 @@ bench-peers:
 	@if command -v npm >/dev/null; then npm install --prefix $(BUILD)/duckdb @duckdb/node-api; \
 	    else echo "DuckDB is installed by npm, which is not there"; fi
 
+# Another compiler, another C library, another system, other languages: no warning from
+# any.  musl has no libraries of its own here, so that only compiling is tried; and what is
+# built without Linux's own calls runs the laws of pipes.
+MUSL     = musl-gcc $(patsubst %,-idirafter %,/usr/include $(wildcard /usr/include/*-linux-gnu))
+HEADER   = -Ilib -Wall -Wextra -pedantic -Werror -fsyntax-only -
+ports:
+	@.ci/deps ports
+	echo '#include "evlog.h"' | $(CC) -x c -std=c99 $(HEADER)
+	echo '#include "evlog.h"' | $(CXX) -x c++ -std=c++11 $(HEADER)
+	$(QUIETLY) CI=1 CC=clang BUILD=build/clang all
+	$(QUIETLY) CI=1 CC='$(MUSL)' BUILD=build/musl objects
+	$(QUIETLY) CI=1 CPPFLAGS=-DEVLOG_PORTABLE BUILD=build/portable all build/portable/unit
+	EVLOG_BUILD=$(CURDIR)/build/portable tests/run pipes.bats unit.bats
+
+objects: $(OBJECTS) $(TOOLS:%=$(BUILD)/bin/%.o) $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
+
 lint:
 	@.ci/deps lint
 	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.[ch] tests/bench/peers/*.c
-	@$(QUIETLY) $(OBJECTS)
+	@$(QUIETLY) objects
 	tests/layers $(BUILD) $(LAYERS)
 	tests/commands
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
@@ -219,6 +247,6 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all tools scanners library completions deps quickstart check fuzz torture bench bench-peers lint install clean
+.PHONY: all tools scanners library objects completions deps quickstart check ports fuzz torture bench bench-peers lint install clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -4,8 +4,8 @@
  * Every function that can fail returns 0 (EVLOG_OK) or a negative EVLOG_E...,
  * those that deliver things also 1 (EVLOG_END).  The last parameter is an
  * error object of the caller's; it is written only on failure.  The library
- * never prints, never exits, and keeps no global state.  An object may be used
- * by one thread at a time.
+ * never prints, never exits, and keeps no state that its callers could notice.  An
+ * object may be used by one thread at a time.
  *
  * Times are microseconds since 1970-01-01T00:00:00Z.  A `seq` is the number of
  * an event in its log, counted from 1; 0 stands for "none".
@@ -18,7 +18,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define EVLOG_VERSION "0.1.0"
+
+/* The version of the library that is linked, which may be another than the header's. */
+const char *evlog_version(void);
 
 /* ---- Results ---------------------------------------------------------- */
 
@@ -645,5 +652,9 @@ struct evlog_diff {
 /* Compares two operands, each a log, a file of events, or a state.  `same` counts
  * what both have (events, or keys).  Returns 0 whether they differ or not. */
 int evlog_diff(struct evlog_diff *d, const char *a, const char *b, evlog_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
