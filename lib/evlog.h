@@ -31,18 +31,18 @@ const char *evlog_version(void);
 
 enum evlog_result {
 	EVLOG_OK = 0,
-	EVLOG_END = 1,	      /* nothing more to deliver */
-	EVLOG_WAIT = 2,	      /* nothing yet: the input pauses */
-	EVLOG_EUSAGE = -1,    /* the caller asked for something that makes no sense */
-	EVLOG_EDATA = -2,     /* input that is not what it should be */
-	EVLOG_EDAMAGED = -3,  /* a log's bytes are not those that were written */
-	EVLOG_ENOINPUT = -4,  /* no such log or file */
-	EVLOG_ECREATE = -5,   /* cannot create */
-	EVLOG_EIO = -6,	      /* a system call failed, or there is no memory */
-	EVLOG_EBUSY = -7,     /* the lock was not had in time */
-	EVLOG_EMISMATCH = -8, /* the log is not the one that was expected */
-	EVLOG_EPERM = -9,     /* not permitted */
-	EVLOG_ECONFLICT = -10,   /* the expectation does not hold; nothing was written */
+	EVLOG_END = 1,	       /* nothing more to deliver */
+	EVLOG_WAIT = 2,	       /* nothing yet: the input pauses */
+	EVLOG_EUSAGE = -1,     /* the caller asked for something that makes no sense */
+	EVLOG_EDATA = -2,      /* input that is not what it should be */
+	EVLOG_EDAMAGED = -3,   /* a log's bytes are not those that were written */
+	EVLOG_ENOINPUT = -4,   /* no such log or file */
+	EVLOG_ECREATE = -5,    /* cannot create */
+	EVLOG_EIO = -6,	       /* a system call failed, or there is no memory */
+	EVLOG_EBUSY = -7,      /* the lock was not had in time */
+	EVLOG_EMISMATCH = -8,  /* the log is not the one that was expected */
+	EVLOG_EPERM = -9,      /* not permitted */
+	EVLOG_ECONFLICT = -10, /* the expectation does not hold; nothing was written */
 	EVLOG_EINTERNAL = -11,
 	EVLOG_ENEWER = -12,	 /* the log was written by a newer version */
 	EVLOG_EAWAY = -13,	 /* a service is away */
@@ -574,7 +574,7 @@ struct evlog_consumer {
 };
 
 /* Runs it until the end of the logs, or sel->stop: then the batches at work are finished;
- * set to 2 or more they are ended at once.  `sel` must outlive the call.  EVLOG_ECONFLICT:
+ * set to 2 or more they are ended at once.  `sel` must outlive the call. EVLOG_ECONFLICT:
  * the command fails at an event.  EVLOG_EBUSY, EVLOG_EAWAY: it says that a service is
  * away, by its status; or (EBUSY) another consumer has the checkpoint.  EVLOG_EMISMATCH:
  * the logs are not those of the checkpoint. */
@@ -636,7 +636,7 @@ struct evlog_difference {
 };
 
 struct evlog_diff {
-	bool ignore_stamp;	   /* compare events whatever their seq and logtime */
+	bool ignore_stamp; /* compare events whatever their seq and logtime */
 	bool only_states;  /* refuse events */
 	uint64_t max_line; /* bytes of a line at most; 0: 64 MiB */
 	unsigned threads;  /* that decompress each log; 0: one */
