@@ -135,15 +135,3 @@ int folder_temporary(char *template)
 {
 	return temporary(template, 0777, true);
 }
-
-int file_nameless(void)
-{
-	char path[4096];
-	const char *dir = getenv("TMPDIR");
-
-	snprintf(path, sizeof path, "%s/evlog.XXXXXX", dir && *dir ? dir : "/tmp");
-	int fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path);
-	return fd;
-}

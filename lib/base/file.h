@@ -33,8 +33,4 @@ int64_t file_clock(void);
 int file_temporary(char *template, mode_t mode);
 int folder_temporary(char *template);
 
-/* Opens a new file that has no name, in TMPDIR or /tmp, for what is kept for a while.
- * -1 with errno. */
-int file_nameless(void);
-
 #endif

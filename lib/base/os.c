@@ -1,11 +1,11 @@
 /* os.c - everything that differs between systems. */
 #include "base/os.h"
-#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -160,6 +160,18 @@ int os_pipe(int end[2])
 #endif
 }
 
+int os_nameless_file(void)
+{
+	char path[4096];
+	const char *dir = getenv("TMPDIR");
+
+	snprintf(path, sizeof path, "%s/evlog.XXXXXX", dir && *dir ? dir : "/tmp");
+	int fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
 int os_memory_file(void)
 {
 #ifdef LINUX
@@ -167,7 +179,7 @@ int os_memory_file(void)
 	if (fd >= 0 || errno != ENOSYS)
 		return fd;
 #endif
-	return file_nameless();
+	return os_nameless_file();
 }
 
 int os_process_watch(pid_t pid)
@@ -247,7 +259,7 @@ void os_boot_id(unsigned char id[16])
 #if defined(__linux__) /* also portably: another boot id is another answer */
 	char text[64];
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? 0 : file_pread(fd, text, sizeof text, 0);
+	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof text);
 	if (fd >= 0)
 		close(fd);
 	if (len > 0)

@@ -52,6 +52,9 @@ struct timespec os_modified(const struct stat *st);
 /* -1 with errno. */
 int os_pipe(int end[2]);
 
+/* A new file without a name, in TMPDIR or /tmp, for what is kept for a while. */
+int os_nameless_file(void);
+
 /* A file in memory or, where there is no such thing, without a name.  -1 with errno. */
 int os_memory_file(void);
 

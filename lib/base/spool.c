@@ -1,6 +1,7 @@
 /* spool.c - lines kept aside and read back from the last to the first. */
 #include "base/spool.h"
 #include "base/file.h"
+#include "base/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@ void spool_init(struct spool *s)
 
 static int spool_flush(struct spool *s)
 {
-	if (s->fd < 0 && (s->fd = file_nameless()) < 0)
+	if (s->fd < 0 && (s->fd = os_nameless_file()) < 0)
 		return -1;
 	if (file_pwrite(s->fd, s->mem.p, s->mem.len, s->size) < 0)
 		return -1;

@@ -53,7 +53,7 @@ static int line_read(struct diff_operand *s, evlog_error *err)
 
 static int kept_open(struct diff_operand *s, evlog_error *err)
 {
-	s->kept_fd = file_nameless();
+	s->kept_fd = os_nameless_file();
 	if (s->kept_fd < 0)
 		return error_sys(err, "temporary file");
 	os_descriptor_path(s->kept_fd, s->kept_path, sizeof s->kept_path);
