@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-#define TAG	  "evlogBLK"
-#define MIN_FRAME 9
+#define MIN_FRAME 9 /* bytes of the smallest zstd frame with a checksum */
 #define DENSE	  12
 #define LEVEL	  1 /* of lines full of identifiers it makes less than 3 does, and faster */
+
+_Static_assert(BLOCK_HEADER == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 3 * 8 + 4 * 4 + 8 + 4 * 8 +
+				   8 + HASH_SIZE + 8,
+    "evlog(5), Block");
 
 const char block_newer[] =
     "unknown version or flags in a block header: written by a newer evlog";
@@ -29,7 +32,7 @@ void block_header_write(unsigned char *p, const struct block *b, struct view ext
 
 	put32(p, BLOCK_MAGIC);
 	put32(p + 4, end);
-	memcpy(p + 8, TAG, 8);
+	memcpy(p + 8, BLOCK_TAG, 8);
 	put32(p + 16, 1);
 	put32(p + 20, b->flags);
 	memcpy(p + 24, b->log_id, LOG_ID_SIZE);
@@ -130,7 +133,8 @@ bool block_header_plausible(const unsigned char *p, size_t n)
 
 const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
 {
-	if (n < BLOCK_HEADER || block_header_size(p) != n || memcmp(p + 8, TAG, 8) != 0)
+	if (n < BLOCK_HEADER || block_header_size(p) != n ||
+	    memcmp(p + 8, BLOCK_TAG, 8) != 0)
 		return "no block header where one must be";
 	if (get64(p + n - 8) != hash64(p, n - 8))
 		return "checksum of a block header does not match";

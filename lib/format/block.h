@@ -13,6 +13,7 @@
 #define BLOCK_HEADER	 168	      /* without extensions */
 #define BLOCK_HEADER_MAX (64u << 10)
 #define BLOCK_MAGIC	 0x184d2a5bu /* of the skippable frame that a header is */
+#define BLOCK_TAG	 "evlogBLK"  /* 8 bytes in it */
 #define FRAME_MAGIC	 0xfd2fb528u /* of the lines' frame (RFC 8878) */
 
 #define LOG_ID_SIZE 16

@@ -12,6 +12,10 @@
 #define TAG	 "evlogHD1"
 #define PATIENCE 2
 
+_Static_assert(HEAD_SLOT == 2048 && HEAD_SIZE == 4096, "evlog(5), Head");
+_Static_assert(112 + HASH_SIZE + MERKLE_MAX * HASH_SIZE + 8 <= HEAD_SLOT,
+    "a slot holds the longest frontier");
+
 void head_encode(unsigned char p[HEAD_SLOT], const struct head *h)
 {
 	memset(p, 0, HEAD_SLOT);

@@ -26,6 +26,9 @@
 #define SEEK_TAG   0x8f92eab1u
 #define MOST	   (1u << 20) /* blocks: of more, an index is not read into memory */
 
+_Static_assert(
+    ENTRY == 6 * 8 && FIXED == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 2 * 8, "evlog(5), Index");
+
 /* ---- Writing ---- */
 
 void index_frame(struct index_builder *x, size_t packed, size_t raw)

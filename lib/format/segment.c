@@ -21,6 +21,10 @@
 #define SUFFIX ".ndjson.zst"
 #define MANY   (1u << 20)
 
+_Static_assert(SEGMENT_HEADER_MIN == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 7 * 8 + HASH_SIZE + 8,
+    "evlog(5), Segment header");
+_Static_assert(SEGMENT_SEAL == 3 * 8 + HASH_SIZE, "evlog(5), Segment header");
+
 static const char segment_newer[] =
     "unknown version or flags in the segment header: written by a newer evlog";
 

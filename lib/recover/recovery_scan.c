@@ -48,7 +48,6 @@ static size_t search_size(const struct segment *seg, uint64_t offset, uint64_t l
 static int header_search(struct segment *seg, uint64_t offset, size_t n, struct block *b,
     uint64_t *found, evlog_error *err)
 {
-	static const char tag[] = "evlogBLK";
 	size_t from = 0;
 	evlog_error why;
 	const char *p;
@@ -58,7 +57,7 @@ static int header_search(struct segment *seg, uint64_t offset, size_t n, struct 
 		int r = segment_bytes(seg, offset, n, BLOCK_HEADER_MAX, &p, err);
 		if (r)
 			return r;
-		const char *at = p ? memmem(p + from, n - from, tag, 8) : NULL;
+		const char *at = p ? memmem(p + from, n - from, BLOCK_TAG, 8) : NULL;
 		if (!at)
 			return EVLOG_END;
 		from = (size_t)(at - p) + 1;

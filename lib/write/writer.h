@@ -2,10 +2,10 @@
 #ifndef WRITE_WRITER_H
 #define WRITE_WRITER_H
 
+#include "format/cursor.h"
 #include "recover/log.h"
 #include "write/batch.h"
 #include "write/block_encoder.h"
-#include "write/cursor.h"
 
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,9 +1,9 @@
 /* cursor.h - how far a consumer has come in one log, kept in the log that it emits into:
  * in the header of the last block of a commit, so that both are durable together. */
-#ifndef WRITE_CURSOR_H
-#define WRITE_CURSOR_H
+#ifndef FORMAT_CURSOR_H
+#define FORMAT_CURSOR_H
 
-#include "format/segment.h"
+#include "format/block.h"
 
 #define CURSOR_NAME_MAX	 255
 #define CURSOR_EXTENSION 2 /* its type in a block header */
