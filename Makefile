@@ -11,17 +11,22 @@
 #   make bench          figures, as ratios of peers measured in the same run
 #                       (EVENTS=1000000 RUNS=5 ONLY=fold GROW=10000000 PLOT=growth.svg)
 #   make bench-peers    install the peers that it compares with
-#   make install      into $(DESTDIR)$(PREFIX)
+#   make install      into $(DESTDIR)$(PREFIX), the library into $(DESTDIR)$(LIBDIR)
+#   make uninstall    take that away again
+#   make dist         a tarball of what is committed
 
 VERSION := $(shell sed -n 's/^\#define EVLOG_VERSION "\(.*\)"/\1/p' lib/evlog.h)
 PREFIX   = /usr/local
+LIBDIR   = $(PREFIX)/lib
+PKG_CONFIG ?= pkg-config
 BUILD    = build$(if $(SAN),/san)
 
 # A folder includes only those that stand before it here (make lint).
 LAYERS   = base json event input format recover read write script fold sink replay run diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
-PACKAGES = libzstd zlib libarchive libcrypto nettle libxxhash lua5.4 sqlite3
+LINKED   = libzstd zlib nettle libxxhash lua5.4 sqlite3
+PACKAGES = $(LINKED) libarchive libcrypto # loaded when they are needed
 
 SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
@@ -48,8 +53,8 @@ endif
 OBJCOPY ?= objcopy
 
 # Asked for when used, so that make deps can come first.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES)) -lm
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(LINKED)) -lm
 COMPILE    = $(CC) -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENED) $(SANITIZE) \
              $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
 QUIETLY    = $(MAKE) --no-print-directory -s -j$(shell nproc 2>/dev/null || echo 2)
@@ -73,7 +78,7 @@ $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/objects.a
 
 # Damages files, and looks at what is read of them.
 $(BUILD)/flips: $(BUILD)/tests/flips.o $(BUILD)/objects.a
-	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -larchive
 
 # Preloaded, makes any call or allocation fail; not with a sanitizer, which does the same.
 FAULTS   = $(if $(SAN),,$(BUILD)/fault-shim.so) $(BUILD)/fault-probe $(BUILD)/fault-rot
@@ -133,7 +138,7 @@ $(BUILD)/evlog.pc: Makefile
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' \
 	    'includedir=$${prefix}/include' '' 'Name: evlog' \
 	    'Description: an event store for the shell' 'Version: $(VERSION)' \
-	    'Requires.private: $(PACKAGES)' 'Libs: -L$${libdir} -levlog' \
+	    'Requires.private: $(LINKED)' 'Libs: -L$${libdir} -levlog' \
     'Libs.private: -lm -lpthread -ldl' \
 	    'Cflags: -I$${includedir}' >$@
 
@@ -220,33 +225,43 @@ lint:
 	    samples/cleanroom/cleanroom samples/merchants/merchants
 	mandoc -T lint -W warning $(MANUALS)
 
+SHARE    = $(DESTDIR)$(PREFIX)/share
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-	    $(DESTDIR)$(PREFIX)/include \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
-	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include \
+	    $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions \
+	    $(SHARE)/fish/vendor_completions.d
 	install -m 755 $(TOOLS:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 lib/evlog.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(BUILD)/libevlog.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(BUILD)/libevlog.so.0 $(DESTDIR)$(PREFIX)/lib
-	ln -sf libevlog.so.0 $(DESTDIR)$(PREFIX)/lib/libevlog.so
-	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(BUILD)/evlog.pc >$(DESTDIR)$(PREFIX)/lib/pkgconfig/evlog.pc
+	install -m 644 $(BUILD)/libevlog.a $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/libevlog.so.0 $(DESTDIR)$(LIBDIR)
+	ln -sf libevlog.so.0 $(DESTDIR)$(LIBDIR)/libevlog.so
+	sed 's|^prefix=.*|prefix=$(PREFIX)|; s|^libdir=.*|libdir=$(LIBDIR)|' $(BUILD)/evlog.pc \
+	    >$(DESTDIR)$(LIBDIR)/pkgconfig/evlog.pc
 	for page in $(MANUALS); do \
-	    dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
-	    install -d $$dir && install -m 644 $$page $$dir || exit 1; done
+	    install -D -m 644 $$page $(SHARE)/man/man$${page##*.}/$${page##*/} || exit 1; done
 	for tool in $(TOOLS); do \
-	    install -m 644 $(BUILD)/completions/bash/$$tool \
-	        $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool && \
-	    install -m 644 $(BUILD)/completions/zsh/$$tool \
-	        $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$tool && \
+	    install -m 644 $(BUILD)/completions/bash/$$tool $(SHARE)/bash-completion/completions/$$tool && \
+	    install -m 644 $(BUILD)/completions/zsh/$$tool $(SHARE)/zsh/site-functions/_$$tool && \
 	    install -m 644 $(BUILD)/completions/fish/$$tool \
-	        $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$tool.fish || exit 1; done
+	        $(SHARE)/fish/vendor_completions.d/$$tool.fish || exit 1; done
+
+# What install has put there, and nothing else.
+uninstall:
+	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/include/evlog.h \
+	    $(patsubst %,$(DESTDIR)$(LIBDIR)/%,libevlog.a libevlog.so.0 libevlog.so pkgconfig/evlog.pc) \
+	    $(TOOLS:%=$(SHARE)/bash-completion/completions/%) \
+	    $(TOOLS:%=$(SHARE)/zsh/site-functions/_%) \
+	    $(TOOLS:%=$(SHARE)/fish/vendor_completions.d/%.fish) \
+	    $(foreach page,$(MANUALS),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+
+dist:
+	@mkdir -p build
+	git archive --prefix=evlog-$(VERSION)/ -o build/evlog-$(VERSION).tar.gz HEAD
 
 clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all tools scanners library objects completions deps quickstart check ports fuzz torture bench bench-peers lint install clean
+.PHONY: all tools scanners library objects completions deps quickstart check ports fuzz torture bench bench-peers lint install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:
