@@ -210,7 +210,7 @@ objects: $(OBJECTS) $(TOOLS:%=$(BUILD)/bin/%.o) $(BUILD)/bin/cli.o $(BUILD)/bin/
 
 lint:
 	@.ci/deps lint
-	clang-format --dry-run -Werror lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.[ch] tests/bench/peers/*.c
+	clang-format --dry-run -Werror examples/*.c lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.[ch] tests/bench/peers/*.c
 	@$(QUIETLY) objects
 	tests/layers $(BUILD) $(LAYERS)
 	tests/commands

@@ -118,21 +118,6 @@ Try '$tool --help'."
 	command -v zsh fish >/dev/null || skip "zsh or fish is not here"
 }
 
-@test "no name leaves either library without its prefix, and every function of the header is there" {
-	nm -D --defined-only "$EVLOG_BUILD/libevlog.so.0" | awk '{ print $3 }' | grep -v '^EVLOG_0' >shared
-	nm -g --defined-only "$EVLOG_BUILD/libevlog.a" | awk 'NF == 3 { print $3 }' >static
-	for kind in shared static; do
-		[ -s $kind ]
-		run -1 grep -v '^evlog_' $kind
-		assert_output ""
-	done
-	sed 's/@.*//' shared | sort | diff - <(sort static)
-	grep -q -- '-levlog' "$EVLOG_BUILD/evlog.pc"
-	grep -oE '\bevlog_[a-z_]+\(' "$BATS_TEST_DIRNAME/../lib/evlog.h" | tr -d '(' | grep -v _fn | sort -u >declared
-	nm -D --defined-only "$EVLOG_BUILD/libevlog.so.0" | awk '{print $3}' | sed 's/@.*//' | grep '^evlog_' | sort >defined
-	diff declared defined
-}
-
 @test "progress is for a terminal alone" {
 	numbered 100 | evappend a.evlog
 	run -0 --separate-stderr evcat --progress a.evlog
@@ -193,31 +178,4 @@ loaded() { traced -f -e trace=openat -o calls "$@" >/dev/null && grep -o 'lib[a-
 	LD_PRELOAD=$PWD/none.so run -74 evappend a.evlog f.xz
 	assert_output "evappend: f.xz: liblzma, which reads such files, cannot be loaded"
 	run -0 evcat a.evlog
-}
-
-@test "what is installed can be built against, shared and static, and uninstall leaves nothing" {
-	cd "$BATS_TEST_DIRNAME/.."
-	installed=(BUILD="$EVLOG_BUILD" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr LIBDIR=/usr/lib/here SAN="${SAN:-}")
-	run -0 make -s install "${installed[@]}"
-	cd "$BATS_TEST_TMPDIR"
-	[ -e root/usr/lib/here/libevlog.a ] && [ -e root/usr/share/man/man1/evcat.1 ]
-	cat >hello.c <<-'END'
-		#include <evlog.h>
-		#include <stdio.h>
-		int main(void) { return puts(evlog_version()) < 0; }
-	END
-	export PKG_CONFIG_PATH="$PWD/root/usr/lib/here/pkgconfig" PKG_CONFIG_SYSROOT_DIR=
-	flags=(-I root/usr/include -L root/usr/lib/here ${SAN:+-fsanitize=address,undefined})
-	# shellcheck disable=SC2046 # words
-	cc "${flags[@]}" -o shared hello.c $(pkg-config --libs-only-l evlog)
-	LD_LIBRARY_PATH=root/usr/lib/here run -0 ./shared
-	version=$output
-	# shellcheck disable=SC2046
-	cc "${flags[@]}" -o static hello.c -Wl,-Bstatic -levlog -Wl,-Bdynamic $(pkg-config --static --libs-only-l evlog | sed 's/-levlog//')
-	run -0 ./static
-	assert_output "$version"
-	assert_equal "$("$EVLOG_BUILD/evcat" -V)" "evcat (evlog) $version"
-	run -0 make -s -C "$BATS_TEST_DIRNAME/.." uninstall "${installed[@]}"
-	run -0 find root ! -type d
-	assert_output ""
 }

@@ -105,3 +105,12 @@ tells() {
 	assert_equal "$output" "$first"
 	assert_equal "$(ls temporary)" ""
 }
+
+# Waits until a command succeeds, for at most 20 seconds.
+until_() {
+	for _ in $(seq 400); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	fail "never: $*"
+}

@@ -2,15 +2,6 @@
 load common
 setup() { common_setup; }
 
-# Waits until a command succeeds, for at most 20 seconds.
-until_() {
-	for _ in $(seq 400); do
-		"$@" && return 0
-		sleep 0.05
-	done
-	fail "never: $*"
-}
-
 # Gone, or waiting for nobody to ask how it ended.
 is_dead() { ! [ -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
 

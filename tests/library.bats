@@ -1,0 +1,80 @@
+# The library, as others use it.
+load common
+setup() { common_setup; }
+
+# Installs below root/, and sets what a compiler needs to build against it.
+installed() {
+	make -s -C "$BATS_TEST_DIRNAME/.." "$1" BUILD="$EVLOG_BUILD" DESTDIR="$PWD/root" PREFIX=/usr \
+		LIBDIR=/usr/lib/here SAN="${SAN:-}"
+	export PKG_CONFIG_PATH="$PWD/root/usr/lib/here/pkgconfig" LD_LIBRARY_PATH="$PWD/root/usr/lib/here"
+	flags=(-Wall -Wextra -Werror -I root/usr/include -L root/usr/lib/here ${SAN:+-fsanitize=address,undefined})
+}
+
+@test "no name leaves either library without its prefix, and every function of the header is there" {
+	nm -D --defined-only "$EVLOG_BUILD/libevlog.so.0" | awk '{ print $3 }' | grep -v '^EVLOG_0' >shared
+	nm -g --defined-only "$EVLOG_BUILD/libevlog.a" | awk 'NF == 3 { print $3 }' >static
+	for kind in shared static; do
+		[ -s $kind ]
+		run -1 grep -v '^evlog_' $kind
+		assert_output ""
+	done
+	sed 's/@.*//' shared | sort | diff - <(sort static)
+	grep -q -- '-levlog' "$EVLOG_BUILD/evlog.pc"
+	grep -oE '\bevlog_[a-z_]+\(' "$BATS_TEST_DIRNAME/../lib/evlog.h" | tr -d '(' | grep -v _fn | sort -u >declared
+	nm -D --defined-only "$EVLOG_BUILD/libevlog.so.0" | awk '{print $3}' | sed 's/@.*//' | grep '^evlog_' | sort >defined
+	diff declared defined
+}
+
+@test "what is installed can be built against, shared and static, and uninstall leaves nothing" {
+	installed install
+	[ -e root/usr/lib/here/libevlog.a ] && [ -e root/usr/share/man/man1/evcat.1 ]
+	cat >version.c <<-'END'
+		#include <evlog.h>
+		#include <stdio.h>
+		int main(void) { return puts(evlog_version()) < 0; }
+	END
+	# shellcheck disable=SC2046 # words
+	cc "${flags[@]}" -o shared version.c $(pkg-config --libs-only-l evlog)
+	run -0 ./shared
+	version=$output
+	# shellcheck disable=SC2046
+	cc "${flags[@]}" -o static version.c -Wl,-Bstatic -levlog -Wl,-Bdynamic \
+		$(pkg-config --static --libs-only-l evlog | sed 's/-levlog//')
+	run -0 ./static
+	assert_output "$version"
+	assert_equal "$("$EVLOG_BUILD/evcat" -V)" "evcat (evlog) $version"
+	installed uninstall
+	run -0 find root ! -type d
+	assert_output ""
+}
+
+@test "the examples do what they say" {
+	installed install
+	for example in append follow fold consumer; do
+		cc -std=c11 -D_POSIX_C_SOURCE=200809L "${flags[@]}" -o $example "$BATS_TEST_DIRNAME/../examples/$example.c" -levlog
+	done
+	run -0 ./append a.evlog s1 'say "hello"' world
+	assert_line --partial "appended events 1 to 2, root $(evappend --ack a.evlog </dev/null | jq -r .root)"
+	assert_equal "$(evcat -o data a.evlog)" $'say "hello"\nworld'
+	run -0 ./consumer a.evlog place
+	assert_output $'1 "Noted"\n2 "Noted"'
+	echo '{"type":"Other"}' | evappend a.evlog
+	run -0 ./consumer a.evlog place
+	assert_output '3 "Other"'
+	run -0 ./consumer a.evlog place
+	assert_output ""
+	run -0 ./fold a.evlog a.evlog
+	assert_output $'Noted\t4\nOther\t2'
+	./follow a.evlog Other >followed 3>&- &
+	until_ grep -q '^3 ' followed
+	echo '{"type":"Other"}' | evappend a.evlog
+	until_ grep -q '^4 ' followed
+	kill $!
+	wait $!
+	rm -r a.evlog
+	echo '{"type":"Other"}' | evappend a.evlog
+	run -76 ./consumer a.evlog place
+	assert_output --partial "another log"
+	run -1 ./fold missing
+	assert_output "fold: missing: No such file or directory"
+}
