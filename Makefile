@@ -3,7 +3,8 @@
 #   make quickstart   install what is missing, build, and show the main job
 #   make              build all into build/
 #   make check        install what is missing, build, test
-#                     (SAN=1: with sanitizers; EVLOG_SLOW=1: the slow tests too)
+#                     (SAN=1: with ASan and UBSan, SAN=thread: ThreadSanitizer;
+#                     ONLY=evcat.bats: one file; EVLOG_SLOW=1: the slow tests too)
 #   make lint         looks, layers, static analysis, scripts, manuals
 #   make ports        build by clang, against musl, and without Linux's own calls
 #   make fuzz         fuzz each target for SECONDS (30)
@@ -19,7 +20,7 @@ VERSION := $(shell sed -n 's/^\#define EVLOG_VERSION "\(.*\)"/\1/p' lib/evlog.h)
 PREFIX   = /usr/local
 LIBDIR   = $(PREFIX)/lib
 PKG_CONFIG ?= pkg-config
-BUILD    = build$(if $(SAN),/san)
+BUILD    = build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 
 # A folder includes only those that stand before it here (make lint).
 LAYERS   = base json event input format recover read write script fold sink replay run diff
@@ -41,8 +42,8 @@ takes    = $(shell echo 'int x;' | $(CC) -Werror $(1) -x c -c -o /dev/null - 2>/
 HARDENED := -fstack-protector-strong -fno-common $(call takes,-fstack-clash-protection) \
             $(call takes,-fcf-protection)
 ifdef SAN
-SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-           -fno-omit-frame-pointer
+SANITIZE = $(if $(filter thread,$(SAN)),-fsanitize=thread,-fsanitize=address,undefined \
+           -fno-sanitize-recover=undefined) -fno-omit-frame-pointer
 else
 HARDENED += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
@@ -167,7 +168,7 @@ quickstart: deps
 check:
 	@.ci/deps test
 	@$(QUIETLY) all $(BUILD)/unit $(BUILD)/flips scanners $(FAULTS)
-	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run
+	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run $(ONLY)
 
 fuzz:
 	@.ci/deps fuzz
