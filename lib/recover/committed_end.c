@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/os.h"
-#include "recover/log.h"
+#include "recover/recovery.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,10 +34,10 @@ void log_end_of_seal(const struct segment *s, struct log_end *e)
 	memcpy(e->root, seal->root, HASH_SIZE);
 }
 
-/* Walks on from the end known so far through one segment.  What is found is synced: who
- * has read an event must not miss it after a power cut. */
+/* Walks on from the end known so far through one segment; `durable` is D of the page.
+ * What is found is synced: who has read an event must not miss it after a power cut. */
 static int end_walk(struct log_end *e, struct block_codec *c, struct segment *seg,
-    evlog_error *verdict, evlog_error *err)
+    uint64_t durable, evlog_error *verdict, evlog_error *err)
 {
 	struct tail t = {
 	    .end = e->offset, .last_block = e->block, .epoch = seg->header.epoch};
@@ -51,9 +51,8 @@ static int end_walk(struct log_end *e, struct block_codec *c, struct segment *se
 	int res = tail_scan(seg, c, NULL, &t, err);
 	if (res)
 		return res;
-	if (t.parsed < t.size && (t.parsed < t.attested || t.full_length) &&
-	    !verdict->code)
-		segment_damaged(seg, t.parsed, t.tree.n + 1, 0, t.why, verdict);
+	if (!verdict->code)
+		recovery_verdict(seg, &t, durable, verdict);
 	if (t.end > e->offset && os_sync_data(seg->fd) < 0)
 		return error_sys(err, "%s", seg->path);
 	e->offset = t.end;
@@ -108,34 +107,17 @@ static int successor_open(
 
 	if (first == e->segment || !log_has(l, first))
 		return EVLOG_END;
-	int res = segment_open(seg, l->dir_fd, l->path, first, l->log_id, false, err);
-	if (!res && memcmp(seg->header.root, e->root, HASH_SIZE) != 0)
-		return segment_damaged(
-		    seg, 0, first, 0, "the segment does not continue the log", err);
-	if (res != EVLOG_EDAMAGED || l->segments[l->n - 1] > first)
-		return res;
-	evlog_error why = *err;
-	res = segment_is_unfinished(seg, &unfinished, err);
-	if (!res && !unfinished)
-		*err = why;
-	if (!res)
-		res = unfinished ? EVLOG_END : EVLOG_EDAMAGED;
+	int res = recovery_successor(l, first, e->root, false, seg, &unfinished, err);
 	if (unfinished)
 		l->n--; /* the next writer takes it away */
-	return res;
+	return unfinished ? EVLOG_END : res;
 }
-
-/* Where the search for whole commits begins. */
-enum start {
-	AT_END,	   /* the committed end that head gives */
-	AT_HEADER, /* the end of the segment's header */
-	AT_NEXT,   /* the next segment: this one is poisoned */
-};
 
 /* Looks for whole commits after what head knows, in this segment and those after it. */
 static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
-    enum start start, evlog_error *verdict, evlog_error *err)
+    const unsigned char boot_id[16], evlog_error *verdict, evlog_error *err)
 {
+	const struct head *h = &l->head;
 	struct segment seg;
 
 	int res =
@@ -144,20 +126,23 @@ static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
 		segment_close(&seg);
 		return 0; /* met again, and reported, when it is read */
 	}
-	if (!res && l->state != HEAD_LOST && head_is_replaced(&l->head, &seg))
-		start = AT_HEADER;
-	if (!res && start == AT_HEADER)
+	enum recovery_start start = RECOVERY_AT_END;
+	if (!res)
+		start = recovery_start(l, &seg, boot_id);
+	if (start == RECOVERY_AT_HEADER || start == RECOVERY_UNSYNCED)
 		end_of_header(e, &seg);
-	bool passed = start == AT_NEXT && !segment_is_sealed(&seg);
+	uint64_t durable = start == RECOVERY_UNSYNCED ? h->durable : e->offset;
+	bool passed = start == RECOVERY_AT_NEXT;
 	while (!res) {
 		if (!passed)
-			res = end_walk(e, c, &seg, verdict, err);
+			res = end_walk(e, c, &seg, durable, verdict, err);
 		passed = false;
 		segment_close(&seg);
 		if (!res)
 			res = successor_open(l, e, &seg, err);
 		if (!res)
 			end_of_header(e, &seg);
+		durable = e->offset;
 	}
 	segment_close(&seg);
 	if (res == EVLOG_EDAMAGED && !verdict->code)
@@ -167,6 +152,11 @@ static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
 	if (l->segments[l->n - 1] > e->segment && !verdict->code)
 		segment_missing(
 		    l->path, e->seq + 1, log_after(l, e->segment) - 1, verdict);
+	if (start == RECOVERY_UNSYNCED && e->seq < h->tree.n && !verdict->code)
+		error_set(verdict, EVLOG_EDAMAGED,
+		    "%s: events %" PRIu64 " to %" PRIu64
+		    ", appended with --no-sync, did not survive the machine's restart",
+		    l->path, e->seq + 1, h->tree.n);
 	return 0;
 }
 
@@ -204,7 +194,7 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 		    "append "
 		    "makes it anew",
 		    l->path);
-		return end_extend(l, c, e, AT_HEADER, verdict, err);
+		return end_extend(l, c, e, boot_id, verdict, err);
 	}
 	log_end_of_head(h, e);
 	memcpy(l->log_id, h->log_id, LOG_ID_SIZE);
@@ -219,18 +209,5 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 		if (res || !left)
 			return res;
 	}
-	if (h->flags & HEAD_POISONED) /* the rest of it was never synced */
-		return end_extend(l, c, e, AT_NEXT, verdict, err);
-	if (h->durable < h->committed &&
-	    !boot_is(h->boot_id, boot_id)) { /* --no-sync, then a power cut */
-		int res = end_extend(l, c, e, AT_HEADER, verdict, err);
-		if (!res && e->seq < h->tree.n && !verdict->code)
-			error_set(verdict, EVLOG_EDAMAGED,
-			    "%s: events %" PRIu64 " to %" PRIu64
-			    ", appended with --no-sync, did not survive the machine's "
-			    "restart",
-			    l->path, e->seq + 1, h->tree.n);
-		return res;
-	}
-	return end_extend(l, c, e, AT_END, verdict, err);
+	return end_extend(l, c, e, boot_id, verdict, err);
 }

@@ -25,14 +25,6 @@ void log_close(struct log *l);
 bool log_has(const struct log *l, uint64_t first);
 uint64_t log_after(const struct log *l, uint64_t first);
 
-/* Whether `seg`, which head names, is the one that took the place of a poisoned segment
- * without events: head is older than that.  The new one has a higher epoch. */
-static inline bool head_is_replaced(const struct head *h, const struct segment *seg)
-{
-	return (h->flags & HEAD_POISONED) && seg->header.size &&
-	       seg->header.epoch > h->epoch;
-}
-
 /* Lists the segments again. */
 int log_list(struct log *l, evlog_error *err);
 

@@ -138,25 +138,13 @@ static int rewrite(struct evlog_writer *w, uint64_t from, uint64_t to, evlog_err
 	return 0;
 }
 
-/* The segment's header is bad.  A creation that broke off left no more than that: no
- * block, and no segment behind it. */
-static int header_bad(struct evlog_writer *w, evlog_error *err)
+/* Takes away a segment whose creation broke off. */
+static int unfinished_remove(struct evlog_writer *w, evlog_error *err)
 {
 	struct stat st;
 	char aside[80];
-	bool unfinished = false;
-	evlog_error why = err ? *err : (evlog_error){0};
+	int r;
 
-	int r = w->log.segments[w->log.n - 1] > w->seg.first_seq
-		    ? 0
-		    : segment_is_unfinished(&w->seg, &unfinished, err);
-	if (!r && !unfinished) {
-		if (err)
-			*err = why;
-		return EVLOG_EDAMAGED;
-	}
-	if (r)
-		return r;
 	if (fstat(w->seg.fd, &st) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	r = tail_aside(w, 0, (uint64_t)st.st_size, aside, sizeof aside, err);
@@ -180,14 +168,11 @@ static int tail_recover(
 	struct head *h = &w->log.head;
 	char aside[80];
 
+	int r = recovery_verdict(&w->seg, t, durable, err);
+	if (r)
+		return r;
 	if (t->attested > durable)
 		durable = t->attested;
-	if (t->size < durable)
-		return segment_damaged(&w->seg, t->size, h->tree.n + 1, 0,
-		    "the file is shorter than what was synced", err);
-	if (t->parsed < durable || (t->parsed < t->size && t->full_length))
-		return segment_damaged(&w->seg, t->parsed, t->tree.n + 1, 0, t->why, err);
-	int r = 0;
 	/* what is attested was synced: only the rest may not have been */
 	uint64_t unsure = durable > h->committed ? durable : h->committed;
 	if (t->end > unsure && !segment_is_sealed(&w->seg))
@@ -319,20 +304,18 @@ static int active_recover(struct evlog_writer *w, uint64_t durable, evlog_error 
 static int successor_recover(struct evlog_writer *w, evlog_error *err)
 {
 	uint64_t seq = w->log.head.tree.n + 1;
+	bool unfinished;
 	int r = segments_list(w, err);
 
 	if (r)
 		return r;
 	segment_close(&w->seg);
-	r = segment_open(
-	    &w->seg, w->log.dir_fd, w->log.path, seq, w->log.head.log_id, true, err);
-	if (r == EVLOG_EDAMAGED && w->seg.fd >= 0)
-		return header_bad(w, err);
+	r = recovery_successor(
+	    &w->log, seq, w->log.head.root, true, &w->seg, &unfinished, err);
 	if (r)
 		return r;
-	if (memcmp(w->seg.header.root, w->log.head.root, HASH_SIZE) != 0)
-		return segment_damaged(
-		    &w->seg, 0, seq, 0, "the segment does not continue the log", err);
+	if (unfinished)
+		return unfinished_remove(w, err);
 	head_from_segment(w);
 	return active_recover(w, w->log.head.committed, err);
 }
@@ -452,21 +435,17 @@ int recover(struct evlog_writer *w, evlog_error *err)
 		return r;
 	if (fstat(w->seg.fd, &st) < 0)
 		return error_sys(err, "%s", w->seg.path);
-	bool plain = is_clean(w, (uint64_t)st.st_size);
-	if (segment_is_sealed(&w->seg) || head_is_replaced(h, &w->seg)) {
-		/* head is older than the segment, or lost */
-		head_from_segment(w);
-		durable = h->committed;
-		plain = false;
-	}
-	bool poisoned = h->flags & HEAD_POISONED;
-	if (!plain && !poisoned && h->durable < h->committed &&
-	    !boot_is(h->boot_id, w->boot_id)) {
-		/* --no-sync, and a power cut: the segment's header is the last sure thing
-		 */
+	memcpy(w->log.log_id, h->log_id, LOG_ID_SIZE);
+	enum recovery_start start = recovery_start(&w->log, &w->seg, w->boot_id);
+	bool plain = start == RECOVERY_AT_END && is_clean(w, (uint64_t)st.st_size);
+	bool poisoned = start == RECOVERY_AT_NEXT;
+	if (start == RECOVERY_UNSYNCED) {
 		durable = h->durable;
 		lost = h->tree.n;
 		head_from_segment(w);
+	} else if (start == RECOVERY_AT_HEADER) {
+		head_from_segment(w);
+		durable = h->committed;
 	}
 	if (poisoned)
 		r = poisoned_recover(w, (uint64_t)st.st_size, err);

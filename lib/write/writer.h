@@ -3,7 +3,7 @@
 #define WRITE_WRITER_H
 
 #include "format/cursor.h"
-#include "recover/log.h"
+#include "recover/recovery.h"
 #include "write/batch.h"
 #include "write/block_encoder.h"
 

@@ -124,7 +124,7 @@ def judge(w, what, status, out, err, folder):
         # reason, as damage does; and glibc's loader ends the process where it has none for
         # a symbol of C++, of which ICU has some
         fair = (*fair, -signal.SIGSEGV, 127, *([65] if "gives no reason" in err else []))
-    if isinstance(w, Sink) and "sqlite:" in " ".join(w.options):
+    if "sqlite:" in " ".join(w.argv()):
         # where SQLite cannot lock, it waits for a minute, and then says that it is busy
         fair = (*fair, 75, "hangs")
     if status not in fair:
