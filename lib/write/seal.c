@@ -89,7 +89,7 @@ static void cursor_keep(struct sealer *s, const char *p)
 
 static int too_many_cursors(const struct sealer *s, evlog_error *err)
 {
-	return error_set(err, EVLOG_EINTERNAL,
+	return error_set(err, EVLOG_EDATA,
 	    "%s: not sealed: more cursors than one block can hold", s->old.path);
 }
 
