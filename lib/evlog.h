@@ -251,10 +251,10 @@ void evlog_writer_begin(evlog_writer *w);
 int evlog_writer_end(evlog_writer *w, struct evlog_ack *ack, evlog_error *err);
 
 /* Seals the segments that became full: small blocks are merged and an index is made (see
- * evlog(5)), which takes a second or two for 64 MiB and needs no lock.  Call it when what
- * was committed is acknowledged: a thread does it beside what comes next, unless `wait`,
- * and the error is that of the one before.  evlog_writer_close waits for it, without a
- * word.  What cannot be sealed stays as it is, and loses nothing. */
+ * evlog-format(5)), which takes a second or two for 64 MiB and needs no lock.  Call it
+ * when what was committed is acknowledged: a thread does it beside what comes next,
+ * unless `wait`, and the error is that of the one before.  evlog_writer_close waits for
+ * it, without a word.  What cannot be sealed stays as it is, and loses nothing. */
 int evlog_writer_seal(evlog_writer *w, bool wait, evlog_error *err);
 
 /* The same for all segments that are not sealed, or whose index is damaged, once the log
@@ -344,8 +344,8 @@ struct evlog_position {
 	char log[33]; /* hexadecimal; empty: not known, the events came through a pipe */
 	uint64_t seq; /* 0: before all events */
 	char root[65];
-	/* The frontier there (evlog(5)), from which what follows can be hashed; a hash
-	 * for each bit set in seq, or none. */
+	/* The frontier there (evlog-format(5)), from which what follows can be hashed; a
+	 * hash for each bit set in seq, or none. */
 	unsigned hashes;
 	unsigned char frontier[53][32];
 };

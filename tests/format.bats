@@ -1,4 +1,4 @@
-# format.bats - the bytes of evlog(5), and what damage does: nothing silently.
+# format.bats - the bytes of evlog-format(5), and what damage does: nothing silently.
 #
 # The loops over every byte are in format.py; `check NAME` runs one in an empty
 # directory.  EVLOG_SLOW=1 takes every byte of what is unused in head, too.
@@ -13,7 +13,7 @@ check() { harness format.py "$1"; }
 
 # ---- The bytes ----
 
-@test "head, segment headers and block headers have every field where evlog(5) says" {
+@test "head, segment headers and block headers have every field where evlog-format(5) says" {
 	check layout
 }
 

@@ -1,4 +1,4 @@
-"""format.py - evlog(5) told a second time, so that the C code is not its own witness.
+"""format.py - evlog-format(5) told a second time, so that the C code is not its own witness.
 
 Reads head, segments, block headers, filters, indexes and seek tables byte by byte,
 computes the Merkle tree of RFC 6962, seals segments itself, and damages logs in every
@@ -206,7 +206,7 @@ def frontier(leaves):
     return out
 
 
-# ---- The bytes of evlog(5) ----
+# ---- The bytes of evlog-format(5) ----
 
 
 def u16(p, at):

@@ -1,6 +1,6 @@
 /*
  * block.c - a block: a skippable frame that describes, and a zstd frame of lines.
- * The bytes are those of evlog(5), "Block".  What says ZSTD_ is here.
+ * The bytes are those of evlog-format(5), "Block".  What says ZSTD_ is here.
  */
 #include "format/block.h"
 #include "event/stamp.h"
@@ -14,7 +14,7 @@
 
 _Static_assert(BLOCK_HEADER == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 3 * 8 + 4 * 4 + 8 + 4 * 8 +
 				   8 + HASH_SIZE + 8,
-    "evlog(5), Block");
+    "evlog-format(5), Block");
 
 const char block_newer[] =
     "unknown version or flags in a block header: written by a newer evlog";

@@ -17,7 +17,7 @@ struct cursor {
 	unsigned char root[HASH_SIZE]; /* of the log that it reads, there */
 };
 
-/* Adds a cursor as an extension of a block header: evlog(5), "Cursor". */
+/* Adds a cursor as an extension of a block header: evlog-format(5), "Cursor". */
 void cursor_encode(struct buf *out, const struct cursor *c);
 
 /* The cursor with c's name and log_id among extensions: fills in the rest, or false. */

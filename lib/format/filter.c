@@ -3,7 +3,7 @@
  * a key and 8 probes (0.06 % false hits at 16 bits, 0.004 % at 24; up to 0.8 % in the
  * smallest), by double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same
  * Performance", 2006).  Its size is a power of two, so that an index can make all of one
- * size.  The bytes are those of evlog(5), "Filters".
+ * size.  The bytes are those of evlog-format(5), "Filters".
  */
 #include "format/filter.h"
 #include "base/hash.h"

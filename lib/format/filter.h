@@ -27,8 +27,8 @@ void filter_add_lines(struct filter_keys *k, const char *p, size_t len);
 void filter_clear(struct filter_keys *k);
 void filter_free(struct filter_keys *k);
 
-/* Adds the filter of these keys to out: evlog(5), "Filters".  Its size is a power of two,
- * or 0. */
+/* Adds the filter of these keys to out: evlog-format(5), "Filters".  Its size is a power
+ * of two, or 0. */
 void filter_write(const struct filter_keys *k, struct buf *out);
 
 /* The same as an extension of a block header. */

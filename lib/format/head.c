@@ -1,6 +1,6 @@
 /*
  * head.c - the commit record: two slots of 2,048 bytes, written in turn.
- * The bytes are those of evlog(5), "Head".
+ * The bytes are those of evlog-format(5), "Head".
  */
 #include "format/head.h"
 #include "base/error.h"
@@ -12,7 +12,7 @@
 #define TAG	 "evlogHD1"
 #define PATIENCE 2
 
-_Static_assert(HEAD_SLOT == 2048 && HEAD_SIZE == 4096, "evlog(5), Head");
+_Static_assert(HEAD_SLOT == 2048 && HEAD_SIZE == 4096, "evlog-format(5), Head");
 _Static_assert(112 + HASH_SIZE + MERKLE_MAX * HASH_SIZE + 8 <= HEAD_SLOT,
     "a slot holds the longest frontier");
 

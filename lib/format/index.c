@@ -1,6 +1,6 @@
 /*
  * index.c - what stands behind the blocks of a sealed segment: an index, and the seek
- * table of zstd's seekable format.  The bytes are those of evlog(5), "The index".
+ * table of zstd's seekable format.  The bytes are those of evlog-format(5), "The index".
  *
  * The table of blocks is read into memory, and of the rows only those groups that a
  * search asks for.  Nothing is mapped: the file may be cut short, or its disk fail, at
@@ -26,8 +26,8 @@
 #define SEEK_TAG   0x8f92eab1u
 #define MOST	   (1u << 20) /* blocks: of more, an index is not read into memory */
 
-_Static_assert(
-    ENTRY == 6 * 8 && FIXED == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 2 * 8, "evlog(5), Index");
+_Static_assert(ENTRY == 6 * 8 && FIXED == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 2 * 8,
+    "evlog-format(5), Index");
 
 /* ---- Writing ---- */
 

@@ -1,5 +1,5 @@
 /*
- * segment.c - a segment file.  The bytes are those of evlog(5), "Segment".
+ * segment.c - a segment file.  The bytes are those of evlog-format(5), "Segment".
  * What mentions an offset in a file is here, or asks here.
  */
 #include "format/segment.h"
@@ -22,8 +22,8 @@
 #define MANY   (1u << 20)
 
 _Static_assert(SEGMENT_HEADER_MIN == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 7 * 8 + HASH_SIZE + 8,
-    "evlog(5), Segment header");
-_Static_assert(SEGMENT_SEAL == 3 * 8 + HASH_SIZE, "evlog(5), Segment header");
+    "evlog-format(5), Segment header");
+_Static_assert(SEGMENT_SEAL == 3 * 8 + HASH_SIZE, "evlog-format(5), Segment header");
 
 static const char segment_newer[] =
     "unknown version or flags in the segment header: written by a newer evlog";

@@ -53,9 +53,9 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 struct tail {
 	uint64_t end;	     /* behind the last whole commit */
 	uint64_t last_block; /* offset of that commit's last block; 0: none */
-	uint64_t parsed;     /* the first byte that does not parse: X of evlog(5) */
-	uint64_t attested;   /* the most that a valid header says is synced */
-	uint64_t size;	     /* of the file */
+	uint64_t parsed;   /* the first byte that does not parse: X of evlog-format(5) */
+	uint64_t attested; /* the most that a valid header says is synced */
+	uint64_t size;	   /* of the file */
 	int64_t last_logtime;
 	uint64_t epoch;
 	struct merkle tree; /* after `end`; only tree.n if hashing was not asked for */

@@ -1,4 +1,4 @@
-/* recovery.c - the rules of evlog(5), "Torn or damaged". */
+/* recovery.c - the rules of evlog-format(5), "Torn or damaged". */
 #include "recover/recovery.h"
 #include "base/error.h"
 #include "base/file.h"

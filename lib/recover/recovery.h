@@ -1,5 +1,5 @@
 /*
- * recovery.h - what is committed, torn or damaged: the rules of evlog(5), "Torn or
+ * recovery.h - what is committed, torn or damaged: the rules of evlog-format(5), "Torn or
  * damaged", in its order.
  *
  * A reader asks them where the log ends.  A writer, which holds the lock, acts on what

@@ -2,7 +2,7 @@
  * recover.c - what a dead writer left, sorted out under the lock before the next append:
  * torn, damaged, or whole commits that head did not learn of.
  *
- * The rules are those of evlog(5), "Torn or damaged".  D is the most that anything
+ * The rules are those of evlog-format(5), "Torn or damaged".  D is the most that anything
  * attests as durable, X the first byte that does not parse.  X < D: damaged, nothing
  * is changed.  X >= D: torn; kept aside, then cut.  Whole commits between are kept:
  * written again and synced, since their writer may have died between a failed sync

@@ -1,7 +1,7 @@
 """forge.py COUNT [FIRST] - logs that lie, with right checksums.
 
 Log number N is made from the seed N alone: one to four segments, sealed or not, with
-filters, cursors and indexes, built from evlog(5) by the functions of format.py.  Then one
+filters, cursors and indexes, built from evlog-format(5) by the functions of format.py.  Then one
 or two fields of head, a segment header, a seal, a block header, an extension, an index or a
 seek table, or a frame, or a line, get an extreme or a plausible lie, and all checksums are
 made right again.  Tools are run on copies of it.  Each must come to a verdict in time and

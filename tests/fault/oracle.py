@@ -3,7 +3,7 @@
 A workload prepares a log, and then runs one command against it, with a fault in the
 middle.  Afterwards survived() reads the log as a user would, appends to it, and checks
 it against what was acknowledged and what was sent, byte by byte, with format.py's own
-reading of evlog(5) as the witness.
+reading of evlog-format(5) as the witness.
 """
 
 import base64
