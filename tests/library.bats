@@ -78,3 +78,13 @@ installed() {
 	run -1 ./fold missing
 	assert_output "fold: missing: No such file or directory"
 }
+
+@test "the program in libevlog(3) appends an event and prints it" {
+	installed install
+	awk '/^#include <evlog.h>/ { on = 1 } /^\.Ed/ { on = 0 } on' "$BATS_TEST_DIRNAME/../man/libevlog.3" |
+		sed 's/\\e/\\/g' >started.c
+	cc -std=c11 "${flags[@]}" -o started started.c -levlog
+	run -0 ./started
+	assert_output "$(evcat orders.evlog)"
+	assert_output --partial '"type":"OrderPlaced","subject":"order-17"'
+}
