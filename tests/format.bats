@@ -152,6 +152,19 @@ check() { harness format.py "$1"; }
 	check rebooted_unsynced
 }
 
+@test "after a restart: head gets the boot id, synced, before the first block is written" {
+	command -v strace >/dev/null || skip "no strace"
+	echo '{"type":"T"}' | evappend a.evlog
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$BATS_TEST_DIRNAME python3 -c '
+from format import *
+write("a.evlog", "head", head_with(read("a.evlog", "head"), boot_id=b"another boot id!"))'
+	for expected in 'head sync block sync head' 'block sync head'; do
+		echo '{"type":"T"}' | traced -y -e trace=pwrite64,fdatasync -o trace evappend a.evlog
+		assert_equal "$(sed -nE 's/^fdatasync.*/sync/p; s/^pwrite64\([0-9]+<[^>]*\/head>.*/head/p; s/^pwrite64\([0-9]+<[^>]*zst>.*/block/p' trace | uniq | xargs)" "$expected"
+	done
+	assert_equal "$(evcat a.evlog | wc -l)" 3
+}
+
 @test "without head or the first segment: what stands before or behind is read" {
 	check headless
 }

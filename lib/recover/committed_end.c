@@ -14,6 +14,8 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#define TRIES 10 /* against writers that come while the end is looked for */
+
 void log_end_of_head(const struct head *h, struct log_end *e)
 {
 	e->segment = h->segment;
@@ -178,12 +180,14 @@ static int end_without_head(struct log *l, struct log_end *e, evlog_error *err)
 	return res == EVLOG_EDAMAGED ? 0 : res;
 }
 
-int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
+/* *walked: more was looked at than head. */
+static int end_find(struct log *l, struct block_codec *c, struct log_end *e, bool *walked,
     evlog_error *verdict, evlog_error *err)
 {
 	const struct head *h = &l->head;
 	unsigned char boot_id[16];
 
+	*walked = true;
 	os_boot_id(boot_id);
 	if (l->state == HEAD_LOST) {
 		int res = end_without_head(l, e, err);
@@ -206,8 +210,56 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 	if (l->state == HEAD_WHOLE && boot_is(h->boot_id, boot_id)) {
 		bool left;
 		int res = left_behind(l, e, &left, err);
+		*walked = left;
 		if (res || !left)
 			return res;
 	}
 	return end_extend(l, c, e, boot_id, verdict, err);
+}
+
+/* Whether a writer may have begun a commit while the blocks after head's end were walked:
+ * of such a commit they must not count. */
+static int writer_came(struct log *l, bool *came, evlog_error *err)
+{
+	struct head now;
+	enum head_state state;
+
+	*came = false;
+	if (l->head_fd < 0)
+		return 0;
+	int locked = os_is_locked(l->head_fd);
+	if (locked < 0)
+		return error_sys(err, "%s/head", l->path);
+	int res = head_read(l->head_fd, &now, &state, true, l->path, err);
+	if (res)
+		return res;
+	unsigned char boot_id[16];
+	os_boot_id(boot_id);
+	bool changed = state != l->state ||
+		       (state != HEAD_LOST && now.generation != l->head.generation);
+	/* before it writes a block, a writer gives head the machine's boot id */
+	*came =
+	    changed || (locked && state != HEAD_LOST && boot_is(now.boot_id, boot_id));
+	if (changed) {
+		l->head = now;
+		l->state = state;
+	}
+	return *came ? log_list(l, err) : 0;
+}
+
+int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
+    evlog_error *verdict, evlog_error *err)
+{
+	const evlog_error before = *verdict;
+	bool walked, came = true;
+	int res = 0;
+
+	for (int i = 0; came && !res && i < TRIES; i++) {
+		*verdict = before;
+		res = end_find(l, c, e, &walked, verdict, err);
+		came = false;
+		if (!res && walked)
+			res = writer_came(l, &came, err);
+	}
+	return res;
 }

@@ -397,7 +397,7 @@ static bool is_clean(const struct evlog_writer *w, uint64_t size)
 	const struct head *h = &w->log.head;
 
 	return w->log.state == HEAD_WHOLE && size == h->committed &&
-	       (h->durable == h->committed || boot_is(h->boot_id, w->boot_id));
+	       boot_is(h->boot_id, w->boot_id);
 }
 
 int writer_lock(struct evlog_writer *w, evlog_error *err)
