@@ -6,6 +6,7 @@
 #                     (SAN=1: with ASan and UBSan, SAN=thread: ThreadSanitizer;
 #                     ONLY=evcat.bats: one file; EVLOG_SLOW=1: the slow tests too)
 #   make lint         looks, layers, static analysis, scripts, manuals
+#   make model        check the protocol with spin
 #   make ports        build by clang, against musl, and without Linux's own calls
 #   make fuzz         fuzz each target for SECONDS (30)
 #   make torture      the whole fault harness, for LENGTH half hours (1), with its figures
@@ -209,6 +210,11 @@ ports:
 
 objects: $(OBJECTS) $(TOOLS:%=$(BUILD)/bin/%.o) $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
 
+# The protocol of commits, recovery and reading, for every fault up to a bound.
+model:
+	@.ci/deps model
+	tests/model/run
+
 lint:
 	@.ci/deps lint
 	clang-format --dry-run -Werror examples/*.c lib/*.h lib/*/*.[ch] bin/*.[ch] tests/*.c tests/fault/*.c tests/fault/*/*.[ch] tests/bench/peers/*.c
@@ -218,7 +224,7 @@ lint:
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
 	shellcheck .ci/run .ci/deps tests/run tests/layers tests/commands tests/fault/torture \
-	    tests/fault/fuzz/run man/examples \
+	    tests/fault/fuzz/run tests/model/run man/examples \
 	    samples/story.bash samples/orders/quickstart samples/orders/readmodel \
 	    samples/orders/broker samples/orders/mediator samples/orders/credit.sh \
 	    samples/commands/commands samples/commands/handle.sh samples/bank/bank \
@@ -263,6 +269,6 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all tools scanners library objects completions deps quickstart check ports fuzz torture bench bench-peers lint install uninstall dist clean
+.PHONY: all tools scanners library objects completions deps quickstart check model ports fuzz torture bench bench-peers lint install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:
