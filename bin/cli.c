@@ -252,11 +252,12 @@ int cli_end(int status)
 
 /* ---- Options ---- */
 
-/* A standard descriptor that is closed would be given to the next file opened, a log's
- * for instance, and be written to.  It is taken by one whose use fails instead. */
 #ifndef O_PATH
 #define O_PATH (O_RDONLY | O_DIRECTORY)
 #endif
+
+/* A standard descriptor that is closed would be given to the next file opened, a log's
+ * for instance, and be written to.  It is taken by one whose use fails instead. */
 static void standards_take(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

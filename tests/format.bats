@@ -163,6 +163,14 @@ write("a.evlog", "head", head_with(read("a.evlog", "head"), boot_id=b"another bo
 		assert_equal "$(sed -nE 's/^fdatasync.*/sync/p; s/^pwrite64\([0-9]+<[^>]*\/head>.*/head/p; s/^pwrite64\([0-9]+<[^>]*zst>.*/block/p' trace | uniq | xargs)" "$expected"
 	done
 	assert_equal "$(evcat a.evlog | wc -l)" 3
+	# also where the segment is poisoned, and the block goes into the next one
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$BATS_TEST_DIRNAME python3 -c '
+from format import *
+write("a.evlog", "head", head_with(read("a.evlog", "head"), boot_id=b"another boot id!", flags=1))'
+	echo '{"type":"T"}' | traced -y -e trace=pwrite64,fdatasync -o trace evappend a.evlog
+	run -0 sed -nE 's/^fdatasync.*/sync/p; s/^pwrite64\([0-9]+<[^>]*\/head>.*/head/p; s/^pwrite64\([0-9]+<[^>]*zst>.*/block/p' trace
+	assert_output --regexp $'^head\nsync\nblock'
+	assert_equal "$(evcat a.evlog | wc -l)" 4
 }
 
 @test "without head or the first segment: what stands before or behind is read" {

@@ -391,13 +391,13 @@ static int poisoned_recover(struct evlog_writer *w, uint64_t size, evlog_error *
 	return r;
 }
 
-/* Whether anything but the plain state was found. */
-static bool is_clean(const struct evlog_writer *w, uint64_t size)
+/* Whether head was written since the machine was started, or the system cannot tell.  If
+ * not, readers cannot tell either that a block is still being written. */
+static bool is_of_this_boot(const struct evlog_writer *w)
 {
-	const struct head *h = &w->log.head;
+	bool known = boot_is(w->boot_id, w->boot_id);
 
-	return w->log.state == HEAD_WHOLE && size == h->committed &&
-	       boot_is(h->boot_id, w->boot_id);
+	return !known || boot_is(w->log.head.boot_id, w->boot_id);
 }
 
 int writer_lock(struct evlog_writer *w, evlog_error *err)
@@ -437,7 +437,9 @@ int recover(struct evlog_writer *w, evlog_error *err)
 		return error_sys(err, "%s", w->seg.path);
 	memcpy(w->log.log_id, h->log_id, LOG_ID_SIZE);
 	enum recovery_start start = recovery_start(&w->log, &w->seg, w->boot_id);
-	bool plain = start == RECOVERY_AT_END && is_clean(w, (uint64_t)st.st_size);
+	bool current = w->log.state == HEAD_WHOLE && is_of_this_boot(w);
+	bool plain =
+	    start == RECOVERY_AT_END && current && (uint64_t)st.st_size == h->committed;
 	bool poisoned = start == RECOVERY_AT_NEXT;
 	if (start == RECOVERY_UNSYNCED) {
 		durable = h->durable;
@@ -456,7 +458,7 @@ int recover(struct evlog_writer *w, evlog_error *err)
 	if (!r && w->log.state != HEAD_LOST && segment_is_sealed(&w->seg))
 		return segment_missing(w->log.path, h->tree.n + 1,
 		    log_after(&w->log, h->tree.n + 1) - 1, err);
-	if (r || ((plain || poisoned) && !more))
+	if (r || ((plain || (poisoned && current)) && !more))
 		return r;
 	if (h->tree.n < lost)
 		snprintf(w->notice, sizeof w->notice,

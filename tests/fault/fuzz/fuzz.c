@@ -239,7 +239,7 @@ void fuzz_decimal(const uint8_t *p, size_t n)
 void fuzz_diff(const uint8_t *p, size_t n)
 {
 	const uint8_t *middle = n ? memchr(p, 0xff, n) : NULL;
-	struct evlog_diff d = {.by_id = n && *p == 'i', .max_line = 1 << 20};
+	struct evlog_diff d = {.ignore_stamp = n && *p == 'i', .max_line = 1 << 20};
 	char a[64], b[64];
 	evlog_error err = {0};
 
