@@ -8,6 +8,7 @@
 #include <evlog.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int fail(const evlog_error *err)
@@ -56,6 +57,10 @@ static int print(const char *log, const char *subject, evlog_error *err)
 	while (!r && (r = evlog_stream_next(stream, &lines, err)) == 0)
 		fwrite(lines.p, 1, lines.len, stdout);
 	evlog_stream_close(stream);
+	if (ferror(stdout) || fflush(stdout) != 0) {
+		perror("append: standard output");
+		exit(74);
+	}
 	return r == EVLOG_END ? 0 : r;
 }
 

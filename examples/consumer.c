@@ -74,8 +74,12 @@ static int consume(
 		while (evlog_lines_take(&lines, &event))
 			handle(&event);
 		/* first the work, then the place: never the other way round */
-		if (fflush(stdout) != 0 || evlog_stream_position(stream, at, err) != 0 ||
-		    place_write(place, at) < 0) {
+		if (ferror(stdout) || fflush(stdout) != 0) {
+			perror("consumer: standard output");
+			exit(74);
+		}
+		r = evlog_stream_position(stream, at, err);
+		if (r == 0 && place_write(place, at) < 0) {
 			perror(place);
 			exit(74);
 		}

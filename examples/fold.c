@@ -70,5 +70,9 @@ int main(int argc, char **argv)
 	}
 	free(tallies.at);
 	free(type);
+	if (ferror(stdout) || fflush(stdout) != 0) {
+		perror("fold: standard output");
+		return 74;
+	}
 	return r < 0;
 }

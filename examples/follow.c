@@ -42,7 +42,8 @@ int main(int argc, char **argv)
 	while (r == 0 || r == EVLOG_WAIT) {
 		r = evlog_stream_next(stream, &lines, &err);
 		if (r == EVLOG_WAIT) { /* all is read: show it, then wait for more */
-			fflush(stdout);
+			if (fflush(stdout) != 0)
+				break;
 			r = evlog_stream_wait(stream, 500, &err);
 			continue;
 		}
@@ -54,5 +55,9 @@ int main(int argc, char **argv)
 	evlog_stream_close(stream);
 	if (r < 0)
 		fprintf(stderr, "follow: %s\n", err.text);
+	if (ferror(stdout) || fflush(stdout) != 0) {
+		perror("follow: standard output");
+		return 74;
+	}
 	return r < 0;
 }

@@ -75,6 +75,10 @@ installed() {
 	echo '{"type":"Other"}' | evappend a.evlog
 	run -76 ./consumer a.evlog place
 	assert_output --partial "another log"
+	for full in "./append a.evlog s x" "./consumer a.evlog other" "./fold a.evlog" "timeout 5 ./follow a.evlog"; do
+		run -74 bash -c "$full >/dev/full"
+		assert_output --partial "standard output: No space left on device"
+	done
 	run -1 ./fold missing
 	assert_output "fold: missing: No such file or directory"
 }
