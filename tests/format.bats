@@ -116,6 +116,35 @@ check() { harness format.py "$1"; }
 	check torn_creation
 }
 
+@test "a log that was cut stays sound however often its head is lost" {
+	local i
+	event() { echo "{\"type\":\"a\",\"data\":$1}" | evappend l.evlog; }
+	event 1
+	printf torn >>l.evlog/0000000000000001.ndjson.zst
+	event 2
+	for i in 3 4 5; do
+		rm l.evlog/head
+		run -0 --separate-stderr event $i
+	done
+	run -0 --separate-stderr evcat l.evlog
+	assert_equal "$(jq -sc 'map(.data)' <<<"$output")" "[1,2,3,4,5]"
+}
+
+@test "a sealed segment without the one after it: reader and writer miss the same events" {
+	seq 40 | evappend --text --type a --segment-size 1 l.evlog
+	cp l.evlog/head old
+	seq 40 | evappend --text --type a --segment-size 1 l.evlog
+	run -0 evappend --reindex l.evlog
+	cp old l.evlog/head
+	local last
+	last=$(printf '%s\n' l.evlog/*.zst | tail -1)
+	rm "$last"
+	run -65 --separate-stderr evcat l.evlog
+	assert_regex "$stderr" "${last##*/} is missing"
+	run -65 evappend --text --type a l.evlog <<<41
+	assert_output --partial "${last##*/} is missing"
+}
+
 @test "what a later block header attests is never cut, though head does not know it" {
 	check attested
 }

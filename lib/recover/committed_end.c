@@ -36,34 +36,6 @@ void log_end_of_seal(const struct segment *s, struct log_end *e)
 	memcpy(e->root, seal->root, HASH_SIZE);
 }
 
-/* Walks on from the end known so far through one segment; `durable` is D of the page.
- * What is found is synced: who has read an event must not miss it after a power cut. */
-static int end_walk(struct log_end *e, struct block_codec *c, struct segment *seg,
-    uint64_t durable, evlog_error *verdict, evlog_error *err)
-{
-	struct tail t = {
-	    .end = e->offset, .last_block = e->block, .epoch = seg->header.epoch};
-
-	if (segment_is_sealed(seg)) { /* head, if there is one, is older */
-		log_end_of_seal(seg, e);
-		return 0;
-	}
-	t.tree.n = e->seq;
-	memcpy(t.root, e->root, HASH_SIZE);
-	int res = tail_scan(seg, c, NULL, &t, err);
-	if (res)
-		return res;
-	if (!verdict->code)
-		recovery_verdict(seg, &t, durable, verdict);
-	if (t.end > e->offset && os_sync_data(seg->fd) < 0)
-		return error_sys(err, "%s", seg->path);
-	e->offset = t.end;
-	e->block = t.last_block;
-	e->seq = t.tree.n;
-	memcpy(e->root, t.root, HASH_SIZE);
-	return 0;
-}
-
 /* Whether something stands behind the end that head tells, and nobody is writing it: its
  * writer died, or head's last record was lost with the file system it was on, which takes
  * no new boot. */
@@ -90,75 +62,59 @@ static int left_behind(
 	return res;
 }
 
-static void end_of_header(struct log_end *e, const struct segment *seg)
+/* Takes what a step of the walk has found.  It is synced first: an event that somebody
+ * has read must not be missing after a power cut. */
+static int end_take(const struct recovery *w, struct log_end *e, evlog_error *err)
 {
-	e->segment = seg->first_seq;
-	e->offset = seg->header.size;
-	e->block = 0;
-	e->seq = seg->header.tree.n;
-	memcpy(e->root, seg->header.root, HASH_SIZE);
+	const struct tail *t = &w->tail;
+
+	if (t->end > w->known && !segment_is_sealed(w->seg) &&
+	    os_sync_data(w->seg->fd) < 0)
+		return error_sys(err, "%s", w->seg->path);
+	e->segment = w->seg->first_seq;
+	e->offset = t->end;
+	e->block = t->last_block;
+	e->seq = t->tree.n;
+	memcpy(e->root, t->root, HASH_SIZE);
+	return 0;
 }
 
-/* Opens the segment behind the end known so far.  EVLOG_END: there is none, or only one
- * whose creation broke off; EVLOG_EDAMAGED: its header is bad. */
-static int successor_open(
-    struct log *l, const struct log_end *e, struct segment *seg, evlog_error *err)
+static void verdict_add(evlog_error *verdict, const evlog_error *found)
 {
-	uint64_t first = e->seq + 1;
-	bool unfinished = false;
-
-	if (first == e->segment || !log_has(l, first))
-		return EVLOG_END;
-	int res = recovery_successor(l, first, e->root, false, seg, &unfinished, err);
-	if (unfinished)
-		l->n--; /* the next writer takes it away */
-	return unfinished ? EVLOG_END : res;
+	if (!verdict->code)
+		*verdict = *found;
 }
 
 /* Looks for whole commits after what head knows, in this segment and those after it. */
 static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
     const unsigned char boot_id[16], evlog_error *verdict, evlog_error *err)
 {
-	const struct head *h = &l->head;
 	struct segment seg;
+	struct recovery w = {.log = l, .codec = c, .seg = &seg, .listed = true};
+	evlog_error found;
 
 	int res =
 	    segment_open(&seg, l->dir_fd, l->path, e->segment, l->log_id, false, err);
-	if (res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT) {
-		segment_close(&seg);
-		return 0; /* met again, and reported, when it is read */
+	if (res) {
+		segment_close(&seg); /* met again, and reported, when it is read */
+		return res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT ? 0 : res;
 	}
-	enum recovery_start start = RECOVERY_AT_END;
-	if (!res)
-		start = recovery_start(l, &seg, boot_id);
-	if (start == RECOVERY_AT_HEADER || start == RECOVERY_UNSYNCED)
-		end_of_header(e, &seg);
-	uint64_t durable = start == RECOVERY_UNSYNCED ? h->durable : e->offset;
-	bool passed = start == RECOVERY_AT_NEXT;
-	while (!res) {
-		if (!passed)
-			res = end_walk(e, c, &seg, durable, verdict, err);
-		passed = false;
-		segment_close(&seg);
-		if (!res)
-			res = successor_open(l, e, &seg, err);
-		if (!res)
-			end_of_header(e, &seg);
-		durable = e->offset;
+	recovery_begin(&w, boot_id);
+	while ((res = recovery_step(&w, &found, err)) == 0) {
+		verdict_add(verdict, &found);
+		if (w.unfinished)
+			l->n--; /* the next writer removes it */
+		else if ((res = end_take(&w, e, err)) != 0)
+			break;
 	}
 	segment_close(&seg);
-	if (res == EVLOG_EDAMAGED && !verdict->code)
-		*verdict = *err;
-	if (res != EVLOG_END && res != EVLOG_EDAMAGED)
+	if (res != EVLOG_END)
 		return res;
-	if (l->segments[l->n - 1] > e->segment && !verdict->code)
-		segment_missing(
-		    l->path, e->seq + 1, log_after(l, e->segment) - 1, verdict);
-	if (start == RECOVERY_UNSYNCED && e->seq < h->tree.n && !verdict->code)
-		error_set(verdict, EVLOG_EDAMAGED,
-		    "%s: events %" PRIu64 " to %" PRIu64
-		    ", appended with --no-sync, did not survive the machine's restart",
-		    l->path, e->seq + 1, h->tree.n);
+	verdict_add(verdict, &found);
+	if (w.start == RECOVERY_UNSYNCED && e->seq < l->head.tree.n && !verdict->code) {
+		recovery_lost(e->seq, &l->head, found.reason, sizeof found.reason);
+		error_set(verdict, EVLOG_EDAMAGED, "%s: %s", l->path, found.reason);
+	}
 	return 0;
 }
 

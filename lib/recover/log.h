@@ -60,6 +60,7 @@ struct tail {
 	uint64_t epoch;
 	struct merkle tree; /* after `end`; only tree.n if hashing was not asked for */
 	unsigned char root[HASH_SIZE];
+	bool nothing;	  /* no block header of this segment after the start */
 	bool full_length; /* what stands at `parsed` is whole in length, yet bad, and
 			     no sector of it is zero: no crash makes that */
 	char why[128];	  /* why it does not parse */

@@ -2,45 +2,67 @@
  * recovery.h - what is committed, torn or damaged: the rules of evlog-format(5), "Torn or
  * damaged", in its order.
  *
- * A reader asks them where the log ends.  A writer, which holds the lock, acts on what
- * they say before it appends.  Neither has rules of its own.
+ * One walk follows what head records, segment by segment, and judges each.  A reader asks
+ * it where the log ends.  A writer, which holds the lock, acts on each verdict before it
+ * takes the next step.  Neither has rules of its own.
  */
 #ifndef RECOVER_RECOVERY_H
 #define RECOVER_RECOVERY_H
 
 #include "recover/log.h"
 
-/* ---- Where to begin ---- */
-
+/* Where to begin, in the segment that head names or, if head is lost, in the last one. */
 enum recovery_start {
 	RECOVERY_AT_END,    /* at the committed end that head gives */
-	RECOVERY_AT_HEADER, /* at the end of the segment's header: head is older, or lost
-			     */
-	RECOVERY_UNSYNCED,  /* there too: the page cache that --no-sync relied on is gone
-			     */
+	RECOVERY_AT_HEADER, /* at the end of the header: head is older, or lost */
+	RECOVERY_UNSYNCED,  /* there too: what --no-sync left in the page cache is gone */
 	RECOVERY_AT_NEXT,   /* at the next segment: this one is poisoned */
 };
 
-/* In the segment that head names or, if head is lost, in the last one.  boot_id: that of
- * the running machine. */
-enum recovery_start recovery_start(
-    const struct log *l, const struct segment *seg, const unsigned char boot_id[16]);
+struct recovery {
+	/* set by the caller */
+	struct log *log; /* head has been read */
+	struct block_codec *codec;
+	struct segment *seg; /* open; a step to the next segment closes it */
+	bool writer; /* holds the lock: segments are opened for writing, and read whole */
+	bool listed; /* log->segments is what is there now */
 
-/* ---- The verdict ---- */
+	/* found by recovery_begin and each step */
+	enum recovery_start start;
+	bool from_header;   /* the scan began at the end of the segment's header */
+	bool unfinished;    /* the creation of this segment broke off: it has no tail */
+	bool sealed;	    /* the last one that was judged, */
+	uint64_t first_seq; /* which begins here */
+	bool judged;	    /* the next step goes on to the next segment */
+	uint64_t known;	    /* where the scan began */
+	uint64_t durable;   /* the bytes attested to be durable: D of the page */
+	struct tail tail;   /* tail.end is the end of what is kept: C of the page */
+};
 
-/* After tail_scan; `durable` is the most that anything else attests, D of the page.
- * EVLOG_OK: what is before t->end is kept, and what is after it, if anything, is torn.
- * EVLOG_EDAMAGED: err says where, and why. */
-int recovery_verdict(
-    struct segment *seg, const struct tail *t, uint64_t durable, evlog_error *err);
+/* Decides where to begin.  boot_id: that of the running machine. */
+void recovery_begin(struct recovery *r, const unsigned char boot_id[16]);
 
-/* ---- The next segment ---- */
+/* Leaves the first segment as head describes it: the first step goes to the next one. */
+void recovery_pass(struct recovery *r);
 
-/* Opens the segment `first`, which must continue a log with this root.  *unfinished: it
- * is the log's last, and its creation broke off; it is open then, and to be passed over,
- * or taken away.  EVLOG_EDAMAGED: it does not continue the log, or its header is bad. */
-int recovery_successor(const struct log *l, uint64_t first,
-    const unsigned char root[HASH_SIZE], bool writable, struct segment *seg,
-    bool *unfinished, evlog_error *err);
+/*
+ * Scans the next segment.  EVLOG_OK: r->seg and r->tail say what is there; *verdict has
+ * code EVLOG_EDAMAGED if the segment is damaged, and 0 if all up to tail.end is kept and
+ * what follows, if anything, is torn.  EVLOG_END: there is no further segment; *verdict
+ * is EVLOG_EDAMAGED if there should be, or if it does not continue the log.  Anything
+ * else is a system error: nothing is known.
+ */
+int recovery_step(struct recovery *r, evlog_error *verdict, evlog_error *err);
+
+/* What the header of the next segment attests of r->seg raises *durable.  EVLOG_EDAMAGED:
+ * it names another predecessor.  The segments are listed. */
+int recovery_attested(const struct recovery *r, uint64_t *durable, evlog_error *err);
+
+/* Lists the segments, once. */
+int recovery_list(struct recovery *r, evlog_error *err);
+
+/* "events 5 to 9, appended with --no-sync, did not survive the machine's restart": those
+ * of head after `kept`. */
+void recovery_lost(uint64_t kept, const struct head *h, char *text, size_t size);
 
 #endif

@@ -157,6 +157,7 @@ static int tail_bad(
 			return r;
 		if (at >= t->size)
 			return 0;
+		t->nothing = false;
 		if (!(b.flags & BLOCK_UNSYNCED) && b.synced_upto > t->attested)
 			t->attested = b.synced_upto;
 		at += b.header_size;
@@ -170,6 +171,7 @@ int tail_scan(struct segment *seg, struct block_codec *c, bool roots, struct tai
 	struct buf lines = {0};
 	struct block b;
 	struct stat st;
+	uint64_t start = t->end;
 	int r = 0;
 
 	if (fstat(seg->fd, &st) < 0)
@@ -178,12 +180,13 @@ int tail_scan(struct segment *seg, struct block_codec *c, bool roots, struct tai
 	if (segment_is_sealed(seg) && t->size > seg->header.seal.end)
 		t->size = seg->header.seal.end; /* the index is behind it */
 	t->parsed = t->end;
-	t->full_length = false;
+	t->full_length = t->nothing = false;
 	seg->window.len = 0;
 	while (!r && t->parsed < t->size) {
 		evlog_error why;
 		r = tail_block(seg, c, roots, t, &tree, &lines, &b, &why);
 		if (r == EVLOG_EDAMAGED) {
+			t->nothing = t->parsed == start;
 			r = tail_bad(seg, t, why.reason, err);
 			break;
 		}

@@ -1,12 +1,10 @@
 /*
- * recover.c - what a dead writer left, sorted out under the lock before the next append:
- * torn, damaged, or whole commits that head did not learn of.
+ * recover.c - acts on what recover/recovery.h finds, under the lock, before the next
+ * append.
  *
- * The rules are those of evlog-format(5), "Torn or damaged".  D is the most that anything
- * attests as durable, X the first byte that does not parse.  X < D: damaged, nothing
- * is changed.  X >= D: torn; kept aside, then cut.  Whole commits between are kept:
- * written again and synced, since their writer may have died between a failed sync
- * and its report.
+ * Whole commits that head does not record are kept: they are written again and synced,
+ * since their writer may have died between a failed sync and its report.  Torn bytes are
+ * copied aside, and then cut off.  A damaged log is left as it is.
  */
 #include "base/error.h"
 #include "base/file.h"
@@ -21,29 +19,6 @@
 #include <unistd.h>
 
 #define COPY (256u << 10)
-
-/* Whether there is a segment after the active one: 0, or EVLOG_END. */
-static int successor_find(struct evlog_writer *w, evlog_error *err)
-{
-	char name[SEGMENT_NAME_SIZE];
-	struct stat st;
-
-	if (w->log.head.tree.n + 1 == w->log.head.segment)
-		return EVLOG_END;
-	segment_name(name, w->log.head.tree.n + 1);
-	if (fstatat(w->log.dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	return errno == ENOENT ? EVLOG_END : error_sys(err, "%s/%s", w->log.path, name);
-}
-
-/* The segments of the log, read once while the lock is held: they may be many. */
-static int segments_list(struct evlog_writer *w, evlog_error *err)
-{
-	int r = w->listed ? 0 : log_list(&w->log, err);
-
-	w->listed = !r;
-	return r;
-}
 
 /* Head as a segment's header alone tells it. */
 static void head_from_segment(struct evlog_writer *w)
@@ -139,7 +114,7 @@ static int rewrite(struct evlog_writer *w, uint64_t from, uint64_t to, evlog_err
 }
 
 /* Takes away a segment whose creation broke off. */
-static int unfinished_remove(struct evlog_writer *w, evlog_error *err)
+static int unfinished_remove(struct evlog_writer *w, struct recovery *v, evlog_error *err)
 {
 	struct stat st;
 	char aside[80];
@@ -157,30 +132,33 @@ static int unfinished_remove(struct evlog_writer *w, evlog_error *err)
 	snprintf(w->notice, sizeof w->notice,
 	    "%.200s: an unfinished segment was taken away; its bytes are in %s",
 	    w->log.path, aside);
+	v->listed = false;
 	segment_close(&w->seg);
-	w->listed = false;
-	return 0;
+	return segment_ensure(w, err);
 }
 
+/* Acts on the verdict that a segment is sound: what may not have been synced is written
+ * again, what is torn is cut off, and head is told. */
 static int tail_recover(
-    struct evlog_writer *w, struct tail *t, uint64_t durable, evlog_error *err)
+    struct evlog_writer *w, const struct recovery *v, evlog_error *err)
 {
 	struct head *h = &w->log.head;
+	const struct tail *t = &v->tail;
 	char aside[80];
+	int r = 0;
 
-	int r = recovery_verdict(&w->seg, t, durable, err);
-	if (r)
-		return r;
-	if (t->attested > durable)
-		durable = t->attested;
+	if (v->from_header)
+		head_from_segment(w);
+	if (t->epoch > h->epoch)
+		h->epoch = t->epoch;
 	/* what is attested was synced: only the rest may not have been */
-	uint64_t unsure = durable > h->committed ? durable : h->committed;
+	uint64_t unsure = v->durable > v->known ? v->durable : v->known;
 	if (t->end > unsure && !segment_is_sealed(&w->seg))
 		r = rewrite(w, unsure, t->end, err);
 	if (!r && t->end < t->size) {
 		r = tail_aside(w, t->end, t->size, aside, sizeof aside, err);
 		if (!r)
-			r = epoch_raise(w, t->epoch, err);
+			r = epoch_raise(w, h->epoch, err);
 		if (!r)
 			r = segment_cut(w, t->end, err);
 		if (!r)
@@ -202,31 +180,6 @@ static int tail_recover(
 	h->tree = t->tree;
 	memcpy(h->root, t->root, HASH_SIZE);
 	return 0;
-}
-
-/* What the header of the next segment there is attests of the active one. */
-static int successor_attests(struct evlog_writer *w, uint64_t *durable, evlog_error *err)
-{
-	const struct head *h = &w->log.head;
-	uint64_t first = w->log.segments[w->log.n - 1];
-	struct segment next;
-
-	if (first <= h->segment || segment_is_sealed(&w->seg))
-		return 0;
-	first = log_after(&w->log, h->segment);
-	int r =
-	    segment_open(&next, w->log.dir_fd, w->log.path, first, h->log_id, false, err);
-	if (!r && next.header.previous > h->segment && next.header.previous < first)
-		r = segment_missing(w->log.path, next.header.previous, first - 1, err);
-	else if (!r && next.header.previous != h->segment)
-		r = segment_damaged(
-		    &next, 0, first, 0, "the segment before it is another one", err);
-	else if (!r && next.header.previous_size > *durable)
-		*durable = next.header.previous_size;
-	else if (r == EVLOG_EDAMAGED && first == w->log.segments[w->log.n - 1])
-		r = 0; /* perhaps a creation that broke off: decided when it is met */
-	segment_close(&next);
-	return r;
 }
 
 /* Whether segments may have come or gone since it was last looked: seen for sure in a
@@ -266,88 +219,47 @@ static int predecessor_check(struct evlog_writer *w, evlog_error *err)
 }
 
 /* No segment may be missing between head's and a later one: head may be an older one. */
-static int folder_check(struct evlog_writer *w, evlog_error *err)
+static int folder_check(struct evlog_writer *w, struct recovery *v, evlog_error *err)
 {
 	uint64_t durable = 0;
 
 	if (!folder_changed(w))
 		return 0;
-	int r = segments_list(w, err);
-	return r || w->log.n == 0 ? r : successor_attests(w, &durable, err);
+	int r = recovery_list(v, err);
+	return r || w->log.n == 0 ? r : recovery_attested(v, &durable, err);
 }
 
-/* Settles the segment that w->log.head names, from head.committed on. */
-static int active_recover(struct evlog_writer *w, uint64_t durable, evlog_error *err)
+/* Takes each step of the walk, and acts on its verdict.  *changed: head is behind. */
+static int walk(
+    struct evlog_writer *w, struct recovery *v, bool *changed, evlog_error *err)
 {
-	const struct head *h = &w->log.head;
-	struct tail t = {.end = h->committed,
-	    .last_block = h->last_block,
-	    .last_logtime = h->last_logtime,
-	    .epoch = h->epoch,
-	    .tree = h->tree};
-
-	memcpy(t.root, h->root, HASH_SIZE);
-	if (segment_is_sealed(&w->seg)) /* which attests itself whole */
-		durable = w->seg.header.seal.end;
-	int r = segments_list(w, err);
-	if (!r && w->log.n == 0)
-		r = error_set(
-		    err, EVLOG_EDAMAGED, "%s: its segments are missing", w->log.path);
-	if (!r)
-		r = successor_attests(w, &durable, err);
-	if (!r)
-		r = tail_scan(&w->seg, w->codec, true, &t, err);
-	return r ? r : tail_recover(w, &t, durable, err);
-}
-
-/* A segment behind the one that head knows: its creation, or commits in it. */
-static int successor_recover(struct evlog_writer *w, evlog_error *err)
-{
-	uint64_t seq = w->log.head.tree.n + 1;
-	bool unfinished;
-	int r = segments_list(w, err);
-
-	if (r)
-		return r;
-	segment_close(&w->seg);
-	r = recovery_successor(
-	    &w->log, seq, w->log.head.root, true, &w->seg, &unfinished, err);
-	if (r)
-		return r;
-	if (unfinished)
-		return unfinished_remove(w, err);
-	head_from_segment(w);
-	return active_recover(w, w->log.head.committed, err);
-}
-
-/* Takes up all segments after the active one; *any: there was one. */
-static int successors_recover(struct evlog_writer *w, bool *any, evlog_error *err)
-{
+	evlog_error verdict;
+	bool synced = false;
 	int r;
 
-	*any = false;
-	while ((r = successor_find(w, err)) == 0) {
+	while ((r = recovery_step(v, &verdict, err)) == 0 && !verdict.code) {
+		*changed = true;
 		/* their writers may have died before they did: all that is there now */
-		if (!*any && os_sync(w->log.dir_fd) < 0)
+		bool later = w->seg.first_seq != w->log.head.segment;
+		if (later && !synced && os_sync(w->log.dir_fd) < 0)
 			return error_sys(err, "%s", w->log.path);
-		*any = true;
-		r = successor_recover(w, err);
-		if (!r && w->seg.fd < 0)
-			r = segment_ensure(w, err);
+		synced = synced || later;
+		r = v->unfinished ? unfinished_remove(w, v, err)
+				  : tail_recover(w, v, err);
 		if (r)
 			return r;
 	}
-	return r == EVLOG_END ? 0 : r;
+	if (!verdict.code)
+		return r == EVLOG_END ? 0 : r;
+	*err = verdict;
+	return EVLOG_EDAMAGED;
 }
 
 /* No record of head is whole: the last segment's header is where to begin. */
-static int head_recover(struct evlog_writer *w, uint64_t *durable, evlog_error *err)
+static int head_recover(struct evlog_writer *w, struct recovery *v, evlog_error *err)
 {
-	struct stat st;
-	struct block b;
-	uint64_t found;
+	int r = recovery_list(v, err);
 
-	int r = segments_list(w, err);
 	if (r)
 		return r;
 	if (w->log.n == 0)
@@ -360,28 +272,22 @@ static int head_recover(struct evlog_writer *w, uint64_t *durable, evlog_error *
 		return r;
 	w->log.head = (struct head){0};
 	head_from_segment(w);
-	*durable = w->seg.header.size;
-	if (fstat(w->seg.fd, &st) < 0)
-		return error_sys(err, "%s", w->seg.path);
-	r = tail_resync(&w->seg, *durable, (uint64_t)st.st_size, &b, &found, err);
-	if (!r && found == (uint64_t)st.st_size && found > *durable)
-		return segment_damaged(&w->seg, *durable, w->seg.first_seq, 0,
-		    "head is lost and no block tells how far the log went", err);
 	snprintf(w->notice, sizeof w->notice,
 	    "%.200s: head was lost or damaged; it was made anew from the segments",
 	    w->log.path);
-	return r;
+	return 0;
 }
 
 /* Whatever follows the committed bytes of a poisoned segment was never acknowledged: keep
  * it aside and cut it off, so that zstdcat prints what the log holds.  Nothing is built
  * on the segment: the next commit begins another. */
-static int poisoned_recover(struct evlog_writer *w, uint64_t size, evlog_error *err)
+static int poisoned_recover(
+    struct evlog_writer *w, struct recovery *v, uint64_t size, evlog_error *err)
 {
 	const struct head *h = &w->log.head;
 	char aside[80];
 
-	int r = folder_check(w, err);
+	int r = folder_check(w, v, err);
 	if (r || size <= h->committed)
 		return r;
 	r = tail_aside(w, h->committed, size, aside, sizeof aside, err);
@@ -412,60 +318,65 @@ int writer_lock(struct evlog_writer *w, evlog_error *err)
 	return error_sys(err, "%s/head: cannot lock", w->log.path);
 }
 
-int recover(struct evlog_writer *w, evlog_error *err)
+/* Opens the segment to begin with, and looks at the one before it. */
+static int begin(struct evlog_writer *w, struct recovery *v, evlog_error *err)
 {
-	struct head *h = &w->log.head;
-	struct stat st;
-	uint64_t durable = 0, lost = 0;
-	bool more = false;
+	struct log *l = &w->log;
 
-	w->listed = false;
-	int r = head_read(w->log.head_fd, h, &w->log.state, false, w->log.path, err);
-	if (r)
-		return r;
-	if (w->log.state == HEAD_LOST) {
-		r = head_recover(w, &durable, err);
-	} else {
-		r = segment_ensure(w, err);
-		durable = h->committed;
-	}
+	int r = head_read(l->head_fd, &l->head, &l->state, false, l->path, err);
+	if (!r)
+		r = l->state == HEAD_LOST ? head_recover(w, v, err)
+					  : segment_ensure(w, err);
 	if (!r)
 		r = predecessor_check(w, err);
 	if (r)
 		return r;
-	if (fstat(w->seg.fd, &st) < 0)
-		return error_sys(err, "%s", w->seg.path);
-	memcpy(w->log.log_id, h->log_id, LOG_ID_SIZE);
-	enum recovery_start start = recovery_start(&w->log, &w->seg, w->boot_id);
-	bool current = w->log.state == HEAD_WHOLE && is_of_this_boot(w);
-	bool plain =
-	    start == RECOVERY_AT_END && current && (uint64_t)st.st_size == h->committed;
-	bool poisoned = start == RECOVERY_AT_NEXT;
-	if (start == RECOVERY_UNSYNCED) {
-		durable = h->durable;
-		lost = h->tree.n;
-		head_from_segment(w);
-	} else if (start == RECOVERY_AT_HEADER) {
-		head_from_segment(w);
-		durable = h->committed;
-	}
-	if (poisoned)
-		r = poisoned_recover(w, (uint64_t)st.st_size, err);
-	else
-		r = plain ? folder_check(w, err) : active_recover(w, durable, err);
-	if (!r)
-		r = successors_recover(w, &more, err);
-	if (!r && w->log.state != HEAD_LOST && segment_is_sealed(&w->seg))
-		return segment_missing(w->log.path, h->tree.n + 1,
-		    log_after(&w->log, h->tree.n + 1) - 1, err);
-	if (r || ((plain || (poisoned && current)) && !more))
-		return r;
-	if (h->tree.n < lost)
-		snprintf(w->notice, sizeof w->notice,
-		    "%.200s: events %" PRIu64 " to %" PRIu64
-		    ", appended with --no-sync, did not survive the machine's restart",
-		    w->log.path, h->tree.n + 1, lost);
+	memcpy(l->log_id, l->head.log_id, LOG_ID_SIZE);
+	recovery_begin(v, w->boot_id);
+	return 0;
+}
+
+static int head_record(struct evlog_writer *w, evlog_error *err)
+{
+	int r = 0;
+
 	if (w->log.state == HEAD_LOST) /* both records */
 		r = head_commit(w, !w->o.no_sync, err);
 	return r ? r : head_commit(w, !w->o.no_sync, err);
+}
+
+int recover(struct evlog_writer *w, evlog_error *err)
+{
+	struct recovery v = {
+	    .log = &w->log, .codec = w->codec, .seg = &w->seg, .writer = true};
+	const struct head *h = &w->log.head;
+	char lost[128];
+	struct stat st;
+
+	int r = begin(w, &v, err);
+	if (r)
+		return r;
+	if (fstat(w->seg.fd, &st) < 0)
+		return error_sys(err, "%s", w->seg.path);
+	bool current = w->log.state == HEAD_WHOLE && is_of_this_boot(w);
+	bool plain =
+	    v.start == RECOVERY_AT_END && current && (uint64_t)st.st_size == h->committed;
+	bool poisoned = v.start == RECOVERY_AT_NEXT;
+	bool changed = !current;
+	struct head before = *h;
+	if (poisoned)
+		r = poisoned_recover(w, &v, (uint64_t)st.st_size, err);
+	else if (plain)
+		r = folder_check(w, &v, err);
+	if (plain)
+		recovery_pass(&v);
+	if (!r)
+		r = walk(w, &v, &changed, err);
+	if (r || !changed)
+		return r;
+	if (v.start == RECOVERY_UNSYNCED && h->tree.n < before.tree.n) {
+		recovery_lost(h->tree.n, &before, lost, sizeof lost);
+		snprintf(w->notice, sizeof w->notice, "%.200s: %s", w->log.path, lost);
+	}
+	return head_record(w, err);
 }

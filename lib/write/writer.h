@@ -42,7 +42,6 @@ struct evlog_writer {
 	struct evlog_writer_options o;
 	uint64_t max_line; /* of the log, where it reads in it */
 	struct log log;
-	bool listed; /* recovering: log.segments are those that are there */
 	struct timespec
 	    folder_seen;    /* as the folder was when its segments were looked at */
 	struct segment seg; /* the active one; fd -1: not open */
