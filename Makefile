@@ -13,22 +13,26 @@
 #   make bench          figures, as ratios of peers measured in the same run
 #                       (EVENTS=1000000 RUNS=5 ONLY=fold GROW=10000000 PLOT=growth.svg)
 #   make bench-peers    install the peers that it compares with
-#   make install      into $(DESTDIR)$(PREFIX), the library into $(DESTDIR)$(LIBDIR)
+#   make install      into $(DESTDIR)$(PREFIX), the library into $(DESTDIR)$(LIBDIR),
+#                     the program that unpacks archives into $(DESTDIR)$(LIBEXECDIR)
 #   make uninstall    take that away again
 #   make dist         a tarball of what is committed
 
 VERSION := $(shell sed -n 's/^\#define EVLOG_VERSION "\(.*\)"/\1/p' lib/evlog.h)
 PREFIX   = /usr/local
 LIBDIR   = $(PREFIX)/lib
+LIBEXECDIR = $(PREFIX)/libexec
 PKG_CONFIG ?= pkg-config
 BUILD    = build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 
-# A folder includes only those that stand before it here (make lint).
+# A folder includes only those that stand before it here (make lint); unpack/ is not in
+# the library.
 LAYERS   = base json event input format recover read write script fold sink replay run diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
 LINKED   = libzstd zlib nettle libxxhash lua5.4 sqlite3
-PACKAGES = $(LINKED) libarchive libcrypto # loaded when they are needed
+UNPACKS  = libarchive liblzma liblz4
+PACKAGES = $(LINKED) $(UNPACKS) libcrypto # loaded when it is needed
 
 SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
@@ -64,7 +68,7 @@ RELRO      = -Wl,-z,relro,-z,now -Wl,--as-needed
 
 all: tools library completions
 
-tools: $(TOOLS:%=$(BUILD)/%)
+tools: $(TOOLS:%=$(BUILD)/%) $(BUILD)/evlog-unpack
 library: $(BUILD)/libevlog.a $(BUILD)/libevlog.so.0 $(BUILD)/evlog.pc
 completions: $(foreach s,$(SHELLS),$(TOOLS:%=$(BUILD)/completions/$(s)/%))
 
@@ -75,12 +79,26 @@ $(BUILD)/bin/cli.a: $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast
 $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# What reads hostile bytes by other libraries is a program of its own.
+UNPACK_C = $(sort $(wildcard lib/unpack/*.c))
+UNPACK   = $(UNPACK_C:%.c=$(BUILD)/%.o)
+UNPACK_LIBS = $(shell $(PKG_CONFIG) --libs $(UNPACKS)) -lbz2
+$(BUILD)/evlog-unpack: $(BUILD)/bin/evlog-unpack.o $(UNPACK) $(BUILD)/objects.a
+	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(UNPACK_LIBS) $(PKG_LIBS)
+
+# Built again where it is to be installed elsewhere.
+$(BUILD)/libexecdir: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' >$@
+%/lib/input/helper.o: CPPFLAGS += -DLIBEXECDIR='"$(LIBEXECDIR)"'
+$(BUILD)/lib/input/helper.o $(BUILD)/pic/lib/input/helper.o: $(BUILD)/libexecdir
+
 $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Damages files, and looks at what is read of them.
-$(BUILD)/flips: $(BUILD)/tests/flips.o $(BUILD)/objects.a
-	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -larchive
+$(BUILD)/flips: $(BUILD)/tests/flips.o $(BUILD)/tests/unpacked.o $(UNPACK) $(BUILD)/objects.a
+	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(UNPACK_LIBS) $(PKG_LIBS)
 
 # Preloaded, makes any call or allocation fail; not with a sanitizer, which does the same.
 FAULTS   = $(if $(SAN),,$(BUILD)/fault-shim.so) $(BUILD)/fault-probe $(BUILD)/fault-rot
@@ -95,13 +113,13 @@ $(BUILD)/fault-%: $(BUILD)/tests/fault/%.o $(BUILD)/objects.a
 FUZZERS  = scan event log index head header time reducer decimal diff input
 SECONDS  = 30
 LENGTH   = 1
-FUZZED   = $(SOURCES:%.c=$(BUILD)/fuzz/%.o)
+FUZZED   = $(filter-out %/helper.o,$(SOURCES:%.c=$(BUILD)/fuzz/%.o)) $(UNPACK_C:%.c=$(BUILD)/fuzz/%.o)
 FUZZING  = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 $(BUILD)/fuzz/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
 	clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer-no-link $(FUZZING) -MMD -MP -c -o $@ $<
-$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(wildcard tests/fault/fuzz/*.c) $(FUZZED) tests/fault/fuzz/fuzz.h
-	clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer $(FUZZING) -DFUZZ=$* -o $@ $(filter-out %.h,$^) $(PKG_LIBS)
+$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(wildcard tests/fault/fuzz/*.c) tests/unpacked.c $(FUZZED) tests/fault/fuzz/fuzz.h
+	clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer $(FUZZING) -DFUZZ=$* -o $@ $(filter-out %.h,$^) $(UNPACK_LIBS) $(PKG_LIBS)
 
 # The scanner in each of its kinds; NEON where a cross compiler and qemu are there.
 SCANNERS = $(BUILD)/scan $(BUILD)/scan-portable $(if $(SAN),,$(if $(shell \
@@ -210,7 +228,7 @@ ports:
 	$(QUIETLY) CI=1 CPPFLAGS=-DEVLOG_PORTABLE BUILD=build/portable all build/portable/unit
 	EVLOG_BUILD=$(CURDIR)/build/portable tests/run pipes.bats unit.bats
 
-objects: $(OBJECTS) $(TOOLS:%=$(BUILD)/bin/%.o) $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
+objects: $(OBJECTS) $(UNPACK) $(BUILD)/bin/evlog-unpack.o $(TOOLS:%=$(BUILD)/bin/%.o) $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
 
 # The protocol of commits, recovery and reading, for every fault up to a bound.
 model:
@@ -240,6 +258,7 @@ install: all
 	    $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions \
 	    $(SHARE)/fish/vendor_completions.d
 	install -m 755 $(TOOLS:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/bin
+	install -D -m 755 $(BUILD)/evlog-unpack $(DESTDIR)$(LIBEXECDIR)/evlog-unpack
 	install -m 644 lib/evlog.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(BUILD)/libevlog.a $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/libevlog.so.0 $(DESTDIR)$(LIBDIR)
@@ -257,6 +276,7 @@ install: all
 # What install has put there, and nothing else.
 uninstall:
 	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/include/evlog.h \
+	    $(DESTDIR)$(LIBEXECDIR)/evlog-unpack \
 	    $(patsubst %,$(DESTDIR)$(LIBDIR)/%,libevlog.a libevlog.so.0 libevlog.so pkgconfig/evlog.pc) \
 	    $(TOOLS:%=$(SHARE)/bash-completion/completions/%) \
 	    $(TOOLS:%=$(SHARE)/zsh/site-functions/_%) \
@@ -271,6 +291,6 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all tools scanners library objects completions deps quickstart check model ports fuzz torture bench bench-peers lint install uninstall dist clean
+.PHONY: FORCE all tools scanners library objects completions deps quickstart check model ports fuzz torture bench bench-peers lint install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -120,7 +120,7 @@ void cli_usage(const char *format, ...)
 	say(format, ap);
 	va_end(ap);
 	fprintf(stderr, "Try '%s --help'.\n", cli.tool->name);
-	cli_exit(CLI_USAGE);
+	exit(CLI_USAGE);
 }
 
 int cli_status(int code)
@@ -149,7 +149,7 @@ void cli_fail(const evlog_error *err)
 {
 	cli_flush();
 	cli_say("%s", err->text);
-	cli_exit(cli_status(err->code));
+	exit(cli_status(err->code));
 }
 
 char **cli_command(int *argc, char **argv)
@@ -222,25 +222,8 @@ void cli_out_safe(const char *p, size_t len, const char *keep)
 		cli_out(p, len);
 }
 
-/* libarchive ends the process with 1 where it has no memory for a name, and 1 is an
- * answer of some tools: who ends without having said so failed. */
-static bool ended;
-
-static void exit_check(void)
-{
-	if (!ended)
-		_exit(CLI_IO);
-}
-
-void cli_exit(int status)
-{
-	ended = true;
-	exit(status);
-}
-
 int cli_end(int status)
 {
-	ended = true;
 	cli_progress_clear();
 	cli_flush();
 	if (close(STDOUT_FILENO) < 0 && errno != EBADF) {
@@ -272,8 +255,6 @@ void cli_begin(const struct cli_tool *tool)
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	standards_take();
-	if (atexit(exit_check) != 0)
-		_exit(CLI_INTERNAL);
 	setvbuf(stderr, message, _IOLBF, sizeof message);
 	setlocale(LC_CTYPE, "C.UTF-8"); /* events and names are UTF-8 */
 	signal(
@@ -293,7 +274,7 @@ void cli_begin(const struct cli_tool *tool)
 _Noreturn static void printed_exit(void)
 {
 	if (fflush(stdout) == 0)
-		cli_exit(CLI_OK);
+		exit(CLI_OK);
 	cli_say("standard output: %s", strerror(errno));
 	_exit(CLI_IO);
 }
@@ -461,7 +442,7 @@ void *cli_resize(void *p, size_t size)
 
 	if (!more) {
 		cli_say("out of memory");
-		cli_exit(CLI_IO);
+		exit(CLI_IO);
 	}
 	return more;
 }

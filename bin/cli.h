@@ -183,9 +183,6 @@ unsigned cli_cores(void);
 /* From here on SIGINT and SIGTERM do not end the process: this counts them. */
 const volatile sig_atomic_t *cli_stoppable(void);
 
-/* Every end but that of main; see cli_end. */
-_Noreturn void cli_exit(int status);
-
 /* Flushes and closes stdout, and returns the status to end with. */
 int cli_end(int status);
 

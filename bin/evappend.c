@@ -140,7 +140,7 @@ _Noreturn static void reject_failed(struct append *a)
 {
 	cli_say("%s: %s", a->reject.path, strerror(errno));
 	evlog_writer_close(a->w);
-	cli_exit(CLI_IO);
+	exit(CLI_IO);
 }
 
 /* What was put aside is durable before anything behind it is acknowledged. */
@@ -164,7 +164,7 @@ _Noreturn static void stop(struct append *a, const evlog_error *err)
 		cli_say("appended before it: %" PRIu64 " event%s, up to seq %" PRIu64,
 		    a->appended, cli_plural(a->appended), a->last_seq);
 	evlog_writer_close(a->w);
-	cli_exit(cli_status(err->code));
+	exit(cli_status(err->code));
 }
 
 /* What cannot be appended is put aside, or ends the program. */
@@ -350,9 +350,9 @@ static void file_check(const char *file)
 		return;
 	cli_say("%s: %s", file, strerror(why));
 	cli_say("no event was appended");
-	cli_exit(why == ENOENT || why == ENOTDIR ? CLI_NOINPUT
-		 : why == EACCES || why == EPERM ? CLI_PERMISSION
-						 : CLI_IO);
+	exit(why == ENOENT || why == ENOTDIR ? CLI_NOINPUT
+	     : why == EACCES || why == EPERM ? CLI_PERMISSION
+					     : CLI_IO);
 }
 
 /* Appends all lines of an input: EVLOG_END, or what ended it. */
@@ -568,7 +568,7 @@ int main(int argc, char **argv)
 		a.o.threads = cli_cores();
 	if (a.reject.path && cli_reject_open(&a.reject) < 0) {
 		cli_say("%s: %s", a.reject.path, strerror(errno));
-		cli_exit(CLI_CREATE);
+		exit(CLI_CREATE);
 	}
 	a.o.no_create |= a.reindex;
 	if (optind < argc && strcmp(argv[optind], "-") != 0)

@@ -141,7 +141,7 @@ static void skipped_sync(const struct fold *o)
 	    cli_sync(fileno(o->skipped), o->skip_path) == 0)
 		return;
 	cli_say("%s: %s", o->skip_path, strerror(errno));
-	cli_exit(CLI_IO);
+	exit(CLI_IO);
 }
 
 /* How far the stream has been folded. */
@@ -268,7 +268,7 @@ static void skipped_open(struct fold *o)
 	o->skipped = fopen(o->skip_path, "ae");
 	if (!o->skipped) {
 		cli_say("%s: %s", o->skip_path, strerror(errno));
-		cli_exit(CLI_CREATE);
+		exit(CLI_CREATE);
 	}
 }
 
@@ -294,7 +294,7 @@ static void output_table(struct fold *o, const char *arg)
 	o->database = strdup(arg);
 	if (!o->database) {
 		cli_say("out of memory");
-		cli_exit(CLI_IO);
+		exit(CLI_IO);
 	}
 	char *colon = strrchr(o->database, ':');
 	o->table = "state";
@@ -402,7 +402,7 @@ static void absent_check(struct fold *o, const char *word)
 		cli_say("no such file, and no reducer: %s", err.text);
 	else
 		return; /* opening it says so */
-	cli_exit(CLI_NOINPUT);
+	exit(CLI_NOINPUT);
 }
 
 /* ---- Going on from a snapshot ---- */
@@ -414,7 +414,7 @@ static void folder_check(const char *path)
 
 	if (!copy || access(dirname(copy), W_OK | X_OK) < 0) {
 		cli_say("%s: %s", path, strerror(errno));
-		cli_exit(CLI_CREATE);
+		exit(CLI_CREATE);
 	}
 	free(copy);
 }
@@ -465,7 +465,7 @@ static bool is_directory(const char *path)
 		return S_ISDIR(st.st_mode);
 	if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
 		cli_say("%s: %s", path, strerror(errno));
-		cli_exit(CLI_IO);
+		exit(CLI_IO);
 	}
 	return false; /* opening it says what is wrong */
 }
@@ -501,7 +501,7 @@ int main(int argc, char **argv)
 	const char **logs = calloc((size_t)argc + 1, sizeof *logs);
 	if (!logs) {
 		cli_say("out of memory");
-		cli_exit(CLI_IO);
+		exit(CLI_IO);
 	}
 	size_t n = operands_take(&o, argv + optind, argc - optind, logs);
 	o.is_log = n == 1 && is_directory(logs[0]);
@@ -524,7 +524,7 @@ int main(int argc, char **argv)
 	fold(&o, s, sel.follow);
 	int missed = o.stopped ? CLI_OK : missed_say(&o);
 	if (missed)
-		cli_exit(missed);
+		exit(missed);
 	if (o.form == STATE && !o.stopped &&
 	    evlog_fold_write(o.f, write_safe, NULL, &err) < 0)
 		cli_fail(&err);

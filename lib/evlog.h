@@ -107,6 +107,13 @@ typedef struct evlog_input evlog_input;
 int evlog_input_open(
     evlog_input **in, const char *path, size_t max_line, evlog_error *err);
 
+/* Archives, and compressions other than zstd and gzip, are unpacked by the program
+ * evlog-unpack, which can open no file and reach no network.  It is looked for beside the
+ * running program, in ../libexec from there, and where evlog was installed.  This names it
+ * instead; NULL: as before.  The path is copied; it counts for the whole process, and for
+ * what is opened from then on.  Any thread may call this. */
+int evlog_set_unpacker(const char *path, evlog_error *err);
+
 /* The same of what a command prints.  `env` are settings (NAME=value) beside ours, NULL
  * behind the last.  A command that fails ends its output with an error, which says how,
  * and with the last whole line: EVLOG_EUSAGE, EDATA, ENOINPUT, EMISMATCH or EPERM if its

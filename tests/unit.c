@@ -4,17 +4,21 @@
  */
 #include "base/error.h"
 #include "base/glob.h"
+#include "base/os.h"
 #include "base/time.h"
 #include "json/decimal.h"
 #include "json/path.h"
 #include "json/value.h"
 #include "format/merkle.h"
 
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct json_text text_of(const char *s)
 {
@@ -324,8 +328,31 @@ static int misuse(const char *what, const char *log)
 					    : shard_wrong(log);
 }
 
+/* unit confine: tries what a confined process must not be able to do. */
+static int confine(void)
+{
+	char byte;
+
+	os_confine(64u << 20);
+	if (open("/etc/passwd", O_RDONLY) >= 0)
+		return puts("opens files");
+	if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || socket(AF_UNIX, SOCK_STREAM, 0) >= 0)
+		return puts("makes sockets");
+	if (fork() >= 0)
+		return puts("makes processes");
+	void *volatile most = malloc(128u << 20);
+	if (most)
+		return puts("takes any memory");
+	if (read(0, &byte, 1) < 0 || !malloc(1u << 20))
+		return puts("cannot do its work");
+	puts("confined");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "confine") == 0)
+		return confine();
 	const char *what = argc > 2 ? argv[1] : "";
 
 	if (strcmp(what, "merkle") == 0)

@@ -7,8 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <spawn.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+extern char **environ;
 
 #if defined(__linux__) && !defined(EVLOG_PORTABLE)
 #define LINUX 1
@@ -20,6 +25,7 @@
 #include <sys/vfs.h>
 #endif
 #ifdef __APPLE__
+#include <mach-o/dyld.h>
 #include <sys/mount.h>
 #include <sys/sysctl.h>
 #endif
@@ -160,6 +166,36 @@ int os_pipe(int end[2])
 #endif
 }
 
+int os_channel(int end[2])
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, end) < 0)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		fcntl(end[i], F_SETFD, FD_CLOEXEC);
+#ifdef SO_NOSIGPIPE
+		setsockopt(end[i], SOL_SOCKET, SO_NOSIGPIPE, &(int){1}, sizeof(int));
+#endif
+	}
+	return 0;
+}
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
+int os_channel_write(int end, const void *p, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t r = send(end, (const char *)p + done, n - done, MSG_NOSIGNAL);
+		if (r < 0 && errno != EINTR)
+			return -1;
+		done += r > 0 ? (size_t)r : 0;
+	}
+	return 0;
+}
+
 int os_nameless_file(void)
 {
 	char path[4096];
@@ -180,6 +216,38 @@ int os_memory_file(void)
 		return fd;
 #endif
 	return os_nameless_file();
+}
+
+int os_spawn(pid_t *pid, const char *path, const char *const *argv, int in, int out)
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t how;
+	sigset_t none, all;
+	int r = posix_spawn_file_actions_init(&files);
+
+	if (!r && (r = posix_spawnattr_init(&how)) != 0)
+		posix_spawn_file_actions_destroy(&files);
+	if (r) {
+		errno = r;
+		return -1;
+	}
+	sigemptyset(&none);
+	sigfillset(&all);
+	r = posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
+	if (!r)
+		r = posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+	posix_spawnattr_setsigmask(&how, &none);
+	posix_spawnattr_setsigdefault(&how, &all);
+	posix_spawnattr_setpgroup(&how, 0);
+	posix_spawnattr_setflags(
+	    &how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+	if (!r)
+		r = posix_spawn(
+		    pid, path, &files, &how, (char *const *)(uintptr_t)argv, environ);
+	posix_spawnattr_destroy(&how);
+	posix_spawn_file_actions_destroy(&files);
+	errno = r;
+	return r ? -1 : 0;
 }
 
 int os_process_watch(pid_t pid)
@@ -297,6 +365,24 @@ int os_random(void *p, size_t n)
 	}
 	close(fd);
 	return done == n ? 0 : -1;
+#endif
+}
+
+bool os_program_path(char *path, size_t size)
+{
+#if defined(__linux__)
+	ssize_t n = readlink("/proc/self/exe", path, size);
+	if (n <= 0 || (size_t)n >= size)
+		return false;
+	path[n] = '\0';
+	return true;
+#elif defined(__APPLE__)
+	uint32_t n = (uint32_t)size;
+	return _NSGetExecutablePath(path, &n) == 0;
+#else
+	(void)path;
+	(void)size;
+	return false;
 #endif
 }
 

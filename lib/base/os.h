@@ -52,11 +52,20 @@ struct timespec os_modified(const struct stat *st);
 /* -1 with errno. */
 int os_pipe(int end[2]);
 
+/* Two ends of a channel.  Writing to one whose other end is closed fails with EPIPE, and
+ * sends no signal.  os_channel_write writes all n bytes.  -1 with errno. */
+int os_channel(int end[2]);
+int os_channel_write(int end, const void *p, size_t n);
+
 /* A new file without a name, in TMPDIR or /tmp, for what is kept for a while. */
 int os_nameless_file(void);
 
 /* A file in memory or, where there is no such thing, without a name.  -1 with errno. */
 int os_memory_file(void);
+
+/* Starts a program in a process group of its own, with these for its standard input and
+ * output, and our environment.  0; -1 with errno. */
+int os_spawn(pid_t *pid, const char *path, const char *const *argv, int in, int out);
 
 /* Becomes readable when the child has ended; -1: it must be waited for. */
 int os_process_watch(pid_t pid);
@@ -74,6 +83,13 @@ void os_boot_id(unsigned char id[16]);
 
 /* 0; -1 with errno. */
 int os_random(void *p, size_t n);
+
+/* The path of the program that is running.  false: it is not known. */
+bool os_program_path(char *path, size_t size);
+
+/* From now on this process opens nothing, reaches no network, starts nothing, and takes
+ * at most so many bytes of memory, as far as the system can see to that. */
+void os_confine(uint64_t memory);
 
 /* In a child: it gets the signal when its parent ends, where a system can do that. */
 void os_die_with_parent(int signal);

@@ -17,22 +17,6 @@ struct decoder {
 	char out[ROOM];
 };
 
-const struct codec *codec_of(const char *p, size_t n, bool pipe, bool *more)
-{
-	if (more)
-		*more = false;
-	for (size_t i = 0; codecs[i]; i++) {
-		if (pipe && !codecs[i]->pipe)
-			continue;
-		int r = codecs[i]->begins((const unsigned char *)p, n);
-		if (r > 0)
-			return codecs[i];
-		if (r < 0 && more)
-			*more = true;
-	}
-	return NULL;
-}
-
 static int fault(
     const struct decoder *d, const char *what, const char *why, evlog_error *err)
 {
@@ -120,7 +104,7 @@ static int decoder_read(struct stage *s, evlog_error *err)
 	}
 }
 
-static bool decoder_ready(const struct stage *s)
+static bool decoder_ready(struct stage *s)
 {
 	return ((const struct decoder *)s)->pending;
 }
@@ -138,10 +122,6 @@ int decoder_new(
     struct stage **s, const struct codec *codec, struct stage *below, evlog_error *err)
 {
 	*s = NULL;
-	if (codec->load && !codec->load())
-		return error_set(err, EVLOG_EIO,
-		    "%s: %s, which reads such files, cannot be loaded", below->name,
-		    codec->library);
 	struct decoder *d = calloc(1, sizeof *d);
 	if (!d)
 		return error_memory(err);

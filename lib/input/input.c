@@ -64,7 +64,7 @@ static int open_regular(struct evlog_input *in, evlog_error *err)
 
 	if (n < 0)
 		return error_sys(err, "%s", in->path);
-	return input_is_plain(p, (size_t)n) ? 0 : unpack_open(in, true, err);
+	return input_is_plain(p, (size_t)n) ? 0 : unpack_open(in, err);
 }
 
 /* Reads the next of a pipe's first bytes, until they say what it is. */
@@ -79,7 +79,7 @@ static int pipe_look(struct evlog_input *in, evlog_error *err)
 	bool more;
 	const struct codec *codec = codec_of(in->head, in->head_len, true, &more);
 	in->unknown = !codec && more && r > 0 && in->head_len < sizeof in->head;
-	return codec ? unpack_open(in, false, err) : 0;
+	return codec ? unpack_open(in, err) : 0;
 }
 
 static int input_start(struct evlog_input *in, const char *path, evlog_error *err)
@@ -145,7 +145,7 @@ int evlog_input_command(evlog_input **out, const char *const *command,
 /* ---- Lines ---- */
 
 /* Whether reading would not wait longer than wait_ms. */
-static bool input_ready(const struct evlog_input *in, int wait_ms)
+static bool input_ready(struct evlog_input *in, int wait_ms)
 {
 	struct pollfd p = {.fd = in->fd, .events = POLLIN};
 	int64_t deadline = file_clock() + (int64_t)wait_ms * 1000000;

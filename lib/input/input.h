@@ -63,8 +63,8 @@ int input_command_end(struct evlog_input *in, evlog_error *err);
 /* ---- unpack.c ---- */
 
 /* Takes what in->fd delivers for a compressed file or an archive, and goes to its first
- * member.  seekable: in->fd is a regular file, whose kind may be found by going back. */
-int unpack_open(struct evlog_input *in, bool seekable, evlog_error *err);
+ * member. */
+int unpack_open(struct evlog_input *in, evlog_error *err);
 
 /* Goes to the next regular file of the archive; in->done if there is none. */
 int unpack_next(struct evlog_input *in, evlog_error *err);
@@ -73,7 +73,7 @@ int unpack_next(struct evlog_input *in, evlog_error *err);
 int unpack_more(struct evlog_input *in, evlog_error *err);
 
 /* Whether unpack_more is likely to have bytes without waiting for a pipe. */
-bool unpack_ready(const struct evlog_input *in);
+bool unpack_ready(struct evlog_input *in);
 
 void unpack_close(struct evlog_input *in);
 

@@ -69,7 +69,7 @@ void stage_take(struct stage *s, size_t n)
 	s->len -= n;
 }
 
-bool stage_ready(const struct stage *s)
+bool stage_ready(struct stage *s)
 {
 	for (; s; s = s->below)
 		if (s->len || s->end || s->late.code || (s->ready && s->ready(s)))

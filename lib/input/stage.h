@@ -17,8 +17,8 @@ struct stage {
 	/* Sets p and len; len 0 is the end.  An error may come with bytes, which were
 	 * made before it. */
 	int (*read)(struct stage *s, evlog_error *err);
-	bool (*ready)(const struct stage *s); /* more is made without reading; or NULL */
-	void (*close)(struct stage *s);	      /* frees s, not what is below */
+	bool (*ready)(struct stage *s); /* more is made without reading; or NULL */
+	void (*close)(struct stage *s); /* frees s, not what is below */
 
 	const char *p; /* what was made and not taken yet */
 	size_t len;
@@ -38,7 +38,7 @@ int stage_look(struct stage *s, size_t n, bool line, evlog_error *err);
 void stage_take(struct stage *s, size_t n);
 
 /* Whether stage_fill is likely to have bytes without reading the file. */
-bool stage_ready(const struct stage *s);
+bool stage_ready(struct stage *s);
 
 /* Whether an error of this stage or one below shows that bytes it has made may be wrong.
  */

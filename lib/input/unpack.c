@@ -2,13 +2,13 @@
  * unpack.c - the bytes of compressed files and archives.
  *
  * Content decides what a file is.  Stages lie one above the other: the file, decoders for
- * what is compressed, libarchive where that is an archive, and decoders again for what is
+ * what is compressed, the helper where that is an archive, and decoders again for what is
  * compressed in it.
  */
 #include "base/error.h"
-#include "input/archive.h"
+#include "input/codec.h"
 #include "input/decode.h"
-#include "input/input.h"
+#include "input/helper.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -69,15 +69,14 @@ static int decoders_add(struct evlog_input *in, evlog_error *err)
 		if (r)
 			return r;
 		const struct codec *codec = codec_of(s->p, s->len, false, NULL);
-		bool filter = !codec && archive_is_filter(s->p, s->len);
-		if (!codec && !filter)
+		if (!codec)
 			return 0;
 		if (depth == DEEPEST)
 			return error_set(err, EVLOG_EDATA,
 			    "%s: compressed more than %d times", s->name, DEEPEST);
 		struct stage *above;
-		r = codec ? decoder_new(&above, codec, s, err)
-			  : archive_filter_new(&above, s, err);
+		r = codec->begin ? decoder_new(&above, codec, s, err)
+				 : helper_new(&above, in, codec->name, err);
 		if (r)
 			return r;
 		in->top = above;
@@ -94,7 +93,7 @@ int unpack_next(struct evlog_input *in, evlog_error *err)
 	}
 	stage_close(in->top, in->archive);
 	in->top = in->archive;
-	int r = archive_next(in->archive, &member, err);
+	int r = helper_next(in->archive, &member, err);
 	if (r) {
 		in->done = r == EVLOG_END;
 		return in->done ? 0 : r;
@@ -108,7 +107,7 @@ int unpack_next(struct evlog_input *in, evlog_error *err)
 	return decoders_add(in, err);
 }
 
-int unpack_open(struct evlog_input *in, bool seekable, evlog_error *err)
+int unpack_open(struct evlog_input *in, evlog_error *err)
 {
 	int r = file_stage_new(in, err);
 
@@ -116,7 +115,7 @@ int unpack_open(struct evlog_input *in, bool seekable, evlog_error *err)
 		r = decoders_add(in, err);
 	if (r || input_is_plain(in->top->p, in->top->len))
 		return r;
-	r = archive_new(&in->archive, in->top, seekable, in->fd, err);
+	r = helper_new(&in->archive, in, HELPER_ARCHIVE, err);
 	if (r)
 		return r;
 	in->top = in->archive;
@@ -156,7 +155,7 @@ int unpack_more(struct evlog_input *in, evlog_error *err)
 	return r == EVLOG_EDATA && in->data.len > start ? 0 : r;
 }
 
-bool unpack_ready(const struct evlog_input *in)
+bool unpack_ready(struct evlog_input *in)
 {
 	return in->top && stage_ready(in->top);
 }

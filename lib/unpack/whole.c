@@ -7,7 +7,7 @@
  * two entries that point to the same place.  Here: the
  * directory ends where the file does, begins where it says, and has as many entries.
  */
-#include "input/whole.h"
+#include "unpack/whole.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/file.h"

@@ -1,9 +1,10 @@
 /* archive.c - archives, and the rarer compressions, by libarchive. */
-#include "input/archive.h"
+#include "unpack/archive.h"
 #include "base/error.h"
-#include "input/libarchive.h"
-#include "input/whole.h"
+#include "unpack/whole.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 
 struct reading {
 	struct stage s;
-	const struct libarchive *la;
 	struct archive *a;
 	int fd;		    /* -1: what is below cannot go back */
 	bool filter;	    /* decompresses; else the members of an archive */
@@ -56,7 +56,7 @@ static la_ssize_t callback_read(struct archive *a, void *arg, const void **p)
 	size_t len = 0;
 
 	if (below_next(r, &bytes, &len, &r->failed) < 0) {
-		r->la->archive_set_error(a, EIO, "%s", r->failed.reason);
+		archive_set_error(a, EIO, "%s", r->failed.reason);
 		return -1;
 	}
 	*p = bytes;
@@ -72,7 +72,7 @@ static la_int64_t callback_seek(
 
 	if (to < 0) {
 		error_sys(&r->failed, "%s", below->name);
-		r->la->archive_set_error(a, errno, "%s", strerror(errno));
+		archive_set_error(a, errno, "%s", strerror(errno));
 		return ARCHIVE_FATAL;
 	}
 	below->len = 0;
@@ -85,14 +85,14 @@ static la_int64_t callback_seek(
 
 static int failed(struct reading *r, evlog_error *err)
 {
-	const char *why = r->la->archive_error_string(r->a);
+	const char *why = archive_error_string(r->a);
 
 	r->s.wrong = why && strcasestr(why, "crc");
 	if (r->failed.code) {
 		*err = r->failed;
 		return err->code;
 	}
-	if (r->la->archive_errno(r->a) == ENOMEM)
+	if (archive_errno(r->a) == ENOMEM)
 		return error_memory(err);
 	if (!why)
 		why = "damaged or truncated (libarchive gives no reason)";
@@ -105,7 +105,7 @@ static int failed(struct reading *r, evlog_error *err)
 /* What libarchive warns of is damage, unless it is about the character set of a name. */
 static bool harmless(const struct reading *r, int result)
 {
-	const char *why = r->la->archive_error_string(r->a);
+	const char *why = archive_error_string(r->a);
 
 	return result == ARCHIVE_OK ||
 	       (result == ARCHIVE_WARN && why && strstr(why, "be converted"));
@@ -122,7 +122,7 @@ static int other_data(const struct reading *r, evlog_error *err)
 /* At the end: reads what is below to its end, too, and whether there is anything. */
 static int rest_check(struct reading *r, bool exact, evlog_error *err)
 {
-	la_int64_t taken = r->la->archive_filter_bytes(r->a, r->filter ? -1 : 0);
+	la_int64_t taken = archive_filter_bytes(r->a, r->filter ? -1 : 0);
 	const char *p;
 	size_t len;
 	int res;
@@ -137,7 +137,7 @@ static int rest_check(struct reading *r, bool exact, evlog_error *err)
 /* A tar file ends with blocks of zeros: without one it was cut between two members. */
 static int tar_check(struct reading *r, evlog_error *err)
 {
-	la_int64_t taken = r->la->archive_filter_bytes(r->a, 0);
+	la_int64_t taken = archive_filter_bytes(r->a, 0);
 	int res = rest_check(r, true, err);
 
 	if (!res && taken >= 0 && r->used &&
@@ -155,7 +155,7 @@ static int reading_read(struct stage *s, evlog_error *err)
 	la_int64_t offset = r->at;
 
 	for (;;) {
-		int res = r->la->archive_read_data_block(r->a, &p, &n, &offset);
+		int res = archive_read_data_block(r->a, &p, &n, &offset);
 		if (res == ARCHIVE_EOF && r->filter)
 			return rest_check(r, true, err);
 		if (res == ARCHIVE_EOF && r->size >= 0 && r->at != r->size)
@@ -184,13 +184,12 @@ static int reading_read(struct stage *s, evlog_error *err)
  * damaged.  A symbolic link's data is its target. */
 static int kind_check(struct reading *r, struct archive_entry *e, evlog_error *err)
 {
-	const struct libarchive *la = r->la;
-	const char *target = la->archive_entry_symlink(e);
-	const char *path = la->archive_entry_pathname(e);
+	const char *target = archive_entry_symlink(e);
+	const char *path = archive_entry_pathname(e);
 
-	if ((la->archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP)
+	if ((archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP)
 		return 0;
-	if (la->archive_entry_size(e) <= 0 && !(target && strchr(target, '\n')))
+	if (archive_entry_size(e) <= 0 && !(target && strchr(target, '\n')))
 		return 0;
 	return error_set(err, EVLOG_EDATA,
 	    "%s: damaged: %s has data, but is no regular file", r->s.name,
@@ -205,8 +204,7 @@ static int end_check(struct reading *r, evlog_error *err)
 		return error_set(err, EVLOG_EDATA,
 		    "%s: damaged: %" PRIu64 " of %" PRIu64 " entries were found",
 		    r->s.name, r->met, r->entries);
-	if ((r->la->archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) ==
-	    ARCHIVE_FORMAT_TAR)
+	if ((archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR)
 		return tar_check(r, err);
 	return r->fd < 0 ? rest_check(r, false, err) : 0;
 }
@@ -214,7 +212,6 @@ static int end_check(struct reading *r, evlog_error *err)
 int archive_next(struct stage *s, const char **member, evlog_error *err)
 {
 	struct reading *r = (struct reading *)s;
-	const struct libarchive *la = r->la;
 	struct archive_entry *e;
 
 	s->len = 0;
@@ -222,10 +219,10 @@ int archive_next(struct stage *s, const char **member, evlog_error *err)
 	r->at = 0;
 	s->name = s->below->name;
 	for (;;) {
-		int res = la->archive_read_next_header(r->a, &e);
+		int res = archive_read_next_header(r->a, &e);
 		if (!r->checked && r->fd >= 0 && res != ARCHIVE_FATAL) {
 			int w = whole_check(
-			    r->fd, la->archive_format(r->a), s->name, &r->entries, err);
+			    r->fd, archive_format(r->a), s->name, &r->entries, err);
 			if (w)
 				return w;
 			r->checked = true;
@@ -237,17 +234,16 @@ int archive_next(struct stage *s, const char **member, evlog_error *err)
 		if (!harmless(r, res))
 			return failed(r, err);
 		r->met++;
-		r->size =
-		    la->archive_entry_size_is_set(e) ? la->archive_entry_size(e) : -1;
-		*member = la->archive_format(r->a) == ARCHIVE_FORMAT_RAW
+		r->size = archive_entry_size_is_set(e) ? archive_entry_size(e) : -1;
+		*member = archive_format(r->a) == ARCHIVE_FORMAT_RAW
 			      ? NULL
-			      : la->archive_entry_pathname(e);
-		if (la->archive_entry_filetype(e) == AE_IFREG || !*member)
+			      : archive_entry_pathname(e);
+		if (archive_entry_filetype(e) == AE_IFREG || !*member)
 			break;
 		if ((res = kind_check(r, e, err)) != 0)
 			return res;
 	}
-	if (!*member && la->archive_format(r->a) != ARCHIVE_FORMAT_RAW)
+	if (!*member && archive_format(r->a) != ARCHIVE_FORMAT_RAW)
 		*member = "?";
 	return 0;
 }
@@ -259,58 +255,58 @@ static void reading_close(struct stage *s)
 	struct reading *r = (struct reading *)s;
 
 	if (r->a)
-		r->la->archive_read_free(r->a);
+		archive_read_free(r->a);
 	free(r);
 }
 
-/* false: no memory.  A format may be supported less well, with a warning. */
-static bool kinds_support(const struct reading *r, bool seekable)
-{
-	const struct libarchive *la = r->la;
-	struct archive *a = r->a;
-	bool good = a != NULL;
+typedef int support_fn(struct archive *);
 
-#define X(name) good = good && la->name(a) > ARCHIVE_FAILED;
-	LIBARCHIVE_RAW(X)
-	if (r->filter) {
-		LIBARCHIVE_FILTERS(X)
-	} else {
-		LIBARCHIVE_TAR(X)
-		if (seekable) {
-			LIBARCHIVE_FORMATS(X)
-		}
-	}
-#undef X
-	return good;
+static support_fn *const filters[] = {archive_read_support_format_raw,
+    archive_read_support_format_empty, archive_read_support_filter_compress,
+    archive_read_support_filter_lzip, NULL};
+static support_fn *const streamed[] = {archive_read_support_format_raw,
+    archive_read_support_format_empty, archive_read_support_format_tar, NULL};
+/* those that people put logs into, and whose end can be told */
+static support_fn *const seekable_too[] = {archive_read_support_format_raw,
+    archive_read_support_format_empty, archive_read_support_format_tar,
+    archive_read_support_format_7zip, archive_read_support_format_zip, NULL};
+
+/* false: no memory.  A format may be supported less well, with a warning. */
+static bool kinds_support(const struct reading *r)
+{
+	support_fn *const *kinds = r->filter	? filters
+				   : r->fd >= 0 ? seekable_too
+						: streamed;
+
+	while (*kinds && (*kinds)(r->a) > ARCHIVE_FAILED)
+		kinds++;
+	return !*kinds;
 }
 
-static int reading_new(struct stage **s, struct stage *below, bool filter, bool seekable,
-    int fd, evlog_error *err)
+static int reading_new(
+    struct stage **s, struct stage *below, bool filter, int fd, evlog_error *err)
 {
-	const struct libarchive *la = libarchive();
+	struct reading *r = calloc(1, sizeof *r);
+	int res = 0;
 
 	*s = NULL;
-	if (!la)
-		return error_set(err, EVLOG_EIO,
-		    "%s: libarchive, which reads such files, cannot be loaded",
-		    below->name);
-	struct reading *r = calloc(1, sizeof *r);
 	if (!r)
 		return error_memory(err);
 	*r = (struct reading){
-	    .la = la, .filter = filter, .fd = fd, .size = -1, .entries = WHOLE_ANY};
+	    .filter = filter, .fd = fd, .size = -1, .entries = WHOLE_ANY};
 	r->s = (struct stage){.below = below,
 	    .name = below->name,
 	    .read = reading_read,
 	    .close = reading_close};
-	r->a = la->archive_read_new();
-	int res = kinds_support(r, seekable) ? 0 : error_memory(err);
+	r->a = archive_read_new();
+	if (!r->a || !kinds_support(r))
+		res = error_memory(err);
 	if (!res && fd >= 0)
-		la->archive_read_set_seek_callback(r->a, callback_seek);
+		archive_read_set_seek_callback(r->a, callback_seek);
 	if (!res) {
-		la->archive_read_set_callback_data(r->a, r);
-		la->archive_read_set_read_callback(r->a, callback_read);
-		if (la->archive_read_open1(r->a) != ARCHIVE_OK)
+		archive_read_set_callback_data(r->a, r);
+		archive_read_set_read_callback(r->a, callback_read);
+		if (archive_read_open1(r->a) != ARCHIVE_OK)
 			res = failed(r, err);
 	}
 	if (res)
@@ -320,21 +316,15 @@ static int reading_new(struct stage **s, struct stage *below, bool filter, bool 
 	return res;
 }
 
-bool archive_is_filter(const char *p, size_t n)
-{
-	return (n > 5 && memcmp(p, "LZIP", 4) == 0 && (p[4] == 0 || p[4] == 1)) ||
-	       (n > 2 && memcmp(p, "\x1f\x9d", 2) == 0);
-}
-
 int archive_filter_new(struct stage **s, struct stage *below, evlog_error *err)
 {
 	struct archive_entry *e;
-	int r = reading_new(s, below, true, false, -1, err);
+	int r = reading_new(s, below, true, -1, err);
 
 	if (r)
 		return r;
 	struct reading *made = (struct reading *)*s;
-	int res = made->la->archive_read_next_header(made->a, &e);
+	int res = archive_read_next_header(made->a, &e);
 	if (res == ARCHIVE_OK || res == ARCHIVE_EOF)
 		return 0;
 	r = failed(made, err);
@@ -343,8 +333,7 @@ int archive_filter_new(struct stage **s, struct stage *below, evlog_error *err)
 	return r;
 }
 
-int archive_new(
-    struct stage **s, struct stage *below, bool seekable, int fd, evlog_error *err)
+int archive_new(struct stage **s, struct stage *below, int fd, evlog_error *err)
 {
-	return reading_new(s, below, false, seekable, below->below ? -1 : fd, err);
+	return reading_new(s, below, false, fd, err);
 }

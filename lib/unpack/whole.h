@@ -1,7 +1,7 @@
 /* whole.h - whether a zip or 7z file is whole: libarchive reads the parts that it finds,
  * and says nothing of the rest. */
-#ifndef INPUT_WHOLE_H
-#define INPUT_WHOLE_H
+#ifndef UNPACK_WHOLE_H
+#define UNPACK_WHOLE_H
 
 #include "evlog.h"
 
