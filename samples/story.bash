@@ -1,10 +1,10 @@
-# Sourced by each sample: the folder that it works in, the tools, and the two words
-# that it is told with.
+# Sourced by each sample.  Sets up the folder that the sample works in and the path to the
+# tools, and defines the functions that it is written with, say and run.
 here=$(cd "$(dirname "$0")" && pwd)
-PATH=$PATH:$here/../../build # for who has built the tools, and not installed them
+PATH=$PATH:$here/../../build # if the tools are built, but not installed
 
-# The folder that is named must be new, and stays; else it is a temporary one.
-# What the sample has started in the background ends with it.
+# A folder that is named must be new, and is kept; otherwise a temporary one is used.
+# Everything that the sample started in the background ends with it.
 gone=
 if [ $# -gt 0 ]; then
 	folder=$1
@@ -22,7 +22,7 @@ say() {
 	printf '# %s\n' "$@"
 }
 
-# Prints a command, then runs it; a comparison that says "they differ" is no failure.
+# Prints a command, then runs it.  A comparison whose result is "they differ" is not a failure.
 run() {
 	printf '$ %s\n' "$1"
 	eval "$1" || [[ $? -eq 1 && $1 =~ ^(ev)?diff ]]

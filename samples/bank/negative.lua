@@ -1,4 +1,4 @@
--- Behind accounts.lua: the first event that makes a balance negative ends the fold.
+-- Appended to accounts.lua: stop the fold at the first event that makes a balance negative.
 for type, book in pairs(on) do
 	on[type] = function(s, e)
 		book(s, e)

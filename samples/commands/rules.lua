@@ -1,7 +1,7 @@
--- An order: what its events make of it, and which commands it allows.
+-- An order: how events change it, and which commands it allows.
 function init() return { status = "new", paid = decimal(0), done = {} } end
 
--- Events have happened, and are never refused.  Each remembers the command that it is of.
+-- Events have happened, so they are never refused.  Each one records the command it came from.
 local function event(type, change)
 	on[type] = function(s, e)
 		change(s, e.data)
@@ -12,8 +12,8 @@ event("OrderPlaced", function(s, data) s.status = "placed"; s.total = decimal(da
 event("PaymentTaken", function(s, data) s.paid = s.paid + decimal(data.amount) end)
 event("OrderShipped", function(s) s.status = "shipped" end)
 
--- A command can be refused, by an error; else it emits events.  One that is done already,
--- since its client has lost the answer and asks again, emits none.
+-- A command is refused with an error, or emits events.  If a client has lost the answer and
+-- repeats a command that is done already, nothing is emitted.
 local function command(type, becomes, check)
 	on[type] = function(s, e)
 		if s.done[e.id] then return end

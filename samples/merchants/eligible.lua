@@ -1,9 +1,9 @@
--- Many facts, and the one thing that others want to know: may this merchant be paid?
--- The rule stands here, and nowhere else.
+-- From many facts, this computes the one thing that others want to know: may this merchant be
+-- paid?  The rule is here, and nowhere else.
 function init() return { lacks = { identity = true, bank = true } } end
 
--- Says so when the verdict has changed.  The id is made of the fact's: to say it again is
--- to say the same.
+-- Emits an event when the verdict changes.  Its id is derived from that of the fact, so if it is
+-- emitted again, it is the same event.
 local function verdict(s, e)
 	local eligible = next(s.lacks) == nil
 	if eligible == (s.eligible or false) then return end

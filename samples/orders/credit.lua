@@ -1,5 +1,5 @@
--- How the customer service decides.  It gets a line for each customer first, the state
--- that evfold made of earlier events, and then what is asked, in order.
+-- How the customer service decides.  First it gets a line for each customer, with the state
+-- that evfold computed from earlier events; then the requests, in order.
 function key(e) return e.key or e.data.customer end
 
 on["*"] = function(s, line) return line.state end
@@ -12,5 +12,5 @@ function on.OrderCreated(s, e)
 	      causationid = e.id, data = { customer = e.data.customer, amount = e.data.amount } }
 end
 
--- A broker's service reacts to what has happened, a mediator's does what it is told.
+-- With a broker, the service reacts to events; with a mediator, it follows commands.
 on.ReserveCredit = on.OrderCreated

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# The customer service, as evreplay runs it for each batch of orders.  What it has
-# reserved is known from its own answers in the log; so there is no state beside the log
-# that a kill could leave behind or ahead of it.  The snapshot only spares it to read
-# them all again.
+# The customer service, which evreplay runs for each batch of orders.  It finds what it has
+# reserved in its own answers in the log, so there is no other state that a kill could leave
+# behind or ahead of the log.  The snapshot only saves reading all answers again.
 #
 # usage: credit.sh LOG     LOG has the customers' limits and its own answers
 #
-# A part of the pipe that was killed must fail the whole: half an answer is none.
+# If one part of the pipe is killed, the whole must fail: half an answer is useless.
 set -euo pipefail
 {
 	evfold -q --snapshot credit.state -k data.customer 'limit=last(data.limit)' \

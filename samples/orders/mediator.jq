@@ -1,4 +1,4 @@
-# The process, in one place: which event leads to which command, and on which channel.
+# The whole process: which event leads to which command, and on which channel.
 inputs as $event | $event |
 {
 	OrderCreated:        ["credit", "ReserveCredit"],

@@ -1,7 +1,7 @@
--- What has become of an order: where it stands, what is paid, and what was odd.
+-- The state of an order: its status, what is paid, and what was odd.
 --
--- The state machine: which event leads from where to where.  Payments are none of its
--- business, and may come at any time.
+-- The state machine says which event leads from which status to which.  Payments are not part
+-- of it, and may come at any time.
 local leads = {
 	OrderCreated        = { new = "pending" },
 	CreditReserved      = { pending = "reserved" },
@@ -14,8 +14,8 @@ local leads = {
 
 function init(order) return { status = "new", paid = decimal(0), odd = array{} } end
 
--- A command can be refused; an event has happened.  One that leads nowhere from where
--- the order stands is noted, for somebody to look at.
+-- A command can be refused, but an event has happened.  If an event leads nowhere from the
+-- current status, it is recorded, for somebody to look at.
 local function step(s, e)
 	local to = leads[e.type]
 	if not to then return end
@@ -31,7 +31,7 @@ function on.OrderCreated(s, e)
 	s.amount = e.data.amount
 end
 
--- A reversal says what is to be added, -0.2; a refund what is given back, 9.10.
+-- A reversal contains the amount to add, -0.2; a refund contains the amount paid back, 9.10.
 function on.PaymentCaptured(s, e) s.paid = s.paid + e.data.paid end
 function on.PaymentReversed(s, e) s.paid = s.paid + e.data.paid end
 function on.PaymentRefunded(s, e) s.paid = s.paid - e.data.refund end

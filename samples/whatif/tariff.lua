@@ -1,4 +1,4 @@
--- What bicycles cost: 1.00 a ride and 0.15 a minute, but no more than this a day.
+-- The price of bicycles: 1.00 per ride and 0.15 per minute, but at most this much per day.
 local most = decimal("12.00")
 
 function init() return { owes = decimal(0), today = decimal(0) } end
