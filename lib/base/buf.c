@@ -31,7 +31,7 @@ bool array_grow(void *array, size_t *cap, size_t size)
 	size_t more = *cap ? *cap * 2 : 4;
 	void *old, *p;
 
-	memcpy(&old, array, sizeof old); /* the pointer, of whatever type */
+	memcpy(&old, array, sizeof old); /* copied, since it may point to any type */
 	if (more > SIZE_MAX / 2 / size || !(p = realloc(old, more * size)))
 		return false;
 	memcpy(array, &p, sizeof p);

@@ -1,4 +1,7 @@
-/* buf.h - a growing byte buffer, and little-endian numbers. */
+/* buf.h - growing byte buffers, views, little-endian numbers.
+ *
+ * base/ holds what any program needs: bytes, files, hashes, threads, processes, and in
+ * os.h all that differs between systems.  It must not know about events or JSON. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -7,15 +10,15 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Zero-initialise.  Once memory fails, `failed` is set, further additions do
- * nothing, and the content is kept: check once, at the end. */
+/* Zero-initialise.  If memory runs out, `failed` is set, the content so far is kept, and
+ * further additions do nothing: one check at the end is enough. */
 struct buf {
 	char *p;
 	size_t len, cap;
 	bool failed;
 };
 
-/* Makes room for n more bytes behind len.  false: no memory. */
+/* Makes room for n more bytes after len.  Returns false if out of memory. */
 bool buf_reserve(struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_puts(struct buf *b, const char *s);
@@ -24,11 +27,12 @@ void buf_printf(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void buf_free(struct buf *b);
 
-/* Makes an array larger, whose pointer is at `array` (NULL at first), with room for *cap
- * elements of `size` bytes.  false: no memory, and it is as it was. */
+/* Doubles the capacity *cap (in elements of `size` bytes) of an array; `array` points to
+ * the pointer to it, NULL at first.  Returns false, and changes nothing, if out of
+ * memory. */
 bool array_grow(void *array, size_t *cap, size_t size);
 
-/* A view of bytes that somebody else owns. */
+/* Bytes owned by somebody else. */
 struct view {
 	const char *p;
 	size_t len;
@@ -39,7 +43,7 @@ static inline bool view_is(struct view v, const char *s)
 	return v.len == strlen(s) && memcmp(v.p, s, v.len) == 0;
 }
 
-/* Bytewise, as memcmp, a prefix before what it begins. */
+/* Compares bytewise, as memcmp does; a prefix comes before the longer view. */
 int view_compare(struct view a, struct view b);
 
 static inline void put32(void *p, uint32_t v)

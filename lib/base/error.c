@@ -1,4 +1,4 @@
-/* error.c - filling the caller's error object. */
+/* error.c - fills the caller's error object. */
 #include "base/error.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The arguments may point into *err: the text is made aside first. */
+/* Builds the text in a new object first, because the arguments may point into *err. */
 static int error_fill(evlog_error *err, int code, const char *format, va_list ap)
 {
 	evlog_error fresh = {.code = code};

@@ -1,4 +1,4 @@
-/* file.c - whole reads and writes, syncing, locking. */
+/* file.c - reads and writes of whole buffers, locks with a deadline, temporary files. */
 #include "base/file.h"
 #include "base/os.h"
 
@@ -71,7 +71,7 @@ int64_t file_clock(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Polled, since no way to wait for a lock has a deadline. */
+/* Polls, because no blocking lock call takes a deadline. */
 int file_lock(int fd, int64_t wait_ms)
 {
 	int64_t deadline = file_clock() + wait_ms * 1000000;
@@ -101,7 +101,7 @@ bool boot_is(const unsigned char a[16], const unsigned char b[16])
 	return memcmp(a, b, 16) == 0 && memcmp(a, none, 16) != 0;
 }
 
-/* One try: the name, and whether it was free. */
+/* Makes one attempt with a random name. */
 static int temporary_make(char *template, mode_t mode, bool folder)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";

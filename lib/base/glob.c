@@ -1,17 +1,17 @@
-/* glob.c - patterns over texts in UTF-8. */
+/* glob.c - patterns for UTF-8 text. */
 #include "base/glob.h"
 
 #include <stdint.h>
 
-#define NO_CHARACTER 0x110000 /* + a byte that is not UTF-8: it is only itself */
+#define NO_CHARACTER 0x110000 /* + a byte that is no UTF-8; matches only itself */
 
 bool glob_is_pattern(const char *glob)
 {
 	return strpbrk(glob, "*?[\\") != NULL;
 }
 
-/* The character at p; behind it is returned.  A text ends at `end` or, if that is NULL,
- * with its NUL, which is no continuation byte. */
+/* Decodes the character at p and returns the position after it.  A pattern has no `end`:
+ * its NUL is not a continuation byte, so decoding stops there. */
 static const char *character(const char *p, const char *end, uint32_t *c)
 {
 	static const unsigned char lead[] = {0x7f, 0x1f, 0x0f, 0x07};
@@ -31,7 +31,7 @@ static const char *character(const char *p, const char *end, uint32_t *c)
 	return p + 1 + (more > 0 ? more : 0);
 }
 
-/* A [:class:] at p, if there is one: behind it is returned, else p. */
+/* Matches a [:class:] at p and returns the position after it, or p if there is none. */
 static const char *class_match(const char *p, uint32_t c, bool *hit)
 {
 	static const struct {
@@ -53,15 +53,16 @@ static const char *class_match(const char *p, uint32_t c, bool *hit)
 	return p;
 }
 
-/* One character of a bracket, perhaps behind a backslash.  NULL: the pattern ends. */
+/* Reads one character of a bracket, perhaps after a backslash.  NULL: the pattern
+ * ends. */
 static const char *bound(const char *p, uint32_t *c)
 {
 	p += *p == '\\';
 	return *p ? character(p, NULL, c) : NULL;
 }
 
-/* A bracket, p being behind its first character: behind the last is returned.  NULL: it
- * has none. */
+/* Matches a bracket, p being after its `[`, and returns the position after its `]`, or
+ * NULL if there is none. */
 static const char *bracket_match(const char *p, uint32_t c, bool *hit)
 {
 	bool negated = *p == '!' || *p == '^', found = false;
@@ -85,7 +86,7 @@ static const char *bracket_match(const char *p, uint32_t c, bool *hit)
 	return p + 1;
 }
 
-/* What takes one character of the text, at p: behind it is returned. */
+/* Matches c against the pattern item at p and returns the position after the item. */
 static const char *item_match(const char *p, uint32_t c, bool *hit)
 {
 	uint32_t wanted;
@@ -106,13 +107,13 @@ static const char *item_match(const char *p, uint32_t c, bool *hit)
 	return p;
 }
 
-/* Only the last star is tried with more of the text: what an earlier one could take
- * instead, the last one can take as well. */
+/* On a mismatch only the last star needs to take more text: whatever an earlier star
+ * could take instead, the last one can take too. */
 bool glob_match(const char *glob, struct view text)
 {
 	const char *t = text.p, *end = text.p + text.len;
 	const char *star = NULL,
-		   *mark = NULL; /* behind the star; where its rest was tried */
+		   *mark = NULL; /* after the star; where the rest was last tried */
 	uint32_t c;
 	bool hit;
 

@@ -1,17 +1,17 @@
-/* glob.h - patterns over texts in UTF-8, the same in every locale. */
+/* glob.h - patterns for UTF-8 text, independent of the locale. */
 #ifndef BASE_GLOB_H
 #define BASE_GLOB_H
 
 #include "base/buf.h"
 
-/* Whether a pattern has a meta character; otherwise it matches one text only. */
+/* Whether the pattern has a metacharacter; without one it matches a single text. */
 bool glob_is_pattern(const char *glob);
 
-/* Whether a pattern matches the whole text, as fnmatch(3) does without flags, but by
- * characters of UTF-8: `*` any text, `?` one character, `[a-z]` and `[!a-z]` by code
- * point, `[[:digit:]]` and its like in ASCII, a backslash before a character itself.  An
- * opening bracket without a closing one is itself.  The time is at most the product of
- * the lengths; the stack is constant. */
+/* Whether the pattern matches the whole text, like fnmatch(3) without flags, but on UTF-8
+ * characters: `*` matches any text, `?` one character, `[a-z]` and `[!a-z]` by code
+ * point, `[[:digit:]]` and the like in ASCII only; a backslash quotes the next character.
+ * A `[` without its `]` stands for itself.  Takes constant stack, and time up to the
+ * product of the lengths. */
 bool glob_match(const char *glob, struct view text);
 
 #endif

@@ -1,4 +1,4 @@
-/* hash.c - SHA-256 by nettle, XXH3 by libxxhash. */
+/* hash.c - SHA-256 from nettle, XXH3 from libxxhash. */
 #include "base/hash.h"
 #include "base/file.h"
 #include "base/os.h"
@@ -22,14 +22,14 @@ uint64_t hash64(const void *p, size_t n)
 	return XXH3_64bits(p, n);
 }
 
-/* The one thing that the library keeps: it says nothing of what was done before. */
+/* The library's only global state.  It depends on nothing that was done before. */
 static _Atomic uint64_t seed;
 
 static uint64_t seed_draw(void)
 {
 	uint64_t fresh = 0, none = 0;
 
-	if (os_random(&fresh, sizeof fresh) < 0) /* better than one that is known */
+	if (os_random(&fresh, sizeof fresh) < 0) /* still hard to guess */
 		fresh = (uint64_t)file_clock() ^ (uint64_t)(uintptr_t)&fresh;
 	fresh |= 1;
 	return atomic_compare_exchange_strong(&seed, &none, fresh) ? fresh : none;

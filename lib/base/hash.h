@@ -1,4 +1,4 @@
-/* hash.h - SHA-256 by nettle, XXH3 by libxxhash. */
+/* hash.h - SHA-256 from nettle, XXH3 from libxxhash. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -7,21 +7,21 @@
 
 #define HASH_SIZE 32
 
-/* SHA-256 of parts after each other. */
+/* SHA-256 of the parts, concatenated. */
 struct hash_part {
 	const void *p;
 	size_t len;
 };
 void sha256(const struct hash_part *parts, size_t n, unsigned char out[HASH_SIZE]);
 
-/* XXH3, 64 bits. */
+/* XXH3, 64 bits, no seed. */
 uint64_t hash64(const void *p, size_t n);
 
-/* The same with a seed that each process draws anew: for tables in memory, so that nobody
- * can choose keys that meet in one place.  Not for what is written or documented. */
+/* XXH3 with a random seed for each process: for tables in memory, so that nobody can
+ * choose keys that collide.  Never write the result to a file. */
 uint64_t hash_table(const void *p, size_t n);
 
-/* 64 lower-case digits and a NUL. */
+/* Writes 64 lower-case digits and a NUL. */
 void hash_hex(const unsigned char h[HASH_SIZE], char out[65]);
 
 #endif

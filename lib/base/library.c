@@ -1,4 +1,4 @@
-/* library.c - shared libraries that are loaded when they are needed. */
+/* library.c - shared libraries loaded on first use. */
 #include "base/library.h"
 
 #include <dlfcn.h>

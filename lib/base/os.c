@@ -43,7 +43,7 @@ int os_sync_data(int fd)
 
 int os_sync(int fd)
 {
-#ifdef F_FULLFSYNC /* fsync does not empty the disk's cache there */
+#ifdef F_FULLFSYNC /* on macOS, fsync does not flush the disk's cache */
 	return fcntl(fd, F_FULLFSYNC) < 0 ? -1 : 0;
 #else
 	return fsync(fd);
@@ -85,7 +85,8 @@ int os_unlock(int fd)
 	return flock(fd, LOCK_UN);
 }
 
-/* flock cannot only ask: it has the lock for a moment, for which a writer waits. */
+/* flock has no query: this takes the lock for a moment, and a writer retries
+ * meanwhile. */
 int os_is_locked(int fd)
 {
 	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
@@ -302,7 +303,7 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* Reads a UUID. */
+/* Reads 32 hexadecimal digits, ignoring all else. */
 static void uuid_read(const char *text, size_t len, unsigned char id[16])
 {
 	int n = 0, high = -1;
@@ -324,7 +325,7 @@ static void uuid_read(const char *text, size_t len, unsigned char id[16])
 void os_boot_id(unsigned char id[16])
 {
 	memset(id, 0xff, 16);
-#if defined(__linux__) /* also portably: another boot id is another answer */
+#if defined(__linux__) /* also if EVLOG_PORTABLE: the boot id changes results */
 	char text[64];
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof text);

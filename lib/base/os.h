@@ -1,11 +1,11 @@
 /*
  * os.h - everything that differs between systems.
  *
- * Linux's own calls are used where they are, others' where those are; what a system does
- * not have is done in the way of POSIX.  Built with -DEVLOG_PORTABLE, Linux does
- * everything that way too, so that it can be tested.
+ * Each system's own calls are used where it has better ones than POSIX.  With
+ * -DEVLOG_PORTABLE, Linux uses the POSIX code too, so that it can be tested.
  *
- * Tried: Linux with glibc and musl.  Written from the documentation, never run: macOS.
+ * Tested on Linux with glibc and musl.  The macOS code follows the documentation and has
+ * never been run.
  */
 #ifndef BASE_OS_H
 #define BASE_OS_H
@@ -19,37 +19,38 @@
 
 /* ---- Files ---- */
 
-/* Makes a file's data durable, with as much of its metadata as is needed to read it back;
- * or data and all metadata, which is the one for folders.  Never call either again after
- * a failure: the kernel may have dropped the pages.  0; -1 with errno. */
+/* Make a file durable: os_sync_data its data and the metadata needed to read it back,
+ * os_sync all metadata too (use this for folders).  Return 0, or -1 with errno.  After a
+ * failure never call either again for that file: the kernel may have dropped the
+ * pages. */
 int os_sync_data(int fd);
 int os_sync(int fd);
 
-/* Tries to take the write lock on a whole file, which belongs to the open file
- * description: closing another descriptor of the file does not drop it.  0; -1 with
- * errno, EAGAIN or EACCES: somebody else has it. */
+/* Tries to take the write lock on a whole file.  The lock belongs to the open file
+ * description, so closing another descriptor of the file keeps it.  Returns 0, or -1 with
+ * errno: EAGAIN or EACCES if somebody else holds it. */
 int os_lock_try(int fd);
 int os_unlock(int fd);
 
-/* 1: somebody else has the lock; 0: nobody has; -1 with errno. */
+/* Returns 1 if somebody else holds the lock, 0 if nobody does, -1 with errno. */
 int os_is_locked(int fd);
 
-/* Whether the file is on a file system over a network, or of a process, where locks may
- * be lost. */
+/* Whether the file is on a network or FUSE file system, where locks may be lost. */
 bool os_is_remote(int fd);
 
-/* The first offset from `offset` on that is not in a hole of the file, as far as the
- * system knows; `limit` if there is none before that. */
+/* The first offset at or after `offset` that is not known to be in a hole; `limit` if
+ * there is none before it. */
 uint64_t os_data_next(int fd, uint64_t offset, uint64_t limit);
 
-/* The path by which an open file can be opened once more. */
+/* Writes a path that opens the same file again. */
 void os_descriptor_path(int fd, char *path, size_t size);
 
+/* The time of the last modification. */
 struct timespec os_modified(const struct stat *st);
 
-/* ---- Descriptors; all are closed on exec ---- */
+/* ---- Descriptors; all are close-on-exec ---- */
 
-/* -1 with errno. */
+/* Returns 0, or -1 with errno. */
 int os_pipe(int end[2]);
 
 /* Two ends of a channel.  Writing to one whose other end is closed fails with EPIPE, and
@@ -57,31 +58,33 @@ int os_pipe(int end[2]);
 int os_channel(int end[2]);
 int os_channel_write(int end, const void *p, size_t n);
 
-/* A new file without a name, in TMPDIR or /tmp, for what is kept for a while. */
+/* Opens a new unlinked file in TMPDIR or /tmp.  -1 with errno. */
 int os_nameless_file(void);
 
-/* A file in memory or, where there is no such thing, without a name.  -1 with errno. */
+/* Opens a file in memory or, where the system has none, an unlinked one.  -1 with
+ * errno. */
 int os_memory_file(void);
 
 /* Starts a program in a process group of its own, with these for its standard input and
  * output, and our environment.  0; -1 with errno. */
 int os_spawn(pid_t *pid, const char *path, const char *const *argv, int in, int out);
 
-/* Becomes readable when the child has ended; -1: it must be waited for. */
+/* Returns a descriptor that becomes readable when the child ends; -1 if there is no such
+ * thing, and the child must be polled. */
 int os_process_watch(pid_t pid);
 
-/* Becomes readable when one of the files that are added has been written to.  -1: there
- * is no such thing; look at the files from time to time. */
+/* A watch becomes readable when one of the files added to it is written to.  -1 if there
+ * is no such thing, and the files must be polled. */
 int os_watch_open(void);
 int os_watch_add(int watch, const char *path);
-void os_watch_clear(int watch); /* so that it waits for what comes next */
+void os_watch_clear(int watch); /* empties it, to wait for the next write */
 
 /* ---- The machine ---- */
 
-/* An id of the time since the machine was started; all bytes 0xff: there is none. */
+/* Gets an id of the current boot; all bytes are 0xff if it is unknown. */
 void os_boot_id(unsigned char id[16]);
 
-/* 0; -1 with errno. */
+/* Fills n bytes.  Returns 0, or -1 with errno. */
 int os_random(void *p, size_t n);
 
 /* The path of the program that is running.  false: it is not known. */
@@ -91,10 +94,11 @@ bool os_program_path(char *path, size_t size);
  * at most so many bytes of memory, as far as the system can see to that. */
 void os_confine(uint64_t memory);
 
-/* In a child: it gets the signal when its parent ends, where a system can do that. */
+/* Called in a child: it gets the signal when its parent dies, if the system can do
+ * that. */
 void os_die_with_parent(int signal);
 
-/* The size in bytes of this thread's stack; 0: unknown. */
+/* The size in bytes of this thread's stack; 0 if unknown. */
 size_t os_stack_size(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* process.c - a command with files for its input and output, watched. */
+/* process.c - starting a command on given files, and watching it. */
 #include "base/process.h"
 #include "base/file.h"
 #include "base/os.h"
@@ -14,12 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOOKS	 64	   /* reads of a command's stderr before the time is looked at */
-#define PATIENCE 500000000 /* ns for a stderr that is slow */
+#define LOOKS	 64 /* reads of a command's stderr before returning to the caller */
+#define PATIENCE 500000000 /* ns to wait for a slow stderr */
 
 /* ---- Starting ---- */
 
-/* In the child.  Its signals are as a shell would set them. */
+/* Runs in the child, with the signal settings that a shell would give.  Returns on
+ * failure. */
 static void become(const char *const *argv, const char *const *env, int in, int out,
     int error, pid_t parent)
 {
@@ -28,7 +29,7 @@ static void become(const char *const *argv, const char *const *env, int in, int 
 	setpgid(0, 0);
 	os_die_with_parent(SIGTERM);
 	if (getppid() != parent)
-		_exit(1); /* it died before that was asked for */
+		_exit(1); /* the parent died before the call above */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGTERM, SIG_DFL);
@@ -44,7 +45,8 @@ static void become(const char *const *argv, const char *const *env, int in, int 
 	execvp(argv[0], (char *const *)argv);
 }
 
-/* What the child could not do is told through a pipe that a successful exec closes. */
+/* If the child fails before or in exec, it sends errno through a pipe that exec would
+ * close. */
 static pid_t child_start(
     const char *const *argv, const char *const *env, int in, int out, int error)
 {
@@ -120,18 +122,18 @@ static void tail_add(struct process *p, const char *text, size_t n)
 	p->tail_len += n;
 }
 
-/* Whether our stderr takes PIPE_BUF bytes within so many milliseconds. */
+/* Whether our stderr becomes writable within `ms` milliseconds. */
 static bool stderr_takes(int ms)
 {
 	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-	return poll(&p, 1, ms) != 0; /* an error is met when it is written to */
+	return poll(&p, 1, ms) != 0; /* on a poll error, the write will fail */
 }
 
-/* Takes what the command has written to its stderr.  While it runs: only as much as ours
- * takes at once, and not for ever, so that the caller can watch the time.  When it has
- * ended, what is there is all, though others may hold the pipe open; a stderr that is too
- * slow for that loses some of it. */
+/* Copies the command's stderr.  While it runs, copies only what our stderr takes at once,
+ * and a bounded number of reads, so that the caller can watch the time.  After it has
+ * ended, copies what is there without waiting for EOF, since other processes may hold the
+ * pipe open; what a slow stderr does not take in time is lost. */
 static void error_take(struct process *p, bool ended)
 {
 	char text[PIPE_BUF];
@@ -153,7 +155,7 @@ static void error_take(struct process *p, bool ended)
 			break;
 		tail_add(p, text, (size_t)n);
 		if (takes && file_write(STDERR_FILENO, text, (size_t)n) < 0)
-			continue; /* nobody wants it */
+			continue; /* our stderr is closed; drain the pipe anyway */
 	}
 	if (p->error_fd >= 0 && n == 0) {
 		close(p->error_fd);
@@ -170,7 +172,7 @@ void process_look(struct process *p)
 	error_take(p, !running);
 	if (running)
 		return;
-	p->lost = ended < 0; /* somebody else has waited for it */
+	p->lost = ended < 0; /* somebody else has reaped it */
 	if (p->exit_fd >= 0)
 		close(p->exit_fd);
 	if (p->error_fd >= 0)

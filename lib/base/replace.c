@@ -1,4 +1,5 @@
-/* replace.c - temporary, write, fsync, rename, fsync of the folder. */
+/* replace.c - replacing a file atomically: write a temporary file, fsync, rename, fsync
+ * the folder. */
 #include "base/replace.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -24,7 +25,7 @@ int replacement_check(const char *path, evlog_error *err)
 		   : error_set(err, EVLOG_ECREATE, "%s: not a regular file", path);
 }
 
-/* The file itself, if there is one and `path` leads to it by a link. */
+/* Resolves symbolic links, so that the link's target is replaced and not the link. */
 static char *file_of(const char *path)
 {
 	char *real = realpath(path, NULL);
@@ -32,7 +33,7 @@ static char *file_of(const char *path)
 	return real || errno != ENOENT ? real : strdup(path);
 }
 
-/* As the file that is replaced. */
+/* Gives the new file the owner, group and mode of the old one. */
 static int mode_keep(int fd, const struct stat *old)
 {
 	if (fchown(fd, old->st_uid, old->st_gid) < 0 &&

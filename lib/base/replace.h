@@ -1,4 +1,4 @@
-/* replace.h - files replaced whole: a reader sees the old one or the new one. */
+/* replace.h - replacing a file atomically: a reader sees the old one or the new one. */
 #ifndef BASE_REPLACE_H
 #define BASE_REPLACE_H
 
@@ -7,29 +7,29 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* Write to f; what goes wrong there is told at the end. */
+/* Write to f; replacement_end reports write errors. */
 struct replacement {
 	FILE *f;
-	char *temporary;  /* beside the file */
-	const char *path; /* as it was given, */
-	char *file;	  /* and what it is, symbolic links followed */
+	char *temporary;  /* in the file's folder */
+	const char *path; /* as the caller gave it */
+	char *file;	  /* the same with symbolic links resolved */
 };
 
-/* Whether there is nothing at `path`, or a regular file: a device, a pipe or a folder is
- * never replaced.  EVLOG_ECREATE: it is something else. */
+/* Returns 0 if `path` does not exist or is a regular file, EVLOG_ECREATE if it is
+ * something else: a device, a pipe or a folder is never replaced. */
 int replacement_check(const char *path, evlog_error *err);
 
-/* The path must live as long.  A file that is replaced keeps its mode and, where this
- * process may give them, its owner and group; another one gets `mode`, or, with 0, what
- * umask says. */
+/* Opens a temporary file.  `path` must stay valid until the end.  An existing file keeps
+ * its mode and, if this process is allowed to set them, its owner and group; a new one
+ * gets `mode`, or, if that is 0, the default under umask. */
 int replacement_begin(
     struct replacement *r, const char *path, mode_t mode, evlog_error *err);
 
-/* Syncs it, gives it the file's name, and syncs that.  On failure the file is as it was,
- * or is the new one whole. */
+/* Syncs the temporary file, renames it to `path`, and syncs the folder.  If it fails, the
+ * file is the old one or the new one, complete.  Frees r in either case. */
 int replacement_end(struct replacement *r, evlog_error *err);
 
-/* Leaves the file as it was. */
+/* Removes the temporary file and leaves the original alone. */
 void replacement_drop(struct replacement *r);
 
 #endif

@@ -1,4 +1,4 @@
-/* spool.c - lines kept aside and read back from the last to the first. */
+/* spool.c - lines kept aside and read back from last to first. */
 #include "base/spool.h"
 #include "base/file.h"
 #include "base/os.h"
@@ -38,7 +38,7 @@ int spool_add(struct spool *s, const char *p, size_t n)
 	return s->mem.failed ? -1 : 0;
 }
 
-/* Moves the window towards the start of the file, keeping what is unread. */
+/* Moves the window towards the start of the file, keeping the unread bytes. */
 static int spool_fill(struct spool *s)
 {
 	size_t n = s->window < SPOOL_WINDOW ? (size_t)s->window : SPOOL_WINDOW;

@@ -1,8 +1,8 @@
-/* thread.c - threads with room for what is nested. */
+/* thread.c - threads with a stack large enough for deep nesting. */
 #include "base/thread.h"
 #include "base/os.h"
 
-#define STACK_SIZE (4 * STACK_NEEDED) /* only what is used takes memory */
+#define STACK_SIZE (4 * STACK_NEEDED) /* untouched pages take no memory */
 
 int thread_start(pthread_t *id, void *(*run)(void *), void *arg)
 {
@@ -20,7 +20,7 @@ int thread_start(pthread_t *id, void *(*run)(void *), void *arg)
 
 bool thread_is_roomy(void)
 {
-	static _Thread_local int known; /* 1: it is, -1: it is not */
+	static _Thread_local int known; /* 1: roomy, -1: not */
 
 	if (!known)
 		known = os_stack_size() >= STACK_NEEDED ? 1 : -1;

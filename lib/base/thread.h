@@ -1,15 +1,15 @@
-/* thread.h - threads with room for what is nested. */
+/* thread.h - threads with a stack large enough for deep nesting. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 
 #include <pthread.h>
 #include <stdbool.h>
 
-/* Bytes of stack that a program in Lua may need: 200 calls between Lua and C, each with a
+/* Stack in bytes that a Lua program may need: 200 calls between Lua and C, each with a
  * buffer, and values nested 512 deep. */
 #define STACK_NEEDED ((size_t)2 << 20)
 
-/* pthread_create with such a stack, whatever `ulimit -s` is. */
+/* Like pthread_create, with at least such a stack, whatever `ulimit -s` says. */
 int thread_start(pthread_t *id, void *(*run)(void *), void *arg);
 
 /* Whether this thread has such a stack. */

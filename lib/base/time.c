@@ -13,8 +13,7 @@
 #define EARLIEST (INT64_C(-62167219200) * SECOND)     /* 0000-01-01 */
 #define LATEST	 (INT64_C(253402300800) * SECOND - 1) /* end of 9999 */
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar, by counting from
- * March so that the leap day is a year's last. */
+/* Counts years from March, so that a leap day is the last day of its year. */
 int64_t time_days(int year, int month, int day)
 {
 	int64_t y = month <= 2 ? year - 1 : year;
@@ -48,7 +47,7 @@ static int days_in_month(int year, int month)
 	return month == 2 && leap ? 29 : days[month - 1];
 }
 
-/* n digits at p as a number; -1 if they are not digits. */
+/* Reads n digits; -1 if one of them is not a digit. */
 static int digits(const char *p, int n)
 {
 	int v = 0;
@@ -87,7 +86,7 @@ bool time_leap_allowed(int64_t t)
 {
 	int year, month, day;
 
-	t /= SECOND; /* of what follows it */
+	t /= SECOND; /* the second after the leap second */
 	civil_of(t / 86400, &year, &month, &day);
 	return t % 86400 == 0 && day == 1;
 }
