@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#define NO_CHARACTER 0x110000 /* + a byte that is no UTF-8; matches only itself */
+#define NO_CHARACTER 0x110000 /* + a byte that is not UTF-8 and matches itself */
 
 bool glob_is_pattern(const char *glob)
 {

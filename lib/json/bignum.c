@@ -1,4 +1,4 @@
-/* bignum.c - the big integers of libcrypto, loaded when a decimal needs them. */
+/* bignum.c - the big integers of libcrypto, loaded on first use. */
 #include "json/bignum.h"
 #include "base/library.h"
 

@@ -1,5 +1,6 @@
-/* bignum.h - the big integers of libcrypto, loaded when a decimal has more digits than
- * fit into 128 bits: that takes a millisecond, and is rare. */
+/* bignum.h - the big integers of libcrypto, for decimals that do not fit into 128 bits.
+ * The library is loaded on first use, because loading takes a millisecond and few need
+ * it. */
 #ifndef JSON_BIGNUM_H
 #define JSON_BIGNUM_H
 
@@ -35,7 +36,7 @@ struct bignums {
 	__typeof__(CRYPTO_free) *release;
 };
 
-/* NULL: it cannot be loaded. */
+/* The functions of libcrypto, or NULL if it cannot be loaded. */
 const struct bignums *bn(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* patch.c - values changed by values: merge patch (RFC 7396) and patch (RFC 6902). */
+/* patch.c - applies a merge patch (RFC 7396) or a patch (RFC 6902) to a value. */
 #include "json/path.h"
 #include "json/tree.h"
 
@@ -6,7 +6,7 @@
 
 /* ---- RFC 7396 ---- */
 
-/* The object that a member of a patch, an object, goes into. */
+/* The object that an object in the patch is merged into, made if necessary. */
 static struct value *object_at(struct value *target, struct view key)
 {
 	struct value **old = value_member(target, key);
@@ -59,13 +59,13 @@ bool value_merge(struct value **target, const struct value *patch)
 
 /* ---- RFC 6902 ---- */
 
-#define VALUE_MOST (64u << 20) /* bytes of memory that copying may bring a value to */
+#define VALUE_MOST (64u << 20) /* bytes that copies may make a value take */
 
 static const char no_memory[] = "out of memory";
 static const char too_deep[] = "the result would be nested more than 512 deep";
 static const char too_large[] = "the result would be larger than 64 MiB";
 
-/* A change to a container, so that it can be taken back. */
+/* A change to a container, recorded so that it can be undone. */
 struct change {
 	enum {
 		ITEM_IN,
@@ -78,26 +78,26 @@ struct change {
 		ROOT_SET
 	} what;
 	struct value *in;
-	size_t at;	     /* of an item, or the slot of a member */
-	struct member taken; /* what was there before; its key, if it has one, is owned */
-	bool moved;	     /* what came in or went out is elsewhere in the value */
+	size_t at;	     /* index of an item, or slot of a member */
+	struct member taken; /* what was there before; its key, if any, is owned */
+	bool moved;	     /* the value is also elsewhere in the tree */
 };
 
-/* What a patch is applied to. */
+/* A patch being applied. */
 struct work {
 	struct value *root;
-	size_t bytes; /* with all that was copied so far; 0: not known yet */
+	size_t bytes; /* memory, with all copies so far; 0: not yet measured */
 	struct change *change;
 	size_t n, cap;
 };
 
-/* The place a pointer names: its container and last step (n == 0: the whole). */
+/* The place that a pointer names: its container and last step. */
 struct place {
 	struct json_path *path;
-	struct value **slot;  /* the value there; NULL: none */
+	struct value **slot;  /* the value there, or NULL */
 	struct value *parent; /* NULL: the pointer is "" */
 	struct view step;
-	size_t index; /* of an array's element; n for "-" */
+	size_t index; /* in an array; n for "-" */
 };
 
 static struct value **child_find(struct value *v, struct view step)
@@ -136,7 +136,8 @@ static const char *place_find(struct place *p, struct value **root, const char *
 	return NULL;
 }
 
-/* No value may be nested deeper than an event can: what is printed must be readable. */
+/* No result may be nested deeper than an event can be, or what is printed is
+ * unreadable. */
 static const char *place_check(const struct place *p, const struct value *v)
 {
 	struct value_extent x = {0};
@@ -146,7 +147,7 @@ static const char *place_check(const struct place *p, const struct value *v)
 	return p->path->n <= JSON_DEPTH && x.depth <= JSON_DEPTH ? NULL : too_deep;
 }
 
-/* Makes room for one change more, before it is made. */
+/* Reserves room before the change is made, so that recording it cannot fail. */
 static bool change_room(struct work *w)
 {
 	return w->n < w->cap || array_grow(&w->change, &w->cap, sizeof *w->change);
@@ -159,7 +160,7 @@ static void change_add(struct work *w, struct change c)
 	w->change[w->n++] = c;
 }
 
-/* Where a value that is there stands in its container. */
+/* The index or slot of a value in its container. */
 static size_t slot_of(const struct place *p)
 {
 	const struct value *in = p->parent;
@@ -170,7 +171,7 @@ static size_t slot_of(const struct place *p)
 	       sizeof *in->members;
 }
 
-/* Another value where one is. */
+/* Replaces a value. */
 static void place_set(struct work *w, struct place *p, struct value *v, bool moved)
 {
 	struct change c = {.what = ROOT_SET, .taken.value = *p->slot, .moved = moved};
@@ -184,7 +185,7 @@ static void place_set(struct work *w, struct place *p, struct value *v, bool mov
 	*p->slot = v;
 }
 
-/* Takes v over, unless it was moved: then it is somebody's already. */
+/* Takes ownership of v, unless it was moved: then the tree owns it already. */
 static const char *place_add(struct work *w, struct place *p, struct value *v, bool moved)
 {
 	struct value *in = p->parent;
@@ -214,7 +215,7 @@ static const char *place_add(struct work *w, struct place *p, struct value *v, b
 	return NULL;
 }
 
-/* moved: it will come in elsewhere. */
+/* moved: the value will be added elsewhere. */
 static const char *place_remove(struct work *w, struct place *p, bool moved)
 {
 	if (!p->slot)
@@ -247,9 +248,10 @@ static const char *place_replace(struct work *w, struct place *p, struct value *
 	return why;
 }
 
-/* ---- All of it or nothing ---- */
+/* ---- Undoing ---- */
 
-/* Takes one change back: what came in is freed, unless it goes back to where it was. */
+/* Undoes one change and frees the value that it added, unless that returns to its old
+ * place. */
 static void change_undo(struct work *w, struct change *c)
 {
 	struct value *came = NULL;
@@ -277,7 +279,7 @@ static void change_undo(struct work *w, struct change *c)
 		value_free(came);
 }
 
-/* What went out and is nowhere else is freed, when nothing can come back. */
+/* Makes a change final: frees what it removed, unless that was moved elsewhere. */
 static void change_keep(struct change *c)
 {
 	bool out = c->what == ITEM_OUT || c->what == MEMBER_OUT;
@@ -304,7 +306,7 @@ static void changes_end(struct work *w, bool undo)
 	free(w->change);
 }
 
-/* A member of an operation, as NUL-terminated plain text. */
+/* Gets a string member of an operation, unescaped and NUL-terminated. */
 static bool op_text(const struct value *op, const char *name, struct buf *out)
 {
 	struct value **v = value_member(op, (struct view){name, strlen(name)});
@@ -324,7 +326,7 @@ static bool begins_with(const char *whole, const char *part)
 	return strncmp(whole, part, n) == 0 && whole[n] == '/';
 }
 
-/* A few copies of a copy are a large value. */
+/* A limit is needed because a few copies of copies make a huge value. */
 static const char *copy_check(struct work *w, const struct value *v)
 {
 	struct value_extent whole = {.bytes = w->bytes}, part = {0};
@@ -336,7 +338,7 @@ static const char *copy_check(struct work *w, const struct value *v)
 	return w->bytes <= VALUE_MOST ? NULL : too_large;
 }
 
-/* move and copy: the value at `from`, taken out or copied. */
+/* For move and copy: takes out or copies the value at `from`. */
 static const char *op_source(
     struct work *w, const struct value *op, const char *path, bool move, struct value **v)
 {

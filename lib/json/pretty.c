@@ -1,8 +1,8 @@
-/* pretty.c - a valid JSON text with a line a member, as jq prints it. */
+/* pretty.c - prints JSON text with one member on each line, as jq does. */
 #include "base/error.h"
 #include "json/scan.h"
 
-#define FULL (64u << 10) /* the text may be many times as long as its source */
+#define FULL (64u << 10) /* flushed above this: indenting can multiply the size */
 
 struct sink {
 	struct buf b;
@@ -34,7 +34,7 @@ static const char *space_skip(const char *p, const char *end)
 	return p;
 }
 
-/* Copies a string whole; behind it. */
+/* Copies a string and returns the position after it. */
 static const char *string_copy(struct buf *b, const char *p, const char *end)
 {
 	const char *q = p + 1;

@@ -1,10 +1,10 @@
 /*
- * scan.c - strict JSON without a tree.
+ * scan.c - a strict JSON validator that builds no tree.
  *
- * One state machine over the text: what may come next is either a value or what
- * follows one, and one bit a level says whether that level is an object.  Most bytes
- * of events are inside strings, so the one loop that matters finds the end of a run
- * of plain ASCII (vector.h).
+ * It is one state machine: what comes next is either a value or what may follow one, and
+ * one bit for each level says whether that level is an object.  Most bytes of an event
+ * are inside strings, so the loop that matters is the one that finds the end of plain
+ * ASCII (vector.h).
  */
 #include "json/scan.h"
 #include "json/vector.h"
@@ -26,7 +26,7 @@ const char *json_scan_kind(void)
 struct scan {
 	const char *p, *end;
 	const char *reason;
-	unsigned depth; /* at most so many levels */
+	unsigned depth; /* levels allowed */
 	bool escaped;	/* the last string had escapes */
 };
 
@@ -44,8 +44,8 @@ static inline void skip_space(struct scan *s)
 		s->p++;
 }
 
-/* One sequence of UTF-8 above ASCII, by the table of RFC 3629 section 4: no overlong
- * forms, no surrogates, nothing above U+10FFFF. */
+/* Scans a character above ASCII by the table in RFC 3629, section 4: no overlong forms,
+ * no surrogates, nothing above U+10FFFF. */
 static bool scan_utf8(struct scan *s)
 {
 	const unsigned char *p = (const unsigned char *)s->p;
@@ -129,7 +129,7 @@ static bool scan_escape(struct scan *s)
 	return true;
 }
 
-/* At the opening quote; ends behind the closing one. */
+/* Starts at the opening quote, ends after the closing one. */
 static inline bool scan_string(struct scan *s)
 {
 	s->escaped = false;
@@ -226,7 +226,7 @@ static struct json_member *member_add(struct json_members *m)
 	return &m->at[m->n++];
 }
 
-/* At a key; ends at its value.  Lists it when it is a top-level one. */
+/* Starts at a key, ends at its value.  Adds the member to `list` unless that is NULL. */
 static inline bool scan_key(struct scan *s, struct json_members *list)
 {
 	const char *start = s->p;
@@ -254,7 +254,7 @@ static inline bool scan_key(struct scan *s, struct json_members *list)
 	return true;
 }
 
-/* The state machine.  `levels` has a bit a level, set for an object. */
+/* The state machine.  `levels` has one bit for each level, set for an object. */
 static bool scan_text(struct scan *s, struct json_members *list)
 {
 	uint64_t levels[JSON_DEPTH_MOST / 64];
@@ -339,7 +339,7 @@ bool json_scan(const char *p, size_t len, unsigned depth, struct json_text *valu
 	return good;
 }
 
-/* A number without exponent, as most are. */
+/* A number without an exponent, as most are. */
 static bool is_plain_number(const char *p, const char *end)
 {
 	p += *p == '-';

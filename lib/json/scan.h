@@ -1,13 +1,15 @@
-/* scan.h - JSON texts validated and looked into where they stand: zero copy. */
+/* scan.h - validating JSON text and looking into it without copying.
+ *
+ * json/ knows JSON: scanning, paths, exact decimals, trees, patches.  It must not know
+ * what an event is. */
 #ifndef JSON_SCAN_H
 #define JSON_SCAN_H
 
 #include "base/buf.h"
 
-#define JSON_DEPTH 512 /* levels of an event */
+#define JSON_DEPTH 512 /* levels of nesting in an event */
 #define JSON_DEPTH_MOST                                                                  \
-	1024 /* of what evlog writes around values of events: states,                    \
-	      * snapshots, dead letters */
+	1024 /* in states, snapshots and dead letters, which wrap values of events */
 
 enum json_type {
 	JSON_NULL,
@@ -19,51 +21,52 @@ enum json_type {
 	JSON_OBJECT,
 };
 
-/* A value's text, as it stands: a string with its quotes. */
+/* The text of a value; a string includes its quotes. */
 struct json_text {
 	const char *p;
 	size_t len;
 };
 
-/* A member of an object: the key without its quotes, escapes unresolved. */
+/* A member of an object: the key without its quotes and with its escapes. */
 struct json_member {
 	struct view key;
-	bool escaped; /* the key has escapes */
+	bool escaped; /* the key contains escapes */
 	struct json_text value;
 };
 
-/* Top-level members, in order.  Zero-initialise; may be used again and again. */
+/* Top-level members, in order.  Zero-initialise; can be reused for any number of
+ * scans. */
 struct json_members {
 	struct json_member *at;
 	size_t n, cap;
 };
 
 struct json_fault {
-	size_t offset;	    /* of the byte where the text stops being JSON */
-	const char *reason; /* NULL: no memory */
+	size_t offset;	    /* of the first byte that is not valid JSON */
+	const char *reason; /* NULL: out of memory */
 };
 
-/* Checks that p[0..len) is one JSON text by RFC 8259, in UTF-8 without lone
- * surrogates, nested `depth` (JSON_DEPTH_MOST or less) deep at most, white space around
- * it allowed.  *value is the text without that white space.  If it is an object and
- * members is not NULL, its members are listed there (views into p).
- * true, or false and *fault.  Time is linear, the C stack constant. */
+/* Checks that p[0..len) is one JSON text as in RFC 8259, in UTF-8 without lone
+ * surrogates, at most `depth` levels deep (JSON_DEPTH_MOST or less), perhaps with white
+ * space around it.  *value is the text without that white space.  If it is an object and
+ * `members` is not NULL, `members` lists its members, as views into p.  Returns false and
+ * fills *fault if the check fails.  Takes linear time and constant stack. */
 bool json_scan(const char *p, size_t len, unsigned depth, struct json_text *value,
     struct json_members *members, struct json_fault *fault);
 
 void json_members_free(struct json_members *m);
 
-/* Whether v is one JSON text as above, of JSON_DEPTH levels or less, and nothing else. */
+/* Whether v is exactly one JSON text as above, at most JSON_DEPTH levels deep. */
 bool json_is_valid(struct json_text v);
 
-/* Of a valid, trimmed value. */
+/* The type of a valid value without white space around it. */
 enum json_type json_type_of(struct json_text v);
 
-/* Walks the members of a valid object, or the elements of a valid array (then key
- * is empty).  Start with json_walk_begin; the texts are views.  On text that is not
- * valid JSON the walk stays inside it and ends; what it delivers then is arbitrary, but
- * for strings, which have both quotes.  json_walk_ended tells whether the container was
- * closed, after the walk has delivered its last. */
+/* Walks the members of a valid object, or the elements of a valid array (their key is
+ * empty).  Start with json_walk_begin; the texts are views.  On invalid JSON the walk
+ * stays inside the text and ends, but what it delivers is arbitrary, except that strings
+ * have both quotes.  After the last one, json_walk_ended says whether the container was
+ * closed. */
 struct json_walk {
 	const char *p, *end;
 	bool object;
@@ -75,17 +78,18 @@ static inline bool json_walk_ended(const struct json_walk *w)
 	return w->p < w->end && *w->p == (w->object ? '}' : ']');
 }
 
-/* The same in two steps, so that a value can be walked instead of passed over: the name,
- * and where the value begins (its length is 0); then json_walk_value, or a walk into an
- * object or array, to its end, and out of it. */
+/* json_walk_next in two steps, to walk into a value instead of skipping it.
+ * json_walk_name gets the name and where the value begins (its length is 0).  Then call
+ * json_walk_value; or, for an object or array, json_walk_into, walk `inner` to its end,
+ * and json_walk_out. */
 bool json_walk_name(struct json_walk *w, struct json_member *m);
 bool json_walk_value(struct json_walk *w, struct json_member *m);
 void json_walk_into(struct json_walk *inner, const struct json_walk *w);
 bool json_walk_out(
     struct json_walk *w, const struct json_walk *inner, struct json_member *m);
 
-/* Whether a key is `name`, its escapes resolved.  Most are told apart by their length or
- * first byte. */
+/* Whether a key equals `name` once its escapes are resolved.  Most keys are told apart by
+ * their length or first byte. */
 bool json_escaped_key_is(const struct json_member *m, struct view name);
 
 static inline bool json_key_is(const struct json_member *m, struct view name)
@@ -97,20 +101,21 @@ static inline bool json_key_is(const struct json_member *m, struct view name)
 		   (*m->key.p == *name.p && memcmp(m->key.p, name.p, name.len) == 0));
 }
 
-/* Adds the content of a valid string (text with its quotes) to b, escapes resolved. */
+/* Appends the content of a valid string (given with its quotes) to b, resolving
+ * escapes. */
 void json_unescape(struct buf *b, struct json_text string);
 
-/* Adds bytes of UTF-8 as a JSON string, quotes included; escapes only what must be. */
+/* Appends UTF-8 bytes as a JSON string with quotes; escapes only what must be escaped. */
 void json_escape(struct buf *b, struct view s);
 
-/* Four hexadecimal digits; -1 if they are not. */
+/* Reads four hexadecimal digits; -1 if they are not. */
 int json_hex4(const char *p, const char *end);
 
-/* The vectorised primitive under json_scan: the first byte in [p, end) that is a
- * quote, a backslash, below 0x20 or above 0x7f; else end. */
+/* Finds the first byte in [p, end) that is a quote, a backslash, below 0x20 or above
+ * 0x7f; else returns end.  Vectorised; json_scan is built on it. */
 const char *json_plain_end(const char *p, const char *end);
 
-/* "sse2", "neon" or "portable". */
+/* The implementation in use: "sse2", "neon" or "portable". */
 const char *json_scan_kind(void);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/types.h>
 
-#define INDEX_FROM 12 /* an object with more members gets a hash index */
+#define INDEX_FROM 12 /* an object with more members than this gets a hash index */
 
 struct value *value_new(enum json_type type)
 {
@@ -23,8 +23,8 @@ bool value_is_container(const struct value *v)
 	return v->type == JSON_ARRAY || v->type == JSON_OBJECT;
 }
 
-/* Puts v on the list of those that are to be freed, which goes by the index: that is
- * freed first. */
+/* Puts v on the list of values to be freed.  The link shares memory with the index, so
+ * the index is freed first. */
 static void doom(struct value **list, struct value *v)
 {
 	if (!v)
@@ -85,7 +85,8 @@ static void index_put(struct value *o, size_t slot)
 	o->index[i] = (uint32_t)slot + 1;
 }
 
-/* Drops deleted members and builds the index anew, with room to grow. */
+/* Rebuilds the index with room to grow, and drops deleted members unless the object is
+ * held. */
 static bool index_build(struct value *o)
 {
 	size_t out = 0, places = 64;
@@ -109,7 +110,7 @@ static bool index_build(struct value *o)
 	return true;
 }
 
-/* The slot of a key, deleted or not; -1 if it has none. */
+/* The slot of a key, deleted or not; -1 if there is none. */
 static ssize_t slot_find(const struct value *o, struct view key)
 {
 	if (!o->index) {
@@ -183,7 +184,7 @@ bool value_member_add(
 	ssize_t was = slot_find(o, key);
 
 	*back = was >= 0;
-	if (*back) { /* deleted: it comes back where it was */
+	if (*back) { /* deleted earlier: it returns to its slot */
 		o->members[was].value = v;
 		o->live++;
 	} else if (!member_append(o, key, v)) {
@@ -234,7 +235,7 @@ bool value_item_add(struct value *a, size_t at, struct value *v)
 	return true;
 }
 
-/* ---- Taken out, and put back ---- */
+/* ---- Taking out and putting back ---- */
 
 struct value *value_item_take(struct value *a, size_t at)
 {
@@ -257,7 +258,7 @@ struct member value_member_take(struct value *o, size_t slot)
 	struct member *m = &o->members[slot], taken = *m;
 
 	o->live--;
-	if (o->index) { /* the key stays, for what comes back */
+	if (o->index) { /* the key stays, in case the member returns */
 		taken.key = (struct view){NULL, 0};
 		m->value = NULL;
 		return taken;
@@ -279,7 +280,7 @@ void value_member_return(struct value *o, size_t slot, struct member m)
 	memmove(at + 1, at, (o->n - slot) * sizeof *at);
 	*at = m;
 	o->n++;
-	if (o->index) /* it grew one since; without memory for it there is none */
+	if (o->index) /* it got an index since; without memory it has none */
 		(void)index_build(o);
 }
 
@@ -288,7 +289,7 @@ struct value *value_member_pop(struct value *o)
 	struct member *last = &o->members[o->n - 1];
 	struct value *v = last->value;
 
-	if (o->index) { /* what was put in last can be taken out */
+	if (o->index) { /* the last key ends its probe chain, so no tombstone */
 		uint32_t i =
 		    (uint32_t)hash_table(last->key.p, last->key.len) & o->index_mask;
 		while (o->index[i] != o->n)
@@ -301,7 +302,7 @@ struct value *value_member_pop(struct value *o)
 	return v;
 }
 
-/* ---- Walking: without recursion, since the C stack may be small ---- */
+/* ---- Walking: without recursion, because the C stack may be small ---- */
 
 struct level *level_push(struct levels *s, const struct value *v, struct value *other)
 {
@@ -325,7 +326,7 @@ const struct value *level_next(struct level *l)
 
 /* ---- Reading ---- */
 
-/* A container that is being read. */
+/* A container that is being parsed. */
 struct reading {
 	struct json_walk w;
 	struct value *v;
@@ -355,7 +356,7 @@ static struct value *shallow(struct json_text text)
 		   : value_text(type, text.p, text.len);
 }
 
-/* Adds a member or element to what is being read. */
+/* Adds a member or element to the container being parsed. */
 static bool child_add(
     struct value *to, const struct json_member *m, struct value *child, struct buf *room)
 {
@@ -540,7 +541,7 @@ static void scalar_canonical(struct buf *b, const struct value *v)
 	}
 }
 
-/* Of a tree that is only written, and then freed: its index is not kept up. */
+/* Sorts in place and leaves the index stale: the tree is only written, then freed. */
 static void members_sort(const struct value *v)
 {
 	if (v->n)
@@ -560,7 +561,7 @@ bool value_canonical(struct buf *b, struct json_text text)
 
 /* ---- Equality ---- */
 
-/* Of what was written to two buffers, which are freed. */
+/* Compares what was written to two buffers, and frees them. */
 static bool written_equal(struct buf *x, struct buf *y, bool *failed)
 {
 	bool same =
@@ -572,7 +573,7 @@ static bool written_equal(struct buf *x, struct buf *y, bool *failed)
 	return same;
 }
 
-/* Of two numbers that are too long for decimals. */
+/* Compares two numbers that are too long for decimals. */
 static bool far_equal(struct json_text a, struct json_text b, bool *failed)
 {
 	struct buf x = {0}, y = {0};
@@ -621,8 +622,7 @@ bool value_texts_equal(struct json_text a, struct json_text b, bool *failed)
 	return type == JSON_STRING && strings_equal(a, b, failed);
 }
 
-/* What of b corresponds to the child that a level of a has just delivered; NULL: nothing.
- */
+/* What in the other tree corresponds to the last child of a level; NULL: nothing. */
 static struct value *counterpart(const struct level *l)
 {
 	if (l->v->type == JSON_ARRAY)

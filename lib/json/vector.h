@@ -1,12 +1,14 @@
 /*
- * vector.h - the loops under the scanner: the first byte of a kind, 16 bytes at a time
- * with SSE2 or NEON, 8 with plain 64-bit words (or where JSON_PORTABLE asks for them).
+ * vector.h - the inner loops of the scanner: they find the first byte of a kind, 16 bytes
+ * at a time with SSE2 or NEON, otherwise (or with JSON_PORTABLE) 8 at a time in 64-bit
+ * words.
  *
- *   find_special  a quote, a backslash, below 0x20, above 0x7f: what ends plain text
- *   find_bracket  a quote, or one of [ ] { }: what changes the depth
- *   find_quote    a quote or a backslash: what ends a valid string
  *
- * And block_mask, which tells of 64 bytes at once where one is.
+ *   find_special  a quote, a backslash, below 0x20, above 0x7f: ends plain text
+ *   find_bracket  a quote, or one of [ ] { }: changes the depth
+ *   find_quote    a quote or a backslash: ends a valid string
+ *
+ * And block_mask marks every byte of a kind among 64.
  */
 #ifndef JSON_VECTOR_H
 #define JSON_VECTOR_H
@@ -17,7 +19,7 @@
 #include <emmintrin.h>
 #define VECTOR_KIND "sse2"
 typedef __m128i vector;
-#define VECTOR_STEP 1 /* bits of the mask a byte */
+#define VECTOR_STEP 1 /* mask bits for each byte */
 
 static inline vector vector_load(const char *p)
 {
@@ -29,7 +31,7 @@ static inline uint64_t vector_mask(vector hit)
 	return (uint64_t)(unsigned)_mm_movemask_epi8(hit);
 }
 
-/* Signed comparison: bytes above 0x7f are negative, and so below 0x20 too. */
+/* The comparison is signed, so bytes above 0x7f count as below 0x20 too. */
 static inline uint64_t special_mask(const char *p)
 {
 	vector v = vector_load(p);
@@ -43,7 +45,7 @@ static inline uint64_t special_mask(const char *p)
 static inline uint64_t bracket_mask(const char *p)
 {
 	vector v = vector_load(p);
-	vector low = _mm_or_si128(v, _mm_set1_epi8(0x20)); /* [ as {, ] as } */
+	vector low = _mm_or_si128(v, _mm_set1_epi8(0x20)); /* [ becomes {, ] becomes } */
 	vector quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
 	vector open = _mm_cmpeq_epi8(low, _mm_set1_epi8('{'));
 	vector close = _mm_cmpeq_epi8(low, _mm_set1_epi8('}'));
@@ -79,7 +81,7 @@ static inline vector vector_load(const char *p)
 	return vld1q_u8((const uint8_t *)p);
 }
 
-/* NEON has no movemask: narrowing by four bits leaves a nibble a byte. */
+/* NEON has no movemask: narrowing by four bits leaves a nibble for each byte. */
 static inline uint64_t vector_mask(vector hit)
 {
 	uint8x8_t nibbles = vshrn_n_u16(vreinterpretq_u16_u8(hit), 4);
@@ -117,7 +119,7 @@ static inline uint64_t quote_mask(const char *p)
 	return vector_mask(vorrq_u8(quote, slash));
 }
 
-/* A bit a byte: added up in pairs, three times. */
+/* Three pairwise additions gather one bit for each byte. */
 #define EQUAL_STEP  16
 static inline uint64_t equal_mask(const char *p, char bits, char c)
 {
@@ -168,8 +170,8 @@ static inline bool is_quote(unsigned char c)
 
 #else
 
-/* The high bit of each byte of x that equals c; exact in its lowest hit, which is
- * all that is asked of it ("Bit Twiddling Hacks", haszero). */
+/* Sets the high bit of each byte of x that equals c.  Only the lowest hit is exact, and
+ * only that one is used ("Bit Twiddling Hacks", haszero). */
 #define ONES		  UINT64_C(0x0101010101010101)
 #define HIGHS		  UINT64_C(0x8080808080808080)
 #define BYTES_ZERO(x)	  (((x)-ONES) & ~(x)&HIGHS)
@@ -202,7 +204,7 @@ static inline uint64_t quote_mask(const char *p)
 	return BYTES_EQUAL(x, '"') | BYTES_EQUAL(x, '\\');
 }
 
-/* Exact in each byte; the product moves the high bits together. */
+/* Exact in every byte.  The multiplication gathers the high bits. */
 #define EQUAL_STEP	  8
 static inline uint64_t equal_mask(const char *p, char bits, char c)
 {
@@ -231,8 +233,8 @@ FIND(find_special, special_mask, is_special)
 FIND(find_bracket, bracket_mask, is_bracket)
 FIND(find_quote, quote_mask, is_quote)
 
-/* A bit for each of 64 bytes, the first one's the lowest: whether it is c, once `bits`
- * are set in it. */
+/* One bit for each of 64 bytes, the lowest for the first: whether the byte equals c after
+ * or-ing it with `bits`. */
 static inline uint64_t block_mask(const char *p, char bits, char c)
 {
 	uint64_t m = 0;

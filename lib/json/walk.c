@@ -1,4 +1,4 @@
-/* walk.c - looking into text that is known to be valid, and its strings. */
+/* walk.c - walking through valid JSON text, and its strings. */
 #include "json/scan.h"
 #include "json/vector.h"
 
@@ -15,8 +15,8 @@ enum json_type json_type_of(struct json_text v)
 	}
 }
 
-/* At an opening quote; behind the closing one, or NULL: there is none.  *escaped: it has
- * escapes. */
+/* Starts at an opening quote and returns the position after the closing one, or NULL if
+ * there is none.  *escaped: the string contains escapes. */
 static inline const char *skip_string(const char *p, const char *end, bool *escaped)
 {
 	*escaped = false;
@@ -31,13 +31,14 @@ static inline const char *skip_string(const char *p, const char *end, bool *esca
 	}
 }
 
-/* In a container: how deep, and whether in a string. */
+/* A position in a container: how deep, and whether inside a string. */
 struct nest {
 	size_t depth;
 	bool inside;
 };
 
-/* Each bit, and all below it, exclusive or: where a quote has begun a string. */
+/* Each bit becomes the xor of itself and all lower bits.  On a mask of quotes, this marks
+ * the insides of strings. */
 static inline uint64_t prefix_xor(uint64_t m)
 {
 	for (unsigned n = 1; n < 64; n *= 2)
@@ -45,9 +46,9 @@ static inline uint64_t prefix_xor(uint64_t m)
 	return m;
 }
 
-/* Takes 64 bytes at once: brackets count that are not between quotes (Langdale, Lemire,
- * "Parsing gigabytes of JSON per second", 2019).  Behind the container, or where less
- * than a block, or one with a backslash, is left. */
+/* Takes 64 bytes at a time and counts the brackets outside strings (Langdale, Lemire,
+ * "Parsing gigabytes of JSON per second", 2019).  Returns the position after the
+ * container, or where less than a block is left or a block contains a backslash. */
 static const char *skip_blocks(const char *p, const char *end, struct nest *n)
 {
 	for (; end - p >= 64 && !block_mask(p, 0, '\\'); p += 64) {
@@ -68,7 +69,8 @@ static const char *skip_blocks(const char *p, const char *end, struct nest *n)
 	return p;
 }
 
-/* At an opening bracket; behind the one that closes it, or NULL: there is none. */
+/* Starts at an opening bracket and returns the position after its closing one, or NULL if
+ * there is none. */
 static const char *skip_container(const char *p, const char *end)
 {
 	const char *start = p;
@@ -95,7 +97,7 @@ static const char *skip_container(const char *p, const char *end)
 	}
 }
 
-/* Behind a value; NULL: it does not end. */
+/* Returns the position after a value, or NULL if it does not end. */
 static const char *skip_value(const char *p, const char *end)
 {
 	bool escaped;
@@ -213,7 +215,7 @@ static void add_utf8(struct buf *b, unsigned c)
 	buf_add(b, out, n);
 }
 
-/* At a backslash of a valid string; behind the escape. */
+/* Starts at a backslash in a valid string and returns the position after the escape. */
 static const char *unescape_one(struct buf *b, const char *p, const char *end)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
