@@ -1,6 +1,6 @@
 /*
- * attributes.c - the rules of CloudEvents 1.0.2 (spec.md, "Context Attributes" and
- * "Type System"; formats/json-format.md) for an event's members.
+ * attributes.c - what CloudEvents 1.0.2 requires of the members of an event (spec.md,
+ * "Context Attributes" and "Type System"; formats/json-format.md).
  */
 #include "event/attributes.h"
 
@@ -15,7 +15,7 @@ static bool name_is_valid(struct view name)
 	return name.len > 0;
 }
 
-/* Whether each of eight bytes is from 0x20 to 0x7e. */
+/* Whether all eight bytes are in 0x20 to 0x7e. */
 static bool bytes_plain(uint64_t x)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -42,12 +42,12 @@ static bool string_is_clean(struct view s)
 		if (*p == 0xef && p[1] == 0xbf && p[2] >= 0xbe)
 			return false; /* U+FFFE, U+FFFF */
 		if (*p >= 0xf0 && (p[1] & 0x0f) == 0x0f && p[2] == 0xbf && p[3] >= 0xbe)
-			return false; /* the same of the other planes */
+			return false; /* U+xFFFE, U+xFFFF of the other planes */
 	}
 	return true;
 }
 
-/* What RFC 3986 has in a URI, but for the percent sign: sets of 64 characters. */
+/* The characters of a URI in RFC 3986, except the percent sign, as sets of 64. */
 static bool is_uri_character(unsigned char c)
 {
 	static const uint64_t sets[4] = {0xafffffda00000000, 0x47fffffeafffffff};
@@ -91,7 +91,8 @@ static size_t media_token(const char *p, size_t n)
 	return i;
 }
 
-/* type "/" subtype, and parameters behind a semicolon (RFC 2046, RFC 2045 5.1). */
+/* type "/" subtype, perhaps with parameters after a semicolon (RFC 2046, RFC 2045
+ * 5.1). */
 static bool is_media_type(struct view v)
 {
 	size_t i = media_token(v.p, v.len);
@@ -136,7 +137,8 @@ static bool is_base64(struct view s)
 	return s.len % 4 == 0 && pad <= 2;
 }
 
-/* Each name has a place of its own by its length and second letter. */
+/* A perfect hash: the length and second letter of each name give it a place of its
+ * own. */
 #define PLACE(len, second) (((len) + (second)) % 32)
 
 enum attribute attribute_of(struct view name)

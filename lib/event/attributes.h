@@ -1,4 +1,7 @@
-/* attributes.h - the rules of CloudEvents 1.0.2 for an event's members. */
+/* attributes.h - what CloudEvents 1.0.2 requires of the members of an event.
+ *
+ * event/ knows what an event is: its attributes, the stamp, completing input, selecting.
+ * It must not know where events are stored. */
 #ifndef EVENT_ATTRIBUTES_H
 #define EVENT_ATTRIBUTES_H
 
@@ -21,20 +24,20 @@ enum attribute {
 	ATTR_COUNT,
 };
 
-/* Which attribute a name (plain bytes) is. */
+/* Classifies a name given in plain bytes. */
 enum attribute attribute_of(struct view name);
 
-/* Checks one member of an event, of attribute a: its name, and its value.  NULL if it is
- * good; else what is wrong, with the name (in scratch, or constant).  *at is the
- * byte to point to.  A null value is good: as if absent.  Whether a time is one, time_of
- * tells (event/stamp.h). */
+/* Checks the name and value of a member that is attribute a.  Returns NULL if it is
+ * valid, else a constant text that says what is wrong, and *at, the byte to point to.
+ * null is valid: it means absent.  Does not check times; time_of does (event/stamp.h).
+ * If out of memory, the result is not NULL and scratch->failed is set. */
 const char *attribute_check(
     enum attribute a, const struct json_member *m, struct buf *scratch, const char **at);
 
-/* Whether plain bytes are a URI-reference of RFC 3986 (by its characters). */
+/* Whether plain bytes are a URI-reference (RFC 3986), judged by their characters. */
 bool attribute_is_uri(struct view v);
 
-/* Whether an extension's name is one that CloudEvents documents, or one of ours. */
+/* Whether an extension is documented by CloudEvents or by evlog. */
 bool attribute_is_documented(struct view name);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * intake.c - what people pipe in, made an event.
+ * intake.c - turns what people pipe in into events.
  *
- * Four kinds of input: a CloudEvent (it has specversion), checked and kept; shorthand
- * (it has not), completed; any JSON value, wrapped as data; and text, wrapped as
- * a string.  What the producer wrote stays as it was, byte for byte.
+ * Input is one of four kinds: a CloudEvent (it has specversion), checked and kept;
+ * shorthand (it has none), completed; any JSON value, wrapped as data; and text, wrapped
+ * as a string.  What the producer wrote is kept byte for byte.
  */
 #include "event/intake.h"
 #include "base/error.h"
@@ -107,8 +107,8 @@ static int bad(evlog_error *err, size_t column, const char *format, const char *
 	return EVLOG_EDATA;
 }
 
-/* A UUID of version 7 (RFC 9562, 5.7), quoted.  Random bytes are fetched by the
- * kilobyte. */
+/* Adds a UUID of version 7 (RFC 9562, 5.7), quoted.  Random bytes are fetched by the
+ * kilobyte to save system calls. */
 static int add_id(struct intake *in, struct buf *out, evlog_error *err)
 {
 	uint64_t ms = (uint64_t)(evlog_now() / 1000);
@@ -167,7 +167,8 @@ const char *const from_name[FROM_COUNT] = {
     [FROM_SOURCE] = "source",
 };
 
-/* The value that a path points to: 0; 1: nothing, or null, or there is no such path. */
+/* Finds the value that a path points to.  Returns 1 if the option was not given, or if
+ * nothing or null is there. */
 static int from_find(struct intake *in, enum from from, struct json_text data,
     const char *line, struct json_text *found, evlog_error *err)
 {
@@ -187,8 +188,8 @@ static int from_find(struct intake *in, enum from from, struct json_text data,
 	return EVLOG_EDATA;
 }
 
-/* Adds ,"name":"value" with the value found at a path: a string as it stands, a number as
- * its text.  1 if there is nothing there. */
+/* Adds ,"name":"value" with the value found at a path: a string unchanged, a number as a
+ * string of its text.  Returns 1 if there is no value. */
 static int add_from(struct intake *in, struct buf *out, enum from from,
     struct json_text data, const char *line, struct intake_event *event, evlog_error *err)
 {
@@ -277,11 +278,10 @@ static int add_wrapped(struct intake *in, struct json_text data, const char *lin
 
 /* ---- Events ---- */
 
-/* Where each attribute stands; NULL: absent, or null (data: null is not absent). */
+/* The member for each attribute; NULL if absent or null (but data may be null). */
 struct known {
 	const struct json_member *at[ATTR_COUNT];
-	const struct json_member
-	    *left_out[ATTR_COUNT]; /* in order, each once; then NULL */
+	const struct json_member *left_out[ATTR_COUNT]; /* in order, NULL-terminated */
 };
 
 static bool is_null(const struct json_member *m)
@@ -295,7 +295,7 @@ static int bad_member(const struct json_member *m, const char *at, const char *l
 	char name[48];
 	size_t n = m->key.len;
 
-	if (n > 40) /* whole characters */
+	if (n > 40) /* cut between characters */
 		for (n = 40; n && (m->key.p[n] & 0xc0) == 0x80; n--)
 			;
 	snprintf(name, sizeof name, "%.*s", (int)n, m->key.p);
@@ -311,7 +311,7 @@ static int member_compare(const void *a, const void *b)
 	return c ? c : (x->key.p > y->key.p) - (x->key.p < y->key.p);
 }
 
-/* The later of two extensions with one name; NULL if there is none. */
+/* The later of two extensions with the same name; NULL if all differ. */
 static const struct json_member *duplicate_find(
     const struct json_member **extensions, size_t n)
 {
@@ -323,8 +323,8 @@ static const struct json_member *duplicate_find(
 	return NULL;
 }
 
-/* Whether a member is left out of the stored line: it is stamped anew, or is null
- * where the event is completed. */
+/* Whether a member is not stored: it is stamped anew, or is null where the event is
+ * completed. */
 static bool is_left_out(
     const struct intake *in, enum attribute a, const struct json_member *m)
 {
@@ -339,7 +339,7 @@ static bool is_left_out(
 	}
 }
 
-/* Checks all members, and finds the attributes among them. */
+/* Checks all members and finds the attributes among them. */
 static int members_check(
     struct intake *in, struct known *k, const char *line, evlog_error *err)
 {
@@ -403,7 +403,7 @@ static int known_check(
 	return 0;
 }
 
-/* The producer's members from the first to the last, without those left out. */
+/* Adds the producer's members in order, without those left out. */
 static void add_members(const struct known *k, const struct json_members *list,
     struct json_text event, struct buf *out)
 {
@@ -457,7 +457,7 @@ static int add_completed(struct intake *in, struct json_text event, const struct
 	return 0;
 }
 
-/* Type and subject, if both are written without escapes. */
+/* Sets type and subject in *event if both are written without escapes. */
 static void texts_tell(
     const struct intake *in, const struct known *k, struct intake_event *event)
 {
@@ -474,8 +474,8 @@ static void texts_tell(
 	event->subject = s;
 }
 
-/* Notes the first member of shorthand that only its name makes an extension: it was
- * perhaps meant to be in data. */
+/* Records the first member in shorthand that counts as an extension only because of its
+ * name: the producer may have meant it to be in data. */
 static void extension_note(struct intake *in, const struct known *k)
 {
 	if (*in->extension || k->at[ATTR_SPECVERSION])

@@ -1,34 +1,34 @@
-/* intake.h - a line of input checked and completed to an event. */
+/* intake.h - checking a line of input and completing it to an event. */
 #ifndef EVENT_INTAKE_H
 #define EVENT_INTAKE_H
 
 #include "event/stamp.h"
 #include "json/path.h"
 
-/* Where the attributes of what is wrapped come from. */
+/* The attributes that can be taken from inside wrapped data. */
 enum from { FROM_TYPE, FROM_SUBJECT, FROM_TIME, FROM_ID, FROM_SOURCE, FROM_COUNT };
 extern const char *const from_name[FROM_COUNT];
 
 struct intake {
 	bool text, replica;
-	const char *type, *source, *subject; /* plain text, as the user gave them */
-	bool require; /* a path that points to nothing makes a bad line */
+	const char *type, *source, *subject; /* plain text from the options */
+	bool require; /* reject a line in which a path finds nothing */
 	struct intake_path {
-		const char *text; /* NULL: it was not given */
+		const char *text; /* NULL: not given */
 		struct json_path *path;
-		uint64_t missed; /* lines in which it points to nothing */
+		uint64_t missed; /* lines in which it found nothing */
 	} from[FROM_COUNT];
 	uint64_t wrapped;   /* lines */
-	char extension[48]; /* the first name, in shorthand, of neither an attribute nor
-			     * an extension that is documented; empty: none */
-	struct json_members members; /* scratch, as the rest */
+	char extension[48]; /* the first name in shorthand that is neither an attribute
+			       nor a documented extension; empty: none */
+	struct json_members members; /* scratch, as is the rest */
 	struct buf value, string;
-	uint64_t id_time; /* UUIDv7: milliseconds of the last one */
+	uint64_t id_time; /* UUIDv7: milliseconds of the last id */
 	unsigned char id_random[1024];
 	size_t id_left;
 };
 
-/* What the writer wants to know of an event. */
+/* What the writer needs to know about an event. */
 struct intake_event {
 	struct view type, subject; /* in the line of input, or of `in`; subject empty: it
 				      has none; type empty: they are not told */
@@ -37,13 +37,14 @@ struct intake_event {
 	int64_t logtime;
 };
 
-/* The strings of `o` must outlive the intake.  EVLOG_EUSAGE for a bad option. */
+/* The strings of `o` must outlive the intake.  Returns EVLOG_EUSAGE for an invalid
+ * option. */
 int intake_init(struct intake *in, const struct evlog_writer_options *o,
     const char *default_source, evlog_error *err);
 
-/* Appends the event made of a line to `out`, stamp (blank, or the replica's) first,
- * newline last.  EVLOG_EDATA: err->reason and err->column say why not; `out` is as
- * it was. */
+/* Makes an event of a line and appends it to `out`: the stamp (blank, or the replica's),
+ * the event, a newline.  On failure `out` is unchanged; for EVLOG_EDATA, err->reason and
+ * err->column say why. */
 int intake_line(struct intake *in, const char *line, size_t len, struct buf *out,
     struct intake_event *event, evlog_error *err);
 

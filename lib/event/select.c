@@ -1,4 +1,4 @@
-/* select.c - filters over runs of lines. */
+/* select.c - finding the wanted events in a block of lines. */
 #include "event/select.h"
 #include "base/glob.h"
 #include "event/stamp.h"
@@ -15,8 +15,8 @@ bool select_is_pattern(const struct evlog_selection *sel, const char *glob)
 	return !sel->fixed && glob_is_pattern(glob);
 }
 
-/* A text that one member must have is searched as bytes, before members are looked at:
- * false if there is no such text. */
+/* If a filter asks for a single plain text, lines are searched for its bytes before any
+ * member is examined.  Returns false if there is no such text. */
 static bool needle_set(struct select *s, const char **globs, size_t n)
 {
 	if (n != 1 || select_is_pattern(s->sel, globs[0]))
@@ -47,7 +47,7 @@ void select_free(struct select *s)
 	buf_free(&s->scratch);
 }
 
-/* The content of a string member, in scratch. */
+/* The unescaped content of a string member, in scratch. */
 static struct view plain_string(struct select *s, struct json_text text)
 {
 	s->scratch.len = 0;
@@ -71,7 +71,7 @@ static bool any_match(
 	return false;
 }
 
-/* <0, 0, >0: an event's time, t to the microsecond, before, at or after a bound. */
+/* Compares an event's time (t to the microsecond) with a bound: <0, 0 or >0. */
 static int time_against(
     struct json_text value, int64_t t, int64_t bound, struct evlog_digits digits)
 {
@@ -105,7 +105,7 @@ int64_t select_until(const struct evlog_selection *sel)
 	return sel->until + (sel->until_digits.n > 0);
 }
 
-/* One walk over the top-level members, ended as soon as all filters had their say. */
+/* Walks the top-level members once and stops as soon as every filter is decided. */
 static bool members_match(struct select *s, const struct evlog_event *event)
 {
 	const struct evlog_selection *sel = s->sel;
@@ -171,9 +171,9 @@ bool select_event(struct select *s, const struct evlog_event *event)
 	return !s->members || members_match(s, event);
 }
 
-/* Where the needle is first, or end.  Two of its bytes, those inside its quotes if there
- * are two, are looked for together, 64 places at once: several times as fast as memmem.
- */
+/* Finds the needle, or returns `end`.  Looks for two of its bytes at once (those inside
+ * its quotes if there are two) at 64 places at a time, several times as fast as
+ * memmem. */
 static const char *needle_find(struct view needle, const char *p, const char *end)
 {
 	size_t n = needle.len, a = n > 3, b = n - 1 - a;
@@ -191,8 +191,8 @@ static const char *needle_find(struct view needle, const char *p, const char *en
 	return p ? p : end;
 }
 
-/* How many bytes of whole lines have neither the needle nor an escape, which may hide
- * it.  *hit is where the needle is next, if that is known. */
+/* The length of the whole lines at the front that have neither the needle nor an escape,
+ * which could hide it.  *hit caches where the needle is next. */
 static size_t hopeless(const struct select *s, struct evlog_lines lines, const char **hit)
 {
 	if (!s->needle.len || !lines.len)

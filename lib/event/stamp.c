@@ -1,11 +1,11 @@
-/* stamp.c - seq and logtime, always first and always the same width, so that they are
- * read without parsing and sort, join, look and comm work on lines. */
+/* stamp.c - seq and logtime, always first and of fixed width, so that they are read
+ * without parsing, and sort, join, look and comm work on stored lines. */
 #include "event/stamp.h"
 #include "base/time.h"
 #include "json/path.h"
 
-#define SEQ_AT	8  /* behind {"seq":" */
-#define TIME_AT 37 /* behind ","logtime":" */
+#define SEQ_AT	8  /* after {"seq":" */
+#define TIME_AT 37 /* after ","logtime":" */
 
 const char stamp_blank[STAMP_SIZE + 1] =
     "{\"seq\":\"0000000000000000\",\"logtime\":\"0000-00-00T00:00:00.000000Z\",";
@@ -62,7 +62,8 @@ uint64_t stamp_seq(const char *line)
 	return seq;
 }
 
-/* The text of a JSON string that may be a time.  Some producers write its + as \u002B. */
+/* Gets the text of a JSON string that may be a time.  Escapes are resolved because some
+ * producers write its + as \u002B. */
 static bool time_text(struct json_text value, char plain[TIME_LONGEST], struct view *text)
 {
 	const char *p = value.p + 1, *end = value.p + value.len - 1;
@@ -126,7 +127,7 @@ void event_from_line(struct evlog_event *event, const char *line, size_t len)
 		event->logtime = EVLOG_TIME_MIN;
 }
 
-/* ---- The public look at an event ---- */
+/* ---- Public functions on events ---- */
 
 bool evlog_lines_take(struct evlog_lines *lines, struct evlog_event *event)
 {

@@ -7,36 +7,37 @@
 #include "json/scan.h"
 
 #define STAMP_SIZE 66
-#define STAMP_SEQ  24 /* of them up to the seq's last digit */
+#define STAMP_SEQ  24 /* up to the last digit of seq */
 #define SEQ_MAX                                                                          \
 	UINT64_C(9007199254740991) /* 2^53 - 1: 16 digits, exact in JSON readers */
 
 void stamp_write(char out[STAMP_SIZE], uint64_t seq, int64_t logtime);
 
-/* The form of a stamp, all zero: room for one. */
+/* A stamp with all digits zero, as a placeholder. */
 extern const char stamp_blank[STAMP_SIZE + 1];
 
-/* Writes the seq into a copy of another stamp. */
+/* Copies a stamp with another seq. */
 void stamp_copy(char out[STAMP_SIZE], const char stamp[STAMP_SIZE], uint64_t seq);
 
-/* Makes the seq of a stamp, which is not the last one, the next. */
+/* Increments the seq of a stamp, which must not be the last. */
 void stamp_next(char stamp[STAMP_SIZE]);
 
 /* Reads a stamp; false if the line does not begin with exactly one. */
 bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime);
 
-/* The two parts of a stamp that is known to be one. */
+/* The seq of a valid stamp. */
 uint64_t stamp_seq(const char *line);
 
-/* The instant that an event's time (valid JSON) is; false if it is no RFC 3339 time. */
+/* Gets an event's time (valid JSON) as an instant; false if it is not an RFC 3339
+ * time. */
 bool time_of(struct json_text value, int64_t *time);
 
-#define TIME_LONGEST 1024 /* characters of a time that has escapes */
+#define TIME_LONGEST 1024 /* limit on the characters of a time that has escapes */
 
-/* Of what time_of has read: time_digits.  The view is into the value, or into `plain`. */
+/* time_digits of a value accepted by time_of.  The view is into the value or `plain`. */
 struct view time_rest(struct json_text value, char plain[TIME_LONGEST]);
 
-/* Fills event from a line: by its stamp, else by its seq and logtime members. */
+/* Fills event from a line: from its stamp, else from its members seq and logtime. */
 void event_from_line(struct evlog_event *event, const char *line, size_t len);
 
 #endif
