@@ -30,10 +30,11 @@ struct intake {
 
 /* What the writer needs to know about an event. */
 struct intake_event {
-	struct view type, subject; /* in the line of input, or of `in`; subject empty: it
-				      has none; type empty: they are not told */
-	int64_t time;		   /* EVLOG_TIME_MIN: none */
-	uint64_t seq;		   /* replica: as stamped */
+	/* Views into the line or the options.  subject is empty if there is none; if type
+	 * is empty, both are unknown. */
+	struct view type, subject;
+	int64_t time; /* EVLOG_TIME_MIN: none */
+	uint64_t seq; /* replica: as stamped */
 	int64_t logtime;
 };
 

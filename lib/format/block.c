@@ -1,6 +1,6 @@
 /*
- * block.c - a block: a skippable frame that describes, and a zstd frame of lines.
- * The bytes are those of evlog-format(5), "Block".  What says ZSTD_ is here.
+ * block.c - blocks: a skippable frame with the header, then a zstd frame of lines.  The
+ * bytes are specified in evlog-format(5), "Block".
  */
 #include "format/block.h"
 #include "event/stamp.h"
@@ -10,7 +10,7 @@
 
 #define MIN_FRAME 9 /* bytes of the smallest zstd frame with a checksum */
 #define DENSE	  12
-#define LEVEL	  1 /* of lines full of identifiers it makes less than 3 does, and faster */
+#define LEVEL	  1 /* on lines full of identifiers, smaller than level 3, and faster */
 
 _Static_assert(BLOCK_HEADER == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 3 * 8 + 4 * 4 + 8 + 4 * 8 +
 				   8 + HASH_SIZE + 8,
@@ -22,7 +22,7 @@ const char block_newer[] =
 size_t block_gather(size_t now, const struct block *b)
 {
 	if (b->raw_size < BLOCK_RAW / 2)
-		return now; /* it tells nothing */
+		return now; /* too small to tell */
 	return b->raw_size / b->packed_size < DENSE ? BLOCK_RAW : BLOCK_RAW_DENSE;
 }
 
@@ -65,8 +65,8 @@ uint32_t block_header_size(const unsigned char *p)
 	return size + 8;
 }
 
-/* Extensions lie between byte 160 and the checksum: u16 type, u16 0, u32 size, bytes.
- * All are skipped, none is known yet; but they must fill the room exactly. */
+/* Extensions fill the space between byte 160 and the checksum: u16 type, u16 0, u32 size,
+ * bytes.  Unknown ones are skipped, but together they must fill it exactly. */
 static bool extensions_fit(const unsigned char *p, const unsigned char *end)
 {
 	while (p < end) {
@@ -94,7 +94,7 @@ static const char *header_values_check(const struct block *b)
 	return NULL;
 }
 
-/* The fields of a header, as they are. */
+/* Decodes the fields of a header without checking them. */
 static void header_take(struct block *b, const unsigned char *p)
 {
 	b->flags = get32(p + 20);
@@ -125,7 +125,7 @@ bool block_header_plausible(const unsigned char *p, size_t n)
 	if (!size || size > n)
 		return false;
 	if (get32(p + 16) != 1)
-		return true; /* of a newer version, perhaps */
+		return true; /* may be of a newer version */
 	header_take(&b, p);
 	const char *why = header_values_check(&b);
 	return (!why || why == block_newer) && extensions_fit(p + 160, p + size - 8);
@@ -150,10 +150,10 @@ const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
 /* ---- Frames ---- */
 
 struct block_codec {
-	ZSTD_CCtx *pack; /* made when first needed, as the other */
+	ZSTD_CCtx *pack; /* created on first use, like unpack */
 	ZSTD_DCtx *unpack;
 	int level;
-	size_t most; /* bytes of lines that are decompressed */
+	size_t most; /* limit on the bytes decompressed */
 };
 
 struct block_codec *block_codec_new(int level)
@@ -218,7 +218,7 @@ static bool unpack_ready(struct block_codec *c)
 	return c->unpack != NULL;
 }
 
-/* Whether these are `count` lines, each with the next seq in its stamp. */
+/* Whether these are `count` lines whose stamps have consecutive seqs from `seq`. */
 static bool stamps_follow(const char *p, size_t n, uint64_t seq, uint32_t count)
 {
 	char stamp[STAMP_SIZE];
@@ -240,7 +240,7 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
 	*failed = false;
 	if (hash64(packed, b->packed_size) != b->packed_hash)
 		return "checksum of a block does not match";
-	if (get32(packed) != FRAME_MAGIC) /* nor one of zstd before 0.8 */
+	if (get32(packed) != FRAME_MAGIC) /* zstd would also accept its pre-0.8 formats */
 		return "no zstd frame where one must be";
 	if (b->raw_size > c->most)
 		return "a block larger than --max-line allows";
@@ -262,7 +262,7 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
 	return NULL;
 }
 
-/* Whether these are lines that begin with stamps, and seqs ascend. */
+/* Whether these are stamped lines with ascending seqs. */
 static bool stamps_ascend(const char *p, size_t n)
 {
 	uint64_t seq, before = 0;
@@ -280,7 +280,8 @@ static bool stamps_ascend(const char *p, size_t n)
 
 size_t block_frame_most(const struct block_codec *c, const char *p, size_t n)
 {
-	if (n < MIN_FRAME || get32(p) != FRAME_MAGIC || !(p[4] & 4)) /* has a checksum */
+	if (n < MIN_FRAME || get32(p) != FRAME_MAGIC ||
+	    !(p[4] & 4)) /* 4: has a checksum */
 		return 0;
 	unsigned long long raw = ZSTD_getFrameContentSize(p, n);
 	if (raw > c->most || raw <= STAMP_SIZE)

@@ -1,4 +1,4 @@
-/* cursor.c - a consumer's cursor as an extension of a block header. */
+/* cursor.c - a consumer's cursor, stored as a block header extension. */
 #include "format/cursor.h"
 
 #include <string.h>

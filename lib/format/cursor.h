@@ -1,26 +1,28 @@
-/* cursor.h - how far a consumer has come in one log, kept in the log that it emits into:
- * in the header of the last block of a commit, so that both are durable together. */
+/* cursor.h - how far a consumer has read in a log.  It is kept in the log that the
+ * consumer writes to, in the header of the last block of a commit, so that events and
+ * position become durable together. */
 #ifndef FORMAT_CURSOR_H
 #define FORMAT_CURSOR_H
 
 #include "format/block.h"
 
 #define CURSOR_NAME_MAX	 255
-#define CURSOR_EXTENSION 2 /* its type in a block header */
+#define CURSOR_EXTENSION 2 /* type of the extension in a block header */
 #define CURSOR_FIXED	 (LOG_ID_SIZE + 8 + 8 + HASH_SIZE) /* bytes before the name */
 
 struct cursor {
 	char name[CURSOR_NAME_MAX + 1];	   /* of the consumer */
-	unsigned char log_id[LOG_ID_SIZE]; /* of the log that it reads */
-	uint64_t seq;			   /* the last event that was dealt with */
-	uint64_t generation; /* one more each time the consumer was told to begin anew */
-	unsigned char root[HASH_SIZE]; /* of the log that it reads, there */
+	unsigned char log_id[LOG_ID_SIZE]; /* of the log being read */
+	uint64_t seq;			   /* the last event processed */
+	uint64_t generation;	       /* incremented each time the consumer is reset */
+	unsigned char root[HASH_SIZE]; /* of the log being read, after seq */
 };
 
-/* Adds a cursor as an extension of a block header: evlog-format(5), "Cursor". */
+/* Appends the cursor as a block header extension; see evlog-format(5), "Cursor". */
 void cursor_encode(struct buf *out, const struct cursor *c);
 
-/* The cursor with c's name and log_id among extensions: fills in the rest, or false. */
+/* Finds the cursor with c's name and log_id among n bytes of extensions and fills in the
+ * rest; false if there is none. */
 bool cursor_decode(struct cursor *c, const unsigned char *p, size_t n);
 
 #endif

@@ -1,9 +1,11 @@
 /*
- * filter.c - which types and subjects a block may hold: a Bloom filter of 16 bits or more
- * a key and 8 probes (0.06 % false hits at 16 bits, 0.004 % at 24; up to 0.8 % in the
- * smallest), by double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same
- * Performance", 2006).  Its size is a power of two, so that an index can make all of one
- * size.  The bytes are those of evlog-format(5), "Filters".
+ * filter.c - Bloom filters: which types and subjects a block may contain.
+ *
+ * A filter has 16 or more bits for each key and 8 probes by double hashing (Kirsch and
+ * Mitzenmacher, "Less Hashing, Same Performance", 2006).  False hits: 0.06 % at 16 bits,
+ * 0.004 % at 24, up to 0.8 % in the smallest.  Sizes are powers of two so that an index
+ * can bring all filters to one size.  The bytes are specified in evlog-format(5),
+ * "Filters".
  */
 #include "format/filter.h"
 #include "base/hash.h"
@@ -12,7 +14,7 @@
 #include <stdlib.h>
 
 #define BITS 16		 /* for each key, at least */
-#define MOST (32u << 10) /* bytes of a filter: it stands in a block header */
+#define MOST (32u << 10) /* bytes of a filter: it must fit into a block header */
 
 uint64_t filter_key(enum filter_kind kind, struct view text)
 {

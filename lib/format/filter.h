@@ -1,16 +1,16 @@
-/* filter.h - which types and subjects a block may hold: a Bloom filter. */
+/* filter.h - Bloom filters: which types and subjects a block may contain. */
 #ifndef FORMAT_FILTER_H
 #define FORMAT_FILTER_H
 
 #include "base/buf.h"
 
-#define FILTER_EXTENSION 3 /* its type in a block header */
+#define FILTER_EXTENSION 3 /* type of the extension in a block header */
 #define FILTER_PROBES	 8
 #define FILTER_LEAST	 8 /* bytes */
 
 enum filter_kind { FILTER_TYPE, FILTER_SUBJECT };
 
-/* The key that stands for a type or subject (plain bytes). */
+/* The key of a type or subject given in plain bytes. */
 uint64_t filter_key(enum filter_kind kind, struct view text);
 
 /* A set of keys.  Zero-initialise. */
@@ -18,41 +18,40 @@ struct filter_keys {
 	uint64_t *slot; /* open addressing; 0: empty */
 	size_t n, cap;
 	struct buf scratch;
-	bool failed; /* no memory */
+	bool failed; /* out of memory */
 };
 
-/* Adds a key that is not 0, or those of whole stored lines. */
+/* Add a key, which must not be 0, or the keys of whole stored lines. */
 void filter_add(struct filter_keys *k, uint64_t key);
 void filter_add_lines(struct filter_keys *k, const char *p, size_t len);
 void filter_clear(struct filter_keys *k);
 void filter_free(struct filter_keys *k);
 
-/* Adds the filter of these keys to out: evlog-format(5), "Filters".  Its size is a power
- * of two, or 0. */
+/* Appends the filter of these keys to out; see evlog-format(5), "Filters".  Its size is a
+ * power of two, or 0 if there are no keys. */
 void filter_write(const struct filter_keys *k, struct buf *out);
 
 /* The same as an extension of a block header. */
 void filter_extend(const struct filter_keys *k, struct buf *out);
 
-/* The filter among extensions; empty: there is none. */
+/* Finds the filter among extensions; empty if there is none. */
 struct view filter_find(struct view extensions);
 
-/* The same filter in another size, in out; both are powers of two.  Smaller, it knows
- * less.  An empty one knows nothing: all bits are set. */
+/* Writes the filter to out in another size; both are powers of two.  A smaller one has
+ * more false hits.  An empty filter excludes nothing, so it becomes all ones. */
 void filter_resize(struct view filter, unsigned char *out, size_t size);
 
-/* Bit number `this`, modulo those of a filter, is set for a key, for i < FILTER_PROBES.
- */
+/* The bit that probe i < FILTER_PROBES of a key sets, modulo the bits of the filter. */
 uint32_t filter_probe(uint64_t key, uint32_t i);
 
-/* Keys that are looked for: one of the types, if there are any, and one of the subjects.
- */
+/* What a search wants: one of these types, if any are given, and one of these
+ * subjects. */
 struct filter_wanted {
 	uint64_t *type, *subject;
 	size_t types, subjects;
 };
 
-/* false: no line behind this filter has them.  An empty one knows nothing. */
+/* Returns false if no line of the block can match.  An empty filter excludes nothing. */
 bool filter_match(struct view filter, const struct filter_wanted *w);
 
 #endif

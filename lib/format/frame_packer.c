@@ -1,8 +1,8 @@
 /*
- * frame_packer.c - lines as a compressed stream that is itself a valid segment.
+ * frame_packer.c - compresses lines to a stream that is itself a valid segment.
  *
- * From event 1 on it is the segment that a log would hold.  Anything else (a part, a
- * selection) is an extract: its header says so, its seqs may have gaps, and its tree
+ * If it starts at event 1 and has no gaps, it is the segment that a log would have.
+ * Anything else is an extract: its header says so, its seqs may have gaps, and its tree
  * counts only the lines in it.
  */
 #include "base/error.h"

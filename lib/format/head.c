@@ -1,6 +1,6 @@
 /*
- * head.c - the commit record: two slots of 2,048 bytes, written in turn.
- * The bytes are those of evlog-format(5), "Head".
+ * head.c - the commit record: two slots of 2,048 bytes, written in turn.  The bytes are
+ * specified in evlog-format(5), "Head".
  */
 #include "format/head.h"
 #include "base/error.h"
@@ -43,7 +43,7 @@ static bool slot_is_whole(const unsigned char *p)
 	       get64(p + HEAD_SLOT - 8) == hash64(p, HEAD_SLOT - 8);
 }
 
-/* Whole, but with a version or flags that are unknown. */
+/* Whether a slot is intact, but has an unknown version or flags. */
 static bool slot_is_newer(const unsigned char *p)
 {
 	return slot_is_whole(p) &&
@@ -77,7 +77,7 @@ static bool slot_read(const unsigned char *p, struct head *h)
 	return true;
 }
 
-/* Two valid slots must be of one log, and one turn apart. */
+/* Two valid slots must be of the same log. */
 static enum head_state slots_read(const unsigned char *p, struct head *h)
 {
 	struct head a, b;
@@ -96,7 +96,7 @@ int head_read(int fd, struct head *h, enum head_state *state, bool patient,
     const char *path, evlog_error *err)
 {
 	unsigned char p[HEAD_SIZE], before[HEAD_SIZE] = {0};
-	int same = 0; /* reads that found what the one before them found: nobody writes */
+	int same = 0; /* consecutive reads with the same bytes: nobody is writing */
 
 	*state = HEAD_LOST;
 	for (int tries = patient ? 20 : 1; tries > 0 && *state != HEAD_WHOLE; tries--) {

@@ -1,10 +1,10 @@
 /*
- * index.c - what stands behind the blocks of a sealed segment: an index, and the seek
- * table of zstd's seekable format.  The bytes are those of evlog-format(5), "The index".
+ * index.c - what follows the blocks of a sealed segment: an index, and the seek table of
+ * zstd's seekable format.  The bytes are specified in evlog-format(5), "The index".
  *
- * The table of blocks is read into memory, and of the rows only those groups that a
- * search asks for.  Nothing is mapped: the file may be cut short, or its disk fail, at
- * any time.
+ * The table of blocks is read into memory; of the rows, only the groups that a search
+ * needs.  Nothing is mapped, because the file may be truncated, or its disk fail, at any
+ * time.
  */
 #include "format/index.h"
 #include "base/error.h"
@@ -21,10 +21,10 @@
 #define VERSION	   2
 #define FIXED	   56
 #define ENTRY	   48
-#define GROUP	   512 /* bytes of rows with one checksum, at least */
+#define GROUP	   512 /* least bytes of rows with a common checksum */
 #define SEEK_MAGIC 0x184d2a5eu
 #define SEEK_TAG   0x8f92eab1u
-#define MOST	   (1u << 20) /* blocks: of more, an index is not read into memory */
+#define MOST	   (1u << 20) /* an index of more blocks is ignored */
 
 _Static_assert(ENTRY == 6 * 8 && FIXED == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 2 * 8,
     "evlog-format(5), Index");
@@ -60,7 +60,7 @@ void index_block(struct index_builder *x, const struct block *b, struct view fil
 	index_frame(x, b->packed_size, b->raw_size);
 }
 
-/* The rows of a group: all stand and fall with its checksum. */
+/* Rows in a group, which share one checksum. */
 static uint32_t group_rows(uint32_t bits, size_t width)
 {
 	uint32_t n = 1;
@@ -70,13 +70,14 @@ static uint32_t group_rows(uint32_t bits, size_t width)
 	return n;
 }
 
-/* The checksum of group g: its rows are of this place in this index. */
+/* The checksum of group g.  It depends on g and on the index, so that a group from
+ * elsewhere does not pass. */
 static uint64_t group_sum(const unsigned char *p, size_t size, size_t g, uint64_t index)
 {
 	return hash64(p, size) + g + index;
 }
 
-/* Bit i of byte k becomes bit k of byte i ("Hacker's Delight", 7-3). */
+/* Transposes: bit i of byte k becomes bit k of byte i ("Hacker's Delight", 7-3). */
 static uint64_t transpose8(uint64_t x)
 {
 	uint64_t t = (x ^ (x >> 7)) & 0x00aa00aa00aa00aa;
@@ -88,7 +89,7 @@ static uint64_t transpose8(uint64_t x)
 	return x ^ t ^ (t << 28);
 }
 
-/* The filters of eight blocks, of `size` bytes each, as column k of the rows. */
+/* Writes the filters of eight blocks, `size` bytes each, as byte column k of the rows. */
 static void column_write(unsigned char *rows, size_t width, size_t k,
     const unsigned char *filters, size_t size)
 {
@@ -103,8 +104,8 @@ static void column_write(unsigned char *rows, size_t width, size_t k,
 	}
 }
 
-/* That of the largest filter; less, if the rows would be more than twice the filters and
- * than a 32nd of the segment. */
+/* The size of the largest filter, halved while the rows would take more than twice the
+ * bytes of the filters and more than 1/32 of the segment. */
 static size_t filter_size(const struct index_builder *x, uint64_t segment)
 {
 	size_t size = FILTER_LEAST;
@@ -118,7 +119,8 @@ static size_t filter_size(const struct index_builder *x, uint64_t segment)
 	return size;
 }
 
-/* Filters as rows: what all blocks have for one bit of a filter, side by side. */
+/* Turns filters into rows: a row has one bit of the filters of all blocks, side by
+ * side. */
 static bool rows_make(struct index_builder *x, size_t size, size_t width, struct buf *out)
 {
 	const char *filter = x->filters.p;
@@ -218,8 +220,8 @@ void index_builder_free(struct index_builder *x)
 
 /* ---- Reading ---- */
 
-/* Whether the entries are of blocks of this segment, each behind the one before it: who
- * goes from one to another then goes on, whatever else they say. */
+/* Whether the entries are of blocks in this segment, in ascending order.  A walk along
+ * them then always makes progress, whatever else is wrong. */
 static bool entries_ascend(const struct index *x, const struct segment *s)
 {
 	const struct seal *seal = &s->header.seal;
@@ -236,8 +238,8 @@ static bool entries_ascend(const struct index *x, const struct segment *s)
 	       before.offset == seal->block && before.first_seq <= seal->last_seq;
 }
 
-/* Whether what begins at p may be the index of this segment, in a file that has n bytes
- * from there on. */
+/* Whether p can be the start of this segment's index, with n bytes in the file from
+ * there. */
 static bool fixed_check(
     struct index *x, const struct segment *s, const unsigned char *p, uint64_t n)
 {
@@ -259,7 +261,8 @@ static bool fixed_check(
 	return FIXED + table + 8 + bits / x->group * (x->group * x->width + 8) == size;
 }
 
-/* Reads all but the rows.  EVLOG_END: it is not the index of this segment. */
+/* Reads all but the rows.  Returns EVLOG_END if it is not a valid index of this
+ * segment. */
 static int table_read(
     struct index *x, const struct segment *s, uint64_t n, evlog_error *err)
 {
@@ -285,7 +288,7 @@ static int table_read(
 	return whole && entries_ascend(x, s) ? 0 : EVLOG_END;
 }
 
-/* The rows of group g, until the next call; NULL: they are damaged, or cannot be read. */
+/* Reads the rows of group g, valid until the next call; NULL if damaged or unreadable. */
 static const unsigned char *group_at(const struct index *x, size_t g)
 {
 	size_t size = x->group * x->width;
@@ -297,7 +300,7 @@ static const unsigned char *group_at(const struct index *x, size_t g)
 	return get64(p + size) == group_sum(p, size, g, get64(p - 8)) ? p : NULL;
 }
 
-/* Adds the blocks that may hold a key to *found; row is scratch.  false: damaged. */
+/* Adds the blocks that may contain a key to *found; row is scratch.  false: damaged. */
 static bool key_find(
     const struct index *x, uint64_t key, unsigned char *row, unsigned char *found)
 {
@@ -316,7 +319,8 @@ static bool key_find(
 	return true;
 }
 
-/* Leaves of x->found what may hold one of these keys; of none, all. */
+/* Keeps in x->found only blocks that may contain one of the keys; with no keys, keeps
+ * all. */
 static bool keys_find(struct index *x, const uint64_t *key, size_t n, unsigned char *row,
     unsigned char *any)
 {
@@ -330,7 +334,7 @@ static bool keys_find(struct index *x, const uint64_t *key, size_t n, unsigned c
 	return whole;
 }
 
-/* EVLOG_END: a row that is asked for is damaged. */
+/* Returns EVLOG_END if a row that is needed is damaged. */
 static int index_search(struct index *x, const struct filter_wanted *w, evlog_error *err)
 {
 	unsigned char *row = malloc(3 * x->width);
@@ -371,7 +375,7 @@ void index_close(struct index *x)
 	*x = (struct index){0};
 }
 
-/* Whether the file ends with these bytes, and they begin at `at`. */
+/* Whether the file has exactly these bytes from `at` to its end. */
 static bool file_ends_with(int fd, uint64_t at, const struct buf *want)
 {
 	char *there = malloc(want->len + 1);

@@ -1,8 +1,8 @@
 /*
- * merkle.c - the Merkle tree of RFC 6962 section 2.1.
+ * merkle.c - the Merkle tree of RFC 6962, section 2.1.
  *
- * leaf = SHA-256(0x00 line), node = SHA-256(0x01 left right), split at the largest
- * power of two below n.  A leaf is added as a binary counter is incremented: each
+ * A leaf is SHA-256(0x00 line), a node SHA-256(0x01 left right), split at the largest
+ * power of two below n.  Adding a leaf works like incrementing a binary counter: each
  * carry joins two equal subtrees.  The root joins the frontier from its smallest end.
  */
 #include "format/merkle.h"

@@ -1,4 +1,4 @@
-/* merkle.h - the tree of RFC 6962, kept as its frontier. */
+/* merkle.h - the Merkle tree of RFC 6962, stored as its frontier. */
 #ifndef FORMAT_MERKLE_H
 #define FORMAT_MERKLE_H
 
@@ -6,30 +6,30 @@
 
 #include <stdbool.h>
 
-#define MERKLE_MAX 53 /* hashes of a frontier: one a set bit of a seq */
+#define MERKLE_MAX 53 /* hashes in a frontier: at most one for each bit of a seq */
 
-/* The roots of the perfect subtrees of the first n leaves, largest first: one for
- * each bit set in n. */
+/* The roots of the perfect subtrees of the first n leaves, largest first: one for each
+ * bit set in n. */
 struct merkle {
 	uint64_t n;
 	unsigned char at[MERKLE_MAX][HASH_SIZE];
 };
 
-/* How many hashes the frontier of n leaves has. */
+/* The number of hashes in the frontier of n leaves. */
 unsigned merkle_count(uint64_t n);
 
-/* The leaf of a line. */
+/* Hashes a line, without its newline, to a leaf. */
 void merkle_leaf(const char *line, size_t len, unsigned char leaf[HASH_SIZE]);
 
 void merkle_add_leaf(struct merkle *m, const unsigned char leaf[HASH_SIZE]);
 
-/* Adds the leaf of a line (without its newline). */
+/* Adds a line, without its newline. */
 void merkle_add(struct merkle *m, const char *line, size_t len);
 
-/* Adds each line of p[0..len), whole lines with their newlines. */
+/* Adds each line of p[0..len): whole lines with their newlines. */
 void merkle_add_lines(struct merkle *m, const char *p, size_t len);
 
-/* The root of all n leaves; of none: SHA-256 of nothing. */
+/* The root of all n leaves; for n == 0, SHA-256 of the empty string. */
 void merkle_root(const struct merkle *m, unsigned char root[HASH_SIZE]);
 
 #endif

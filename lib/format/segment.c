@@ -1,6 +1,6 @@
 /*
- * segment.c - a segment file.  The bytes are those of evlog-format(5), "Segment".
- * What mentions an offset in a file is here, or asks here.
+ * segment.c - segment files: names, headers, reading blocks.  The bytes are specified in
+ * evlog-format(5), "Segment".
  */
 #include "format/segment.h"
 #include "base/error.h"
@@ -97,8 +97,8 @@ static const char *seal_decode(struct segment_header *h, const unsigned char *p)
 	return NULL;
 }
 
-/* Whether the predecessor that a header names comes before it, and ends and has its last
- * block where a segment can: every walk from header to header descends. */
+/* Whether the predecessor in a header comes before it and has an end and last block where
+ * a segment can have them.  This makes every walk from header to header descend. */
 static bool previous_possible(const struct segment_header *h)
 {
 	if (h->previous == SEGMENT_NONE)
@@ -184,7 +184,7 @@ int segment_damaged(const struct segment *s, uint64_t offset, uint64_t seq,
 {
 	char range[64], why[256];
 
-	snprintf(why, sizeof why, "%s", reason); /* it may be err's own */
+	snprintf(why, sizeof why, "%s", reason); /* `reason` may be err->reason */
 	range_write(range, seq, last_seq);
 	error_set(err, EVLOG_EDAMAGED, "%s: damaged at byte %" PRIu64 " (%s): %s",
 	    s->path, offset, range, why);
@@ -260,8 +260,8 @@ void segment_close(struct segment *s)
 	s->fd = -1;
 }
 
-/* Whether the file may have n bytes at offset.  If they are many, it is asked before
- * there is memory for them: a header may claim what it likes. */
+/* Whether the file can have n bytes at offset.  Large n are checked against the file's
+ * size before memory is allocated, because a damaged header may claim anything. */
 static int bytes_there(
     const struct segment *s, uint64_t offset, size_t n, bool *there, evlog_error *err)
 {
@@ -279,7 +279,7 @@ static int bytes_there(
 int segment_bytes(struct segment *s, uint64_t offset, size_t n, size_t ahead,
     const char **p, evlog_error *err)
 {
-	uint64_t in = offset - s->window_at; /* if it begins in the window */
+	uint64_t in = offset - s->window_at; /* only valid if offset is in the window */
 
 	*p = NULL;
 	if (offset < s->window_at || in > s->window.len || n > s->window.len - in) {
@@ -318,7 +318,7 @@ static int block_bad(
 	return EVLOG_EDAMAGED;
 }
 
-/* Whether the block before this one, or the start of the segment, is where it says. */
+/* Whether the header's link back can point to a block or the start of the segment. */
 static bool back_possible(const struct segment *s, const struct block *b)
 {
 	return b->back == b->offset ||
