@@ -12,7 +12,7 @@
 
 #define BLOCK_RAW	 (128u << 10) /* gather lines up to this size, */
 #define BLOCK_RAW_DENSE	 (1u << 20)   /* or up to this if they compress well */
-#define BLOCK_RAW_PLAIN	 (4u << 20)   /* blocks up to this size are always read */
+#define BLOCK_RAW_PLAIN	 (4u << 20)   /* limit; a very long line has a block of its own */
 #define BLOCK_RAW_MAX	 (1u << 30)   /* a longer line gets a block of its own */
 #define BLOCK_HEADER	 168	      /* without extensions */
 #define BLOCK_HEADER_MAX (64u << 10)
@@ -70,7 +70,8 @@ void block_header_write(
 /* The size of the header at p, from its first 8 bytes; 0 if there is no header at p. */
 uint32_t block_header_size(const unsigned char *p);
 
-/* Whether the n bytes at p look like a header, apart from the checksum. */
+/* Whether the n bytes at p begin with a plausible header.  Does not verify its
+ * checksum. */
 bool block_header_plausible(const unsigned char *p, size_t n);
 
 /* Returned by block_header_read for an intact header with an unknown version or flags. */

@@ -1,6 +1,6 @@
 /*
- * backward.c - the blocks of a log from its end on: each header says how far the one
- * before it is.
+ * backward.c - reads a log backwards: each block header says how far back the previous
+ * one is.
  */
 #include "base/error.h"
 #include "read/reader_internal.h"
@@ -17,7 +17,8 @@ int reverse_begin(struct log_reader *r, evlog_error *err)
 	int res = reader_segment(r, index, &r->at, err);
 	if (res)
 		return res;
-	/* the seq behind the last block: each block must lead up to the one before */
+	/* start one seq after the last block: each block must end where the next
+	 * begins */
 	if (r->seg.first_seq == r->end.segment)
 		r->emitted = r->end.seq + 1;
 	else if (segment_is_sealed(&r->seg))
@@ -27,7 +28,7 @@ int reverse_begin(struct log_reader *r, evlog_error *err)
 	return 0;
 }
 
-/* Reads what lies before the end of the block at r->at too, unless it is there. */
+/* Reads the window so that it also covers bytes before the block at r->at. */
 static int window_back(struct log_reader *r, evlog_error *err)
 {
 	uint64_t from = r->limit > STREAM ? r->limit - STREAM : 0;
@@ -40,8 +41,8 @@ static int window_back(struct log_reader *r, evlog_error *err)
 	return segment_bytes(&r->seg, from, (size_t)(r->limit - from), 0, &p, err);
 }
 
-/* Goes on with the segment before this one, which must be the one that its header names.
- * EVLOG_END: there is none. */
+/* Moves to the previous segment, which must be the one named in this one's header.
+ * Returns EVLOG_END if there is none. */
 static int segment_back(struct log_reader *r, evlog_error *err)
 {
 	const struct segment_header *h = &r->seg.header;

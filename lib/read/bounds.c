@@ -1,4 +1,4 @@
-/* bounds.c - what lies outside the bounds of seq and logtime that a reader was given. */
+/* bounds.c - what lies outside a reader's bounds of seq and logtime. */
 #include "event/stamp.h"
 #include "read/reader_internal.h"
 

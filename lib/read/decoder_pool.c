@@ -1,6 +1,6 @@
 /*
- * decoder_pool.c - blocks decompressed before their turn.  A ring of blocks: the caller
- * puts them in and takes them out in order, threads do any of them that nobody has begun.
+ * decoder_pool.c - decompresses blocks ahead of their turn.  The blocks are in a ring:
+ * the caller adds and takes them in order, and threads decompress any that is not begun.
  */
 #include "read/decoder_pool.h"
 
@@ -15,15 +15,15 @@ struct slot {
 	struct block b;
 	struct buf packed, lines;
 	enum state state;
-	const char *why; /* what is wrong with it */
+	const char *why; /* what is wrong with the block */
 	bool failed;
 };
 
 struct decoder_pool {
 	struct slot *slot;
-	size_t slots, first, n;	   /* of a ring */
-	size_t begun;		   /* so many, from the first on, are not WAITING */
-	struct block_codec *codec; /* the caller's */
+	size_t slots, first, n;	   /* the ring */
+	size_t begun;		   /* blocks, from the first on, that are not WAITING */
+	struct block_codec *codec; /* of the caller's thread */
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	pthread_t *threads;
@@ -36,7 +36,8 @@ static struct slot *slot_at(const struct decoder_pool *a, size_t i)
 	return &a->slot[(a->first + i) % a->slots];
 }
 
-/* With the lock held, which is given up meanwhile: does the next block that waits. */
+/* Decompresses the next waiting block.  Called with the lock held; releases it
+ * meanwhile. */
 static void do_next(struct decoder_pool *a, struct block_codec *c)
 {
 	struct slot *s = slot_at(a, a->begun++);
@@ -141,7 +142,8 @@ const struct block *decoder_pool_first(const struct decoder_pool *a)
 	return a->n ? &slot_at(a, 0)->b : NULL;
 }
 
-/* With the lock held: waits for the first, doing what waits meanwhile. */
+/* Waits until the first block is done, and decompresses others instead of idling.  Called
+ * with the lock held. */
 static struct slot *first_done(struct decoder_pool *a)
 {
 	struct slot *s = slot_at(a, 0);

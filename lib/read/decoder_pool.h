@@ -1,4 +1,4 @@
-/* decoder_pool.h - blocks decompressed before their turn, on several threads, taken in
+/* decoder_pool.h - decompresses blocks ahead on several threads; they are taken in
  * order. */
 #ifndef READ_DECODER_POOL_H
 #define READ_DECODER_POOL_H
@@ -7,23 +7,25 @@
 
 struct decoder_pool;
 
-/* `threads` beside the caller's, which helps where it would wait.  NULL: no memory. */
+/* Starts `threads` threads; the caller's helps when it would have to wait.  Returns NULL
+ * if out of memory. */
 struct decoder_pool *decoder_pool_new(unsigned threads);
 void decoder_pool_free(struct decoder_pool *a);
 
 bool decoder_pool_has_room(const struct decoder_pool *a);
 
-/* Hands in the next block, with its frame, which is copied.  false: no memory. */
+/* Appends a block with a copy of its frame.  Call only if there is room.  Returns false
+ * if out of memory. */
 bool decoder_pool_put(struct decoder_pool *a, const struct block *b, const char *packed);
 
-/* The block that was handed in first; NULL: there is none. */
+/* The block to be taken next, or NULL. */
 const struct block *decoder_pool_first(const struct decoder_pool *a);
 
-/* Takes that one: its lines are exchanged with *lines.  Returns what block_unpack does.
- */
+/* Takes that block and swaps its lines with *lines.  Returns what block_unpack
+ * returned. */
 const char *decoder_pool_take(struct decoder_pool *a, struct buf *lines, bool *failed);
 
-/* Drops all that was handed in. */
+/* Drops all blocks. */
 void decoder_pool_clear(struct decoder_pool *a);
 
 #endif

@@ -1,4 +1,5 @@
-/* operand.c - one operand of a stream: a log, or a file of events. */
+/* operand.c - one operand of a stream: a log, or a file of events, read forwards or
+ * backwards. */
 #include "read/operand.h"
 #include "base/error.h"
 #include "json/scan.h"
@@ -12,7 +13,7 @@
 
 static struct bounds bounds_of(const struct evlog_selection *sel)
 {
-	const uint64_t few = 5000; /* events: no block is wanted before its turn */
+	const uint64_t few = 5000; /* for fewer events, reading ahead does not pay */
 	struct bounds b = {.threads = sel->count && sel->count < few ? 1 : sel->threads,
 	    .max_line = sel->max_line,
 	    .from = sel->from,
@@ -23,7 +24,8 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 	    .event_until = EVLOG_TIME_MAX};
 
 	if (sel->event_time && !sel->map) {
-		b.event_since = sel->since; /* a block has its times cut */
+		b.event_since =
+		    sel->since; /* not rounded up: the times of blocks are truncated */
 		b.event_until = select_until(sel);
 	} else if (!sel->event_time) {
 		b.since = select_since(sel);
@@ -32,7 +34,8 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 	return b;
 }
 
-/* The keys of texts of which one must be met; none, if one of them is a pattern. */
+/* Makes the keys of texts of which one must match; no keys if one of them is a
+ * pattern. */
 static int keys_of(const struct evlog_selection *sel, enum filter_kind kind,
     const char **texts, size_t n, uint64_t **keys, size_t *count, evlog_error *err)
 {
@@ -85,7 +88,7 @@ int operand_open(struct operand *s, const char *path, const struct evlog_selecti
 			evlog_input_stop(s->input, sel->stop);
 		return r;
 	}
-	s->select.stamps = false; /* the reader sees to it */
+	s->select.stamps = false; /* the reader applies these bounds */
 	int r = sel->map ? 0 : wanted_make(s, err);
 	if (r)
 		return r;
@@ -109,7 +112,7 @@ void operand_close(struct operand *s)
 
 /* ---- Files ---- */
 
-/* Whether one line of a file is an event, as far as a reader must know. */
+/* Checks that a line of a file is an event, as far as a reader depends on it. */
 static int line_check(struct operand *s, const char *line, size_t len, evlog_error *err)
 {
 	struct json_text value;
@@ -128,8 +131,8 @@ static int line_check(struct operand *s, const char *line, size_t len, evlog_err
 	return 0;
 }
 
-/* Reads lines until there are enough or the input pauses.  An error waits until what
- * came before it has been delivered. */
+/* Reads lines until there are enough or the input pauses.  An error is kept until the
+ * lines before it have been delivered. */
 static int file_gather(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
 	const char *line;
@@ -174,8 +177,8 @@ static int mapped_add(void *arg, const char *p, size_t len)
 	return b->failed ? -1 : 0;
 }
 
-/* What stands in the place of lines.  An error waits until what came before it has been
- * delivered. */
+/* Replaces lines by the output of sel->map.  An error is kept until the lines before it
+ * have been delivered. */
 static int lines_map(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
 	s->mapped.len = 0;
@@ -195,7 +198,7 @@ static int no_json(uint64_t seq, const char *why, evlog_error *err)
 	    seq, why ? ": " : "", why ? why : "");
 }
 
-/* A bad line in a log: with --salvage it is passed over. */
+/* A line in a log is not JSON: an error, or, with --salvage, a verdict. */
 static int line_bad(struct operand *s, uint64_t seq, const char *why, evlog_error *err)
 {
 	int r = no_json(seq, why, err);
@@ -207,8 +210,8 @@ static int line_bad(struct operand *s, uint64_t seq, const char *why, evlog_erro
 	return 0;
 }
 
-/* Checks that lines of a log are JSON.  What comes before one that is not is delivered.
- */
+/* Checks that lines of a log are JSON.  The lines before a bad one are delivered
+ * first. */
 static int lines_check(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
 	struct evlog_lines rest = *lines;
@@ -263,7 +266,8 @@ static bool stopped(const struct operand *s)
 	return s->sel->stop && *s->sel->stop;
 }
 
-/* A line that the selection could not look into: comes after the lines before it. */
+/* Reports a line that select_lines could not parse, after the lines before it were
+ * delivered. */
 static int bad_line(struct operand *s, evlog_error *err)
 {
 	if (!s->select.has_bad)
@@ -286,7 +290,7 @@ static int forward_next(struct operand *s, struct evlog_lines *run, evlog_error 
 	return 0;
 }
 
-/* Everything into the spool, then out of it from its end. */
+/* Reads everything into the spool, then delivers it from its end. */
 static int spooled_next(struct operand *s, struct evlog_lines *run, evlog_error *err)
 {
 	struct evlog_lines lines;
@@ -295,7 +299,7 @@ static int spooled_next(struct operand *s, struct evlog_lines *run, evlog_error 
 	while (!s->drained) {
 		int r = forward_next(s, &lines, err);
 		if (r == EVLOG_EDATA || r == EVLOG_EDAMAGED)
-			s->verdict = *err; /* comes behind what was had before it */
+			s->verdict = *err; /* reported after the lines that were read */
 		if (r == EVLOG_END || r == EVLOG_EDATA || r == EVLOG_EDAMAGED)
 			s->drained = true;
 		else if (r)
@@ -351,7 +355,7 @@ int operand_next(struct operand *s, struct evlog_lines *run, evlog_error *err)
 		r = reverse_next(s, run, err);
 	else
 		r = forward_next(s, run, err);
-	/* what could not be looked at may have been wanted */
+	/* a line that could not be examined may have been wanted */
 	if (s->select.failed && (r == 0 || r == EVLOG_END))
 		r = error_memory(err);
 	s->ended = r == EVLOG_END;

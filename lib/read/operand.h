@@ -1,4 +1,5 @@
-/* operand.h - one operand of a stream: a log, or a file of events, either way. */
+/* operand.h - one operand of a stream: a log, or a file of events, read forwards or
+ * backwards. */
 #ifndef READ_OPERAND_H
 #define READ_OPERAND_H
 
@@ -10,40 +11,41 @@ struct operand {
 	const char *path;
 	const struct evlog_selection *sel;
 	struct select select;
-	struct filter_wanted wanted; /* what the log's filters are asked for */
-	struct log_reader *log;	     /* or */
+	struct filter_wanted wanted; /* what to ask the log's filters for */
+	struct log_reader *log;	     /* either this */
 	evlog_input *input;
-	struct buf gathered;	 /* lines of a file */
-	struct buf mapped;	 /* what stands in the place of lines */
-	struct spool spool;	 /* a file read backwards */
-	bool spooled, drained;	 /* ... through the spool; all of it is in there */
-	struct evlog_lines rest; /* read and not yet looked at */
-	struct evlog_lines run;	 /* wanted, and not yet delivered (merge) */
+	struct buf gathered;	 /* lines of a file, or the valid lines of a block */
+	struct buf mapped;	 /* output of sel->map */
+	struct spool spool;	 /* holds a file that is read backwards */
+	bool spooled, drained;	 /* uses the spool; everything is in it */
+	struct evlog_lines rest; /* read, not yet searched */
+	struct evlog_lines run;	 /* wanted, not yet delivered (merge) */
 	bool ended;
-	int wait_ms;	     /* how long the next read of a pipe may wait */
-	evlog_error failure; /* comes after what was gathered; code 0: none */
-	evlog_error verdict; /* of a salvaged file */
+	int wait_ms;	     /* limit for the next read of a pipe */
+	evlog_error failure; /* to be reported after the lines before it; code 0: none */
+	evlog_error verdict; /* the first error that did not stop reading */
 };
 
-/* Opens a log directory, or anything evlog_input_open takes.  `to` and `from`, if not
- * 0, narrow the selection. */
+/* Opens a log directory, or anything that evlog_input_open takes.  `from` and `to`, if
+ * not 0, narrow the selection.  After a failure, operand_close is still needed. */
 int operand_open(struct operand *s, const char *path, const struct evlog_selection *sel,
     uint64_t from, uint64_t to, evlog_error *err);
 
-/* The next wanted lines; backwards, one at a time.  0, EVLOG_END, EVLOG_WAIT, error. */
+/* Gets the next wanted lines; backwards, one line at a time.  Returns 0, EVLOG_END,
+ * EVLOG_WAIT or an error. */
 int operand_next(struct operand *s, struct evlog_lines *run, evlog_error *err);
 
-/* Looks for what came since EVLOG_END. */
+/* After EVLOG_END: checks whether a log has grown. */
 int operand_refresh(struct operand *s, evlog_error *err);
 
-/* What went wrong without ending the reading. */
-/* No more comes from it; the error is its verdict. */
+/* Ends the operand; `why` becomes its verdict unless it has one. */
 void operand_end(struct operand *s, const evlog_error *why);
 
+/* Gets the first error that did not stop reading, if any.  Returns its code or 0. */
 int operand_verdict(const struct operand *s, evlog_error *err);
 void operand_close(struct operand *s);
 
-/* Takes the last line off lines, which has at least one. */
+/* Removes the last line from lines, which must have one, and returns it. */
 struct evlog_lines last_line(struct evlog_lines *lines);
 
 #endif

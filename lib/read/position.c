@@ -1,4 +1,4 @@
-/* position.c - places in a log, told by its id, a seq and the root after that event. */
+/* position.c - positions in a log: its id, a seq, and the root after that event. */
 #include "base/error.h"
 #include "read/operand.h"
 
@@ -76,7 +76,8 @@ int position_tree(const char *path, uint64_t seq, uint64_t max_line, struct merk
 	return res == EVLOG_END ? 0 : res;
 }
 
-/* The root after an event inside a block: the segment's lines up to there, hashed. */
+/* The root after an event in the middle of a block: hashes the segment's lines up to
+ * there. */
 static int root_inside(const char *path, uint64_t seq, uint64_t max_line,
     unsigned char root[HASH_SIZE], evlog_error *err)
 {
@@ -88,8 +89,9 @@ static int root_inside(const char *path, uint64_t seq, uint64_t max_line,
 	return res;
 }
 
-/* Whether the frontier of `at` and the lines behind it give the root that the next block
- * tells: only that block is read.  EVLOG_END: nothing is behind it. */
+/* Whether the frontier of `at` and the lines after it give the root in the next block's
+ * header, so that only that block is read.  Returns EVLOG_END if there is no next
+ * block. */
 static int frontier_check(const char *path, const struct evlog_position *at,
     uint64_t max_line, evlog_error *err)
 {

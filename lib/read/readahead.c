@@ -1,10 +1,11 @@
 /*
- * readahead.c - blocks handed in to be decompressed before their turn: of the open
- * segment, and, where an index tells which are wanted, of the one behind it.
+ * readahead.c - puts blocks into the decoder pool ahead of their turn: those of the open
+ * segment and, if an index says which are wanted, those of the next one.
  */
 #include "read/reader_internal.h"
 
-/* Whether headers tell which blocks are passed over: how many, is not known. */
+/* Whether blocks are skipped by their headers, so that it is unknown which will be
+ * wanted. */
 static bool is_hopping(const struct log_reader *r)
 {
 	return r->skipping && !r->index.open;
@@ -26,8 +27,8 @@ static void next_close(struct log_reader *r)
 	index_close(&r->next_index);
 }
 
-/* Goes on in the segment behind the open one, if it is sealed: then it tells itself where
- * it ends. */
+/* Continues in the next segment, if that is sealed: only then does it record its own
+ * end. */
 static bool next_enter(struct log_reader *r)
 {
 	size_t i = r->at_segment + 1;
@@ -42,7 +43,7 @@ static bool next_enter(struct log_reader *r)
 	    !segment_is_sealed(&r->next) ||
 	    index_open(&r->next_index, &r->next, r->bounds.wanted, &ignored)) {
 		next_close(r);
-		return false; /* met when its turn comes */
+		return false; /* reported when its turn comes */
 	}
 	r->ahead_next = true;
 	r->ahead_at = r->next.header.size;
@@ -67,7 +68,7 @@ bool readahead_enter(struct log_reader *r)
 	return there;
 }
 
-/* Hands in a block, if there is one to be handed in. */
+/* Puts in the next block; false if there is none. */
 static bool block_ahead(struct log_reader *r)
 {
 	struct segment *seg = r->ahead_next ? &r->next : &r->seg;
@@ -84,7 +85,7 @@ static bool block_ahead(struct log_reader *r)
 		return next_enter(r);
 	if (segment_block(seg, r->ahead_at, limit, header_ahead(r), &b, &ignored) ||
 	    b.raw_size > BLOCK_RAW_PLAIN || block_beyond(&r->bounds, &b))
-		return false; /* met when its turn comes */
+		return false; /* reported when its turn comes */
 	r->ahead_at = block_end(&b);
 	r->ahead_seq = block_last_seq(&b) + 1;
 	return segment_bytes(seg, b.offset + b.header_size, b.packed_size, 0, &packed,

@@ -1,12 +1,13 @@
 /*
  * reader.c - the events of a log directory.
  *
- * A reader takes no lock and writes nothing.  What is committed is what head says; if
- * head cannot know (the machine was started anew since, or one of its records is
- * damaged), whole commits behind it count too: the next writer will keep them.
+ * A reader takes no lock and writes nothing.  What head records is committed.  If head
+ * may be out of date (the machine has rebooted since, or one of its slots is damaged),
+ * complete commits after it count too, because the next writer will keep them.
  *
- * A position is found by the names of the segments and, inside one, by hopping from
- * block header to block header; backwards, each header says how far the one before is.
+ * To find an event, the names of the segments say which one has it; inside, the reader
+ * hops from block header to block header.  Backwards, each header says how far back the
+ * previous one is.
  */
 #include "base/error.h"
 #include "base/file.h"
@@ -41,7 +42,7 @@ static int state_read(struct log_reader *r, evlog_error *err)
 
 /* ---- Forwards ---- */
 
-/* The header of the block at r->at. */
+/* Gets the header of the block at r->at. */
 static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
 {
 	const struct block *first;
@@ -55,7 +56,7 @@ static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
 	return segment_block(&r->seg, r->at, r->limit, header_ahead(r), b, err);
 }
 
-/* Its lines. */
+/* Gets that block's lines. */
 static int block_lines(struct log_reader *r, const struct block *b, evlog_error *err)
 {
 	const struct block *first = r->pool ? decoder_pool_first(r->pool) : NULL;
@@ -150,7 +151,8 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 	return lines->len ? 0 : EVLOG_END;
 }
 
-/* The last segment all of whose events may lie behind a logtime is found by halving. */
+/* Bisects for the segment to start in: the last one before whose first event all logtimes
+ * are earlier than `since`. */
 static int since_segment(struct log_reader *r, size_t *index, evlog_error *err)
 {
 	size_t low = *index, high = r->log.n;
@@ -163,7 +165,8 @@ static int since_segment(struct log_reader *r, size_t *index, evlog_error *err)
 		int64_t before = seg.header.last_logtime;
 		segment_close(&seg);
 		if (res == EVLOG_EDAMAGED)
-			return 0; /* then from the start, where the damage is met */
+			return 0; /* start at the beginning; reading will report the
+				     damage */
 		if (res)
 			return res;
 		if (before < r->bounds.since)
@@ -244,7 +247,7 @@ static int another_log(const struct log_reader *r, evlog_error *err)
 	    r->log.path, r->end.seq);
 }
 
-/* Whether the block that was the last one still is where it was, or sealed. */
+/* Whether the block that was last is still in its place, or is sealed by now. */
 static int end_check(const struct log_reader *r, evlog_error *err)
 {
 	struct segment seg;
@@ -279,8 +282,8 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	int res = head_read(r->log.head_fd, &h, &state, true, r->log.path, err);
 	if (res || state == HEAD_LOST)
 		return res;
-	/* it may lag behind what was read: after a power cut, or when a record is damaged
-	 */
+	/* head can be older than what was read, after a power cut or if a slot is
+	 * damaged */
 	if (memcmp(h.log_id, r->log.log_id, LOG_ID_SIZE) != 0 ||
 	    h.tree.n < r->log.head.tree.n)
 		return another_log(r, err);
@@ -296,8 +299,10 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	if (r->log.n == 0)
 		return error_set(
 		    err, EVLOG_EDAMAGED, "%s: its segments are missing", r->log.path);
-	r->seg.window.len = 0; /* what was read behind the end may never have counted */
-	/* the open file stays, since the one of its name may be sealed by now */
+	r->seg.window.len =
+	    0; /* bytes read after the old end may never have been committed */
+	/* keep the open file: the one of that name may have been sealed, which moves
+	 * blocks */
 	r->at_segment = segment_index(r, current);
 	return reader_limit(r, &ignored, err);
 }

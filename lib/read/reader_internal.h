@@ -1,4 +1,4 @@
-/* reader_internal.h - the parts of a log reader: going on, and passing over. */
+/* reader_internal.h - shared by the files that make up a log reader. */
 #ifndef READ_READER_INTERNAL_H
 #define READ_READER_INTERNAL_H
 
@@ -6,9 +6,9 @@
 #include "read/decoder_pool.h"
 #include "read/reader.h"
 
-#define SMALL  (4u << 10)   /* bytes of a block: many of them are read at once */
-#define SPARSE (24u << 10)  /* for a block here and there, or many small ones */
-#define STREAM (384u << 10) /* and when reading all */
+#define SMALL  (4u << 10)   /* blocks below this are read many at a time */
+#define SPARSE (24u << 10)  /* read-ahead if few blocks are wanted, or many small ones */
+#define STREAM (384u << 10) /* read-ahead if all are wanted */
 
 struct log_reader {
 	struct log log;
@@ -18,30 +18,29 @@ struct log_reader {
 
 	struct log_end end;
 
-	bool skipping;	    /* there is a bound for which blocks are passed over */
-	size_t hop;	    /* how much is read behind a header, to pass over it */
-	bool unindexed;	    /* an index that would have told which is not there */
+	bool skipping;	    /* a bound may rule out blocks */
+	size_t hop;	    /* bytes to read with a header when skipping blocks */
+	bool unindexed;	    /* an index that was needed is missing */
 	struct segment seg; /* fd -1: none open */
-	struct index index; /* of seg, if it is sealed and blocks are passed over */
-	size_t at_segment;  /* which of log.segments it is */
-	uint64_t at;	/* next block; going backwards: the one to read; 0: none left */
-	uint64_t limit; /* end of the committed bytes in seg */
-	bool salvaging; /* in seg, behind damage: whatever is whole counts */
-	uint64_t tried; /* bytes of it that were tried, and were not whole */
-	uint64_t next_seq; /* that of the block at `at`, going forwards */
-	uint64_t epoch;	   /* of the block before it, and the root after that */
+	struct index index; /* of seg, if sealed and skipping */
+	size_t at_segment;  /* position of seg in log.segments */
+	uint64_t at;	    /* next block; backwards, the one to read; 0: none left */
+	uint64_t limit;	    /* end of the committed bytes in seg */
+	bool salvaging;	    /* in seg after damage: deliver whatever is intact */
+	uint64_t tried;	    /* bytes of seg tried and found damaged */
+	uint64_t next_seq;  /* of the block at `at`, when going forwards */
+	uint64_t epoch;	    /* of the block before it, like root */
 	unsigned char root[HASH_SIZE];
-	bool rooted;		 /* both are known */
+	bool rooted;		 /* epoch and root are known */
 	uint64_t emitted;	 /* last seq delivered */
-	bool finished, anywhere; /* anywhere: next_seq is not known yet */
+	bool finished, anywhere; /* anywhere: next_seq is not yet known */
 
 	unsigned threads;
-	struct decoder_pool *pool; /* NULL: not yet, or one thread is enough */
-	uint64_t ahead_at;	   /* behind the last block handed in, */
-	uint64_t ahead_seq;	   /* and the seq there, */
-	bool ahead_next;	   /* in `next` */
-	struct segment
-	    next; /* the one behind seg, and its index; fd -1: it is not open */
+	struct decoder_pool *pool; /* NULL: not yet created, or one thread is enough */
+	uint64_t ahead_at;	   /* offset after the last block put in the pool, */
+	uint64_t ahead_seq;	   /* the seq there, */
+	bool ahead_next;	   /* and whether they are in `next` */
+	struct segment next;	   /* the segment after seg; fd -1: not open */
 	struct index next_index;
 
 	struct buf lines;
@@ -51,77 +50,78 @@ struct log_reader {
 
 /* ---- reader_segment.c ---- */
 
-/* The segment that a seq is in, or would be. */
+/* The index in log.segments of the segment that contains, or would contain, a seq. */
 size_t segment_index(const struct log_reader *r, uint64_t seq);
 
 /* Finds where the committed bytes of the open segment end. */
 int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err);
 
-/* Opens the segment at `index` of the log's, and finds its committed end. */
+/* Opens log.segments[index] and finds its committed end. */
 int reader_segment(
     struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err);
 
-/* The same, going forwards: what stands before it must lead there. */
+/* The same when going forwards; checks that it continues what came before. */
 int reader_enter(struct log_reader *r, size_t index, evlog_error *err);
 
-/* Keeps the first thing that was found wrong, for the end. */
+/* Keeps the first problem, to be reported at the end. */
 void verdict_keep(struct log_reader *r, const evlog_error *err);
 
 /* ---- salvage.c ---- */
 
-/* Behind damage, with --salvage: the lines of whatever is whole in this segment, then of
- * the next one; none where there are more to come. */
+/* After damage, with --salvage: delivers the next intact lines of this segment, or moves
+ * to the next one.  lines->len can be 0 although more follows. */
 int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
 
 /* ---- bounds.c ---- */
 
-/* Whether a block begins behind `to` or `until`. */
+/* Whether a block starts after `to` or `until`. */
 bool block_beyond(const struct bounds *b, const struct block *k);
 
-/* Cuts lines outside the seq and logtime bounds off both ends of a block's lines. */
+/* Trims the lines of block k to the bounds of seq and logtime. */
 void lines_trim(const struct bounds *b, const struct block *k, struct evlog_lines *l);
 
 /* ---- backward.c ---- */
 
-/* Going backwards: begins, and the lines of the next block that has any. */
+/* Start reading backwards, and get the lines of the next block that has some. */
 int reverse_begin(struct log_reader *r, evlog_error *err);
 int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
 
 /* ---- skip.c ---- */
 
-/* Whether the index, or the header of a block, rules it out by times, types and subjects.
- */
+/* Whether a block's header or filter rules it out. */
 int block_is_outside(
     struct log_reader *r, const struct block *b, bool *outside, evlog_error *err);
 
-/* Moves a place to the next block that the index of a segment with this seal does not
- * rule out, or to the segment's end.  false: it is there. */
+/* Moves *at and *seq to the next block that the index does not rule out, or to the end of
+ * the segment.  Returns false if they are there already. */
 bool index_next(const struct bounds *b, const struct index *x, const struct seal *seal,
     uint64_t *at, uint64_t *seq);
 
-/* With r->index: goes to the next block that it does not rule out, or to the segment's
- * end; or back, or out of the segment. */
+/* Use r->index to move to the next (or previous) block that it does not rule out, or to
+ * the segment's end (or out of it). */
 void index_skip(struct log_reader *r);
 void index_skip_back(struct log_reader *r);
 
 /* ---- readahead.c ---- */
 
-/* Hands in what follows, as far as it will be delivered. */
+/* Fills the pool with the blocks that will be delivered next. */
 void readahead_fill(struct log_reader *r);
 
-/* Whether the segment to be opened, log.segments[at_segment], was opened to look ahead:
- * it is the open one then.  If not, what was handed in is dropped. */
+/* If log.segments[at_segment] is already open in `next`, makes it the open segment and
+ * returns true.  Otherwise empties the pool. */
 bool readahead_enter(struct log_reader *r);
 void readahead_close(struct log_reader *r);
 
-/* How much is read behind a header: what follows is wanted, too, or it is not. */
+/* How many bytes to read along with a header: few if the next blocks will likely be
+ * skipped. */
 size_t header_ahead(const struct log_reader *r);
 
-/* The same going from this header to the next one: its extensions, or, where blocks are
- * small, many of them. */
+/* The same when skipping block b: enough for the next header's extensions, or, if blocks
+ * are small, for several blocks. */
 size_t hop_after(const struct block *b);
 
-/* Without an index: goes near the first block that from and since do not rule out. */
+/* Without an index: moves close to the first block that from and since do not rule
+ * out. */
 int segment_seek(struct log_reader *r, evlog_error *err);
 
 #endif

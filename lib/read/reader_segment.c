@@ -1,6 +1,6 @@
 /*
- * reader_segment.c - the segments of a log, opened one after the other by a reader: where
- * the committed bytes of each end, and whether it continues the one before it.
+ * reader_segment.c - opens one segment after the other: finds where its committed bytes
+ * end, and checks that it continues the one before it.
  */
 #include "base/error.h"
 #include "read/reader_internal.h"
@@ -17,8 +17,8 @@ size_t segment_index(const struct log_reader *r, uint64_t seq)
 	return i - 1;
 }
 
-/* The successor does not tell where the open segment ends.  Going forwards, all of it
- * is read, and the successor is met, and reported, when its turn comes. */
+/* The successor cannot say where the open segment ends.  Going forwards, read all of it:
+ * the successor is reported when its turn comes. */
 static int successor_bad(struct log_reader *r, int why, evlog_error *err)
 {
 	struct stat st;
@@ -38,8 +38,8 @@ void verdict_keep(struct log_reader *r, const evlog_error *err)
 		r->verdict = *err;
 }
 
-/* The segment with the end has been sealed since that was found, or head is an older one.
- * Something must stand behind it. */
+/* The last segment has been sealed since its end was found, or head is older than it.
+ * Either way it must have a successor. */
 static int sealed_since(struct log_reader *r, evlog_error *err)
 {
 	evlog_error missing;

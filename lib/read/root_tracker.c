@@ -1,4 +1,5 @@
-/* root_tracker.c - the root of a log at any event that a reader has passed. */
+/* root_tracker.c - computes the root of a log after any event that a reader has
+ * passed. */
 #include "read/root_tracker.h"
 #include "base/error.h"
 #include "event/stamp.h"

@@ -1,4 +1,4 @@
-/* roots.c - the roots of a log's segments and blocks, read without their lines. */
+/* roots.c - the roots of segments and blocks, read without decompressing lines. */
 #include "read/reader_internal.h"
 
 int log_reader_segments(struct log_reader *r,

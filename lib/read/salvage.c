@@ -1,14 +1,14 @@
-/* salvage.c - behind damage: whatever is whole. */
+/* salvage.c - finds whatever is intact after damage. */
 #include "base/error.h"
 #include "read/reader_internal.h"
 
 #include <sys/stat.h>
 
-#define FRAME_HEADER 18 /* bytes of zstd's own header, at most */
+#define FRAME_HEADER 18 /* longest header of a zstd frame */
 
-/* What is tried and is not whole costs time, and someone may have made much of it, one
- * within the other.  So much is tried, and so often the bytes that were passed; then only
- * what is cheap. */
+/* A candidate that turns out damaged costs time, and a crafted file can nest very many.
+ * The bytes tried in vain are limited to TRIED_FREE plus TRIED_EACH times the bytes
+ * passed. */
 #define TRIED_FREE (64u << 20)
 #define TRIED_EACH 16
 
@@ -17,7 +17,7 @@ static bool may_try(const struct log_reader *r, uint64_t size)
 	return r->tried + size <= TRIED_FREE + TRIED_EACH * r->at;
 }
 
-/* The first place from r->at on, before limit, where a block or a frame may begin. */
+/* Moves r->at to the next place before limit where a block or a frame may start. */
 static int start_find(struct log_reader *r, uint64_t limit, evlog_error *err)
 {
 	const char *p;
@@ -41,7 +41,7 @@ static int start_find(struct log_reader *r, uint64_t limit, evlog_error *err)
 	return EVLOG_END;
 }
 
-/* The block at r->at.  EVLOG_END: there is none, or it is not whole. */
+/* Reads the block at r->at.  Returns EVLOG_END if there is no intact one. */
 static int whole_block(struct log_reader *r, uint64_t limit, evlog_error *err)
 {
 	evlog_error why;
@@ -61,7 +61,8 @@ static int whole_block(struct log_reader *r, uint64_t limit, evlog_error *err)
 	return res;
 }
 
-/* The frame at r->at, whose header is lost.  EVLOG_END: there is none that is whole. */
+/* Reads the frame at r->at, whose header is lost.  Returns EVLOG_END if there is no
+ * intact one. */
 static int whole_frame(struct log_reader *r, uint64_t limit, evlog_error *err)
 {
 	bool failed = false;
@@ -87,8 +88,8 @@ static int whole_frame(struct log_reader *r, uint64_t limit, evlog_error *err)
 	return size ? 0 : EVLOG_END;
 }
 
-/* In the open segment: the next thing at or behind r->at that is whole, a
- * block or a bare frame whose header is not.  EVLOG_END: nothing more in here. */
+/* Reads the next intact block, or frame with a damaged header, at or after r->at in the
+ * open segment.  Returns EVLOG_END if there is none. */
 static int whole_next(struct log_reader *r, evlog_error *err)
 {
 	struct stat st;
@@ -108,8 +109,8 @@ static int whole_next(struct log_reader *r, evlog_error *err)
 	return res;
 }
 
-/* Takes off what was delivered already (a duplicated block), and what claims a seq of the
- * segment after this one, line by line. */
+/* Removes lines that were delivered already (a duplicated block), and lines whose seq
+ * belongs to the next segment. */
 static void lines_within(struct evlog_lines *lines, uint64_t after, uint64_t before)
 {
 	struct evlog_lines rest = *lines;

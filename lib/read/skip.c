@@ -1,6 +1,6 @@
 /*
- * skip.c - blocks that need not be read: by their seqs and times, and by the filters of
- * types and subjects in their headers or, in a sealed segment, in its index.
+ * skip.c - which blocks need not be read: judged by their seqs and times, and by the
+ * filters of types and subjects in their headers or in a sealed segment's index.
  */
 #include "read/reader_internal.h"
 
@@ -32,7 +32,7 @@ int block_is_outside(
 	return res;
 }
 
-/* Whether the index does not rule block i out. */
+/* Whether block i may contain wanted events. */
 static bool index_admits(const struct bounds *bounds, const struct index *x,
     const struct seal *seal, uint32_t i)
 {
@@ -77,7 +77,7 @@ void index_skip(struct log_reader *r)
 	r->done += r->at - from;
 }
 
-/* By halving the bytes, and looking for a header behind the middle. */
+/* Bisects the segment's bytes, looking for a block header after each middle. */
 int segment_seek(struct log_reader *r, evlog_error *err)
 {
 	uint64_t low = r->at, high = r->limit, found;

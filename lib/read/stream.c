@@ -1,8 +1,8 @@
 /*
  * stream.c - operands as one stream: one after the other, or merged by logtime.
  *
- * The last N of a stream are the first N of the stream reversed, kept aside and read
- * back from their end: one mechanism for logs, files, filters and merges.
+ * The last N events of a stream are the first N of the reversed stream, spooled and read
+ * back from the end.  So one mechanism serves logs, files, filters and merges.
  */
 #include "base/error.h"
 #include "base/os.h"
@@ -19,15 +19,16 @@ struct evlog_stream {
 	struct evlog_selection sel;
 	struct operand *at;
 	size_t n;
-	size_t current;	 /* the source being read, counted from the stream's start */
-	uint64_t left;	 /* events that --count still allows; UINT64_MAX: any */
-	uint64_t passed; /* of one log: all up to this seq was delivered, or not wanted */
-	struct spool last; /* the last N, before anything else */
+	size_t current;	   /* the operand being read, in order of reading */
+	uint64_t left;	   /* events that --count still allows; UINT64_MAX: no limit */
+	uint64_t passed;   /* of a single log: everything up to this seq was delivered, or
+			      not wanted */
+	struct spool last; /* the last N, delivered before anything else */
 	bool has_last;
-	int watch;	       /* -1: none, poll */
-	bool waiting_input;    /* the pause is that of a pipe */
-	evlog_error verdict;   /* what was met while collecting the last N, */
-	const char *unindexed; /* and where without an index */
+	int watch;	       /* -1: none, so poll */
+	bool waiting_input;    /* the last EVLOG_WAIT came from a pipe */
+	evlog_error verdict;   /* an error met while collecting the last N, */
+	const char *unindexed; /* and a log without an index */
 };
 
 /* ---- Opening ---- */
@@ -73,7 +74,7 @@ static int stream_new(evlog_stream **out, const char *const *paths, size_t n,
 	return 0;
 }
 
-/* Watches head of each log: that is what a commit writes last. */
+/* Watches each log's head, because a commit writes that last. */
 static void watches_add(evlog_stream *s)
 {
 	s->watch = os_watch_open();
@@ -89,7 +90,7 @@ static void watches_add(evlog_stream *s)
 	}
 }
 
-/* The seqs at which the operands' logs end now. */
+/* Gets the seqs at which the logs end now, and those after them. */
 static int ends_find(const char *const *paths, size_t n,
     const struct evlog_selection *sel, uint64_t *end, uint64_t *behind, evlog_error *err)
 {
@@ -133,7 +134,7 @@ static int last_collect(struct spool *spool, const char *const *paths, size_t n,
 	*unindexed = s ? evlog_stream_unindexed(s) : NULL;
 	evlog_stream_close(s);
 	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
-		*verdict = *err; /* comes when what was had has been delivered */
+		*verdict = *err; /* reported after the events before it */
 		r = EVLOG_END;
 	}
 	return r == EVLOG_END ? 0 : r;
@@ -210,7 +211,8 @@ static int chain_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 	while (s->current < s->n) {
 		int r = operand_next(operand_current(s), lines, err);
 		if (s->sel.salvage && (r == EVLOG_EDAMAGED || r == EVLOG_EDATA))
-			operand_end(operand_current(s), err); /* the others go on */
+			operand_end(
+			    operand_current(s), err); /* the other operands continue */
 		else if (r != EVLOG_END)
 			return r;
 		s->current++;
@@ -228,7 +230,7 @@ static int run_refill(struct operand *s, evlog_error *err)
 	if (r)
 		s->run.len = 0;
 	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
-		operand_end(s, err); /* the others go on */
+		operand_end(s, err); /* the other operands continue */
 		return 0;
 	}
 	return r == EVLOG_END ? 0 : r;
@@ -241,7 +243,7 @@ static bool run_first(const struct operand *s, struct evlog_event *e)
 	return evlog_lines_take(&peek, e);
 }
 
-/* Whether source i's event comes before source j's. */
+/* Whether the event of operand i comes before that of operand j. */
 static bool comes_before(const evlog_stream *s, size_t i, const struct evlog_event *a,
     size_t j, const struct evlog_event *b)
 {
@@ -250,7 +252,7 @@ static bool comes_before(const evlog_stream *s, size_t i, const struct evlog_eve
 	return (i < j) != s->sel.reverse;
 }
 
-/* One line: that of the source whose turn it is. */
+/* Delivers one line, from the operand whose event comes first. */
 static int merge_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
 {
 	struct evlog_event best = {0}, e;
@@ -277,7 +279,7 @@ static int merge_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 
 /* ---- The interface ---- */
 
-/* Cuts lines to at most n, and returns how many they are. */
+/* Truncates lines to at most n, and returns how many there are. */
 static uint64_t lines_limit(struct evlog_lines *lines, uint64_t n)
 {
 	const char *p = lines->p, *end = p + lines->len;
@@ -330,8 +332,9 @@ static int last_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *er
 	return r;
 }
 
-/* Notes how far one log has been delivered.  Its reader is ahead of that while a part of
- * a block is held back: for a selection, a count, or an error that comes after it. */
+/* Records how far a single log has been delivered.  Its reader may be further, while part
+ * of a block is held back: by a selection, a count, or an error to be reported after
+ * it. */
 static void passed_note(evlog_stream *s, int r, struct evlog_lines lines, bool cut)
 {
 	const struct operand *o = &s->at[0];
