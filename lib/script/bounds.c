@@ -1,30 +1,29 @@
 /*
- * bounds.c - what a program may use.
+ * bounds.c - limits on what a program may use.
  *
- * A hook counts instructions, and functions in C count what they do.  Some instructions
- * take as long as their operands are large: comparing two long strings, concatenating,
- * passing on 100,000 arguments, growing a table.  Where they take memory, that is
- * counted; for the rest there is a bound on the processor's time, far above what the
- * instructions take otherwise.  Once a bound is met nothing of the program runs on: pcall
- * and xpcall pass the error on.
+ * A hook counts instructions, and C functions charge for their work.  Some instructions
+ * take time in proportion to their operands: comparing or concatenating long strings,
+ * passing on 100,000 arguments, growing a table.  If they allocate memory, that is
+ * counted; for the rest, processor time is limited, generously.  Once a limit is reached,
+ * nothing of the program runs any more: pcall and xpcall pass the error on.
  */
 #include "script/bounds.h"
 
 #include <lauxlib.h>
 
-#define HOOK_EVERY     1000	   /* instructions between looks at the budget */
-#define LARGE	       1024	   /* pieces of memory whose bytes count, */
-#define BYTES_A_STEP   64	   /* this many an instruction */
-#define STEPS_A_SECOND 10000000	   /* it is 20 to 100 times as many */
-#define SHARE_LEAST    (64u << 20) /* that one run may add, */
-#define SHARE	       8	   /* and of all memory this part */
-#define TIMED_BYTES    (64u << 20) /* between looks at the clock */
+#define HOOK_EVERY     1000	/* instructions between calls of the hook */
+#define LARGE	       1024	/* pieces of memory from this size on are charged, */
+#define BYTES_A_STEP   64	/* an instruction for each of so many bytes */
+#define STEPS_A_SECOND 10000000 /* for the time limit; really 20 to 100 times as many */
+#define SHARE_LEAST    (64u << 20) /* one run may always add this much, */
+#define SHARE	       8	   /* or this part of all memory */
+#define TIMED_BYTES    (64u << 20) /* bytes that may pass between looks at the clock */
 
 /* ---- Instructions ---- */
 
 static void steps_count(lua_State *L, lua_Debug *ar);
 
-/* How many instructions the hook lets pass. */
+/* Instructions until the next call of the hook. */
 static int hook_every(const struct sandbox *s)
 {
 	size_t n = s->longest ? TIMED_BYTES / s->longest : HOOK_EVERY;
@@ -50,7 +49,7 @@ static double seconds_most(const struct sandbox *s)
 	return n < 1 ? 1 : n;
 }
 
-/* Pushes where the program is, as luaL_where does. */
+/* Pushes the current position in the program, as luaL_where does. */
 static void push_where(lua_State *L)
 {
 	lua_Debug ar;
@@ -65,7 +64,8 @@ static void push_where(lua_State *L)
 	lua_pushliteral(L, "");
 }
 
-/* Once the budget is spent, each instruction fails. */
+/* Raises the error that says which budget was spent, and makes every later instruction
+ * fail too. */
 static void budget_error(lua_State *L)
 {
 	struct sandbox *s = sandbox_of(L);
@@ -104,7 +104,8 @@ static double between(struct timespec a, struct timespec b)
 	return (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
 }
 
-/* The thread's own time counts, but asking for it is slow: first for the other. */
+/* Compares the thread's processor time.  Reading that is slow, so the wall clock is read
+ * first. */
 static bool is_late(struct sandbox *s)
 {
 	struct timespec now;
@@ -139,7 +140,8 @@ static void hook_set(struct sandbox *s)
 	lua_sethook(s->L, steps_count, LUA_MASKCOUNT, s->every);
 }
 
-/* An instruction may from now on go through so many bytes: the hook looks more often. */
+/* From now on one instruction may go through that many bytes: makes the hook run more
+ * often. */
 static void longest_note(struct sandbox *s, size_t bytes)
 {
 	if (bytes <= s->longest)
@@ -165,7 +167,7 @@ void bounds_begin(struct sandbox *s)
 	size_t share = bounds_share(s->memory);
 	size_t grown = s->used > s->settled ? s->used - s->settled : 0;
 	if (grown > share / 2 && grown > s->settled / 2) {
-		lua_gc(s->L, LUA_GCCOLLECT, 0); /* what runs before have left */
+		lua_gc(s->L, LUA_GCCOLLECT, 0); /* garbage of earlier runs */
 		s->settled = s->used;
 	}
 	s->limit = s->used < s->memory - share ? s->used + share : s->memory;
@@ -188,8 +190,9 @@ static bool has_room(const struct sandbox *s, size_t more)
 	return had <= s->limit && more <= s->limit - had;
 }
 
-/* Lua collects garbage and asks once more for what it was refused, but for the buffers of
- * its libraries.  Where that has just been done, it is of no use to do it again. */
+/* After a refusal, Lua collects garbage and tries again, except for the buffers of its
+ * libraries.  If it was refused twice, or soon after the last time, collecting does not
+ * help. */
 static void refuse(struct sandbox *s, size_t wanted, bool capped)
 {
 	if (!s->exhausted)
@@ -225,13 +228,13 @@ void *bounds_allocate(void *arg, void *old, size_t had, size_t wanted)
 	bool capped = more && (s->exhausted || !has_room(s, more));
 	void *p = capped ? NULL : slab_resize(&s->slabs, old, had, wanted);
 	if (!p && !more)
-		return old; /* given back as a smaller one than it is */
+		return old; /* a failed shrink: keep the larger piece */
 	if (!p) {
 		refuse(s, wanted, capped);
 		return NULL;
 	}
 	if (more && s->refused && s->refused != wanted)
-		s->exhausted = true; /* it was not what is asked for again */
+		s->exhausted = true; /* Lua has not asked for the refused size again */
 	if (more)
 		s->refused = 0;
 	if (!more)

@@ -1,23 +1,23 @@
 /*
- * constants.c - what a program defines when it is loaded does not change afterwards.
+ * constants.c - makes everything that a program defines at load time constant.
  *
- * Keys are divided among threads, and a fold goes on from a snapshot: whatever a program
- * keeps outside of the states would depend on both.  So after loading everything that
- * its functions can reach is looked through.  A table's content moves to another one,
- * which only it has as __index, so that writing to it is an error; its identity stays.
- * Variables that functions share (upvalues) cannot be locked: they are compared after
- * each run, and given back what they were if one has changed.
+ * Keys are divided among threads, and a fold continues from a snapshot: results would
+ * depend on both if a program kept anything outside of its states.  So after loading,
+ * everything that its functions can reach is searched.  The content of a table moves to
+ * another table, reachable only through __index, so that writing raises an error; the
+ * table keeps its identity.  Variables that functions share (upvalues) cannot be locked:
+ * after each run they are compared, and restored if changed.
  */
 #include "script/constants.h"
 #include "script/lua.h"
 
 #include <lauxlib.h>
 
-/* Its address, in the registry: the list of variables: function, index and value of
- * each. */
+/* Its address is the registry key of the list of variables: three entries (function,
+ * index, value) for each. */
 static const char list_key;
 
-/* Where things are on the stack. */
+/* Stack slots. */
 enum { QUEUE = 1, SEEN, LIST };
 
 struct search {
@@ -63,9 +63,9 @@ static int constant_index(lua_State *L)
 	return 1;
 }
 
-/* ---- Looking through what there is ---- */
+/* ---- Searching ---- */
 
-/* Queues the value on top, and takes it off. */
+/* Pops a value and queues it, unless it was queued before or cannot contain anything. */
 static void queue(lua_State *L, struct search *q)
 {
 	int type = lua_type(L, -1);
@@ -86,8 +86,8 @@ static void queue(lua_State *L, struct search *q)
 	lua_rawseti(L, QUEUE, ++q->queued);
 }
 
-/* Lists a variable once, whatever functions share it: the function on top, the value
- * above it. */
+/* Lists a variable once, even if several functions share it.  The function is below its
+ * value on the stack. */
 static void variable_list(lua_State *L, struct search *q, int i)
 {
 	void *id = lua_upvalueid(L, -2, i);
@@ -105,8 +105,8 @@ static void variable_list(lua_State *L, struct search *q, int i)
 	lua_pop(L, 1);
 }
 
-/* The function on top.  Functions of ours in C that have a state of their own are
- * iterators: nothing can keep those. */
+/* Lists and queues the upvalues of the function on top.  C functions with state are
+ * iterators, which nothing may keep. */
 static void function_look(lua_State *L, struct search *q)
 {
 	lua_CFunction c = lua_tocfunction(L, -1);
@@ -120,7 +120,8 @@ static void function_look(lua_State *L, struct search *q)
 	}
 }
 
-/* Pushes the content of the table on top, which is empty afterwards, and queues it. */
+/* Moves the content of the table on top to a new table, which is pushed, and queues
+ * it. */
 static void content_take(lua_State *L, struct search *q)
 {
 	int table = lua_gettop(L);
@@ -144,7 +145,7 @@ static void content_take(lua_State *L, struct search *q)
 	}
 }
 
-/* A copy of the metatable at `own`, 0 if there is none, on top; what it has is queued. */
+/* Pushes a copy of the metatable at `own` (0: none) and queues its content. */
 static void metatable_copy(lua_State *L, struct search *q, int own)
 {
 	lua_newtable(L);
@@ -160,8 +161,8 @@ static void metatable_copy(lua_State *L, struct search *q, int own)
 	}
 }
 
-/* What is not in the content is looked for where the table's own metatable at `meta`
- * says: the content gets it as its metatable. */
+/* Keys that are not in the content are looked up by the table's own metatable, at `meta`:
+ * the content gets its __index. */
 static void content_chain(lua_State *L, int table, int content, int meta)
 {
 	lua_pushliteral(L, "__index");
@@ -180,8 +181,8 @@ static void content_chain(lua_State *L, int table, int content, int meta)
 	lua_setmetatable(L, content);
 }
 
-/* Locks the table at `table`, whose content is above it and its metatable, 0 if it has
- * none, at `own`. */
+/* Makes the table at `table` read-only.  Its content is at `content`, its own metatable
+ * at `own`, or 0. */
 static void table_lock(lua_State *L, struct search *q, int table, int content, int own)
 {
 	bool is_array = own && lua_json_is_array(L, table);
@@ -215,7 +216,7 @@ static void table_lock(lua_State *L, struct search *q, int table, int content, i
 	lua_setmetatable(L, table);
 }
 
-/* The table on top.  Those that are locked already are libraries and globals. */
+/* Locks the table on top, unless it is locked already, as libraries and globals are. */
 static void table_look(lua_State *L, struct search *q)
 {
 	int table = lua_gettop(L), own = 0;
@@ -256,7 +257,7 @@ void constants_make(lua_State *L)
 
 /* ---- After each run ---- */
 
-/* Whether the two values on top are the same: NaN is, 0.0 and -0.0 are not. */
+/* Whether the two values on top are identical: NaN equals NaN, 0.0 and -0.0 differ. */
 static bool is_same(lua_State *L)
 {
 	if (lua_type(L, -1) != LUA_TNUMBER || lua_type(L, -2) != LUA_TNUMBER)

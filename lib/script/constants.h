@@ -1,36 +1,36 @@
-/* constants.h - what a program defines when it is loaded does not change afterwards. */
+/* constants.h - makes everything that a program defines at load time constant. */
 #ifndef SCRIPT_CONSTANTS_H
 #define SCRIPT_CONSTANTS_H
 
 #include "script/sandbox.h"
 
-/* Makes all that the program can reach unchangeable: tables are read only from now on, in
- * place, and the variables that functions share are listed.  Raises an error for what
- * cannot be made so.  Call it in protected mode. */
+/* Makes everything that the program can reach constant: tables become read-only in place,
+ * and the variables that functions share are listed.  Raises an error for what cannot be
+ * locked; call it in protected mode. */
 void constants_make(lua_State *L);
 
-/* Copies the program's global table `name`, of functions by the type of the events that
- * they are for, to the registry under `key`, since constants_make leaves the program's
- * own one empty.  Returns how many there are; raises an error for anything else. */
+/* Copies the program's global table `name`, of functions by event type, to the registry
+ * under `key`, since constants_make empties the program's own.  Returns the number of
+ * functions; raises an error if the table has anything else. */
 size_t constants_handlers(lua_State *L, const char *name, const void *key);
 
-/* Whether all variables are what they were; else gives them back what they were, and the
- * name of one. */
+/* Whether all shared variables still have their values.  If not, restores them, and *name
+ * is one that had changed. */
 bool constants_kept(struct sandbox *s, const char **name);
 
 /* ---- content.c ---- */
 
-/* A __newindex that refuses. */
+/* A __newindex that always fails. */
 int constant_set(lua_State *L);
 
-/* Makes the value on top, which is taken off, the content of tables with the metatable at
- * this index. */
+/* Pops a table and makes it the content of tables that have the metatable at this
+ * index. */
 void constants_content_put(lua_State *L, int metatable);
 
-/* Replaces the table at `index` by what has its content, if it is read only. */
+/* If the table at `index` is read-only, replaces it there by its content. */
 void constants_content(lua_State *L, int index);
 
-/* Whether the table at `index` is read only. */
+/* Whether the table at `index` is read-only. */
 bool constants_are(lua_State *L, int index);
 
 #endif

@@ -1,9 +1,9 @@
-/* content.c - tables that are read only: their content is in another one. */
+/* content.c - read-only tables: their content is in another table. */
 #include "script/constants.h"
 
 #include <lauxlib.h>
 
-/* Its address is a key in the metatable of such a table, of its content. */
+/* Its address is the key, in such a table's metatable, of the content. */
 static const char content_key;
 
 bool constants_are(lua_State *L, int index)

@@ -1,5 +1,5 @@
 /* luabase.c - Lua's libraries as programs get them: nothing shows an address, loads code,
- * draws lots, or lets a program go on after its bounds. */
+ * gives random numbers, or lets a program continue after reaching a limit. */
 #include "script/bounds.h"
 #include "script/constants.h"
 #include "script/lua.h"
@@ -9,7 +9,7 @@
 #include <lualib.h>
 #include <string.h>
 
-#define FORMAT_STEPS 20 /* instructions that a number takes which is printed */
+#define FORMAT_STEPS 20 /* charged for each number formatted */
 
 static int plain_tostring(lua_State *L)
 {
@@ -45,7 +45,7 @@ static int plain_format(lua_State *L)
 	return lua_gettop(L);
 }
 
-/* Upvalue: a function that looks into its first argument as it is. */
+/* Upvalue: a function that accesses its first argument raw. */
 static int with_whole(lua_State *L)
 {
 	lua_json_whole(L, 1);
@@ -56,14 +56,14 @@ static int with_whole(lua_State *L)
 	return lua_gettop(L);
 }
 
-/* The same for one that heeds metamethods. */
+/* The same for a function that respects metamethods. */
 static int with_converted(lua_State *L)
 {
 	lua_json_whole(L, 1);
 	return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
-/* Passes an error on that ends the event, whoever catches it. */
+/* Raises an error again if it ended the run, so that no program can catch it. */
 static void end_stays(lua_State *L, int r)
 {
 	struct sandbox *s = sandbox_of(L);
@@ -88,9 +88,9 @@ static int bounded_pcall(lua_State *L)
 	return 2;
 }
 
-/* Lua's own calls the handler where the error is, without the hook that counts if that is
- * where the error comes from, and once more for each error of the handler.  Here it is
- * called afterwards, as any other function. */
+/* Lua's own xpcall calls the handler inside the error, without the counting hook if the
+ * error came from there, and again for each error in the handler.  This one calls it
+ * afterwards, like any other function. */
 static int bounded_xpcall(lua_State *L)
 {
 	luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -109,7 +109,7 @@ static int bounded_xpcall(lua_State *L)
 	return 2;
 }
 
-/* Of the metatable at 3. */
+/* Checks the metatable at 3. */
 static void methods_check(lua_State *L)
 {
 	static const char *const names[] = {"__gc", "__mode"};
@@ -123,7 +123,7 @@ static void methods_check(lua_State *L)
 	}
 }
 
-/* What is set is a copy, so that nothing can be put into it later. */
+/* Sets a copy, so that nothing can be added to the metatable later. */
 static int careful_setmetatable(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -163,7 +163,8 @@ static int careful_rawset(lua_State *L)
 	return 1;
 }
 
-/* Replaces a field of the table on top by a closure that has the old one. */
+/* Replaces a field of the table on top by a closure with the old function as its
+ * upvalue. */
 static void wrap(lua_State *L, const char *name, lua_CFunction fn)
 {
 	lua_getfield(L, -1, name);
@@ -211,8 +212,9 @@ void lua_base_open(lua_State *L)
 	lua_pop(L, 1);
 	lua_pop(L, 1);
 	lua_counted_open(L);
-	/* messages name a function by the first place that has it, in any order: only the
-	 * libraries are looked through, where a program cannot give it another name */
+	/* Error messages name a function after the first place found to hold it, in no
+	 * fixed order.  So let Lua search only the libraries, where a program cannot add
+	 * names. */
 	lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 	lua_pushnil(L);
 	lua_setfield(L, -2, LUA_GNAME);

@@ -1,22 +1,22 @@
-/* luadecimal.c - exact decimals as values of Lua: decimal("39.11") * 3. */
+/* luadecimal.c - exact decimals as Lua values: decimal("39.11") * 3. */
 #include "script/bounds.h"
 #include "script/lua.h"
 #include "script/sandbox.h"
 
 #include <lauxlib.h>
 
-#define DECIMAL_TEXT  10000 /* digits at most, of those that are used */
-#define COLLECT_AFTER 65536 /* bytes of decimals */
+#define DECIMAL_TEXT  10000 /* most digits of a number that count */
+#define COLLECT_AFTER 65536 /* bytes of decimals between garbage collection steps */
 
-static const char decimal_key; /* its address, in the registry: the metatable */
+static const char decimal_key; /* its address is the registry key of the metatable */
 
-/* A decimal in Lua. */
+/* A decimal in a Lua userdata. */
 struct box {
-	struct decimal d; /* the first member */
-	size_t counted;	  /* of its memory, in the sandbox's */
+	struct decimal d; /* must be first */
+	size_t counted;	  /* bytes charged to the sandbox */
 };
 
-/* Counts the memory of the decimal in a box on the stack. */
+/* Charges the memory of a decimal to the sandbox. */
 static void box_count(lua_State *L, struct box *box)
 {
 	struct sandbox *s = sandbox_of(L);
@@ -31,7 +31,7 @@ static void box_count(lua_State *L, struct box *box)
 	s->uncollected += more;
 	if (s->uncollected < COLLECT_AFTER)
 		return;
-	/* Lua collects as its own memory grows: it does not know of this */
+	/* Lua collects as its own memory grows, and does not know about this memory */
 	int kilobytes = (int)(s->uncollected / 1024);
 	s->uncollected = 0;
 	lua_gc(L, LUA_GCSTEP, kilobytes);
@@ -56,15 +56,14 @@ void lua_decimal_push(lua_State *L, struct decimal *d)
 	box_count(L, box);
 }
 
-/* Charges work on decimals of so many bytes together, which is quadratic for large ones.
- */
+/* Charges for work on decimals of that many bytes, which is quadratic for large ones. */
 static void bytes_spend(lua_State *L, size_t bytes)
 {
 	if (bytes)
 		sandbox_spend(L, bytes / 4 + bytes / 32 * (bytes / 32));
 }
 
-/* For one that is at another scale too. */
+/* The same for two decimals; different scales make the work larger. */
 static void work_spend(lua_State *L, const struct decimal *a, const struct decimal *b)
 {
 	unsigned scales = a->scale > b->scale ? a->scale - b->scale : b->scale - a->scale;
@@ -87,7 +86,7 @@ const struct decimal *lua_decimal_at(lua_State *L, int index)
 	return d;
 }
 
-/* The text of a number: a float is taken as its shortest text says, 0.1 as 0.1. */
+/* Gets the text of a number.  A float means its shortest text, so that 0.1 is 0.1. */
 static bool number_text(lua_State *L, int index, char text[40], struct json_text *v)
 {
 	struct json_fault fault;
@@ -107,7 +106,7 @@ static bool number_text(lua_State *L, int index, char text[40], struct json_text
 	return true;
 }
 
-/* Replaces the argument at `index` by a decimal, if it is none. */
+/* Converts the argument at `index` to a decimal in place. */
 static const struct decimal *operand(lua_State *L, int index)
 {
 	const struct decimal *there = lua_decimal_at(L, index);
@@ -150,7 +149,8 @@ static int make(lua_State *L)
 	return 1;
 }
 
-/* A new one on the stack, to be computed in place: it is freed whatever happens. */
+/* Pushes a new decimal, to be computed in place so that it is freed even if an error is
+ * raised. */
 static struct decimal *result_push(lua_State *L)
 {
 	return &box_push(L)->d;
@@ -219,7 +219,7 @@ static int negate(lua_State *L)
 	return done(L, good, true);
 }
 
-/* d:round(places): half to even. */
+/* d:round(places) rounds half to even. */
 static int round_to(lua_State *L)
 {
 	const struct decimal *a = operand(L, 1);

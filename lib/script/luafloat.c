@@ -1,5 +1,4 @@
-/* luafloat.c - doubles as the shortest text, and as a whole number over a power of ten.
- */
+/* luafloat.c - doubles as shortest text, and as a whole number over a power of ten. */
 #include "script/lua.h"
 
 #include <float.h>
@@ -10,7 +9,7 @@
 
 static const double tens[] = {1, 10, 100, 1e3, 1e4, 1e5, 1e6};
 
-/* Both are exact, so their quotient is the double nearest to the decimal. */
+/* Both numbers are exact, so their quotient is the double nearest to the decimal. */
 bool lua_float_split(lua_Number v, int64_t *whole, unsigned *places)
 {
 	for (unsigned n = 0; n < sizeof tens / sizeof *tens; n++) {
@@ -36,6 +35,6 @@ bool lua_float_write(lua_Number v, char text[40])
 			break;
 	}
 	if (!strpbrk(text, ".e"))
-		strcat(text, ".0"); /* it stays no integer */
+		strcat(text, ".0"); /* it must not become an integer */
 	return true;
 }

@@ -1,10 +1,10 @@
 /*
- * luajson.c - values between JSON and Lua.
+ * luajson.c - converts values between JSON and Lua.
  *
- * An object or array of an event becomes an empty table that has its JSON text hidden
- * under two keys that no program can write.  A member that is asked for is looked up in
- * the text; a table that is walked, measured or written to is converted first, one level,
- * and from then on is a table like any other.
+ * An object or array of an event becomes an empty table with its JSON text hidden under a
+ * key that programs cannot write.  Reading a member looks it up in the text.  A table
+ * that is walked, measured or written to is first converted by one level, and is an
+ * ordinary table from then on.
  */
 #include "base/error.h"
 #include "script/bounds.h"
@@ -18,11 +18,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define LONG 4096 /* text that is not looked through again and again */
+#define LONG 4096 /* longer text is converted rather than searched each time */
 
-/* Their addresses are keys: in a table not converted yet, that of its text; in the
- * registry, those of the metatables.  Tables below one that were asked for are kept in it
- * under the address of their text in its text. */
+/* Their addresses are keys: in an unconverted table, of its text; in the registry, of the
+ * metatables.  Nested tables that were read are kept in the outer table, under the
+ * address of their text. */
 static const char text_key;
 static const char object_key, array_key, marked_key;
 
@@ -36,7 +36,7 @@ static bool number_is_plain(const char *p, const char *end)
 	return true;
 }
 
-/* Up to 15 digits are a double's; of more it is tried. */
+/* A double holds 15 digits exactly; with more, it is tried out. */
 static bool double_holds(struct json_text v, lua_Number d)
 {
 	struct decimal x = {0}, y = {0};
@@ -96,7 +96,7 @@ static void number_push(lua_State *L, struct json_text v)
 
 /* ---- From JSON ---- */
 
-/* Of a string's text, or of a key's with the quotes around it. */
+/* Pushes a string, given as text with its quotes. */
 static void string_push(lua_State *L, const char *p, size_t len, bool escaped)
 {
 	struct buf *b = &sandbox_of(L)->scratch;
@@ -114,7 +114,7 @@ static void string_push(lua_State *L, const char *p, size_t len, bool escaped)
 
 static void container_push(lua_State *L, struct json_text v)
 {
-	lua_createtable(L, 0, 2); /* its text, and one table below it */
+	lua_createtable(L, 0, 2); /* its text, and one nested table */
 	lua_pushlstring(L, v.p, v.len);
 	lua_rawsetp(L, -2, &text_key);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, *v.p == '{' ? &object_key : &array_key);
@@ -139,7 +139,7 @@ static struct json_text text_at(lua_State *L, int index)
 	struct json_text v = {0};
 
 	if (lua_rawgetp(L, index, &text_key) == LUA_TSTRING)
-		v.p = lua_tolstring(L, -1, &v.len); /* the table keeps it */
+		v.p = lua_tolstring(L, -1, &v.len); /* the table keeps it alive */
 	lua_pop(L, 1);
 	return v;
 }
@@ -157,10 +157,10 @@ void lua_json_whole(lua_State *L, int index)
 	if (!v.p)
 		return;
 	if (v.p == sandbox_of(L)->event_text)
-		sandbox_of(L)->event_text = NULL; /* it is freed */
+		sandbox_of(L)->event_text = NULL; /* the text is about to be freed */
 	luaL_checkstack(L, 8, NULL);
 	sandbox_spend_bytes(L, v.len);
-	lua_rawgetp(L, index, &text_key); /* stays here while it is walked */
+	lua_rawgetp(L, index, &text_key); /* keeps the text alive */
 	json_walk_begin(&w, v);
 	while (json_walk_next(&w, &m)) {
 		if (w.object)
@@ -186,7 +186,7 @@ void lua_json_whole(lua_State *L, int index)
 	lua_pop(L, 1);
 }
 
-/* ---- The event at hand ---- */
+/* ---- The current event ---- */
 
 static void member_list(lua_State *L, struct json_members *list, struct json_member m)
 {
@@ -218,7 +218,8 @@ void lua_json_push_event(lua_State *L, struct json_text event)
 		member_list(L, &s->event, m);
 }
 
-/* The names of an event's members are unique. */
+/* Searches from the end; the order does not matter, since the names in an event are
+ * unique. */
 struct json_text lua_json_event_member(lua_State *L, struct view name)
 {
 	const struct json_members *list = &sandbox_of(L)->event;
@@ -229,7 +230,7 @@ struct json_text lua_json_event_member(lua_State *L, struct view name)
 	return (struct json_text){0};
 }
 
-/* ---- Looking ---- */
+/* ---- Reading members ---- */
 
 static struct json_text member_of(struct json_text object, struct view name)
 {
@@ -244,7 +245,7 @@ static struct json_text member_of(struct json_text object, struct view name)
 	return found;
 }
 
-/* __index of an object: one member, without converting the others. */
+/* __index of an object: gets one member without converting the others. */
 static int object_index(lua_State *L)
 {
 	struct json_text v = text_at(L, 1), found;
@@ -297,7 +298,7 @@ static int whole_len(lua_State *L)
 	return 1;
 }
 
-/* ---- What kind of table it is ---- */
+/* ---- Kinds of tables ---- */
 
 bool lua_json_is_array(lua_State *L, int index)
 {
@@ -344,7 +345,7 @@ bool lua_json_is_list(lua_State *L, int index, size_t *n)
 	return dense;
 }
 
-/* ---- What was written exact ---- */
+/* ---- Text written with `exact` ---- */
 
 /* The value of an object's only member, if it has this name. */
 static bool tagged(struct json_text v, const char *name, struct json_text *value)
@@ -370,8 +371,8 @@ static void elements_push(lua_State *L, struct json_text v)
 	while (json_walk_next(&w, &m)) {
 		if (!w.object)
 			lua_pushinteger(L, ++n);
-		else if (m.key.len &&
-			 *m.key.p == '$') /* one less; the quote is not there */
+		else if (m.key.len && *m.key.p == '$') /* drop the extra one: it stands
+							  for the opening quote */
 			string_push(L, m.key.p, m.key.len + 1, m.escaped);
 		else
 			string_push(L, m.key.p - 1, m.key.len + 2, m.escaped);
@@ -405,7 +406,7 @@ void lua_json_push_exact(lua_State *L, struct json_text v)
 
 /* ---- What programs see ---- */
 
-/* array{...}: stays an array when it is empty. */
+/* array{...} marks a table as an array, even if it is empty. */
 static int array_make(lua_State *L)
 {
 	if (lua_isnone(L, 1))
@@ -426,7 +427,7 @@ static int null_tostring(lua_State *L)
 	return 1;
 }
 
-/* A metatable in the registry that programs can neither see nor change. */
+/* Makes a metatable in the registry that programs can neither see nor change. */
 static void metatable_make(lua_State *L, const void *key, const luaL_Reg *methods)
 {
 	lua_newtable(L);

@@ -1,4 +1,4 @@
-/* luajson_write.c - values of Lua as JSON: of a state, an event, what is emitted. */
+/* luajson_write.c - writes Lua values as JSON: states, events, what is emitted. */
 #include "script/bounds.h"
 #include "script/constants.h"
 #include "script/lua.h"
@@ -7,19 +7,19 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-#define COUNTED	      4096 /* bytes written that are counted at once */
-#define VALUES_A_STEP 4	   /* that are converted */
+#define COUNTED	      4096 /* bytes written between charges */
+#define VALUES_A_STEP 4	   /* converted values for one instruction */
 
 struct written {
 	struct buf *out;
-	size_t counted; /* of its bytes, in the sandbox's */
+	size_t counted; /* bytes charged to the sandbox */
 	bool exact;
 	unsigned depth;
 };
 
 static void write_value(lua_State *L, int index, struct written *w);
 
-/* What is written counts as the program's memory. */
+/* Charges what was written as the program's memory. */
 static void written_count(lua_State *L, struct written *w)
 {
 	size_t more = w->out->len - w->counted;
@@ -29,7 +29,7 @@ static void written_count(lua_State *L, struct written *w)
 	w->counted = w->out->len;
 }
 
-/* Before a text of so many bytes is added, of which each may become six. */
+/* Called before adding a text of len bytes, each of which may become six. */
 static void text_room(lua_State *L, struct written *w, size_t len)
 {
 	if (w->out->len - w->counted + len < COUNTED)
@@ -43,7 +43,7 @@ static int name_order(const void *a, const void *b)
 	return view_compare(*(const struct view *)a, *(const struct view *)b);
 }
 
-/* In what is written exact a name with one dollar is ours. */
+/* With `exact`, names with a single leading dollar sign are reserved. */
 static void dollar_double(struct buf *b, size_t start)
 {
 	buf_putc(b, '"');
@@ -55,7 +55,7 @@ static void dollar_double(struct buf *b, size_t start)
 
 static void write_object(lua_State *L, int index, size_t n, struct written *w)
 {
-	/* half of it in place of what qsort takes for itself */
+	/* twice the size, to charge for the memory that qsort allocates */
 	struct view *names = lua_newuserdatauv(L, 2 * n * sizeof *names, 0);
 	size_t i = 0;
 
@@ -96,7 +96,7 @@ static void write_array(lua_State *L, int index, size_t n, struct written *w)
 	buf_puts(w->out, n ? "]" : "[]");
 }
 
-/* A table's length says nothing if it has holes: its keys are counted. */
+/* Counts the keys, since the length of a table with holes means nothing. */
 static void write_table(lua_State *L, int index, struct written *w)
 {
 	size_t largest;
@@ -191,7 +191,7 @@ void lua_json_write(lua_State *L, int index, struct buf *out, bool exact)
 	if (out->failed)
 		sandbox_no_memory(L);
 	written_count(L, &w);
-	/* a string of Lua may hold any bytes */
+	/* a Lua string may hold any bytes */
 	if (!json_scan(
 		out->p + start, out->len - start, JSON_DEPTH, &value, NULL, &fault))
 		luaL_error(L, "a string that is not UTF-8");

@@ -1,4 +1,4 @@
-/* luapairs.c - pairs and next, which walk a table in the order of its keys. */
+/* luapairs.c - pairs and next, in the order of keys. */
 #include "script/bounds.h"
 #include "script/constants.h"
 #include "script/lua.h"
@@ -7,9 +7,10 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-#define KEY_STEPS 2 /* instructions that a key takes which is put in order */
+#define KEY_STEPS 2 /* instructions charged for sorting a key */
 
-/* Their addresses, in the registry: what next works on. */
+/* Their addresses are registry keys: of the table that next walks, and of its sorted
+ * keys. */
 static const char next_table, next_keys;
 
 struct key {
@@ -37,7 +38,7 @@ static struct key key_at(lua_State *L, int index)
 	return k;
 }
 
-/* Booleans, numbers, strings. */
+/* Booleans come first, then numbers, then strings. */
 static int key_order(const void *a, const void *b)
 {
 	const struct key *x = a, *y = b;
@@ -63,7 +64,7 @@ static void key_push(lua_State *L, const struct key *k)
 		lua_pushnumber(L, k->number);
 }
 
-/* Charges what it takes to put n keys in order that have so many bytes of text. */
+/* Charges for sorting n keys with that many bytes of text. */
 static void keys_spend(lua_State *L, size_t n, size_t bytes)
 {
 	size_t rounds = 1;
@@ -73,7 +74,7 @@ static void keys_spend(lua_State *L, size_t n, size_t bytes)
 	sandbox_spend(L, n * KEY_STEPS + bytes / 64 * rounds);
 }
 
-/* The number of keys of the table at 1; an error if one has no order. */
+/* The number of keys of the table at 1; raises an error if one has no order. */
 static size_t keys_count(lua_State *L)
 {
 	size_t n = 0, bytes = 0;
@@ -85,7 +86,7 @@ static size_t keys_count(lua_State *L)
 			bytes += lua_rawlen(L, -2);
 		if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TBOOLEAN &&
 		    type > bad)
-			bad = type; /* the same one, whatever the order */
+			bad = type; /* so that the message does not depend on the order */
 	}
 	if (bad != LUA_TNONE)
 		luaL_error(L, "a table with a %s as key has no order to walk it in",
@@ -94,12 +95,12 @@ static size_t keys_count(lua_State *L)
 	return n;
 }
 
-/* Pushes a list of the keys of the table at 1, sorted. */
+/* Pushes a sorted list of the keys of the table at 1. */
 static void keys_sorted(lua_State *L)
 {
 	size_t n = keys_count(L), i = 0;
 
-	/* half of it in place of what qsort takes for itself */
+	/* twice the size, to charge for the memory that qsort allocates */
 	struct key *keys = lua_newuserdatauv(L, 2 * (n + 1) * sizeof *keys, 0);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
 		keys[i++] = key_at(L, -2);
@@ -112,7 +113,7 @@ static void keys_sorted(lua_State *L)
 	lua_remove(L, -2);
 }
 
-/* Upvalues: the keys, and how many were given. */
+/* Upvalues: the keys, and how many have been returned. */
 int lua_pairs_step(lua_State *L)
 {
 	lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
@@ -124,7 +125,7 @@ int lua_pairs_step(lua_State *L)
 			return 1;
 		lua_pushvalue(L, -1);
 		if (lua_rawget(L, 1) != LUA_TNIL)
-			break; /* else it was taken out meanwhile */
+			break; /* skip it if it was removed meanwhile */
 		lua_pop(L, 2);
 	}
 	lua_pushinteger(L, i);
@@ -153,7 +154,7 @@ static int sorted_pairs(lua_State *L)
 	return 3;
 }
 
-/* Pushes the least key of the table at 1; nil: it has none. */
+/* Pushes the least key of the table at 1, or nil. */
 static void first_key(lua_State *L)
 {
 	struct key best = {0};
@@ -173,8 +174,8 @@ static void first_key(lua_State *L)
 		lua_pushnil(L);
 }
 
-/* Whether what next has put in order last is the table at 1, and where it is in it has
- * the key at 2.  Pushes the keys. */
+/* Pushes the keys that next sorted last.  Returns whether they are those of the table at
+ * 1 and the one returned last is the key at 2. */
 static bool is_next(lua_State *L)
 {
 	struct sandbox *s = sandbox_of(L);
@@ -189,8 +190,8 @@ static bool is_next(lua_State *L)
 	return same;
 }
 
-/* Puts the keys of the table at 1 in order, and pushes them; next_at is that of the last
- * key up to the one at 2. */
+/* Sorts the keys of the table at 1 and pushes them.  Sets next_at to the last key that is
+ * at or before the key at 2. */
 static void next_begin(lua_State *L)
 {
 	struct sandbox *s = sandbox_of(L);
@@ -216,8 +217,8 @@ static void next_begin(lua_State *L)
 	s->next_at = low;
 }
 
-/* The least key after the one given.  What is put in order for the second key serves for
- * the others: keys that are added meanwhile are not met. */
+/* Returns the least key after the one given.  Keys are sorted on the second call and
+ * reused after that, so keys added meanwhile are not found. */
 static int sorted_next(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -232,7 +233,7 @@ static int sorted_next(lua_State *L)
 			lua_settop(L, 2);
 			next_begin(L);
 		}
-		do { /* but for those that were taken out */
+		do { /* skip keys that were removed */
 			lua_settop(L, 3);
 			if (lua_rawgeti(L, 3, ++s->next_at) == LUA_TNIL)
 				break;

@@ -1,9 +1,9 @@
 /*
- * luapattern.c - string.find, match, gmatch and gsub, with each step counted.
+ * luapattern.c - string.find, match, gmatch and gsub, charging for each step.
  *
- * A pattern may go back and forth over its subject for hours, and no hook sees it.  This
- * matcher does what the manual of Lua 5.4 says of patterns (6.4.1), and charges its work
- * to the budget.  The depth of its recursion is that of the pattern, and bounded.
+ * A pattern can backtrack for hours, and no hook sees it.  This matcher follows the Lua
+ * 5.4 manual (6.4.1) and charges its work to the budget.  Its recursion is as deep as the
+ * pattern, and limited.
  */
 #include "script/bounds.h"
 #include "script/lua.h"
@@ -14,10 +14,10 @@
 
 #define DEPTH_MOST   200
 #define GROUPS_MOST  32
-#define WORK_A_STEP  4	  /* characters looked at that are one instruction */
-#define WORK_COUNTED 8000 /* at once */
+#define WORK_A_STEP  4	  /* characters examined for one instruction */
+#define WORK_COUNTED 8000 /* charged at once */
 
-#define OPEN	 (-1) /* lengths of groups that are none */
+#define OPEN	 (-1) /* lengths of groups that have none */
 #define POSITION (-2)
 
 struct group {
@@ -48,7 +48,7 @@ static void work_count(struct matcher *m, size_t n)
 
 /* ---- One character ---- */
 
-/* The end of what stands for one character: x, %x or [set]. */
+/* The end of a single-character item: x, %x or [set]. */
 static const char *item_end(struct matcher *m, const char *p)
 {
 	const char *end = m->pattern_end;
@@ -83,13 +83,13 @@ static bool class_has(unsigned char class, unsigned char c)
 	case 'u': is = isupper(c); break;
 	case 'w': is = isalnum(c); break;
 	case 'x': is = isxdigit(c); break;
-	case 'z': is = c == '\0'; break; /* of Lua 5.1 */
+	case 'z': is = c == '\0'; break; /* from Lua 5.1 */
 	default: return class == c;
 	}
 	return is != !!isupper(class);
 }
 
-/* p: behind the bracket; end: the bracket that closes. */
+/* p is after the opening bracket, end is the closing one. */
 static bool set_has(const char *p, const char *end, unsigned char c)
 {
 	bool has = true;
@@ -114,7 +114,7 @@ static bool set_has(const char *p, const char *end, unsigned char c)
 	return !has;
 }
 
-/* Whether the character at s is one of the item's, which ends at `end`. */
+/* Whether the character at s matches the item from p to `end`. */
 static bool item_has(struct matcher *m, const char *s, const char *p, const char *end)
 {
 	work_count(m, (size_t)(end - p));
@@ -128,7 +128,7 @@ static bool item_has(struct matcher *m, const char *s, const char *p, const char
 	}
 }
 
-/* ---- Items that are repeated ---- */
+/* ---- Repeated items ---- */
 
 static const char *longest_first(
     struct matcher *m, const char *s, const char *p, const char *end)
@@ -185,7 +185,7 @@ static const char *group_close(struct matcher *m, const char *s, const char *p)
 	return e;
 }
 
-/* %1: the same text as the group's. */
+/* %1: the same text as the group. */
 static const char *same_again(struct matcher *m, const char *s, unsigned char digit)
 {
 	int i = digit - '1';
@@ -236,8 +236,8 @@ static bool at_frontier(struct matcher *m, const char *s, const char *p, const c
 
 enum { MORE = 1, OVER };
 
-/* %b, %f and %1 to %9.  MORE: *s and *p are behind it; OVER: it does not match; 0: it is
- * none of them. */
+/* Handles %b, %f and %1 to %9.  MORE: matched, *s and *p are after it; OVER: does not
+ * match; 0: none of these. */
 static int special(struct matcher *m, const char **s, const char **p)
 {
 	unsigned char c = *p + 1 < m->pattern_end ? (unsigned char)(*p)[1] : '\0';
@@ -256,7 +256,7 @@ static int special(struct matcher *m, const char **s, const char **p)
 	return *s ? MORE : OVER;
 }
 
-/* Matches without recursion as long as nothing may be taken back. */
+/* Recurses only where backtracking may be needed. */
 static const char *match_items(struct matcher *m, const char *s, const char *p)
 {
 	while (p < m->pattern_end) {
@@ -321,14 +321,14 @@ static const char *match_at(struct matcher *m, const char *s)
 	return match(m, s, m->pattern.p);
 }
 
-/* What is counted by and by, all of it. */
+/* Charges the rest of the work. */
 static void matcher_done(struct matcher *m)
 {
 	sandbox_spend(m->L, m->work / WORK_A_STEP + 1);
 	m->work = 0;
 }
 
-/* Pushes a group, from 0; without any the first one is the whole match. */
+/* Pushes group i, from 0; without groups, group 0 is the whole match. */
 static void group_push(struct matcher *m, unsigned i, const char *s, const char *e)
 {
 	if (i >= m->groups) {
@@ -346,7 +346,7 @@ static void group_push(struct matcher *m, unsigned i, const char *s, const char 
 		lua_pushlstring(m->L, g->at, (size_t)g->len);
 }
 
-/* s NULL: no whole match where there are no groups. */
+/* If s is NULL, the whole match does not stand in for missing groups. */
 static int groups_push(struct matcher *m, const char *s, const char *e)
 {
 	unsigned n = m->groups == 0 && s ? 1 : m->groups;
@@ -367,7 +367,7 @@ static struct view argument(lua_State *L, int index)
 	return v;
 }
 
-/* Where to begin, from 0; may be behind the end. */
+/* The start position, from 0; can be after the end. */
 static size_t start_of(lua_State *L, int index, size_t len)
 {
 	lua_Integer i = luaL_optinteger(L, index, 1);
@@ -398,7 +398,7 @@ static int find_plain(lua_State *L, struct view s, struct view text, size_t star
 	return 2;
 }
 
-/* Takes a ^ off. */
+/* Removes a leading ^. */
 static bool is_anchored(struct view *pattern)
 {
 	bool anchored = pattern->len && *pattern->p == '^';
@@ -450,7 +450,7 @@ static int pattern_match(lua_State *L)
 	return look_for(L, false);
 }
 
-/* Upvalues: subject, pattern, where to go on, where the last match ended (-1: none). */
+/* Upvalues: subject, pattern, next position, end of the last match (-1: none). */
 int lua_gmatch_step(lua_State *L)
 {
 	struct view s = argument(L, lua_upvalueindex(1));
@@ -489,7 +489,7 @@ static int pattern_gmatch(lua_State *L)
 
 /* ---- gsub ---- */
 
-/* Adds a replacement in which %0 to %9 are the match and its groups. */
+/* Adds a replacement text, in which %0 to %9 are the match and its groups. */
 static void text_add(struct matcher *m, luaL_Buffer *b, const char *s, const char *e)
 {
 	size_t len;
@@ -514,7 +514,7 @@ static void text_add(struct matcher *m, luaL_Buffer *b, const char *s, const cha
 	luaL_addlstring(b, p, (size_t)(end - p));
 }
 
-/* Adds what stands in place of a match.  false: the match itself does. */
+/* Adds the replacement for a match.  Returns false if that is the match itself. */
 static bool replacement_add(
     struct matcher *m, luaL_Buffer *b, const char *s, const char *e)
 {

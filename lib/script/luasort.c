@@ -1,10 +1,10 @@
 /*
  * luasort.c - table.sort for programs: a stable merge sort.
  *
- * Lua's own is a quicksort that takes its pivots from the clock and an address when the
- * input is unbalanced, so that elements that compare equal end up in another order at
- * each run.  This one sorts positions and compares the values in a copy of the table:
- * whatever the function says, the sort ends, and the table holds what it held before.
+ * Lua's own is a quicksort that derives pivots from the clock and an address if the input
+ * is unbalanced, so that elements that compare equal end up in a different order in each
+ * run.  This one sorts positions and compares values in a copy of the table: whatever the
+ * function returns, the sort ends and the table keeps its elements.
  */
 #include "script/bounds.h"
 #include "script/lua.h"
@@ -14,7 +14,7 @@
 #include <limits.h>
 #include <string.h>
 
-/* Where things are on the stack. */
+/* Stack slots. */
 enum { TABLE = 1, FUNCTION, COPY };
 
 static bool less(lua_State *L, uint32_t x, uint32_t y)
@@ -50,7 +50,7 @@ static void merge(
 			to[k] = from[i++];
 }
 
-/* The sorted positions, in one half of the room or the other. */
+/* Returns the sorted positions, which are in a or in b. */
 static uint32_t *positions_sort(lua_State *L, uint32_t *a, uint32_t *b, size_t n)
 {
 	for (size_t width = 1; width < n; width *= 2) {

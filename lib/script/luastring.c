@@ -1,8 +1,9 @@
 /*
- * luastring.c - functions of Lua's string, utf8 and base libraries, counted.
+ * luastring.c - functions of Lua's string, utf8 and base libraries that charge for their
+ * work.
  *
- * Most are Lua's own, which are called in place after the bytes that they go through, or
- * the values that they return, have been charged to the budget.
+ * Most call Lua's own after charging the budget for the bytes that they go through, or
+ * the values that they return.
  */
 #include "script/bounds.h"
 #include "script/lua.h"
@@ -12,7 +13,7 @@
 #define VALUES_FEW 100
 
 enum kind {
-	WORK,  /* a few nanoseconds for each byte of its arguments */
+	WORK,  /* takes a few nanoseconds for each byte of its arguments */
 	VALUES /* returns a value for each byte of a range */
 };
 
@@ -27,7 +28,7 @@ static const struct counted all[] = {{"string", "lower", WORK}, {"string", "uppe
     {"utf8", "len", WORK}, {"utf8", "offset", WORK}, {"utf8", "codepoint", VALUES},
     {"utf8", "char", WORK}, {LUA_GNAME, "tonumber", WORK}};
 
-/* The bytes of the texts among the arguments, and the arguments. */
+/* The number of arguments plus the bytes of the strings among them. */
 static size_t arguments_size(lua_State *L)
 {
 	int n = lua_gettop(L);
@@ -53,7 +54,7 @@ static int work_call(lua_State *L)
 	return n;
 }
 
-/* From one position to another, from 1; as string.byte and utf8.codepoint take them. */
+/* The length of a range as string.byte and utf8.codepoint take it, from 1. */
 static size_t range_size(lua_State *L)
 {
 	size_t len = lua_rawlen(L, 1);
@@ -93,7 +94,7 @@ static int text_repeat(lua_State *L)
 	sandbox_spend_bytes(L, size);
 	char *p = luaL_buffinitsize(L, &b, size);
 	memcpy(p, text, len);
-	if (n > 1) { /* what is there doubles */
+	if (n > 1) { /* double what is there */
 		memcpy(p + len, between, gap);
 		for (have = unit; have < size; have *= 2)
 			memcpy(p + have, p, have < size - have ? have : size - have);
@@ -104,7 +105,7 @@ static int text_repeat(lua_State *L)
 
 /* ---- utf8.codes ---- */
 
-/* Upvalue: Lua's step.  It goes over all bytes that continue a character. */
+/* Upvalue: Lua's step function, which skips all continuation bytes. */
 static int codes_step(lua_State *L)
 {
 	size_t len;
@@ -118,7 +119,7 @@ static int codes_step(lua_State *L)
 	return own_call(L);
 }
 
-/* Upvalue: Lua's own. */
+/* Upvalue: Lua's function. */
 static int codes(lua_State *L)
 {
 	if (own_call(L) != 3)

@@ -1,7 +1,7 @@
 /*
- * luatable.c - the functions of Lua's table library that go through a table, counted.
+ * luatable.c - functions of Lua's table library that charge for going through a table.
  *
- * Lua's own ask __len how far to go, and no hook sees how long that takes.
+ * Lua's own go as far as __len says, and no hook sees how long that takes.
  */
 #include "script/bounds.h"
 #include "script/lua.h"
@@ -21,7 +21,7 @@ static bool has_method(lua_State *L, int index, const char *name)
 	return luaL_getmetafield(L, index, name) != LUA_TNIL;
 }
 
-/* A table, or what behaves as one. */
+/* Checks for a table, or something with the metamethods of one. */
 static void table_check(lua_State *L, int index, bool read, bool written, bool measured)
 {
 	int top = lua_gettop(L);

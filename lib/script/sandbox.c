@@ -1,10 +1,10 @@
 /*
- * sandbox.c - Lua without what would make two runs differ.
+ * sandbox.c - Lua without anything that makes two runs differ.
  *
  * Lua walks tables in an order that changes from run to run, and shows addresses; so
  * pairs, next, tostring, string.format and table.sort are replaced.  Finalizers and weak
  * tables would show when memory is collected: setmetatable refuses them.  Globals belong
- * to the program, and are constants once it is loaded: what changes is a state.
+ * to the program and become constant once it is loaded: what changes belongs in a state.
  */
 #include "script/sandbox.h"
 #include "base/error.h"
@@ -18,12 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Its address, in the registry: the program's globals. */
+/* Its address is the registry key of the program's globals. */
 static const char globals_key;
 
 /* ---- Globals ---- */
 
-/* Upvalue: the table that has them. */
+/* Upvalue: the table of globals. */
 static int global_set(lua_State *L)
 {
 	if (!sandbox_of(L)->loading)
@@ -34,7 +34,8 @@ static int global_set(lua_State *L)
 	return 0;
 }
 
-/* The program's globals: a table that stays empty, so that each assignment is seen. */
+/* Makes the program's globals: a table that stays empty, so that every assignment is
+ * noticed. */
 static void globals_make(lua_State *L)
 {
 	lua_newtable(L);
@@ -52,7 +53,7 @@ static void globals_make(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
 }
 
-/* Replaces a global table by an empty one through which it is read. */
+/* Replaces a global table by an empty one that reads from it. */
 static void library_freeze(lua_State *L, const char *name)
 {
 	lua_pushglobaltable(L);
@@ -69,7 +70,7 @@ static void library_freeze(lua_State *L, const char *name)
 	lua_pop(L, 1);
 }
 
-/* The methods of strings are string's. */
+/* Hides the metatable of strings, whose methods are those of `string`. */
 static void strings_freeze(lua_State *L)
 {
 	lua_pushliteral(L, "");
@@ -95,7 +96,7 @@ static int prepare(lua_State *L)
 	return 0;
 }
 
-/* What is thrown becomes a text that shows no address. */
+/* Converts what was thrown to a text without an address. */
 static int message_of(lua_State *L)
 {
 	if (!lua_isstring(L, 1) && sandbox_shows_address(L, 1))
@@ -117,7 +118,8 @@ static int exhausted(struct sandbox *s, evlog_error *err)
 	return error_set(err, EVLOG_EDATA, "more than %zu bytes of memory", s->memory);
 }
 
-/* The message of what was thrown.  A program's __tostring may run, within the budget. */
+/* Gets the message of what was thrown.  This may run the program's __tostring, within the
+ * budget. */
 static const char *thrown_text(lua_State *L)
 {
 	if (lua_type(L, -1) != LUA_TSTRING) {
@@ -170,8 +172,8 @@ static void *run_there(void *arg)
 	return NULL;
 }
 
-/* Lua calls itself and C up to 200 times on the stack of C: one that is too small for
- * that, as after `ulimit -s 64`, is not used. */
+/* Lua nests up to 200 calls on the C stack.  If this thread's stack is too small for
+ * that, as after `ulimit -s 64`, run on another thread. */
 int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err)
 {
 	/* cppcheck-suppress ctuuninitvar ; err is only written to */
@@ -188,9 +190,9 @@ int sandbox_run(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error *err
 	return r.result;
 }
 
-/* States are old and many, events are new and soon forgotten: generations are made for
- * that, where the incremental collector would walk all states again and again.  Before
- * 5.4.4 they have bugs (lua.org/bugs.html). */
+/* States are old and many, events are new and short-lived.  The generational collector
+ * suits that; the incremental one would walk all states again and again.  It has bugs
+ * before 5.4.4 (lua.org/bugs.html). */
 static void collector_choose(lua_State *L)
 {
 #if LUA_VERSION_RELEASE_NUM >= 50404
@@ -218,8 +220,8 @@ struct source_text {
 	size_t len;
 };
 
-/* Compiles a text, with a line of Lua put before its first one; pushes the function.  A
- * first line with #! stays as an empty one.  false: the message is on the stack. */
+/* Compiles a text with `before` inserted at its start, and pushes the function.  A first
+ * line with #! becomes empty.  On failure returns false and pushes the message. */
 static bool compile(lua_State *L, const struct source_text *t, const char *before)
 {
 	struct buf *b = &sandbox_of(L)->scratch;
@@ -287,7 +289,7 @@ static int naming_look(lua_State *L)
 		return lua_error(L);
 	lua_dump(L, dump_add, &n->plain, 1);
 	if (!compile(L, &n->t, before))
-		return 0; /* it defines the name itself */
+		return 0; /* the program defines the name itself */
 	lua_dump(L, dump_add, &n->shadowed, 1);
 	if (n->plain.failed || n->shadowed.failed)
 		sandbox_no_memory(L);
@@ -296,8 +298,8 @@ static int naming_look(lua_State *L)
 	return 0;
 }
 
-/* A constant that is known when it is compiled takes no place: with one of this name put
- * before it, a program compiles to the same code, unless it means the global. */
+/* A compile-time constant takes no register.  So with one of this name inserted first, a
+ * program compiles to the same code unless it refers to the global. */
 int sandbox_names(struct sandbox *s, const char *text, size_t len, const char *global,
     bool *names, evlog_error *err)
 {

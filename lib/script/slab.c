@@ -1,9 +1,9 @@
 /*
- * slab.c - memory in small pieces.
+ * slab.c - an allocator for small pieces.
  *
- * Lua says how large a piece is that it gives back, so pieces need no headers, and those
- * of one size are a list: the next event finds warm in the cache what the last one left.
- * A slab is never given back before the end.
+ * Lua tells the size of a piece when it frees it, so pieces need no headers and free ones
+ * are in lists by size: the next event reuses what is still in the cache.  Slabs are only
+ * freed at the end.
  */
 #include "script/slab.h"
 

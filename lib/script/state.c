@@ -1,4 +1,4 @@
-/* state.c - what everything in a sandbox needs to know of its Lua state. */
+/* state.c - what all files of the sandbox need to know about its Lua state. */
 #include "script/sandbox.h"
 
 #include <lauxlib.h>
