@@ -1,8 +1,9 @@
 /*
- * apply.c - events into state: for each event its key's group, for each reducer the
- * value at its path.
+ * apply.c - folds an event into the states: finds the group of its key, and for each
+ * reducer the value at its path.
  *
- * An event's top-level members are walked once; what no path begins with is skipped.
+ * One walk over the event's top-level members finds all values; members that start no
+ * path are skipped.
  */
 #include "base/error.h"
 #include "base/glob.h"
@@ -28,7 +29,8 @@ static bool filter_holds(evlog_fold *f, const struct filter *filter)
 	return hit != filter->negated;
 }
 
-/* The key that a program gives, in canonical form, in scratch; empty: none. */
+/* Gets the key that a program returns, in canonical form, in scratch; empty if it has
+ * none. */
 static int program_key_of(
     evlog_fold *f, const struct evlog_event *e, struct view *key, evlog_error *err)
 {
@@ -95,7 +97,7 @@ static int reduce(evlog_fold *f, size_t i, struct group *g, struct json_text eve
 	return f->strict ? refuse(r, e, why, err) : 0;
 }
 
-/* What a program says is an event's fault names the event. */
+/* Puts the event's seq before a program's error message. */
 static int blame(const struct evlog_event *e, int code, evlog_error *err)
 {
 	evlog_error why = *err;
@@ -117,7 +119,7 @@ static int key_of(
 	return fold_keyed(f) ? blame(e, program_key_of(f, e, key, err), err) : 0;
 }
 
-/* What goes on from a snapshot must not count an event twice. */
+/* After a snapshot, no event may be counted twice. */
 static int track(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 {
 	if (!f->tracked)

@@ -1,4 +1,4 @@
-/* fold.c - a fold from its making to its end, and what it has counted. */
+/* fold.c - creating and freeing a fold, and its counts. */
 #include "fold/fold.h"
 #include "base/error.h"
 
@@ -21,7 +21,7 @@ void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusabl
 	*unusable = f->unusable;
 }
 
-/* Whether some path of a reducer pointed to nothing in every event. */
+/* Whether a path of the reducer has found nothing in any event. */
 static bool has_missed(const evlog_fold *f, const struct reducer *r)
 {
 	bool missed = r->path && f->met[r->slot] == 0;

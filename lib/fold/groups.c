@@ -1,11 +1,11 @@
-/* groups.c - the groups of a fold, found by their keys. */
+/* groups.c - the groups of a fold, in a hash table by key. */
 #include "fold/fold.h"
 
 #include <stdlib.h>
 
 #define CACHE_LINE 64
 
-/* The low bits are alike where keys are divided among parts by them. */
+/* Skips the low bits: they are equal within a part, since parts divide keys by them. */
 static struct place *place_of(const struct groups *g, uint64_t hash)
 {
 	return &g->table[hash >> 16 & g->mask];
@@ -110,7 +110,7 @@ static int group_order(const void *a, const void *b)
 	return view_compare((*x)->key, (*y)->key);
 }
 
-/* The table is of no use any more: it is made anew when it is wanted. */
+/* Frees the table, which holds no order; it is rebuilt when next needed. */
 void groups_sort(struct groups *g)
 {
 	if (g->n)

@@ -1,11 +1,11 @@
 /*
  * parallel.c - a fold on several cores, with the same result as on one.
  *
- * Lines come in chunks.  Each is looked into by whoever has time: keys, and what stands
- * at the paths.  The keys are divided among parts, each a fold of its own, which take the
- * chunks in their order; so each key's events are folded in theirs.  One part is worked
- * on by one thread at a time, and the thread that brings the lines works too when the
- * others are behind.
+ * Lines come in chunks.  Any thread may scan a chunk, to find keys and the values at the
+ * paths.  Keys are divided among parts; each part is a fold of its own and takes the
+ * chunks in order, so the events of a key are folded in order.  Only one thread at a time
+ * works on a part.  The thread that brings the lines also works if the others have fallen
+ * behind.
  */
 #include "base/error.h"
 #include "base/thread.h"
@@ -16,13 +16,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define THREADS_FROM 3 /* chunks: fewer are not worth starting a thread */
-#define AHEAD	     8 /* events: so long takes memory that is in no cache */
+#define THREADS_FROM 3 /* chunks; for fewer, threads do not pay */
+#define AHEAD	     8 /* events to prefetch ahead, for memory that is in no cache */
 
 struct item {
 	struct evlog_event e;
-	struct view key; /* empty: it has none; in the lines, or p is an offset in keys */
-	bool canonical;	 /* the latter */
+	struct view key; /* in the lines, or p is an offset in keys; empty: none */
+	bool canonical;	 /* p is such an offset */
 	bool bad;	 /* the line is not JSON */
 	uint64_t hash;
 };
@@ -32,16 +32,16 @@ struct chunk {
 	struct item *items;
 	struct json_text *found; /* `slots` for each item */
 	size_t n, cap;
-	uint64_t first;	 /* how many events came before */
-	unsigned folded; /* parts that are through with it */
+	uint64_t first;	 /* events before this chunk */
+	unsigned folded; /* parts that have folded it */
 	bool scanned, failed;
 };
 
 struct part {
 	evlog_fold *f;
-	uint64_t next; /* chunk to fold */
+	uint64_t next; /* next chunk to fold */
 	bool busy;
-	uint64_t fault_at; /* number of the event it ended at; UINT64_MAX: none */
+	uint64_t fault_at; /* number of the event where it ended; UINT64_MAX: none */
 	evlog_error fault; /* code 0: the program stopped there, */
 	struct buf stop;   /* at this line */
 };
@@ -60,7 +60,7 @@ struct pool {
 	bool ended;
 };
 
-/* ---- The two kinds of work ---- */
+/* ---- The two kinds of work: scanning and folding ---- */
 
 static bool chunk_grow(struct chunk *c, size_t slots)
 {
@@ -90,7 +90,7 @@ static bool item_look(const evlog_fold *f, struct chunk *c, struct item *it)
 	if (f->key && !it->bad && !fold_key_of(found[f->key_slot], &c->keys, &it->key))
 		return false;
 	it->hash = hash_table(it->key.p, it->key.len);
-	if (c->keys.len > start) { /* may move yet */
+	if (c->keys.len > start) { /* an offset, because keys may move */
 		it->canonical = true;
 		it->key = (struct view){(const char *)(uintptr_t)start, it->key.len};
 	}
@@ -113,7 +113,7 @@ static void chunk_scan(const evlog_fold *f, struct chunk *c)
 			c->items[i].key.p = c->keys.p + (uintptr_t)c->items[i].key.p;
 }
 
-/* One event of this part; false: it is the last one. */
+/* Folds an event of this part; returns false if the part ends there. */
 static bool item_fold(struct part *p, struct chunk *c, size_t i)
 {
 	struct item *it = &c->items[i];
@@ -132,7 +132,7 @@ static bool item_fold(struct part *p, struct chunk *c, size_t i)
 	return false;
 }
 
-/* Whether event i is there and of this part. */
+/* Whether event i exists and belongs to this part. */
 static bool is_mine(
     const struct pool *pool, const struct part *p, const struct chunk *c, size_t i)
 {
@@ -158,14 +158,14 @@ static void part_fold(const struct pool *pool, struct part *p, struct chunk *c)
 	}
 }
 
-/* ---- Who does what ---- */
+/* ---- Distributing the work ---- */
 
 struct work {
 	struct chunk *chunk;
-	struct part *part; /* NULL: look into the chunk */
+	struct part *part; /* NULL: scan the chunk */
 };
 
-/* Takes the work that lets most others go on; called with the lock. */
+/* Picks work, preferring folding, which frees chunks.  Called with the lock held. */
 static bool work_take(struct pool *pool, struct work *w)
 {
 	for (unsigned i = 0; i < pool->n_parts; i++) {
@@ -183,7 +183,7 @@ static bool work_take(struct pool *pool, struct work *w)
 	return true;
 }
 
-/* Does it, without the lock. */
+/* Does the work, releasing the lock meanwhile. */
 static void work_do(struct pool *pool, const struct work *w)
 {
 	pthread_mutex_unlock(&pool->lock);
@@ -226,7 +226,7 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* Works, or waits for others, until `done`. */
+/* Works, or waits for other threads, until `done`. */
 static void work_until(struct pool *pool, bool (*done)(const struct pool *pool))
 {
 	struct work w;
@@ -241,7 +241,7 @@ static void work_until(struct pool *pool, bool (*done)(const struct pool *pool))
 
 /* ---- Parts ---- */
 
-/* A fold that shares what is only read. */
+/* Makes a fold that shares everything that is only read. */
 static evlog_fold *part_new(const evlog_fold *f, evlog_error *err)
 {
 	evlog_fold *part = calloc(1, sizeof *part);
@@ -279,7 +279,7 @@ static void part_free(evlog_fold *part)
 	free(part);
 }
 
-/* Lets the threads do what they have, and end. */
+/* Lets the threads finish their work, and joins them. */
 static void pool_stop(struct pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
@@ -299,7 +299,7 @@ void fold_pool_free(evlog_fold *f)
 
 	if (!pool)
 		return;
-	if (pool->running) /* a fold that was not finished */
+	if (pool->running) /* the fold was not finished */
 		pool_stop(pool);
 	for (unsigned i = 0; i < pool->n_parts; i++) {
 		if (i && pool->parts[i].f)
@@ -350,7 +350,7 @@ static int pool_new(evlog_fold *f, evlog_error *err)
 	return 0;
 }
 
-/* Whether there is work for more than one. */
+/* Whether the fold can be divided among threads. */
 static bool fold_divides(const evlog_fold *f)
 {
 	return f->threads > 1 && !f->sink && !f->rollback && (!f->program || f->key);
@@ -379,7 +379,7 @@ static bool has_room(const struct pool *pool)
 	return pool->filled < pool->size || c->folded == pool->n_parts;
 }
 
-/* A fault ends the fold early: nothing behind it counts. */
+/* After a fault or a stop, no later event counts, so reading can end. */
 static bool has_fault(const struct pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_parts; i++)
@@ -393,7 +393,7 @@ static void threads_start(struct pool *pool)
 	while (pool->running < pool->wanted &&
 	       thread_start(&pool->threads[pool->running], worker, pool) == 0)
 		pool->running++;
-	pool->wanted = pool->running; /* the rest is done without */
+	pool->wanted = pool->running; /* continue with those that started */
 }
 
 static int one_by_one(evlog_fold *f, struct evlog_lines lines, evlog_error *err)
@@ -446,7 +446,7 @@ int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error
 	return 0;
 }
 
-/* The part that ended at the first of all events; NULL: none did. */
+/* The part that ended at the earliest event, or NULL. */
 static struct part *first_fault(struct pool *pool)
 {
 	struct part *first = NULL;

@@ -1,4 +1,4 @@
-/* path_trie.c - several paths of an event in one walk. */
+/* path_trie.c - finds the values at several paths of an event in one walk. */
 #include "fold/path_trie.h"
 
 #include <stdlib.h>
@@ -56,8 +56,8 @@ static inline const struct path_trie *step_of(
 	return NULL;
 }
 
-/* Walks a container to its end; of the event itself, only until all was met.  false: it
- * is no valid container. */
+/* Walks a container to its end; the event itself only until all its steps are found,
+ * since its names are unique.  Returns false if it is not valid. */
 static bool walk(
     const struct path_trie *l, struct json_walk *w, struct json_text *found, bool event)
 {
@@ -69,7 +69,7 @@ static bool walk(
 		const struct path_trie *step = step_of(l, w->object, &m, index);
 		bool deeper = step && step->n && m.value.p < w->end &&
 			      (*m.value.p == '{' || *m.value.p == '[');
-		if (step && !event) /* of members of one name the last counts */
+		if (step && !event) /* the last member of a name counts */
 			forget(step, found);
 		if (deeper) {
 			json_walk_into(&inner, w);

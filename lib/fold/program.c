@@ -1,4 +1,4 @@
-/* program.c - reducers in Lua. */
+/* program.c - programs in Lua. */
 #include "fold/program.h"
 #include "base/error.h"
 #include "event/stamp.h"
@@ -12,27 +12,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EMIT_STEPS   16		 /* instructions that emit takes besides what it writes */
+#define EMIT_STEPS   16		 /* charged for emit, besides what it writes */
 #define PROGRAM_MOST (16u << 20) /* bytes of a program's text */
 
 struct program {
 	struct sandbox box;
 	unsigned char hash[HASH_SIZE];
 	bool has_key, in_event, stopped;
-	bool may_stop; /* its text names stop */
+	bool may_stop; /* its text refers to stop */
 	lua_Integer states;
 	struct buf emitted, before;
-	size_t whole; /* of what is emitted: up to an event's end */
+	size_t whole; /* length of `emitted` up to the end of an event */
 	struct evlog_limits limits;
 	char *path;
 	struct buf text;
 };
 
-static const char states_key, on_key; /* their addresses, in the registry */
+static const char states_key, on_key; /* their addresses are registry keys */
 
 static struct program *program_of(lua_State *L)
 {
-	return (struct program *)sandbox_of(L); /* its first member */
+	return (struct program *)sandbox_of(L); /* the first member */
 }
 
 /* ---- What programs call ---- */
@@ -52,7 +52,7 @@ static int emit(lua_State *L)
 	if (lua_getfield(L, 1, "type") != LUA_TSTRING)
 		return luaL_error(L, "emit: an event needs a type");
 	sandbox_spend(L, EMIT_STEPS);
-	p->emitted.len = p->whole; /* without what failed meanwhile */
+	p->emitted.len = p->whole; /* drop what a failed emit left */
 	p->box.outside = p->whole;
 	lua_json_write(L, 1, &p->emitted, false);
 	buf_putc(&p->emitted, '\n');
@@ -108,7 +108,7 @@ static void function_check(lua_State *L, const char *name)
 		luaL_error(L, "%s is a %s, not a function", name, luaL_typename(L, -1));
 }
 
-/* What the program defined: on, and perhaps init and key. */
+/* Checks what the program defined: `on`, and perhaps init and key. */
 static int look(lua_State *L)
 {
 	struct program *p = lua_touserdata(L, 1);
@@ -290,7 +290,7 @@ int program_restore(
 
 /* ---- Events ---- */
 
-/* Pushes the state of a key: at its first event, what init(key) returns, or {}. */
+/* Pushes the state of a key; before its first event, the result of init(key), or {}. */
 static void state_begin(lua_State *L, struct job *j)
 {
 	if (*j->state) {
@@ -313,7 +313,7 @@ static void state_begin(lua_State *L, struct job *j)
 	state_set(L, j->p, j->state);
 }
 
-/* Pushes the function for this event's type, else that for any, else nil. */
+/* Pushes the function for this event's type, or the one for "*", or nil. */
 static void handler_push(lua_State *L)
 {
 	struct json_text type = lua_json_event_member(L, (struct view){"type", 4});
@@ -344,7 +344,7 @@ static int handle(lua_State *L)
 		return 0;
 	lua_pushvalue(L, -3);
 	lua_call(L, 2, 1);
-	if (!lua_isnil(L, -1)) /* a new state instead of a changed one */
+	if (!lua_isnil(L, -1)) /* it returned a new state */
 		state_set(L, j->p, j->state);
 	return 0;
 }
@@ -389,7 +389,7 @@ static int ask_key(lua_State *L)
 
 	sandbox_global(L, "key");
 	lua_json_push_event(L, j->text);
-	lua_pushvalue(L, -1); /* the event stays */
+	lua_pushvalue(L, -1); /* keeps the event alive */
 	lua_insert(L, 1);
 	lua_call(L, 1, 1);
 	if (lua_isnil(L, -1) || lua_islightuserdata(L, -1))

@@ -1,5 +1,5 @@
-/* program.h - reducers in Lua: a function for each type of event, a state for each key.
- */
+/* program.h - programs in Lua: a function for each type of event, a state for each
+ * key. */
 #ifndef FOLD_PROGRAM_H
 #define FOLD_PROGRAM_H
 
@@ -10,46 +10,46 @@
 
 struct program;
 
-/* Reads and runs the program in a file, which defines init, key, and functions in `on`.
- * EVLOG_EDATA: it has an error, and err says in which line. */
+/* Loads the program in a file, which defines `on` and perhaps init and key.  Returns
+ * EVLOG_EDATA, with the line in err, if it has an error. */
 int program_open(struct program **p, const char *path, const struct evlog_limits *limits,
     evlog_error *err);
-/* Reads the text of a program. */
+/* Appends the text of a program. */
 int program_text(const char *path, struct buf *text, evlog_error *err);
 
-/* The same program once more, with states of its own. */
+/* Opens the same program again, with states of its own. */
 int program_again(struct program **p, const struct program *other, evlog_error *err);
 void program_close(struct program *p);
 
-/* SHA-256 of its text. */
+/* SHA-256 of the program's text. */
 const unsigned char *program_hash(const struct program *p);
 
-/* States are numbered from 1.  0: there is none yet. */
+/* States are numbered from 1; 0 is a state that does not exist yet. */
 
-/* Calls on[TYPE](state, event) and, before a key's first event, init(key).  `key` is JSON
- * text, empty for the only state.  EVLOG_EDATA: what it emitted for this event is
- * dropped, and with `undo` the state is what it was. */
+/* Calls on[TYPE](state, event); before the first event of a key, also init(key).  `key`
+ * is JSON text, empty if there is only one state.  On EVLOG_EDATA, what was emitted for
+ * this event is dropped, and with `undo` the state is restored. */
 int program_event(struct program *p, uint32_t *state, struct view key,
     const struct evlog_event *e, bool undo, evlog_error *err);
 
-/* The key that key(e) gives: JSON text of a string, number or boolean in *out, which is
- * left empty if it gives none. */
+/* Sets *out to the result of key(e), as the JSON text of a string, number or boolean;
+ * empty if it returned nil or null. */
 bool program_has_key(const struct program *p);
 int program_key(
     struct program *p, const struct evlog_event *e, struct buf *out, evlog_error *err);
 
-/* Adds a state as JSON; exact: as program_restore takes it. */
+/* Appends a state as JSON; exact: in the form for program_restore. */
 int program_write(
     struct program *p, uint32_t state, bool exact, struct buf *out, evlog_error *err);
 int program_restore(
     struct program *p, uint32_t *state, struct json_text exact, evlog_error *err);
 
-/* Lines of the events that the last program_event emitted; and whether it was the last
- * that the program wants. */
+/* The events, as lines, that the last program_event emitted, and whether the program
+ * asked to stop after it. */
 struct view program_emitted(const struct program *p);
 bool program_stopped(const struct program *p);
 
-/* Whether it calls stop by this name, somewhere. */
+/* Whether the program refers to stop at all. */
 bool program_may_stop(const struct program *p);
 
 #endif

@@ -1,4 +1,4 @@
-/* reducer.c - the grammar of reducers, and what each does with a value. */
+/* reducer.c - parsing reducers, and what each does with a value. */
 #include "fold/reducer.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -70,7 +70,8 @@ static int path_parse(struct json_path **path, const char *p, size_t n, evlog_er
 	return r;
 }
 
-/* {path=glob,path!=glob}: p is behind the brace; *end behind the closing one. */
+/* Parses {path=glob,path!=glob}.  p is after the opening brace; sets *end after the
+ * closing one. */
 static int filters_parse(struct reducer *r, const char *text, const char *p,
     const char **end, evlog_error *err)
 {
@@ -166,10 +167,10 @@ void reducer_free(struct reducer *r)
 	*r = (struct reducer){0};
 }
 
-/* ---- Sets: hashes of the canonical texts, and where in the text they are ---- */
+/* ---- Sets: a hash table of canonical texts ---- */
 
 struct seen {
-	struct buf canonical; /* each preceded by its length */
+	struct buf canonical; /* each after its length in 8 bytes */
 	size_t *at;	      /* 1 + offset; 0: free */
 	size_t n, mask;
 };
@@ -196,7 +197,7 @@ static bool seen_grow(struct seen *s)
 	return true;
 }
 
-/* 1: it is new; 0: it was there; -1: no memory. */
+/* Returns 1 if the value is new, 0 if it was there, -1 if out of memory. */
 static int seen_add(struct seen *s, struct json_text value)
 {
 	char length[8] = {0};
@@ -270,7 +271,7 @@ static int string_compare(struct json_text x, struct json_text y, bool *failed)
 	return c;
 }
 
-/* By all the digits that they have. */
+/* Compares all digits of both times. */
 static int time_compare(int64_t t, struct json_text x, int64_t u, struct json_text y)
 {
 	char plain_x[TIME_LONGEST], plain_y[TIME_LONGEST];
@@ -279,7 +280,7 @@ static int time_compare(int64_t t, struct json_text x, int64_t u, struct json_te
 		      : view_compare(time_rest(x, plain_x), time_rest(y, plain_y));
 }
 
-/* The first value says what is compared: numbers, times, or other strings. */
+/* The first value decides what is compared: numbers, times, or other strings. */
 static const char *take_extreme(
     struct accumulator *a, struct json_text v, int sign, bool *failed)
 {
@@ -361,7 +362,7 @@ const char *accumulate(
 
 	*failed = false;
 	if (json_type_of(v) == JSON_NULL && r->func >= FUNC_SUM && r->func <= FUNC_AVG)
-		return NULL; /* as if nothing stood there */
+		return NULL; /* null counts as absent */
 	switch (r->func) {
 	case FUNC_COUNT: a->count += !r->path || json_type_of(v) != JSON_NULL; break;
 	case FUNC_SUM:

@@ -1,4 +1,4 @@
-/* reducer.h - what is computed of events: NAME=FUNC(PATH){FILTER}. */
+/* reducer.h - reducers: NAME=FUNC(PATH){FILTER}. */
 #ifndef FOLD_REDUCER_H
 #define FOLD_REDUCER_H
 
@@ -28,37 +28,38 @@ struct filter {
 };
 
 struct reducer {
-	char *text, *name; /* text: as it was given */
+	char *text, *name; /* text: as given */
 	enum func func;
-	struct json_path *path; /* NULL: the event itself (count) */
+	struct json_path *path; /* NULL: the whole event (count) */
 	size_t slot;		/* of the path */
-	struct filter *filters; /* all must hold */
+	struct filter *filters; /* all must match */
 	size_t n_filters;
 };
 
 bool reducer_is(const char *word);
 
-/* Reads one.  EVLOG_EUSAGE: err says what is wrong. */
+/* Parses a reducer.  Returns EVLOG_EUSAGE, with the reason in err. */
 int reducer_parse(struct reducer *r, const char *text, evlog_error *err);
 void reducer_free(struct reducer *r);
 
-/* What a reducer has of the values so far.  Zero-initialise. */
+/* What a reducer has accumulated.  Zero-initialise. */
 struct accumulator {
 	uint64_t count;
-	int kind;	       /* min, max: of what */
+	int kind;	       /* min, max: kind of the values */
 	struct decimal number; /* sum, avg; min, max of numbers */
-	int64_t time;	       /* min, max of times, cut to the microsecond */
-	struct buf
-	    text; /* min, max, first, last: the value; list, set: joined by commas */
+	int64_t time;	       /* min, max of times, to the microsecond */
+	/* min, max, first, last: the value; list, set: the values, separated by commas */
+	struct buf text;
 	struct value *tree; /* merge, patch */
-	struct seen *seen;  /* set: what it has */
+	struct seen *seen;  /* set: the elements */
 };
 
-/* Takes in a value.  NULL, or why it cannot be used; *failed: no memory. */
+/* Adds a value.  Returns NULL, or why it cannot be used; sets *failed if out of
+ * memory. */
 const char *accumulate(
     const struct reducer *r, struct accumulator *a, struct json_text value, bool *failed);
 
-/* Writes the result. */
+/* Appends the result as JSON. */
 void accumulator_write(
     struct buf *b, const struct reducer *r, const struct accumulator *a);
 void accumulator_free(struct accumulator *a);

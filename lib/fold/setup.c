@@ -1,4 +1,4 @@
-/* setup.c - what a fold computes: reducers or a program, and its key. */
+/* setup.c - options of a fold: reducers or a program, and a key. */
 #include "base/error.h"
 #include "fold/fold.h"
 

@@ -1,9 +1,11 @@
 /*
- * snapshot.c - a fold's groups in a file, so that the next fold begins there.
+ * snapshot.c - saves a fold's groups in a file, so that the next fold can continue from
+ * there.
  *
- * Lines of JSON: first what it is of, {"evlog":"snapshot 1","log":ID,"seq":N,"root":ROOT,
- * "fold":HASH}; then a line a group, {"key":KEY,"seq":SEQ,"state":WHAT IT KNOWS}, sorted;
- * last {"groups":COUNT,"hash":XXH3 of the lines' hashes}.
+ * The file has lines of JSON: first {"evlog":"snapshot
+ * 1","log":ID,"seq":N,"root":ROOT,"fold":HASH}; then, sorted by key,
+ * {"key":KEY,"seq":SEQ,"state":STATE} for each group; last {"groups":COUNT,"hash":HASH},
+ * where HASH is an XXH3 over the hashes of the lines.
  */
 #include "base/error.h"
 #include "base/replace.h"
@@ -15,7 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- Lines, hashed ---- */
+/* ---- Lines and their hash ---- */
 
 static uint64_t hash_on(uint64_t hash, const char *p, size_t len)
 {

@@ -1,5 +1,6 @@
-/* state_codec.c - what a group knows, so that folding can go on from it as if it had not
- * stopped: more than its state shows, as an average does not tell of how many. */
+/* state_codec.c - saves and restores everything in a group, so that folding can continue
+ * as if it had not stopped.  The printed state is not enough: an average, for example,
+ * lacks its count. */
 #include "base/error.h"
 #include "event/stamp.h"
 #include "fold/fold.h"
@@ -16,7 +17,7 @@ static void save(struct buf *b, const struct reducer *r, const struct accumulato
 	case FUNC_COUNT:
 	case FUNC_SUM:
 	case FUNC_LIST:
-	case FUNC_SET: accumulator_write(b, r, a); break; /* these show all they know */
+	case FUNC_SET: accumulator_write(b, r, a); break; /* their results are complete */
 	case FUNC_AVG:
 		buf_putc(b, '[');
 		decimal_write(b, &a->number);
@@ -86,7 +87,7 @@ static bool extreme_restore(
 	       accumulate(r, a, m.value, failed) == NULL && (uint64_t)a->kind == kind;
 }
 
-/* Takes the elements as it took the events' values. */
+/* Adds the elements, as if they came from events. */
 static bool elements_restore(
     const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
 {

@@ -1,4 +1,4 @@
-/* write.c - the states of a fold as JSON, a row a key. */
+/* write.c - writes the states of a fold as JSON, one row for each key. */
 #include "base/error.h"
 #include "fold/fold.h"
 
@@ -25,8 +25,8 @@ int state_write(evlog_fold *f, const struct group *g, struct buf *b, evlog_error
 	return b->failed ? error_memory(err) : 0;
 }
 
-/* {"key":KEY,"seq":SEQ,"state":STATE}; without keys the state alone, or in `changes`
- * {"seq":SEQ,"state":STATE}. */
+/* Writes {"key":KEY,"seq":SEQ,"state":STATE}; without keys only the state, or, for
+ * `changes`, {"seq":SEQ,"state":STATE}. */
 static int row_write(
     evlog_fold *f, const struct group *g, bool changes, struct buf *b, evlog_error *err)
 {
@@ -71,13 +71,13 @@ int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_erro
 		return r ? r : row_put(&f->row, write, arg, err);
 	}
 	groups_sort(g);
-	/* a program's state may be none in JSON: then nothing is printed */
+	/* if a program's state cannot be written as JSON, print nothing */
 	for (size_t i = 0; f->program && i < g->n && !r; i++)
 		if (g->at[i]->state)
 			r = row_write(f, g->at[i], false, &f->row, err);
 	for (size_t i = 0; i < g->n && !r; i++) {
 		if (f->program && !g->at[i]->state)
-			continue; /* a key all of whose events failed */
+			continue; /* all events of this key failed */
 		r = row_write(f, g->at[i], false, &f->row, err);
 		if (!r)
 			r = row_put(&f->row, write, arg, err);
@@ -85,7 +85,7 @@ int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_erro
 	return r;
 }
 
-/* The state in scratch, and its hash; never 0, which is that of none. */
+/* Writes the state to scratch and hashes it.  The hash is never 0, which means none. */
 static int state_hash(
     evlog_fold *f, const struct group *g, uint64_t *hash, evlog_error *err)
 {
