@@ -1,4 +1,4 @@
-/* dead_letter.c - the events in dead letters, to be delivered once more. */
+/* dead_letter.c - takes the events out of dead letters, to deliver them again. */
 #include "base/buf.h"
 #include "base/error.h"
 #include "event/stamp.h"
@@ -7,7 +7,8 @@
 #include <inttypes.h>
 #include <nettle/base64.h>
 
-/* Adds the line that a letter has instead of an event: as it was, with its own stamp. */
+/* Appends the line that a letter holds if it could not be parsed: unchanged, with its own
+ * stamp. */
 static bool line_add(struct buf *out, struct json_text data)
 {
 	struct base64_decode_ctx ctx;
@@ -27,8 +28,8 @@ static bool line_add(struct buf *out, struct json_text data)
 	return true;
 }
 
-/* Adds the event in a letter, with the letter's stamp: its place is in this log now.
- * false: it is no letter. */
+/* Appends the event in a letter with the letter's stamp, since its place is now in this
+ * log.  Returns false if it is not a letter. */
 static bool letter_open(struct buf *out, const struct evlog_event *e)
 {
 	struct json_text letter = {e->line, e->len}, data, event;

@@ -1,7 +1,7 @@
-/* pace.c - when an event is due: as it happened, faster, or so many a second. */
+/* pace.c - when an event is due: as it happened, faster, or at a fixed rate. */
 #include "evlog.h"
 
-#define LONGEST 1e15 /* 31 years: as good as for ever, and far from overflow */
+#define LONGEST 1e15 /* 31 years in microseconds; far from overflow */
 
 static int64_t microseconds(double us)
 {
@@ -13,8 +13,8 @@ static int64_t instant_of(const struct evlog_pace *p, const struct evlog_event *
 	return p->event_time ? evlog_event_time(e) : e->logtime;
 }
 
-/* The pause since the event before, as it happened, brought to speed and cut.  Times
- * that step back, or are not there, make no pause. */
+/* The pause since the previous event, divided by the speed and limited.  There is no
+ * pause if a time is missing or earlier than the last. */
 static int64_t pause_of(struct evlog_pace *p, const struct evlog_event *e)
 {
 	int64_t t = instant_of(p, e), gap = 0;
@@ -41,8 +41,7 @@ int64_t evlog_pace_due(struct evlog_pace *p, const struct evlog_event *e, int64_
 		int64_t least = microseconds(1e6 / p->rate);
 		pause = pause > least ? pause : least;
 		if (p->due < now - least)
-			p->due =
-			    now - least; /* what was idle is not made up for in a burst */
+			p->due = now - least; /* time lost is not made up in a burst */
 	}
 	p->due += pause;
 	return p->due;

@@ -1,11 +1,15 @@
 /*
- * upcast.c - old shapes of events into new ones: rules in Lua, one an event type.
+ * upcast.c - converts events from old shapes to new ones, by Lua rules for each event
+ * type.
  *
- * A rule gets an event and returns what stands in its place: an event, an array of them,
- * or nil.  What comes out is looked at again, until no rule matches its type, or it has
- * the type that its rule was for.  A type that comes up again is a loop.  The rule "*" is
- * for types that have none of their own, and for objects without a type; an event goes
- * through it once, so that it may give each type another name.
+ * replay/ prepares events for another delivery: pace, upcasting, taking them out of dead
+ * letters.  It must not know about consumers.
+ *
+ * A rule gets an event and returns what replaces it: an event, an array of events, or
+ * nil.  The result is processed again, until no rule matches its type or the type did not
+ * change.  If an earlier type returns, the rules form a loop, which is an error.  The
+ * rule "*" is for types without a rule, and for objects without a type; it is applied to
+ * an event only once, so it may rename every type.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -21,7 +25,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-#define CHAIN 64 /* rules that an event goes through, at most */
+#define CHAIN 64 /* most rules applied to an event */
 
 struct route {
 	struct route *next;
@@ -35,19 +39,19 @@ struct evlog_upcaster {
 	char *path;
 	struct buf text;
 	struct buf out;
-	size_t results; /* of the event at hand */
+	size_t results; /* of the current event */
 	char stamp[STAMP_SIZE];
 	bool stamped;
-	bool tracing; /* for the lint */
+	bool tracing; /* for --upcast-lint */
 	struct buf trace;
 	struct route *routes;
 };
 
-static const char rules_key; /* its address, in the registry */
+static const char rules_key; /* its address is a registry key */
 
 static struct evlog_upcaster *upcaster_of(lua_State *L)
 {
-	return (struct evlog_upcaster *)sandbox_of(L); /* its first member */
+	return (struct evlog_upcaster *)sandbox_of(L); /* the first member */
 }
 
 /* ---- Opening ---- */
@@ -120,20 +124,20 @@ void evlog_upcaster_close(evlog_upcaster *u)
 /* ---- One event ---- */
 
 struct chain {
-	const char *type[CHAIN]; /* that rules have been applied for */
+	const char *type[CHAIN]; /* types whose rules have been applied */
 	unsigned n;
 	bool starred; /* "*" was one of them */
 };
 
-#define NO_TYPE "" /* of an object whose type is no string */
+#define NO_TYPE "" /* for an object whose type is not a string */
 
-/* Whether what is at hand has no type, and may have none. */
+/* Whether the current object has no type, and needs none. */
 static bool typeless(const struct chain *c)
 {
 	return c->n == 0 || strcmp(c->type[c->n - 1], NO_TYPE) == 0;
 }
 
-/* Of the rule that was applied last, for messages. */
+/* Names the last rule applied, for messages. */
 static const char *rule_name(const struct chain *c)
 {
 	return typeless(c) ? "*" : c->type[c->n - 1];
@@ -151,8 +155,8 @@ static void remove_member(lua_State *L, int event, const char *name)
 	lua_setfield(L, event, name);
 }
 
-/* Gives the event at `event` what it lacks of the original's, which stands at 1.  Of
- * several events that one became, each but the first has an id of its own. */
+/* Copies the members that the event at `event` is missing from the original, which is at
+ * 1.  If an event became several, all but the first get ids of their own. */
 static void complete(lua_State *L, int event, size_t nth)
 {
 	static const char *const names[] = {"specversion", "id", "source"};
@@ -175,7 +179,7 @@ static void complete(lua_State *L, int event, size_t nth)
 	lua_pop(L, 2);
 }
 
-/* An event that no rule is for: into the output, with the stamp of the original. */
+/* Writes an event to which no rule applies, with the original's stamp. */
 static void deliver(lua_State *L, int event)
 {
 	struct evlog_upcaster *u = upcaster_of(L);
@@ -188,7 +192,8 @@ static void deliver(lua_State *L, int event)
 	size_t start = u->out.len;
 	if (u->stamped) {
 		buf_add(&u->out, u->stamp, STAMP_SIZE);
-		u->out.len -= !u->out.failed; /* its last byte is in place of the brace */
+		u->out.len -=
+		    !u->out.failed; /* its last byte replaces the opening brace */
 	}
 	size_t brace = u->out.len;
 	u->box.outside = start;
@@ -230,11 +235,11 @@ static void results(lua_State *L, int result, struct chain *c)
 	}
 }
 
-/* Pushes the rule for a type; false: there is none to apply. */
+/* Pushes the rule for a type; false if there is none to apply. */
 static bool rule_push(lua_State *L, const char *type, struct chain *c)
 {
 	if (c->n && strcmp(type, c->type[c->n - 1]) == 0)
-		return false; /* its rule had its say */
+		return false; /* its rule has just been applied */
 	for (unsigned i = 0; i < c->n; i++)
 		if (strcmp(type, c->type[i]) == 0)
 			luaL_error(L, "the rules go in a circle: %s becomes %s again",
@@ -257,7 +262,7 @@ static bool rule_push(lua_State *L, const char *type, struct chain *c)
 	return true;
 }
 
-/* Pushes an event's type, which stays on the stack. */
+/* Pushes an event's type, and leaves it on the stack. */
 static const char *type_push(lua_State *L, int event, const struct chain *c)
 {
 	if (lua_getfield(L, event, "type") == LUA_TSTRING)
@@ -324,8 +329,8 @@ static int is_ruled(lua_State *L)
 	return 0;
 }
 
-/* 0: u->out has what stands in its place; 1: it stays as it is; an error of the rules is
- * told without the event. */
+/* Returns 0 if u->out has the replacement, 1 if the event stays unchanged.  Error
+ * messages do not name the event. */
 static int upcast_try(struct evlog_upcaster *u, struct evlog_event *e, evlog_error *err)
 {
 	struct json_text type;
@@ -363,7 +368,7 @@ int evlog_upcast(void *arg, const struct evlog_lines *lines, evlog_write_fn *put
 {
 	struct evlog_upcaster *u = arg;
 	struct evlog_lines left = *lines;
-	const char *kept = lines->p; /* not put yet, and to stay as it is */
+	const char *kept = lines->p; /* unchanged lines not yet written */
 	struct evlog_event e;
 	bool changed = false;
 	int r = 0;
@@ -387,7 +392,7 @@ int evlog_upcast(void *arg, const struct evlog_lines *lines, evlog_write_fn *put
 	return 0;
 }
 
-/* ---- Which rules a log's events go through ---- */
+/* ---- Which rules the events of a log go through ---- */
 
 static int route_add(struct evlog_upcaster *u, uint64_t seq, bool failed)
 {
