@@ -1,4 +1,7 @@
-/* diff.c - what two operands are, and which comparison fits. */
+/* diff.c - determines what two operands are, and which comparison to make.
+ *
+ * diff/ compares two logs, or two states.  It must not know how differences are
+ * printed. */
 #include "base/error.h"
 #include "diff/operand.h"
 

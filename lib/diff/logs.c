@@ -1,9 +1,9 @@
 /*
- * logs.c - two logs compared: seq by seq, or event by event whatever their seq.
+ * logs.c - compares two logs: seq by seq, or event by event regardless of seq.
  *
- * Two log directories need not be read where they are the same: a root speaks for all
- * events up to it, so the last seq at which both have equal roots is found by halving,
- * among the seqs at which both have a segment end, and then a block end.
+ * Two log directories need not be read where they are equal.  A root covers all events up
+ * to it, so the last seq with equal roots is found by bisection, first among the seqs at
+ * which both have the end of a segment, then of a block.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -20,7 +20,7 @@ int diff_report(
 	switch (difference->side) {
 	case EVLOG_ONLY_A: d->only_a++; break;
 	case EVLOG_ONLY_B: d->only_b++; break;
-	case EVLOG_CHANGED: break; /* counted by key */
+	case EVLOG_CHANGED: break; /* counted once for each key */
 	case EVLOG_CHANGED_END: d->changed++; break;
 	}
 	if (d->report && d->report(d->arg, difference) < 0)
@@ -28,7 +28,7 @@ int diff_report(
 	return 0;
 }
 
-/* ---- The common prefix, by roots ---- */
+/* ---- The common prefix, by comparing roots ---- */
 
 struct root {
 	uint64_t seq;
@@ -52,7 +52,7 @@ static int root_add(void *arg, uint64_t seq, const unsigned char hash[HASH_SIZE]
 	return 0;
 }
 
-/* Those of segments or of blocks, within seqs. */
+/* Reads the roots of segments or of blocks within these seqs. */
 static int roots_read(struct roots *r, const char *path, bool segments, uint64_t from,
     uint64_t to, evlog_error *err)
 {
@@ -73,7 +73,7 @@ static int roots_read(struct roots *r, const char *path, bool segments, uint64_t
 	return res;
 }
 
-/* Leaves in both only the seqs that both have. */
+/* Keeps only the seqs that both have. */
 static void roots_align(struct roots *a, struct roots *b)
 {
 	size_t i = 0, j = 0, n = 0;
@@ -91,8 +91,8 @@ static void roots_align(struct roots *a, struct roots *b)
 	a->n = b->n = n;
 }
 
-/* Moves *same to the last seq with equal roots, and *other, if there is one, to the first
- * with others. */
+/* Moves *same to the last seq with equal roots, and *other to the first with different
+ * roots, if there is one. */
 static int prefix_narrow(const char *path_a, const char *path_b, bool segments,
     uint64_t *same, uint64_t *other, evlog_error *err)
 {
@@ -104,8 +104,7 @@ static int prefix_narrow(const char *path_a, const char *path_b, bool segments,
 	if (!r)
 		r = roots_read(&b, path_b, segments, from, *other, err);
 	if (r == EVLOG_EDAMAGED)
-		r = 0; /* what is whole before it serves; the damage is met when reading
-			*/
+		r = 0; /* roots before the damage still count; reading will report it */
 	roots_align(&a, &b);
 	high = a.n;
 	while (low < high) {
@@ -133,9 +132,9 @@ int diff_prefix(const char *path_a, const char *path_b, uint64_t *seq, evlog_err
 	return r ? r : prefix_narrow(path_a, path_b, false, seq, &other, err);
 }
 
-/* ---- Seq by seq ---- */
+/* ---- Comparing by seq ---- */
 
-/* An operand's event at hand; a file's events that have no seq are counted. */
+/* The current event of an operand.  Events of a file without seq are numbered. */
 struct cursor {
 	struct diff_operand *operand;
 	struct evlog_event e;
@@ -205,10 +204,10 @@ int diff_logs(struct evlog_diff *d, struct diff_operand *sa, struct diff_operand
 	return r;
 }
 
-/* ---- Whatever the seq ---- */
+/* ---- Comparing regardless of seq ---- */
 
-/* How many more events with this content A has than B, by hash of what stands behind
- * the stamp (id and source are in it). */
+/* How many more events with some content A has than B.  The hash is of everything after
+ * the stamp, which includes id and source. */
 struct tally {
 	unsigned char hash[16];
 	int64_t left;
@@ -240,7 +239,7 @@ static bool tallies_grow(struct tallies *t)
 	}
 	t->mask = places - 1;
 	for (size_t i = 0; i < places; i++)
-		t->at[i].left = INT64_MIN; /* free */
+		t->at[i].left = INT64_MIN; /* unused */
 	for (size_t i = 0; old.at && i <= old.mask; i++)
 		if (old.at[i].left != INT64_MIN)
 			*tally_find(t, old.at[i].hash) = old.at[i];
@@ -283,7 +282,7 @@ static int ignore_stamp(struct evlog_diff *d, struct tallies *t, struct diff_ope
 	}
 	if (r == EVLOG_END)
 		r = diff_operand_reopen(a, err);
-	/* what B has goes off; what it has too often is only in B */
+	/* what B has is subtracted; any excess is only in B */
 	while (!r && (r = diff_operand_next(b, &e, err)) == 0) {
 		if ((r = tally_of(t, &e, &tally, err)) != 0)
 			return r;

@@ -28,7 +28,7 @@ static enum diff_operand_kind kind_of(const char *line, size_t len)
 	return OPERAND_STATE;
 }
 
-/* Reads the next line that is not blank into s->line, and checks it. */
+/* Reads the next line that is not blank into s->line, and validates it. */
 static int line_read(struct diff_operand *s, evlog_error *err)
 {
 	struct json_fault fault = {0};
@@ -72,7 +72,7 @@ int diff_operand_keep(struct diff_operand *s, evlog_error *err)
 	return 0;
 }
 
-/* Copies a pipe into an unlinked file, and reads that instead. */
+/* Copies a pipe to an unlinked file, and reads that instead. */
 static int pipe_keep(struct diff_operand *s, evlog_error *err)
 {
 	int r = kept_open(s, err);

@@ -1,10 +1,10 @@
 /*
- * rows.c - the states of one operand, in the order of their keys' values.
+ * rows.c - the states of one operand, in the order of their keys.
  *
- * evfold prints keys in one form, and sorts by its bytes: such files are merged as they
- * are read.  Other programs write "caf\u00e9" or 1.0, and sort by that, so that a key may
- * come where a merge does not expect it.  Both operands are therefore looked through
- * first; one that is not in order is sorted, by an index of its keys in memory.
+ * evfold prints keys in canonical form and sorts by their bytes; such files are merged as
+ * they are read.  Other programs write "caf\u00e9" or 1.0 and sort by that, so a key may
+ * come where a merge does not expect it.  So both operands are read through first, and
+ * one that is not in order is sorted by an index of its keys in memory.
  */
 #include "diff/rows.h"
 #include "base/error.h"
@@ -15,7 +15,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* The member that counts, if a name is there twice. */
+/* Finds a member; if the name is repeated, the last one counts. */
 static bool member_last(
     struct json_text object, const char *name, struct json_text *found)
 {
@@ -52,7 +52,7 @@ static int row_set(struct rows *r, struct json_text text, evlog_error *err)
 	return 0;
 }
 
-/* The next row as it stands in the operand, and whether it is in order. */
+/* Reads the next row in the operand's own order, and notes if it is out of order. */
 static int row_read(struct rows *r, evlog_error *err)
 {
 	struct evlog_event e;
@@ -153,7 +153,7 @@ int rows_open(struct rows *a, struct rows *b, evlog_error *err)
 
 	if (!a->keyed)
 		return 0;
-	/* in turns: both may come from one process that writes to one after the other */
+	/* in turns, because one process may be writing both */
 	a->has = a->operand->kind != OPERAND_EMPTY;
 	b->has = b->operand->kind != OPERAND_EMPTY;
 	while (!r && (a->has || b->has)) {

@@ -1,4 +1,4 @@
-/* states.c - two states compared: key by key, and inside a key member by member. */
+/* states.c - compares two states: key by key, and within a key member by member. */
 #include "base/error.h"
 #include "diff/rows.h"
 #include "json/path.h"
@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What a comparison inside one key carries along. */
+/* The context of a comparison within one key. */
 struct walk {
 	struct evlog_diff *d;
 	struct view key;
-	struct buf path; /* JSON Pointer of where it is */
+	struct buf path; /* JSON Pointer to the current place */
 	struct buf text; /* the same as a JSON string */
 	bool changed;
 };
@@ -52,7 +52,7 @@ static void path_push(struct walk *w, struct view step)
 /* ---- Objects ---- */
 
 struct entry {
-	struct view key; /* plain bytes; owned if it had escapes */
+	struct view key; /* unescaped; owned if it had escapes */
 	bool owned;
 	size_t order;
 	struct json_text value;
@@ -99,8 +99,8 @@ static bool entry_add(struct entries *e, const struct json_member *m)
 	return true;
 }
 
-/* The members of an object by name, or elements of an array by index; the last of
- * equal names. */
+/* Lists the members of an object by name, or the elements of an array by index.  If a
+ * name is repeated, the last one counts. */
 static bool entries_list(struct entries *e, struct json_text container)
 {
 	struct json_walk w;
@@ -134,13 +134,13 @@ static bool entries_list(struct entries *e, struct json_text container)
 
 /* ---- Two values ---- */
 
-/* Two containers of one kind that are being compared.  They are kept on a stack of our
- * own, since the C stack may be small. */
+/* Two containers of the same type that are being compared.  They are on an explicit
+ * stack, because the C stack may be small. */
 struct pair {
 	struct entries a, b;
 	bool object;
-	size_t i, j; /* an object: the next entries; an array: i steps were done */
-	size_t path; /* how long the path to the containers is */
+	size_t i, j; /* object: next entries; array: i is the steps done */
+	size_t path; /* length of the path to the containers */
 };
 
 struct pairs {
@@ -167,8 +167,8 @@ static void pair_pop(struct pairs *s, struct walk *w)
 	entries_free(&p->b);
 }
 
-/* The next members of two objects, by name: x or y may be missing.  false: there is none.
- */
+/* Gets the next members of two objects, by name; *x or *y is NULL if one is missing.
+ * Returns false after the last. */
 static bool members_next(struct pair *p, struct view *step, const struct json_text **x,
     const struct json_text **y)
 {
@@ -187,8 +187,8 @@ static bool members_next(struct pair *p, struct view *step, const struct json_te
 	return true;
 }
 
-/* The same of two arrays, by index.  Removals go from the end: no index means another
- * element by then. */
+/* The same for two arrays, by index.  Removals go from the end, so that indexes stay
+ * valid. */
 static bool elements_next(struct pair *p, char index[24], struct view *step,
     const struct json_text **x, const struct json_text **y)
 {
@@ -205,7 +205,7 @@ static bool elements_next(struct pair *p, char index[24], struct view *step,
 	return true;
 }
 
-/* Compares two values: reports them, or goes into them. */
+/* Compares two values: reports them, or pushes them to compare their contents. */
 static int value_diff(struct walk *w, struct pairs *s, struct json_text a,
     struct json_text b, evlog_error *err)
 {
@@ -278,7 +278,7 @@ static int row_only(
 	    side == EVLOG_ONLY_B ? &row->state : NULL, err);
 }
 
-/* Two operands in the order of their keys. */
+/* Merges two operands in the order of their keys. */
 static int merge(struct walk *w, struct rows *a, struct rows *b, evlog_error *err)
 {
 	int r = rows_next(a, err);
