@@ -25,9 +25,9 @@ static struct {
 
 /* ---- Messages ---- */
 
-/* What could make a terminal do more than print: control characters of both sets, and
- * marks that reorder text.  Returns how many bytes the one at p has, 0 if it is harmless;
- * *code its number. */
+/* Finds what could make a terminal do more than print: control characters, and marks that
+ * reorder text.  Returns the length of the one at p and sets *code, or returns 0 if it is
+ * harmless. */
 static size_t harmful(const unsigned char *p, size_t len, unsigned *code)
 {
 	*code = *p;
@@ -53,7 +53,7 @@ static size_t harmful(const unsigned char *p, size_t len, unsigned *code)
 	return 0;
 }
 
-/* A byte sequence that is not UTF-8 is shown byte by byte. */
+/* The length of a character, or 0: bytes that are not UTF-8 are shown one by one. */
 static size_t utf8_length(const unsigned char *p, size_t len)
 {
 	size_t n = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : *p >= 0xc2 ? 2 : 0;
@@ -239,8 +239,8 @@ int cli_end(int status)
 #define O_PATH (O_RDONLY | O_DIRECTORY)
 #endif
 
-/* A standard descriptor that is closed would be given to the next file opened, a log's
- * for instance, and be written to.  It is taken by one whose use fails instead. */
+/* If a standard descriptor is closed, the next file opened, such as a log, would get its
+ * number and be written to.  So open something on it whose use fails. */
 static void standards_take(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -251,15 +251,14 @@ static void standards_take(void)
 
 void cli_begin(const struct cli_tool *tool)
 {
-	static char message[1 << 14]; /* each is one write, whole among others' */
+	static char message[1 << 14]; /* so that each message is a single write */
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	standards_take();
 	setvbuf(stderr, message, _IOLBF, sizeof message);
-	setlocale(LC_CTYPE, "C.UTF-8"); /* events and names are UTF-8 */
-	signal(
-	    SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, not a death */
-	signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how a command ended */
+	setlocale(LC_CTYPE, "C.UTF-8"); /* events and names are in UTF-8 */
+	signal(SIGXFSZ, SIG_IGN); /* exceeding a file-size limit is an error to report */
+	signal(SIGCHLD, SIG_DFL); /* if ignored, it would hide how a command ended */
 	tzset();
 	cli.tool = tool;
 	cli.out_tty = isatty(STDOUT_FILENO);
@@ -270,7 +269,7 @@ void cli_begin(const struct cli_tool *tool)
 	cli.started = evlog_now();
 }
 
-/* Ends the program, having printed with stdio. */
+/* Exits after printing with stdio. */
 _Noreturn static void printed_exit(void)
 {
 	if (fflush(stdout) == 0)
@@ -329,7 +328,7 @@ static bool common_option(int id, const char *arg)
 	}
 }
 
-/* How many long options begin like a word --so. */
+/* How many long options start with a word such as --so. */
 static size_t beginnings(const struct option *longs, const char *word)
 {
 	size_t len = strcspn(word + 2, "="), n = 0;
@@ -339,7 +338,7 @@ static size_t beginnings(const struct option *longs, const char *word)
 	return n;
 }
 
-/* Two values for what has one: neither is silently passed over. */
+/* Refuses a second value for an option that has one, rather than ignoring the first. */
 static void twice_refuse(const struct cli_tool *tool, int id)
 {
 	static bool given[OPTIONS_MAX];
@@ -507,7 +506,7 @@ void cli_select_free(struct evlog_selection *sel)
 
 unsigned cli_cores(void)
 {
-#ifdef __linux__ /* how many this process may use */
+#ifdef __linux__ /* the cores that this process may use */
 	cpu_set_t set;
 	return sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
 #else

@@ -1,4 +1,8 @@
-/* cli.h - what the tools share: options, output, messages, exit status. */
+/* cli.h - what the tools share: options, output, messages, exit status.
+ *
+ * bin/ has one file for each tool, which reads options, loops over a library call, and
+ * turns the result into an exit status.  It must know nothing of the library but
+ * evlog.h. */
 #ifndef CLI_H
 #define CLI_H
 
@@ -6,7 +10,7 @@
 
 #include <stdio.h>
 
-/* sysexits(3), as far as evlog uses them. */
+/* The codes of sysexits(3) that evlog uses. */
 enum cli_status {
 	CLI_OK = 0,
 	CLI_NO = 1,
@@ -22,21 +26,20 @@ enum cli_status {
 	CLI_PERMISSION = 77,
 };
 
-/* An option, or (name NULL) the heading of the options that follow it.  `id` is its
- * letter, or a number above 255 for one without.  An option with a value is refused when
- * it is given twice, unless `arg` ends in "...": then all values count, and the help says
- * how. */
+/* An option, or, if name is NULL, the heading of those after it.  `id` is its letter, or
+ * a number above 255 if it has none.  Giving an option with a value twice is an error,
+ * unless `arg` ends in "...": then all values count, and the help says how. */
 struct cli_option {
 	int id;
 	const char *name, *arg, *help;
 };
 
-/* --help, the completions and getopt_long all come from this. */
+/* Source of --help, the completions and getopt_long. */
 struct cli_tool {
 	const char *name;
 	const char *operands; /* as in the usage line */
 	const char *summary;
-	const char *notes;		  /* last lines of --help */
+	const char *notes;		  /* end of --help */
 	const struct cli_option *options; /* ends with .help == NULL */
 };
 
@@ -51,7 +54,7 @@ enum cli_id {
 	CLI_SALVAGE,
 	CLI_MAX_LINE,
 	CLI_UPCAST,
-	CLI_OWN = 512, /* a tool's own begin here */
+	CLI_OWN = 512, /* first id of a tool's own options */
 };
 
 #define CLI_SELECTION                                                                    \
@@ -115,10 +118,10 @@ enum cli_id {
 		    "longest line of a FILE (default: 64 MiB)"                           \
 	}
 
-/* "1 event", "2 events": cli_plural(n) is what the word ends with. */
+/* "1 event", "2 events": the ending of the word. */
 #define cli_plural(n) ((n) == 1 ? "" : "s")
 
-/* State of the process that every tool has. */
+/* Settings and state that every tool has. */
 struct cli {
 	const struct cli_tool *tool;
 	bool quiet, verbose;
@@ -129,83 +132,90 @@ struct cli {
 
 extern struct cli cli;
 
+/* Call first in main. */
 void cli_begin(const struct cli_tool *tool);
 
-/* Next option: its id, or -1; optarg and optind as getopt_long.  Options that every tool
- * has are dealt with; a wrong one ends the program with 64. */
+/* Like getopt_long: returns the next option's id, or -1, and sets optarg and optind.
+ * Handles the options that every tool has.  Exits with 64 on an invalid option. */
 int cli_getopt(const struct cli_tool *tool, int argc, char **argv);
 
-/* What stands behind the first "--", which is cut off *argc; NULL: there is none. */
+/* Returns what follows the first "--" and removes it from *argc; NULL if there is
+ * none. */
 char **cli_command(int *argc, char **argv);
 
-/* Takes a selection option; false: it is none.  A wrong value ends the program. */
+/* Handles a selection option; returns false if it is not one.  Exits on an invalid
+ * value. */
 bool cli_select(struct evlog_selection *sel, int id, const char *arg);
 
-/* --upcast (upcast.c), and the end of it, if it was given. */
+/* Applies --upcast, and frees what it made, if it was given (upcast.c). */
 void cli_upcast(struct evlog_selection *sel, const char *path);
 void cli_upcast_free(struct evlog_selection *sel);
 
-/* Checks that the selection makes sense; ends the program if not. */
+/* Exits if the selection is contradictory. */
 void cli_select_check(const struct evlog_selection *sel);
 
 void cli_select_free(struct evlog_selection *sel);
 
+/* Parse the value of an option.  They exit if it is invalid. */
 uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max);
-/* Bytes, with K, M or G behind them as multiples of 1024 (KiB or KB as well). */
+/* In bytes; K, M and G are multiples of 1024 (KB and KiB as well). */
 uint64_t cli_size(const char *option, const char *text, uint64_t max);
 double cli_real(const char *option, const char *text);
 
-/* Messages to stderr, with the tool's name, control characters escaped. */
+/* Writes a message to stderr, after the tool's name, with control characters escaped.
+ * cli_usage then exits with 64. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The exit status for a result of the library. */
 int cli_status(int code);
 
-/* As realloc(3), but ends the program where there is no memory. */
+/* Like realloc(3), but exits if out of memory. */
 void *cli_resize(void *p, size_t size);
 
-/* Says the error, and ends with its status. */
+/* Prints the error and exits with its status. */
 _Noreturn void cli_fail(const evlog_error *err);
 
-/* Buffered standard output.  A write that fails ends the program with 74; a closed
- * pipe kills it, as it kills cat. */
+/* Buffered standard output.  If a write fails, the tool exits with 74; a closed pipe
+ * kills it, as it kills cat. */
 void cli_out(const char *p, size_t len);
 void cli_outs(const char *s);
 int cli_out_fn(void *arg, const char *p, size_t len); /* an evlog_write_fn */
 
-/* The same, control characters and what else could harm a terminal escaped there.
- * keep: those that are let through, such as "\n\t". */
+/* The same; on a terminal, escapes control characters and whatever else could harm it,
+ * except those in `keep`, such as "\n\t". */
 void cli_out_safe(const char *p, size_t len, const char *keep);
 void cli_flush(void);
 
-/* How many cores this process may use. */
+/* The number of cores that this process may use. */
 unsigned cli_cores(void);
 
-/* From here on SIGINT and SIGTERM do not end the process: this counts them. */
+/* From this call on, SIGINT and SIGTERM do not end the process but increment this
+ * counter. */
 const volatile sig_atomic_t *cli_stoppable(void);
 
-/* Flushes and closes stdout, and returns the status to end with. */
+/* Flushes and closes stdout.  Returns the status to exit with. */
 int cli_end(int status);
 
-/* Lines that cannot be appended, put aside in a file (reject.c). */
+/* A file for lines that cannot be appended (reject.c). */
 struct cli_reject {
-	const char *path; /* NULL: nothing is put aside */
+	const char *path; /* NULL: not used */
 	int fd;
 	bool unsynced;
 };
 
-/* All return 0, or -1 with errno.  Adds a record of a line, as evappend(1) tells: where
- * it stood, what is wrong, itself; and makes durable what was added. */
+/* These return 0, or -1 with errno.  cli_reject appends a record of a line, as described
+ * in evappend(1); cli_reject_sync makes records durable. */
 int cli_reject_open(struct cli_reject *r);
 int cli_reject(struct cli_reject *r, const evlog_error *why, const char *name,
     const char *line, size_t len);
 int cli_reject_sync(struct cli_reject *r);
 
-/* Syncs a file, and the folder that holds it, so that its name is durable too.  What
- * cannot be synced, such as a pipe, need not be. */
+/* Syncs a file and its folder, so that its name is durable too.  What cannot be synced,
+ * such as a pipe, is ignored. */
 int cli_sync(int fd, const char *path);
 
-/* A line on stderr, now and then: how much of the logs has been read (s may be NULL), and
- * how many events were dealt with (0: not counted). */
+/* Now and then shows on stderr how much of the logs has been read (s may be NULL), and
+ * how many events were handled (0: not counted). */
 void cli_progress(const evlog_stream *s, uint64_t events);
 void cli_progress_clear(void);
 

@@ -105,14 +105,14 @@ struct append {
 	bool ack, reindex, committing;
 	bool extension_said;
 	bool slid;	 /* --dedup=WINDOW did not compare with all events */
-	bool unrecorded; /* the last commit is durable, but head does not record it */
+	bool unrecorded; /* the last commit is durable, but not recorded in head */
 	struct evlog_expectation *expected;
 	struct cli_reject reject;
-	int64_t pending_since; /* when the first of what waits came; 0: not known */
+	int64_t pending_since; /* when the first pending event came; 0: unknown */
 	uint64_t appended, skipped, rejected, last_seq;
 };
 
-/* ---- Acknowledging, and putting aside ---- */
+/* ---- Acknowledging and rejecting ---- */
 
 static void acknowledge(struct append *a, const struct evlog_ack *ack)
 {
@@ -143,7 +143,7 @@ _Noreturn static void reject_failed(struct append *a)
 	exit(CLI_IO);
 }
 
-/* What was put aside is durable before anything behind it is acknowledged. */
+/* Rejected lines must be durable before later events are acknowledged. */
 static void reject_sync(struct append *a)
 {
 	if (!a->o.no_sync && cli_reject_sync(&a->reject) < 0)
@@ -167,7 +167,7 @@ _Noreturn static void stop(struct append *a, const evlog_error *err)
 	exit(cli_status(err->code));
 }
 
-/* What cannot be appended is put aside, or ends the program. */
+/* Puts a rejected line into the --reject FILE, or ends the program. */
 static void refuse(struct append *a, const evlog_error *err, const char *name,
     const char *line, size_t len)
 {
@@ -188,8 +188,8 @@ static void seal(struct append *a, bool wait)
 		cli_say("%s", err.text);
 }
 
-/* What came of a commit: whether it is done.  If not, what it refused was put aside, and
- * the rest of it waits. */
+/* Handles the result of a commit.  Returns true if it is done; if not, the line that it
+ * rejected was handled, and the rest is still pending. */
 static bool committed(
     struct append *a, int r, const struct evlog_ack *ack, const evlog_error *err)
 {
@@ -208,7 +208,7 @@ static bool committed(
 	return false;
 }
 
-/* Commits what waits, and nothing if that is so. */
+/* Commits what is pending, even if that is nothing. */
 static void commit_pending(struct append *a)
 {
 	struct evlog_ack ack;
@@ -222,7 +222,7 @@ static void commit_pending(struct append *a)
 	seal(a, false);
 }
 
-/* Waits for the commit that was begun, if one was. */
+/* Waits for the commit in progress, if any. */
 static void commit_end(struct append *a)
 {
 	struct evlog_ack ack;
@@ -244,7 +244,7 @@ static void commit(struct append *a)
 	commit_pending(a);
 }
 
-/* The same beside what is read meanwhile. */
+/* Starts a commit in the background, so that reading can continue. */
 static void commit_begin(struct append *a)
 {
 	commit_end(a);
@@ -256,7 +256,7 @@ static void commit_begin(struct append *a)
 	cli_progress(NULL, a->appended);
 }
 
-/* All that --reindex does. */
+/* Does all the work of --reindex. */
 static int reindex(struct append *a)
 {
 	evlog_error err;
@@ -274,7 +274,7 @@ static bool is_pending(const struct append *a)
 	return a->committing || evlog_writer_pending(a->w);
 }
 
-/* A bad line: what came before it is committed first, and stays. */
+/* Handles a bad line.  The lines before it are committed first, so that they stay. */
 static void bad_line(struct append *a, const evlog_error *err, const char *name,
     const char *line, size_t len)
 {
@@ -283,7 +283,7 @@ static void bad_line(struct append *a, const evlog_error *err, const char *name,
 	refuse(a, err, name, line, len);
 }
 
-/* Whether opening it may wait: for the writer of a FIFO, say. */
+/* Whether opening a file may block, for example on a FIFO without a writer. */
 static bool may_wait(const char *path)
 {
 	struct stat st;
@@ -291,7 +291,7 @@ static bool may_wait(const char *path)
 	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
-/* How many milliseconds the next line may keep those before it waiting. */
+/* For how many milliseconds pending lines may wait for the next one; -1: for ever. */
 static int patience(struct append *a)
 {
 	if (a->committing)
@@ -308,7 +308,7 @@ static int patience(struct append *a)
 	return waited >= 0 && waited < a->linger ? (int)(a->linger - waited) : 0;
 }
 
-/* {"type":"Paid","amount":100} is valid, and yet hardly what was meant. */
+/* {"type":"Paid","amount":100} is valid, but probably not what was meant: warn once. */
 static void extension_say(struct append *a)
 {
 	const char *name = a->extension_said ? NULL : evlog_writer_extension(a->w);
@@ -323,7 +323,7 @@ static void extension_say(struct append *a)
 		    name);
 }
 
-/* Paths that pointed to nothing in any line. */
+/* Warns about paths that found nothing in any line. */
 static void missed_say(const struct append *a)
 {
 	struct evlog_missed m[5];
@@ -337,7 +337,7 @@ static void missed_say(const struct append *a)
 			    cli_plural(m[i].lines));
 }
 
-/* Looks for the first FILE before a log is made for it. */
+/* Checks the first FILE before a log is created for it. */
 static void file_check(const char *file)
 {
 	struct stat st;
@@ -355,7 +355,7 @@ static void file_check(const char *file)
 					     : CLI_IO);
 }
 
-/* Appends all lines of an input: EVLOG_END, or what ended it. */
+/* Appends all lines of an input.  Returns EVLOG_END, or the error that ended it. */
 static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 {
 	evlog_error err;
@@ -410,8 +410,8 @@ static void append_input(struct append *a, const char *path)
 	evlog_input_close(in);
 }
 
-/* Appends what COMMAND prints, and runs it again from where the log ends if it breaks
- * off. The last event comes once more: if it is another one, so is the log. */
+/* Appends what COMMAND prints.  If it breaks off, runs it again from the end of the log.
+ * It prints the last event again, which shows if the other log has changed. */
 static void append_command(struct append *a, const char *const *command)
 {
 	enum { FIRST = 100, LONGEST = 30000 };
@@ -549,7 +549,7 @@ int main(int argc, char **argv)
 	while ((id = cli_getopt(&tool, argc, argv)) != -1)
 		option_take(&a, id, optarg);
 	if (command && !a.o.replica) {
-		/* no COMMAND but operands */
+		/* without --replica, these are operands */
 		memmove(command - 1, command, (size_t)(all - argc) * sizeof *command);
 		argc = all - 1;
 		command = NULL;
@@ -585,7 +585,7 @@ int main(int argc, char **argv)
 		append_input(&a, "-");
 	while (optind < argc)
 		append_input(&a, argv[optind++]);
-	/* also of nothing: it recovers, and checks what is expected */
+	/* even if nothing is pending: this recovers, and checks --expect */
 	if (!a.unrecorded || is_pending(&a))
 		commit(&a);
 	missed_say(&a);

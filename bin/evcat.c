@@ -119,7 +119,7 @@ static void print_readable(struct cat *c, const struct evlog_event *e)
 	cli_outs("\n");
 }
 
-/* Whether data is text, not a JSON string: what --text wraps says so. */
+/* Whether data is plain text rather than a JSON string, as --text marks it. */
 static bool is_text(struct cat *c, const struct evlog_event *e)
 {
 	size_t len;

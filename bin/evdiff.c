@@ -67,7 +67,7 @@ static void print_state(const struct evlog_difference *x)
 	}
 	if (x->path_len > 2) {
 		cli_outs(x->key_len ? " " : "");
-		cli_out_safe(x->path + 1, x->path_len - 2, ""); /* the quotes aside */
+		cli_out_safe(x->path + 1, x->path_len - 2, ""); /* without the quotes */
 	}
 	cli_outs(x->key_len || x->path_len > 2 ? ": " : "");
 	color("31");
@@ -80,13 +80,13 @@ static void print_state(const struct evlog_difference *x)
 	cli_outs("\n");
 }
 
-/* What report is given: the comparison, and how far a patch has come. */
+/* The comparison, and the state of a patch being printed. */
 struct printer {
 	struct evlog_diff d;
 	bool begun;
 };
 
-/* Where two logs part is said once, before the first event that differs. */
+/* Says where two logs part before the first event that differs. */
 static int print_text(void *arg, const struct evlog_difference *x)
 {
 	const struct evlog_diff *d = &((struct printer *)arg)->d;
@@ -111,7 +111,7 @@ static int print_text(void *arg, const struct evlog_difference *x)
 	return 0;
 }
 
-/* A member of an object, if it is not absent.  Returns the mark before the next one. */
+/* Prints a member unless it is absent.  Returns the separator for the next one. */
 static const char *print_member(
     const char *mark, const char *name, const char *p, size_t len)
 {
@@ -139,7 +139,7 @@ static int print_json(void *arg, const struct evlog_difference *x)
 	return 0;
 }
 
-/* An operation of RFC 6902. */
+/* Prints an operation of RFC 6902. */
 static void print_operation(const struct evlog_difference *x)
 {
 	const char *op = !x->a ? "\"add\"" : x->b ? "\"replace\"" : "\"remove\"";

@@ -70,8 +70,8 @@ struct fold {
 	const char *table;
 	unsigned threads;
 	bool columns, rebuild, is_log;
-	struct evlog_position at; /* what is kept in the snapshot, or table */
-	int64_t committed;	  /* when */
+	struct evlog_position at; /* what the snapshot or table has */
+	int64_t committed;	  /* time of the last commit */
 	struct evlog_limits limits;
 	FILE *skipped;
 	uint64_t events, failed;
@@ -96,7 +96,7 @@ static void put_line(const char *p, size_t len)
 
 /* ---- Folding ---- */
 
-/* An event that the program fails at: kept, so that it can be folded later. */
+/* Keeps an event that the program failed on, so that it can be folded later. */
 static void skip(struct fold *o, const struct evlog_event *e, const evlog_error *why)
 {
 	if (!o->skipped || why->code != EVLOG_EDATA)
@@ -144,7 +144,7 @@ static void skipped_sync(const struct fold *o)
 	exit(CLI_IO);
 }
 
-/* How far the stream has been folded. */
+/* Gets how far the stream has been folded. */
 static struct evlog_position position(struct fold *o, const evlog_stream *s)
 {
 	struct evlog_position at = {.seq = evlog_fold_seq(o->f)};
@@ -157,14 +157,14 @@ static struct evlog_position position(struct fold *o, const evlog_stream *s)
 	return at;
 }
 
-/* Commits to the table; unless it is the end, only after so many microseconds. */
+/* Commits to the table, but no sooner than `every` microseconds after the last commit. */
 static void commit(struct fold *o, const evlog_stream *s, int64_t every)
 {
 	evlog_error err;
 
 	if (every && (evlog_now() - o->committed < every || o->rebuild))
 		return;
-	skipped_sync(o); /* an event that is counted as passed is kept */
+	skipped_sync(o); /* an event counted as folded must not be lost */
 	struct evlog_position at = position(o, s);
 	if (evlog_fold_table_commit(o->f, &at, &err) < 0)
 		cli_fail(&err);
@@ -173,7 +173,7 @@ static void commit(struct fold *o, const evlog_stream *s, int64_t every)
 	o->committed = evlog_now();
 }
 
-/* What is shown as it happens is folded event by event, the rest all at once. */
+/* Folds one event at a time if results are shown at once, and whole blocks otherwise. */
 static void fold_lines(struct fold *o, struct evlog_lines lines)
 {
 	struct evlog_event e;
@@ -216,7 +216,7 @@ static void fold(struct fold *o, evlog_stream *s, bool follow)
 		cli_progress(s, o->events);
 	}
 	if (r < 0)
-		cli_fail(&err); /* half a state would pass for a whole one */
+		cli_fail(&err); /* half a state could be mistaken for a whole one */
 	r = evlog_fold_finish(o->f, &lines, &err);
 	if (r < 0)
 		cli_fail(&err);
@@ -225,7 +225,7 @@ static void fold(struct fold *o, evlog_stream *s, bool follow)
 	o->stopped |= r == EVLOG_END;
 }
 
-/* Reducers that saw nothing at all; with --strict that is an error. */
+/* Warns about reducers that found no value; with --strict that is an error. */
 static int missed_say(const struct fold *o)
 {
 	uint64_t events;
@@ -272,7 +272,7 @@ static void skipped_open(struct fold *o)
 	}
 }
 
-/* Returns the status to end with. */
+/* Returns the exit status. */
 static int skipped_close(struct fold *o)
 {
 	if (!o->skipped)
@@ -288,7 +288,7 @@ static int skipped_close(struct fold *o)
 	return o->failed ? CLI_DATA : CLI_OK;
 }
 
-/* FILE[:TABLE] */
+/* Parses FILE[:TABLE]. */
 static void output_table(struct fold *o, const char *arg)
 {
 	o->database = strdup(arg);
@@ -353,7 +353,8 @@ static void option_take(
 	}
 }
 
-/* Reducers and programs; what is neither is an operand.  Returns how many these are. */
+/* Takes the reducers and the program, and collects the operands.  Returns their
+ * number. */
 static size_t operands_take(struct fold *o, char **words, int n, const char **operands)
 {
 	size_t reducers = 0, rest = 0;
@@ -384,7 +385,7 @@ static size_t operands_take(struct fold *o, char **words, int n, const char **op
 	return rest;
 }
 
-/* A file that is not there may have been meant as a reducer. */
+/* A file that does not exist may have been meant as a reducer. */
 static void absent_check(struct fold *o, const char *word)
 {
 	char call[64];
@@ -401,13 +402,13 @@ static void absent_check(struct fold *o, const char *word)
 		 evlog_fold_reducer(o->f, word, &err) == EVLOG_EUSAGE)
 		cli_say("no such file, and no reducer: %s", err.text);
 	else
-		return; /* opening it says so */
+		return; /* opening it will report that */
 	exit(CLI_NOINPUT);
 }
 
-/* ---- Going on from a snapshot ---- */
+/* ---- Continuing from a snapshot or table ---- */
 
-/* Told before the work, not behind it. */
+/* Reports an unwritable folder before the work, not after it. */
 static void folder_check(const char *path)
 {
 	char *copy = strdup(path);
@@ -419,7 +420,8 @@ static void folder_check(const char *path)
 	free(copy);
 }
 
-/* Loads what is kept, checks that the log is its log, and sets where to begin. */
+/* Loads the stored states, checks that they are of this log, and sets where to
+ * continue. */
 static void resume(struct fold *o, const char *operand, struct evlog_selection *sel)
 {
 	evlog_error err;
@@ -467,7 +469,7 @@ static bool is_directory(const char *path)
 		cli_say("%s: %s", path, strerror(errno));
 		exit(CLI_IO);
 	}
-	return false; /* opening it says what is wrong */
+	return false; /* opening it will report the error */
 }
 
 static void upcast(struct fold *o, struct evlog_selection *sel)
@@ -497,7 +499,7 @@ int main(int argc, char **argv)
 	if (o.upcast)
 		upcast(&o, &sel);
 	if (sel.follow)
-		sel.stop = cli_stoppable(); /* then the state so far is printed */
+		sel.stop = cli_stoppable(); /* on a signal, print the state so far */
 	const char **logs = calloc((size_t)argc + 1, sizeof *logs);
 	if (!logs) {
 		cli_say("out of memory");
@@ -509,7 +511,7 @@ int main(int argc, char **argv)
 		absent_check(&o, logs[i]);
 	if (n == 0)
 		logs[n++] = "-";
-	/* where seqs are watched, or each event is waited for, one after the other */
+	/* threads do not help if seqs are checked or events are shown one by one */
 	sel.threads = o.threads ? o.threads : cli_cores();
 	if (!sel.follow && (!o.snapshot || o.is_log))
 		evlog_fold_threads(o.f, sel.threads);
@@ -533,7 +535,7 @@ int main(int argc, char **argv)
 		save(&o, s);
 	int status = skipped_close(&o);
 	if (status == CLI_OK && !o.stopped && evlog_fold_may_stop(o.f))
-		status = CLI_NO; /* what the program looks for was not there */
+		status = CLI_NO; /* the program never found what it looks for */
 	evlog_stream_close(s);
 	if (!o.stopped)
 		say_counts(o.f);

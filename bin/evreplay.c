@@ -110,8 +110,8 @@ static int64_t clock_now(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Sleeps until `due`, at most a tenth of a second at a time, so that a signal between
- * the look at `stop` and the sleep is not missed for long. */
+/* Sleeps until `due`, at most 0.1 s at a time: a signal between the check of `stop` and
+ * the sleep must not go unnoticed for long. */
 static void sleep_until(int64_t due)
 {
 	int64_t left = due - clock_now();
@@ -142,7 +142,7 @@ static void deliver(struct evlog_pace *pace, struct evlog_lines *lines, uint64_t
 	}
 }
 
-/* Delivers, or (u not NULL) only looks. */
+/* Delivers events, or, if u is not NULL, only examines them. */
 static int replay(evlog_stream *s, struct evlog_pace *pace, evlog_upcaster *u)
 {
 	struct evlog_lines lines;
@@ -171,7 +171,8 @@ static int replay(evlog_stream *s, struct evlog_pace *pace, evlog_upcaster *u)
 	return cli_status(r);
 }
 
-/* A line for each way that events go: how many, the first one, the types. */
+/* Prints a line for each route through the rules: how many events, the types, the first
+ * event. */
 static int lint_print(evlog_upcaster *u)
 {
 	struct evlog_route route = {0};
@@ -256,7 +257,7 @@ static int to_command(struct replay *p, char **logs, int n)
 	return cli_status(r);
 }
 
-/* ---- Of a checkpoint ---- */
+/* ---- Checkpoints ---- */
 
 static int show_status(const struct replay *p, const char *log)
 {
@@ -267,7 +268,7 @@ static int show_status(const struct replay *p, const char *log)
 	if (evlog_checkpoint_lag(
 		&lag, p->consumer.checkpoint, log, p->sel.max_line, &err) < 0)
 		cli_fail(&err);
-	/* the log may hold any time, so this is no difference of integers, or none */
+	/* the log may hold any time: integers could overflow */
 	double seconds = lag.oldest == EVLOG_TIME_MAX || lag.oldest == EVLOG_TIME_MIN
 			     ? 0
 			     : ((double)evlog_now() - (double)lag.oldest) / 1e6;
@@ -376,7 +377,7 @@ static void option_take(struct replay *p, int id, const char *arg)
 	}
 }
 
-/* What goes with what. */
+/* Exits if options do not go together. */
 static void options_check(const struct replay *p, int logs)
 {
 	const struct evlog_consumer *c = &p->consumer;
@@ -427,7 +428,7 @@ int main(int argc, char **argv)
 	while ((id = cli_getopt(&tool, argc, argv)) != -1)
 		if (!cli_select(&p.sel, id, optarg))
 			option_take(&p, id, optarg);
-	p.pace.event_time = p.sel.event_time; /* of the pace too */
+	p.pace.event_time = p.sel.event_time; /* applies to the pace too */
 	if (p.sel.since != EVLOG_TIME_MIN || p.sel.until != EVLOG_TIME_MAX ||
 	    !p.sel.event_time)
 		cli_select_check(&p.sel);

@@ -1,4 +1,4 @@
-/* reject.c - lines that cannot be appended, put aside in a file. */
+/* reject.c - the file for lines that cannot be appended. */
 #include "cli.h"
 
 #include <errno.h>
@@ -18,8 +18,8 @@ int cli_reject_open(struct cli_reject *r)
 	return r->fd < 0 ? -1 : 0;
 }
 
-/* A JSON string: the escapes that RFC 8259 asks for.  A name of a file may have any
- * bytes: what is no UTF-8, the character set of the tools, becomes U+FFFD. */
+/* Writes a JSON string (RFC 8259).  File names may have any bytes: what is not UTF-8
+ * becomes U+FFFD. */
 static void json_string(FILE *f, const char *s)
 {
 	mbstate_t state = {0};
@@ -80,8 +80,8 @@ int cli_reject(struct cli_reject *r, const evlog_error *why, const char *name,
 	return result;
 }
 
-/* Syncs a file's data, or a folder's names.  What cannot be synced, as a pipe or a
- * read-only folder, need not be. */
+/* Syncs a file or folder.  What cannot be synced, such as a pipe or a read-only folder,
+ * is ignored. */
 static int sync_this(int fd)
 {
 	return fsync(fd) == 0 || errno == EINVAL || errno == EROFS ? 0 : -1;

@@ -1,4 +1,4 @@
-/* upcast.c - --upcast, for the tools that have it: the others do without Lua. */
+/* upcast.c - --upcast; separate so that tools without it need no Lua. */
 #include "cli.h"
 
 void cli_upcast(struct evlog_selection *sel, const char *path)
