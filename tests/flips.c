@@ -1,14 +1,15 @@
 /*
  * flips.c - what the library makes of damaged files, for damage.bats.
  *
- *   flips make FORMAT FILTER FILE <LINES   makes a file, by libarchive; 3: it cannot
- *   flips bits FILE <LINES                 every bit of it flipped, one after the other
- *   flips unchecked FILE <LINES            the same of a format that has no checksum
- *   flips cuts FILE <LINES                 every length that is shorter
- *   flips tails FILE <LINES                other bytes after its end
  *
- * Each damaged file must give exactly LINES, or an error; those before a cut must be
- * right. Prints what was otherwise, and ends with 1 then.
+ *   flips make FORMAT FILTER FILE <LINES   makes a file with libarchive; status 3: it
+ * cannot flips bits FILE <LINES                 flips every bit, one after the other
+ *   flips unchecked FILE <LINES            the same for a format without checksums
+ *   flips cuts FILE <LINES                 cuts the file to every shorter length
+ *   flips tails FILE <LINES                appends other bytes
+ *
+ * Each damaged file must give exactly LINES, or an error; lines delivered before a cut
+ * must be right.  Prints what did not, and exits with 1 then.
  */
 #include "base/buf.h"
 #include "base/file.h"
@@ -64,7 +65,7 @@ static void member_add(struct archive *a, const char *name, const char *p, size_
 	archive_entry_free(e);
 }
 
-/* raw: all lines; else each line is a member. */
+/* raw: all lines in one; else one member for each line. */
 static int make(const char *format, const char *filter, const char *to)
 {
 	struct archive *a = archive_write_new();
@@ -92,7 +93,7 @@ static int make(const char *format, const char *filter, const char *to)
 
 /* ---- Reading ---- */
 
-/* Reads the file as the tools do: EVLOG_END, or an error. */
+/* Reads the file as the tools do.  Returns EVLOG_END or an error. */
 static int lines_read(struct buf *got, evlog_error *err)
 {
 	const char *paths[] = {path};
@@ -116,7 +117,7 @@ static void file_put(const char *p, size_t n)
 		die("memfd");
 }
 
-/* prefix: with an error, too, what was delivered must be right. */
+/* prefix: lines delivered before an error must be right too. */
 static void judge(bool prefix, const char *what, uint64_t at)
 {
 	static struct buf got;
@@ -166,7 +167,7 @@ static void tails(void)
 	struct {
 		const char *what, *p;
 		size_t n;
-		bool good; /* may be passed over */
+		bool good; /* may be ignored */
 	} tail[] = {
 	    {"zeros", zeros, 64, true},
 	    {"many zeros", zeros, sizeof zeros, true},

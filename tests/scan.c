@@ -1,11 +1,12 @@
 /*
- * scan.c - the JSON scanner by itself, for json.bats.  It needs nothing but the
- * scanner and its buffer, so that it can be built for each of the scanner's kinds.
+ * scan.c - the JSON scanner alone, for json.bats.  It depends only on the scanner and its
+ * buffer, so that it can be built for each implementation of the scanner.
  *
- *   scan kind            which one this is
+ *
+ *   scan kind            which implementation this is
  *   scan check FILE...   "yes FILE" or "no FILE OFFSET REASON" for each file
  *   scan lines FILE      how many of its lines are JSON texts
- *   scan self            what the fast loops find, against plain ones
+ *   scan self            compares the fast loops with plain ones
  *   scan speed FILE      GB/s over its lines
  */
 #include "json/scan.h"
@@ -30,7 +31,8 @@ static char *file_read(const char *path, size_t *len)
 	return p;
 }
 
-/* The text at the very end of an allocation, so that a sanitizer sees a byte too far. */
+/* Scans a copy in an allocation of exactly its size, so that a sanitizer notices any
+ * overrun. */
 static bool scan_exact(const char *p, size_t len, struct json_fault *fault)
 {
 	struct json_members members = {0};
@@ -99,7 +101,7 @@ static bool is_special(unsigned char c)
 	return c == '"' || c == '\\' || c < 0x20 || c > 0x7f;
 }
 
-/* Every byte at every place of strings up to 70 bytes long. */
+/* Tries every byte at every position of strings up to 70 bytes long. */
 static void self(void)
 {
 	char text[80];
@@ -120,7 +122,7 @@ static void self(void)
 				}
 				cases++;
 			}
-	/* two hits: the first counts */
+	/* of two hits, the first counts */
 	for (int a = 0; a < 256; a++)
 		for (int b = 0; b < 256; b++) {
 			memset(text, 'x', sizeof text);
@@ -144,14 +146,14 @@ static unsigned chance(uint64_t *random, unsigned n)
 	return (unsigned)(*random >> 33) % n;
 }
 
-/* Adds a container at random, full of what could be taken for its end. */
+/* Adds a random container, full of strings that look like its end. */
 static void nested(struct buf *b, uint64_t *random, int depth)
 {
 	static const char *const scalars[] = {"1", "\"\"", "\"{\"", "\"]]]]\"",
 	    "\"a longer text, with } and [ in it, than fits in a few bytes\"", "[]",
 	    "\"\\\"}\"", "\"\\\\\""};
 	bool object = chance(random, 2);
-	unsigned kinds = chance(random, 2) ? 6 : 8; /* 6: none with a backslash */
+	unsigned kinds = chance(random, 2) ? 6 : 8; /* 6: none that contain a backslash */
 
 	buf_putc(b, object ? '{' : '[');
 	for (unsigned i = 0, n = chance(random, 6); i < n; i++) {
@@ -165,7 +167,7 @@ static void nested(struct buf *b, uint64_t *random, int depth)
 	buf_putc(b, object ? '}' : ']');
 }
 
-/* Passing over a container ends where it ends. */
+/* Skipping a container must end exactly where it ends. */
 static void walks(void)
 {
 	struct buf b = {0};

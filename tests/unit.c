@@ -1,6 +1,6 @@
 /*
- * unit.c - what only C can reach, for unit.bats: each command prints what one part of
- * the library makes of its arguments.
+ * unit.c - what only C can reach, for unit.bats: each command prints what one part of the
+ * library makes of its arguments.
  */
 #include "base/error.h"
 #include "base/glob.h"
@@ -33,7 +33,7 @@ static void print(struct buf *b)
 	buf_free(b);
 }
 
-/* unit merkle N: the root of the first N leaves of RFC 6962's well-known example. */
+/* unit merkle N: the root of the first N leaves of the usual example for RFC 6962. */
 static int merkle(int n)
 {
 	static const struct {
@@ -218,7 +218,7 @@ static int path(const char *text, const char *value)
 	return 0;
 }
 
-/* unit glob PATTERN TEXT: its status. */
+/* unit glob PATTERN TEXT: the result is its status. */
 static int glob(const char *pattern, const char *text)
 {
 	return !glob_match(pattern, (struct view){text, strlen(text)});
@@ -236,8 +236,8 @@ static void random_text(uint64_t *seed, const char *const *from, size_t n, char 
 	}
 }
 
-/* unit globs N: so many random patterns and texts, matched as fnmatch(3) does it in a
- * UTF-8 locale. */
+/* unit globs N: compares N random patterns and texts with fnmatch(3) in a UTF-8
+ * locale. */
 static int globs(int n)
 {
 	static const char *const items[] = {"a", "b", "é", "*", "*", "?", "[ab]", "[!aé]",
@@ -255,16 +255,17 @@ static int globs(int n)
 		random_text(&seed, letters, sizeof letters / sizeof *letters, text);
 		bool ascii = !strstr(text, "é");
 		if (!ascii && strstr(pattern, "[:alpha:]"))
-			continue; /* ours are of ASCII */
+			continue; /* our classes are ASCII only */
 		bool ours = glob(pattern, text) == 0, theirs = !fnmatch(pattern, text, 0);
-		/* glibc tries bytes if characters do not match: ?? matches é */
+		/* glibc falls back to bytes if characters do not match: its ?? matches
+		 * é */
 		if (ours != theirs && (ours || ascii))
 			printf("%s  %s  %d, not %d\n", pattern, text, ours, theirs);
 	}
 	return 0;
 }
 
-/* ---- A caller who does what it should not ---- */
+/* ---- Callers that break the rules ---- */
 
 static int fold_dropped(const char *log)
 {
@@ -298,7 +299,7 @@ static int begin_nothing(const char *log)
 
 	if (evlog_writer_open(&w, log, &o, &err))
 		return 1;
-	evlog_writer_begin(w); /* of nothing */
+	evlog_writer_begin(w); /* nothing is pending */
 	int r = evlog_writer_end(w, &ack, &err);
 	evlog_writer_close(w);
 	return r != EVLOG_END;

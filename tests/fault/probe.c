@@ -1,13 +1,13 @@
 /*
- * probe.c - reads and appends to logs in one process, at the word of a driver: replayed
- * disk states are too many for a process each.
+ * probe.c - reads and appends to logs on command, in one process, because there are too
+ * many replayed disk states to start a process for each.
+ *
  *
  *   read PATH\n           ->  CODE SIZE MESSAGE\n and SIZE bytes
- *   append PATH LINE\n    ->  CODE SIZE MESSAGE\n and SIZE bytes: from, to and root; the
- *                             message is the notice, if there is no error
- *   twice PATH LINE\n     ->  the same, of a commit that is called again if it fails; the
- *                             message says what it returned before
- *   seal PATH\n           ->  CODE 0 MESSAGE\n: evappend --reindex
+ *   append PATH LINE\n    ->  CODE SIZE MESSAGE\n and SIZE bytes: from, to and root;
+ * without an error, the message is the notice twice PATH LINE\n     ->  the same, but a
+ * commit that fails is tried again; the message says what it returned first seal PATH\n
+ * ->  CODE 0 MESSAGE\n: as evappend --reindex
  */
 #include "evlog.h"
 

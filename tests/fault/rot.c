@@ -1,14 +1,16 @@
 /*
- * rot.c - every bit of a log flipped, every length of its files tried, each read.
+ * rot.c - flips every bit of a log, or cuts its files to every length, and reads it each
+ * time.
+ *
  *
  *   rot near|flips|salvage|reverse|cuts LOG RANGES STEP
  *
- * LOG is worked on in place, and is as it was in the end.  RANGES has a line a range of
- * bytes that are damaged together: FILE START END FIRST LAST SEQ FROM SOUND, the output
- * that the block there makes being [FIRST, LAST) of the whole (FIRST == LAST: a header,
- * or head), and that of its segment beginning at FROM, with the event SEQ.  SOUND 1: an
- * index, whose damage is none of the log.  "near" reads from there on only, "flips" the
- * whole. STEP 0 takes all eight bits of each byte, N one bit of every N-th byte. Prints
+ * LOG is modified in place and restored at the end.  Each line of RANGES is a range of
+ * bytes that are damaged together: FILE START END FIRST LAST SEQ FROM SOUND.  The block
+ * there produces bytes [FIRST, LAST) of the output (FIRST == LAST: a header, or head);
+ * the output of its segment starts at FROM, with event SEQ.  SOUND 1: an index, so that
+ * the log itself is not damaged.  "near" reads only from SEQ on, "flips" the whole log.
+ * STEP 0 flips all eight bits of each byte, STEP N one bit of every N-th byte.  Prints
  * how many were tried, and what was wrong with the first few.
  */
 #include "evlog.h"
@@ -27,7 +29,7 @@ struct range {
 };
 
 static char *whole;    /* all lines */
-static char *reversed; /* and the newest first */
+static char *reversed; /* the same, newest first */
 static size_t whole_len;
 static const char *log_path;
 static uint64_t tried, wrong;
@@ -96,7 +98,7 @@ static bool salvage_right(const struct seen *s, const struct range *g)
 {
 	size_t behind = whole_len - g->last;
 
-	if (is_part(s, whole, whole_len)) /* a header's damage takes no event */
+	if (is_part(s, whole, whole_len)) /* damage to a header loses no event */
 		return true;
 	return s->len == g->first + behind && memcmp(s->p, whole, g->first) == 0 &&
 	       memcmp(s->p + g->first, whole + g->last, behind) == 0;
@@ -106,7 +108,7 @@ static bool reverse_right(const struct seen *s, const struct range *g)
 {
 	if (strcmp(g->file, "head") == 0 || g->sound)
 		return is_part(s, reversed, whole_len);
-	/* the next segment's header is met first: it says where this one ends */
+	/* the next segment's header is read first: it records where this one ends */
 	return s->len <= whole_len - g->first && memcmp(s->p, reversed, s->len) == 0 &&
 	       (s->len == whole_len - g->last || g->first == g->last);
 }
@@ -174,7 +176,7 @@ static void flip_all(const struct range *g, size_t step, const char *mode)
 	close(fd);
 }
 
-/* Every length from the range's last byte down to its first. */
+/* Tries every length from the range's last byte down to its first. */
 static void cut_all(const struct range *g, size_t step)
 {
 	static struct seen s;
@@ -201,7 +203,7 @@ static void cut_all(const struct range *g, size_t step)
 	close(fd);
 }
 
-/* ---- All of it ---- */
+/* ---- Running it all ---- */
 
 static void reverse_make(void)
 {

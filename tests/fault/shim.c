@@ -1,20 +1,20 @@
 /*
- * shim.c - preloaded into a tool, makes its N-th system call or allocation fail, or kills
- * it there, or writes down what a power cut could take away.
+ * shim.c - preloaded into a tool, this makes its N-th system call or allocation fail, or
+ * kills it there, or records what a power cut could undo.
  *
- *   FAULT_AT=N        the N-th call from main() on, of those that FAULT_CLASS counts
+ *
+ *   FAULT_AT=N        the N-th call after main() starts, of those in FAULT_CLASS
  *   FAULT_CLASS=      calls (default) or memory
- *   FAULT_NAME=       only calls of this name, or of one of these: a,b
- *   FAULT_DO=         kill (before it), killed (after it), stop (before it), short, or an
- *                     errno's number
- *   FAULT_STICKY=1    that call and all of its name (or of the list) from there on
- *   FAULT_REPORT=     file: the number of calls made, and the name of the N-th
- *   FAULT_CLOCK=S     the wall clock is off by S seconds
- *   FAULT_BOOT=FILE   stands for the kernel's boot id
- *   FAULT_TRACE=FILE  every change of a file below FAULT_BELOW: power.py reads it
+ *   FAULT_NAME=       count only calls of this name, or of these: a,b
+ *   FAULT_DO=         kill (before the call), killed (after it), stop (before it), short,
+ * or an errno's number FAULT_STICKY=1    also all later calls of that name (or of the
+ * list) FAULT_REPORT=     file: the number of calls made, and the name of the N-th
+ *   FAULT_CLOCK=S     shifts the wall clock by S seconds
+ *   FAULT_BOOT=FILE   replaces the kernel's boot id
+ *   FAULT_TRACE=FILE  records every change to files below FAULT_BELOW, for power.py
  *
- * A call is one that the tool or a library makes by libc; libc's own are not seen, and
- * not those of a child before it becomes another program.
+ * It sees the calls that the tool or a library makes through libc, but not libc's own,
+ * and not those of a child before it becomes another program.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -46,13 +46,13 @@ static struct {
 	int error;
 	long at, count;
 	long long clock;
-	char hit[32]; /* the name of the call that was met */
+	char hit[32]; /* the name of the N-th call */
 	int trace;
-	pid_t pid; /* its children are not meant */
+	pid_t pid; /* its children are not counted */
 	const char *name, *report, *below, *boot;
 } fault = {.trace = -1};
 
-/* ---- Which call, and what then ---- */
+/* ---- Choosing the call and the fault ---- */
 
 static void report(void)
 {
@@ -76,7 +76,7 @@ static void die(void)
 		syscall(SYS_pause);
 }
 
-/* Whether a name is in a list with commas. */
+/* Whether a name is in a comma-separated list. */
 static bool is_named(const char *list, const char *name)
 {
 	size_t n = strlen(name);
@@ -87,7 +87,7 @@ static bool is_named(const char *list, const char *name)
 	return false;
 }
 
-/* Counts the call, and says what is to be done with it. */
+/* Counts the call and returns what to do with it. */
 static enum action meet(const char *name, bool memory)
 {
 	if (!fault.armed || memory != fault.memory ||
@@ -110,7 +110,7 @@ static enum action meet(const char *name, bool memory)
 	return fault.action;
 }
 
-/* A call that cannot be short: `short` does nothing to it. */
+/* For a call that cannot be short: `short` does not affect it. */
 #define CALL(type, bad, name, memory, real)                                              \
 	do {                                                                             \
 		enum action act_ = meet(#name, memory);                                  \
@@ -127,7 +127,7 @@ static enum action meet(const char *name, bool memory)
 	if (!next_)                                                                      \
 	*(void **)&next_ = dlsym(RTLD_NEXT, #name)
 
-/* ---- What a power cut could take away ---- */
+/* ---- Recording what a power cut could undo ---- */
 
 static bool path_of(int fd, char path[PATH_MAX])
 {
@@ -154,7 +154,7 @@ static bool path_at(int dir, const char *name, char path[PATH_MAX])
 	return snprintf(path, PATH_MAX, "%s/%s", base, name) < PATH_MAX;
 }
 
-/* One record: a line "OP OFFSET LENGTH PATH [PATH2]", then LENGTH bytes. */
+/* Writes a record: a line "OP OFFSET LENGTH PATH [PATH2]", then LENGTH bytes. */
 static void trace(const char *op, uint64_t offset, const void *p, size_t len,
     const char *path, const char *path2)
 {
@@ -382,7 +382,7 @@ int ftruncate(int fd, off_t size)
 
 int ftruncate64(int fd, off_t size) __attribute__((alias("ftruncate")));
 
-/* As Linux does: the descriptor is gone, whatever close says. */
+/* As on Linux, the descriptor is closed even if close fails. */
 int close(int fd)
 {
 	enum action act = meet("close", false);
@@ -612,7 +612,7 @@ void *realloc(void *p, size_t n)
 	CALL(void *, NULL, realloc, true, __libc_realloc(p, n));
 }
 
-/* ---- Counting begins with main() ---- */
+/* ---- Counting from main() on ---- */
 
 static int (*real_main)(int, char **, char **);
 
@@ -654,7 +654,7 @@ static int armed_main(int argc, char **argv, char **envp)
 		fault.action = FAIL;
 		fault.error = atoi(what);
 	}
-	unsetenv("LD_PRELOAD"); /* nor are the programs that they become */
+	unsetenv("LD_PRELOAD"); /* do not count in other programs either */
 	atexit(report);
 	fault.armed = true;
 	return real_main(argc, argv, envp);

@@ -1,7 +1,8 @@
 /*
- * fuzz.c - libFuzzer's way into the parts that read what others wrote.  FUZZ names the
- * target that is built.  Beyond "no crash" each says what must hold of what was accepted.
- * Here: JSON, events, grammars and files; log.c and index.c have what a log is made of.
+ * fuzz.c - libFuzzer's entry to the parts that read what others wrote.  FUZZ names the
+ * target to build.  Besides not crashing, each target checks what must hold for accepted
+ * input.  This file has JSON, events, grammars and files; log.c and index.c have the
+ * parts of a log.
  */
 #include "fuzz.h"
 #include "event/intake.h"
@@ -39,7 +40,7 @@ int file_of(const uint8_t *p, size_t n, char path[64])
 	return fd;
 }
 
-/* A reader's patience with a torn head is not what is tested. */
+/* Do not spend time retrying to read a torn head. */
 int nanosleep(const struct timespec *t, struct timespec *rest)
 {
 	(void)t;
@@ -56,7 +57,7 @@ static int discard(void *arg, const char *p, size_t n)
 	return 0;
 }
 
-/* ---- JSON: what is valid survives as a tree, canonically, and pretty ---- */
+/* ---- JSON: valid text survives as a tree, canonically, and pretty-printed ---- */
 
 void fuzz_scan(const uint8_t *p, size_t n)
 {
@@ -88,7 +89,7 @@ void fuzz_scan(const uint8_t *p, size_t n)
 	buf_free(&c);
 }
 
-/* ---- Events: what is stored is taken back ---- */
+/* ---- Events: what is stored is accepted again ---- */
 
 void fuzz_event(const uint8_t *p, size_t n)
 {

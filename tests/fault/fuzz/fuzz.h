@@ -1,4 +1,4 @@
-/* fuzz.h - what the targets share. */
+/* fuzz.h - shared by the fuzz targets. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
@@ -16,7 +16,7 @@
 			__builtin_trap();                                                \
 	} while (0)
 
-/* The targets: `make fuzz` builds each one by its name. */
+/* The targets; `make fuzz` builds one program for each. */
 void fuzz_scan(const uint8_t *p, size_t n);
 void fuzz_event(const uint8_t *p, size_t n);
 void fuzz_log(const uint8_t *p, size_t n);
@@ -29,16 +29,17 @@ void fuzz_decimal(const uint8_t *p, size_t n);
 void fuzz_diff(const uint8_t *p, size_t n);
 void fuzz_input(const uint8_t *p, size_t n);
 
-/* A string of the input, up to `end` or the next byte `stop`; *p goes behind it. */
+/* Takes a string from the input, up to `end` or the next byte `stop`, and moves *p after
+ * it.  The caller frees it. */
 char *text_take(const uint8_t **p, const uint8_t *end, int stop);
 
-/* A file with these bytes, by its path; the descriptor is to be closed. */
+/* Makes a file with these bytes and gets its path.  The caller closes the descriptor. */
 int file_of(const uint8_t *p, size_t n, char path[64]);
 
-/* This process's log. */
+/* The log of this process. */
 extern char log_dir[64];
 
-/* Opens it, anew. */
+/* Opens that log again. */
 evlog_writer *log_make(const struct evlog_writer_options *o);
 void log_add(evlog_writer *w, const char *line, size_t len);
 void log_commit(evlog_writer *w);

@@ -1,4 +1,4 @@
-/* index.c - the index of a sealed segment. */
+/* index.c - fuzzes the index of a sealed segment. */
 #include "fuzz.h"
 #include "base/buf.h"
 #include "base/hash.h"
@@ -13,14 +13,14 @@
 #define INDEX_MAX 8192
 
 static struct {
-	unsigned char bytes[INDEX_MAX]; /* the index, and the seek table */
+	unsigned char bytes[INDEX_MAX]; /* the index and the seek table */
 	size_t size;
 	off_t at;
 	int fd;
 	unsigned mine; /* events of subject s1 and type T0 */
 } sealed;
 
-/* 16 KiB of lines, of three types and of a few subjects or of many. */
+/* Adds 16 KiB of lines of three types, with few or many subjects. */
 static void sealed_add(evlog_writer *w, unsigned i)
 {
 	char line[600];
@@ -29,7 +29,7 @@ static void sealed_add(evlog_writer *w, unsigned i)
 		unsigned subject = i % 3 ? k % 4 : 100 * i + k;
 		int n = snprintf(line, sizeof line,
 		    "{\"type\":\"T%u\",\"subject\":\"s%u\",\"data\":\"", k % 3, subject);
-		for (unsigned j = 0; j < 500; j++) /* not dense */
+		for (unsigned j = 0; j < 500; j++) /* compresses badly */
 			line[n++] =
 			    (char)('A' +
 				   hash64(&(unsigned){i * 99999 + k * 600 + j}, 4) % 26);
@@ -69,14 +69,14 @@ static void sealed_make(void)
 	munmap(all, (size_t)st.st_size);
 }
 
-/* Makes the checksums of an index right, of its table and of each group of rows. */
+/* Recomputes the checksums of an index: of its table, and of each group of rows. */
 static void index_checksums(unsigned char *p, size_t size)
 {
 	uint64_t blocks = get32(p + 20), bits = get64(p + 48), end = 56 + 48 * blocks;
 	uint64_t width = (blocks + 7) / 8, group = 1;
 
 	if (blocks == 0 || bits > UINT32_MAX || end + 8 > size)
-		return; /* none, whatever the checksums */
+		return; /* no valid index, whatever the checksums are */
 	put64(p + end, hash64(p, end));
 	while (group < bits && group * width < 512)
 		group *= 2;
@@ -88,7 +88,8 @@ static void index_checksums(unsigned char *p, size_t size)
 	}
 }
 
-/* How many events of subject s1 and type T0 are found; in order, and none but they. */
+/* Counts the events of subject s1 and type T0 that are found.  They must be in order, and
+ * no others may be found. */
 static unsigned sealed_read(bool reverse, unsigned threads)
 {
 	static const char *subject[] = {"s1"}, *type[] = {"T0"};
@@ -120,7 +121,8 @@ static unsigned sealed_read(bool reverse, unsigned threads)
 	return n;
 }
 
-/* An index that is damaged hides no event; one that lies, under right checksums, may. */
+/* A damaged index must not hide an event; one with false content under valid checksums
+ * may. */
 void fuzz_index(const uint8_t *p, size_t n)
 {
 	unsigned char bytes[INDEX_MAX];

@@ -1,4 +1,5 @@
-/* log.c - segments and heads: edits of good ones, with right checksums or wrong. */
+/* log.c - fuzzes segments and heads: edits valid ones, with or without correcting
+ * checksums. */
 #include "fuzz.h"
 #include "base/hash.h"
 #include "event/stamp.h"
@@ -83,7 +84,7 @@ static void base_make(void)
 	MUST(file_read("head", base.head, HEAD_SIZE) == HEAD_SIZE);
 }
 
-/* Makes every checksum right of what still looks like a header or a slot. */
+/* Corrects every checksum of what still looks like a header or a slot. */
 static void checksums(unsigned char *p, size_t n, unsigned char *head)
 {
 	for (size_t at = 0; at + 16 <= n; at++) {
@@ -173,7 +174,7 @@ void fuzz_log(const uint8_t *p, size_t n)
 	unlink(command);
 }
 
-/* ---- A head, a header ---- */
+/* ---- Head and headers alone ---- */
 
 void fuzz_head(const uint8_t *p, size_t n)
 {
