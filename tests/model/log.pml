@@ -1,25 +1,25 @@
 /*
- * log.pml - commits, recovery and following, with a crash between any two of their steps.
+ * log.pml - commits, recovery and following, with a crash possible between any two steps.
  *
- * A log has SEGMENTS segments of at most BLOCKS blocks, each one commit of one event.
- * `page` is what every process sees, the page cache; `disk` is what a power cut leaves for
- * sure; what is dirty may or may not have got there.  Two writers, a reader that looks
- * again and again, and the machine run beside each other.  Writers are killed, a sync
- * fails, the power goes, a block is lost.  The rules are those of evlog-format(5),
+ * A log has SEGMENTS segments of at most BLOCKS blocks; each block is one commit of one
+ * event.  `page` is what every process sees (the page cache), `disk` is what certainly
+ * survives a power cut; whatever is dirty may or may not survive.  Two writers, a reader
+ * that reads again and again, and the machine run concurrently.  Writers are killed, a
+ * sync fails, the power goes, a block is lost.  The rules are those of evlog-format(5),
  * "Appending", "Torn or damaged" and "Reading".
  *
  * What must hold:
- *   - what was acknowledged, and what a reader has seen, is there after every recovery, at
- *     its place;
- *   - a reader sees a beginning of the log, always the same;
- *   - no log is called damaged unless a block was lost, and then none is cut off silently.
+ *   - whatever was acknowledged, or seen by a reader, is in its place after every recovery;
+ *   - a reader always sees a prefix of the log, and always the same one;
+ *   - a log is called damaged only if a block was lost, and then no block is cut off silently.
  *
- * Not held, and known: a sync fails, its writer is killed before it can say so, a reader
- * takes the clean pages for durable ones, and the power goes.  The event was never
- * acknowledged.  So failures, kills and cuts together are tried without the reader.
+ * One case does not hold, and is known: a sync fails, its writer is killed before it can
+ * record that, a reader takes the clean pages for durable, and the power goes.  The event
+ * was never acknowledged.  So the combination of failures, kills and cuts is checked
+ * without the reader.
  *
- * Built with WITHOUT_..., a rule is left out, and something above must fail; `run` tries
- * all of these.
+ * Each WITHOUT_... leaves out a rule, and then one of the properties must fail; `run`
+ * tries them all.
  */
 #ifndef SEGMENTS
 #define SEGMENTS 2
@@ -28,7 +28,7 @@
 #define BLOCKS 2
 #endif
 #ifndef COMMITS
-#define COMMITS 3	/* that are tried, by both writers together */
+#define COMMITS 3	/* attempted, by both writers together */
 #endif
 #ifndef KILLS
 #define KILLS 1
@@ -46,17 +46,17 @@
 #define AT(s, i) ((s) * BLOCKS + (i))
 #define NOBODY 255
 
-/* A segment's name: none, a creation that is not over, a whole header. */
+/* State of a segment: none, being created, with a complete header. */
 #define NONE 0
 #define UNFINISHED 1
 #define WHOLE 2
 
-byte page[CELLS], disk[CELLS];	/* the event of a block; 0: none is there */
+byte page[CELLS], disk[CELLS];	/* the event in a block; 0: none */
 bit dirty[CELLS];
 byte attests[CELLS];		/* blocks of its segment that were durable when it was written */
 byte made[SEGMENTS], made_disk[SEGMENTS];
-byte before[SEGMENTS];		/* events before the segment, as its header says, */
-byte previous[SEGMENTS];	/* and blocks of the one before it, which it attests */
+byte before[SEGMENTS];		/* events before the segment, as recorded in its header, */
+byte previous[SEGMENTS];	/* and blocks of the previous one, which it attests */
 
 typedef Slot { byte generation, segment, committed, boot; bit poisoned, valid }
 Slot head[2], head_disk[2];
@@ -64,15 +64,15 @@ bit head_dirty[2];
 
 byte boot = 1, lock = NOBODY, commits = COMMITS, kills = KILLS, failures = FAILURES, cuts = CUTS, losses = LOSSES;
 byte next_event = 1;
-bit damaged;			/* a block was lost, at this place */
+bit damaged;			/* a block was lost, at lost_at */
 byte lost_at = NOBODY;
-byte acked[CELLS];		/* by their places, */
-byte seen[CELLS], seen_n;	/* and what the reader has seen */
-byte generations[4];		/* of the processes: one that was killed is another one */
+byte acked[CELLS];		/* by place, */
+byte seen[CELLS], seen_n;	/* like what the reader has seen */
+byte generations[4];		/* of the processes: a killed one starts as another */
 
-/* ---- What all do ---- */
+/* ---- Shared by all processes ---- */
 
-/* The newest valid slot: its number; 2: there is none. */
+/* Sets h to the newest valid slot, or to 2 if there is none. */
 inline newest(h) {
 	if
 	:: head[0].valid && (!head[1].valid || head[0].generation > head[1].generation) -> h = 0
@@ -81,7 +81,8 @@ inline newest(h) {
 	fi
 }
 
-/* Blocks up to the last one that is there, holes before it or not. */
+/* Sets n to the number of blocks up to the last one present, whether or not there are
+ * holes. */
 inline length_of(s, n) {
 	n = BLOCKS;
 	do
@@ -90,7 +91,7 @@ inline length_of(s, n) {
 	od
 }
 
-/* The first block from x on that is not there. */
+/* Advances x to the first block that is missing. */
 inline walk(s, x) {
 	do
 	:: x < BLOCKS && page[AT(s, x)] != 0 -> x++
@@ -98,7 +99,8 @@ inline walk(s, x) {
 	od
 }
 
-/* The most that any block of a segment, or the next header, attests. */
+/* Raises d to the most blocks attested by any block of a segment, or by the next
+ * header. */
 inline attested(s, d) {
 	i = 0;
 	do
@@ -130,7 +132,7 @@ inline sync_done(s) {
 	i = 0
 }
 
-/* Each dirty page has got to the disk or not, and is clean all the same. */
+/* Each dirty page may or may not have reached the disk, and is clean either way. */
 inline sync_failed(s) {
 	i = 0;
 	do
@@ -180,8 +182,8 @@ inline head_sync() {
 	i = 0
 }
 
-/* What was acknowledged, and what was seen, is there: among the blocks up to `last` of
- * segment `s`, and those of the segments before it. */
+/* Asserts that everything acknowledged or seen is present, in blocks up to `last` of
+ * segment `s` or in earlier segments. */
 inline all_is_there(s, last) {
 	i = 0;
 	do
@@ -260,7 +262,8 @@ again:
 			fi;
 			if
 			:: x > n ->
-				/* their writer may have died between a failed sync and its report */
+				/* their writer may have died between a failed sync and
+				 * recording it */
 #ifndef WITHOUT_REWRITING
 				d_step {
 					i = n;
@@ -277,7 +280,7 @@ again:
 			fi;
 			if
 			:: size > x ->
-				d_step {	/* kept aside, cut off, synced */
+				d_step {	/* saved elsewhere, cut off, synced */
 					i = x;
 					do
 					:: i < BLOCKS ->
@@ -347,7 +350,7 @@ again:
 			;
 			event = 0
 		fi;
-		/* the lock is given back, and the commit acknowledged */
+		/* release the lock and acknowledge the commit */
 		d_step {
 			lock = NOBODY;
 			if
@@ -400,7 +403,7 @@ proctype Reader() {
 			more = !head[0].valid || !head[1].valid || head[h].boot != boot ||
 			       ((size > n || (s + 1 < SEGMENTS && made[s + 1] != NONE)) && lock == NOBODY)
 		fi;
-		/* whole commits after that count too, and are synced first */
+		/* complete commits after that count too, and are synced first */
 		do
 		:: more ->
 			x = n;
@@ -421,7 +424,7 @@ proctype Reader() {
 			fi
 		:: else -> break
 		od;
-		/* what was seen is there still, and the rest is seen now */
+		/* what was seen is still there; the rest is seen now */
 		i = 0;
 		at = before[s] + n;
 		do
@@ -449,7 +452,7 @@ proctype Machine() {
 	do
 	:: atomic { kills > 0 -> kills--; if :: generations[0]++ :: generations[1]++ fi }
 	:: atomic { losses > 0 && !damaged ->
-		/* of two blocks in a row, both acknowledged, the first */
+		/* of two consecutive acknowledged blocks, lose the first */
 		i = 0;
 		do
 		:: i + 1 < BLOCKS && disk[i] != 0 && disk[i + 1] != 0 && acked[i + 1] != 0 ->
@@ -465,7 +468,7 @@ proctype Machine() {
 		do
 		:: i < CELLS ->
 			if
-			:: dirty[i] -> disk[i] = page[i]	/* it got there in time */
+			:: dirty[i] -> disk[i] = page[i]	/* it was written in time */
 			:: true -> page[i] = disk[i]
 			fi;
 			dirty[i] = 0;
@@ -490,7 +493,7 @@ proctype Machine() {
 		do
 		:: i < 2 ->
 			if
-			:: head_dirty[i]	/* the new record is there */
+			:: head_dirty[i]	/* the new record survives */
 			:: head_dirty[i] -> head[i].valid = 0	/* or half of it */
 			:: true ->	/* or the old one */
 				head[i].generation = head_disk[i].generation;
