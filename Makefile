@@ -1,22 +1,22 @@
 # evlog - an event store for the shell.
 #
 #   make quickstart   install what is missing, build, and show the main job
-#   make              build all into build/
+#   make              build everything into build/
 #   make check        install what is missing, build, test
 #                     (SAN=1: with ASan and UBSan, SAN=thread: ThreadSanitizer;
 #                     ONLY=evcat.bats: one file; EVLOG_SLOW=1: the slow tests too)
-#   make lint         looks, layers, static analysis, scripts, manuals
+#   make lint         formatting, layers, static analysis, scripts, manuals
 #   make model        check the protocol with spin
-#   make ports        build by clang, against musl, and without Linux's own calls
+#   make ports        build with clang, with musl, and without Linux's own calls
 #   make fuzz         fuzz each target for SECONDS (30)
-#   make torture      the whole fault harness, for LENGTH half hours (1), with its figures
-#   make bench          figures, as ratios of peers measured in the same run
+#   make torture      run the whole fault harness for LENGTH half hours (1)
+#   make bench          measure, as ratios to peers in the same run
 #                       (EVENTS=1000000 RUNS=5 ONLY=fold GROW=10000000 PLOT=growth.svg)
-#   make bench-peers    install the peers that it compares with
-#   make install      into $(DESTDIR)$(PREFIX), the library into $(DESTDIR)$(LIBDIR),
+#   make bench-peers    install those peers
+#   make install      install into $(DESTDIR)$(PREFIX), the library into $(DESTDIR)$(LIBDIR),
 #                     the program that unpacks archives into $(DESTDIR)$(LIBEXECDIR)
-#   make uninstall    take that away again
-#   make dist         a tarball of what is committed
+#   make uninstall    remove it again
+#   make dist         make a tarball of what is committed
 
 VERSION := $(shell sed -n 's/^\#define EVLOG_VERSION "\(.*\)"/\1/p' lib/evlog.h)
 PREFIX   = /usr/local
@@ -25,24 +25,24 @@ LIBEXECDIR = $(PREFIX)/libexec
 PKG_CONFIG ?= pkg-config
 BUILD    = build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 
-# A folder includes only those that stand before it here (make lint); unpack/ is not in
-# the library.
+# A folder includes only those before it in this list (make lint checks that).  unpack/
+# is not part of the library.
 LAYERS   = base json event input format recover read write script fold sink replay run diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
 LINKED   = libzstd zlib nettle libxxhash lua5.4 sqlite3
 UNPACKS  = libarchive liblzma liblz4
-PACKAGES = $(LINKED) $(UNPACKS) libcrypto # loaded when it is needed
+PACKAGES = $(LINKED) $(UNPACKS) libcrypto # loaded on first use
 
 SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
 MANUALS  = $(sort $(wildcard man/*.[1-8]))
 
-# with sanitizers, gcc warns at -O3 of what cannot be
+# with sanitizers, gcc -O3 warns about impossible cases
 CFLAGS  ?= $(if $(SAN),-O2,-O3) -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wpointer-arith -Wwrite-strings
-# with what the compiler knows of these
+# expands to the option if the compiler accepts it
 takes    = $(shell echo 'int x;' | $(CC) -Werror $(1) -x c -c -o /dev/null - 2>/dev/null && echo $(1))
 HARDENED := -fstack-protector-strong -fno-common $(call takes,-fstack-clash-protection) \
             $(call takes,-fcf-protection)
@@ -58,7 +58,7 @@ endif
 
 OBJCOPY ?= objcopy
 
-# Asked for when used, so that make deps can come first.
+# Computed on demand, so that make deps can run first.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(LINKED)) -lm
 COMPILE    = $(CC) -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENED) $(SANITIZE) \
@@ -72,7 +72,7 @@ tools: $(TOOLS:%=$(BUILD)/%) $(BUILD)/evlog-unpack
 library: $(BUILD)/libevlog.a $(BUILD)/libevlog.so.0 $(BUILD)/evlog.pc
 completions: $(foreach s,$(SHELLS),$(TOOLS:%=$(BUILD)/completions/$(s)/%))
 
-# A tool is linked with what it uses: only three of them with Lua.
+# Each tool is linked with what it uses: only three of them with Lua.
 $(BUILD)/bin/cli.a: $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
 	$(AR) rcs $@ $^
 
@@ -96,11 +96,11 @@ $(BUILD)/lib/input/helper.o $(BUILD)/pic/lib/input/helper.o: $(BUILD)/libexecdir
 $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-# Damages files, and looks at what is read of them.
+# Damages files and checks what is read from them.
 $(BUILD)/flips: $(BUILD)/tests/flips.o $(BUILD)/tests/unpacked.o $(UNPACK) $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(UNPACK_LIBS) $(PKG_LIBS)
 
-# Preloaded, makes any call or allocation fail; not with a sanitizer, which does the same.
+# Preloaded, makes any call or allocation fail; not with a sanitizer, which preloads too.
 FAULTS   = $(if $(SAN),,$(BUILD)/fault-shim.so) $(BUILD)/fault-probe $(BUILD)/fault-rot
 $(BUILD)/fault-shim.so: tests/fault/shim.c
 	@mkdir -p $(@D)
@@ -109,7 +109,7 @@ $(BUILD)/fault-shim.so: tests/fault/shim.c
 $(BUILD)/fault-%: $(BUILD)/tests/fault/%.o $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-# libFuzzer's targets, over objects built for them: make fuzz SECONDS=60 (for each).
+# libFuzzer's targets, on objects built for them: make fuzz SECONDS=60 (for each).
 FUZZERS  = scan event log index head header time reducer decimal diff input
 SECONDS  = 30
 LENGTH   = 1
@@ -121,7 +121,7 @@ $(BUILD)/fuzz/lib/%.o: lib/%.c
 $(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(wildcard tests/fault/fuzz/*.c) tests/unpacked.c $(FUZZED) tests/fault/fuzz/fuzz.h
 	clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer $(FUZZING) -DFUZZ=$* -o $@ $(filter-out %.h,$^) $(UNPACK_LIBS) $(PKG_LIBS)
 
-# The scanner in each of its kinds; NEON where a cross compiler and qemu are there.
+# Each implementation of the scanner; NEON if a cross compiler and qemu are installed.
 SCANNERS = $(BUILD)/scan $(BUILD)/scan-portable $(if $(SAN),,$(if $(shell \
            command -v aarch64-linux-gnu-gcc && command -v qemu-aarch64),$(BUILD)/scan-neon))
 SCANNER  = tests/scan.c lib/json/scan.c lib/json/walk.c lib/base/buf.c
@@ -142,7 +142,7 @@ $(BUILD)/objects.a: $(OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-# For others: one object, out of which only the public names can be had.
+# For others: a single object that exports only the public names.
 $(BUILD)/libevlog.a: $(OBJECTS)
 	rm -f $@
 	$(LD) -r -o $(BUILD)/evlog.o $^
@@ -212,9 +212,9 @@ bench-peers:
 	@if command -v npm >/dev/null; then npm install --prefix $(BUILD)/duckdb @duckdb/node-api; \
 	    else echo "DuckDB is installed by npm, which is not there"; fi
 
-# Another compiler, another C library, another system, other languages: no warning from
-# any.  musl has no libraries of its own here, so that only compiling is tried; and what is
-# built without Linux's own calls runs the laws of pipes.
+# Another compiler, another C library, another system, other languages: no warnings from
+# any.  There are no libraries for musl here, so that it only compiles; the build without
+# Linux's own calls runs the laws of pipes.
 MUSL     = musl-gcc $(patsubst %,-idirafter %,/usr/include $(wildcard /usr/include/*-linux-gnu))
 HEADER   = -Ilib -Wall -Wextra -pedantic -Werror -fsyntax-only -
 ports:
@@ -273,7 +273,7 @@ install: all
 	    install -m 644 $(BUILD)/completions/fish/$$tool \
 	        $(SHARE)/fish/vendor_completions.d/$$tool.fish || exit 1; done
 
-# What install has put there, and nothing else.
+# Removes what install has put there, and nothing else.
 uninstall:
 	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/include/evlog.h \
 	    $(DESTDIR)$(LIBEXECDIR)/evlog-unpack \
