@@ -1,8 +1,8 @@
-# make bench, small: that it runs, not how fast.
+# make bench with little data: checks that it runs, not how fast.
 load common
 setup() { common_setup; }
 
-# Says how many workloads there were; none may have failed.
+# Prints how many workloads ran; none may have failed.
 measure() {
 	# its status says the same, but not which
 	"$BATS_TEST_DIRNAME"/bench/run --events 2000 --runs 1 --json "$@" >rows.json || [ $? = 1 ]

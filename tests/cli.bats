@@ -1,4 +1,4 @@
-# What all tools have: help, version, completions, manual pages that agree with them.
+# What all tools share: help, version, completions, manual pages that agree with them.
 load common
 setup() { common_setup; }
 
@@ -36,7 +36,7 @@ Try '$tool --help'."
 }
 
 @test "an option with a value, given twice: both count, as its help says, or it is refused" {
-	good() { # NAME METAVARIABLE: a value that the option takes
+	good() { # NAME METAVARIABLE: prints a valid value for the option
 		case $1:$2 in
 		--color:*) echo never ;;
 		--output:*) echo json ;;
@@ -140,7 +140,7 @@ Try '$tool --help'."
 	assert_output --partial "--s: short for more than one option"
 }
 
-# Whatever they print, these are found in what they open.
+# Prints the libraries that a command opens, which strace records in calls.
 loaded() { traced "$@" >/dev/null && grep -o 'lib[a-z0-9.]*\.so' calls | sort -u; }
 
 @test "a command loads the libraries that it needs, and no more" {

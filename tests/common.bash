@@ -1,4 +1,4 @@
-# common.bash - what every test file loads.
+# common.bash - loaded by every test file.
 bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
@@ -24,13 +24,13 @@ orders() {
 EOF
 }
 
-# numbered N [FROM]: N events with data {"n":FROM...}.
+# numbered N [FROM]: N events with data {"n":FROM} and counting.
 numbered() {
 	seq "${2:-1}" $((${2:-1} + $1 - 1)) |
 		awk '{ printf "{\"type\":\"T%d\",\"subject\":\"s%d\",\"id\":\"%d\",\"data\":{\"n\":%d}}\n", $1 % 3, $1 % 7, $1, $1 }'
 }
 
-# RFC 6902, the examples of appendix A and a few more: a target, a patch, what it becomes.
+# Examples of RFC 6902, from appendix A and a few more: a target, a patch, the result.
 rfc6902() {
 	cat <<'EOF'
 {"foo":"bar"}	[{"op":"add","path":"/baz","value":"qux"}]	{"foo":"bar","baz":"qux"}
@@ -58,10 +58,10 @@ rfc6902() {
 EOF
 }
 
-# A program under strace: leaks cannot be looked for there.
+# Runs a program under strace, where leaks cannot be detected.
 traced() { ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -qq "$@"; }
 
-# harness FILE [ARG...]: runs one of the drivers in Python, and says what it said.
+# harness FILE [ARG...]: runs a driver in Python; if it fails, prints its status.
 harness() {
 	PYTHONDONTWRITEBYTECODE=1 python3 "$BATS_TEST_DIRNAME/$1" "${@:2}" 2>&1 || {
 		local status=$?
@@ -78,7 +78,8 @@ slow() {
 	[ "${EVLOG_SLOW:-}" ] || skip "slow: set EVLOG_SLOW=1"
 }
 
-# damage FILE BYTE: other bytes from there on, which cannot have been there by chance.
+# damage FILE BYTE: overwrites bytes from there on with ones that cannot be there by
+# chance.
 damage() {
 	printf 'damaged!' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
@@ -90,14 +91,14 @@ fingerprint() {
 
 samples=$BATS_TEST_DIRNAME/../samples
 
-# Temporary folders are made where it can be seen that they are gone.
+# Creates temporary folders where a test can see whether they were removed.
 samples_setup() {
 	common_setup
 	mkdir temporary
 	export TMPDIR=$PWD/temporary
 }
 
-# tells SAMPLE: it runs, says nothing else the second time, and leaves nothing behind.
+# tells SAMPLE: it succeeds, prints the same when run again, and leaves nothing behind.
 tells() {
 	run -0 timeout 60 "$samples/$1"
 	local first=$output

@@ -2,7 +2,7 @@
 load common
 setup() { common_setup; }
 
-# Gone, or waiting for nobody to ask how it ended.
+# Has ended, or is a zombie that nobody waits for.
 is_dead() { ! [ -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"; }
 
 seq_of() { jq .seq "$1"; }
@@ -339,7 +339,7 @@ seq_of() { jq .seq "$1"; }
 	assert_equal "$(seq_of c)" 10
 }
 
-# ---- Several at once ----
+# ---- Several consumers at once ----
 
 @test "-j: all events once, those of a subject in order" {
 	numbered 5000 | evappend a.evlog
@@ -385,7 +385,7 @@ seq_of() { jq .seq "$1"; }
 	assert_output "s1 s2 s3"
 }
 
-# ---- What it is a checkpoint of ----
+# ---- Which log and selection a checkpoint belongs to ----
 
 @test "another selection, upcaster or key under one checkpoint is 76, until it is accepted" {
 	numbered 20 | evappend a.evlog
@@ -502,7 +502,7 @@ seq_of() { jq .seq "$1"; }
 	for n in $(seq 23 40); do grep -q "\"n\":$n}" rest || fail "$n"; done
 }
 
-# ---- How a command ends, and what it says ----
+# ---- How a command ends, and what it prints ----
 
 @test "SIGCHLD ignored by whoever starts evreplay hides nothing" {
 	numbered 5 | evappend a.evlog
@@ -522,7 +522,7 @@ seq_of() { jq .seq "$1"; }
 		for err in /dev/null pipe; do
 			rm -rf c d.evlog pipe
 			mkfifo pipe
-			sleep 60 <>pipe & # holds it open, and reads nothing
+			sleep 60 <>pipe & # keeps it open without reading
 			holder=$!
 			status=0
 			timeout -k 1 20 evreplay -q --retry 0 --timeout 300ms --checkpoint c --dead-letter d.evlog a.evlog \

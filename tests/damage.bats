@@ -1,5 +1,5 @@
-# Compressed files and archives that are damaged, cut, or followed by something: the right
-# lines, or status 65.
+# Compressed files and archives that are damaged, cut, or followed by other bytes: the
+# tools print the right lines, or end with status 65.
 
 load common
 
@@ -11,7 +11,7 @@ setup_file() {
 		'{"type":"Paid","id":"2","data":{"amount":75.25,"customer":"bob"}}' >lines
 }
 
-# made KIND: a file of the two lines in $file, or a skip.
+# made KIND: makes a file of the two lines in $file, or skips the test.
 made() {
 	file=$BATS_FILE_TMPDIR/$1 lines=$BATS_FILE_TMPDIR/lines
 	[ -e "$file" ] && return
@@ -48,7 +48,7 @@ damaged() {
 	done
 }
 
-# What has a checksum of its data, and what has none.
+# Formats with a checksum of their data, and formats without.
 checked=(gzip gzip-twice gzip-of-gzip zstd xz bzip2 raw:lz4 raw:lzip tar-gzip tar-xz tar-bzip2
 	zip: zip-stored: zip-descriptor zip64 7zip:)
 unchecked=(zstd-unchecked raw:lzma raw:compress ustar: gnutar: pax:)
@@ -82,7 +82,7 @@ unchecked=(zstd-unchecked raw:lzma raw:compress ustar: gnutar: pax:)
 	done
 }
 
-# decompress FILE: as far as it goes.
+# decompress FILE: as far as possible.
 decompress() {
 	case $1 in
 	*.gz) gzip -dc "$1" ;;
@@ -94,7 +94,7 @@ for c in iter(lambda: sys.stdin.buffer.read(1), b""): sys.stdout.buffer.write(d.
 	esac 2>/dev/null || true
 }
 
-# right FILE: how many of its lines are those of n, from the first on.
+# right FILE: how many of its lines are the first lines of n.
 right() { awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { exit } { good = FNR } END { print good + 0 }' n "$1"; }
 
 @test "a damaged or cut file: at least the whole lines that gzip, xz, bzip2 and zstd give" {

@@ -1,4 +1,4 @@
-# evreplay --emit: what COMMAND prints, exactly once; and --upcast.
+# evreplay --emit appends what COMMAND prints exactly once; and --upcast.
 load common
 setup() { common_setup; }
 
@@ -142,7 +142,7 @@ old_events() {
 	done
 }
 
-# A rule for *, the events, what comes out: type, id, data.
+# A rule for *, the events, and type, id and data of the result.
 @test 'upcast["*"] is for types without a rule of their own, once an event' {
 	while IFS='|' read -r rules in out; do
 		printf 'upcast["*"] = function(e) %s\n' "$rules" >u.lua

@@ -1,4 +1,4 @@
-# evappend: input kinds, what is refused, conditions, and what is acknowledged.
+# evappend: kinds of input, what is refused, conditions, acknowledgements.
 load common
 setup() { common_setup; }
 
@@ -444,7 +444,7 @@ B'
 	assert_line --regexp '^evappend: bash: exit status 255, behind event [0-9]+; it is run again$'
 	run -0 evdiff a.evlog b.evlog
 	[ "$(wc -l <from)" -gt 3 ]
-	assert_equal "$(sort -n from)" "$(cat from)" # what it has is not asked for again
+	assert_equal "$(sort -n from)" "$(cat from)" # events that the replica has are not asked for again
 	# compressed on the way, and killed
 	run -0 evappend --quiet --replica c.evlog -- bash -c \
 		'[ -e once ] || { evcat -o zst a.evlog | head -c 5000; touch once; kill -9 $$; }
@@ -622,7 +622,7 @@ B'
 
 @test "no permission is 77" {
 	[ "$(id -u)" != 0 ] || command -v setpriv >/dev/null || skip "root, and no setpriv"
-	dir=$(mktemp -d) # one that others can reach, unlike the tests' own
+	dir=$(mktemp -d) # accessible to other users, unlike the tests' own
 	chmod 755 "$dir"
 	orders | evappend "$dir/a.evlog"
 	chmod -R a-w "$dir"
@@ -638,7 +638,7 @@ B'
 	run -77 as_nobody "$dir/bin/evappend" "$dir/a.evlog" < <(orders)
 	run -77 as_nobody "$dir/bin/evappend" "$dir/b.evlog" < <(orders)
 	assert_output --partial "Permission denied"
-	run -0 as_nobody "$dir/bin/evcat" "$dir/a.evlog" # reading asks for no more than reading
+	run -0 as_nobody "$dir/bin/evcat" "$dir/a.evlog" # reading needs read permission only
 	chmod -R u+w "$dir" && rm -rf "$dir"
 }
 
@@ -762,7 +762,7 @@ B'
 	cmp <(zstd -lv a.evlog/*.zst | grep '^Number') <(zstd -lv b.evlog/*.zst | grep '^Number')
 }
 
-# ---- What was hardly meant ----
+# ---- Probable mistakes ----
 
 @test "a path that points to nothing in any line is said; with --require such a line is bad" {
 	printf '{"id":{"orig_h":"a%d"},"n":%d,"at":"2026-11-01T00:00:0%dZ","t":"X"}\n' 1 1 1 2 2 2 3 3 3 >in

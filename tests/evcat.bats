@@ -1,11 +1,11 @@
-# evcat: what is selected, in which order, and how it is printed.
+# evcat: what it selects, in which order, and how it prints.
 load common
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
 	orders | evappend orders.evlog
 	# many segments, many blocks, a commit each hundred events
 	for i in {0..19}; do
-		numbered 100 $((i * 100 + 1)) >in # a file does not pause: one commit
+		numbered 100 $((i * 100 + 1)) >in # a file does not pause, so this is one commit
 		evappend --segment-size 1000 n.evlog in
 	done
 	evcat n.evlog >n.ndjson
@@ -52,7 +52,8 @@ seqs() { cut -c 9-24 | sed 's/^0*//'; }
 	assert_output 2000
 }
 
-# nanos FILE: a log of events, three in each of two microseconds, in several blocks.
+# nanos FILE: makes a log with three events in each of two microseconds, in several
+# blocks.
 nanos() {
 	i=0
 	for t in 30.681700999 30.681701001 30.6817015 30.681701500000000000001 30.681701999 30.681702; do
@@ -141,7 +142,7 @@ e4'
 	EOF
 }
 
-# Texts that are patterns, and what else they would match.
+# Texts that are patterns, and other texts that they match.
 @test "-F takes types, subjects, sources and ids literally, wherever it stands, in evreplay too" {
 	local texts=('items[0]' items0 'a*' 'what?' 'back\slash' '[a' '!x' 'a"b' 'é*' 'trailing\' '**' 'plain')
 	local member option tool i=0
@@ -191,7 +192,7 @@ e4'
 	echo '{"type":"T\u0065st","subject":"a\"b","source":"/s","id":"1"}' | evappend esc.evlog
 	run -0 bash -c 'evcat -t Test -s "a\"b" esc.evlog | wc -l'
 	assert_output 1
-	run -0 bash -c 'evcat -s "a\\\"b" esc.evlog | wc -l' # a quoted meta character
+	run -0 bash -c 'evcat -s "a\\\"b" esc.evlog | wc -l' # an escaped metacharacter
 	assert_output 1
 }
 
@@ -416,7 +417,7 @@ e4'
 @test "on a terminal: a readable line an event, nothing that could harm it" {
 	command -v script >/dev/null || skip "no script(1)"
 	printf '{"type":"T\\u001b]0;x\\u0007","subject":"s\\u202eevil","source":"/","id":"1","data":"a\xc2\x9bb\x7f"}\n' >evil
-	! evappend e.evlog evil # attributes with controls are refused
+	! evappend e.evlog evil # attributes with control characters are refused
 	printf '{"type":"T","subject":"s","source":"/","id":"1","data":"a\\u001b \xc2\x9bb\x7f\xe2\x80\xae"}\n' | evappend e2.evlog
 	script -qec "evcat e2.evlog" /dev/null </dev/null >shown
 	grep -q 'a\\u001b \\u009bb\\u007f\\u202e' shown

@@ -38,7 +38,7 @@ only in A 1"
 
 @test "the common prefix is found by roots: little is read of logs that part at the end" {
 	command -v strace >/dev/null || skip "no strace"
-	"$BATS_TEST_DIRNAME/bench/events" 60000 >in # not dense: what is read is headers, not blocks
+	"$BATS_TEST_DIRNAME/bench/events" 60000 >in # compresses badly, so that headers are read and not blocks
 	evappend big.evlog in
 	evcat big.evlog | evappend --replica copy.evlog
 	echo '{"type":"A"}' | evappend big.evlog
@@ -343,7 +343,7 @@ changed 2'
 	done
 }
 
-# patched WITNESS: evdiff's patches turn A into B, for pairs on standard input.
+# patched WITNESS: evdiff's patches turn A into B, for each pair on standard input.
 patched() {
 	[ "$1" != jsonpatch ] || python3 -c 'import jsonpatch' 2>/dev/null || skip "no python3-jsonpatch"
 	run -0 harness patch.py "$1"

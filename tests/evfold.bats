@@ -285,7 +285,7 @@ fold() { evfold "$@"; }
 	evfold 'patch(data)' deep 2>&1 | grep -c '\[\[\[\[\[\[\[\[\[\[\[\[1'
 }
 
-# many_blocks N: a log of N blocks, some of them of more than one commit's events.
+# many_blocks N: makes a log of N blocks, some of which hold several commits.
 many_blocks() {
 	for ((i = 0; i < $1; i++)); do numbered $((i % 7 * 30 + 1)) $((i * 1000)); done | evappend --no-sync --linger 0 many.evlog
 	for ((i = 0; i < $1; i++)); do numbered $((i % 7 * 30 + 1)) $((i * 1000)) | evappend --no-sync many.evlog; done
@@ -336,7 +336,7 @@ many_blocks() {
 	done
 }
 
-# bench/check.py folds in Python's decimal, and compares digit for digit.
+# bench/check.py folds with Python's decimal and compares digit by digit.
 @test "each reducer says what decimals in Python say: of orders, and of what is hard to fold" {
 	run -0 harness bench/check.py shop 1000
 	assert_output "1000 events, 4256 values"

@@ -1,4 +1,4 @@
-# evreplay: order, pace, and an end in good order.
+# evreplay: order, pace, and a clean end.
 load common
 setup() {
 	common_setup
@@ -8,14 +8,14 @@ setup() {
 	done | evappend a.evlog
 }
 
-# Milliseconds that a command takes.
+# Prints how many milliseconds a command takes.
 took() {
 	local start=${EPOCHREALTIME/./}
 	"$@" >out
 	echo $(((${EPOCHREALTIME/./} - start) / 1000))
 }
 
-# No less than it must take, and not as long as without the option under test (8 s).
+# At least as long as required, and shorter than without the option under test (8 s).
 at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least $2"; }
 
 @test "without a pace it delivers what evcat prints, with the same selection" {
@@ -118,7 +118,7 @@ at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least
 	run -124 timeout 0.5 evreplay --speed 1e-300 s.evlog
 }
 
-# A slow disk makes the time between the end of a run and its commit long.
+# Simulates a slow disk: much time passes between the end of a run and its commit.
 @test "a run finds in the --emit log all that the runs before it have brought" {
 	cat >last <<-'END'
 		last=$(evcat -n 1 emitted.evlog | cut -c 9-24)

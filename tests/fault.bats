@@ -1,5 +1,6 @@
-# fault.bats - what was acknowledged is there, whole, once, in order, whatever fails.
-# The drivers are in fault/, which make torture runs in full; here, a part of each.
+# fault.bats - acknowledged events are present, complete, once and in order, whatever
+# fails.  The drivers are in fault/.  make torture runs them in full, this file a part of
+# each.
 
 load common
 
@@ -9,7 +10,7 @@ setup() {
 
 fault() { harness "fault/$1.py" "${@:2}"; }
 
-# The shim is preloaded, which a sanitizer's runtime will not have.
+# The shim is preloaded, which a sanitizer's runtime does not allow.
 need_shim() {
 	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
 }
@@ -64,8 +65,8 @@ need_shim() {
 	[ "$(evcat a.evlog | wc -l)" -eq 2 ]
 }
 
-# twice NAMES AT: a commit of one event, called again if it fails; from the AT-th call of
-# NAMES on they fail, `heals` many times in all (none: for ever).
+# twice NAMES AT: one commit, called again if it fails.  From the AT-th call on, calls in
+# NAMES fail, `heals` times (none: for ever).
 twice() {
 	echo "twice a.evlog {\"type\":\"T\",\"data\":2}" |
 		LD_PRELOAD=$EVLOG_BUILD/fault-shim.so FAULT_NAME=$1 FAULT_AT=$2 FAULT_DO=5 FAULT_STICKY=${3-1} "$EVLOG_BUILD/fault-probe"

@@ -1,7 +1,7 @@
-# format.bats - the bytes of evlog-format(5), and what damage does: nothing silently.
+# format.bats - the bytes of evlog-format(5), and that damage never goes unnoticed.
 #
-# The loops over every byte are in format.py; `check NAME` runs one in an empty
-# directory.  EVLOG_SLOW=1 takes every byte of what is unused in head, too.
+# The loops over every byte are in format.py; `check NAME` runs one in an empty directory.
+# With EVLOG_SLOW=1, the unused bytes of head are tried too.
 
 load common
 
@@ -98,7 +98,7 @@ check() { harness format.py "$1"; }
 	check flips_head_mended
 }
 
-# ---- Torn, or damaged ----
+# ---- Torn or damaged ----
 
 @test "cut anywhere in what head attests: evcat says where, evappend refuses, both with 65" {
 	check truncated
@@ -264,7 +264,7 @@ write("a.evlog", "head", head_with(read("a.evlog", "head"), boot_id=b"another bo
 	check follower_sealed
 }
 
-# ---- Head and segments that do not fit ----
+# ---- Head and segments that do not match ----
 
 @test "head missing: evcat prints all and exits 65, the next append makes it anew" {
 	check head_missing
@@ -371,7 +371,7 @@ write("a.evlog", "head", head_with(read("a.evlog", "head"), boot_id=b"another bo
 	check full
 }
 
-# ---- Many at once ----
+# ---- Many processes at once ----
 
 @test "eight evappends at once: nothing lost, nothing twice, no gaps, acks cover all" {
 	check crowd

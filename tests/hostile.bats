@@ -1,5 +1,5 @@
-# hostile.bats - surroundings that are against us: disks, permissions, limits, other
-# processes, clocks, files that are none, and texts that aim at the terminal.
+# hostile.bats - hostile surroundings: disks, permissions, limits, other processes,
+# clocks, files of the wrong kind, and texts that attack the terminal.
 
 load common
 
@@ -122,7 +122,8 @@ need_shim() {
 
 # ---- Other processes ----
 
-# An evappend of f, stopped between its write and its sync, with the lock held.
+# Starts an evappend of f that is stopped between its write and its sync, holding the
+# lock.
 holder_stop() {
 	FAULT_DO=stop FAULT_NAME=fdatasync FAULT_AT=1 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend --ack a.evlog f >ack &
 	holder=$!
@@ -214,7 +215,7 @@ holder_stop() {
 	run -0 bash -c 'evcat c.evlog | evappend --replica d.evlog'
 }
 
-# ---- Files that are none ----
+# ---- Files of the wrong kind ----
 
 @test "head or a segment that is a link, a pipe, a directory or a device: refused, without waiting" {
 	numbered 5 | evappend --segment-size 1 good.evlog
@@ -256,7 +257,8 @@ holder_stop() {
 
 # ---- The terminal ----
 
-# What a terminal would be given that is not printable, newlines and our own colours aside.
+# Prints what a terminal would get that is not printable, except newlines and our own
+# colours.
 leaks() {
 	sed -E 's/\x1b\[[0-9;]*m//g' | tr -d '\r\n\t' | LC_ALL=C grep -aoP '[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xd8\x9c'
 }
@@ -318,7 +320,7 @@ leaks() {
 	EOF2
 }
 
-# ---- Files that others have made, or will read ----
+# ---- Files made or read by others ----
 
 @test "sealing keeps owner, group and mode, or leaves the segment as it is" {
 	[ "$(id -u)" = 0 ] || skip "only root can be others"
@@ -488,7 +490,7 @@ leaks() {
 	run -0 bash -c "ulimit -s 96; evfold -q 'patch(data)' b.evlog"
 }
 
-# ---- Logs that lie ----
+# ---- Logs with false content ----
 
 @test "logs with right checksums and lies in them: refused or read, never fatal, no event twice" {
 	EVLOG_FORGE_SECONDS=${EVLOG_FORGE_SECONDS:-10} harness fault/forge.py 60

@@ -1,4 +1,4 @@
-# The JSON scanner: conformance, and its three kinds against each other.
+# The JSON scanner: conformance, and its three implementations compared.
 load common
 setup() { common_setup; }
 
@@ -117,7 +117,7 @@ conforms() {
 			;;
 		esac
 		if [ "$(head -c -1 "$file" | tr -d -c '\n' | wc -c)" -gt 0 ]; then
-			aside+=" $(basename "$file")" # more than one line: the scanner has had them
+			aside+=" $(basename "$file")" # more than one line: only tested with the scanner
 			continue
 		fi
 		run -65 --separate-stderr evappend --type x n.evlog "$file"

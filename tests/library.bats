@@ -1,8 +1,8 @@
-# The library, as others use it.
+# The library as other programs use it.
 load common
 setup() { common_setup; }
 
-# Installs below root/, and sets what a compiler needs to build against it.
+# Installs below root/, and sets what a compiler needs to build against that.
 installed() {
 	make -s -C "$BATS_TEST_DIRNAME/.." "$1" BUILD="$EVLOG_BUILD" DESTDIR="$PWD/root" PREFIX=/usr \
 		LIBDIR=/usr/lib/here SAN="${SAN:-}"

@@ -1,4 +1,4 @@
-# The manual's examples run, and say what they print.
+# The examples in the manual run and print what it shows.
 load common
 setup() { common_setup; }
 

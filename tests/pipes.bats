@@ -1,4 +1,4 @@
-# The laws that hold between the tools.
+# Laws that hold between the tools.
 load common
 setup() { common_setup; }
 
@@ -6,7 +6,7 @@ setup() { common_setup; }
 	orders | evappend a.evlog
 	evcat a.evlog | evappend b.evlog
 	cmp <(evcat a.evlog | cut -c 67-) <(evcat b.evlog | cut -c 67-)
-	evcat a.evlog | evappend a.evlog # even into itself
+	evcat a.evlog | evappend a.evlog # works even into itself
 	run -0 bash -c 'evcat a.evlog | wc -l'
 	assert_output 10
 }
@@ -139,7 +139,7 @@ setup() { common_setup; }
 	n=0
 	while IFS=$'\t' read -r id event; do
 		if [ "$id" = invalidNoSpecVersion ]; then
-			run -0 evappend s.evlog <<<"$event" # shorthand here
+			run -0 evappend s.evlog <<<"$event" # it is shorthand here
 			continue
 		fi
 		run -65 evappend i.evlog <<<"$event"

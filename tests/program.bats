@@ -1,12 +1,13 @@
-# program.bats - evfold's programs in Lua: deterministic, exact, bounded.
+# program.bats - evfold's programs in Lua: deterministic, exact, limited.
 load common
 setup() { common_setup; }
 
-# program TEXT: writes p.lua.  one BODY: a program that handles all events so.
+# program TEXT: writes p.lua.  one BODY: writes a program that handles all events with
+# BODY.
 program() { cat >p.lua; }
 one() { echo "on['*'] = function(s, e) $1 end" >p.lua; }
 
-# state EVENT...: what p.lua makes of them.
+# state EVENT...: prints the state that p.lua computes.
 state() { printf '%s\n' "$@" | evfold -p p.lua; }
 
 @test "a function for each type, init for each key, * for the rest" {
@@ -165,8 +166,8 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	assert_output '[true,"tableniltable function"]'
 }
 
-# Records with few keys, some of them where Lua's own sort looks for its pivots, so that
-# the first partition is unbalanced.
+# Records with few distinct keys, some of them where Lua's own sort takes its pivots, so
+# that its first partition is unbalanced.
 @test "table.sort is stable, and the same at each run, whatever the input" {
 	program <<-'LUA'
 		local function check(t, less)
@@ -476,7 +477,7 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	[ "$(tail -n 1 changes)" = '{"seq":6,"state":{"n":6}}' ]
 	evfold -f 'n=count()' a.evlog >state &
 	pid=$!
-	sleep 2 # by then it has read what is there
+	sleep 2 # by now it has read the existing events
 	kill -INT "$pid"
 	kill "$pid" || true # it may have ended already
 	wait "$pid"
@@ -552,7 +553,7 @@ print(json.dumps({'type': 'T', 'data': {'items': [{'a': i} for i in range(30000)
 	cmp out <(evcat --from 2 a.evlog)
 }
 
-# A verdict within a bound of memory, and of time that leaves room for a busy machine.
+# Ends within a limit on memory, and within a time that allows for a busy machine.
 bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M" -o kilobytes evfold -j1 -p p.lua "$@" < <(echo '{"type":"T","data":{"v":1}}'); }
 
 @test "work inside of a library function is counted, and is over when the budget is" {

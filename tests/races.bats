@@ -1,9 +1,9 @@
-# Everything that runs on several threads, beside what another process does: with
-# SAN=thread it is ThreadSanitizer that looks.
+# All code that runs on several threads, while another process is active.  With
+# SAN=thread, ThreadSanitizer checks it.
 load common
 setup() { common_setup; }
 
-events() { # FROM TO [PAUSE after each thousandth]
+events() { # FROM TO [PAUSE after every 1000]
 	seq "$1" "$2" | awk -v pause="${3:-}" '{
 		srand($1)
 		pad = ""

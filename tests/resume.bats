@@ -1,4 +1,4 @@
-# resume.bats - what evfold keeps to go on from: snapshots, and tables of SQLite.
+# resume.bats - what evfold stores in order to continue: snapshots, and tables in SQLite.
 load common
 setup() { common_setup; }
 
@@ -256,7 +256,7 @@ for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print('|'.join('' 
 	assert_output --partial "UNIQUE constraint failed: state.n"
 }
 
-# JSON, its SQL type, its value.
+# Each line: JSON, its SQL type, its value.
 sql_values() {
 	cat <<-'END'
 		12	integer	12

@@ -1,4 +1,4 @@
-# The samples' saga, in broker and in mediator topology.
+# The saga in the samples, in broker and in mediator topology.
 load common
 setup() { samples_setup; }
 
@@ -26,12 +26,12 @@ setup() { samples_setup; }
 	assert_equal "$(jq -r .state.status a/states.ndjson | xargs)" "approved cancelled cancelled approved approved approved"
 }
 
-# Soon enough that each is killed, and not so soon that none comes far.
+# Late enough that each has made progress, and early enough that each is killed.
 pauses() { [ -n "${SAN:-}" ] && echo 0.12 || echo 0.05; }
 
 @test "processors killed at random: broker and mediator decide 60 orders as they should" {
 	export EVLOG_ORDERS=60 EVLOG_BATCH=10 EVLOG_PAUSE=$(pauses) EVLOG_KILLS=1
-	for i in 1 2 3; do # where the machine is busy, one may come through unhurt
+	for i in 1 2 3; do # on a busy machine, one may finish before it is killed
 		mkdir $i
 		run --separate-stderr env PYTHONDONTWRITEBYTECODE=1 bash -c "cd $i && python3 '$BATS_TEST_DIRNAME/fault/saga.py'"
 		[[ $output == *"too few"* ]] || break

@@ -1,4 +1,4 @@
-# Every sample runs, and what it claims is so.
+# Every sample runs, and its claims are true.
 load common
 setup() { samples_setup; }
 
@@ -73,7 +73,7 @@ setup() { samples_setup; }
 	run -0 cmp table.ndjson new.ndjson
 }
 
-# An order without an amount is one all the same: the machine looks at types.
+# An order without an amount still counts: the state machine only looks at types.
 @test "the order's state machine: what leads on leads on, and all else is noted" {
 	local to_approved='OrderCreated CreditReserved OrderApproved' path events want
 	while IFS=: read -r path want; do
@@ -112,7 +112,7 @@ setup() { samples_setup; }
 	assert_equal "$(grep -c '^\["order-18","placed",20,5\]$' <<<"$output")" 2
 }
 
-# client N: two payments of 2.50, then the parcel; what became of each is in a file.
+# client N: two payments of 2.50, then the parcel; writes the result of each to a file.
 client() {
 	local n type status
 	for n in 1 2 3; do
@@ -155,8 +155,8 @@ client() {
 	assert_line "proven"
 	assert_line "the same"
 	assert_line "forged"
-	assert_line "status 66" # the log is gone
-	assert_line "status 76" # another log, to the consumer
+	assert_line "status 66" # the log has been deleted
+	assert_line "status 76" # for the consumer, it is another log
 	assert_equal "$(grep -c '^order-' <<<"$output")" 2
 	assert_equal "$(tail -n 1 <<<"$output")" order-19
 }

@@ -1,9 +1,9 @@
-# Sealed segments: small blocks merged, an index and a seek table behind them; and what is
-# passed over by index and filters.
+# Sealed segments: small blocks are merged, and an index and a seek table added; and which
+# blocks the index and filters rule out.
 load common
 setup() { common_setup; }
 
-# sealed LOG: how many of its segments say so.
+# sealed LOG: how many of its segments are sealed.
 sealed() {
 	local n=0 f
 	for f in "$1"/*.zst; do
@@ -12,7 +12,7 @@ sealed() {
 	echo $n
 }
 
-# one_by_one LOG N SIZE [FROM]: each event by its own evappend.
+# one_by_one LOG N SIZE [FROM]: appends each event with its own evappend.
 one_by_one() {
 	numbered "$2" "${4:-1}" >"$1.events"
 	while read -r line; do
@@ -67,7 +67,7 @@ one_by_one() {
 	END
 }
 
-# Every selection gives what a search of all lines gives, whatever the index says.
+# Every selection gives the same events as a search of all lines, whatever the index says.
 @test "what index and filters pass over is nothing that is wanted" {
 	numbered 3000 | jq -c --unbuffered '.subject = "s\(.data.n * .data.n % 211)" | .type = "T\(.data.n % 13)"
 		| if .data.n % 100 == 0 then .subject = "quo\"te\u00e4" else . end' >in

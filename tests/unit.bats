@@ -1,4 +1,4 @@
-# What only C can reach, and standards' own examples.
+# What only C can reach, and the examples of standards.
 load common
 setup() { common_setup; }
 
@@ -60,7 +60,8 @@ def plain(d):
     if '.' in text: text = text.rstrip('0').rstrip('.')
     return '0' if text in ('-0', '') else text
 cases = [('1', 3), ('2', 3), ('-1', 3), ('0', 7), ('39.11', 1), ('1', 8), ('100', 7),
-    # behind the last digit: a half and something; a half behind an even one, an odd one
+    # the digits after the last one kept: more than a half; a half after an even digit, an
+    # odd one
     ('6.0000000000000000000000000000000076', 3), ('-2.0000000000000000000000000000000005', 2),
     ('2.0000000000000000000000000000000015', 1), ('10000000000000000000000000000000001', 2),
     ('0.' + 39 * '0' + '12345', 7)]
@@ -261,7 +262,7 @@ EOF
 		2026-11-23T05:00:00 5 "2h" 2016-12-31T12:00:60Z 2016-12-30T23:59:60Z \
 		2016-12-31T23:59:60+01:00 2016-12-31T23:58:60Z 2023-02-27T23:59:60Z "2016-12-31 23:58:60" \
 		2016-12-31T23:59:61Z 2016-12-31T23:60:00Z @-1.0000001 "-2 parsecs" @ @x "2026-11-23T05:00:00+24:00" "ago"; do
-		[ "$text" != 2026-11-23T05:00:00 ] || continue # local time: good
+		[ "$text" != 2026-11-23T05:00:00 ] || continue # local time is valid
 		run unit time "$text" 0
 		assert_output --partial "not a time" || fail "$text: $output"
 	done
