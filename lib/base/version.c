@@ -1,4 +1,4 @@
-/* version.c - which version of the library this is. */
+/* version.c - the version of the library. */
 #include "evlog.h"
 
 const char *evlog_version(void)

@@ -80,7 +80,8 @@ extern const char block_newer[];
 /* Decodes a whole header of n bytes.  Returns NULL, or what is wrong. */
 const char *block_header_read(struct block *b, const unsigned char *p, size_t n);
 
-/* Compresses and decompresses; reusable, but not by two threads at once. */
+/* Compresses and decompresses; reusable, but not by two threads at once.  level 0: the
+ * default.  NULL: out of memory. */
 struct block_codec;
 struct block_codec *block_codec_new(int level);
 void block_codec_free(struct block_codec *c);

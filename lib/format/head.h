@@ -48,6 +48,7 @@ int head_read(int fd, struct head *h, enum head_state *state, bool patient,
 /* Writes the slot chosen by h->generation.  Does not sync. */
 int head_write(int fd, const struct head *h, const char *path, evlog_error *err);
 
+/* Encodes a slot with its checksum. */
 void head_encode(unsigned char slot[HEAD_SLOT], const struct head *h);
 
 #endif

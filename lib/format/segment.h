@@ -27,7 +27,7 @@ struct segment_header {
 	unsigned char log_id[LOG_ID_SIZE];
 	uint64_t first_seq;
 	uint64_t epoch;
-	int64_t last_logtime;	 /* of the predecessor */
+	int64_t last_logtime;	 /* of the last event before first_seq */
 	uint64_t previous;	 /* first seq of the predecessor, or SEGMENT_NONE */
 	uint64_t previous_size;	 /* where its committed bytes end */
 	uint64_t previous_block; /* offset of its last block; 0: none */
@@ -46,6 +46,7 @@ uint64_t segment_name_read(const char *name);
 
 /* The size of the header, from its flags and tree.n. */
 uint32_t segment_header_size(const struct segment_header *h);
+/* Appends the header and sets h->size. */
 void segment_header_encode(struct buf *out, struct segment_header *h);
 
 /* Returns NULL, or what is wrong.  Sets h->size, to 0 on failure. */

@@ -21,6 +21,8 @@ struct bounds {
 
 struct log_reader;
 
+/* Opens a log.  *b is copied, but b->wanted must outlive the reader.  After a failure *r
+ * is NULL. */
 int log_reader_open(struct log_reader **r, const char *path, const struct bounds *b,
     bool reverse, bool salvage, evlog_error *err);
 
