@@ -30,9 +30,9 @@ BUILD    = build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 LAYERS   = base json event input format recover read write script fold sink replay run diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
-LINKED   = libzstd zlib nettle libxxhash lua5.4 sqlite3
+LINKED   = libzstd zlib nettle libxxhash libtommath lua5.4 sqlite3
 UNPACKS  = libarchive liblzma liblz4
-PACKAGES = $(LINKED) $(UNPACKS) libcrypto # loaded on first use
+PACKAGES = $(LINKED) $(UNPACKS)
 
 SOURCES  = $(sort $(wildcard $(LAYERS:%=lib/%/*.c)))
 OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
@@ -159,7 +159,7 @@ $(BUILD)/evlog.pc: Makefile
 	    'includedir=$${prefix}/include' '' 'Name: evlog' \
 	    'Description: an event store for the shell' 'Version: $(VERSION)' \
 	    'Requires.private: $(LINKED)' 'Libs: -L$${libdir} -levlog' \
-    'Libs.private: -lm -lpthread -ldl' \
+    'Libs.private: -lm -lpthread' \
 	    'Cflags: -I$${includedir}' >$@
 
 $(BUILD)/pic/%.o: %.c

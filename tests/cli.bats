@@ -157,12 +157,6 @@ loaded() { traced "$@" >/dev/null && grep -o 'lib[a-z0-9.]*\.so' calls | sort -u
 	assert_output --partial libarchive
 	run -0 loaded -e trace=openat -o calls evappend a.evlog f.tar
 	refute_output --regexp 'lib(archive|crypto|lua|sqlite3|xml2|lzma)'
-	printf '{"type":"T","data":%030d}\n' 0 | tr 0 7 >short
-	printf '{"type":"T","data":%040d}\n' 0 | tr 0 7 >long
-	run -0 loaded -e trace=openat -o calls evfold 's=sum(data)' short
-	refute_output --partial libcrypto
-	run -0 loaded -e trace=openat -o calls evfold 's=sum(data)' long
-	assert_output --partial libcrypto
 }
 
 @test "without evlog-unpack what needs it is refused with 69, and nothing else is" {

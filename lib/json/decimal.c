@@ -2,10 +2,10 @@
  * decimal.c - exact decimal numbers.
  *
  * Amounts of money have few digits: they are added as 128-bit integers at a common
- * scale.  What does not fit goes on with libcrypto's integers of any size.
+ * scale.  What does not fit goes on with libtommath's integers of any size.
  */
 #include "json/decimal.h"
-#include "json/bignum.h"
+#include "json/bigint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,82 +105,14 @@ static bool set_plain(struct decimal *d, struct json_text t)
 
 /* ---- Big ones ---- */
 
-/* What makes one gives NULL where libcrypto is not there, as without memory; the rest is
- * called of what was made. */
-static BIGNUM *big_new(void)
+static mp_int *big_of(const struct decimal *d)
 {
-	return bn() ? bn()->new () : NULL;
+	return d->big ? big_copy(d->big) : big_of_int128(d->small);
 }
 
-static void big_free(BIGNUM *b)
+static mp_int *big_at_scale(const struct decimal *d, unsigned scale)
 {
-	if (b)
-		bn()->free(b);
-}
-
-static BN_CTX *ctx_new(void)
-{
-	return bn() ? bn()->CTX_new() : NULL;
-}
-
-static void ctx_free(BN_CTX *ctx)
-{
-	if (ctx)
-		bn()->CTX_free(ctx);
-}
-
-static void text_free(char *text)
-{
-	if (text)
-		bn()->release(text, __FILE__, __LINE__);
-}
-
-static BIGNUM *power_big(unsigned n)
-{
-	BIGNUM *ten = big_new(), *exponent = big_new(), *r = big_new();
-	BN_CTX *ctx = ctx_new();
-	bool good = ten && exponent && r && ctx && bn()->set_word(ten, 10) &&
-		    bn()->set_word(exponent, n) && bn()->exp(r, ten, exponent, ctx);
-
-	big_free(ten);
-	big_free(exponent);
-	ctx_free(ctx);
-	if (good)
-		return r;
-	big_free(r);
-	return NULL;
-}
-
-static BIGNUM *big_of(const struct decimal *d)
-{
-	if (d->big)
-		return bn()->dup(d->big);
-	unsigned __int128 v =
-	    d->small < 0 ? -(unsigned __int128)d->small : (unsigned __int128)d->small;
-	unsigned char bytes[16];
-	for (int i = 0; i < 16; i++)
-		bytes[i] = (unsigned char)(v >> (8 * (15 - i)));
-	BIGNUM *b = bn() ? bn()->bin2bn(bytes, 16, NULL) : NULL;
-	if (b)
-		bn()->set_negative(b, d->small < 0);
-	return b;
-}
-
-/* Multiplies by 10^n in place. */
-static bool big_shift(BIGNUM *b, unsigned n)
-{
-	BIGNUM *factor = n ? power_big(n) : NULL;
-	BN_CTX *ctx = ctx_new();
-	bool good = ctx && (n == 0 || (factor && bn()->mul(b, b, factor, ctx)));
-
-	big_free(factor);
-	ctx_free(ctx);
-	return good;
-}
-
-static BIGNUM *big_at_scale(const struct decimal *d, unsigned scale)
-{
-	BIGNUM *b = big_of(d);
+	mp_int *b = big_of(d);
 
 	if (b && !big_shift(b, scale - d->scale)) {
 		big_free(b);
@@ -193,7 +125,6 @@ static bool set_number(struct decimal *d, struct number *n)
 {
 	unsigned scale = n->exponent < 0 ? (unsigned)-n->exponent : 0;
 	unsigned zeros = n->exponent > 0 ? (unsigned)n->exponent : 0;
-	BIGNUM *big = NULL;
 	struct decimal out = {.scale = scale};
 
 	if (n->digits.len + zeros <= SMALL_DIGITS - 1) {
@@ -203,13 +134,12 @@ static bool set_number(struct decimal *d, struct number *n)
 		if (n->minus)
 			out.small = -out.small;
 	} else {
-		buf_putc(&n->digits, '\0');
-		if (n->digits.failed || !bn() || !bn()->dec2bn(&big, n->digits.p) ||
-		    !big_shift(big, zeros)) {
+		mp_int *big = big_read(n->digits.p, n->digits.len);
+		if (!big || !big_shift(big, zeros) ||
+		    (n->minus && mp_neg(big, big) != MP_OKAY)) {
 			big_free(big);
 			return false;
 		}
-		bn()->set_negative(big, n->minus);
 		out.big = big;
 	}
 	decimal_free(d);
@@ -278,20 +208,20 @@ bool decimal_restore(struct decimal *d, struct json_text t, bool *failed)
 
 size_t decimal_size(const struct decimal *d)
 {
-	/* the digits, and what BIGNUM and malloc put around them */
-	return d->big ? (size_t)bn()->num_bits(d->big) / 8 + 64 : 0;
+	/* the digits, and what libtommath and malloc add to them */
+	return d->big ? (size_t)mp_count_bits(d->big) / 7 + 64 : 0;
 }
 
 bool decimal_fits(const struct decimal *d)
 {
 	return d->scale <= DECIMAL_EXPONENT_MAX &&
-	       (!d->big || bn()->num_bits(d->big) <= DECIMAL_BITS_MAX);
+	       (!d->big || mp_count_bits(d->big) <= DECIMAL_BITS_MAX);
 }
 
 static bool add_big(struct decimal *sum, const struct decimal *x, unsigned scale)
 {
-	BIGNUM *a = big_at_scale(sum, scale), *b = big_at_scale(x, scale);
-	bool good = a && b && bn()->add(a, a, b);
+	mp_int *a = big_at_scale(sum, scale), *b = big_at_scale(x, scale);
+	bool good = a && b && mp_add(a, b, a) == MP_OKAY;
 
 	big_free(b);
 	if (!good) {
@@ -339,9 +269,9 @@ int decimal_compare(const struct decimal *a, const struct decimal *b, bool *fail
 	if (!a->big && !b->big && small_shift(&x, scale - a->scale) &&
 	    small_shift(&y, scale - b->scale))
 		return (x > y) - (x < y);
-	BIGNUM *p = big_at_scale(a, scale), *q = big_at_scale(b, scale);
+	mp_int *p = big_at_scale(a, scale), *q = big_at_scale(b, scale);
 	*failed = !p || !q;
-	int c = *failed ? 0 : bn()->cmp(p, q);
+	int c = *failed ? 0 : mp_cmp(p, q);
 	big_free(p);
 	big_free(q);
 	return c;
@@ -375,20 +305,17 @@ static void digits_write(struct buf *b, bool minus, const char *digits, unsigned
 	}
 }
 
-static void write_big(struct buf *b, const BIGNUM *v, unsigned scale)
+static void write_big(struct buf *b, const mp_int *v, unsigned scale)
 {
-	char *text = bn()->bn2dec(v);
+	struct buf digits = {0};
 
-	if (!text) {
+	big_write(&digits, v);
+	buf_putc(&digits, '\0');
+	if (digits.failed)
 		b->failed = true;
-		return;
-	}
-	bool minus = *text == '-';
-	if (bn()->is_zero(v))
-		buf_putc(b, '0');
 	else
-		digits_write(b, minus, text + minus, scale);
-	text_free(text);
+		digits_write(b, mp_isneg(v), digits.p, scale);
+	buf_free(&digits);
 }
 
 void decimal_write(struct buf *b, const struct decimal *d)
@@ -411,41 +338,42 @@ void decimal_write(struct buf *b, const struct decimal *d)
 		digits_write(b, minus, p, d->scale);
 }
 
-static long digit_count(const BIGNUM *v)
+static long digit_count(const mp_int *v)
 {
-	char *text = bn()->bn2dec(v);
-	long n = text ? (long)strlen(text) - (*text == '-') : -1;
+	struct buf digits = {0};
 
-	text_free(text);
+	big_write(&digits, v);
+	long n = digits.failed ? -1 : digits.len ? (long)digits.len : 1;
+	buf_free(&digits);
 	return n;
 }
 
 /* a / 10^cut, a not negative, rounded half to even; `more`: something fell off behind a
  * before. */
-static bool cut_off(BIGNUM *a, unsigned cut, bool more, BN_CTX *ctx)
+static bool cut_off(mp_int *a, unsigned cut, bool more)
 {
-	BIGNUM *unit = power_big(cut), *rem = big_new();
-	bool good =
-	    unit && rem && bn()->div(a, rem, a, unit, ctx) && bn()->lshift1(rem, rem);
-	int half = good ? bn()->cmp(rem, unit) : 0; /* what is cut against half a unit */
-	bool up = half > 0 || (half == 0 && (more || bn()->is_odd(a)));
+	mp_int *unit = big_power(cut), *rem = big_new();
+	bool good = unit && rem && mp_div(a, unit, a, rem) == MP_OKAY &&
+		    mp_mul_2(rem, rem) == MP_OKAY;
+	int half = good ? mp_cmp(rem, unit) : 0; /* what is cut against half a unit */
+	bool up = half > 0 || (half == 0 && (more || mp_isodd(a)));
 
 	big_free(unit);
 	big_free(rem);
-	return good && (!up || bn()->add_word(a, 1));
+	return good && (!up || mp_add_d(a, 1, a) == MP_OKAY);
 }
 
 /* a / n 10^scale as an integer with DIGITS digits and its own scale.  First a quotient of
  * more digits, at least one behind the point; then those too many are cut off. */
-static bool quotient(BIGNUM *a, const BIGNUM *n, unsigned *scale, BN_CTX *ctx)
+static bool quotient(mp_int *a, const mp_int *n, unsigned *scale)
 {
-	BIGNUM *rem = big_new();
+	mp_int *rem = big_new();
 	long by = digit_count(n), of = digit_count(a), shift = DIGITS + 1 + by - of;
 	bool good = rem && by > 0 && of > 0;
 
 	if (shift < 1)
 		shift = 1;
-	good = good && big_shift(a, (unsigned)shift) && bn()->div(a, rem, a, n, ctx);
+	good = good && big_shift(a, (unsigned)shift) && mp_div(a, n, a, rem) == MP_OKAY;
 	if (good) {
 		long digits = digit_count(a), cut = digits - DIGITS;
 		good = digits > 0;
@@ -453,7 +381,7 @@ static bool quotient(BIGNUM *a, const BIGNUM *n, unsigned *scale, BN_CTX *ctx)
 		if (cut > (long)*scale)
 			cut = (long)*scale;
 		if (good && cut > 0) {
-			good = cut_off(a, (unsigned)cut, !bn()->is_zero(rem), ctx);
+			good = cut_off(a, (unsigned)cut, !mp_iszero(rem));
 			*scale -= (unsigned)cut;
 		}
 	}
@@ -462,7 +390,7 @@ static bool quotient(BIGNUM *a, const BIGNUM *n, unsigned *scale, BN_CTX *ctx)
 }
 
 /* Takes over v. */
-static void set_big(struct decimal *d, BIGNUM *v, unsigned scale)
+static void set_big(struct decimal *d, mp_int *v, unsigned scale)
 {
 	big_free(d->big);
 	*d = (struct decimal){.big = v, .scale = scale};
@@ -470,27 +398,20 @@ static void set_big(struct decimal *d, BIGNUM *v, unsigned scale)
 
 bool decimal_divide(struct decimal *out, const struct decimal *a, const struct decimal *b)
 {
-	BIGNUM *p = big_at_scale(a, a->scale > b->scale ? a->scale : b->scale);
-	BIGNUM *q = big_of(b);
-	BN_CTX *ctx = ctx_new();
+	mp_int *p = big_at_scale(a, a->scale > b->scale ? a->scale : b->scale);
+	mp_int *q = big_of(b);
 	unsigned scale = a->scale > b->scale ? a->scale - b->scale : 0;
-	bool good = p && q && ctx,
-	     minus = good && bn()->is_negative(p) != bn()->is_negative(q);
+	bool good = p && q, minus = good && mp_isneg(p) != mp_isneg(q);
 
+	good = good && mp_abs(p, p) == MP_OKAY && mp_abs(q, q) == MP_OKAY &&
+	       quotient(p, q, &scale) && (!minus || mp_neg(p, p) == MP_OKAY);
 	if (good) {
-		bn()->set_negative(p, 0);
-		bn()->set_negative(q, 0);
-		good = quotient(p, q, &scale, ctx);
-	}
-	if (good) {
-		bn()->set_negative(p, minus);
 		set_big(out, p, scale);
 		good = decimal_round(out, DECIMAL_EXPONENT_MAX);
 	} else {
 		big_free(p);
 	}
 	big_free(q);
-	ctx_free(ctx);
 	return good;
 }
 
@@ -511,48 +432,42 @@ bool decimal_multiply(
 		*out = (struct decimal){.small = small, .scale = scale};
 		return true;
 	}
-	BIGNUM *p = big_of(a), *q = big_of(b);
-	BN_CTX *ctx = ctx_new();
-	*failed = !p || !q || !ctx || !bn()->mul(p, p, q, ctx);
-	bool good = !*failed && bn()->num_bits(p) <= DECIMAL_BITS_MAX;
+	mp_int *p = big_of(a), *q = big_of(b);
+	*failed = !p || !q || mp_mul(p, q, p) != MP_OKAY;
+	bool good = !*failed && mp_count_bits(p) <= DECIMAL_BITS_MAX;
 	if (good)
 		set_big(out, p, scale);
 	else
 		big_free(p);
 	big_free(q);
-	ctx_free(ctx);
 	return good;
 }
 
 void decimal_negate(struct decimal *d)
 {
-	if (d->big)
-		bn()->set_negative(d->big, !bn()->is_negative(d->big));
 	d->small = -d->small;
+	if (d->big)
+		(void)(mp_neg(d->big, d->big) == MP_OKAY); /* in place it cannot fail */
 }
 
 bool decimal_is_zero(const struct decimal *d)
 {
-	return d->big ? bn()->is_zero((BIGNUM *)d->big) : d->small == 0;
+	return d->big ? mp_iszero((const mp_int *)d->big) : d->small == 0;
 }
 
 bool decimal_round(struct decimal *d, unsigned places)
 {
 	if (d->scale <= places)
 		return true;
-	BIGNUM *a = big_of(d);
-	BN_CTX *ctx = ctx_new();
-	bool minus = a && bn()->is_negative(a);
-	if (a)
-		bn()->set_negative(a, 0);
-	bool good = a && ctx && cut_off(a, d->scale - places, false, ctx);
-	if (good) {
-		bn()->set_negative(a, minus);
+	mp_int *a = big_of(d);
+	bool minus = a && mp_isneg(a);
+	bool good = a && mp_abs(a, a) == MP_OKAY &&
+		    cut_off(a, d->scale - places, false) &&
+		    (!minus || mp_neg(a, a) == MP_OKAY);
+	if (good)
 		set_big(d, a, places);
-	} else {
+	else
 		big_free(a);
-	}
-	ctx_free(ctx);
 	return good;
 }
 

@@ -4,11 +4,11 @@
 
 #include "json/scan.h"
 
-/* coefficient / 10^scale.  Up to 37 digits in `small`; beyond, in `big` (a BIGNUM of
- * libcrypto).  Zero-initialised it is 0. */
+/* coefficient / 10^scale.  Up to 37 digits in `small`; beyond, in `big` (of
+ * json/bigint.h).  Zero-initialised it is 0. */
 struct decimal {
 	__int128 small;
-	void *big; /* NULL: small counts */
+	void *big; /* a mp_int; NULL: small counts */
 	unsigned scale;
 };
 
