@@ -27,7 +27,7 @@ BUILD    = build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 
 # A folder includes only those before it in this list (make lint checks that).  unpack/
 # is not part of the library.
-LAYERS   = base json event input format recover read write script fold sink replay run diff
+LAYERS   = base json event input format recover read write script sink fold replay run diff
 TOOLS    = evappend evcat evreplay evfold evdiff
 SHELLS   = bash zsh fish
 LINKED   = libzstd zlib nettle libxxhash libtommath lua5.4 sqlite3
@@ -80,10 +80,10 @@ $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # What reads hostile bytes by other libraries is a program of its own.
-UNPACK_C = $(sort $(wildcard lib/unpack/*.c))
+UNPACK_C = $(filter-out %/main.c,$(sort $(wildcard lib/unpack/*.c)))
 UNPACK   = $(UNPACK_C:%.c=$(BUILD)/%.o)
 UNPACK_LIBS = $(shell $(PKG_CONFIG) --libs $(UNPACKS)) -lbz2
-$(BUILD)/evlog-unpack: $(BUILD)/bin/evlog-unpack.o $(UNPACK) $(BUILD)/objects.a
+$(BUILD)/evlog-unpack: $(BUILD)/lib/unpack/main.o $(UNPACK) $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(UNPACK_LIBS) $(PKG_LIBS)
 
 # Built again where it is to be installed elsewhere.
@@ -228,7 +228,7 @@ ports:
 	$(QUIETLY) CI=1 CPPFLAGS=-DEVLOG_PORTABLE BUILD=build/portable all build/portable/unit
 	EVLOG_BUILD=$(CURDIR)/build/portable tests/run pipes.bats unit.bats
 
-objects: $(OBJECTS) $(UNPACK) $(BUILD)/bin/evlog-unpack.o $(TOOLS:%=$(BUILD)/bin/%.o) $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
+objects: $(OBJECTS) $(UNPACK) $(BUILD)/lib/unpack/main.o $(TOOLS:%=$(BUILD)/bin/%.o) $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
 
 # The protocol of commits, recovery and reading, for every fault up to a bound.
 model:

@@ -42,13 +42,38 @@ uint64_t hash_table(const void *p, size_t n)
 	return XXH3_64bits_withSeed(p, n, s ? s : seed_draw());
 }
 
-void hash_hex(const unsigned char h[HASH_SIZE], char out[65])
+void hex_write(char *out, const unsigned char *p, size_t n)
 {
 	static const char digits[] = "0123456789abcdef";
 
-	for (int i = 0; i < HASH_SIZE; i++) {
-		out[2 * i] = digits[h[i] >> 4];
-		out[2 * i + 1] = digits[h[i] & 15];
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digits[p[i] >> 4];
+		out[2 * i + 1] = digits[p[i] & 15];
 	}
-	out[64] = '\0';
+	out[2 * n] = '\0';
+}
+
+void hash_hex(const unsigned char h[HASH_SIZE], char out[65])
+{
+	hex_write(out, h, HASH_SIZE);
+}
+
+static int digit(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+bool hex_read(unsigned char *out, const char *digits, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int high = digit(digits[2 * i]);
+		int low = high < 0 ? -1 : digit(digits[2 * i + 1]);
+		if (low < 0)
+			return false;
+		out[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
 }

@@ -2,6 +2,7 @@
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,5 +24,11 @@ uint64_t hash_table(const void *p, size_t n);
 
 /* Writes 64 lower-case digits and a NUL. */
 void hash_hex(const unsigned char h[HASH_SIZE], char out[65]);
+
+/* Writes n bytes as 2n lower-case digits and a NUL. */
+void hex_write(char *out, const unsigned char *p, size_t n);
+
+/* Reads n bytes from 2n digits.  false: there are others among them. */
+bool hex_read(unsigned char *out, const char *digits, size_t n);
 
 #endif

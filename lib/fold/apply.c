@@ -137,6 +137,41 @@ static int track(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	return 0;
 }
 
+/* What the sink has for a key may have been written by anybody. */
+static int exact_restore(
+    evlog_fold *f, struct group *g, struct view exact, evlog_error *err)
+{
+	struct json_fault fault;
+	struct json_text v;
+
+	if (!exact.p)
+		return error_set(err, EVLOG_EDATA, "nothing is kept");
+	if (!json_scan(exact.p, exact.len, JSON_DEPTH_MOST, &v, NULL, &fault))
+		return error_set(err, EVLOG_EDATA, "%s", fault.reason);
+	return group_restore(f, g, v, err);
+}
+
+/* Restores a new group from what the sink has for its key. */
+static int group_load(evlog_fold *f, struct group *g, evlog_error *err)
+{
+	struct sink_item item = {.key = g->key};
+	evlog_error why;
+	int r = f->sink->kind->get(f->sink, &item, err);
+
+	if (r)
+		return r == EVLOG_END ? 0 : r;
+	g->seq = item.seq;
+	g->stored = true;
+	r = exact_restore(f, g, item.exact, &why);
+	if (r == EVLOG_EDATA) /* not the event's fault */
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: the state of key %.*s: %s; --rebuild makes the table anew",
+		    f->sink->name, (int)g->key.len, g->key.p, why.text);
+	if (r && err)
+		*err = why;
+	return r;
+}
+
 int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint64_t hash,
     evlog_error *err)
 {
@@ -157,7 +192,7 @@ int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint
 		return error_memory(err);
 	g->owner = f;
 	if (made && f->sink)
-		r = f->sink->load(f, g, err);
+		r = group_load(f, g, err);
 	if (f->sink && !g->is_changed) {
 		g->is_changed = true;
 		g->next_changed = f->changed;

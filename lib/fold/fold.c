@@ -45,7 +45,7 @@ void evlog_fold_free(evlog_fold *f)
 	if (!f)
 		return;
 	if (f->sink)
-		f->sink->close(f);
+		f->sink->kind->close(f->sink);
 	fold_pool_free(f);
 	groups_free(&f->groups, f->n);
 	for (size_t i = 0; i < f->n; i++)

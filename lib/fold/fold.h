@@ -1,13 +1,14 @@
 /* fold.h - the internals of a fold: what it computes, and a group for each key.
  *
  * fold/ computes states from events: reducers, programs, groups, threads, snapshots.  It
- * must not know where states are kept. */
+ * must not know how a sink keeps states. */
 #ifndef FOLD_FOLD_H
 #define FOLD_FOLD_H
 
 #include "fold/path_trie.h"
 #include "fold/program.h"
 #include "fold/reducer.h"
+#include "sink/sink.h"
 
 /* A key and the state of its events. */
 struct group {
@@ -20,13 +21,6 @@ struct group {
 	struct group *next_changed; /* list since the last commit of the sink */
 	evlog_fold *owner;	    /* the part whose program has its state */
 	struct accumulator at[];
-};
-
-/* A store that keeps a fold's states between runs, updated as it goes. */
-struct fold_sink {
-	/* Restores a new group from what the sink has stored for its key. */
-	int (*load)(evlog_fold *f, struct group *g, evlog_error *err);
-	void (*close)(evlog_fold *f);
 };
 
 /* A place in the hash table. */
@@ -81,8 +75,9 @@ struct evlog_fold {
 	uint64_t at_seq, began; /* the last seq; the seq of what was loaded */
 	bool shared;		/* events may share a seq */
 	uint64_t keyless, unusable;
-	struct fold_sink *sink; /* NULL: none */
-	struct group *changed;	/* list since the last commit of the sink */
+	struct sink *sink;     /* NULL: none */
+	bool columns;	       /* the sink has one for each reducer */
+	struct group *changed; /* list since the last commit of the sink */
 };
 
 static inline bool fold_keyed(const evlog_fold *f)

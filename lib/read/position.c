@@ -5,16 +5,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void hex(char *out, const unsigned char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", p[i]);
-}
-
 void position_set(struct evlog_position *at, const unsigned char *log_id, uint64_t seq,
     const unsigned char *root)
 {
-	hex(at->log, log_id, LOG_ID_SIZE);
+	hex_write(at->log, log_id, LOG_ID_SIZE);
 	hash_hex(root, at->root);
 	at->seq = seq;
 }
@@ -154,7 +148,7 @@ static int id_check(const char *path, const struct evlog_position *at, uint64_t 
 	int r = position_id(path, max_line, id, err);
 	if (r)
 		return r;
-	hex(text, id, LOG_ID_SIZE);
+	hex_write(text, id, LOG_ID_SIZE);
 	if (*at->log && strcmp(text, at->log) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: another log: its id is %s, not %s", path, text, at->log);

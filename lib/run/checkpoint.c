@@ -69,18 +69,6 @@ static bool string_of(struct json_text object, const char *name, char *out, size
 	return good;
 }
 
-static bool hex_read(const char *p, size_t digits, unsigned char *out)
-{
-	for (size_t i = 0; i < digits; i += 4) {
-		int v = json_hex4(p + i, p + digits);
-		if (v < 0)
-			return false;
-		*out++ = (unsigned char)(v >> 8);
-		*out++ = (unsigned char)v;
-	}
-	return true;
-}
-
 static bool frontier_of(struct json_text object, struct evlog_position *at)
 {
 	struct json_text v;
@@ -95,7 +83,7 @@ static bool frontier_of(struct json_text object, struct evlog_position *at)
 	json_walk_begin(&w, v);
 	while (json_walk_next(&w, &m)) {
 		if (m.value.len != 66 || *m.value.p != '"' || at->hashes == 53 ||
-		    !hex_read(m.value.p + 1, 64, at->frontier[at->hashes]))
+		    !hex_read(at->frontier[at->hashes], m.value.p + 1, HASH_SIZE))
 			return false;
 		at->hashes++;
 	}
@@ -107,10 +95,10 @@ static bool position_of(struct json_text object, struct evlog_position *at)
 	unsigned char bytes[32];
 
 	return string_of(object, "log", at->log, sizeof at->log) &&
-	       strlen(at->log) == 32 && hex_read(at->log, 32, bytes) &&
+	       strlen(at->log) == 32 && hex_read(bytes, at->log, 16) &&
 	       number_of(object, "seq", &at->seq) &&
 	       string_of(object, "root", at->root, sizeof at->root) &&
-	       strlen(at->root) == 64 && hex_read(at->root, 64, bytes) &&
+	       strlen(at->root) == 64 && hex_read(bytes, at->root, 32) &&
 	       frontier_of(object, at);
 }
 

@@ -101,37 +101,33 @@ static mode_t log_mode(const char *path)
 }
 
 /* Opens a log to append to, and finds out how far this consumer is in it.  mode: of the
- * files of a new log. */
-static int outlet_open(struct consumer *c, struct outlet *o, const char *path,
-    mode_t mode, bool fresh, struct cursor *cursor, evlog_error *err)
+ * files of a new log.  *upto: the event that its cursor is at; 0: it has none that
+ * counts. */
+static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_options *o,
+    bool fresh, uint64_t *upto, evlog_error *err)
 {
-	struct evlog_writer_options options = {
-	    .atomic = true, .lock_wait_ms = 60000, .mode = mode};
-
-	o->path = path;
-	int r = evlog_writer_open(&o->w, path, &options, err);
-	if (r || !c->tracking)
-		return r;
-	memcpy(o->w->cursor.name, c->name, sizeof c->name);
-	memcpy(o->w->cursor.log_id, c->track.log_id, LOG_ID_SIZE);
-	r = writer_cursor(o->w, err);
-	if (r)
-		return r == EVLOG_END ? 0 : r;
-	*cursor = o->w->cursor;
-	o->found = fresh || cursor->generation == c->mark.generation;
-	o->seq = cursor->seq;
-	return 0;
+	o->say = c->o->say;
+	o->arg = c->o->arg;
+	if (c->tracking) {
+		memcpy(o->cursor.name, c->name, sizeof c->name);
+		memcpy(o->cursor.log_id, c->track.log_id, LOG_ID_SIZE);
+	}
+	int r = log_sink_open(s, o, err);
+	*upto = !r && o->found && (fresh || o->cursor.generation == c->mark.generation)
+		    ? o->cursor.seq
+		    : 0;
+	return r;
 }
 
 /* What was emitted says how far the consumer is, if the checkpoint was not written
- * behind it, or is lost. */
+ * after it, or is lost. */
 static int cursor_follow(
     struct consumer *c, const struct cursor *cursor, bool fresh, evlog_error *err)
 {
-	if (!c->emit.found || cursor->seq <= c->mark.at.seq)
-		return 0;
-	position_set(&c->mark.at, cursor->log_id, cursor->seq, cursor->root);
-	c->mark.at.hashes = 0;
+	int r = c->emit->kind->where(c->emit, &c->mark.at, err);
+
+	if (r)
+		return r;
 	c->mark.generation = cursor->generation;
 	c->dirty = true;
 	if (fresh)
@@ -140,6 +136,28 @@ static int cursor_follow(
 		    "%" PRIu64,
 		    c->o->checkpoint, c->o->emit, cursor->seq);
 	return evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
+}
+
+/* Opens what the consumer appends to. */
+static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
+{
+	struct log_sink_options emit = {.path = c->o->emit};
+	struct log_sink_options dead = {
+	    .path = c->o->dead_letter, .mode = log_mode(c->paths[0])};
+	uint64_t emitted = 0;
+	int r = 0;
+
+	if (emit.path)
+		r = outlet_open(c, &c->emit, &emit, fresh, &emitted, err);
+	if (!r && dead.path)
+		r = outlet_open(c, &c->dead, &dead, fresh, &c->dead_upto, err);
+	if (!r && emitted > c->mark.at.seq)
+		r = cursor_follow(c, &emit.cursor, fresh, err);
+	if (c->emit)
+		log_sink_set_generation(c->emit, c->mark.generation);
+	if (c->dead)
+		log_sink_set_generation(c->dead, c->mark.generation);
+	return r;
 }
 
 static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
@@ -167,19 +185,11 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 
 static int begin(struct consumer *c, evlog_error *err)
 {
-	struct cursor cursor = {0}, ignored;
 	bool fresh = true;
-	int r = 0;
+	int r = c->o->checkpoint ? begin_tracking(c, &fresh, err) : 0;
 
-	if (c->o->checkpoint)
-		r = begin_tracking(c, &fresh, err);
-	if (!r && c->o->emit)
-		r = outlet_open(c, &c->emit, c->o->emit, 0, fresh, &cursor, err);
-	if (!r && c->o->dead_letter)
-		r = outlet_open(c, &c->dead, c->o->dead_letter, log_mode(c->paths[0]),
-		    fresh, &ignored, err);
 	if (!r)
-		r = cursor_follow(c, &cursor, fresh, err);
+		r = outlets_open(c, fresh, err);
 	if (!r && c->tracking)
 		r = root_tracker_begin(
 		    &c->track, c->paths[0], c->sel.max_line, &c->mark.at, err);
@@ -389,7 +399,7 @@ static uint64_t done_upto(const struct consumer *c, const struct round *r)
 
 	if (c->workers == 1)
 		return r->part[0].done ? r->part[0].unit[r->part[0].done - 1].seq : 0;
-	if (c->emit.w || !c->tracking)
+	if (c->emit || !c->tracking)
 		return 0;
 	for (unsigned i = 0; i < c->workers; i++) {
 		const struct part *p = &r->part[i];
@@ -432,12 +442,12 @@ static int overflow_split(struct consumer *c, evlog_error *err)
 {
 	int res = 0;
 
-	for (uint64_t n = c->first; n < c->filled && c->emit.w && !res; n++) {
+	for (uint64_t n = c->first; n < c->filled && c->emit && !res; n++) {
 		struct round *r = round_at(c, n);
 		size_t bytes = 0;
 		for (unsigned i = 0; i < c->workers; i++)
 			bytes += r->part[i].out.len;
-		if (bytes > ATOMIC_MAX)
+		if (bytes > LOG_SINK_MOST)
 			res = pass_split(c, n, err);
 	}
 	return res;
@@ -625,8 +635,10 @@ static void consumer_free(struct consumer *c)
 		buf_free(&r->texts);
 	}
 	evlog_stream_close(c->stream);
-	evlog_writer_close(c->emit.w);
-	evlog_writer_close(c->dead.w);
+	if (c->emit)
+		c->emit->kind->close(c->emit);
+	if (c->dead)
+		c->dead->kind->close(c->dead);
 	checkpoint_close(&c->file);
 	root_tracker_end(&c->track);
 	if (c->mark.selection != c->selected.p)

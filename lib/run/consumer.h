@@ -14,7 +14,7 @@
 #include "read/reader.h"
 #include "read/root_tracker.h"
 #include "run/checkpoint.h"
-#include "write/writer.h"
+#include "sink/log.h"
 
 #include <time.h>
 
@@ -78,14 +78,6 @@ struct worker {
 	bool timed_out;
 };
 
-/* A log that is appended to, and whether this consumer's cursor was found in it. */
-struct outlet {
-	const char *path;
-	evlog_writer *w;
-	bool found;
-	uint64_t seq; /* of the cursor, if it counts */
-};
-
 struct consumer {
 	struct evlog_consumer *o;
 	const char *const *paths;
@@ -120,8 +112,9 @@ struct consumer {
 	uint64_t clear;	       /* all events up to there are in rounds, or not wanted */
 	uint64_t kept;	       /* what the mark says */
 
-	struct outlet emit, dead;
-	evlog_error why; /* why it failed */
+	struct sink *emit, *dead; /* logs; NULL: none */
+	uint64_t dead_upto; /* dead letters up to this event were put there before */
+	evlog_error why;    /* why it failed */
 };
 
 static inline struct round *round_at(struct consumer *c, uint64_t number)

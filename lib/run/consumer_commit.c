@@ -53,7 +53,7 @@ static int lines_complete(struct consumer *c, struct causes *all, const struct b
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		size_t n = (size_t)((nl ? nl : end) - p), start = out->len;
 		if (!is_blank(p, n)) {
-			int r = writer_complete(c->emit.w, p, n - (p[n - 1] == '\r'),
+			int r = log_sink_complete(c->emit, p, n - (p[n - 1] == '\r'),
 			    "line", number + 1, out, err);
 			if (r)
 				return r;
@@ -80,9 +80,9 @@ int output_take(
 	int r = output_read(fd, &text, err);
 	if (!r)
 		r = lines_complete(c, &all, &text, &p->out, err);
-	if (!r && p->out.len - start > ATOMIC_MAX)
+	if (!r && p->out.len - start > LOG_SINK_MOST)
 		r = error_set(
-		    err, EVLOG_EDATA, "more than %u MiB of events", ATOMIC_MAX >> 20);
+		    err, EVLOG_EDATA, "more than %u MiB of events", LOG_SINK_MOST >> 20);
 	if (r)
 		p->out.len = start;
 	else
@@ -221,31 +221,11 @@ int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t
 
 /* ---- Keeping ---- */
 
-static int outlet_commit(struct consumer *c, struct outlet *o,
-    const struct evlog_position *at, struct evlog_ack *ack, evlog_error *err)
+/* EVLOG_END: there was nothing to commit. */
+static int outlet_commit(
+    struct consumer *c, struct sink *s, const struct evlog_position *at, evlog_error *err)
 {
-	if (evlog_writer_pending(o->w) == 0)
-		return EVLOG_END;
-	if (c->tracking) {
-		struct cursor *cursor = &o->w->cursor;
-		memcpy(cursor->name, c->name, sizeof cursor->name);
-		memcpy(cursor->log_id, c->track.log_id, LOG_ID_SIZE);
-		cursor->seq = at->seq;
-		cursor->generation = c->mark.generation;
-		merkle_root(&c->track.tree, cursor->root);
-	}
-	evlog_error unsealed;
-	int r = evlog_writer_commit(o->w, ack, err);
-	if (ack->recovered && c->o->say)
-		c->o->say(c->o->arg, ack->notice);
-	if (r == EVLOG_EUNRECORDED) { /* durable, and not to be done again */
-		if (c->o->say)
-			c->o->say(c->o->arg, err->text);
-		r = 0;
-	}
-	if (!r && evlog_writer_seal(o->w, false, &unsealed) < 0 && c->o->say)
-		c->o->say(c->o->arg, unsealed.text);
-	return r;
+	return s->kind->commit(s, c->tracking ? at : NULL, err);
 }
 
 static int letter_order(const void *a, const void *b)
@@ -261,7 +241,6 @@ static int letters_add(
     struct consumer *c, struct round *r, uint64_t upto, evlog_error *err)
 {
 	struct evlog_position at = {0};
-	struct evlog_ack ack;
 	int res = 0;
 	size_t i = 0;
 
@@ -270,19 +249,22 @@ static int letters_add(
 	for (; i < r->letters && r->letter[i].seq <= upto && !res; i++) {
 		const struct letter *l = &r->letter[i];
 		c->o->dead++;
-		if (c->dead.found && l->seq <= c->dead.seq && l->seq)
+		if (l->seq && l->seq <= c->dead_upto)
 			continue; /* it was put there before we were killed */
-		size_t pending = evlog_writer_pending(c->dead.w);
-		if (pending && pending + l->len > ATOMIC_MAX / 2) {
+		size_t pending = log_sink_pending(c->dead);
+		if (pending && pending + l->len > LOG_SINK_MOST / 2) {
 			at.seq = r->letter[i - 1].seq;
 			res = c->tracking ? root_tracker_to(&c->track, at.seq, &at, err)
 					  : 0;
 			if (!res)
-				res = outlet_commit(c, &c->dead, &at, &ack, err);
+				res = outlet_commit(c, c->dead, &at, err);
 		}
 		if (!res)
-			res = evlog_writer_add(c->dead.w, r->texts.p + l->at, l->len,
-			    "dead letter", i + 1, err);
+			res = c->dead->kind->put(c->dead,
+			    &(struct sink_item){.value = {r->texts.p + l->at, l->len},
+				.name = "dead letter",
+				.number = i + 1},
+			    err);
 	}
 	r->letters -= i;
 	if (i)
@@ -293,49 +275,46 @@ static int letters_add(
 static int emit_keep(struct consumer *c, struct round *r, const struct evlog_position *at,
     evlog_error *err)
 {
-	struct evlog_ack ack;
-
 	for (unsigned i = 0; i < c->workers; i++) {
 		struct buf *out = &r->part[i].out;
 		const char *p = out->p, *end = p + out->len;
 		for (uint64_t n = 1; p < end; n++) {
-			size_t len =
-			    (size_t)((const char *)memchr(p, '\n', (size_t)(end - p)) -
-				     p);
-			int res = evlog_writer_add(c->emit.w, p, len, "output", n, err);
+			const char *nl = memchr(p, '\n', (size_t)(end - p));
+			int res = c->emit->kind->put(c->emit,
+			    &(struct sink_item){.value = {p, (size_t)(nl - p)},
+				.name = "output",
+				.number = n},
+			    err);
 			if (res)
 				return res;
 			c->o->emitted++;
-			p += len + 1;
+			p = nl + 1;
 		}
 		out->len = 0;
 		c->o->uncaused += r->part[i].uncaused;
 		r->part[i].uncaused = 0;
 	}
-	int res = outlet_commit(c, &c->emit, at, &ack, err);
-	if (res)
-		return res == EVLOG_END ? 0 : res;
-	position_set(&c->mark.emitted, c->emit.w->log.head.log_id, ack.to,
-	    c->emit.w->log.head.root);
-	return 0;
+	int res = outlet_commit(c, c->emit, at, err);
+	if (!res)
+		log_sink_end(c->emit, &c->mark.emitted);
+	return res == EVLOG_END ? 0 : res;
 }
 
 int outcome_keep(
     struct consumer *c, struct round *r, uint64_t seq, bool now, evlog_error *err)
 {
 	struct evlog_position at = {.seq = seq};
-	struct evlog_ack ack;
 	int res = 0;
 
 	if (r)
 		res = letters_add(c, r, c->tracking ? seq : UINT64_MAX, err);
 	if (!res && c->tracking)
 		res = root_tracker_to(&c->track, seq, &at, err);
-	if (!res && r && c->dead.w) {
-		res = outlet_commit(c, &c->dead, &at, &ack, err);
+	if (!res && r && c->dead) {
+		res = outlet_commit(c, c->dead, &at, err);
 		res = res == EVLOG_END ? 0 : res;
 	}
-	if (!res && r && c->emit.w)
+	if (!res && r && c->emit)
 		res = emit_keep(c, r, &at, err);
 	if (res || !c->tracking)
 		return res;
@@ -343,7 +322,7 @@ int outcome_keep(
 	c->kept = seq;
 	c->dirty = true;
 	/* what was emitted says how far we are: the file may come later */
-	return mark_write(c, now && !c->emit.w, err);
+	return mark_write(c, now && !c->emit, err);
 }
 
 int mark_write(struct consumer *c, bool now, evlog_error *err)

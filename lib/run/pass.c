@@ -108,7 +108,7 @@ int pass_split(struct consumer *c, uint64_t number, evlog_error *err)
 		pass_begin(c, r);
 		return 0;
 	}
-	if (c->dead.w)
+	if (c->dead)
 		return event_put_aside(c, r, reason, err);
 	c->failed = true;
 	error_set(&c->why, EVLOG_ECONFLICT, "%s: %s, at event %" PRIu64, c->o->command[0],

@@ -58,8 +58,8 @@ static int run_start(
 	const char *env[] = {from, to, count, attempt, shard_text(c, w, shard), NULL};
 
 	int in = input_make(lines);
-	w->out = in >= 0 && c->emit.w ? os_memory_file() : -1;
-	if (in < 0 || (c->emit.w && w->out < 0)) {
+	w->out = in >= 0 && c->emit ? os_memory_file() : -1;
+	if (in < 0 || (c->emit && w->out < 0)) {
 		int r = error_sys(err, "temporary file");
 		if (in >= 0)
 			close(in);
@@ -67,7 +67,7 @@ static int run_start(
 	}
 	c->o->runs++;
 	int r =
-	    process_start(&w->process, c->o->command, env, in, w->out, c->dead.w != NULL);
+	    process_start(&w->process, c->o->command, env, in, w->out, c->dead != NULL);
 	int why = errno;
 	close(in);
 	if (r == 0) {
@@ -173,7 +173,7 @@ static int run_failed(struct consumer *c, struct worker *w, struct part *p,
 		range_split(w);
 		return 0;
 	}
-	if (away || !c->dead.w) {
+	if (away || !c->dead) {
 		give_up(c, away ? away : EVLOG_ECONFLICT, p, w, reason);
 		return 0;
 	}
@@ -197,7 +197,7 @@ static int run_judge(
 		return error_set(err, EVLOG_EINTERNAL,
 		    "%s: its exit status was taken by somebody else", c->o->command[0]);
 	reason_write(w, reason, sizeof reason);
-	if (good && c->emit.w) {
+	if (good && c->emit) {
 		evlog_error why;
 		r = output_take(c, p, w->from, to, w->out, &why);
 		if (r == EVLOG_EDATA) {
@@ -262,7 +262,7 @@ static bool part_find(struct consumer *c, struct worker *w)
 		if (w->started && w->depth)
 			return true;
 		if (p->done < end) {
-			if (c->stopping && (w->round > c->last || !c->emit.w))
+			if (c->stopping && (w->round > c->last || !c->emit))
 				return false;
 			w->started = true;
 			batch_begin(c, w, p, end);

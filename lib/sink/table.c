@@ -1,43 +1,45 @@
 /*
- * table.c - a fold's groups as a table of SQLite, kept in step with a log.
+ * table.c - states as a table of SQLite.
  *
- * Beside the table, for people: key, seq, state (JSON) and perhaps a column a reducer,
- * there are evlog_exact_TABLE, what each group knows, and a row in evlog_positions, how
- * far the table has come.  All three change in one transaction, so that a fold that was
- * killed goes on exactly where its table is.  Groups are read when their key is met.
+ * The table is for people: it has key, seq, state (JSON) and perhaps further columns.
+ * Beside it there are evlog_exact_TABLE, all that is needed to go on from each state, and
+ * a row in evlog_positions, which says how far the table has come.  All three change in
+ * one transaction.
  */
+#include "sink/table.h"
 #include "base/error.h"
-#include "fold/fold.h"
-#include "json/path.h"
+#include "sink/table_value.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
+#include <string.h>
 #include <unistd.h>
 
-#define BUSY_MS	       60000 /* how long to wait for another writer */
-#define KEY_NUMBER_MAX 16    /* a longer number is a text where it is a key */
+#define BUSY_MS 60000 /* how long to wait for another writer */
 
 struct table {
-	struct fold_sink sink; /* first */
+	struct sink sink; /* first */
 	sqlite3 *db;
 	char *file, *plain_name, *plain_exact;
-	struct buf name, exact;	  /* quoted */
-	struct buf text;	  /* of the statement at hand */
-	bool columns, fresh;	  /* fresh: everything there is to be replaced */
-	bool unbound;		  /* a value was not, for want of memory */
+	struct buf name, exact; /* quoted */
+	struct buf text;	/* of the statement at hand */
+	struct buf room;	/* of a value to be bound */
+	char **column_name;
+	const char **column_type;
+	size_t columns;
+	bool fresh;		  /* everything there is to be replaced */
+	bool unbound;		  /* there was no memory to bind a value */
 	struct evlog_position at; /* what evlog_positions says, if we are alone */
-	char fold[65];
+	char fold[65];		  /* what computes the states, */
+	char was[65];		  /* and what evlog_positions says of that */
 	sqlite3_stmt *load, *insert, *update, *insert_exact;
 };
 
-static struct table *table_of(const evlog_fold *f)
+static struct table *table_of(struct sink *s)
 {
-	return (struct table *)f->sink;
+	return (struct table *)s;
 }
 
 /* ---- Statements ---- */
@@ -94,11 +96,10 @@ static int run_text(struct table *t, evlog_error *err)
 	return r;
 }
 
-/* What cannot be bound, for want of memory, is told by the step behind it. */
+/* If there is no memory to bind a value, the next step says so. */
 static void bind_text(struct table *t, sqlite3_stmt *s, int i, const char *p, size_t len)
 {
-	if (sqlite3_bind_text64(s, i, p ? p : "", len, SQLITE_TRANSIENT, SQLITE_UTF8) !=
-	    SQLITE_OK)
+	if (!value_bind_text(s, i, p, len))
 		t->unbound = true;
 }
 
@@ -186,58 +187,58 @@ static int must_be_new(struct table *t, evlog_error *err)
 	    there ? t->plain_name : t->plain_exact);
 }
 
-static int look(evlog_fold *f, struct table *t, bool rebuild, struct evlog_position *at,
-    evlog_error *err)
+/* Finds out where the table is, and whether it may be gone on with. */
+static int look(struct table *t, bool rebuild, evlog_error *err)
 {
-	char mine[65];
+	int r = position_read(t, &t->at, t->was, err);
 
-	int r = position_read(t, at, t->fold, err);
 	if (r < 0)
 		return r;
-	t->at = *at;
 	t->fresh = rebuild || r == EVLOG_END;
-	if (r == EVLOG_END) {
-		r = must_be_new(t, err);
-		return r ? r : EVLOG_END;
-	}
-	r = fold_identity(f, mine, err);
-	if (!r && !rebuild && strcmp(t->fold, mine) != 0)
+	if (r == EVLOG_END)
+		return must_be_new(t, err);
+	if (!rebuild && strcmp(t->was, t->fold) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: the table %s was made by another program, reducers, key or "
 		    "columns; --rebuild makes it anew",
 		    t->file, t->plain_name);
-	if (rebuild)
-		*at = (struct evlog_position){0};
-	return r;
+	return 0;
 }
 
-/* ---- Loading ---- */
-
-/* Takes what the table says that a group knows; anybody may have written that. */
-static int exact_restore(
-    evlog_fold *f, struct group *g, sqlite3_stmt *s, evlog_error *err)
+static int table_where(struct sink *s, struct evlog_position *at, evlog_error *err)
 {
-	struct json_fault fault;
-	struct json_text exact;
+	const struct table *t = table_of(s);
 
-	if (sqlite3_column_type(s, 1) == SQLITE_NULL)
-		return error_set(err, EVLOG_EDATA, "nothing is kept");
-	const char *p = (const char *)sqlite3_column_text(s, 1);
-	if (!p)
+	(void)err;
+	*at = t->fresh ? (struct evlog_position){0} : t->at;
+	return t->fresh ? EVLOG_END : 0;
+}
+
+/* ---- Reading a state ---- */
+
+/* Takes what a row says, which anybody may have written: the caller checks `exact`. */
+static int row_take(struct table *t, struct sink_item *item, evlog_error *err)
+{
+	item->seq = (uint64_t)sqlite3_column_int64(t->load, 0);
+	item->exact = (struct view){NULL, 0};
+	if (sqlite3_column_type(t->load, 1) == SQLITE_NULL)
+		return 0;
+	const char *p = (const char *)sqlite3_column_text(t->load, 1);
+	t->room.len = 0;
+	if (p)
+		buf_add(&t->room, p, (size_t)sqlite3_column_bytes(t->load, 1));
+	if (!p || t->room.failed)
 		return error_memory(err);
-	if (!json_scan(p, (size_t)sqlite3_column_bytes(s, 1), JSON_DEPTH_MOST, &exact,
-		NULL, &fault))
-		return error_set(err, EVLOG_EDATA, "%s", fault.reason);
-	return group_restore(f, g, exact, err);
+	item->exact = (struct view){t->room.p ? t->room.p : "", t->room.len};
+	return 0;
 }
 
-static int table_load(evlog_fold *f, struct group *g, evlog_error *err)
+static int table_get(struct sink *s, struct sink_item *item, evlog_error *err)
 {
-	struct table *t = table_of(f);
-	evlog_error why;
+	struct table *t = table_of(s);
 
 	if (t->fresh)
-		return 0;
+		return EVLOG_END;
 	if (!t->load) {
 		buf_puts(&t->text, "SELECT seq, exact FROM ");
 		buf_add(&t->text, t->exact.p, t->exact.len);
@@ -246,56 +247,60 @@ static int table_load(evlog_fold *f, struct group *g, evlog_error *err)
 		if (r)
 			return r;
 	}
-	bind_text(t, t->load, 1, g->key.p, g->key.len);
+	bind_text(t, t->load, 1, item->key.p, item->key.len);
 	int r = row_next(t, t->load, err);
-	if (r == 1) {
-		g->seq = (uint64_t)sqlite3_column_int64(t->load, 0);
-		g->stored = true;
-		r = exact_restore(f, g, t->load, &why);
-		if (r == EVLOG_EDATA) /* not the event's fault */
-			r = error_set(err, EVLOG_EDAMAGED,
-			    "%s: the state of key %.*s: %s; --rebuild makes the table "
-			    "anew",
-			    t->file, (int)g->key.len, g->key.p, why.text);
-		else if (r && err)
-			*err = why;
-	}
-	sqlite3_reset(t->load);
+	if (r == 1)
+		r = row_take(t, item, err);
+	else if (r == 0)
+		r = EVLOG_END;
+	sqlite3_reset(t->load); /* until then it holds the database as it is */
 	return r;
 }
 
 /* ---- Opening ---- */
 
-static void table_free(struct table *t)
+static void table_close(struct sink *s)
 {
-	if (!t)
-		return;
+	struct table *t = table_of(s);
+
 	sqlite3_finalize(t->load);
 	sqlite3_finalize(t->insert);
 	sqlite3_finalize(t->update);
 	sqlite3_finalize(t->insert_exact);
 	sqlite3_close(t->db);
+	for (size_t i = 0; i < t->columns; i++)
+		free(t->column_name[i]);
+	free(t->column_name);
+	free(t->column_type);
 	free(t->file);
 	free(t->plain_name);
 	free(t->plain_exact);
 	buf_free(&t->name);
 	buf_free(&t->exact);
 	buf_free(&t->text);
+	buf_free(&t->room);
 	free(t);
 }
 
-static int columns_check(const evlog_fold *f, evlog_error *err)
+static int columns_take(struct table *t, const struct table_options *o, evlog_error *err)
 {
 	static const char *const taken[] = {"key", "seq", "state"};
 
-	if (f->program || f->plain)
-		return error_set(err, EVLOG_EUSAGE, "columns are made of reducers");
-	for (size_t i = 0; i < f->n; i++)
+	t->column_name = calloc(o->columns + 1, sizeof *t->column_name);
+	t->column_type = calloc(o->columns + 1, sizeof *t->column_type);
+	if (!t->column_name || !t->column_type)
+		return error_memory(err);
+	for (size_t i = 0; i < o->columns; i++) {
 		for (size_t k = 0; k < 3; k++)
-			if (strcasecmp(f->reducers[i].name, taken[k]) == 0)
+			if (strcasecmp(o->column[i].name, taken[k]) == 0)
 				return error_set(err, EVLOG_EUSAGE,
 				    "%s: a table has a column of this name already",
-				    f->reducers[i].name);
+				    o->column[i].name);
+		t->column_type[i] = o->column[i].type;
+		if (!(t->column_name[i] = strdup(o->column[i].name)))
+			return error_memory(err);
+		t->columns++;
+	}
 	return 0;
 }
 
@@ -333,61 +338,7 @@ static int open_database(
 	return run(t, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err);
 }
 
-static void table_close(evlog_fold *f)
-{
-	table_free(table_of(f));
-	f->sink = NULL;
-}
-
-int evlog_fold_table(evlog_fold *f, const char *file, const char *name, bool columns,
-    bool rebuild, struct evlog_position *at, evlog_error *err)
-{
-	*at = (struct evlog_position){0};
-	if (f->sink)
-		return error_set(err, EVLOG_EUSAGE, "a fold keeps one table");
-	struct table *t = calloc(1, sizeof *t);
-	if (!t)
-		return error_memory(err);
-	t->sink = (struct fold_sink){table_load, table_close};
-	t->columns = columns;
-	f->sink = &t->sink;
-	f->tracked = true;
-	int r = fold_ready(f, err);
-	if (!r && columns) {
-		buf_puts(&f->identity, "columns 2\n"); /* 1 bound other values */
-		r = columns_check(f, err);
-	}
-	if (!r)
-		r = open_database(t, file, name, err);
-	if (!r)
-		r = look(f, t, rebuild, at, err);
-	f->at_seq = f->began = at->seq;
-	return r;
-}
-
 /* ---- Making it ---- */
-
-/* Only where every value has that type: a declared type converts values, and NUMERIC
- * would round the digits that bind_number keeps as a text. */
-static const char *column_type(const struct reducer *r)
-{
-	switch (r->func) {
-	case FUNC_COUNT: return " INTEGER";
-	case FUNC_LIST:
-	case FUNC_SET: return " TEXT";
-	default: return "";
-	}
-}
-
-static void columns_add(const evlog_fold *f, struct buf *b)
-{
-	for (size_t i = 0; table_of(f)->columns && i < f->n; i++) {
-		const char *name = f->reducers[i].name;
-		buf_puts(b, ", ");
-		quote(b, name, strlen(name));
-		buf_puts(b, column_type(&f->reducers[i]));
-	}
-}
 
 /* Whether the table was made by this very statement. */
 static int made_so(struct table *t, const char *sql, bool *same, evlog_error *err)
@@ -407,7 +358,7 @@ static int made_so(struct table *t, const char *sql, bool *same, evlog_error *er
 }
 
 /* Makes the tables, empty.  One of the same columns is emptied: it may have indexes. */
-static int make(evlog_fold *f, struct table *t, evlog_error *err)
+static int make(struct table *t, evlog_error *err)
 {
 	struct buf sql = {0}, *b = &t->text;
 	bool same = false;
@@ -415,7 +366,11 @@ static int make(evlog_fold *f, struct table *t, evlog_error *err)
 	buf_printf(&sql, "CREATE TABLE %.*s (key PRIMARY KEY NOT NULL, seq INTEGER, ",
 	    (int)t->name.len, t->name.p);
 	buf_puts(&sql, "state TEXT NOT NULL");
-	columns_add(f, &sql);
+	for (size_t i = 0; i < t->columns; i++) {
+		buf_puts(&sql, ", ");
+		quote(&sql, t->column_name[i], strlen(t->column_name[i]));
+		buf_puts(&sql, t->column_type[i]);
+	}
 	buf_puts(&sql, ")");
 	buf_putc(&sql, '\0');
 	int r = sql.failed ? error_memory(err) : made_so(t, sql.p, &same, err);
@@ -434,7 +389,7 @@ static int make(evlog_fold *f, struct table *t, evlog_error *err)
 	return r ? r : run_text(t, err);
 }
 
-static int statements_make(evlog_fold *f, struct table *t, evlog_error *err)
+static int statements_make(struct table *t, evlog_error *err)
 {
 	struct buf *b = &t->text;
 	int r;
@@ -442,7 +397,7 @@ static int statements_make(evlog_fold *f, struct table *t, evlog_error *err)
 	buf_puts(b, "INSERT INTO ");
 	buf_add(b, t->name.p, t->name.len);
 	buf_puts(b, " VALUES (?, ?, ?");
-	for (size_t i = 0; t->columns && i < f->n; i++)
+	for (size_t i = 0; i < t->columns; i++)
 		buf_puts(b, ", ?");
 	buf_putc(b, ')');
 	if ((r = prepare(t, &t->insert, err)) != 0)
@@ -450,9 +405,9 @@ static int statements_make(evlog_fold *f, struct table *t, evlog_error *err)
 	buf_puts(b, "UPDATE ");
 	buf_add(b, t->name.p, t->name.len);
 	buf_puts(b, " SET seq = ?2, state = ?3");
-	for (size_t i = 0; t->columns && i < f->n; i++) {
+	for (size_t i = 0; i < t->columns; i++) {
 		buf_puts(b, ", ");
-		quote(b, f->reducers[i].name, strlen(f->reducers[i].name));
+		quote(b, t->column_name[i], strlen(t->column_name[i]));
 		buf_printf(b, " = ?%zu", i + 4);
 	}
 	buf_puts(b, " WHERE key = ?1");
@@ -466,174 +421,80 @@ static int statements_make(evlog_fold *f, struct table *t, evlog_error *err)
 
 /* ---- Writing ---- */
 
-/* Whether a double is this integer, written without an exponent. */
-static bool double_is(double d, const char *integer)
+/* Two keys that SQL cannot tell apart: true and "true", for instance. */
+static int key_taken(struct table *t, struct view taken, evlog_error *err)
 {
-	char text[320]; /* DBL_MAX has 309 digits */
-
-	return isfinite(d) && snprintf(text, sizeof text, "%.0f", d) > 0 &&
-	       strcmp(text, integer) == 0;
-}
-
-/* A number as an INTEGER or a REAL.  false: neither holds it.  An integer is never
- * rounded, since it may be an id; a fraction is the nearest REAL. */
-static bool bind_number(
-    struct table *t, sqlite3_stmt *s, int i, struct json_text v, struct buf *room)
-{
-	char *end;
-
-	room->len = 0;
-	if (!value_canonical(room, v) || (buf_putc(room, '\0'), room->failed)) {
-		t->unbound = true;
-		return true;
-	}
-	if (strpbrk(room->p, "eE"))
-		return false;
-	errno = 0;
-	long long integer = strtoll(room->p, &end, 10);
-	if (*end == '\0' && errno == 0) {
-		sqlite3_bind_int64(s, i, integer);
-		return true;
-	}
-	bool fraction = strchr(room->p, '.') != NULL;
-	double d = strtod(room->p, NULL);
-	if (fraction ? !isfinite(d) || d == 0 : !double_is(d, room->p))
-		return false;
-	sqlite3_bind_double(s, i, d);
-	return true;
-}
-
-/* A JSON value as what SQL has. */
-static void bind_json(
-    struct table *t, sqlite3_stmt *s, int i, struct json_text v, struct buf *room)
-{
-	enum json_type type = json_type_of(v);
-
-	switch (type) {
-	case JSON_NULL: sqlite3_bind_null(s, i); return;
-	case JSON_FALSE:
-	case JSON_TRUE: sqlite3_bind_int64(s, i, type == JSON_TRUE); return;
-	case JSON_STRING:
-		room->len = 0;
-		json_unescape(room, v);
-		bind_text(t, s, i, room->p, room->len);
-		return;
-	case JSON_NUMBER:
-		if (bind_number(t, s, i, v, room))
-			return;
-		break;
-	default: break;
-	}
-	bind_text(t, s, i, v.p, v.len);
-}
-
-/* A key: booleans and long numbers stay texts. */
-static void bind_key(struct table *t, sqlite3_stmt *s, struct view key, struct buf *room)
-{
-	struct json_text v = {key.p, key.len};
-	enum json_type type = json_type_of(v);
-
-	if (key.len &&
-	    (type == JSON_STRING || (type == JSON_NUMBER && key.len <= KEY_NUMBER_MAX)))
-		bind_json(t, s, 1, v, room);
-	else
-		bind_text(t, s, 1, key.p, key.len);
-}
-
-static void bind_columns(evlog_fold *f, sqlite3_stmt *s, const struct group *g)
-{
-	for (size_t i = 0; table_of(f)->columns && i < f->n; i++) {
-		f->row.len = 0;
-		accumulator_write(&f->row, &f->reducers[i], &g->at[i]);
-		bind_json(table_of(f), s, (int)i + 4,
-		    (struct json_text){f->row.p, f->row.len}, &f->scratch);
-	}
-}
-
-/* true and "true", say: two keys that SQL cannot tell apart. */
-static int key_taken(evlog_fold *f, const struct group *g, evlog_error *err)
-{
-	struct json_text key = {g->key.p, g->key.len};
-	struct buf *other = &f->scratch;
+	struct json_text key = {taken.p, taken.len};
+	struct buf *other = &t->room;
 
 	other->len = 0;
 	if (json_type_of(key) == JSON_STRING)
 		json_unescape(other, key);
 	else
-		json_escape(other, g->key);
+		json_escape(other, taken);
 	if (other->failed)
 		return error_memory(err);
 	return error_set(err, EVLOG_EDATA,
 	    "%s: the keys %.*s and %.*s would be the same row of the table %s; change "
 	    "one "
 	    "of them, by --upcast for instance",
-	    table_of(f)->file, (int)g->key.len, g->key.p, (int)other->len, other->p,
-	    table_of(f)->plain_name);
+	    t->file, (int)taken.len, taken.p, (int)other->len, other->p, t->plain_name);
 }
 
-static int row_store(evlog_fold *f, struct group *g, evlog_error *err)
+static int row_store(struct table *t, const struct sink_item *item, evlog_error *err)
 {
-	struct table *t = table_of(f);
-	sqlite3_stmt *s = g->stored ? t->update : t->insert;
+	sqlite3_stmt *s = item->stored ? t->update : t->insert;
+	bool bound = value_bind_key(s, 1, item->key, &t->room);
 
-	bind_key(t, s, g->key, &f->scratch);
-	sqlite3_bind_int64(s, 2, (sqlite3_int64)g->seq);
-	f->row.len = 0;
-	int r = state_write(f, g, &f->row, err);
-	bind_text(t, s, 3, f->row.p, f->row.len);
-	bind_columns(f, s, g);
-	if (!r && (f->row.failed || f->scratch.failed))
-		r = error_memory(err);
-	if (!r)
-		r = step(t, s, err);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)item->seq);
+	bind_text(t, s, 3, item->value.p, item->value.len);
+	for (size_t i = 0; i < t->columns; i++)
+		bound = value_bind(s, (int)i + 4, item->column[i], &t->room) && bound;
+	t->unbound |= !bound;
+	int r = step(t, s, err);
 	if (r && sqlite3_extended_errcode(t->db) == SQLITE_CONSTRAINT_PRIMARYKEY)
-		r = key_taken(f, g, err);
-	if (!r && g->stored && sqlite3_changes(t->db) != 1)
+		r = key_taken(t, item->key, err);
+	if (!r && item->stored && sqlite3_changes(t->db) != 1)
 		r = error_set(err, EVLOG_EDATA,
 		    "%s: the row of key %.*s is gone; --rebuild makes the table anew",
-		    t->file, (int)g->key.len, g->key.p);
+		    t->file, (int)item->key.len, item->key.p);
 	return r;
 }
 
-static int exact_store(evlog_fold *f, struct group *g, evlog_error *err)
+static int table_put(struct sink *s, const struct sink_item *item, evlog_error *err)
 {
-	struct table *t = table_of(f);
+	struct table *t = table_of(s);
+	int r = row_store(t, item, err);
 
-	f->row.len = 0;
-	int r = group_save(f, g, &f->row, err);
 	if (r)
 		return r;
-	bind_text(t, t->insert_exact, 1, g->key.p, g->key.len);
-	sqlite3_bind_int64(t->insert_exact, 2, (sqlite3_int64)g->seq);
-	bind_text(t, t->insert_exact, 3, f->row.p, f->row.len);
+	bind_text(t, t->insert_exact, 1, item->key.p, item->key.len);
+	sqlite3_bind_int64(t->insert_exact, 2, (sqlite3_int64)item->seq);
+	bind_text(t, t->insert_exact, 3, item->exact.p, item->exact.len);
 	return step(t, t->insert_exact, err);
 }
 
 static int position_store(
-    evlog_fold *f, const struct evlog_position *at, evlog_error *err)
+    struct table *t, const struct evlog_position *at, evlog_error *err)
 {
-	struct table *t = table_of(f);
-	char fold[65];
 	sqlite3_stmt *s;
 
-	int r = fold_identity(f, fold, err);
 	buf_puts(
 	    &t->text, "INSERT OR REPLACE INTO evlog_positions VALUES (?, ?, ?, ?, ?)");
-	if (!r)
-		r = prepare(t, &s, err);
+	int r = prepare(t, &s, err);
 	if (r)
 		return r;
 	bind_text(t, s, 1, t->plain_name, strlen(t->plain_name));
 	bind_text(t, s, 2, at->log, strlen(at->log));
 	sqlite3_bind_int64(s, 3, (sqlite3_int64)at->seq);
 	bind_text(t, s, 4, at->root, strlen(at->root));
-	bind_text(t, s, 5, fold, 64);
+	bind_text(t, s, 5, t->fold, 64);
 	r = step(t, s, err);
 	sqlite3_finalize(s);
 	return r;
 }
 
-/* Whether nobody else has written the table since it was looked at. */
+/* Whether nobody else has written the table since we last did or looked. */
 static int alone(struct table *t, evlog_error *err)
 {
 	struct evlog_position at = {0};
@@ -643,55 +504,69 @@ static int alone(struct table *t, evlog_error *err)
 	if (r < 0)
 		return r;
 	if (at.seq == t->at.seq && strcmp(at.log, t->at.log) == 0 &&
-	    strcmp(at.root, t->at.root) == 0 && strcmp(fold, t->fold) == 0)
+	    strcmp(at.root, t->at.root) == 0 && strcmp(fold, t->was) == 0)
 		return 0;
 	return error_set(err, EVLOG_EBUSY,
 	    "%s: another evfold has changed the table meanwhile", t->file);
 }
 
-static int all_store(evlog_fold *f, const struct evlog_position *at, evlog_error *err)
+static int table_begin(struct sink *s, evlog_error *err)
 {
-	struct table *t = table_of(f);
-	int r = alone(t, err);
+	struct table *t = table_of(s);
+	int r = run(t, "BEGIN IMMEDIATE", err);
 
+	if (!r)
+		r = alone(t, err);
 	if (!r && t->fresh)
-		r = make(f, t, err);
+		r = make(t, err);
 	if (!r && !t->insert)
-		r = statements_make(f, t, err);
-	for (struct group *g = f->changed; g && !r; g = g->next_changed) {
-		if (f->program && !g->state)
-			continue;
-		r = row_store(f, g, err);
-		if (!r)
-			r = exact_store(f, g, err);
-	}
-	return r ? r : position_store(f, at, err);
+		r = statements_make(t, err);
+	return r;
 }
 
-int evlog_fold_table_commit(
-    evlog_fold *f, const struct evlog_position *at, evlog_error *err)
+static int table_commit(struct sink *s, const struct evlog_position *at, evlog_error *err)
 {
-	struct table *t = table_of(f);
+	struct table *t = table_of(s);
+	int r = position_store(t, at, err);
 
-	int r = run(t, "BEGIN IMMEDIATE", err);
-	if (r)
-		return r;
-	r = all_store(f, at, err);
 	if (!r)
 		r = run(t, "COMMIT", err);
-	if (r) {
-		sqlite3_exec(t->db, "ROLLBACK", NULL, NULL, NULL);
+	if (r)
 		return r;
-	}
 	t->at = *at;
 	t->fresh = false;
-	r = fold_identity(f, t->fold, err);
-	for (struct group *g = f->changed, *next; g; g = next) {
-		next = g->next_changed;
-		g->next_changed = NULL;
-		g->is_changed = false;
-		g->stored = g->stored || !f->program || g->state;
-	}
-	f->changed = NULL;
+	memcpy(t->was, t->fold, sizeof t->was);
+	return 0;
+}
+
+static void table_cancel(struct sink *s)
+{
+	struct table *t = table_of(s);
+
+	if (!sqlite3_get_autocommit(t->db))
+		sqlite3_exec(t->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int table_open(struct sink **s, const struct table_options *o, evlog_error *err)
+{
+	static const struct sink_kind kind = {table_where, table_get, table_begin,
+	    table_put, table_commit, table_cancel, table_close};
+	struct table *t = calloc(1, sizeof *t);
+
+	*s = NULL;
+	if (!t)
+		return error_memory(err);
+	t->sink.kind = &kind;
+	snprintf(t->fold, sizeof t->fold, "%s", o->fold);
+	int r = columns_take(t, o, err);
+	if (!r)
+		r = open_database(t, o->file, o->name, err);
+	if (!r)
+		r = look(t, o->rebuild, err);
+	t->sink.name = t->file;
+	if (r)
+		table_close(&t->sink);
+	else
+		*s = &t->sink;
 	return r;
 }

@@ -1,9 +1,9 @@
 /*
  * codecs.h - the compressions that the helper decompresses.
  *
- * unpack/ is what bin/evlog-unpack.c is made of, and nothing else: it reads hostile bytes
- * by other libraries, in a process of its own.  It knows stages and frames (input/), and
- * neither logs nor events.
+ * unpack/ is the program evlog-unpack, and not part of the library: it reads hostile
+ * bytes by other libraries, in a process of its own.  It knows stages and frames
+ * (input/), and neither logs nor events.
  */
 #ifndef UNPACK_CODECS_H
 #define UNPACK_CODECS_H

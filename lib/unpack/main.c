@@ -1,6 +1,7 @@
 /*
- * evlog-unpack.c - unpacks archives and compressed files for evlog's tools, which start
- * it (input/frames.h): in a process of its own, since their bytes may come from anywhere.
+ * main.c - evlog-unpack, which unpacks archives and compressed files for evlog's tools,
+ * which start it (input/frames.h): in a process of its own, since their bytes may come
+ * from anywhere.
  */
 #include "base/error.h"
 #include "base/os.h"

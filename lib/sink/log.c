@@ -1,0 +1,165 @@
+/*
+ * log.c - a sink that is a log.
+ *
+ * How far the reader has come is a cursor in the header of the commit's last block, so
+ * that it becomes durable with the events.
+ */
+#include "sink/log.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "read/reader.h"
+#include "write/writer.h"
+
+#include <stdlib.h>
+
+_Static_assert(LOG_SINK_MOST == ATOMIC_MAX, "what is put is one atomic commit");
+
+struct log_sink {
+	struct sink sink; /* first */
+	struct log_sink_options o;
+	evlog_writer *w;
+	struct evlog_ack ack; /* of the last commit */
+};
+
+static struct log_sink *sink_of(const struct sink *s)
+{
+	return (struct log_sink *)(uintptr_t)s;
+}
+
+static void say(const struct log_sink *l, const char *text)
+{
+	if (l->o.say)
+		l->o.say(l->o.arg, text);
+}
+
+static int sink_log_where(struct sink *s, struct evlog_position *at, evlog_error *err)
+{
+	const struct log_sink *l = sink_of(s);
+	const struct cursor *c = &l->o.cursor;
+
+	(void)err;
+	*at = (struct evlog_position){0};
+	if (!l->o.found)
+		return EVLOG_END;
+	position_set(at, c->log_id, c->seq, c->root);
+	at->hashes = 0;
+	return 0;
+}
+
+static int sink_log_begin(struct sink *s, evlog_error *err)
+{
+	(void)s;
+	(void)err;
+	return 0;
+}
+
+static int sink_log_put(struct sink *s, const struct sink_item *item, evlog_error *err)
+{
+	return evlog_writer_add(
+	    sink_of(s)->w, item->value.p, item->value.len, item->name, item->number, err);
+}
+
+static int cursor_set(
+    struct log_sink *l, const struct evlog_position *at, evlog_error *err)
+{
+	struct cursor *c = &l->o.cursor;
+
+	c->seq = at->seq;
+	if (!hex_read(c->root, at->root, HASH_SIZE))
+		return error_set(err, EVLOG_EINTERNAL, "%s: no root at event %llu",
+		    l->sink.name, (unsigned long long)at->seq);
+	l->w->cursor = *c;
+	return 0;
+}
+
+static int sink_log_commit(
+    struct sink *s, const struct evlog_position *at, evlog_error *err)
+{
+	struct log_sink *l = sink_of(s);
+	evlog_error unsealed;
+	int r = 0;
+
+	if (evlog_writer_pending(l->w) == 0)
+		return EVLOG_END;
+	if (at && *l->o.cursor.name)
+		r = cursor_set(l, at, err);
+	if (r)
+		return r;
+	r = evlog_writer_commit(l->w, &l->ack, err);
+	if (l->ack.recovered)
+		say(l, l->ack.notice);
+	if (r == EVLOG_EUNRECORDED) { /* it is durable: do not commit it again */
+		say(l, err->text);
+		r = 0;
+	}
+	if (!r && evlog_writer_seal(l->w, false, &unsealed) < 0)
+		say(l, unsealed.text);
+	return r;
+}
+
+static void sink_log_cancel(struct sink *s)
+{
+	(void)s; /* what is pending is dropped with the writer */
+}
+
+static void sink_log_close(struct sink *s)
+{
+	struct log_sink *l = sink_of(s);
+
+	evlog_writer_close(l->w);
+	free(l);
+}
+
+int log_sink_open(struct sink **s, struct log_sink_options *o, evlog_error *err)
+{
+	static const struct sink_kind kind = {sink_log_where, NULL, sink_log_begin,
+	    sink_log_put, sink_log_commit, sink_log_cancel, sink_log_close};
+	struct evlog_writer_options options = {
+	    .atomic = true, .lock_wait_ms = 60000, .mode = o->mode};
+	struct log_sink *l = calloc(1, sizeof *l);
+
+	*s = NULL;
+	o->found = false;
+	if (!l)
+		return error_memory(err);
+	l->sink = (struct sink){&kind, o->path};
+	int r = evlog_writer_open(&l->w, o->path, &options, err);
+	if (!r && *o->cursor.name) {
+		l->w->cursor = o->cursor;
+		r = writer_cursor(l->w, err);
+		o->found = r == 0;
+		if (o->found)
+			o->cursor = l->w->cursor;
+		r = r == EVLOG_END ? 0 : r;
+	}
+	l->o = *o;
+	if (r)
+		sink_log_close(&l->sink);
+	else
+		*s = &l->sink;
+	return r;
+}
+
+void log_sink_set_generation(struct sink *s, uint64_t generation)
+{
+	sink_of(s)->o.cursor.generation = generation;
+}
+
+int log_sink_complete(struct sink *s, const char *line, size_t len, const char *name,
+    uint64_t number, struct buf *out, evlog_error *err)
+{
+	return writer_complete(sink_of(s)->w, line, len, name, number, out, err);
+}
+
+size_t log_sink_pending(const struct sink *s)
+{
+	return evlog_writer_pending(sink_of(s)->w);
+}
+
+void log_sink_end(const struct sink *s, struct evlog_position *at)
+{
+	const struct log_sink *l = sink_of(s);
+	const struct head *h = &l->w->log.head;
+
+	position_set(at, h->log_id, l->ack.to, h->root);
+}

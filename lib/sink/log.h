@@ -1,0 +1,43 @@
+/* log.h - a sink that is a log: what a consumer emits, or its dead letters. */
+#ifndef SINK_LOG_H
+#define SINK_LOG_H
+
+#include "format/cursor.h"
+#include "sink/sink.h"
+
+#include <sys/types.h>
+
+#define LOG_SINK_MOST (64u << 20) /* bytes of the events of a commit */
+
+struct log_sink_options {
+	const char *path;
+	mode_t mode; /* of the files of a new log; 0: as umask says */
+
+	/* The reader's name, and the log that it reads; name "": nothing is recorded of
+	 * how far it has come.  The cursor that the log has is in `cursor` after opening,
+	 * if `found`. */
+	struct cursor cursor;
+	bool found;
+
+	/* Is told what recovery did, and what could not be done after a commit. */
+	void (*say)(void *arg, const char *text);
+	void *arg;
+};
+
+/* Opens the log, or makes it. */
+int log_sink_open(struct sink **s, struct log_sink_options *o, evlog_error *err);
+
+/* The reader was reset so often: for the cursors to come. */
+void log_sink_set_generation(struct sink *s, uint64_t generation);
+
+/* Makes of a line the event that would be put, as writer_complete. */
+int log_sink_complete(struct sink *s, const char *line, size_t len, const char *name,
+    uint64_t number, struct buf *out, evlog_error *err);
+
+/* Bytes that were put and not committed yet. */
+size_t log_sink_pending(const struct sink *s);
+
+/* After a commit: where that log is now. */
+void log_sink_end(const struct sink *s, struct evlog_position *at);
+
+#endif
