@@ -1,4 +1,4 @@
-/* codec.h - what decode.c must know of a compression. */
+/* codec.h - the interface between decode.c and a compression library. */
 #ifndef INPUT_CODEC_H
 #define INPUT_CODEC_H
 
@@ -14,41 +14,44 @@ struct flow {
 };
 
 enum step {
-	STEP_MORE,     /* needs input, or room */
-	STEP_END,      /* of the member */
-	STEP_BAD,      /* the data is damaged here */
-	STEP_WRONG,    /* the data is damaged here, or anywhere before */
-	STEP_NOMEMORY, /* there is no memory */
+	STEP_MORE,     /* needs more input, or more room for output */
+	STEP_END,      /* the member is complete */
+	STEP_BAD,      /* damaged at this point */
+	STEP_WRONG,    /* damaged at this point, or anywhere before it */
+	STEP_NOMEMORY, /* out of memory */
 };
 
 struct codec {
 	const char *name;
-	bool pipe; /* its first bytes cannot be text */
+	bool pipe; /* cannot be mistaken for text: recognised in a pipe, too */
 
-	/* 1: data begins so; 0: it does not; -1: needs more bytes. */
+	/* Returns 1 if the data is of this kind, 0 if not, -1 if more bytes are
+	 * needed. */
 	int (*begins)(const unsigned char *p, size_t n);
 
-	/* Begins a member: *state is NULL, or that of the last one.  false: no memory.
-	 * NULL: the helper decompresses it (input/helper.h). */
+	/* Begins a member: *state is NULL, or what is left of the last one.  Returns
+	 * false if out of memory.  NULL: evlog-unpack decompresses this kind
+	 * (input/helper.h). */
 	bool (*begin)(void **state);
 
-	/* Moves on by at least one byte if that is possible.  *why: what is wrong. */
+	/* Consumes or produces at least one byte, if possible.  Sets *why on damage, if
+	 * the library gives a reason. */
 	enum step (*step)(void *state, struct flow *f, const char **why);
 	void (*end)(void *state);
 };
 
-/* zlib and libbz2 count with 32 bits. */
+/* zlib and libbz2 take 32-bit sizes. */
 static inline unsigned int at_most(size_t n)
 {
 	return n < UINT32_MAX / 2 ? (unsigned int)n : UINT32_MAX / 2;
 }
 
-/* On an error, libzstd and liblz4 do not say what they had made in the same call.  So
- * they are given one block at a time: they ask for a block and the header of the next,
- * and get the block first. */
+/* When a call fails, libzstd and liblz4 do not report what the same call has produced
+ * before.  So feed them one block at a time: they ask for a block plus the header of the
+ * next, and get the block first. */
 struct blockwise {
 	void *context;
-	size_t hint; /* bytes that are asked for */
+	size_t hint; /* bytes that the library has asked for */
 };
 
 static inline size_t block_most(const struct blockwise *b, size_t next_header, size_t n)

@@ -1,6 +1,6 @@
 /*
- * codecs.c - the compressions that this process decompresses itself: gzip and zstd.  The
- * others are left to the helper.
+ * codecs.c - the compressions of input: gzip and zstd are decompressed in this process,
+ * the others by evlog-unpack.
  */
 #include "input/codec.h"
 #include "input/decode.h"
@@ -24,7 +24,7 @@ static bool gzip_begin(void **state)
 	z = calloc(1, sizeof *z);
 	if (!z)
 		return false;
-	if (inflateInit2(z, 16 + MAX_WBITS) != Z_OK) { /* 16: gzip, and its checks */
+	if (inflateInit2(z, 16 + MAX_WBITS) != Z_OK) { /* 16: gzip, with its checksum */
 		free(z);
 		return false;
 	}

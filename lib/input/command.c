@@ -1,5 +1,5 @@
 /*
- * command.c - the lines that a command prints.
+ * command.c - runs a command and reads lines from its output.
  */
 #include "base/error.h"
 #include "base/os.h"
@@ -30,7 +30,7 @@ int input_command_start(struct evlog_input *in, const char *const *command,
 	return r;
 }
 
-/* What kind of failure a status of sysexits(3), or of a shell, tells of. */
+/* Maps an exit status, as in sysexits(3), to our code. */
 static int code_of_status(int status)
 {
 	switch (status) {

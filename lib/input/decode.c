@@ -1,4 +1,4 @@
-/* decode.c - compressed streams. */
+/* decode.c - decompresses streams of one or more members. */
 #include "input/decode.h"
 #include "base/error.h"
 #include "input/codec.h"
@@ -11,9 +11,9 @@ struct decoder {
 	struct stage s;
 	const struct codec *codec;
 	void *state;
-	bool inside;  /* a member; else between two */
+	bool inside;  /* in a member; false: between two */
 	bool any;     /* a member has begun */
-	bool pending; /* the codec may have more output for what it was given */
+	bool pending; /* the codec may have more output for the input it already has */
 	char out[ROOM];
 };
 
@@ -24,7 +24,7 @@ static int fault(
 	    d->codec->name, what, why ? ": " : "", why ? why : "");
 }
 
-/* After the last member: nothing, or zero bytes to the end. */
+/* After the last member, only zero bytes may follow. */
 static int padding_check(struct decoder *d, evlog_error *err)
 {
 	struct stage *below = d->s.below;
@@ -41,7 +41,7 @@ static int padding_check(struct decoder *d, evlog_error *err)
 	return 0;
 }
 
-/* Goes to the next member.  EVLOG_END: there is none. */
+/* Begins the next member.  Returns EVLOG_END if there is none. */
 static int member_next(struct decoder *d, evlog_error *err)
 {
 	struct stage *below = d->s.below;
@@ -62,7 +62,6 @@ static int member_next(struct decoder *d, evlog_error *err)
 	return 0;
 }
 
-/* One step of the codec. */
 static int member_step(struct decoder *d, evlog_error *err)
 {
 	struct stage *s = &d->s, *below = s->below;

@@ -1,33 +1,33 @@
 /*
- * frames.h - what evlog-unpack and its caller say to each other.
+ * frames.h - the protocol between evlog-unpack and the process that starts it.
  *
- * The helper is started as `evlog-unpack KIND own|fed`: KIND is `archive`, or the name of
+ * The helper is started as `evlog-unpack KIND own|fed`; KIND is `archive` or the name of
  * a compression.  With `own`, its standard input is the file itself; with `fed`, a
- * channel. It answers with frames: a byte that says what it is, the length of the rest in
- * 4 bytes, little endian, and the rest.  FRAME_END is the last frame of all that was
- * sound: output that ends without it, or without FRAME_BAD and such, is not all there is.
+ * channel.  It writes frames to its standard output: a type byte, the length of the body
+ * in 4 bytes, little-endian, and the body.  The last frame is FRAME_END if everything was
+ * sound, or one that says what is wrong.  Output that ends without either is incomplete.
  *
- * A helper that is fed asks for each piece: FRAME_WANT is answered with a length in 4
- * bytes and so many bytes; none means the end.  The helper takes all of a piece before it
- * writes again, so that the two never wait for each other.
+ * A helper that is fed asks for each piece of input with FRAME_WANT.  The answer is a
+ * length in 4 bytes and that many bytes; length 0 means the end.  The helper reads the
+ * whole piece before it writes again, so the two never wait for each other.
  */
 #ifndef INPUT_FRAMES_H
 #define INPUT_FRAMES_H
 
 #define FRAME_HEADER 5
-#define FRAME_MOST   (128u << 10) /* bytes of the rest, and of a piece */
+#define FRAME_MOST   (128u << 10) /* limit for a body, and for a piece of input */
 
 enum frame {
-	FRAME_WANT = 'W',      /* input */
-	FRAME_MEMBER = 'M',    /* the rest is a member's name; its data follows */
-	FRAME_NO_MEMBER = 'R', /* it is no archive after all; data follows */
-	FRAME_DATA = 'D',      /* of no bytes: the member ends */
+	FRAME_WANT = 'W',      /* asks for input */
+	FRAME_MEMBER = 'M',    /* a member: the body is its name; its data follows */
+	FRAME_NO_MEMBER = 'R', /* not an archive after all: its data follows */
+	FRAME_DATA = 'D',      /* data; without a body: end of the member */
 	FRAME_END = '.',
-	/* These are the last frame, too; the rest says what is wrong. */
-	FRAME_BAD = 'E',       /* the data is */
-	FRAME_WRONG = 'X',     /* so may be what was delivered of it */
-	FRAME_FAILED = 'S',    /* a system call has failed */
-	FRAME_NO_MEMORY = 'N', /* without a rest */
+	/* Each of these is the last frame, too; the body says what is wrong. */
+	FRAME_BAD = 'E',       /* the data is damaged */
+	FRAME_WRONG = 'X',     /* the same, and what was delivered may be wrong */
+	FRAME_FAILED = 'S',    /* a system call failed */
+	FRAME_NO_MEMORY = 'N', /* out of memory; no body */
 };
 
 #endif

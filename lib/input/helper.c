@@ -1,4 +1,4 @@
-/* helper.c - what is unpacked by evlog-unpack: the caller's side of input/frames.h. */
+/* helper.c - starts evlog-unpack and speaks the caller's side of input/frames.h. */
 #include "input/helper.h"
 #include "base/error.h"
 #include "base/os.h"
@@ -15,26 +15,26 @@
 #include <unistd.h>
 
 #define PROGRAM "evlog-unpack"
-#define STOP_MS 200 /* how long a stop may go unheard */
+#define STOP_MS 200 /* check for a stop at least this often */
 
 struct helper {
 	struct stage s;
 	struct evlog_input *in;
 	pid_t pid;
-	int output;  /* its frames */
-	int feed;    /* -1: it has the file itself */
-	bool inside; /* a member, or what is compressed */
-	bool begun;  /* `kind` and `left` are those of a frame that was not taken yet */
-	enum frame kind;   /* of the frame, */
-	size_t left;	   /* of which so many bytes were not read yet */
-	evlog_error below; /* what it is fed with has failed; code 0: it has not */
+	int output;	   /* read its frames from here */
+	int feed;	   /* write its input here; -1: it has the file itself */
+	bool inside;	   /* in a member, or in compressed data */
+	bool begun;	   /* a frame header was read, and the frame not yet used up: */
+	enum frame kind;   /* its kind, */
+	size_t left;	   /* and how many bytes of its body are unread */
+	evlog_error below; /* error of the stage below; code 0: none */
 	struct buf name;
 	char data[FRAME_MOST];
 };
 
 /* ---- Where it is ---- */
 
-static char *named; /* by evlog_set_unpacker */
+static char *named; /* set by evlog_set_unpacker */
 static pthread_mutex_t named_lock = PTHREAD_MUTEX_INITIALIZER;
 
 int evlog_set_unpacker(const char *path, evlog_error *err)
@@ -50,8 +50,8 @@ int evlog_set_unpacker(const char *path, evlog_error *err)
 	return 0;
 }
 
-/* Beside the program that is running, where it was built; where both were installed; or
- * where evlog was configured to install it. */
+/* Looks next to the running program, as in a build directory; in the libexec directory
+ * next to the program's, as in an installation; then in the configured LIBEXECDIR. */
 static bool program_find(char *path, size_t size)
 {
 	static const char *const places[] = {
@@ -93,7 +93,7 @@ static int ended_early(struct helper *h, evlog_error *err)
 	    h->s.name);
 }
 
-/* Reads what the helper writes: n bytes, or what there is if not `whole`. */
+/* Reads n bytes of the helper's output; if not `whole`, as many of them as are there. */
 static ssize_t output_read(
     struct helper *h, void *p, size_t n, bool whole, evlog_error *err)
 {
@@ -120,7 +120,7 @@ static ssize_t output_read(
 	return error_set(err, EVLOG_EIO, "%s: stopped", h->s.name);
 }
 
-/* Makes sure that the header of the next frame was read. */
+/* Reads the header of the next frame, unless that has been done. */
 static int frame_begin(struct helper *h, evlog_error *err)
 {
 	unsigned char p[FRAME_HEADER];
@@ -139,7 +139,7 @@ static int frame_begin(struct helper *h, evlog_error *err)
 	return 0;
 }
 
-/* What a frame that ends everything says. */
+/* Turns a last frame that reports a failure into our error. */
 static int fault(struct helper *h, evlog_error *err)
 {
 	char why[sizeof err->reason];
@@ -161,7 +161,8 @@ static int fault(struct helper *h, evlog_error *err)
 	    h->s.name, why);
 }
 
-/* Gives the helper the next piece of what is below; the end, too, if that has failed. */
+/* Sends the helper the next piece of the stage below.  If that stage has failed, sends
+ * the end, so that the helper finishes. */
 static int feed(struct helper *h, evlog_error *err)
 {
 	struct stage *below = h->s.below;
@@ -183,7 +184,7 @@ static int feed(struct helper *h, evlog_error *err)
 	return 0;
 }
 
-/* Goes to the next frame that is no FRAME_WANT. */
+/* Gets the next frame, feeding the helper if it asks for input. */
 static int frame_next(struct helper *h, evlog_error *err)
 {
 	for (;;) {
@@ -219,7 +220,7 @@ static int helper_read(struct stage *s, evlog_error *err)
 	return 0;
 }
 
-/* The helper works until it wants something, so it is waited for. */
+/* Waits for the helper's next frame: it works without more input until it asks for it. */
 static bool helper_ready(struct stage *s)
 {
 	struct helper *h = (struct helper *)s;
@@ -271,8 +272,8 @@ static void helper_close(struct stage *s)
 
 /* ---- Starting ---- */
 
-/* The descriptor of the file that is to be unpacked from where in->top has read to; -1:
- * it is no regular file, or another stage is between. */
+/* If in->top reads a regular file directly, returns its descriptor, positioned at the
+ * first byte not taken from in->top; else -1. */
 static int own_file(const struct evlog_input *in)
 {
 	off_t at = in->top->below || in->pollable ? -1 : lseek(in->fd, 0, SEEK_CUR);

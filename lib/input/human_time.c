@@ -1,8 +1,8 @@
 /*
- * human_time.c - times and spans as people write them.
+ * human_time.c - parses times and spans as people write them.
  *
- * The grammar is that of systemd.time(7), as far as a log needs it, plus RFC 3339, which
- * that page does not list.
+ * The grammar is the part of systemd.time(7) that is useful for logs, plus RFC 3339,
+ * which that page does not include.
  */
 #include "base/error.h"
 #include "base/time.h"
@@ -16,8 +16,8 @@
 #define SECOND INT64_C(1000000)
 #define DAY    (86400 * SECOND)
 
-/* Digits with an optional fraction as microseconds of a unit of `scale`
- * microseconds; NULL: none there, or too large. */
+/* Reads digits with an optional fraction, in a unit of `scale` microseconds.  Returns the
+ * end, or NULL if there are no digits or the number is too large. */
 static const char *number_read(const char *p, int64_t scale, int64_t *out)
 {
 	int64_t whole = 0, fraction = 0, unit = scale;
@@ -50,7 +50,7 @@ static int64_t unit_of(const char *p, size_t n)
 	    {" h hr hour hours ", 3600 * SECOND},
 	    {" d day days ", DAY},
 	    {" w week weeks ", 7 * DAY},
-	    {" M month months ", 2629800 * SECOND}, /* 30.44 days, as systemd */
+	    {" M month months ", 2629800 * SECOND}, /* 30.44 days, as in systemd */
 	    {" y year years ", 31557600 * SECOND},
 	};
 	char word[16];
@@ -68,7 +68,8 @@ static int64_t unit_of(const char *p, size_t n)
 	return 0;
 }
 
-/* Reads "2h 30min" up to its end or a word that is no unit behind a number. */
+/* Reads a span such as "2h 30min", up to the end of the text or to a word that does not
+ * follow a number.  Returns where it ended, or NULL. */
 static const char *span_read(const char *p, int64_t *span)
 {
 	const char *good = NULL;
@@ -111,7 +112,8 @@ int evlog_span_parse(const char *text, int64_t *microseconds, evlog_error *err)
 
 /* ---- Local times ---- */
 
-/* Seconds by which the local clock is ahead of UTC, at t.  false: none can be told. */
+/* Gets the seconds by which local time is ahead of UTC at t.  Returns false if that is
+ * unknown. */
 static bool offset_at(int64_t t, int64_t *offset)
 {
 	time_t s = (time_t)t;
@@ -124,7 +126,7 @@ static bool offset_at(int64_t t, int64_t *offset)
 	return true;
 }
 
-/* The first second after `low`, up to `high`, that has not the offset of `low`. */
+/* Finds the first second in (low, high] whose offset differs from that at `low`. */
 static int64_t jump_find(int64_t low, int64_t high)
 {
 	int64_t before = 0, offset = 0;
@@ -140,10 +142,10 @@ static int64_t jump_find(int64_t low, int64_t high)
 	return high;
 }
 
-/* The second at which the local clock shows `local`, which counts as if it were UTC.  It
- * may show it twice: then the earlier or the later.  If it never shows it, the second at
- * which it jumps over it.  No offset is greater than 26 hours, and none lasts for less
- * than an hour. */
+/* Finds the second at which the local clock shows `local`, a local time counted as if it
+ * were UTC.  If the clock shows it twice, `later` selects which; if never, the result is
+ * the second at which the clock jumps over it.  Assumes that no offset exceeds 26 hours
+ * or lasts less than an hour. */
 static bool local_find(int64_t local, bool later, int64_t *t)
 {
 	const int64_t reach = INT64_C(26) * 3600, step = 3600;
@@ -172,7 +174,7 @@ static bool local_find(int64_t local, bool later, int64_t *t)
 	return found || jumped;
 }
 
-/* 2026-11-23[ 05:00[:00[.5]]] in the local time zone. */
+/* Reads 2026-11-23[ 05:00[:00[.5]]] as local time. */
 static bool local_read(const char *text, bool later, int64_t *t, struct view *digits_left)
 {
 	int64_t days, seconds = 0, fraction = 0;
@@ -258,7 +260,8 @@ static bool relative_read(const char *text, int64_t now, int64_t *t)
 	return true;
 }
 
-/* @[-]1700000000[.5]; before 1970 to the microsecond. */
+/* Reads @[-]1700000000[.5].  Times before 1970 may not have digits beyond
+ * microseconds. */
 static bool epoch_read(const char *text, int64_t *t, struct view *digits_left)
 {
 	bool minus = text[1] == '-';

@@ -1,10 +1,10 @@
 /*
- * input.c - lines from files, pipes, compressed files and archives.
+ * input.c - splits files, pipes, compressed files and archives into lines.
  *
- * Two sources of bytes lie under one line splitter: read(2) for what is plain, and
- * unpack.c for a regular file that does not begin like JSON.  A pipe is only decompressed
- * where its first bytes say so, because recognising a format may wait for more than was
- * sent.
+ * Bytes come from one of two sources: read(2) if the input is plain, and unpack.c if a
+ * regular file does not look like text.  A pipe is only decompressed if its first bytes
+ * are unambiguous, because recognising any other format could mean waiting for more bytes
+ * than have been sent.
  */
 #include "input/input.h"
 #include "base/error.h"
@@ -42,7 +42,7 @@ static int bytes_plain(struct evlog_input *in, evlog_error *err)
 	return 0;
 }
 
-/* Reads some more behind data, having moved the unread bytes to the front. */
+/* Moves the unread bytes to the front of in->data, and reads more after them. */
 static int bytes_more(struct evlog_input *in, evlog_error *err)
 {
 	if (in->start) {
@@ -67,7 +67,7 @@ static int open_regular(struct evlog_input *in, evlog_error *err)
 	return input_is_plain(p, (size_t)n) ? 0 : unpack_open(in, err);
 }
 
-/* Reads the next of a pipe's first bytes, until they say what it is. */
+/* Reads more of a pipe's first bytes, until they show what it is. */
 static int pipe_look(struct evlog_input *in, evlog_error *err)
 {
 	ssize_t r =
@@ -144,7 +144,7 @@ int evlog_input_command(evlog_input **out, const char *const *command,
 
 /* ---- Lines ---- */
 
-/* Whether reading would not wait longer than wait_ms. */
+/* Waits up to wait_ms for input.  Returns false if there is none. */
 static bool input_ready(struct evlog_input *in, int wait_ms)
 {
 	struct pollfd p = {.fd = in->fd, .events = POLLIN};
@@ -188,8 +188,8 @@ static bool is_blank(const char *line, size_t len)
 	return len == 0;
 }
 
-/* What a newline at `end` closes; EVLOG_WAIT: a line to be skipped, blank or the tail of
- * one that was too long. */
+/* Takes the line that ends at `end`.  Returns EVLOG_WAIT if it is to be skipped: it is
+ * blank, or the tail of a line that was too long. */
 static int line_take(struct evlog_input *in, size_t end, bool newline, const char **line,
     size_t *len, evlog_error *err)
 {
@@ -219,7 +219,7 @@ int evlog_input_next(
 			r = line_take(
 			    in, (size_t)(nl - in->data.p), true, line, len, err);
 		} else if (in->ended && in->process.pid) {
-			/* whoever breaks off may do so in a line */
+			/* if the command failed, its last line may be incomplete */
 			if ((r = input_command_end(in, err)) == 0)
 				continue;
 			in->start = in->scanned = in->data.len;
@@ -247,9 +247,9 @@ int evlog_input_next(
 				continue;
 		}
 		if (r < 0 && input_stopped(in))
-			return EVLOG_END; /* archives take it for damage, */
+			return EVLOG_END; /* a stop looks like damage to an archive */
 		if (r < 0 && in->ended && in->process.pid)
-			continue; /* and a command that has failed */
+			continue; /* report that the command failed instead */
 		if (r != EVLOG_WAIT)
 			return r;
 	}

@@ -1,4 +1,7 @@
-/* input.h - the parts of an input of lines. */
+/* input.h - shared by the files that make up an input of lines.
+ *
+ * input/ turns files, pipes, archives and commands into lines, and parses the times that
+ * people write.  It must not know what a line means. */
 #ifndef INPUT_INPUT_H
 #define INPUT_INPUT_H
 
@@ -9,67 +12,68 @@
 #include <sys/types.h>
 
 #define INPUT_CHUNK (128u << 10) /* bytes read at once */
-#define INPUT_LOOK  (4u << 10)	 /* bytes that tell a file's kind */
+#define INPUT_LOOK  (4u << 10)	 /* enough of a file to recognise its format */
 
 struct stage;
 
 struct evlog_input {
 	int fd;
 	char *path;
-	struct buf name;       /* path, and the member in parentheses */
-	struct stage *top;     /* delivers the bytes; NULL: they are plain, from fd */
-	struct stage *archive; /* whose members are read; NULL: it is none */
+	struct buf name;   /* path, with the member in parentheses */
+	struct stage *top; /* delivers the bytes; NULL: they are plain and come from fd */
+	struct stage *archive; /* delivers its members, if it is an archive; else NULL */
 	char head[8];	       /* first bytes of a pipe, already read */
 	size_t head_len;
 	struct buf data;       /* unread bytes are [start, data.len) */
 	size_t start, scanned; /* no newline in [start, scanned) */
 	size_t max_line;
 	uint64_t line;
-	bool eof;      /* of the member, or of the plain bytes */
-	bool done;     /* of everything */
-	bool ended;    /* read(2) has said so */
-	bool skipping; /* behind a line that was too long */
-	bool pollable; /* reading may have to wait */
-	bool salvage;  /* lines that may be wrong are delivered too */
-	bool begun;    /* bytes of this member were delivered */
-	bool unknown;  /* a pipe whose first bytes have not been looked at */
+	bool eof;      /* end of the member, or of plain input */
+	bool done;     /* end of everything */
+	bool ended;    /* read(2) has returned 0 */
+	bool skipping; /* to the end of a line that was too long */
+	bool pollable; /* reading may block */
+	bool salvage;  /* deliver lines that may be wrong, too */
+	bool begun;    /* bytes of this member have been delivered */
+	bool unknown;  /* a pipe whose format is not known yet */
 	const volatile sig_atomic_t *stop;
-	struct process process; /* whose output it is */
+	struct process process; /* the command whose output this is */
 };
 
 /* ---- raw.c ---- */
 
 bool input_stopped(const struct evlog_input *in);
 
-/* Reads, and waits for it; 0: the end, or a stop. */
+/* Reads up to n bytes, waiting for them.  Returns 0 at the end or if stopped; -1 with
+ * errno. */
 ssize_t input_read(struct evlog_input *in, void *p, size_t n);
 
-/* The name that messages say: of a member of in->path, or NULL. */
+/* Sets the name for messages: in->path, with the name of a member unless that is NULL. */
 int input_name(struct evlog_input *in, const char *member, evlog_error *err);
 
-/* Text, unless it is a compressed file or an archive that looks like it: every other
- * format has a control byte at its beginning. */
+/* Whether this looks like text: not compressed, and free of the control bytes that every
+ * other format has near its beginning. */
 bool input_is_plain(const char *p, size_t n);
 
 /* ---- command.c ---- */
 
-/* Starts a command whose output in->fd then delivers. */
+/* Starts a command and sets in->fd to read its output. */
 int input_command_start(struct evlog_input *in, const char *const *command,
     const char *const *env, evlog_error *err);
 
-/* At the end of a command's output: whether that was all of it. */
+/* At the end of a command's output: waits for it, and returns an error unless it
+ * succeeded. */
 int input_command_end(struct evlog_input *in, evlog_error *err);
 
 /* ---- unpack.c ---- */
 
-/* Takes what in->fd delivers for a compressed file or an archive, and goes to its first
- * member. */
+/* Opens in->fd as a compressed file or an archive, and goes to its first member. */
 int unpack_open(struct evlog_input *in, evlog_error *err);
 
-/* Goes to the next regular file of the archive; in->done if there is none. */
+/* Goes to the next regular file of the archive; sets in->done if there is none. */
 int unpack_next(struct evlog_input *in, evlog_error *err);
 
-/* Reads some more behind in->data; in->eof if the member has no more. */
+/* Appends more bytes to in->data; sets in->eof at the end of the member. */
 int unpack_more(struct evlog_input *in, evlog_error *err);
 
 /* Whether unpack_more is likely to have bytes without waiting for a pipe. */

@@ -1,4 +1,4 @@
-/* magic.c - the bytes that compressed data begins with. */
+/* magic.c - recognises compressed data by its first bytes. */
 #include "input/magic.h"
 
 #include <stdint.h>
@@ -16,7 +16,7 @@ int gzip_begins(const unsigned char *p, size_t n)
 	return begins_with(p, n, "\x1f\x8b", 2);
 }
 
-/* zstd and lz4 have the same skippable frames; an evlog segment begins with one. */
+/* zstd and lz4 share their skippable frames; an evlog segment begins with one. */
 static int skippable_begins(const unsigned char *p, size_t n)
 {
 	if (n && (p[0] & 0xf0) != 0x50)
@@ -39,7 +39,7 @@ int xz_begins(const unsigned char *p, size_t n)
 	    6);
 }
 
-/* No magic: as liblzma and file(1), by settings and sizes that are likely. */
+/* lzma has no magic.  Like liblzma and file(1), look for plausible settings and sizes. */
 int lzma_begins(const unsigned char *p, size_t n)
 {
 	static const unsigned char unknown[] = {255, 255, 255, 255, 255, 255, 255, 255};
@@ -52,7 +52,8 @@ int lzma_begins(const unsigned char *p, size_t n)
 	       (memcmp(p + 5, unknown, 8) == 0 || !(p[10] | p[11] | p[12]));
 }
 
-/* More than its magic, which is text: a first block, or the end of no block. */
+/* The magic alone is text, so also require a first block, or the end of an empty
+ * stream. */
 int bzip2_begins(const unsigned char *p, size_t n)
 {
 	int level = begins_with(p, n, "BZh", 3);

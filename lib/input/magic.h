@@ -1,7 +1,7 @@
-/* magic.h - the bytes that compressed data begins with.
+/* magic.h - recognises compressed data by its first bytes.
  *
- * 1: data that begins with these n bytes is of the kind; 0: it is not; -1: more bytes are
- * needed to tell. */
+ * Each function returns 1 if data that begins with these n bytes is of its kind, 0 if
+ * not, and -1 if more bytes are needed to decide. */
 #ifndef INPUT_MAGIC_H
 #define INPUT_MAGIC_H
 

@@ -1,5 +1,5 @@
 /*
- * raw.c - what the descriptor of an input delivers, and whether that is plain text.
+ * raw.c - reads the descriptor of an input, and recognises plain text.
  */
 #include "base/error.h"
 #include "input/decode.h"
@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#define STOP_MS 200 /* how long a stop may go unheard */
+#define STOP_MS 200 /* check for a stop at least this often */
 
 bool input_stopped(const struct evlog_input *in)
 {

@@ -1,4 +1,4 @@
-/* stage.c - bytes on their way from a file to the lines. */
+/* stage.c - the stages between a file and its lines. */
 #include "input/stage.h"
 #include "base/error.h"
 
@@ -30,7 +30,7 @@ int stage_fill(struct stage *s, evlog_error *err)
 	return stage_read(s, err);
 }
 
-/* Moves what is ready into `held`, so that the next read does not overwrite it. */
+/* Copies the unread bytes into `held`, so that the next read does not overwrite them. */
 static bool stage_hold(struct stage *s)
 {
 	if (s->held.p && s->p >= s->held.p && s->p < s->held.p + s->held.cap) {
@@ -58,7 +58,7 @@ int stage_look(struct stage *s, size_t n, bool line, evlog_error *err)
 		s->p = s->held.p;
 		s->len = s->held.len;
 		if (s->late.code)
-			r = 0; /* after what there is */
+			r = 0; /* report it after these bytes */
 	}
 	return r;
 }

@@ -1,8 +1,8 @@
 /*
- * stage.h - bytes on their way from a file to the lines.
+ * stage.h - the stages between a file and its lines.
  *
- * A stage makes bytes from those of the stage below it: the lowest reads the file, others
- * decompress, or take the members out of an archive.
+ * A stage produces bytes from those of the stage below it.  The lowest one reads the
+ * file; the others decompress, or extract the members of an archive.
  */
 #ifndef INPUT_STAGE_H
 #define INPUT_STAGE_H
@@ -14,37 +14,38 @@ struct stage {
 	struct stage *below; /* NULL: this one reads the file */
 	const char *name;    /* for messages; not owned */
 
-	/* Sets p and len; len 0 is the end.  An error may come with bytes, which were
-	 * made before it. */
+	/* Sets p and len; len 0 means the end.  An error may come together with bytes
+	 * that were produced before it. */
 	int (*read)(struct stage *s, evlog_error *err);
-	bool (*ready)(struct stage *s); /* more is made without reading; or NULL */
-	void (*close)(struct stage *s); /* frees s, not what is below */
+	bool (*ready)(struct stage *s); /* can produce more without reading; or NULL */
+	void (*close)(struct stage *s); /* frees s, but not `below` */
 
-	const char *p; /* what was made and not taken yet */
+	const char *p; /* bytes not taken yet */
 	size_t len;
 	bool end;
-	bool wrong;	  /* the error shows that what was made before may be wrong */
-	evlog_error late; /* comes after p; code 0: none */
-	struct buf held;  /* a look ahead over several reads */
+	bool wrong;	  /* the error means that bytes already delivered may be wrong */
+	evlog_error late; /* error to report after p; code 0: none */
+	struct buf held;  /* used by stage_look to join several reads */
 };
 
-/* Makes more if there is nothing: len 0 is then the end.  An error is final: it comes
- * again at the next call. */
+/* Reads more if no bytes are left; len 0 then means the end.  An error is final: each
+ * further call returns it again. */
 int stage_fill(struct stage *s, evlog_error *err);
 
-/* Makes n bytes ready, or fewer where the bytes or, if `line`, the first line ends. */
+/* Makes n bytes available without taking them; fewer at the end, or if `line` and they
+ * contain a newline. */
 int stage_look(struct stage *s, size_t n, bool line, evlog_error *err);
 
 void stage_take(struct stage *s, size_t n);
 
-/* Whether stage_fill is likely to have bytes without reading the file. */
+/* Whether stage_fill can probably deliver bytes without reading the file. */
 bool stage_ready(struct stage *s);
 
-/* Whether an error of this stage or one below shows that bytes it has made may be wrong.
- */
+/* Whether an error of this stage or one below means that bytes already delivered may be
+ * wrong. */
 bool stage_is_wrong(const struct stage *s);
 
-/* Frees s and those below it, down to `last`, which is kept. */
+/* Frees s and the stages below it, down to but not including `last`. */
 void stage_close(struct stage *s, const struct stage *last);
 
 #endif

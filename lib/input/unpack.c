@@ -1,9 +1,9 @@
 /*
- * unpack.c - the bytes of compressed files and archives.
+ * unpack.c - unpacks compressed files and archives.
  *
- * Content decides what a file is.  Stages lie one above the other: the file, decoders for
- * what is compressed, the helper where that is an archive, and decoders again for what is
- * compressed in it.
+ * The content decides what a file is, not its name.  Stages are stacked: the file,
+ * decoders if it is compressed, the helper if that is an archive, and decoders again if
+ * its members are compressed.
  */
 #include "base/error.h"
 #include "input/codec.h"
@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DEEPEST 8	   /* compressed in compressed in ... */
-#define HELD	(1u << 20) /* bytes of a member that are checked before any is delivered */
+#define DEEPEST 8	   /* nested compressions */
+#define HELD	(1u << 20) /* check this much of a member before delivering any of it */
 
 /* ---- The file ---- */
 
@@ -60,7 +60,7 @@ static int file_stage_new(struct evlog_input *in, evlog_error *err)
 
 /* ---- Opening ---- */
 
-/* Puts decoders above in->top, as many as there are compressions. */
+/* Adds a decoder on top of in->top for each nested compression. */
 static int decoders_add(struct evlog_input *in, evlog_error *err)
 {
 	for (int depth = 0;; depth++) {
@@ -122,7 +122,7 @@ int unpack_open(struct evlog_input *in, evlog_error *err)
 	return unpack_next(in, err);
 }
 
-/* Adds what the stages make to in->data, until there are enough bytes, or no more. */
+/* Appends at least `enough` bytes to in->data, unless the end comes first. */
 static int bytes_gather(struct evlog_input *in, size_t enough, evlog_error *err)
 {
 	struct stage *s = in->top;
@@ -151,7 +151,7 @@ int unpack_more(struct evlog_input *in, evlog_error *err)
 	int r = bytes_gather(in, hold ? HELD : 1, err);
 	if (r && hold && stage_is_wrong(in->top))
 		in->data.len = start;
-	/* an error comes again, after what there is */
+	/* deliver these bytes first; the error is returned again by the next call */
 	return r == EVLOG_EDATA && in->data.len > start ? 0 : r;
 }
 
