@@ -1,6 +1,6 @@
 /*
- * unpacked.c - input/helper.h without a helper: for programs that unpack many thousands of
- * files, most of them damaged, the bytes are unpacked in this process.
+ * unpacked.c - replaces input/helper.c in test programs: it unpacks in the same process,
+ * because they unpack many thousands of files, most of them damaged.
  */
 #include "input/helper.h"
 #include "input/codec.h"

@@ -1,16 +1,17 @@
 /*
- * confine.c - a process gives up what it does not need, before it reads hostile bytes.
+ * confine.c - makes a process give up what it does not need before it reads hostile
+ * bytes.
  *
- * Landlock (since Linux 5.13) takes the file system away; seccomp all calls but those
- * that move bytes and manage memory; limits, which every system has, bound memory.
- * Where the kernel lacks one, the others hold.
+ * Landlock (Linux 5.13) takes away the file system, and seccomp all system calls except
+ * those that move bytes and manage memory.  Resource limits, which every system has,
+ * bound the memory.  If the kernel lacks one of them, the others still apply.
  */
 #include "base/os.h"
 
 #include <sys/resource.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* which takes terabytes of addresses, and looks at files */
+#define SANITIZED 1 /* sanitizers reserve terabytes of address space, and open files */
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZED 1
@@ -35,7 +36,7 @@
 static void files_forbid(void)
 {
 #ifdef LANDLOCK_ACCESS_FS_MAKE_SYM
-	/* all that its first version knows: no rule allows any of it */
+	/* everything that version 1 covers, and no rule that allows any of it */
 	struct landlock_ruleset_attr all = {
 	    .handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1};
 	int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
@@ -64,7 +65,7 @@ static void files_forbid(void)
 
 static void calls_forbid(void)
 {
-	/* what is not allowed fails, as it would for somebody without permission */
+	/* other calls fail as they would without permission */
 	static struct sock_filter rules[] = {
 	    LOAD(arch),
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0),
@@ -141,6 +142,6 @@ void os_confine(uint64_t memory)
 	(void)memory;
 #endif
 	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_FSIZE, 0); /* of files: pipes have none */
+	limit(RLIMIT_FSIZE, 0); /* applies to files, not to pipes */
 	kernel_forbid();
 }

@@ -1,4 +1,4 @@
-/* archive.c - archives, and the rarer compressions, by libarchive. */
+/* archive.c - reads archives, and the rarer compressions, with libarchive. */
 #include "unpack/archive.h"
 #include "base/error.h"
 #include "unpack/whole.h"
@@ -14,21 +14,22 @@
 struct reading {
 	struct stage s;
 	struct archive *a;
-	int fd;		    /* -1: what is below cannot go back */
-	bool filter;	    /* decompresses; else the members of an archive */
-	evlog_error failed; /* what is below has failed; code 0: it has not */
-	uint64_t given;	    /* bytes given to libarchive, or where it went to */
-	uint64_t used;	    /* after the last byte that is not zero */
-	int64_t size;	    /* of the member; < 0: not known */
+	int fd;	     /* -1: `below` cannot seek */
+	bool filter; /* a decompressor; false: delivers the members of an archive */
+	evlog_error failed; /* error of the stage below; code 0: none */
+	uint64_t given;	    /* offset in `below` after the bytes given to libarchive */
+	uint64_t used;	    /* offset after the last byte that is not zero */
+	int64_t size;	    /* of the member; < 0: unknown */
 	int64_t at;	    /* bytes of the member so far */
-	bool checked;	    /* whole_check has looked at it, */
-	uint64_t entries;   /* and says that there are so many; or WHOLE_ANY */
-	uint64_t met;	    /* entries so far */
+	bool checked;	    /* whole_check was called, */
+	uint64_t entries;   /* and found this many entries, or WHOLE_ANY */
+	uint64_t met;	    /* entries read so far */
 };
 
 /* ---- What libarchive reads ---- */
 
-/* The next bytes from below, all that are there.  0, or 1 at the end. */
+/* Takes all bytes that `below` has ready, and records where the last one that is not zero
+ * was.  Returns EVLOG_END at the end. */
 static int below_next(struct reading *r, const char **p, size_t *len, evlog_error *err)
 {
 	struct stage *below = r->s.below;
@@ -102,7 +103,8 @@ static int failed(struct reading *r, evlog_error *err)
 	    said ? "" : "damaged: ", (int)strcspn(why, "\n"), why);
 }
 
-/* What libarchive warns of is damage, unless it is about the character set of a name. */
+/* A warning of libarchive means damage, except if it is about the character set of a
+ * name. */
 static bool harmless(const struct reading *r, int result)
 {
 	const char *why = archive_error_string(r->a);
@@ -119,7 +121,8 @@ static int other_data(const struct reading *r, evlog_error *err)
 	    r->s.name, r->filter ? "compressed data" : "archive");
 }
 
-/* At the end: reads what is below to its end, too, and whether there is anything. */
+/* Reads `below` to its end.  If `exact`, data that libarchive has not used is an error,
+ * unless it is zero bytes. */
 static int rest_check(struct reading *r, bool exact, evlog_error *err)
 {
 	la_int64_t taken = archive_filter_bytes(r->a, r->filter ? -1 : 0);
@@ -134,7 +137,8 @@ static int rest_check(struct reading *r, bool exact, evlog_error *err)
 	return exact && taken >= 0 && r->used > (uint64_t)taken ? other_data(r, err) : 0;
 }
 
-/* A tar file ends with blocks of zeros: without one it was cut between two members. */
+/* A tar file ends with blocks of zeros.  One without any was cut off between two
+ * members. */
 static int tar_check(struct reading *r, evlog_error *err)
 {
 	la_int64_t taken = archive_filter_bytes(r->a, 0);
@@ -180,8 +184,8 @@ static int reading_read(struct stage *s, evlog_error *err)
 
 /* ---- Members ---- */
 
-/* Zip does not check an entry's kind: if what is no regular file has data, its kind is
- * damaged.  A symbolic link's data is its target. */
+/* The kind of a zip entry has no checksum: an entry that has data but is not a regular
+ * file is damaged.  A symbolic link's data is its target. */
 static int kind_check(struct reading *r, struct archive_entry *e, evlog_error *err)
 {
 	const char *target = archive_entry_symlink(e);
@@ -196,8 +200,8 @@ static int kind_check(struct reading *r, struct archive_entry *e, evlog_error *e
 	    path ? path : "?");
 }
 
-/* The end of the archive.  Some formats keep a directory at their end, and are read by
- * going back and forth: whole.c looks at two of these. */
+/* Checks the end of an archive.  Formats with a directory at their end are read by
+ * seeking, so what libarchive has used says nothing; whole.c checks two of them. */
 static int end_check(struct reading *r, evlog_error *err)
 {
 	if (r->entries != WHOLE_ANY && r->met != r->entries)
@@ -266,12 +270,13 @@ static support_fn *const filters[] = {archive_read_support_format_raw,
     archive_read_support_filter_lzip, NULL};
 static support_fn *const streamed[] = {archive_read_support_format_raw,
     archive_read_support_format_empty, archive_read_support_format_tar, NULL};
-/* those that people put logs into, and whose end can be told */
+/* formats that people use for logs, and whose end can be checked */
 static support_fn *const seekable_too[] = {archive_read_support_format_raw,
     archive_read_support_format_empty, archive_read_support_format_tar,
     archive_read_support_format_7zip, archive_read_support_format_zip, NULL};
 
-/* false: no memory.  A format may be supported less well, with a warning. */
+/* Returns false if out of memory.  A warning means only that a format has limited
+ * support. */
 static bool kinds_support(const struct reading *r)
 {
 	support_fn *const *kinds = r->filter	? filters

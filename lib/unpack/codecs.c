@@ -1,8 +1,8 @@
 /*
- * codecs.c - the compressions that the helper decompresses.
+ * codecs.c - decompresses xz, lzma, bzip2 and lz4.
  *
- * libarchive reads them too, but it drops what follows the end of most, and does not
- * deliver what it has decompressed before damage.
+ * libarchive could read these too, but for most of them it silently drops any data after
+ * the end, and it does not deliver what it had decompressed before damage.
  */
 #include "unpack/codecs.h"
 #include "input/codec.h"
@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Some libraries do not tell a checksum that does not fit from other damage.  It stands
- * at the end of the data, with no more than a few numbers after it. */
+/* Some libraries report a checksum mismatch like any other damage.  A checksum is at the
+ * end of the data, with only a few numbers after it, so an error close to the end of the
+ * input is taken for a mismatch. */
 static enum step bad_or_wrong(const struct flow *f)
 {
 	return f->in_len < 64 ? STEP_WRONG : STEP_BAD;
@@ -24,7 +25,7 @@ static enum step bad_or_wrong(const struct flow *f)
 
 /* ---- xz, and lzma alone ---- */
 
-#define LZMA_MEMORY (UINT64_C(1) << 30) /* xz -9 takes 65 MiB; a damaged size more */
+#define LZMA_MEMORY (UINT64_C(1) << 30) /* xz -9 takes 65 MiB; damage can ask for more */
 
 static lzma_stream *lzma_state(void **state)
 {

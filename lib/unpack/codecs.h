@@ -1,14 +1,14 @@
 /*
- * codecs.h - the compressions that the helper decompresses.
+ * codecs.h - the compressions that evlog-unpack reads without libarchive.
  *
- * unpack/ is the program evlog-unpack, and not part of the library: it reads hostile
- * bytes by other libraries, in a process of its own.  It knows stages and frames
- * (input/), and neither logs nor events.
+ * unpack/ is linked into evlog-unpack only, never into the library: it parses hostile
+ * bytes with other projects' libraries, in a process of its own.  It uses the stages and
+ * frames of input/; it must not know about logs or events.
  */
 #ifndef UNPACK_CODECS_H
 #define UNPACK_CODECS_H
 
-/* NULL: it is none of its own. */
+/* Returns NULL if libarchive has to read this kind. */
 const struct codec *codec_named(const char *name);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * main.c - evlog-unpack, which unpacks archives and compressed files for evlog's tools,
- * which start it (input/frames.h): in a process of its own, since their bytes may come
- * from anywhere.
+ * main.c - evlog-unpack unpacks archives and compressed files for evlog's tools, which start
+ * it and read its output (input/frames.h).  It is a process of its own because the data
+ * may come from anywhere: before it reads any, it gives up files, network and processes.
  */
 #include "base/error.h"
 #include "base/os.h"
@@ -19,14 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* xz -9 takes 65 MiB, lzip up to 512; what the programs themselves take comes on top. */
+/* xz -9 takes 65 MiB, lzip up to 512; the libraries need some more */
 #define MEMORY ((1024u + 256u) << 20)
 
 enum { DONE = 0, USAGE = 64, FAILED = 74 };
 
 /* ---- Frames ---- */
 
-/* Writes all of a frame, or ends: nobody reads it. */
+/* Writes a frame.  Exits if nobody reads it any more. */
 static void frame(enum frame kind, const char *p, size_t n)
 {
 	unsigned char header[FRAME_HEADER] = {(unsigned char)kind};
@@ -98,7 +98,7 @@ static int own_read(struct stage *s, evlog_error *err)
 	return 0;
 }
 
-/* Reads exactly n bytes, or ends: nobody feeds it any more. */
+/* Reads exactly n bytes.  Exits if the caller has gone. */
 static void take(void *p, size_t n)
 {
 	for (size_t done = 0; done < n;) {
@@ -167,7 +167,7 @@ static int unpack(const char *kind, bool own, struct source *source, evlog_error
 	const struct codec *codec = codec_named(kind);
 	struct stage *s;
 
-	/* the caller knows the name: what is wrong begins behind it */
+	/* the caller puts the name before the message */
 	source->s = (struct stage){
 	    .name = "", .read = own ? own_read : fed_read, .close = source_close};
 	int r = archive ? archive_new(&s, &source->s, own ? STDIN_FILENO : -1, err)
@@ -198,7 +198,7 @@ int main(int argc, char **argv)
 		    stderr);
 		return USAGE;
 	}
-	tzset(); /* zip has local times; no file can be read from here on */
+	tzset(); /* zip stores local times, and the zone file cannot be read later */
 	os_confine(MEMORY);
 	return unpack(argv[1], strcmp(argv[2], "own") == 0, &source, &err);
 }

@@ -1,11 +1,12 @@
 /*
- * whole.c - whether a zip or 7z file is whole.
+ * whole.c - checks that a zip or 7z file is complete.
  *
- * Both are found by a directory at or near their end.  libarchive looks for zip's in the
- * last 16 KiB and for its entries after it, so it passes over an entry whose signature is
- * damaged, bytes after the directory, and an archive before the last one; and over one of
- * two entries that point to the same place.  Here: the
- * directory ends where the file does, begins where it says, and has as many entries.
+ * Both have a directory at or near their end.  libarchive looks for that of a zip in the
+ * last 16 KiB of the file, and for its entries after that.  So it misses an entry with a
+ * damaged signature, bytes after the directory, an archive before the last one, and one
+ * of two entries that point to the same place.  This file checks that the directory ends
+ * where the file does, begins where its end record says, and has as many entries as that
+ * says.
  */
 #include "unpack/whole.h"
 #include "base/buf.h"
@@ -16,15 +17,15 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define END_SIZE     22u /* of zip's end record, without its comment */
+#define END_SIZE     22u /* of the end record of a zip, without its comment */
 #define END_LONGEST  (END_SIZE + 65535u)
-#define ENTRY_SIZE   46u /* of an entry, without its name and such */
+#define ENTRY_SIZE   46u /* of an entry, without its name and other variable parts */
 #define LOCATOR_SIZE 20u
 #define END64_SIZE   56u
 
 struct directory {
 	uint64_t entries, size, offset;
-	uint64_t end; /* where it must end */
+	uint64_t end; /* where it must end in the file */
 };
 
 static uint32_t get16(const char *p)
@@ -37,7 +38,7 @@ static int not_whole(const char *name, const char *why, evlog_error *err)
 	return error_set(err, EVLOG_EDATA, "%s: damaged: %s", name, why);
 }
 
-/* 1: read; 0: the file is shorter; -1: errno. */
+/* Returns 1, 0 if the file is too short, or -1 with errno. */
 static int piece(int fd, char *p, size_t n, uint64_t at)
 {
 	ssize_t r = file_pread(fd, p, n, at);
@@ -45,7 +46,8 @@ static int piece(int fd, char *p, size_t n, uint64_t at)
 	return r < 0 ? -1 : (size_t)r == n;
 }
 
-/* In zip64 another record describes the directory, and stands between the two. */
+/* In zip64, a further record between the directory and the end record describes the
+ * directory. */
 static int directory64(int fd, struct directory *d)
 {
 	bool needed =
@@ -67,8 +69,8 @@ static int directory64(int fd, struct directory *d)
 	return 1;
 }
 
-/* The last end record whose comment ends where the file does, or where only zero bytes
- * follow. */
+/* Finds the last end record whose comment ends at the end of the file, not counting zero
+ * bytes there. */
 static int directory_find(int fd, uint64_t size, struct directory *d)
 {
 	size_t n = size < END_LONGEST ? (size_t)size : END_LONGEST, used;
@@ -122,7 +124,7 @@ static int zip_check(
 	return 0;
 }
 
-/* What follows is zero bytes only. */
+/* Only zero bytes may follow. */
 static int zeros_check(
     int fd, uint64_t at, uint64_t size, const char *name, evlog_error *err)
 {
@@ -143,7 +145,7 @@ static int zeros_check(
 	return 0;
 }
 
-/* Its first 32 bytes, which have a checksum, say where it ends. */
+/* The first 32 bytes of a 7z file, which have a checksum, record where it ends. */
 static int sevenzip_check(int fd, uint64_t size, const char *name, evlog_error *err)
 {
 	char p[32];

@@ -1,5 +1,5 @@
-/* whole.h - whether a zip or 7z file is whole: libarchive reads the parts that it finds,
- * and says nothing of the rest. */
+/* whole.h - checks that a zip or 7z file is complete: libarchive reads the parts that it
+ * finds, and ignores the rest. */
 #ifndef UNPACK_WHOLE_H
 #define UNPACK_WHOLE_H
 
@@ -7,8 +7,9 @@
 
 #define WHOLE_ANY UINT64_MAX
 
-/* `format` as archive_format(3) says it; of others nothing is looked at.  *entries: how
- * many there must be, or WHOLE_ANY. */
+/* Checks the file.  `format` is what archive_format(3) returns; formats other than zip
+ * and 7z are not checked.  Sets *entries to the number of entries the archive must have,
+ * or to WHOLE_ANY. */
 int whole_check(
     int fd, int format, const char *name, uint64_t *entries, evlog_error *err);
 
