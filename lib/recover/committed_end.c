@@ -1,8 +1,9 @@
 /*
- * committed_end.c - where the committed bytes of a log end, as a reader knows it: what
- * head says, and where head cannot know (the machine was started anew since, one of its
- * records is damaged, or a writer died before it wrote it) the whole commits behind that
- * too, since the next writer keeps them.
+ * committed_end.c - finds where the committed bytes of a log end, for a reader.
+ *
+ * Usually head records it.  Head may not know the end if the machine was restarted since,
+ * if one of its records is damaged, or if a writer died before it wrote head.  Then the
+ * whole commits after it count, too, because the next writer will keep them.
  */
 #include "base/error.h"
 #include "base/file.h"
@@ -14,7 +15,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
-#define TRIES 10 /* against writers that come while the end is looked for */
+#define TRIES 10 /* writers may keep changing the log meanwhile */
 
 void log_end_of_head(const struct head *h, struct log_end *e)
 {
@@ -36,9 +37,9 @@ void log_end_of_seal(const struct segment *s, struct log_end *e)
 	memcpy(e->root, seal->root, HASH_SIZE);
 }
 
-/* Whether something stands behind the end that head tells, and nobody is writing it: its
- * writer died, or head's last record was lost with the file system it was on, which takes
- * no new boot. */
+/* Sets *left if there are bytes after the end that head records, and nobody is writing
+ * them: the writer died, or head's last record was lost with its file system, which needs
+ * no reboot. */
 static int left_behind(
     const struct log *l, const struct log_end *e, bool *left, evlog_error *err)
 {
@@ -62,8 +63,8 @@ static int left_behind(
 	return res;
 }
 
-/* Takes what a step of the walk has found.  It is synced first: an event that somebody
- * has read must not be missing after a power cut. */
+/* Moves the end to what a step of the walk has found.  Syncs it first: an event that
+ * somebody has read must not be missing after a power cut. */
 static int end_take(const struct recovery *w, struct log_end *e, evlog_error *err)
 {
 	const struct tail *t = &w->tail;
@@ -85,7 +86,7 @@ static void verdict_add(evlog_error *verdict, const evlog_error *found)
 		*verdict = *found;
 }
 
-/* Looks for whole commits after what head knows, in this segment and those after it. */
+/* Looks for whole commits after what head knows, in this segment and later ones. */
 static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
     const unsigned char boot_id[16], evlog_error *verdict, evlog_error *err)
 {
@@ -96,7 +97,7 @@ static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
 	int res =
 	    segment_open(&seg, l->dir_fd, l->path, e->segment, l->log_id, false, err);
 	if (res) {
-		segment_close(&seg); /* met again, and reported, when it is read */
+		segment_close(&seg); /* reading finds and reports it again */
 		return res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT ? 0 : res;
 	}
 	recovery_begin(&w, boot_id);
@@ -118,8 +119,8 @@ static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
 	return 0;
 }
 
-/* Head is lost: the last segment is where to begin, and the last of those whose header
- * is whole tells which log it is. */
+/* Head is lost: begin at the last segment.  The log id comes from the last one with an
+ * intact header. */
 static int end_without_head(struct log *l, struct log_end *e, evlog_error *err)
 {
 	struct segment seg;
@@ -136,7 +137,7 @@ static int end_without_head(struct log *l, struct log_end *e, evlog_error *err)
 	return res == EVLOG_EDAMAGED ? 0 : res;
 }
 
-/* *walked: more was looked at than head. */
+/* Finds the end once; sets *walked if more than head was examined. */
 static int end_find(struct log *l, struct block_codec *c, struct log_end *e, bool *walked,
     evlog_error *verdict, evlog_error *err)
 {
@@ -158,7 +159,7 @@ static int end_find(struct log *l, struct block_codec *c, struct log_end *e, boo
 	}
 	log_end_of_head(h, e);
 	memcpy(l->log_id, h->log_id, LOG_ID_SIZE);
-	if (l->state == HEAD_HALF && boot_is(h->boot_id, boot_id)) /* else: torn by it */
+	if (l->state == HEAD_HALF && boot_is(h->boot_id, boot_id)) /* else: power cut */
 		error_set(verdict, EVLOG_EDAMAGED,
 		    "%s/head: one of its two records is damaged; every whole commit "
 		    "counts, and the next append mends it",
@@ -173,8 +174,8 @@ static int end_find(struct log *l, struct block_codec *c, struct log_end *e, boo
 	return end_extend(l, c, e, boot_id, verdict, err);
 }
 
-/* Whether a writer may have begun a commit while the blocks after head's end were walked:
- * of such a commit they must not count. */
+/* Sets *came if a writer may have begun a commit while the blocks after head's end were
+ * walked: blocks of such a commit must not count. */
 static int writer_came(struct log *l, bool *came, evlog_error *err)
 {
 	struct head now;
@@ -193,7 +194,7 @@ static int writer_came(struct log *l, bool *came, evlog_error *err)
 	os_boot_id(boot_id);
 	bool changed = state != l->state ||
 		       (state != HEAD_LOST && now.generation != l->head.generation);
-	/* before it writes a block, a writer gives head the machine's boot id */
+	/* before it writes a block, a writer puts the current boot id into head */
 	*came =
 	    changed || (locked && state != HEAD_LOST && boot_is(now.boot_id, boot_id));
 	if (changed) {

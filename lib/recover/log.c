@@ -1,4 +1,4 @@
-/* log.c - a log directory. */
+/* log.c - opens a log directory and lists its segments. */
 #include "recover/log.h"
 #include "base/error.h"
 

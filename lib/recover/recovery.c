@@ -1,4 +1,5 @@
-/* recovery.c - the rules of evlog-format(5), "Torn or damaged". */
+/* recovery.c - the rules of evlog-format(5), "Torn or damaged", as one walk over the
+ * segments. */
 #include "recover/recovery.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -12,8 +13,8 @@
 
 /* ---- Where to begin ---- */
 
-/* Whether `seg`, which head names, is the one that took the place of a poisoned segment
- * without events: head is older than that.  The new one has a higher epoch. */
+/* Whether `seg`, which head names, has replaced a poisoned segment without events.  If
+ * so, head is older than that.  The new segment has a higher epoch. */
 static bool head_is_replaced(const struct head *h, const struct segment *seg)
 {
 	return (h->flags & HEAD_POISONED) && seg->header.size &&
@@ -27,7 +28,7 @@ static enum recovery_start start_of(
 
 	if (l->state == HEAD_LOST || segment_is_sealed(seg) || head_is_replaced(h, seg))
 		return RECOVERY_AT_HEADER;
-	if (h->flags & HEAD_POISONED) /* the rest of it was never synced */
+	if (h->flags & HEAD_POISONED) /* what follows was never synced */
 		return RECOVERY_AT_NEXT;
 	if (h->durable < h->committed && !boot_is(h->boot_id, boot_id))
 		return RECOVERY_UNSYNCED;
@@ -108,12 +109,12 @@ int recovery_attested(const struct recovery *r, uint64_t *durable, evlog_error *
 	else if (!res && next.header.previous_size > *durable)
 		*durable = next.header.previous_size;
 	else if (res == EVLOG_EDAMAGED && first == l->segments[l->n - 1])
-		res = 0; /* perhaps a creation that broke off: judged when it is next */
+		res = 0; /* perhaps never completely created: judged when it is next */
 	segment_close(&next);
 	return res;
 }
 
-/* A sealed segment is durable as a whole, and says itself where it ends. */
+/* A sealed segment is durable as a whole, and its header records where it ends. */
 static void tail_of_seal(struct recovery *r)
 {
 	const struct seal *seal = &r->seg->header.seal;
@@ -188,18 +189,18 @@ static int successor_find(struct recovery *r, uint64_t first, evlog_error *err)
 	char name[SEGMENT_NAME_SIZE];
 	struct stat st;
 
-	if (first == r->first_seq) /* it has no events */
+	if (first == r->first_seq) /* the segment has no events */
 		return EVLOG_END;
 	if (r->listed)
 		return log_has(r->log, first) ? 0 : EVLOG_END;
 	segment_name(name, first);
 	if (fstatat(r->log->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return recovery_list(r, err); /* they may be many: only if needed */
+		return recovery_list(r, err); /* listing may take long: only if needed */
 	return errno == ENOENT ? EVLOG_END : error_sys(err, "%s/%s", r->log->path, name);
 }
 
-/* Opens the next segment, which must continue the log.  One whose creation broke off is
- * the log's last, and has no header. */
+/* Opens the next segment, which must continue the log.  A bad header is not damage if
+ * this is the last segment and its creation was interrupted. */
 static int successor_open(struct recovery *r, uint64_t first, evlog_error *err)
 {
 	const struct log *l = r->log;
@@ -223,8 +224,8 @@ static int successor_open(struct recovery *r, uint64_t first, evlog_error *err)
 	return res;
 }
 
-/* No segment continues the log.  There must not be one that is further on, and a sealed
- * segment is never the last one. */
+/* No segment continues the log.  There must be no later one either, and a sealed segment
+ * is never the last one. */
 static int walk_end(struct recovery *r, evlog_error *verdict, evlog_error *err)
 {
 	const struct log *l = r->log;

@@ -1,8 +1,8 @@
 /*
- * recovery_scan.c - what stands at the end of a segment, behind what is known to be good.
+ * recovery_scan.c - scans the end of a segment, after the part that is known to be good.
  *
- * Used where head cannot be trusted to know the end: by a writer that recovers what a
- * dead one left, and by a reader after a reboot or with a damaged head.
+ * It is used where head may not know the end: by a writer that recovers what a dead
+ * writer left, and by a reader after a reboot or with a damaged head.
  */
 #include "base/error.h"
 #include "recover/log.h"
@@ -13,7 +13,8 @@
 #define SECTOR 512
 #define SEARCH (256u << 10)
 
-/* Whether what [from, to) has of some sector is all zero: unwritten after a crash. */
+/* Whether the part of some sector that is in [from, to) is all zeros, as after a crash
+ * before it was written. */
 static int zero_sector(
     struct segment *seg, uint64_t from, uint64_t to, bool *zero, evlog_error *err)
 {
@@ -33,7 +34,7 @@ static int zero_sector(
 	return 0;
 }
 
-/* How much of the segment is searched at once: what the window has, if that is enough. */
+/* How much to search at once: what is left of the window, if that is enough. */
 static size_t search_size(const struct segment *seg, uint64_t offset, uint64_t limit)
 {
 	uint64_t n = SEARCH, in = offset - seg->window_at;
@@ -44,7 +45,8 @@ static size_t search_size(const struct segment *seg, uint64_t offset, uint64_t l
 	return (size_t)(limit - offset < n ? limit - offset : n);
 }
 
-/* Looks for a block header among the n bytes at offset.  EVLOG_END: there is none. */
+/* Searches the n bytes at offset for a block header.  Returns EVLOG_END if there is
+ * none. */
 static int header_search(struct segment *seg, uint64_t offset, size_t n, struct block *b,
     uint64_t *found, evlog_error *err)
 {
@@ -53,7 +55,7 @@ static int header_search(struct segment *seg, uint64_t offset, size_t n, struct 
 	const char *p;
 
 	for (;;) {
-		/* a header that begins here is in the window as a whole */
+		/* have any header that begins here in the window as a whole */
 		int r = segment_bytes(seg, offset, n, BLOCK_HEADER_MAX, &p, err);
 		if (r)
 			return r;
@@ -65,7 +67,7 @@ static int header_search(struct segment *seg, uint64_t offset, size_t n, struct 
 				      seg->window.len - (size_t)(at - 8 - seg->window.p)))
 			continue;
 		uint64_t start = offset + (uint64_t)(at - p) - 8;
-		/* a header counts, though its block be cut off */
+		/* a header counts even if its block was cut off */
 		r = segment_block(seg, start, INT64_MAX, 0, b, &why);
 		if (r == 0)
 			*found = start;
@@ -109,8 +111,8 @@ int segment_is_unfinished(struct segment *seg, bool *unfinished, evlog_error *er
 	return r;
 }
 
-/* One block at t->parsed: header, data, and that it continues the log.
- * EVLOG_EDAMAGED with the reason where it does not. */
+/* Checks the block at t->parsed: its header, its data, and that it continues the log.
+ * Returns EVLOG_EDAMAGED with the reason if not. */
 static int tail_block(struct segment *seg, struct block_codec *c, bool roots,
     struct tail *t, struct merkle *tree, struct buf *lines, struct block *b,
     evlog_error *err)
@@ -178,7 +180,7 @@ int tail_scan(struct segment *seg, struct block_codec *c, bool roots, struct tai
 		return error_sys(err, "%s", seg->path);
 	t->size = (uint64_t)st.st_size;
 	if (segment_is_sealed(seg) && t->size > seg->header.seal.end)
-		t->size = seg->header.seal.end; /* the index is behind it */
+		t->size = seg->header.seal.end; /* the index follows */
 	t->parsed = t->end;
 	t->full_length = t->nothing = false;
 	seg->window.len = 0;
