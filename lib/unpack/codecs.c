@@ -25,7 +25,7 @@ static enum step bad_or_wrong(const struct flow *f)
 
 /* ---- xz, and lzma alone ---- */
 
-#define LZMA_MEMORY (UINT64_C(1) << 30) /* xz -9 takes 65 MiB; damage can ask for more */
+#define LZMA_MEMORY (UINT64_C(1) << 30) /* limits damaged sizes; xz -9 takes 65 MiB */
 
 static lzma_stream *lzma_state(void **state)
 {
