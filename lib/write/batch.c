@@ -1,4 +1,4 @@
-/* batch.c - events that wait for a commit, or are being committed. */
+/* batch.c - events that are pending, or being committed. */
 #include "write/batch.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@ void batch_free(struct batch *b)
 	*b = (struct batch){0};
 }
 
-/* A copy of the input's name that lives as long as events of it; NULL: no memory. */
+/* Copies the input's name; the copy lives as long as its events.  NULL: out of memory. */
 static const char *name_keep(struct batch *b, const char *name)
 {
 	if (b->n == 0)

@@ -1,6 +1,6 @@
 /*
- * block_encoder.c - the blocks of a commit: stamped, hashed and compressed, a few at a
- * time and by several threads, and written in their order.
+ * block_encoder.c - encodes the blocks of a commit: stamps, hashes and compresses several
+ * at a time in threads, and writes them in order.
  */
 #include "write/block_encoder.h"
 #include "base/error.h"
@@ -13,9 +13,9 @@
 #define WINDOW	64 /* blocks */
 #define THREADS 4
 #define THREADED                                                                         \
-	(64u << 10) /* bytes: a thread takes longer to start than fewer to hash */
+	(64u << 10) /* bytes; below this, starting a thread takes longer than hashing */
 
-/* A block on its way. */
+/* A block being encoded. */
 struct block_job {
 	struct block b;
 	const struct pending *events;
@@ -23,7 +23,7 @@ struct block_job {
 	struct view cursor;
 	struct filter_keys keys;
 	struct buf extensions;
-	struct buf out; /* room for the header, and the frame */
+	struct buf out; /* room for the header, then the frame */
 	bool failed;
 };
 
@@ -38,7 +38,7 @@ struct block_encoder {
 	struct block_job at[WINDOW];
 	size_t n;
 	struct merkle *tree;
-	atomic_size_t job; /* the next one: 0 hashes all, i packs at[i - 1] */
+	atomic_size_t job; /* the next job: 0 hashes all blocks, i packs at[i - 1] */
 	struct thread thread[THREADS];
 	unsigned threads;
 };
@@ -143,7 +143,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* false: no memory. */
+/* Returns false if out of memory. */
 static bool make_all(struct block_encoder *s, size_t bytes)
 {
 	unsigned most = bytes < THREADED ? 1 : s->threads, n = 1;
@@ -178,7 +178,7 @@ static void times_find(struct block *b, const struct pending *p)
 	}
 }
 
-/* Events [i, i + count) of the batch, as the block behind event `last`. */
+/* Fills in m for events [i, i + count) of the batch, which follow event `last`. */
 static void describe(struct block_job *m, const struct batch *batch, size_t i,
     size_t count, uint64_t last, const struct block_encoder_kind *kind,
     const struct head *h)
@@ -206,7 +206,7 @@ static void describe(struct block_job *m, const struct batch *batch, size_t i,
 		stamp_copy(raw + p[k].offset, stamp, last + 1 + k);
 }
 
-/* The next blocks of the first n events, from *i on; how many bytes they hold. */
+/* Prepares the next blocks of the first n events, from *i on.  Returns their bytes. */
 static size_t window_begin(struct block_encoder *s, const struct batch *batch, size_t *i,
     size_t n, const struct block_encoder_kind *kind, struct head *h)
 {

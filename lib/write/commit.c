@@ -1,6 +1,6 @@
 /*
- * commit.c - a commit: with the lock held, recover, check what was expected, write
- * blocks, sync, and tell head.
+ * commit.c - commits a batch: with the lock held, recovers, checks expectations, writes
+ * blocks, syncs them, and records them in head.
  */
 #include "base/error.h"
 #include "base/file.h"
@@ -16,8 +16,8 @@
 
 /* ---- Conditions ---- */
 
-/* The seq of the last event of a subject; only from the expected one on, since an earlier
- * one is a "no" all the same.  Newest first. */
+/* Gets the seq of the last event of a subject, newest first.  Only searches from the
+ * expected seq on, because any earlier event fails the expectation anyway. */
 static int subject_last(struct evlog_writer *w, const struct evlog_expectation *x,
     uint64_t *last, evlog_error *err)
 {
@@ -92,7 +92,7 @@ static int expectations_check(struct evlog_writer *w, evlog_error *err)
 	return r;
 }
 
-/* Moves an event's line to `to`, if it is not there. */
+/* Moves an event's line to offset `to`. */
 static struct pending line_move(struct batch *b, struct pending p, size_t to)
 {
 	if (p.offset != to)
@@ -101,8 +101,9 @@ static struct pending line_move(struct batch *b, struct pending p, size_t to)
 	return p;
 }
 
-/* Takes out of what waits the events that the log has already.  Stops before one with
- * the same id and other bytes: *stop is its index, else w->now.n. */
+/* Drops the pending events that the log has already.  Stops before an event that has the
+ * same id as one in the log but other content, and sets *stop to its index; else to the
+ * number of events left. */
 static int dedup_pending(
     struct evlog_writer *w, uint64_t *skipped, size_t *stop, evlog_error *err)
 {
@@ -124,7 +125,7 @@ static int dedup_pending(
 	}
 	if (r)
 		return r;
-	/* those kept before it, and the conflict with what stands behind it */
+	/* what is left: the events kept, then the conflict and what follows it */
 	*skipped += i - kept;
 	*stop = kept;
 	if (kept)
@@ -133,8 +134,8 @@ static int dedup_pending(
 	return 0;
 }
 
-/* A write failed: the file gets back its committed length.  Poison if not even that
- * can be done. */
+/* A write failed: truncate the file to its committed length.  If even that fails, poison
+ * the segment. */
 static void write_undo(struct evlog_writer *w)
 {
 	struct head *h = &w->log.head;
@@ -146,9 +147,10 @@ static void write_undo(struct evlog_writer *w)
 	head_commit(w, true, &ignored);
 }
 
-/* fdatasync failed: the pages are marked clean and may be lost, so that nothing can ever
- * be built on this segment.  If head cannot say so, the events are taken back: the next
- * writer would keep them, though their caller was told that they are not there. */
+/* fdatasync failed: the kernel has marked the pages clean and may lose them, so nothing
+ * may ever be appended to this segment.  If head cannot record that, cut the events off;
+ * otherwise the next writer would keep them, though the caller was told that they
+ * failed. */
 static int sync_failed(
     struct evlog_writer *w, size_t n, const struct head *next, evlog_error *err)
 {
@@ -161,13 +163,13 @@ static int sync_failed(
 	h->flags |= HEAD_POISONED;
 	if (head_commit(w, true, &ignored) < 0 &&
 	    ftruncate(w->seg.fd, (off_t)h->committed) == 0)
-		os_sync(w->seg.fd); /* a caller that tries again looks what is there */
+		os_sync(w->seg.fd); /* if this fails, doubt_resolve finds out */
 	if (err)
 		err->code = EVLOG_EIO;
 	return EVLOG_EIO;
 }
 
-/* Whether the log has the commit that was in doubt.  If so, it is acknowledged. */
+/* Sets *there if the log has the commit that was in doubt; then it is acknowledged. */
 static int doubt_resolve(
     struct evlog_writer *w, struct evlog_ack *ack, bool *there, evlog_error *err)
 {
@@ -180,7 +182,7 @@ static int doubt_resolve(
 		return 0;
 	position_set(&at, w->log.head.log_id, d.last, d.root);
 	int r = evlog_position_check(w->log.path, &at, w->max_line, err);
-	if (r == EVLOG_EMISMATCH) /* it was lost, and others went on from there */
+	if (r == EVLOG_EMISMATCH) /* it was lost, and other events took its place */
 		return 0;
 	if (r) {
 		w->doubt = d;
@@ -195,7 +197,7 @@ static int doubt_resolve(
 	return 0;
 }
 
-/* The events are in the log, as readers and the next writer find without head. */
+/* The events are in the log: readers and the next writer find them without head. */
 static int unrecorded(struct evlog_writer *w, uint64_t from, evlog_error *err)
 {
 	char why[256];
@@ -213,7 +215,7 @@ static int unrecorded(struct evlog_writer *w, uint64_t from, evlog_error *err)
 	    why, from, w->log.head.tree.n);
 }
 
-/* Writes the first n events that wait as one commit, and syncs. */
+/* Writes the first n pending events as one commit, and syncs it. */
 static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 {
 	struct head next = w->log.head;
@@ -251,7 +253,7 @@ static bool must_roll(const struct evlog_writer *w)
 	       (h->committed >= w->o.segment_size && h->last_block);
 }
 
-/* Takes out event i, of which the log has another version, and tells of it. */
+/* Drops event i, of which the log has another version, and reports it. */
 static int conflict(
     struct evlog_writer *w, size_t i, struct evlog_ack *ack, evlog_error *err)
 {
@@ -266,7 +268,7 @@ static int conflict(
 	ack->rejected_name = p.name;
 	ack->rejected = w->rejected.p;
 	ack->rejected_len = w->rejected.len;
-	/* the hole in raw is closed when the others are asked for again */
+	/* dedup_pending closes the gap in raw when it runs again */
 	memmove(b->at + 1, b->at, i * sizeof *b->at);
 	batch_drop(b, 1);
 	return error_at(err, p.name, p.line_no, 1,
@@ -276,7 +278,7 @@ static int conflict(
 
 /* ---- A commit ---- */
 
-/* All of it that needs the lock. */
+/* The part of a commit that needs the lock. */
 static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
 	size_t n = w->now.n;
@@ -298,7 +300,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 		r = replica_compare(w, &ack->skipped, err);
 		n = w->now.n;
 	}
-	/* all of it is there already: whatever was expected then, it has been done */
+	/* the log has all of it already, so an earlier attempt met the expectations */
 	bool repeated = ack->skipped && n == 0 && !clash;
 	if (!r && !repeated)
 		r = expectations_check(w, err);
@@ -321,7 +323,7 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	ack->to = w->log.head.tree.n;
 	hash_hex(w->log.head.root, ack->root);
 	batch_drop(&w->now, n);
-	return clash && !r ? conflict(w, 0, ack, err) : r; /* it clashes again then */
+	return clash && !r ? conflict(w, 0, ack, err) : r; /* it is first now */
 }
 
 static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
@@ -368,7 +370,7 @@ void evlog_writer_begin(evlog_writer *w)
 	struct committing *c = &w->committing;
 
 	if (c->begun || w->next.n == 0)
-		return; /* evlog_writer_end says EVLOG_END, or waits for the one before */
+		return; /* evlog_writer_end returns EVLOG_END, or waits */
 	batch_split(&w->next, block_encoder_gather(w->encoder), &w->now);
 	c->last = w->now.at[w->now.n - 1];
 	c->begun = true;

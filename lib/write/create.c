@@ -1,4 +1,4 @@
-/* create.c - new logs and new segments. */
+/* create.c - creates logs and segments, and writes head. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/os.h"
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NEW_SEGMENT "new-segment" /* while it replaces another */
+#define NEW_SEGMENT "new-segment" /* until it replaces another */
 
 static int create_failed(const char *path, evlog_error *err)
 {
@@ -30,7 +30,7 @@ int permissions_give(int fd, struct permissions p)
 	return fchmod(fd, p.mode);
 }
 
-/* Writes a new file whole and syncs it. */
+/* Creates a file with this content and syncs it. */
 static int file_make(int dir_fd, const char *dir, const char *name,
     struct permissions mode, const void *p, size_t n, evlog_error *err)
 {
@@ -81,7 +81,7 @@ int segment_create(int dir_fd, const char *dir, struct permissions mode,
 		r = error_sys(err, "%s/%s", dir, name);
 	if (!r && os_sync(dir_fd) < 0) {
 		r = error_sys(err, "%s", dir);
-		if (!replace) /* nobody may build on a name that can be lost */
+		if (!replace) /* nobody may append to a file whose name may be lost */
 			unlinkat(dir_fd, name, 0);
 	}
 	return r;
@@ -107,7 +107,7 @@ static int first_state(struct head *h, struct segment_header *s, evlog_error *er
 	return r;
 }
 
-/* Fills the temporary directory: the first segment, then head with both records. */
+/* Fills the temporary directory: the first segment, then head with both slots. */
 static int log_fill(
     int dir_fd, const char *dir, struct permissions mode, evlog_error *err)
 {
@@ -140,7 +140,7 @@ static void log_discard(int dir_fd, const char *temporary)
 	rmdir(temporary);
 }
 
-/* Syncs the directory that holds `path`. */
+/* Syncs the directory that contains `path`. */
 static int parent_sync(const char *path, evlog_error *err)
 {
 	char *copy = strdup(path);
@@ -166,7 +166,7 @@ static int log_rename(
 		int e = errno;
 		log_discard(dir_fd, temporary);
 		errno = e;
-		/* somebody else was faster: theirs is as good */
+		/* another process was faster: use its log */
 		return e == ENOTEMPTY || e == EEXIST ? 0 : create_failed(path, err);
 	}
 	return parent_sync(path, err);
@@ -190,7 +190,7 @@ int log_create(const char *given, mode_t mode, evlog_error *err)
 		r = create_failed(path, err);
 	if (!r) {
 		fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		/* who may read its files may enter it */
+		/* whoever may read its files may enter it */
 		if (fd < 0 || (mode && fchmod(fd, mode | (mode & 0444) >> 2) < 0))
 			r = create_failed(temporary, err);
 		const struct permissions p = {mode, (gid_t)-1};
@@ -217,8 +217,8 @@ int head_create(struct evlog_writer *w, evlog_error *err)
 	return 0;
 }
 
-/* A poisoned segment without any event keeps its bytes under another name too, since
- * the new one takes its own. */
+/* Links a poisoned segment without events to a second name, because the new segment will
+ * take over its name. */
 static int poisoned_aside(struct evlog_writer *w, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE], aside[64];
@@ -259,7 +259,7 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 	memcpy(s.log_id, h->log_id, LOG_ID_SIZE);
 	memcpy(s.root, h->root, HASH_SIZE);
 	bool replace = s.first_seq == h->segment; /* poisoned before it had an event */
-	if (replace) { /* tells it from the poisoned one, should this head be lost */
+	if (replace) { /* so that the two can be distinguished */
 		r = epoch_raise(w, h->epoch, err);
 		s.epoch = h->epoch;
 	}

@@ -1,5 +1,5 @@
-/* cursor.c - the latest cursor of a name in a log, and the one that goes with a commit.
- */
+/* cursor.c - finds the latest cursor of a consumer in a log, and prepares the one for the
+ * next commit. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/os.h"
@@ -9,8 +9,9 @@
 
 enum { FARTHER_BACK = 2 };
 
-/* Looks at the blocks of one segment with events behind `behind`, from the one at `at`
- * on back.  EVLOG_END: there is none, nor in the segments before. */
+/* Searches one segment backwards, from the block at `at`, as long as blocks have events
+ * after `behind`.  Returns EVLOG_END if no cursor was found and earlier segments need not
+ * be searched, FARTHER_BACK if they must be. */
 static int segment_search(struct segment *s, uint64_t at, uint64_t limit, uint64_t behind,
     struct cursor *c, evlog_error *err)
 {
@@ -39,8 +40,8 @@ static int segment_search(struct segment *s, uint64_t at, uint64_t limit, uint64
 	return FARTHER_BACK;
 }
 
-/* The latest cursor with c's name and log_id in blocks with events behind `behind`.
- * EVLOG_END: there is none. */
+/* Gets the latest cursor with c's name and log_id from blocks with events after `behind`.
+ * Returns EVLOG_END if there is none. */
 static int cursor_find(
     struct evlog_writer *w, uint64_t behind, struct cursor *c, evlog_error *err)
 {
@@ -72,7 +73,7 @@ int cursor_prepare(struct evlog_writer *w, evlog_error *err)
 	if (!*w->cursor.name)
 		return 0;
 	int r = cursor_find(w, w->looked, &now, err);
-	/* in a sealed segment it stands farther back than where it was written */
+	/* sealing moves a cursor to the end of its segment, so ours may be found again */
 	bool ours = r == 0 && now.seq == w->left.seq &&
 		    now.generation == w->left.generation &&
 		    memcmp(now.root, w->left.root, HASH_SIZE) == 0;

@@ -1,10 +1,12 @@
 /*
- * dedup.c - which events of the log have this source and id, and the same bytes?
+ * dedup.c - finds out which events are in the log already: the same source and id, and
+ * the same content.
  *
- * The entries of all events, or of a window: a ring in which the oldest is overwritten;
- * and an open-addressing table from the hash of source and id to an entry.  Hashes are
- * SHA-256 cut to 128 bits: two different events are never taken for one, not even on
- * purpose.  An event takes 32 bytes, and 8 to 16 of the table.
+ * It keeps an entry for each event, or for those of a window, in a ring, whose oldest
+ * entry is overwritten, and an open-addressing table that maps the hash of source and id
+ * to an entry.  Hashes are SHA-256 truncated to 128 bits, so different events never
+ * compare equal, not even if somebody tries to make them.  An event takes 32 bytes, plus
+ * 8 to 16 in the table.
  */
 #include "base/error.h"
 #include "write/writer.h"
@@ -12,7 +14,7 @@
 #include <stdlib.h>
 
 #define FEW  1024
-#define MOST (UINT32_MAX - 1) /* entries: the table numbers them in 32 bits */
+#define MOST (UINT32_MAX - 1) /* entries; the table uses 32-bit indexes */
 
 struct entry {
 	unsigned char key[16], body[16];
@@ -20,13 +22,13 @@ struct entry {
 
 struct dedup {
 	uint64_t window; /* 0: all events */
-	uint64_t seen;	 /* events of the log taken in, by seq */
+	uint64_t seen;	 /* last seq of the log that was taken in */
 	bool slid;	 /* the log has more events than the window */
 	struct entry *ring;
-	uint64_t size;	       /* room in the ring; at most the window */
-	uint64_t added, kept;  /* entries ever put into the ring, and committed */
-	uint32_t *table;       /* 1 + place in the ring; 0: free, stale ones stay */
-	uint64_t mask, filled; /* places of the table: one less than all, and not free */
+	uint64_t size;	       /* capacity of the ring; at most the window */
+	uint64_t added, kept;  /* entries ever put into the ring; committed */
+	uint32_t *table;       /* 1 + index in the ring; 0: free; stale ones stay */
+	uint64_t mask, filled; /* slots of the table minus 1, and slots in use */
 	struct buf id, source;
 };
 
@@ -58,7 +60,7 @@ bool dedup_has_slid(const struct dedup *d)
 	return d->slid;
 }
 
-/* Entries that count: those in the ring. */
+/* The number of entries in the ring. */
 static uint64_t entries(const struct dedup *d)
 {
 	return d->added < d->size ? d->added : d->size;
@@ -84,8 +86,8 @@ static void table_fill(struct dedup *d)
 		table_put(d, (uint32_t)i);
 }
 
-/* Doubles the ring, up to the window, and the table before it: with either, an entry has
- * a place. */
+/* Doubles the ring, up to the window.  Grows the table first: if the ring then fails to
+ * grow, the table is still large enough. */
 static bool grow(struct dedup *d)
 {
 	uint64_t most = d->window ? d->window : MOST, size = d->size ? 2 * d->size : FEW;
@@ -110,8 +112,8 @@ static bool grow(struct dedup *d)
 	return true;
 }
 
-/* Adds an entry; false: no memory.  Places of the table whose entry was overwritten are
- * swept out when they are many. */
+/* Adds an entry.  Returns false if out of memory.  Rebuilds the table when it has many
+ * slots whose entries were overwritten. */
 static bool entry_add(struct dedup *d, const struct entry *e)
 {
 	bool full = d->added >= d->size;
@@ -145,7 +147,7 @@ static struct entry *entry_find(struct dedup *d, const unsigned char key[16])
 	return NULL;
 }
 
-/* The body is the line behind its stamp: what the producer wrote, completed. */
+/* The body is the line after its stamp: what the producer wrote, completed. */
 static int entry_hash(
     struct dedup *d, const char *line, size_t len, struct entry *e, evlog_error *err)
 {
@@ -230,7 +232,7 @@ void dedup_keep(struct dedup *d, uint64_t last)
 	d->seen = last;
 }
 
-/* What the ring overwrote is lost: begin anew from the log. */
+/* The ring may have overwritten older entries, so read the log again. */
 void dedup_forget(struct dedup *d)
 {
 	if (d->added == d->kept)

@@ -1,10 +1,10 @@
 /*
- * recover.c - acts on what recover/recovery.h finds, under the lock, before the next
- * append.
+ * recover.c - recovery by a writer: acts on what recover/recovery.h finds, with the lock
+ * held, before the next append.
  *
- * Whole commits that head does not record are kept: they are written again and synced,
- * since their writer may have died between a failed sync and its report.  Torn bytes are
- * copied aside, and then cut off.  A damaged log is left as it is.
+ * Whole commits that head does not record are kept.  They are written again and synced,
+ * because their writer may have died between a failed sync and its report.  Torn bytes
+ * are copied to another file and then cut off.  A damaged log is left as it is.
  */
 #include "base/error.h"
 #include "base/file.h"
@@ -20,7 +20,7 @@
 
 #define COPY (256u << 10)
 
-/* Head as a segment's header alone tells it. */
+/* Sets head to the state at the end of the segment's header. */
 static void head_from_segment(struct evlog_writer *w)
 {
 	struct head *h = &w->log.head;
@@ -37,8 +37,7 @@ static void head_from_segment(struct evlog_writer *w)
 	memcpy(h->root, s->root, HASH_SIZE);
 }
 
-/* Copies the bytes from `from` on to the file aside; where the segment has a hole, so
- * does the copy. */
+/* Copies the bytes from `from` on to another file, and keeps their holes. */
 static int aside_write(struct evlog_writer *w, int fd, const char *aside, uint64_t from,
     uint64_t size, evlog_error *err)
 {
@@ -57,7 +56,7 @@ static int aside_write(struct evlog_writer *w, int fd, const char *aside, uint64
 	return r;
 }
 
-/* Copies [from, size) of the segment aside, durably. */
+/* Copies [from, size) of the segment to a new file, durably, and sets its name. */
 static int tail_aside(struct evlog_writer *w, uint64_t from, uint64_t size, char *aside,
     size_t aside_size, evlog_error *err)
 {
@@ -113,7 +112,7 @@ static int rewrite(struct evlog_writer *w, uint64_t from, uint64_t to, evlog_err
 	return 0;
 }
 
-/* Takes away a segment whose creation broke off. */
+/* Removes a segment that was never completely created, after copying it. */
 static int unfinished_remove(struct evlog_writer *w, struct recovery *v, evlog_error *err)
 {
 	struct stat st;
@@ -137,8 +136,8 @@ static int unfinished_remove(struct evlog_writer *w, struct recovery *v, evlog_e
 	return segment_ensure(w, err);
 }
 
-/* Acts on the verdict that a segment is sound: what may not have been synced is written
- * again, what is torn is cut off, and head is told. */
+/* Acts on the verdict that a segment is sound: writes again what may not have been
+ * synced, cuts off what is torn, and updates head in memory. */
 static int tail_recover(
     struct evlog_writer *w, const struct recovery *v, evlog_error *err)
 {
@@ -151,7 +150,7 @@ static int tail_recover(
 		head_from_segment(w);
 	if (t->epoch > h->epoch)
 		h->epoch = t->epoch;
-	/* what is attested was synced: only the rest may not have been */
+	/* what is attested was synced; the rest may not have been */
 	uint64_t unsure = v->durable > v->known ? v->durable : v->known;
 	if (t->end > unsure && !segment_is_sealed(&w->seg))
 		r = rewrite(w, unsure, t->end, err);
@@ -182,9 +181,8 @@ static int tail_recover(
 	return 0;
 }
 
-/* Whether segments may have come or gone since it was last looked: seen for sure in a
- * folder that is small; in a large one, listing which takes time, by its being newer than
- * head. */
+/* Whether segments may have come or gone since the last check.  Listing a large folder
+ * takes time, so there it only counts as changed if it is newer than head. */
 static bool folder_changed(struct evlog_writer *w)
 {
 	struct stat dir, head;
@@ -200,8 +198,8 @@ static bool folder_changed(struct evlog_writer *w)
 	       (now.tv_sec == last.tv_sec && now.tv_nsec > last.tv_nsec);
 }
 
-/* The segment before the active one must be there: a log that has lost one must not grow
- * as if nothing had happened.  Readers look for the others. */
+/* The segment before the active one must exist: a log that has lost it must not grow as
+ * if nothing had happened.  Readers check the others. */
 static int predecessor_check(struct evlog_writer *w, evlog_error *err)
 {
 	const struct segment_header *s = &w->seg.header;
@@ -218,7 +216,8 @@ static int predecessor_check(struct evlog_writer *w, evlog_error *err)
 	return segment_missing(w->log.path, s->previous, s->first_seq - 1, err);
 }
 
-/* No segment may be missing between head's and a later one: head may be an older one. */
+/* Head may be an old one, so check that no segment is missing between the one it names
+ * and any later one. */
 static int folder_check(struct evlog_writer *w, struct recovery *v, evlog_error *err)
 {
 	uint64_t durable = 0;
@@ -229,7 +228,8 @@ static int folder_check(struct evlog_writer *w, struct recovery *v, evlog_error 
 	return r || w->log.n == 0 ? r : recovery_attested(v, &durable, err);
 }
 
-/* Takes each step of the walk, and acts on its verdict.  *changed: head is behind. */
+/* Takes each step of the walk and acts on its verdict.  Sets *changed if head is out of
+ * date. */
 static int walk(
     struct evlog_writer *w, struct recovery *v, bool *changed, evlog_error *err)
 {
@@ -239,7 +239,7 @@ static int walk(
 
 	while ((r = recovery_step(v, &verdict, err)) == 0 && !verdict.code) {
 		*changed = true;
-		/* their writers may have died before they did: all that is there now */
+		/* their writers may have died before this sync; one covers all */
 		bool later = w->seg.first_seq != w->log.head.segment;
 		if (later && !synced && os_sync(w->log.dir_fd) < 0)
 			return error_sys(err, "%s", w->log.path);
@@ -255,7 +255,7 @@ static int walk(
 	return EVLOG_EDAMAGED;
 }
 
-/* No record of head is whole: the last segment's header is where to begin. */
+/* No slot of head is valid: begin after the header of the last segment. */
 static int head_recover(struct evlog_writer *w, struct recovery *v, evlog_error *err)
 {
 	int r = recovery_list(v, err);
@@ -278,9 +278,9 @@ static int head_recover(struct evlog_writer *w, struct recovery *v, evlog_error 
 	return 0;
 }
 
-/* Whatever follows the committed bytes of a poisoned segment was never acknowledged: keep
- * it aside and cut it off, so that zstdcat prints what the log holds.  Nothing is built
- * on the segment: the next commit begins another. */
+/* What follows the committed bytes of a poisoned segment was never acknowledged.  Copy it
+ * and cut it off, so that zstdcat prints exactly what the log has.  Nothing is appended
+ * to the segment: the next commit starts a new one. */
 static int poisoned_recover(
     struct evlog_writer *w, struct recovery *v, uint64_t size, evlog_error *err)
 {
@@ -297,8 +297,8 @@ static int poisoned_recover(
 	return r;
 }
 
-/* Whether head was written since the machine was started, or the system cannot tell.  If
- * not, readers cannot tell either that a block is still being written. */
+/* Whether head was written since the machine was started, or the system has no boot id.
+ * If not, readers cannot tell that a block is still being written. */
 static bool is_of_this_boot(const struct evlog_writer *w)
 {
 	bool known = boot_is(w->boot_id, w->boot_id);
@@ -318,7 +318,7 @@ int writer_lock(struct evlog_writer *w, evlog_error *err)
 	return error_sys(err, "%s/head: cannot lock", w->log.path);
 }
 
-/* Opens the segment to begin with, and looks at the one before it. */
+/* Opens the segment where recovery begins, and checks that the one before it exists. */
 static int begin(struct evlog_writer *w, struct recovery *v, evlog_error *err)
 {
 	struct log *l = &w->log;
@@ -340,7 +340,7 @@ static int head_record(struct evlog_writer *w, evlog_error *err)
 {
 	int r = 0;
 
-	if (w->log.state == HEAD_LOST) /* both records */
+	if (w->log.state == HEAD_LOST) /* write both slots */
 		r = head_commit(w, !w->o.no_sync, err);
 	return r ? r : head_commit(w, !w->o.no_sync, err);
 }

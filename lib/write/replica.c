@@ -1,7 +1,8 @@
 /*
- * replica.c - lines that are stamped already (evappend --replica): each must follow the
- * one before it.  Those that the log has may come again, as they do from a sender that
- * was cut off; they are compared with what is there, and passed over.
+ * replica.c - appends lines that are stamped already (evappend --replica).
+ *
+ * Each must follow the one before it.  A sender that was cut off may send lines again
+ * that the log has; they are compared with the log and skipped.
  */
 #include "base/error.h"
 #include "write/writer.h"
@@ -29,8 +30,8 @@ int replica_follows(const struct evlog_writer *w, const struct intake_event *e,
 	return 0;
 }
 
-/* How many of the lines that wait begin `lines`, or EVLOG_EMISMATCH if one of them does
- * not. */
+/* Compares `lines` with the pending lines from *i on, and advances *i.  Returns
+ * EVLOG_EMISMATCH at a difference. */
 static int lines_compare(
     const struct evlog_writer *w, struct evlog_lines lines, size_t *i, evlog_error *err)
 {
@@ -48,7 +49,7 @@ static int lines_compare(
 	return 0;
 }
 
-/* Passes over those of the lines that wait that the log has. */
+/* Skips the pending lines that the log has. */
 static int pass_over(struct evlog_writer *w, uint64_t *skipped, evlog_error *err)
 {
 	const char *path = w->log.path;

@@ -1,11 +1,12 @@
 /*
- * seal.c - a segment that is full, and has a successor, is written again: small blocks
- * merged into full ones, big ones as they are, an index and a seek table behind them.
+ * seal.c - seals a segment that is full and has a successor: writes it again with small
+ * blocks merged, large ones copied, and an index and a seek table after them.
  *
- * The lock of the log is not needed: nobody writes to such a segment.  The new file is
- * made beside the old one, read back, its root compared with the one that the successor
- * attests, synced, and renamed over it.  At any moment one of the two stands there whole,
- * and both are right.  A lock on the new file keeps two from doing the same work.
+ * It does not need the lock of the log, because nobody writes to such a segment any more.
+ * The new file is written next to the old one, read back, checked against the root that
+ * the successor attests, synced, and renamed over the old one.  At any moment one of the
+ * two has the segment's name, and both are right.  A lock on the new file prevents two
+ * processes from doing the same work.
  */
 #include "base/error.h"
 #include "base/file.h"
@@ -23,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A log that is being sealed, beside its writer. */
+/* A log being sealed while its writer goes on. */
 struct sealing {
 	struct log log; /* a copy; dir_fd is the writer's */
 	int level;
@@ -38,20 +39,20 @@ struct sealing {
 
 struct sealer {
 	const struct log *log;
-	struct segment old;  /* what is read */
-	struct segment made; /* what is written */
+	struct segment old;  /* read from */
+	struct segment made; /* written to */
 	struct segment_header successor;
 	char name[64]; /* of the new file, until it is renamed */
 	struct block_codec *codec;
-	struct block gathered; /* small blocks that become one; count 0: none */
+	struct block gathered; /* small blocks to be merged; count 0: none */
 	struct buf raw;	       /* their lines */
 	struct buf lines, packed, filter, out; /* scratch */
-	struct buf cursors;		       /* extensions, the latest of each name */
+	struct buf cursors; /* cursor extensions, the latest of each name */
 	struct filter_keys keys;
 	struct index_builder index;
-	size_t gather; /* how much */
-	bool merged;   /* some blocks are not copies */
-	uint64_t at;   /* where the next block is written */
+	size_t gather; /* how many bytes of lines to merge */
+	bool merged;   /* some blocks were merged, not copied */
+	uint64_t at;   /* offset of the next block */
 };
 
 /* ---- Cursors ---- */
@@ -61,7 +62,7 @@ static size_t extension_size(const char *p)
 	return 8 + (size_t)get32(p + 4);
 }
 
-/* Whether two extensions are cursors with one name and log. */
+/* Whether two extensions are cursors of the same name and log. */
 static bool same_cursor(const char *a, const char *b)
 {
 	const size_t fixed = 8 + CURSOR_FIXED;
@@ -72,7 +73,7 @@ static bool same_cursor(const char *a, const char *b)
 	       memcmp(a + fixed, b + fixed, n - fixed) == 0;
 }
 
-/* No more are kept than a block can hold: then the segment is not sealed. */
+/* Stops when they exceed what one block can hold; the segment is then not sealed. */
 static void cursor_keep(struct sealer *s, const char *p)
 {
 	struct buf *kept = &s->cursors;
@@ -93,7 +94,7 @@ static int too_many_cursors(const struct sealer *s, evlog_error *err)
 	    "%s: not sealed: more cursors than one block can hold", s->old.path);
 }
 
-/* Takes over what the header of a block carries: cursors, and its filter. */
+/* Takes the cursors and the filter from the header of a block. */
 static int extensions_take(struct sealer *s, const struct block *b, evlog_error *err)
 {
 	const char *p, *end;
@@ -114,7 +115,7 @@ static int extensions_take(struct sealer *s, const struct block *b, evlog_error 
 	return s->cursors.failed || s->filter.failed ? error_memory(err) : 0;
 }
 
-/* The filter of lines that have been gathered. */
+/* Makes the filter of the gathered lines. */
 static int filter_make(struct sealer *s, evlog_error *err)
 {
 	s->filter.len = 0;
@@ -126,8 +127,8 @@ static int filter_make(struct sealer *s, evlog_error *err)
 
 /* ---- Writing ---- */
 
-/* Writes *b, whose frame is `packed`.  Its root is that of the last block it was made of.
- */
+/* Writes *b with `packed` as its frame.  Its root stays that of the last block merged
+ * into it. */
 static int block_put(
     struct sealer *s, struct block *b, const char *packed, bool last, evlog_error *err)
 {
@@ -202,7 +203,7 @@ static int gather(struct sealer *s, const struct block *b, evlog_error *err)
 	return 0;
 }
 
-/* A block that is big enough is taken as it is. */
+/* Copies a block that is large enough. */
 static int block_copy(
     struct sealer *s, const struct block *b, bool last, evlog_error *err)
 {
@@ -217,7 +218,7 @@ static int block_copy(
 	return r ? r : block_put(s, &copy, packed, last, err);
 }
 
-/* Takes in the block of the old file at `at`. */
+/* Processes the block at `at` of the old file. */
 static int block_take(
     struct sealer *s, uint64_t at, uint64_t limit, struct block *b, evlog_error *err)
 {
@@ -240,7 +241,7 @@ static int block_take(
 	return r ? r : gather(s, b, err);
 }
 
-/* Writes what stands behind the blocks, and at last the header. */
+/* Writes the index and seek table, and finally the header. */
 static int rest_put(struct sealer *s, evlog_error *err)
 {
 	struct segment_header *h = &s->made.header;
@@ -289,7 +290,7 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 	return r ? r : rest_put(s, err);
 }
 
-/* Blocks that were copied are there as they were, and follow each other. */
+/* Checks, without decompressing, that copied blocks are intact and follow each other. */
 static int copies_scan(struct sealer *s, struct tail *t, evlog_error *err)
 {
 	struct segment *made = &s->made;
@@ -317,8 +318,8 @@ static int copies_scan(struct sealer *s, struct tail *t, evlog_error *err)
 	return 0;
 }
 
-/* Reads the new file back: it must lead to where the successor begins.  If blocks were
- * made anew, by every line of it. */
+/* Reads the new file back and checks that it ends where the successor begins.  If blocks
+ * were merged, hashes every line. */
 static int rewrite_check(struct sealer *s, evlog_error *err)
 {
 	unsigned char p[SEGMENT_HEADER_MAX];
@@ -348,9 +349,9 @@ static int rewrite_check(struct sealer *s, evlog_error *err)
 
 /* ---- Files ---- */
 
-/* Gives the new file the owner, group and mode of the old one.  EVLOG_WAIT: that cannot
- * be done, as *err says, and nothing is sealed: others could not read the log any more.
- */
+/* Gives the new file the owner, group and mode of the old one.  If that is not permitted,
+ * returns EVLOG_WAIT with *err set, and the segment is not sealed: others might lose
+ * access to the log. */
 static int owner_keep(
     struct sealer *s, const struct stat *old, const struct stat *ours, evlog_error *err)
 {
@@ -368,7 +369,8 @@ static int owner_keep(
 	return EVLOG_WAIT;
 }
 
-/* Opens the new file, and locks it.  EVLOG_END: somebody else is at it. */
+/* Opens and locks the new file.  Returns EVLOG_END if another process is sealing this
+ * segment. */
 static int made_open(struct sealer *s, evlog_error *err)
 {
 	size_t n = strlen(s->log->path) + sizeof s->name + 1;
@@ -383,7 +385,7 @@ static int made_open(struct sealer *s, evlog_error *err)
 	snprintf(s->made.path, n, "%s/%s", s->log->path, s->name);
 	if (fstat(s->old.fd, &old) < 0)
 		return error_sys(err, "%s", s->old.path);
-	/* the old file itself, where a power cut left a rename half done */
+	/* a second name of the old file, if a power cut interrupted a rename */
 	if (fstatat(dir_fd, s->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    named.st_ino == old.st_ino && unlinkat(dir_fd, s->name, 0) < 0)
 		return error_sys(err, "%s", s->made.path);
@@ -399,7 +401,7 @@ static int made_open(struct sealer *s, evlog_error *err)
 		return error_sys(err, "%s", s->made.path);
 	if (fstatat(dir_fd, s->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    named.st_ino != ours.st_ino)
-		return EVLOG_END; /* it was renamed since */
+		return EVLOG_END; /* another process has renamed it */
 	if (!S_ISREG(ours.st_mode) || ours.st_nlink != 1)
 		return error_set(err, EVLOG_EPERM,
 		    "%s: not a file of ours, or one with another name; remove it",
@@ -455,7 +457,7 @@ static int old_open(struct sealer *s, uint64_t first, uint64_t next, evlog_error
 	return r;
 }
 
-/* Whether index and seek table of a sealed segment are whole. */
+/* Whether a sealed segment has an intact index and seek table. */
 static bool is_indexed(struct segment *s)
 {
 	struct index_builder frames = {0};
@@ -482,13 +484,13 @@ static bool is_indexed(struct segment *s)
 	return whole;
 }
 
-/* Whether there is nothing to do. */
 static bool is_done(struct segment *s, bool reindex)
 {
 	return segment_is_sealed(s) && (!reindex || is_indexed(s));
 }
 
-/* EVLOG_END: it is sealed, or somebody else is at it.  EVLOG_WAIT: only its owner can. */
+/* Seals one segment.  Returns EVLOG_END if it is sealed already or another process is
+ * sealing it, EVLOG_WAIT if only its owner can. */
 static int segment_seal(
     const struct sealing *g, uint64_t first, uint64_t next, evlog_error *err)
 {
@@ -519,9 +521,9 @@ static int segment_seal(
 
 /* ---- A log ---- */
 
-/* A head that is older than the seal must not come back with a power cut.  It is synced
- * by a descriptor of its own: an error that the writer's would report is not taken from
- * it. */
+/* Syncs head, so that a power cut cannot bring back one from before the seal.  Uses a
+ * descriptor of its own, so as not to consume an error that the writer's should
+ * report. */
 static int head_sync(const struct log *l, evlog_error *err)
 {
 	int fd = openat(l->dir_fd, "head", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -532,8 +534,8 @@ static int head_sync(const struct log *l, evlog_error *err)
 	return r;
 }
 
-/* Seals the segments before the active one: all, or from the last one back to the first
- * that is sealed.  What cannot be sealed is left as it is. */
+/* Seals the segments before the active one: all of them, or backwards until the first one
+ * that is sealed.  Skips those that cannot be sealed. */
 static void *log_seal(void *arg)
 {
 	struct sealing *g = arg;
@@ -551,7 +553,7 @@ static void *log_seal(void *arg)
 		if (r == EVLOG_END && !g->all)
 			break;
 		if (r == EVLOG_WAIT && !g->all)
-			continue; /* its owner seals it */
+			continue; /* its owner will seal it */
 		if ((r < 0 || r == EVLOG_WAIT) && g->result == 0) {
 			g->result = why.code;
 			g->err = why;

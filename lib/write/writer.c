@@ -1,6 +1,6 @@
 /*
- * writer.c - a log open for appending, and what waits for the next commit: lines are
- * checked and completed as they come.
+ * writer.c - opens a log for appending, and checks and completes the lines that will make
+ * up the next commit.
  */
 #include "write/writer.h"
 #include "base/error.h"
@@ -16,13 +16,13 @@
 #include <unistd.h>
 
 #define SEGMENT_FULL (64u << 20)
-#define ENOUGH	     (4u << 20)	 /* for threads that are idle; */
-#define FULL	     (12u << 20) /* to wait for those that are not, */
-#define SYNCING	     (4u << 20)	 /* and what is added yet while they only sync */
+#define ENOUGH	     (4u << 20)	 /* start a commit if no other is running, */
+#define FULL	     (12u << 20) /* wait for the running one to be written, */
+#define SYNCING	     (4u << 20)	 /* and add no more than this while it syncs */
 
 /* ---- Opening ---- */
 
-/* "/" and the log's name without .evlog, as a URI-reference. */
+/* "/" and the name of the log without .evlog, as a URI-reference. */
 static char *default_source(const char *path)
 {
 	struct buf b = {0};
@@ -74,7 +74,7 @@ static int dir_open(struct evlog_writer *w, const char *path, evlog_error *err)
 	return r;
 }
 
-/* A seq that some expectation says there is; 0: none does. */
+/* A seq that an expectation says exists; 0: none does. */
 static uint64_t seq_expected(const struct evlog_writer_options *o)
 {
 	for (size_t i = 0; i < o->n_expect_subjects; i++)
@@ -122,7 +122,7 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 	w->log.dir_fd = w->log.head_fd = w->seg.fd = -1;
 	if (!w->o.max_event || w->o.max_event > EVLOG_MAX_EVENT)
 		w->o.max_event = EVLOG_MAX_EVENT;
-	/* what it writes, it can read */
+	/* it must be able to read what it writes */
 	w->max_line = w->o.max_event > EVLOG_MAX_LINE ? w->o.max_event : EVLOG_MAX_LINE;
 	if (!w->o.segment_size)
 		w->o.segment_size = SEGMENT_FULL;
@@ -267,7 +267,7 @@ bool evlog_writer_full(evlog_writer *w)
 		return true;
 	if (have < FULL || !c->begun)
 		return have >= FULL;
-	/* the processors are its own until it has written; behind that they would rest */
+	/* it needs the processors until it has written, but not while it syncs */
 	while (!c->write_phase_seen && sem_wait(&c->written) == 0)
 		c->write_phase_seen = true;
 	return atomic_load(&c->done) || have >= FULL + SYNCING;
