@@ -1,8 +1,8 @@
 /*
  * decimal.c - exact decimal numbers.
  *
- * Amounts of money have few digits: they are added as 128-bit integers at a common
- * scale.  What does not fit goes on with libtommath's integers of any size.
+ * Amounts of money have few digits, so they are added as 128-bit integers with a
+ * common scale.  Larger numbers use libtommath's integers of any size.
  */
 #include "json/decimal.h"
 #include "json/bigint.h"
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SMALL_DIGITS	 37    /* 10^37 < 2^126: a sum of two fits */
+#define SMALL_DIGITS	 37    /* 10^37 < 2^126, so a sum of two fits */
 #define DECIMAL_BITS_MAX 33219 /* of 10,000 digits */
 #define DIGITS		 34
 #define ZEROS		 400
@@ -80,7 +80,7 @@ static bool number_read(struct number *n, struct json_text t, long most)
 	       n->exponent >= -most;
 }
 
-/* The common case, without allocations: at most 18 digits, no exponent. */
+/* The common case, without allocation: at most 18 digits and no exponent. */
 static bool set_plain(struct decimal *d, struct json_text t)
 {
 	int64_t v = 0;
@@ -233,7 +233,7 @@ static bool add_big(struct decimal *sum, const struct decimal *x, unsigned scale
 	return true;
 }
 
-/* small * 10^n, if that fits. */
+/* v *= 10^n, if that fits. */
 static bool small_shift(__int128 *v, unsigned n)
 {
 	if (n >= SMALL_DIGITS)
@@ -277,7 +277,8 @@ int decimal_compare(const struct decimal *a, const struct decimal *b, bool *fail
 	return c;
 }
 
-/* Digits with a point `scale` places from the end, without trailing zeros behind it. */
+/* Writes digits with a point `scale` places from the end, without trailing zeros after
+ * it. */
 static void digits_write(struct buf *b, bool minus, const char *digits, unsigned scale)
 {
 	size_t n = strlen(digits);
@@ -348,8 +349,8 @@ static long digit_count(const mp_int *v)
 	return n;
 }
 
-/* a / 10^cut, a not negative, rounded half to even; `more`: something fell off behind a
- * before. */
+/* a /= 10^cut, rounded half to even; a must not be negative.  `more`: digits after the
+ * end of a have been dropped before, so a half is more than a half. */
 static bool cut_off(mp_int *a, unsigned cut, bool more)
 {
 	mp_int *unit = big_power(cut), *rem = big_new();
