@@ -1,11 +1,11 @@
-"""archives.py COUNT [SEED] - compressed files and archives with bytes changed.
+"""archives.py COUNT [SEED] - reads damaged compressed files and archives.
 
-Of each kind that the tools recognise, COUNT copies have one to sixteen places changed: a
-bit, a byte or a number at an extreme, bytes taken out, doubled or cut off, more of them in
-the first 64 bytes than elsewhere.  Every tool must come to a verdict in time and within its
-memory, by no signal and without a sanitizer's report, and print nothing but whole lines.
+For each kind that the tools recognise, makes COUNT copies with one to sixteen changes: a
+bit flipped, a byte or a number set to an extreme, bytes removed, doubled or cut off; more
+of them in the first 64 bytes than elsewhere.  Every tool must finish in time and within its
+memory, without a signal or a sanitizer's report, and print only whole lines.
 
-EVLOG_KEEP=FOLDER: what fails is kept there.
+EVLOG_KEEP=FOLDER: keep failing cases there.
 """
 
 import os
@@ -37,7 +37,7 @@ ONES, ZEROES = b"\xff", b"\0"
 
 
 def changed(rng, p):
-    """The bytes with some places changed."""
+    """The bytes with some random changes."""
     p = bytearray(p)
     for _ in range(rng.choice((1, 1, 2, 4, 16))):
         at = rng.randrange(len(p)) if rng.random() < 0.5 else rng.randrange(min(len(p), 64))
@@ -67,7 +67,7 @@ def limits():
 
 
 def verdict(argv):
-    """What is wrong with what a tool does, and its status."""
+    """What is wrong with a tool's behaviour, and its status."""
     begun = time.monotonic()
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limits)
     try:

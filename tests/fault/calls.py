@@ -1,10 +1,11 @@
-"""calls.py [WHAT...] - each tool killed at, and failed by, each of its calls.
+"""calls.py [WHAT...] - kills each tool at each of its system calls, and makes each call
+fail.
 
-WHAT: kills, errors, memory (all three).  EVLOG_FAULT_STEP=N takes every N-th fault of
-each list only; 1, the default, all; of a consumer's, whose runs are long, every (8 N + 1)-th.  W:
-one workload only.  The shim counts calls from main() on; each trial
-is a fresh copy of the workload's folder, so all are independent, and run on all cores.
-Exit status 1, and what was broken, if anything was.
+WHAT is kills, errors or memory (default: all three); W=NAME runs only that workload.
+EVLOG_FAULT_STEP=N tries every N-th fault of each list (default 1: all), or every (8 N +
+1)-th for consumers, whose runs are long.  The shim counts calls from main() on.  Each trial
+runs in a fresh copy of the workload's folder, so trials are independent and run on all
+cores.  Exit status 1 and a message if anything is broken.
 """
 
 import errno
@@ -32,7 +33,7 @@ end
 
 
 class Read:
-    """A reader of a log of several segments.  It must print all, or say why not."""
+    """A reader of a log with several segments.  It must print everything, or say why not."""
 
     def __init__(self, name, argv, prefix=True, data=None):
         self.name, self.command, self.prefix, self.data = name, argv, prefix, data
@@ -59,7 +60,7 @@ class Read:
         return self.command
 
     def plain(self, out):
-        """The output, as far as it is the same each time."""
+        """The output without the parts that differ between runs."""
         return run(["zstd", "-dcq"], out)[1] if self.name == "packed" else out
 
 
@@ -94,7 +95,7 @@ READS = [
 
 def trial(w, made, env, folder):
     """Runs the workload once in a fresh folder.  Returns its status, output and message,
-    how many calls it made, and the name of the one that was met."""
+    how many calls it made, and the name of the call that was hit."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(made, folder)
     report = f"{folder}.report"
@@ -112,16 +113,16 @@ def trial(w, made, env, folder):
 
 
 def judge(w, what, status, out, err, folder):
-    """What is wrong about a trial, or None."""
+    """What is wrong with a trial, or None."""
     fair = (-9,) if what.startswith("kill") else (w.right, 73, 74)
     if what == "short":
         fair = (w.right,)
     if what == "EIO" and w.name == "table":
-        fair = (*fair, 65)  # SQLite calls a page that it cannot read malformed
+        fair = (*fair, 65)  # SQLite reports a page that it cannot read as malformed
     if w.name in ("tar", "xz"):
-        fair = (*fair, 65)  # what becomes of evlog-unpack, which the shim is in, too
+        fair = (*fair, 65)  # evlog-unpack runs under the shim, too
     if "sqlite:" in " ".join(w.argv()):
-        # where SQLite cannot lock, it waits for a minute, and then says that it is busy
+        # if SQLite cannot lock, it waits for a minute and then reports "busy"
         fair = (*fair, 75, "hangs")
     if status not in fair:
         return f"status {status}: {err}"
@@ -160,7 +161,7 @@ def calls_made(w, made, folder, memory):
 
 
 def faults(w, made, folder, kinds):
-    """(what, environment) of every trial of this workload."""
+    """Yields (what, environment) for every trial of this workload."""
     n = calls_made(w, made, folder, False)
     for at in range(1, n + 1):
         if "kills" in kinds and not isinstance(w, Read):
@@ -169,7 +170,7 @@ def faults(w, made, folder, kinds):
         for name in ERRORS if "errors" in kinds else ():
             do = name if name == "short" else str(getattr(errno, name))
             yield name, {"FAULT_AT": str(at), "FAULT_DO": do}
-            # SQLite waits a minute where it cannot lock
+            # SQLite waits a minute if it cannot lock
             if name not in ("EINTR", "short") and "db" not in " ".join(w.argv()):
                 yield name, {"FAULT_AT": str(at), "FAULT_DO": do, "FAULT_STICKY": "1"}
     if "memory" in kinds:

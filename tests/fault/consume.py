@@ -1,12 +1,12 @@
-"""consume.py - a pipeline of consumers, each killed at any time, and each event has had its
-output once.
+"""consume.py - kills the consumers of a pipeline at random; each event must still have
+exactly one output.
 
     in.evlog -- double, --batch 7 --> mid.evlog -- copy, -j 3 --> out.evlog
                                                 \\-- what copy refuses --> dead.evlog
 
-Both consumers, the commands that they run, and who appends are killed; the logs are small
-segments.  Run in an empty directory with the tools in PATH.  EVLOG_KILLS: how many, at
-least; EVLOG_SEED repeats a run."""
+Kills both consumers, the commands that they run, and the appending process.  The logs have
+small segments.  Run in an empty directory with the tools in PATH.  EVLOG_KILLS: at least
+this many kills; EVLOG_SEED repeats a run."""
 
 import collections
 import json
@@ -51,7 +51,8 @@ class Consumer:
         return [int(x) for x in out.stdout.split()]
 
     def kill(self, rng):
-        """It, or a command that it runs: that counts as a failed batch."""
+        """Kills the consumer, or a command that it runs, which then counts as a failed
+        batch."""
         victims = self.children()
         if rng.random() < 0.3 and victims:
             try:
@@ -65,7 +66,8 @@ class Consumer:
         return 1
 
     def revive(self):
-        """One whose command was killed has nowhere to put what failed: it has stopped."""
+        """Restarts a consumer that stopped because its command was killed and it has no
+        dead letters."""
         if self.p.poll() is not None:
             self.stop(1, -signal.SIGKILL)
             self.start()
@@ -82,7 +84,7 @@ def events(log):
 
 
 def append(rng, n, count):
-    """Some more events; killed now and then, so that only some of them are there."""
+    """Appends some events; the process is sometimes killed, so only some of them arrive."""
     data = "".join(json.dumps({"type": "In", "id": str(i), "subject": f"s{i % KEYS}", "data": {"n": i}}) + "\n"
                    for i in range(n, n + count))
     p = subprocess.Popen(["evappend", "--dedup", "--segment-size", "20000", "in.evlog"], stdin=subprocess.PIPE,
@@ -110,7 +112,7 @@ def last(log):
 
 
 def drain(c, log, checkpoint):
-    """Waits until a consumer has come to the end of its log."""
+    """Waits until a consumer has reached the end of its log."""
     end = time.time() + 60
     while reached(checkpoint) < last(log):
         c.revive()
@@ -157,7 +159,7 @@ def judge(n, kills):
     dead = [(e["data"]["event"]["data"]["n"], e["data"]["event"]["data"]["twin"]) for e in events("dead.evlog")]
     count = collections.Counter(out)
     doubled = sum(k > 1 for k in count.values())
-    # an event whose command was killed may be in both: once there, and dealt with later
+    # an event whose command was killed may be in both: set aside, and processed later
     twice = collections.Counter(dead)
     lost = [x for x in mid if x not in count and x not in twice]
     assert not lost, f"lost: {lost[:5]}"

@@ -1,9 +1,9 @@
-"""cuts.py ROUNDS - real power cuts: a file system is shut down while evappend writes.
+"""cuts.py ROUNDS - real power cuts: shuts a file system down while evappend writes.
 
-Each round makes a file system in a file, mounts it, and stops it dead in the middle of
-appends (FS_IOC_SHUTDOWN without flushing its journal), which is what the disk of a machine
-without power knows of them; then mounts it again and looks.  ext4, and XFS where it is
-there.  Needs root and a loop device: else it says so, and is skipped (status 77).
+Each round makes a file system in a file, mounts it, and shuts it down in the middle of
+appends (FS_IOC_SHUTDOWN without flushing the journal), which leaves on disk what a power
+cut would.  Then it mounts the file system again and checks the log.  Uses ext4, and XFS if
+available.  Needs root and a loop device; otherwise it says so and is skipped (status 77).
 """
 
 import fcntl
@@ -47,7 +47,7 @@ class Disk:
 
 
 def usable(folder):
-    """The kinds of file system that can be made, mounted and shut down here."""
+    """The kinds of file systems that can be made, mounted and shut down here."""
     kinds = []
     for kind in KINDS:
         try:
@@ -64,7 +64,8 @@ def usable(folder):
 
 
 def appends(rng, log, start, options, single):
-    """A stream of events into one evappend, or one evappend an event; its process."""
+    """Starts one evappend for a stream of events, or one for each event; returns the
+    process."""
     pad = rng.choice((10, 300, 5000))
     if single:
         script = 'while IFS= read -r line; do printf "%s\\n" "$line" | evappend --ack "$@" || exit; done'
@@ -81,7 +82,7 @@ def appends(rng, log, start, options, single):
 
 
 def cut(rng, disk, known):
-    """One round: what was acknowledged before the cut is there behind it."""
+    """One round: everything acknowledged before the cut must be there after it."""
     disk.mount()
     log = f"{disk.at}/log"
     options = rng.choice(([], ["--strict"], ["--segment-size", "20000"], ["--segment-size", "2000"]))

@@ -1,19 +1,20 @@
-"""forge.py COUNT [FIRST] - logs that lie, with right checksums.
+"""forge.py COUNT [FIRST] - reads forged logs: false content with correct checksums.
 
-Log number N is made from the seed N alone: one to four segments, sealed or not, with
-filters, cursors and indexes, built from evlog-format(5) by the functions of format.py.  Then one
+Log number N depends on the seed N alone: one to four segments, sealed or not, with filters,
+cursors and indexes, built from evlog-format(5) with the functions of format.py.  Then one
 or two fields of head, a segment header, a seal, a block header, an extension, an index or a
-seek table, or a frame, or a line, get an extreme or a plausible lie, and all checksums are
-made right again.  Tools are run on copies of it.  Each must come to a verdict in time and
-within its memory, by no signal and without a sanitizer's report; leave the lock free;
-change nothing if it only reads; and deliver only lines that the log holds, each once and in
+seek table, or a frame, or a line, are set to an extreme or a plausible false value, and all
+checksums are corrected.  Tools are run on copies of it.  Each must finish in time and
+within its memory, without a signal or a sanitizer's report; leave the lock free; change
+nothing if it only reads; and deliver only lines that the log contains, each once and in
 order.
 
-forge.py flood COUNT: events whose keys meet in one place of a table without a seed.
+forge.py flood COUNT: prints events whose keys collide in a hash table without a seed.
+
 forge.py kinds [NAME...]: logs of known kinds, each with the verdict that it must get.
 
-EVLOG_FORGE_ALL=1: every tool on each log, not six of them.  EVLOG_FORGE_KEEP=FOLDER: what
-fails is kept there.
+EVLOG_FORGE_ALL=1: run every tool on each log, not just six.  EVLOG_FORGE_KEEP=FOLDER: keep
+failing cases there.
 """
 
 import ctypes
@@ -50,7 +51,7 @@ ZSTD = ctypes.CDLL("libzstd.so.1")
 
 
 def pack(raw):
-    """A frame with its content's size and checksum, as a writer makes it."""
+    """A frame with content size and checksum, as a writer makes it."""
     z = ZSTD
     for f in ("ZSTD_compressBound", "ZSTD_compress2", "ZSTD_CCtx_setParameter"):
         getattr(z, f).restype = ctypes.c_size_t
@@ -71,7 +72,8 @@ def pack(raw):
 
 
 class Tree:
-    """RFC 6962 by its frontier, since logs may be long; format.py does it from the text."""
+    """RFC 6962 with a frontier, because logs may be long; format.py computes it from the
+    text."""
 
     def __init__(self, n=0, hashes=()):
         self.n, self.hashes = n, list(hashes)
@@ -120,12 +122,12 @@ def cursor(name, seq, generation=0):
 
 class Block:
     def __init__(self, lines, **more):
-        self.lines = lines  # with their stamps, without newlines
+        self.lines = lines  # with stamps, without newlines
         self.__dict__.update({"cursors": b"", "frame": None, "raw": None, "filtered": True}, **more)
 
 
 class Log:
-    """Segments of blocks, as bytes: self.files, and self.parts, where each thing stands."""
+    """A log as bytes: self.files has its files, self.parts the offset of each structure."""
 
     log_id = bytes(range(100, 116))
 
@@ -164,7 +166,7 @@ class Log:
             seek += [(len(header), 0), (len(frame), len(b.raw))]
             for line in b.lines:
                 self.tree.add(line)
-            # the root of a block is that after it
+            # the root of a block is the one after it
             header = bytearray(header)
             header[128:160] = self.tree.root()
             body += checked(bytes(header)) + frame
@@ -222,7 +224,8 @@ class Log:
         return checked(p.ljust(SLOT, b"\0"))
 
     def head(self):
-        """Head of the last segment, or of the first, as it may be after a power cut."""
+        """Writes head for the last segment, or for the first, as may happen after a power
+        cut."""
         state = self.states[0 if self.modes["old"] else -1]
         slots = [self.slot(g, *state) for g in (4, 3)]
         if not self.modes["lost"]:
@@ -296,7 +299,7 @@ ENTRY = {"offset": 0, "first_seq": 8, "first_logtime": 16, "last_logtime": 24, "
 
 
 def plausible(log):
-    """Numbers that stand somewhere in this log: offsets, sizes and seqs."""
+    """Numbers that occur in this log: offsets, sizes and seqs."""
     out = [s[0] for s in log.states] + [s[1] for s in log.states] + [s[2] for s in log.states]
     out += [len(p) for p in log.files.values()] + [at for _, _, at, _ in log.parts]
     return out + list(range(log.tree.n + 2))
@@ -317,7 +320,7 @@ def lie(rng, log, value, bits):
 
 
 def mutate(rng, log):
-    """One lie, and what it was."""
+    """Changes one thing, and returns a description of it."""
     name, kind, at, size = rng.choice([x for x in log.parts if rng.random() < 0.5] or log.parts)
     p = bytearray(log.files[name])
     field = rng.choice(list(FIELDS[kind]))
@@ -334,7 +337,7 @@ def mutate(rng, log):
     new = lie(rng, log, old, 8 * width)
     struct.pack_into("<" + form, p, offset, new)
     log.files[name] = rechecked(p, kind, at, size)
-    if kind == "slot" and rng.random() < 0.8:  # both slots, else the other one counts
+    if kind == "slot" and rng.random() < 0.8:  # both slots, or the intact one would be used
         other = SLOT - at
         struct.pack_into("<" + form, p, offset - at + other, new)
         log.files[name] = rechecked(p, kind, other, size)
@@ -342,7 +345,7 @@ def mutate(rng, log):
 
 
 def rechecked(p, kind, at, size):
-    """With the checksums of this part made right."""
+    """The bytes with the checksums of this part corrected."""
     if kind == "index":
         n = u32(p, at + 20)
         table = 56 + 48 * n
@@ -366,7 +369,7 @@ HUGE = b"9" * 90000
 
 
 def line_lie(rng, seq):
-    """A line that no evappend writes, JSON or not."""
+    """A line that evappend never writes; it may or may not be JSON."""
     rest = event(rng, seq)
     head = b'"specversion":"1.0","id":"1","source":"/x","type":"T",'
     sound = [
@@ -404,7 +407,7 @@ def line_lie(rng, seq):
         b'{"seq":"%016d"' % seq + b" " * 60,
         b'{"seq":"%016d","logtime":"2026-11-23T05:00:00.000000Z"}' % seq + b"    ",
     ]
-    foreign = [  # no stamp, or not its own
+    foreign = [  # no stamp, or a foreign one
         rest.ljust(70),
         stamp(seq + 1) + rest,
         stamp(0) + rest,
@@ -417,7 +420,7 @@ def line_lie(rng, seq):
 
 
 def frame_lie(rng, raw):
-    """A frame that no evappend writes, for lines of this size."""
+    """A frame that evappend never writes, for lines of this size."""
     sound = pack(raw)
     return rng.choice((
         sound[:-4],
@@ -436,7 +439,7 @@ def frame_lie(rng, raw):
 
 
 def make(seed):
-    """Log number `seed`, and the lies in it."""
+    """Makes log number `seed`; returns it and what was changed."""
     rng = random.Random(seed)
     lies, segments, seq = [], [], 1
     wrong = rng.choice(("field",) * 6 + ("line", "frame", "fields"))
@@ -465,7 +468,7 @@ def make(seed):
         modes["durable"] = 0
     try:
         log = Log(segments, sealed, modes)
-    except ValueError:  # a line that the witness's own filters cannot read
+    except ValueError:  # a line that our own filter code cannot parse
         for b in (b for blocks in segments for b in blocks):
             b.filtered = b.filtered and all(b'"seq"' in x for x in b.lines)
         for blocks in segments:
@@ -485,7 +488,7 @@ def make(seed):
 
 NEW = b'{"type":"New","subject":"s1","source":"/new","id":"new"}\n'
 
-# Name, command, data, how its lines are ordered (1, -1; 0: they are none), whether it writes.
+# Name, command, data, order of its lines (1, -1; 0: none), whether it writes.
 TOOLS = [
     ("cat", ["evcat", "log"], 1),
     ("reverse", ["evcat", "-r", "log"], -1),
@@ -530,13 +533,13 @@ def limits():
 
 
 def launch(argv, data, folder):
-    """Status, output, errors, MiB at most, seconds."""
+    """Runs a tool: status, output, errors, MiB at most, seconds."""
     begun = time.monotonic()
     with open(f"{folder}/out", "wb+") as out, open(f"{folder}/err", "wb+") as err:
         with open(f"{folder}/in", "wb") as f:
             f.write(data)
         stdin = open(f"{folder}/in", "rb")
-        # a process of its own, so that what it took is known
+        # a separate process, so that its memory can be measured
         p = subprocess.Popen(argv, cwd=folder, stdin=stdin, stdout=out, stderr=err, preexec_fn=limits)
         stdin.close()
         while True:
@@ -570,7 +573,7 @@ def contents(log):
 
 
 def delivered(out, order, held):
-    """What is wrong with the lines of a reader."""
+    """What is wrong with the lines that a reader delivered."""
     before = None
     for line in out.splitlines(keepends=True) if held is not None else ():
         if line.rstrip(b"\n") not in held or not line.endswith(b"\n"):
@@ -585,7 +588,7 @@ def delivered(out, order, held):
 
 
 def judge(tool, result, log, before, held):
-    """What is wrong with what a tool did, or None."""
+    """What is wrong with the behaviour of a tool, or None."""
     name, _, order = tool
     status, out, err, mib, seconds = result
     reads = isinstance(order, int)
@@ -607,7 +610,7 @@ def judge(tool, result, log, before, held):
 
 
 def try_log(seed, folder, tools, figures):
-    """Runs tools on log number `seed`.  What is wrong, if anything is."""
+    """Runs tools on log number `seed`.  Returns what is wrong, if anything."""
     log, lies = make(seed)
     held = set(log.lines)
     log.put(f"{folder}/forged")
@@ -638,7 +641,7 @@ PLAIN = {"boot": False, "lost": False, "old": False, "flags": 0}
 
 
 def plain(counts, sealed=False, modes=PLAIN):
-    """A sound log: for each segment, how many blocks of one event each."""
+    """An intact log; for each segment, the number of blocks with one event each."""
     seq, segments, rng = 1, [], random.Random(7)
     for n in counts:
         segments.append([Block([stamp(seq + i) + event(rng, seq + i)]) for i in range(n)])
@@ -647,7 +650,7 @@ def plain(counts, sealed=False, modes=PLAIN):
 
 
 def put_field(log, name, kind, nth, field, value):
-    """Sets one field of the nth thing of its kind in a file."""
+    """Sets one field of the nth structure of its kind in a file."""
     at, size = [(at, size) for n, k, at, size in log.parts if (n, k) == (name, kind)][nth]
     offset, form = FIELDS[kind][field]
     p = bytearray(log.files[name])
@@ -667,21 +670,21 @@ def kind_wrap():
 
 
 def kind_self():
-    """A header that names itself as its predecessor."""
+    """A header that names its own segment as predecessor."""
     log = plain([1, 1])
     put_field(log, names_of(log)[1], "segment", 0, "previous", 2)
     return log, {"cat": 65, "reverse": 65, "append": 65, "append-cursor": 65}
 
 
 def kind_seal():
-    """A sealed segment whose last block is its header."""
+    """A sealed segment whose seal gives its header as its last block."""
     log = plain([2, 1], True)
     put_field(log, names_of(log)[0], "segment", 0, "seal_block", 0)
     return log, {"cat": 65, "reverse": 65, "append-cursor": 65}
 
 
 def kind_round():
-    """An index in which the entry of a later block leads back to an earlier one."""
+    """An index in which the entry of a later block points back to an earlier one."""
     log = plain([8, 1], True)
     name = names_of(log)[0]
     at, size = [(at, size) for n, kind, at, size in log.parts if (n, kind) == (name, "index")][0]
@@ -695,20 +698,20 @@ def kind_round():
 
 
 def kind_epoch():
-    """An epoch that cannot be raised, and something to cut off."""
+    """An epoch that cannot be raised, and a tail that must be cut off."""
     log = plain([1], modes=PLAIN | {"epoch": 2**53 - 1})
     log.files[names_of(log)[0]] += b"x" * 100
     return log, {"append": 65, "cat": 0}
 
 
 def kind_many():
-    """Very many segments behind an older head."""
+    """Very many segments after the one that an older head names."""
     log = plain([1] * 1500, modes=PLAIN | {"old": True})
     return log, {"append": 0, "cat": 0, "reverse": 0}
 
 
 def kind_cursors():
-    """Very many cursors, each of another name."""
+    """Very many cursors, each with another name."""
     blocks = [
         Block([stamp(i + 1) + event(random.Random(1), i + 1)],
               cursors=b"".join(cursor(b"%08d" % (700 * i + k), 1) for k in range(700)), filtered=False)
@@ -719,7 +722,7 @@ def kind_cursors():
 
 
 def header_like(size, checksum):
-    """What looks like a block header, and is none of this log's, or has a wrong checksum."""
+    """Bytes like a block header, but of another log or with a wrong checksum."""
     p = struct.pack("<II8sII16s", 0x184D2A5B, size - 8, b"evlogBLK", 1, 1, Log.log_id)
     p += struct.pack("<QQQIIIIQ", 1, 1, 2, 1, 500, 100, 200, 7) + struct.pack("<qqqqQ", 1, 2, 3, 4, 5)
     p += bytes(32) + struct.pack("<HHI", 9, 0, size - 176)
@@ -744,7 +747,7 @@ kind_headers = tail(
 
 
 def kind_frames():
-    """Behind a block header that is damaged, very many frames that are none."""
+    """Very many false frames after a damaged block header."""
     log = plain([2])
     name = names_of(log)[0]
     p = bytearray(log.files[name])
@@ -755,14 +758,14 @@ def kind_frames():
 
 
 def kind_sparse():
-    """A segment of a tebibyte that is one hole."""
+    """A segment of one tebibyte that is all hole."""
     log = plain([2], modes=PLAIN | {"boot": True})
     log.sparse = 1 << 40
     return log, {"cat": 0, "salvage": 0, "reverse": 0, "zst": 0}
 
 
 def kind_sparse_damaged():
-    """The same behind damage."""
+    """The same after damage."""
     log = plain([2])
     name = names_of(log)[0]
     p = bytearray(log.files[name])
@@ -773,7 +776,7 @@ def kind_sparse_damaged():
 
 
 def kind_bomb():
-    """A few kilobytes that become 256 MiB."""
+    """A few kilobytes that decompress to 256 MiB."""
     huge = stamp(1) + b'"specversion":"1.0","id":"1","source":"/x","type":"T","data":"'
     huge += b"x" * (256 << 20) + b'"}'
     log = Log([[Block([huge])], [Block([stamp(2) + event(random.Random(1), 2)])]], [False] * 2, PLAIN)
@@ -782,7 +785,7 @@ def kind_bomb():
 
 
 def kind_large():
-    """A line of 60 MiB, which is not too long."""
+    """A line of 60 MiB, which is within the limit."""
     huge = stamp(1) + b'"specversion":"1.0","id":"1","source":"/x","type":"T","data":"'
     huge += b"x" * (60 << 20) + b'"}'
     return Log([[Block([huge])]], [False], PLAIN), {"cat": 0, "reverse": 0, "salvage": 0, "fold-key": 0}
@@ -797,7 +800,7 @@ def kind_claimed():
 
 
 def kind_timeless():
-    """A line with a seq and no logtime."""
+    """A line with a seq but no logtime."""
     line = stamp(1)[:25] + b" " * 60
     log = Log([[Block([line], filtered=False)]], [False], PLAIN)
     log.checkpoint = {"log": Log.log_id.hex(), "seq": 0, "root": sha(b"").hex(), "frontier": []}
@@ -806,7 +809,7 @@ def kind_timeless():
 
 
 def kind_legacy():
-    """A frame of an older zstd, which the library may have been built to read."""
+    """A frame of an old zstd format, which the library may be built to read."""
     line = stamp(1) + event(random.Random(1), 1)
     frame = struct.pack("<I", 0xFD2FB527) + pack(line + b"\n")[4:]
     log = Log([[Block([line], frame=lambda raw: frame)]], [False], PLAIN)
@@ -825,7 +828,7 @@ def try_kind(name, folder, figures):
     large = sum(map(len, log.lines)) > 1 << 24 or getattr(log, "sparse", 0)
     held, out = None if large else set(log.lines), []
     before = None if large else contents(f"{folder}/forged")
-    del log  # what this process holds would be counted as the tools'
+    del log  # memory held here would be counted as that of the tools
     for tool in TOOLS:
         if tool[0] not in statuses:
             continue
@@ -858,8 +861,9 @@ def kinds(*wanted):
 
 
 def flood(count):
-    """Events whose data.k differ and have one and the same XXH3, with seed 0: of two stripes
-    of 64 bytes, one lane each is made to add only what it holds, and the sum is constant."""
+    """Events with different data.k, all with the same XXH3 for seed 0.  In each of two
+    stripes of 64 bytes, one lane is chosen so that it adds only its own content, and the
+    sum is constant."""
     ctypes.CDLL("libxxhash.so.0")
     path = next(x.split()[-1] for x in open("/proc/self/maps") if "libxxhash" in x)
     library = open(path, "rb").read()

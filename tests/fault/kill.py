@@ -1,7 +1,8 @@
-"""kill.py random|stream|crowd - evappend is killed at any time, and the log must not notice.
+"""kill.py random|stream|crowd - kills evappend at any time; the log must stay sound.
 
-Run in an empty directory with the tools in PATH.  The verdict is the exit status; an
-assertion says what was broken.  EVLOG_KILLS: how many, at least; EVLOG_SEED repeats a run.
+Run in an empty directory with the tools in PATH.  The exit status is the verdict, and a
+failed assertion says what is broken.  EVLOG_KILLS: at least this many kills; EVLOG_SEED
+repeats a run.
 """
 
 import json
@@ -33,7 +34,8 @@ def line(source, n, pad):
 
 
 def events_of(log):
-    """What is committed, as a reader sees it now: seqs without gaps, status 0."""
+    """The committed events as a reader sees them now; checks that seqs have no gaps and
+    status 0."""
     status, out, err = cat(log)
     assert (status, err) == (0, ""), f"evcat: status {status}: {err}"
     lines = out.splitlines()
@@ -47,7 +49,7 @@ def events_of(log):
 
 
 class Victim:
-    """An evappend --ack with a writer at its stdin."""
+    """An evappend --ack whose standard input we write."""
 
     def __init__(self, rng, log, name, options, count, pad, chunk, pause):
         self.name, self.count, self.acks = name, count, []
@@ -80,14 +82,15 @@ class Victim:
         out, err = self.p.stdout.read(), self.p.stderr.read().decode()
         status = self.p.wait()
         self.feeder.join()
-        # a line of --ack is one write, so what came is whole
+        # a line of --ack is one write, so a line never arrives in part
         self.acks = [json.loads(x) for x in out.splitlines()]
         assert status in (0, -signal.SIGKILL), f"status {status}: {err}"
         return status
 
 
 def rounds_check(log, victim, before, atomic):
-    """The log after the kill: what was there, then this victim's first k events."""
+    """After the kill, the log must have its earlier events, then this victim's first k
+    events."""
     lines, events = events_of(log)
     assert lines[: len(before)] == before, "what was there before has changed"
     mine = events[len(before) :]
@@ -107,7 +110,7 @@ def rounds_check(log, victim, before, atomic):
 
 
 def commits_check(log, before, after):
-    """Events that no ack told of came by whole commits."""
+    """Events that were not acknowledged must be there by whole commits."""
     ends, seq = set(), 0
     for name in segments(log):
         for b in segment_parse(read(log, name))[1]:
@@ -121,10 +124,10 @@ def check_random():
     rng = random.Random(SEED)
     killed = settled = kept = rolled = i = 0
     log = None
-    # on a busy machine fewer come far enough to begin another segment
+    # on a busy machine, fewer of them get as far as starting another segment
     while (killed < KILLS or rolled < 3) and i < 4 * KILLS:
         i += 1
-        if i % 6 == 1:  # a new log now and then: its creation is killed too
+        if i % 6 == 1:  # start a new log now and then, so that its creation is killed, too
             log = f"log{i}.evlog"
         atomic = dedup = False
         options, pad, chunk, count, pause = [], 20, 4, 400, 0.003
@@ -150,7 +153,7 @@ def check_random():
                 assert not v.acks, "acknowledged, and there is no log"
                 continue
             lines = rounds_check(log, v, before, atomic)
-            # the next append works, and takes nothing away
+            # the next append must work and lose nothing
             status, out, err = run(
                 "evappend", "--ack", log, data=line(f"n{i}", 0, 1)
             )
@@ -174,7 +177,8 @@ def check_random():
             assert sealed_but_last(log), "not all is sealed"
             assert whole(log)[0] == after, "sealed, it is not the same"
             if dedup:
-                # send it all again, as one does who had no answer: each is there once
+                # send everything again, like a client that got no answer: each event must
+                # be there once
                 again = b"".join(line(f"v{i}", n, pad) for n in range(v.count))
                 must(0, "evappend", *options, log, data=again)
                 _, events = events_of(log)
@@ -190,7 +194,7 @@ def check_random():
 
 
 class Reader(Victim):
-    """An evappend --ack of a file: commits run beside reading."""
+    """An evappend --ack of a file, which reads while it commits."""
 
     def __init__(self, name, count, *argv):
         self.name, self.count, self.acks = name, count, []
@@ -202,7 +206,7 @@ class Reader(Victim):
 
 
 def check_stream():
-    """Commits of many blocks, made by several threads while the next lines are checked."""
+    """Commits of many blocks, encoded by several threads while the next lines are checked."""
     rng = random.Random(SEED)
     count, killed, acked = 40000, 0, 0
     with open("many", "wb") as f:
@@ -212,7 +216,7 @@ def check_stream():
         log = f"log{i}.evlog"
         size = rng.choice(["2M", "9M", "64M"])
         v = Reader("many", count, "-j", "4", "--segment-size", size, log, "many")
-        if i % 2:  # behind the first acknowledgement
+        if i % 2:  # after the first acknowledgement
             select.select([v.p.stdout], [], [], 60)
         time.sleep(rng.random() * (0.1 if i % 2 else 0.3))
         v.p.kill()
@@ -243,7 +247,7 @@ def check_stream():
 
 
 def check_crowd():
-    """One of three is killed; the others neither wait for it nor lose anything."""
+    """Kills one of three; the others must neither wait for it nor lose anything."""
     rng = random.Random(SEED)
     for i in range(20):
         log = f"log{i}.evlog"
@@ -272,7 +276,7 @@ def check_crowd():
         must(0, "evappend", "--reindex", log)
         assert sealed_but_last(log), "not all is sealed"
         whole(log)
-        # who followed all the while has seen the same
+        # a reader that followed all the time must have seen the same
         want = must(0, "evcat", log).splitlines(True)
         for _ in range(200):
             if len(followed) >= len(want):

@@ -1,8 +1,8 @@
-"""mutate.py [FILTER] - each check of the reading and recovery code disabled in turn.
+"""mutate.py [FILTER] - disables each check of the reading and recovery code in turn.
 
-Every line of `mutants` is built in a copy of the tree, and the harness is expected to
-notice.  What nobody notices is not tested: exit status 1.  FILTER: only lines that
-contain it.
+Each line of `mutants` is built in a copy of the tree, and one of the tests should fail.  A
+mutant that no test notices shows code that is not tested: exit status 1.  FILTER: only
+lines that contain it.
 """
 
 import os
@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 CORES = os.cpu_count() or 2
 
-# What looks, the quickest first; all run in the copy.
+# The tests, quickest first; all run in the copy.
 NOTICERS = [
     ("rot", "python3 rot.py 24 17"),
     ("power", "python3 power.py 2000"),
@@ -52,7 +52,7 @@ def mutated(text, code, mutant):
 
 
 def noticed(copy):
-    """Who noticed, and how long it took; None: nobody."""
+    """Which test noticed, and how long it took; None: none did."""
     env = dict(os.environ, EVLOG_BUILD=f"{copy}/build", PYTHONDONTWRITEBYTECODE="1",
                PATH=f"{copy}/build:{os.environ['PATH']}", EVLOG_SEED="7")  # fmt: skip
     for name, command in NOTICERS:
@@ -65,7 +65,7 @@ def noticed(copy):
 
 
 class Copy:
-    """A copy of the tree, in which mutants are built."""
+    """A copy of the tree in which mutants are built."""
 
     def __init__(self):
         self.path = tempfile.mkdtemp(prefix="evlog-mutants.")
@@ -79,7 +79,7 @@ class Copy:
                        check=True, stderr=subprocess.DEVNULL)  # fmt: skip
 
     def try_one(self, path, code, mutant):
-        """Who noticed; None: nobody."""
+        """Which test noticed; None: none did."""
         file = os.path.join(self.path, path)
         with open(file) as f:
             text = f.read()
@@ -94,7 +94,7 @@ class Copy:
 
 
 def work(copies, todo):
-    """One mutant, in a copy that is free."""
+    """Tries one mutant in a free copy."""
     path, code, mutant = todo
     what, begun, copy = f"{path}: {code}", time.time(), copies.get()
     try:

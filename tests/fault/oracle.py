@@ -1,9 +1,9 @@
 """oracle.py - what must be true of a log after a fault, whatever the fault was.
 
-A workload prepares a log, and then runs one command against it, with a fault in the
-middle.  Afterwards survived() reads the log as a user would, appends to it, and checks
-it against what was acknowledged and what was sent, byte by byte, with format.py's own
-reading of evlog-format(5) as the witness.
+A workload prepares a log, and then runs one command on it with a fault in the middle.
+Afterwards survived() reads the log as a user would, appends to it, and checks it byte by
+byte against what was acknowledged and what was sent.  format.py, which reads
+evlog-format(5) independently of the C code, is the witness.
 """
 
 import base64
@@ -54,23 +54,23 @@ SMALL = ("--segment-size", "500")
 
 
 class Append:
-    """A log made by `before`, commands run one after the other, and `argv` with a fault
-    in it; `commits`: how many events each of its commits holds."""
+    """A log made by `before`, the commands to run one after the other, and `argv` with a
+    fault in it; `commits`: how many events each of its commits has."""
 
     def __init__(self, name, options, commits, before=(), files=None, spoil=None, **more):
         self.name, self.options, self.commits = name, options, commits
         self.before, self.spoil = before, spoil
         self.data = more.get("data")
-        self.mended = more.get("mended", False)  # 65 until the next append
-        self.unnamed = more.get("unnamed", False)  # the last segment's name is not synced
+        self.mended = more.get("mended", False)  # status 65 until the next append
+        self.unnamed = more.get("unnamed", False)  # the name of the last segment is not synced
         self.script = more.get("script")
         self.loose = more.get("script") is not None
-        self.kept = more.get("kept", 0)  # events that may be there without an ack
-        self.right = more.get("right", 0)  # the status undisturbed
+        self.kept = more.get("kept", 0)  # events that may be there without an acknowledgement
+        self.right = more.get("right", 0)  # the status without a fault
         self.inputs = files if files is not None else [f"in{i}" for i in range(len(commits))]
 
     def prepare(self, folder, pad=5):
-        """Makes the folder that each trial gets a copy of."""
+        """Makes the folder that each trial copies."""
         os.makedirs(folder)
         n = 0
         pad = 360000 if self.name == "atomic" else pad
@@ -101,7 +101,7 @@ class Append:
 
 
 def tear(folder):
-    """The last append, of which head knows nothing, has lost its end."""
+    """Cuts off the end of the last append, which head does not record."""
     log = f"{folder}/log"
     head = read(log, "head")
     must(["evappend", "log", "old2"], folder)
@@ -112,14 +112,14 @@ def tear(folder):
 
 
 def begin_segment(folder):
-    """A writer died between making a segment and syncing its name."""
+    """A writer died after it created a segment and before it synced the name."""
     env = dict(os.environ, LD_PRELOAD=SHIM, FAULT_NAME="fsync", FAULT_AT="1", FAULT_DO="kill")
     status, _, err = run(["evappend", *SMALL, "log", "old2"], None, folder, env)
     assert status == -9 and len(segments(f"{folder}/log")) > 1, err
 
 
 def forget(folder):
-    """The last append is whole, and head knows nothing of it."""
+    """The last append is whole, but head does not record it."""
     log = f"{folder}/log"
     head = read(log, "head")
     must(["evappend", "log", "old2"], folder)
@@ -128,7 +128,7 @@ def forget(folder):
 
 
 def unsealed(folder):
-    """Segments that are full, and not sealed: their writers died before it."""
+    """Full segments that are not sealed, because their writers died first."""
     log, was = f"{folder}/log", {}
     for i in range(3):
         must(["evappend", *SMALL, "log", f"old{i}"], folder)
@@ -140,8 +140,8 @@ def unsealed(folder):
 
 
 def poison(folder):
-    """A sync failed; three segments came after it; and then head's later records were
-    lost, so that it still says that the first one is poisoned."""
+    """A sync failed, three segments followed, and then the later records of head were lost,
+    so that it still says that the first segment is poisoned."""
     log = f"{folder}/log"
     env = dict(os.environ, LD_PRELOAD=SHIM, FAULT_NAME="fdatasync", FAULT_AT="1", FAULT_DO="5")
     status, _, err = run(["evappend", "log", "old2"], None, folder, env)
@@ -154,7 +154,7 @@ def poison(folder):
 
 
 def poison_empty(folder):
-    """The same in a segment without events, which another one took the place of."""
+    """The same for a segment without events, which another one has replaced."""
     log = f"{folder}/log"
     must(["evappend", "log"], folder, b"")
     env = dict(os.environ, LD_PRELOAD=SHIM, FAULT_NAME="fdatasync", FAULT_AT="1", FAULT_DO="5")
@@ -207,7 +207,7 @@ APPENDS = [
 ]  # fmt: skip
 
 
-# A sync that fails, and what another process then builds.  For power.py alone.
+# A sync that fails, and what another process then appends.  For power.py only.
 UNSYNCED = Append(
     "sync-failed", [], [2, 2, 2], old("old0"),
     script=f"""
@@ -220,9 +220,9 @@ UNSYNCED = Append(
 # ---- Workloads that consume ----
 
 SENT = 12  # events
-POISON = 7  # the one that a command may refuse
+POISON = 7  # the event that a command may refuse
 
-# A line for each event; and one that fails at the poison, having printed what is before it.
+# TELL prints a line for each event; REFUSE does so, too, but fails at the poison.
 TELL = r"""{ match($0, /"n":[0-9]+/); print "{\"type\":\"Out\",\"data\":{" substr($0, RSTART, RLENGTH) "}}" }"""
 REFUSE = f'/"n":{POISON},/ {{ exit 3 }} {TELL}'
 
@@ -271,8 +271,8 @@ UPCAST = f"upcast.T = function(e) if e.data.n == {POISON} then error('poison') e
 
 
 class Sink:
-    """evfold with a table or a snapshot, and an upcaster that fails in mid-block: what is
-    recorded is what was folded."""
+    """evfold with a table or a snapshot, and an upcaster that fails in the middle of a
+    block: what is recorded must be what was folded."""
 
     right = 65
     data = None
@@ -320,8 +320,8 @@ def kept(folder):
 
 
 def sunk(w, folder):
-    """After the fault, and after the same command again: nothing is recorded that was not
-    folded, and nothing is folded twice."""
+    """After the fault, and after the same command again: nothing may be recorded that was
+    not folded, and nothing folded twice."""
     for again in range(3):
         seq, counted = kept(folder)
         assert seq == counted <= POISON, f"recorded up to {seq}, counted {counted}, the event that fails is {POISON + 1}"
@@ -335,7 +335,7 @@ def sunk(w, folder):
 
 
 def acknowledged(out):
-    """The seqs that --ack told.  A line that was cut off was not told."""
+    """The seqs that --ack printed, without an incomplete last line."""
     acked = 0
     for line in out.splitlines(keepends=True):
         if line.endswith(b"\n"):
@@ -353,7 +353,7 @@ def numbered(lines):
 
 
 def whole(log):
-    """A log at rest: every byte of every file accounted for, and zstdcat agrees."""
+    """A log at rest: every byte of every file is accounted for, and zstdcat agrees."""
     names = segments(log)
     paths = [os.path.join(log, n) for n in names]
     plain = must(["zstd", "-dcq", *paths], ".")
@@ -369,13 +369,13 @@ def whole(log):
 
 
 def sealed_but_last(log):
-    """All segments are sealed but the one that is written to."""
+    """All segments are sealed except the active one."""
     seals = [is_sealed(read(log, n)) for n in segments(log)]
     return seals == [True] * (len(seals) - 1) + [False]
 
 
 def ends(w, n):
-    """Whether `n` of a workload's events can be there: whole commits only."""
+    """Whether the log can contain `n` of a workload's events: whole commits only."""
     at = 0
     for count in w.commits:
         if at == n:
@@ -385,9 +385,9 @@ def ends(w, n):
 
 
 def survived(w, folder, out, early=False):
-    """After the fault: what was there and what was acknowledged is there, the rest by
-    whole commits; and the next append works.  early: the input was not taken to its end,
-    and what was taken may be a commit of its own."""
+    """After the fault: what was there before, and what was acknowledged, must be there, and
+    the rest by whole commits; and the next append must work.  early: not all of the input
+    was read, and what was read may be a commit of its own."""
     log = f"{folder}/log"
     acked = max(len(w.sure), acknowledged(out))
     if not os.path.exists(log):
@@ -411,7 +411,7 @@ def survived(w, folder, out, early=False):
         put = read(folder, "aside").splitlines()
         text = base64.b64decode(json.loads(put[0])["text"]) if put else None
         assert text == BAD.strip(), "events behind a bad line are acknowledged, and it is gone"
-    if w.kept or w.spoil:  # an append that nobody acknowledged may have been whole
+    if w.kept or w.spoil:  # an append that was not acknowledged may be whole
         mine = mine[1:] if mine and mine[0] == ("/old", 2) else mine
     assert mine == [("/in", n) for n in range(len(mine))], f"not in order: {mine}"
     early = early and not {"--atomic", "--expect", "--expect-subject"} & set(w.options)
@@ -428,7 +428,7 @@ def bytes_of(log):
 
 
 def stored(log):
-    """The events of a log that a consumer appends to, but for what was there before it."""
+    """The events of a log that a consumer appends to, without those from before it."""
     if not os.path.exists(log):
         return []
     status, seen, err = run(["evcat", log])
@@ -437,7 +437,7 @@ def stored(log):
 
 
 def told(w, folder, out):
-    """The numbers of the events whose output is there.  A line that was cut off is none."""
+    """The numbers of the events whose output is there, without an incomplete last line."""
     if w.emits:
         return [e["data"]["n"] for e in stored(f"{folder}/out")]
     return [json.loads(x)["data"]["n"] for x in out.splitlines(keepends=True) if x.endswith(b"\n")]
@@ -448,12 +448,12 @@ def refused(folder):
 
 
 def reached(folder):
-    """How many events the checkpoint says have been dealt with."""
+    """How many events the checkpoint says have been processed."""
     try:
         text = read(folder, "pos")
     except FileNotFoundError:
         return 0
-    return json.loads(text)["seq"] if text else 0  # it was made for its lock
+    return json.loads(text)["seq"] if text else 0  # it was created for its lock
 
 
 def in_order(w, numbers, what):
@@ -463,9 +463,9 @@ def in_order(w, numbers, what):
 
 
 def consumed(w, folder, out, done):
-    """After the fault: the checkpoint is not ahead of what was dealt with, and the same
-    command deals with the rest: all at least once, and exactly once what it emits, and the
-    letters.  done: the status said that nothing was left."""
+    """After the fault: the checkpoint must not be ahead of what was processed, and the same
+    command must process the rest: everything at least once, and what it emits, and dead
+    letters, exactly once.  done: the status said that nothing was left."""
     everything, at = list(range(SENT)), reached(folder)
     first, letters = told(w, folder, out), refused(folder)
     assert set(range(at)) <= {*first, *letters}, f"the checkpoint is ahead, at {at}: {first} {letters}"

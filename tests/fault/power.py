@@ -1,16 +1,17 @@
-"""power.py [STATES] - the disk states that a power cut may leave, each read and appended to.
+"""power.py [STATES] - the disk states that a power cut may leave, each read and appended
+to.
 
-Every workload is run once under the shim, which writes down all that changes a file, in
-order, with what was synced and acknowledged in between.  A power cut can come behind any
-of these; what was synced by then is on the disk, of the rest any part: directory entries
-up to some point, and of each file any of the 512-byte sectors written since its last
-sync, the others as they were, with any length that the file had in the meantime.  STATES:
-how many different ones to try in all (default 3000); EVLOG_SEED repeats a run.
+Each workload is run once under the shim, which records everything that changes a file, in
+order, and what was synced and acknowledged in between.  A power cut can come after any of
+these.  What was synced by then is on the disk.  Of the rest, any part may be: directory
+entries up to some point, and of each file any of the 512-byte sectors written since its
+last sync, with any length that the file had meanwhile.  STATES: how many different states
+to try in all (default 3000); EVLOG_SEED repeats a run.
 
-What must be true: evcat prints everything acknowledged, and of the rest whole commits;
-it says so with status 0, unless both records of head are torn; the next append succeeds,
-takes nothing away, and then all is as usual; and what is not sealed by then can be, which
-changes nothing of what is read.
+What must be true: evcat prints everything acknowledged, and of the rest whole commits; it
+exits with status 0, unless both records of head are torn; the next append succeeds, loses
+nothing, and everything is normal again; and segments that are not sealed by then can be
+sealed, which does not change what is read.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from format import SLOT, head_parse, read, slot_parse
 
 SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
 SECTOR = 512
-PAD = 12000  # bytes of an event that do not compress well: a commit is many sectors
+PAD = 12000  # bytes of an event that compress badly, so that a commit is many sectors
 BUILD = os.environ.get("EVLOG_BUILD", "build")
 
 
@@ -38,7 +39,7 @@ BUILD = os.environ.get("EVLOG_BUILD", "build")
 
 
 def recorded(path, below):
-    """(op, offset, data, path, path2) of each record, paths relative to `below`."""
+    """(op, offset, data, path, path2) of each record, with paths relative to `below`."""
     with open(path, "rb") as f:
         trace = f.read()
     at, ops = 0, []
@@ -56,13 +57,13 @@ def recorded(path, below):
 
 
 class Inode:
-    """A file: what is on the disk for sure, and what was done to it since."""
+    """A file: what is on the disk for certain, and what was done to it since."""
 
     def __init__(self, data=b""):
         self.durable, self.pending, self.doubtful = data, [], 0
 
     def versions(self):
-        """The contents that it had since it was synced, the first one first."""
+        """The contents that it has had since it was synced, oldest first."""
         out = [self.durable]
         for change in self.pending:
             out.append(changed(out[-1], change))
@@ -72,8 +73,8 @@ class Inode:
         return self.versions()[-1]
 
     def synced(self):
-        """What a sync makes durable: not what one before it failed to, since the kernel
-        has marked those pages clean.  The size stays."""
+        """What a sync makes durable: except what an earlier sync failed to write, because
+        the kernel has marked those pages clean.  The size stays."""
         data = self.durable
         for change in self.pending[self.doubtful :]:
             data = changed(data, change)
@@ -88,7 +89,7 @@ def changed(data, change):
 
 
 class Directory:
-    """Names: those on the disk for sure, and what was done to them since."""
+    """Names: those on the disk for certain, and what was done to them since."""
 
     def __init__(self):
         self.durable, self.pending = {}, []
@@ -121,7 +122,7 @@ class Disk:
                 self.made(os.path.dirname(path)).durable[name] = Inode(data)
 
     def forget_sync(self, path, size):
-        """What the file has behind its first `size` bytes was written, and not synced."""
+        """Treats what the file has after its first `size` bytes as written but not synced."""
         d, name = self.place(path)
         node = d.now()[name]
         node.pending = [("write", size, node.durable[size:])]
@@ -190,17 +191,17 @@ def torn(rng, versions):
     how = rng.randrange(7)
     if how < 2:
         return versions[-how]
-    # the order of writing is nobody's promise: any version of any sector
+    # writes may be reordered: any version of any sector
     size = len(rng.choice(versions))
     chance = rng.choice((0.1, 0.5, 0.9))
     cut, lone = rng.randrange(size // SECTOR + 1), rng.randrange(size // SECTOR + 1)
     out = []
     for i in range((size + SECTOR - 1) // SECTOR):
-        if how == 2:  # up to some sector all of it, then nothing
+        if how == 2:  # everything up to some sector, then nothing
             pick = versions[-1] if i < cut else versions[0]
-        elif how == 3:  # all but one
+        elif how == 3:  # all except one
             pick = versions[-1] if i != lone else versions[0]
-        elif how == 4:  # one
+        elif how == 4:  # only one
             pick = versions[-1] if i == lone else versions[0]
         elif how == 5:
             pick = versions[-1] if rng.random() < chance else versions[0]
@@ -216,8 +217,8 @@ def names_left(rng, directory):
 
 
 def left(rng, disk, versions):
-    """{name: content} of the log after a cut; None: there is none.  `versions`: of each
-    inode, as far as they are known."""
+    """{name: content} of the log after a cut; None: there is none.  `versions`: those of
+    each inode, as far as they are known."""
     log = names_left(rng, disk.top).get("log")
     if log is None:
         return None
@@ -254,7 +255,7 @@ class Probe:
 
 
 def slots_torn(state):
-    """How many of head's records are not whole."""
+    """How many records of head are not whole."""
     bad, head = 0, state.get("head", b"").ljust(2 * SLOT, b"\0")
     for slot in head[:SLOT], head[SLOT:]:
         try:
@@ -272,7 +273,7 @@ def kept_aside(torn, name, data):
 
 
 def check(probe, w, full, state, acked, log):
-    """What is wrong with what is made of this state, or None."""
+    """What is wrong with how the tools treat this state, or None."""
     path = log.encode()
     shutil.rmtree(log, ignore_errors=True)
     if state is None:
@@ -290,7 +291,7 @@ def check(probe, w, full, state, acked, log):
     n, sure = out.count(b"\n"), b"".join(full.splitlines(True)[:acked])
     if n < acked or not out.startswith(sure):
         return f"{acked} acknowledged, {n} there"
-    if w.loose:  # what is not acknowledged may be another commit's
+    if w.loose:  # what was not acknowledged may be in another commit
         full = out
     if not full.startswith(out) or out[-1:] not in (b"", b"\n"):
         return "what is read was never written so"
@@ -321,8 +322,8 @@ def check(probe, w, full, state, acked, log):
 
 
 def record(w, top):
-    """Runs the workload once.  Returns its folder as it was before, its records, and
-    all lines of the log at its end."""
+    """Runs the workload once.  Returns its folder as it was before, its records, and all
+    lines of the log at its end."""
     before, after = f"{top}/{w.name}", f"{top}/{w.name}.run"
     boot = f"{top}/boot"
     with open(boot, "w") as f:
@@ -335,7 +336,7 @@ def record(w, top):
         name = segments(f"{before}/log")[-1]
         offset = head_parse(read(f"{before}/log", "head"))[0]["committed"]
         w.torn = name, offset, read(f"{before}/log", name)[offset:]
-    if w.kept:  # what its writer did not sync is not sure
+    if w.kept:  # what its writer did not sync is not certain
         w.sure = w.sure[: -w.kept]
     shutil.copytree(before, after)
     env = dict(os.environ, FAULT_TRACE=f"{top}/trace", FAULT_BELOW=after)
@@ -358,7 +359,8 @@ def campaign(w, wanted, top, probe, rng, bad):
         if w.kept:  # a writer died between its write and its sync
             head = head_parse(read(f"{before}/log", "head"))[0]
             disk.forget_sync(f"log/{segments(f'{before}/log')[-1]}", head["committed"])
-        # each cut in turn, then at random; a state is the log as it may be found then
+        # each cut in turn, then random ones; a state is the log as it may be found
+        # afterwards
         k = turn % (len(ops) + 1)
         turn += 1
         for op in ops[:k]:

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Random programs in Lua against evfold and --upcast.
+"""Runs random programs in Lua with evfold and --upcast.
 
 usage: programs.py BUILD [COUNT [SEED [FOLDER]]]
 
-Each program comes from a grammar that aims at the bounds of the sandbox: metamethods,
-pcall and xpcall in each other, functions that work long inside, decimals, emit, state in
-variables, sort with comparisons that lie, iterators kept too long.  It is run twice with
-one thread and once with three, and as a rule of --upcast.  It must end with 0, 1 or 65
-within the time, with 256 MiB of memory, and give the same output each time.  A program
-that does not is left in FOLDER.
+Each program comes from a grammar that aims at the limits of the sandbox: metamethods,
+nested pcall and xpcall, functions that work long internally, decimals, emit, state in
+variables, sort with inconsistent comparisons, iterators that are kept too long.  It is run
+twice with one thread, once with three, and as a rule of --upcast.  It must end in time with
+status 0, 1 or 65, use at most 256 MiB of memory, and give the same output each time.  A
+program that fails this is left in FOLDER.
 """
 import random
 import resource
@@ -30,7 +30,7 @@ EVENTS = "".join(
 
 
 class Grammar:
-    """What a program is made of; `depth` says how much more may be nested."""
+    """Generates the parts of a program; `depth` limits how much more may be nested."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -145,7 +145,7 @@ class Grammar:
 
     def program(self, table):
         top = [f"local up = {self.value()}", f"local tab = {self.table()}", f"shared = {self.table()}"]
-        # loading must not fail each time: what it makes is tried first
+        # loading must not fail every time, so what it makes is tried first
         top = ["local function f(x) return x end", "local a, b, c, s, e = nil, nil, nil, {}, {data = {}}"] + [
             line if self.random.random() < 0.3 else line.split("=")[0] + "= " + self.one("1", "{1, 2}", "{x = {}}", '"k"', "nil", "function(...) return ... end")
             for line in top]
@@ -162,7 +162,7 @@ def limits():
 
 
 def run(argv, sanitized):
-    """Status, output, what went wrong."""
+    """Status, output, and what went wrong."""
     tail = ["/usr/bin/time", "-q", "-f", "\n%M", *argv]
     slow = SECONDS * (10 if sanitized else 1)
     try:
@@ -179,7 +179,7 @@ def run(argv, sanitized):
 
 
 def attempt(build, folder, grammar_seed, sanitized):
-    """What was wrong with a program; empty: nothing."""
+    """What is wrong with a program; empty: nothing."""
     g = Grammar(grammar_seed)
     fold, upcast = folder / "fold.lua", folder / "upcast.lua"
     fold.write_text(g.program("on"))

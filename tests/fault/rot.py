@@ -1,12 +1,13 @@
-"""rot.py KIB STEP - a log of 32 segments of KIB in all, damaged in every way.
+"""rot.py KIB STEP - a log of 32 segments and KIB in all, damaged in every way.
 
-Every bit flipped and read from its segment on; fewer, and as many lengths of the files,
-read as a whole, backwards, and with --salvage (rot.c, on all cores); then sectors zeroed,
-filled with noise, swapped, taken from an older copy of the same log.  Each must be
-reported, with what stands before it printed, and no byte changed; but for the indexes of
-sealed segments, whose damage is none of the log.
-STEP 0: every bit of every byte, and the rest for one bit of every 16th byte;
-N: one bit of every N-th byte, and of every 4N-th.
+Flips every bit and reads from its segment on; for fewer bits, and as many file lengths,
+reads the whole log, backwards, and with --salvage (rot.c, on all cores).  Then zeroes
+sectors, fills them with noise, swaps them, and takes them from an older copy of the same
+log.  All damage must be reported, everything before it printed, and no byte changed; except
+that damage to the indexes of sealed segments is not damage to the log.
+
+STEP 0: every bit of every byte, and the rest for one bit of every 16th byte; N: one bit of
+every N-th byte, and of every 4N-th.
 """
 
 import os
@@ -43,7 +44,7 @@ def build(log, kib, folder):
 
 
 def ranges(log, whole):
-    """The bytes of every header, block and head: see rot.c."""
+    """The byte ranges of every header, block and head; see rot.c."""
     ends = [0]
     for line in whole.splitlines(True):
         ends.append(ends[-1] + len(line))
@@ -67,7 +68,7 @@ def dealt(items, hands):
 
 
 def loops(log, all_ranges, folder, modes):
-    """Runs rot on each core; {mode: how many}, and what was wrong."""
+    """Runs rot on each core; returns {mode: how many}, and what was wrong."""
     tried, bad = {}, []
     for mode, step in modes:
         jobs = []
@@ -94,7 +95,8 @@ def loops(log, all_ranges, folder, modes):
 
 
 def sectors(log, older, whole, probe, rng, rounds):
-    """Sectors that are not what was written; some may say so by their absence only."""
+    """Sectors that are not what was written; some damage can only be seen by missing
+    events."""
     files = {n: read(log, n) for n in segments(log) + ["head"]}
     old = {n: read(older, n) for n in os.listdir(older)}
     ends = {n: segment_parse(p)[0]["end"] for n, p in files.items() if n != "head"}
@@ -122,7 +124,7 @@ def sectors(log, older, whole, probe, rng, rounds):
         code, out, text = probe.ask(b"read", log.encode())
         tried += 1
         if p[: ends.get(name)] == data[: ends.get(name)] and name != "head":
-            if (code, out) != (0, whole):  # it is the index that was hit
+            if (code, out) != (0, whole):  # the index was hit
                 bad.append(f"{kind} sector {i} ({j}) of {name}: {code}, {len(out)} bytes: {text}")
         elif code != -3 or not whole.startswith(out) or out[-1:] not in (b"", b"\n"):
             bad.append(f"{kind} sector {i} ({j}) of {name}: {code}, {len(out)} bytes: {text}")

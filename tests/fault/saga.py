@@ -1,11 +1,11 @@
-"""saga.py - the samples' saga, by broker and by mediator, with every processor killed at
-random on the way: all orders end as they should, and as in the other.
+"""saga.py - runs the saga of the samples, by broker and by mediator, and kills every
+processor at random: all orders must end correctly, and the same way in both.
 
-The scripts run as they are, with other orders.  The evreplay that they find is this file:
-it runs the real one, kills it, or something that its command is made of, and starts it
-again, until the script ends it.  Run in an empty directory with the tools in PATH.
-EVLOG_ORDERS: how many; EVLOG_BATCH: events a run; EVLOG_PAUSE: seconds between two kills
-of a processor, on average; EVLOG_KILLS: of each processor, at least; EVLOG_SEED repeats a run."""
+The scripts run unchanged, with other orders.  The evreplay that they find is this file: it
+runs the real one, kills it or one of the processes of its command, and starts it again,
+until the script ends it.  Run in an empty directory with the tools in PATH.  EVLOG_ORDERS:
+how many; EVLOG_BATCH: events per run; EVLOG_PAUSE: average seconds between two kills of a
+processor; EVLOG_KILLS: at least this many for each processor; EVLOG_SEED repeats a run."""
 
 import collections
 import json
@@ -31,18 +31,18 @@ PROCESSORS = {"broker": ["credit.pos", "order.pos"],
 
 
 def at_work(pid):
-    """All that a process has started, and what that has."""
+    """All processes that a process has started, and those that they have started."""
     try:
         for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
             yield from at_work(child)
-            if pathlib.Path(f"/proc/{child}/cmdline").read_bytes(): # not one that has ended
+            if pathlib.Path(f"/proc/{child}/cmdline").read_bytes():  # not one that has exited
                 yield int(child)
     except (FileNotFoundError, ProcessLookupError):
         pass
 
 
 def victim(rng, pid):
-    """The evreplay; or, if it starts a command soon, one process of that, at some moment."""
+    """The evreplay, or, if it soon starts a command, one process of that."""
     if rng.random() < 0.5:
         end = time.monotonic() + 0.05
         while not (found := list(at_work(pid))) and time.monotonic() < end:
@@ -61,13 +61,13 @@ def name(pid):
 
 
 def supervise(argv):
-    """The evreplay of the scripts."""
+    """Plays the evreplay of the scripts."""
     checkpoint = argv[argv.index("--checkpoint") + 1]
     rng = random.Random(f"{SEED} {os.getcwd()} {checkpoint}")
     ended, told, p = [], set(), None
 
     def tell():
-        """Once: a second SIGTERM would not let it finish."""
+        """Signals it once: a second SIGTERM would not let it finish."""
         if p and p.pid not in told:
             told.add(p.pid)
             p.terminate()
@@ -80,7 +80,7 @@ def supervise(argv):
     with open("kills", "a", encoding="utf-8") as kills:
         while True:
             p = subprocess.Popen([os.environ["EVLOG_REAL"], "--batch", BATCH, "--backoff", "10ms", *argv])
-            fair = {1} # its command was killed once too often
+            fair = {1}  # its command was killed once too often
             while p.poll() is None and not ended:
                 try:
                     p.wait(rng.expovariate(1 / PAUSE))
@@ -99,7 +99,7 @@ def supervise(argv):
             if ended:
                 tell()
                 fair = fair - {1} | {0}
-                fair.add(-signal.SIGTERM) # it has only just begun
+                fair.add(-signal.SIGTERM)  # it has only just started
             status = p.wait()
             if status not in fair:
                 print(checkpoint, f"status {status}", file=kills, flush=True)
@@ -110,7 +110,7 @@ def supervise(argv):
 
 
 def generate(rng):
-    """The input of the scripts, and what must come of it."""
+    """The input of the scripts, and the expected result."""
     limits = {f"c{i}": Decimal(rng.randint(0, 60_000)) / 100 for i in range(40)}
     orders = [(f"order-{i}", rng.choice(list(limits)), Decimal(rng.randint(1, 9_000)) / 100) for i in range(ORDERS)]
     left, outcome = dict(limits), {}
@@ -161,7 +161,7 @@ def main():
     with open("bin/evreplay", "w", encoding="utf-8") as f:
         f.write(f'#!/bin/sh\nexec {sys.executable} -S {os.path.abspath(__file__)} supervise "$@"\n')
     os.chmod("bin/evreplay", 0o755)
-    # who looks for leaks waits for a child for ever, if that is the one that is killed
+    # LeakSanitizer waits for a child for ever if that child is killed
     asan = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
     env = {**os.environ, "EVLOG_REAL": shutil.which("evreplay"), "EVLOG_SEED": str(SEED),
            "PATH": f"{os.getcwd()}/bin:{os.environ['PATH']}", "ASAN_OPTIONS": asan}
