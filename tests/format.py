@@ -1,11 +1,10 @@
-"""format.py - evlog-format(5) told a second time, so that the C code is not its own witness.
+"""format.py - a second implementation of evlog-format(5), as a witness for the C code.
 
-Reads head, segments, block headers, filters, indexes and seek tables byte by byte,
-computes the Merkle tree of RFC 6962, seals segments itself, and damages logs in every
-way that a loop can reach.  Each check is a
-function `check_...` run by format.bats as `python3 format.py ...`, in an empty
-directory, with the tools in PATH; an assertion that fails is the verdict.  "all" runs
-all of them; EVLOG_STEP=N takes every N-th case of the long loops.
+Reads head, segments, block headers, filters, indexes and seek tables byte by byte, computes
+the Merkle tree of RFC 6962, seals segments itself, and damages logs in every way that a
+loop can reach.  Each check is a function `check_...`, which format.bats runs as `python3
+format.py ...` in an empty directory with the tools in PATH; it fails by an assertion.
+"all" runs all of them; EVLOG_STEP=N takes every N-th case of the long loops.
 """
 
 import ctypes
@@ -24,13 +23,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-NONE = 2**64 - 1  # what stands in a segment header that has no predecessor
+NONE = 2**64 - 1  # in a segment header without a predecessor
 TIME_MIN, TIME_MAX = -(2**63), 2**63 - 1
 SLOT = 2048
 F_OFD_SETLK = 37
 CORES = os.cpu_count() or 2
 SLOW = bool(os.environ.get("EVLOG_SLOW"))
-# a sanitizer's build is slower by three: every other byte, unless there is time
+# sanitizers make it three times slower: every other byte, unless there is time
 SANITIZED = os.environ.get("EVLOG_BUILD", "").rstrip("/").endswith("/san")
 STEP = int(os.environ.get("EVLOG_STEP", "2" if SANITIZED and not SLOW else "1"))
 # LeakSanitizer cannot work under strace
@@ -63,20 +62,20 @@ def event(n, text=""):
 
 
 def append(log, first, count, *options, status=0):
-    """One evappend, one commit; what --ack said."""
+    """One evappend, one commit.  Returns what --ack printed."""
     data = b"".join(event(n) for n in range(first, first + count))
     out = must(status, "evappend", "--ack", *options, log, data=data)
     return [json.loads(line) for line in out.splitlines()]
 
 
 def build(log, commits, *options):
-    """A log of commits of 1, 2, 1, 2, ... events, each by its own evappend.  Returns
-    head as it was after each commit."""
+    """A log of commits of 1, 2, 1, 2, ... events, each by its own evappend.  Returns head
+    as it was after each commit."""
     return build_kept(log, commits, *options)[0]
 
 
 def build_kept(log, commits, *options):
-    """The same; and each segment as it was before it was sealed."""
+    """The same; also returns each segment as it was before it was sealed."""
     heads, unsealed, n = [], {}, 1
     for i in range(commits):
         count = 1 + i % 2
@@ -95,13 +94,13 @@ def is_sealed(p):
 
 
 def unseal(log, unsealed):
-    """Puts the segments back as they were before they were sealed."""
+    """Restores the segments as they were before they were sealed."""
     for name, data in unsealed.items():
         write(log, name, data)
 
 
 def numbers(lines):
-    """The n that each event was given, its seq having been checked."""
+    """The n of each event; checks their seqs."""
     out = []
     for i, line in enumerate(lines.splitlines()):
         e = json.loads(line)
@@ -152,7 +151,7 @@ def xxh3(data):
 
 
 def checked(data):
-    """The same bytes with the checksum over all but the last eight of them."""
+    """The bytes with the last eight replaced by the checksum of those before."""
     return data[:-8] + struct.pack("<Q", xxh3(data[:-8]))
 
 
@@ -160,7 +159,7 @@ def checked(data):
 
 
 def unpack(frame, size):
-    """The lines of a frame that must hold `size` bytes."""
+    """The lines of a frame whose content must have `size` bytes."""
     if not hasattr(unpack, "f"):
         lib = ctypes.CDLL("libzstd.so.1")
         unpack.f = lib.ZSTD_decompress
@@ -173,7 +172,7 @@ def unpack(frame, size):
 
 
 def pack(raw):
-    """A frame of these lines, with size and checksum."""
+    """A frame of these lines, with content size and checksum."""
     return must(0, "zstd", "-cq", f"--stream-size={len(raw)}", data=raw)
 
 
@@ -185,7 +184,7 @@ def sha(data):
 
 
 def root(leaves):
-    """Section 2.1, word for word: split at the largest power of two below n."""
+    """Section 2.1 to the letter: split at the largest power of two below n."""
     if not leaves:
         return sha(b"")
     if len(leaves) == 1:
@@ -197,7 +196,7 @@ def root(leaves):
 
 
 def frontier(leaves):
-    """Roots of the perfect subtrees, the largest first."""
+    """Roots of the perfect subtrees, largest first."""
     out, at, n = [], 0, len(leaves)
     for bit in reversed(range(n.bit_length())):
         if n >> bit & 1:
@@ -259,7 +258,7 @@ def head_parse(p):
 
 
 def segment_parse(p):
-    """Header and blocks of a segment: every byte is accounted for."""
+    """Header and blocks of a segment; every byte must be accounted for."""
     size = u32(p, 4) + 8
     assert u32(p, 0) == 0x184D2A5D and p[8:16] == b"evlogSEG", "no segment header"
     assert u64(p, size - 8) == xxh3(p[: size - 8]), "checksum of the segment header"
@@ -301,19 +300,20 @@ def segment_parse(p):
     return h, blocks
 
 
-RAW, DENSE = 128 << 10, 1 << 20  # lines are gathered up to these sizes
+RAW, DENSE = 128 << 10, 1 << 20  # lines are gathered into blocks of these sizes
 
 
 def gather(now, raw_size, packed_size):
-    """The size to gather to, behind a block of these sizes, for which it was `now`."""
+    """The size to gather after a block of these sizes, for which it was `now`."""
     if raw_size < RAW // 2:
         return now
     return DENSE if raw_size // packed_size >= 12 else RAW
 
 
 def seal_parse(p, h, blocks):
-    """What a sealed segment has more: what its header says of its end, whole commits only,
-    small blocks merged; and behind them index and seek table, to the last byte."""
+    """Checks what is special in a sealed segment: the end in its header, that there are
+    only whole commits with small blocks merged, and the index and seek table after them, to
+    the last byte."""
     last = blocks[-1]
     assert h["flags"] == 2 and h["last_block"] == last["offset"]
     assert h["last_seq"] == last["first_seq"] + last["count"] - 1
@@ -350,7 +350,7 @@ def seal_parse(p, h, blocks):
 
 
 def index_parse(p, h, blocks):
-    """The index at p, every field of it against the blocks.  Returns its size."""
+    """Checks every field of the index at p against the blocks.  Returns its size."""
     n, size = len(blocks), u32(p, 4) + 8
     assert u32(p, 0) == 0x184D2A5C and p[8:16] == b"evlogIDX", "no index"
     assert (u32(p, 16), u32(p, 20)) == (2, n), "version and blocks of the index"
@@ -369,8 +369,8 @@ def index_parse(p, h, blocks):
 
 
 def index_rows(filters, end, table_sum):
-    """What all these filters have for each of so many bits, and so many rows of it, in an
-    index that begins at `end`."""
+    """Transposes these filters into rows.  Returns how many bits, and so rows, an index
+    that begins at `end` has, and the groups of rows."""
     size = max(8, max(map(len, filters)))
     while size > 8 and size * len(filters) > max(2 * sum(map(len, filters)), end // 32):
         size //= 2
@@ -392,7 +392,7 @@ def index_rows(filters, end, table_sum):
 
 
 def bloom(lines):
-    """The filter of these lines' types and subjects."""
+    """The filter of the types and subjects of these lines."""
     keys = set()
     for line in lines:
         e = json.loads(line)
@@ -455,7 +455,8 @@ def block_parse(p, at):
 
 
 def micros(text):
-    """RFC 3339 with six digits and Z, in microseconds, without a float in between."""
+    """Converts RFC 3339 with six digits and Z to microseconds, without going through a
+    float."""
     import datetime
 
     t = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
@@ -464,7 +465,7 @@ def micros(text):
 
 
 def block_check(b, seen, leaves):
-    """One block against its lines; `seen`: what came before."""
+    """Checks one block against its lines; `seen`: what came before."""
     raw = must(0, "zstd", "-dcq", data=b["bytes"])
     lines = raw.splitlines()
     events = [json.loads(x) for x in lines]
@@ -492,8 +493,8 @@ def block_check(b, seen, leaves):
 
 
 def check_layout():
-    """head, segment headers and block headers, every field: of each segment as it was
-    before it was sealed, and as it is then."""
+    """Every field of head, segment headers and block headers: of each segment as it was
+    before it was sealed, and as it is afterwards."""
     options = ["--segment-size", "1000"]
     must(0, "evappend", "a.evlog")
     s = slot_parse(read("a.evlog", "head")[:SLOT])
@@ -549,7 +550,7 @@ def check_layout():
 
 
 def segment_check(name, p, leaves):
-    """A segment, and what stands in it, behind these lines."""
+    """Checks a segment and its content after these lines."""
     h, blocks = segment_parse(p)
     assert name == "%016d.ndjson.zst" % h["first_seq"]
     assert (h["version"], h["flags"], h["epoch"]) == (1, 2 if h["sealed"] else 0, 1)
@@ -570,12 +571,12 @@ def segment_check(name, p, leaves):
     return h, blocks
 
 
-# ---- Sealing, told a second time ----
+# ---- A second implementation of sealing ----
 
 
 def seal(p, made=()):
-    """The segment p sealed.  `made`: blocks whose frames are taken where they hold the same
-    lines, since what a frame is like is zstd's own affair."""
+    """The segment p sealed.  Takes the frames of `made` where they hold the same lines,
+    because the bytes of a frame depend on the version of zstd."""
     h, blocks = segment_parse(p)
     frames = {b["raw"]: b["bytes"] for b in made}
     out, gathered, cursors, size = [], [], {}, RAW
@@ -645,8 +646,9 @@ def sealed_file(header, h, merged, extensions):
 
 
 def check_root():
-    """--ack's root after each commit, for every size from 1 to 40 and some larger."""
-    # RFC 6962's tree of no and of one empty leaf, known from outside
+    """The root of --ack after each commit, for every size from 1 to 40 and some larger
+    ones."""
+    # the roots of no leaf and of one empty leaf, known from elsewhere
     assert root([]).hex().startswith("e3b0c44298fc1c149afbf4c8996fb924")
     assert root([b""]).hex().startswith("6e340b9cffb37a989ca544e6bb780a2c")
     sizes = [1] * 40 + [7, 16, 1, 64, 500]
@@ -674,13 +676,13 @@ def check_root():
         assert a["root"] == want, f"root after {a['to']}"
         assert roots[a["to"]] == want, f"root in the block header before {a['to']}"
     assert head_parse(read("a.evlog", "head"))[0]["root"].hex() == want
-    # a root is the lines', not the blocks'
+    # a root depends on the lines, not on the blocks
     must(0, "evappend", "--replica", "b.evlog", data=must(0, "evcat", "a.evlog"))
     assert head_parse(read("b.evlog", "head"))[0]["root"].hex() == want
 
 
 def check_unsynced():
-    """--no-sync says so in head and in the block, and attests nothing."""
+    """--no-sync sets the flags of head and block, and attests nothing."""
     append("a.evlog", 1, 1)
     sure = head_parse(read("a.evlog", "head"))[0]["committed"]
     append("a.evlog", 2, 1, "--no-sync")
@@ -695,11 +697,11 @@ def check_unsynced():
     assert h["flags"] == 0 and h["durable"] == h["committed"], "a sync covers them all"
 
 
-# ---- Damage, in loops ----
+# ---- Damage in loops ----
 
 
 class Lab:
-    """Copies of a log, one a worker, that are damaged and put back."""
+    """Copies of a log, one for each worker, that are damaged and restored."""
 
     def __init__(self, log, workers=2 * CORES):
         self.files = snapshot(log)
@@ -719,7 +721,7 @@ class Lab:
         return self.local.path
 
     def each(self, cases, check):
-        """check(log, case) for every case, each on an intact copy."""
+        """Runs check(log, case) for every case, each on an intact copy."""
 
         def one(case):
             log = self.directory()
@@ -737,7 +739,7 @@ class Lab:
 
 
 def some(cases, step):
-    """All of them if there is time (EVLOG_SLOW=1), else every so manyth."""
+    """All cases if there is time (EVLOG_SLOW=1), else every n-th."""
     return list(cases)[:: 1 if SLOW else step]
 
 
@@ -748,7 +750,7 @@ def flipped(data, at):
 
 
 def reads(log, status, *options):
-    """What evcat prints, with the status that it must have; it changed nothing."""
+    """What evcat prints; checks its status, and that it changed nothing."""
     before = snapshot(log)
     got, out, err = cat(log, *options)
     assert got == status, f"evcat {options}: status {got}, not {status}: {err}"
@@ -757,7 +759,7 @@ def reads(log, status, *options):
 
 
 def refuses(log):
-    """evappend appends nothing, changes nothing, and ends with 65."""
+    """evappend must append nothing, change nothing, and exit with status 65."""
     before = snapshot(log)
     status, out, err = run("evappend", "--ack", log, data=event(99))
     assert (status, out) == (65, b""), f"evappend: status {status}: {err}"
@@ -766,7 +768,7 @@ def refuses(log):
 
 
 def layout_of(log):
-    """For each segment: its header's size, its blocks, and the lines of each block."""
+    """For each segment: the size of its header, its blocks, and the lines of each block."""
     lines = must(0, "evcat", log).splitlines(keepends=True)
     out = []
     for name in segments(log):
@@ -780,7 +782,8 @@ def layout_of(log):
 
 
 def stops(log, name, low, high, before, *options):
-    """evcat prints what stands before, says where in [low, high], and ends with 65."""
+    """evcat must print what comes before, name an offset in [low, high], and exit with
+    status 65."""
     out, err = reads(log, 65, *options)
     assert out == before, f"{len(out)} bytes, not {len(before)}: {err}"
     m = re.search(re.escape(name) + r": damaged at byte (\d+) \(events? (from )?(\d+)", err)
@@ -816,8 +819,8 @@ def check_flips_salvaged():
         out, err = reads(log, 65, "--salvage")
         hit = [b for b in blocks if b["offset"] <= at < b["end"]]
         want = b"".join(b["lines"] for b in blocks if b not in hit)
-        # the lines of a block are good to have if its header alone is damaged, or a bit
-        # of its frame that decides nothing: the frame has a checksum of its own
+        # the lines of a block may be delivered if only its header is damaged, or a bit of
+        # its frame that does not matter: the frame has a checksum of its own
         assert out in (want, whole), f"salvaged {out!r}"
         assert "damaged at byte" in err, err
 
@@ -825,8 +828,8 @@ def check_flips_salvaged():
 
 
 def check_flips_segments():
-    """A flipped bit in the middle one of three segments: all before it is printed.  As it
-    was before it was sealed, and sealed."""
+    """A flipped bit in the middle one of three segments: everything before it is printed.
+    Before and after sealing."""
     _, unsealed = build_kept("a.evlog", 6, "--segment-size", "600")
     flip_middle()
     unseal("a.evlog", unsealed)
@@ -867,15 +870,15 @@ def check_flips_head():
         assert out == whole, f"{len(out)} bytes, not {len(whole)}: {err}"
         assert "/head" in err, err
 
-    used = 144 + 32 * 2  # then zeros, and the checksum
+    used = 144 + 32 * 2  # then zeros and the checksum
     cases = list(range(used)) + some(range(used, SLOT - 8), 7)
     cases += range(SLOT - 8, SLOT)
-    # a reader looks again for 100 ms, since a writer may be at it: so, many at once
+    # a reader retries for 100 ms, in case a writer is active, so run many at once
     Lab("a.evlog", 80).each([slot * SLOT + at for slot in (0, 1) for at in cases], check)
 
 
 def check_last_half():
-    """-n with one damaged slot of head: the events, and 65, like without -n."""
+    """-n with one damaged slot of head: the events, and status 65, as without -n."""
     build("a.evlog", 4)
     lines = must(0, "evcat", "a.evlog").splitlines(keepends=True)
 
@@ -889,7 +892,7 @@ def check_last_half():
 
 
 def check_flips_head_mended():
-    """Each field of each slot: the next append loses nothing and mends head."""
+    """Each field of each slot damaged: the next append loses nothing and repairs head."""
     build("a.evlog", 4)
     whole = must(0, "evcat", "a.evlog")
     fields = [0, 8, 16, 32, 48, 56, 64, 72, 80, 88, 96, 104, 108, 112, 144, 176, 300]
@@ -906,14 +909,14 @@ def check_flips_head_mended():
 
 
 def last_two(log):
-    """Where the last two blocks begin and where they end."""
+    """Where the last two blocks begin and end."""
     whole, layout = layout_of(log)
     name, _, blocks = layout[-1]
     return whole, name, blocks[-2:]
 
 
 def check_truncated():
-    """Cut at every byte of the last two blocks, with the head that attests them."""
+    """Truncated at every byte of the last two blocks, with the head that attests them."""
     build("a.evlog", 4)
     whole, name, (x, y) = last_two("a.evlog")
 
@@ -928,7 +931,7 @@ def check_truncated():
 
 
 def check_torn():
-    """The same cuts, but head does not know the two blocks: they were not
+    """The same truncations, but head does not record the two blocks: they were not
     acknowledged."""
     heads = build("a.evlog", 4)
     whole, name, (x, y) = last_two("a.evlog")
@@ -943,7 +946,7 @@ def check_torn():
         good, end = (keep["before"], keep["offset"]) if at < y["end"] else (whole, at)
         out, err = reads(log, 0)
         assert (out, err) == (good, ""), f"more or less than whole commits: {err}"
-        with open(os.path.join(log, "head"), "r+b") as f:  # somebody is writing
+        with open(os.path.join(log, "head"), "r+b") as f:  # as if somebody were writing
             fcntl.fcntl(f, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
             out, err = reads(log, 0)
         assert (out, err) == (committed, ""), f"more or less than committed: {err}"
@@ -969,7 +972,7 @@ def check_torn():
 
 
 def check_torn_zeros():
-    """A tail of zeros, of noise, of half a commit: cut, and kept aside."""
+    """A tail of zeros, of noise, of half a commit: cut off and set aside."""
     heads = build("a.evlog", 3)
     name = segments("a.evlog")[0]
     whole = must(0, "evcat", "a.evlog")
@@ -1006,7 +1009,7 @@ def check_torn_zeros():
 
 
 def check_torn_creation():
-    """A segment whose creation broke off at any byte: taken aside, nothing is lost."""
+    """A segment whose creation was interrupted at any byte: set aside, and nothing is lost."""
     roll = ["--segment-size", "1"]
     append("a.evlog", 1, 1, *roll)
     files = snapshot("a.evlog")
@@ -1029,8 +1032,8 @@ def check_torn_creation():
 
 
 def check_attested():
-    """Head does not know the last three commits.  A flipped bit anywhere in the first of
-    them is damage, since a later header says that it was synced: no append, no cut."""
+    """Head does not record the last three commits.  A flipped bit anywhere in the first of
+    them is damage, because a later header says that it was synced: no append, no cut."""
     heads = build("a.evlog", 5)
     whole, layout = layout_of("a.evlog")
     name, _, blocks = layout[0]
@@ -1044,9 +1047,9 @@ def check_attested():
 
     spots = range(x["offset"], x["end"], 3)
     cases = [(at, z["end"]) for at in spots]  # all are there
-    cases += [(at, z["offset"]) for at in spots]  # the last one never came
+    cases += [(at, z["offset"]) for at in spots]  # the last one was never written
     cases += [(at, z["end"] - 1) for at in spots]  # the last one is torn
-    cases += [(at, y["end"] - 1) for at in spots[::5]]  # only a header attests
+    cases += [(at, y["end"] - 1) for at in spots[::5]]  # only a header attests it
     Lab("a.evlog").each(cases, check)
 
 
@@ -1054,7 +1057,7 @@ def check_attested():
 
 
 def subjects(first, count, pad=""):
-    """Events with types and subjects, some of which need an escape."""
+    """Events with types and subjects, some of which must be escaped."""
     names = ["s%d" % i for i in range(9)] + ['q"t', "caf\u00e9", "", "\u2028"]
     out = []
     for n in range(first, first + count):
@@ -1066,7 +1069,7 @@ def subjects(first, count, pad=""):
 
 
 def selects(log, lines):
-    """Whatever is selected, forwards and backwards, is what a search of all lines gives.
+    """Any selection, forwards and backwards, must give the same as a search of all lines.
     lines: those that evcat prints of the log."""
     events = [(json.loads(x), x) for x in lines.splitlines(True)]
     names = sorted({e["subject"] for e, _ in events if "subject" in e} | {"none"})
@@ -1084,8 +1087,8 @@ def selects(log, lines):
 
 
 def check_index():
-    """The index of many blocks, whose filters have all sizes: repeated, or, where few are
-    large, made smaller; and nowhere a wanted event passed over."""
+    """The index of many blocks with filters of all sizes, repeated or (if few are large)
+    made smaller; no wanted event may be skipped."""
     index_of("a.evlog", 200, [1, 3, 40, 300, 10**6, 1, 10**6, 20], lambda bits, largest: bits == largest)
     index_of("b.evlog", 20, [1] * 30 + [10**6, 10**6, 20], lambda bits, largest: 64 < bits < largest)
 
@@ -1149,8 +1152,8 @@ def check_flips_sealed():
 
 
 def check_cuts_sealed():
-    """A sealed segment cut at every byte: what its header says is missing is damage, and
-    what stands behind its blocks is not."""
+    """A sealed segment truncated at every byte: if bytes before the end in its header are
+    missing, that is damage; if only those after it are, it is not."""
     for n in range(4):
         must(0, "evappend", "--segment-size", "600", "a.evlog", data=subjects(1 + 8 * n, 8))
     whole, layout = layout_of("a.evlog")
@@ -1177,7 +1180,7 @@ def check_cuts_sealed():
 
 
 def sealed_here():
-    """A log whose full segments were sealed by this file, with frames of zstd's own tool,
+    """A log whose full segments were sealed by this file, with frames of the zstd tool,
     five blocks in the first of them.  Returns its lines."""
     many = ((40, 1), (60, 9000), (700, 900), (80, 11000), (7, 1), (8, 1), (9, 1))
     n, unsealed = 1, {}
@@ -1208,7 +1211,7 @@ def check_sealed_here():
     selects("a.evlog", lines)
     must(0, "evappend", "--reindex", "a.evlog")
     assert snapshot("a.evlog") == files, "there was nothing to mend"
-    # an index that is not this segment's, or not to be understood, is none
+    # an index of another segment, or an invalid one, is ignored
     name, h, _ = layout[1][0]
     p = files[name]
     for at, value in ((16, b"\1"), (24, b"another log id.."), (40, b"\2")):
@@ -1225,8 +1228,8 @@ def check_sealed_here():
 
 
 def index_checked(table, groups):
-    """An index of this table, its checksum left out, and these groups of rows, with the
-    checksums right."""
+    """An index with this table (without checksum) and these groups of rows, with correct
+    checksums."""
     table = struct.pack("<II", u32(table, 0), len(table) + sum(len(x) + 8 for x in groups)) + table[8:]
     table = checked(table + bytes(8))
     total = u64(table, len(table) - 8)
@@ -1234,7 +1237,7 @@ def index_checked(table, groups):
 
 
 def index_apart(x):
-    """Table and groups of rows of an index."""
+    """Splits an index into its table and its groups of rows."""
     table = 56 + 48 * u32(x, 20)
     width, group = (u32(x, 20) + 7) // 8, 1
     while group < u64(x, 48) and group * width < 512:
@@ -1244,8 +1247,8 @@ def index_apart(x):
 
 
 def index_with(p, h, i=None, n=None, rows=None, **fields):
-    """A sealed segment with fields of its index's entry i changed, or with n entries, with
-    another number of bits or other rows, and the checksums right."""
+    """A sealed segment whose index has changed fields in entry i, or n entries, or another
+    number of bits, or other rows, with correct checksums."""
     at = {"offset": 0, "first_seq": 8}
     table, groups = index_apart(p[h["index"] : h["seek"]])
     table = bytearray(table)
@@ -1262,7 +1265,7 @@ def index_with(p, h, i=None, n=None, rows=None, **fields):
 
 
 def seal_with(p, h, **fields):
-    """A sealed segment whose header says something else, with a right checksum."""
+    """A sealed segment with a changed header and a correct checksum."""
     at = {"end": 64, "last_block": 56, "last_seq": 48, "last_root": 40}
     x = bytearray(p[: h["size"]])
     for name, value in fields.items():
@@ -1272,8 +1275,8 @@ def seal_with(p, h, **fields):
 
 
 def check_sealed_lies():
-    """Headers and indexes of sealed segments that lie, under a checksum that is right:
-    never an event twice, out of order or of another place, never a crash or a hang."""
+    """Headers and indexes of sealed segments with false content and correct checksums:
+    never an event twice, out of order or from another place, never a crash or a hang."""
     lines = sealed_here()
     whole = lines.splitlines(True)
     name, h, blocks = layout_of("a.evlog")[1][0]
@@ -1337,8 +1340,8 @@ def check_sealed_lies():
 
 
 def check_sealed_leftover():
-    """What a sealing that was cut off left under its name: a part, junk, or, where a power
-    cut did a rename by half, the segment itself."""
+    """What an interrupted sealing left under its temporary name: a part, garbage, or, if a
+    power cut interrupted the rename, the segment itself."""
     for n in range(3):
         must(0, "evappend", "--segment-size", "600", "a.evlog", data=subjects(1 + 8 * n, 8))
     whole, layout = layout_of("a.evlog")
@@ -1347,7 +1350,7 @@ def check_sealed_leftover():
     assert h["sealed"]
 
     def check(log, case):
-        write(log, name, good[:-20])  # so that it is sealed anew
+        write(log, name, good[:-20])  # so that it is sealed again
         left = os.path.join(log, f"seal-{name[:16]}")
         if case == "itself":
             os.link(os.path.join(log, name), left)
@@ -1371,8 +1374,8 @@ def check_sealed_leftover():
 
 
 def check_sealed_epochs():
-    """Blocks of several epochs, and of --no-sync, merged: the epoch is that of the last, and
-    all of it is synced."""
+    """Blocks of several epochs, and of --no-sync, merged: the epoch is that of the last
+    one, and everything counts as synced."""
     build("a.evlog", 2)
     head, name = read("a.evlog", "head"), segments("a.evlog")[0]
     append("a.evlog", 4, 1)
@@ -1393,7 +1396,7 @@ def check_sealed_epochs():
 
 
 def check_sealed_cursors():
-    """Of the cursors in a segment's blocks the latest of each name and log is kept."""
+    """Of the cursors in a segment, the latest of each name and log is kept."""
     append("a.evlog", 1, 12)
     append("other.evlog", 1, 4)
     say = ["--", "sed", "s/.*/{\"type\":\"Out\"}/"]
@@ -1414,7 +1417,7 @@ def check_sealed_cursors():
     assert sorted(kept.values()) == [4, 12, 12] and len(kept) == 3, kept
 
 
-# ---- Heads and segments that do not fit ----
+# ---- Heads and segments of another log or another time ----
 
 
 def sizes(log):
@@ -1422,7 +1425,7 @@ def sizes(log):
 
 
 def twins():
-    """Two logs of the very same sizes, so that only identities can tell them apart: the
+    """Two logs with exactly the same sizes, so that only identities distinguish them: the
     events differ in the order of two letters."""
     options = ["--segment-size", "600"]
     must(0, "evappend", "a.evlog")
@@ -1437,8 +1440,8 @@ def twins():
 
 
 def check_head_missing():
-    """No head, an empty one, one of zeros: everything is printed, 65; the next append
-    makes it anew."""
+    """No head, an empty one, one of zeros: everything is printed, with status 65; the next
+    append writes a new one."""
     build("a.evlog", 6, "--segment-size", "600")
     whole = must(0, "evcat", "a.evlog")
 
@@ -1460,7 +1463,7 @@ def check_head_missing():
 
 
 def check_head_missing_torn():
-    """Head is lost and the last append is torn as well: all whole commits stay."""
+    """Head is lost and the last append is torn as well: all whole commits are kept."""
     build("a.evlog", 4)
     whole, name, (_, y) = last_two("a.evlog")
 
@@ -1479,8 +1482,8 @@ def check_head_missing_torn():
 
 
 def check_head_missing_sealed():
-    """No head, and the last segment is a sealed one, as in an archive: it ends the log, and
-    the next append begins another; if it is damaged, there is no append."""
+    """No head, and the last segment is sealed, as in an archive: it ends the log, and the
+    next append starts another segment; if it is damaged, nothing is appended."""
     build("a.evlog", 8, "--segment-size", "600")
     os.unlink("a.evlog/head")
     os.unlink(os.path.join("a.evlog", segments("a.evlog")[-1]))
@@ -1529,8 +1532,8 @@ def check_head_missing_unattested():
 
 
 def check_head_stale():
-    """Every older head, put back: all is read, unless somebody is writing; and the next
-    append finds it.  With segments that are sealed, and as they were before."""
+    """Every older head put back: everything is read unless somebody is writing, and the
+    next append finds it.  With sealed segments, and as they were before."""
     heads, unsealed = build_kept("a.evlog", 8, "--segment-size", "900")
     heads_stale(heads)
     unseal("a.evlog", unsealed)
@@ -1551,7 +1554,7 @@ def heads_stale(heads):
             fcntl.fcntl(f, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
             out, _ = reads(log, 0)
         old = head_parse(heads[i])[0]
-        # of a segment that is sealed, its own header says how far it goes
+        # a sealed segment records in its own header how far it goes
         assert len(numbers(out)) == seals.get(old["segment"], old["last_seq"])
         assert whole.startswith(out)
         status, out, err = run("evappend", "--ack", log, data=event(n))
@@ -1564,8 +1567,8 @@ def heads_stale(heads):
 
 
 def check_head_stale_damaged():
-    """A stale head names the first segment, whose end is cut, though the second one's
-    header attests it whole: no append."""
+    """A stale head names the first segment, whose end is cut off although the header of the
+    second attests all of it: no append."""
     heads, unsealed = build_kept("a.evlog", 8, "--segment-size", "900")
 
     def check(log, at):
@@ -1573,7 +1576,7 @@ def check_head_stale_damaged():
         os.truncate(os.path.join(log, name), at)
         refuses(log)
 
-    for _ in range(2):  # sealed: its own header attests it; then as it was before
+    for _ in range(2):  # sealed: its own header attests it; then before it was sealed
         name, _, blocks = layout_of("a.evlog")[1][0]
         last = blocks[-1]
         Lab("a.evlog").each(range(last["offset"], last["end"], 11), check)
@@ -1581,14 +1584,14 @@ def check_head_stale_damaged():
 
 
 def check_head_foreign():
-    """The head of another log of the very same sizes."""
+    """The head of another log with exactly the same sizes."""
     twins()
     whole, files = must(0, "evcat", "a.evlog"), snapshot("a.evlog")
     write("a.evlog", "head", read("b.evlog", "head"))
     refuses("a.evlog")
     out, err = reads("a.evlog", 65)
     assert whole.startswith(out), "bytes that are not this log's"
-    # a record of each: the newer one is this log's
+    # one slot of each log: the newer one is from this log
     mine, other = files["head"], read("b.evlog", "head")
     i = head_parse(mine)[0]["generation"] % 2
     half = [other[:SLOT], other[SLOT:]]
@@ -1601,7 +1604,7 @@ def check_head_foreign():
 
 
 def missing(mode):
-    """Each of four segments missing in turn: sealed, and as they were before."""
+    """Each of four segments missing in turn, sealed and before they were sealed."""
     _, unsealed = build_kept("a.evlog", 8, "--segment-size", "600")
     missing_each(mode)
     unseal("a.evlog", unsealed)
@@ -1663,8 +1666,8 @@ def check_segment_missing_append():
 
 
 def check_segments_exchanged():
-    """Two segments of one log exchanged; and each one replaced by another log's of the
-    same name and size."""
+    """Two segments of one log exchanged, and each one replaced by another log's of the same
+    name and size."""
     twins()
     whole, layout = layout_of("a.evlog")
     names = [x[0] for x in layout]
@@ -1693,7 +1696,7 @@ def check_segments_exchanged():
     Lab("a.evlog").each(cases, check)
 
 
-# ---- Slots and headers that are written here ----
+# ---- Forged slots and headers ----
 
 
 def check_segment_missing_uneven():
@@ -1712,7 +1715,7 @@ def check_segment_missing_uneven():
 
 
 def check_back_lies():
-    """A block's link back leaves one out: noticed by who reads backwards."""
+    """The distance back of a block skips one: a reader that goes backwards notices."""
     build("a.evlog", 4)
     _, [(name, _, blocks)] = layout_of("a.evlog")
     p = read("a.evlog", name)
@@ -1724,7 +1727,7 @@ def check_back_lies():
 
 
 def check_tail_lies():
-    """A whole block behind head's end that does not continue the log is none of it."""
+    """A whole block after head's end that does not continue the log is not part of it."""
     heads = build("a.evlog", 3)
     whole, [(name, _, blocks)] = layout_of("a.evlog")
     p = read("a.evlog", name)
@@ -1738,20 +1741,20 @@ def check_tail_lies():
         write("a.evlog", "head", heads[1])
         status, _, err = run("evappend", "a.evlog", data=event(9))
         assert status == 65 and why in err, f"{fields}: {status}: {err}"
-        if "root" not in fields:  # readers do not hash
+        if "root" not in fields:  # readers do not compute roots
             out, err = reads("a.evlog", 65)
             assert out == last["before"] and why in err, f"{fields}: {err}"
 
 
 def check_successor_junk():
-    """What is longer than a header ever is, is no creation that broke off."""
+    """A file longer than any header is not an interrupted creation."""
     append("a.evlog", 1, 3)
     whole, _ = reads("a.evlog", 0)
     write("a.evlog", f"{4:016d}.ndjson.zst", bytes(range(1, 251)) * 20)
     out, err = reads("a.evlog", 65)
     assert out == whole and "no segment header" in err, err
     refuses("a.evlog")
-    # nor is what is short and has a block
+    # nor is a short one with a block
     os.unlink(f"a.evlog/{4:016d}.ndjson.zst")
     head = read("a.evlog", "head")
     unsealed = {n: read("a.evlog", n) for n in segments("a.evlog")}
@@ -1767,11 +1770,11 @@ def check_successor_junk():
 
 
 def check_fork():
-    """The next segment of a copy that went another way: not this log's."""
+    """The next segment of a copy that has diverged: not part of this log."""
     append("a.evlog", 1, 3)
     shutil.copytree("a.evlog", "o.evlog")
     append("a.evlog", 4, 1)
-    for _ in range(200):  # of the same size, so that only the root can tell
+    for _ in range(200):  # of the same size, so that only the root differs
         shutil.rmtree("b.evlog", ignore_errors=True)
         shutil.copytree("o.evlog", "b.evlog")
         append("b.evlog", 9, 1)
@@ -1797,7 +1800,7 @@ def check_fork():
 
 
 def check_head_lies():
-    """Head knows of more events than there are: the end is not a quiet one."""
+    """Head records more events than there are: the log must not seem to end normally."""
     append("a.evlog", 1, 1)
     write("a.evlog", "head", head_with(read("a.evlog", "head"), last_seq=2))
     out, err = reads("a.evlog", 65)
@@ -1805,7 +1808,7 @@ def check_head_lies():
 
 
 def check_segment_renamed():
-    """A segment under another's name: said, whichever way it is come to."""
+    """A segment under the name of another: reported, whichever way a reader gets to it."""
     _, unsealed = build_kept("a.evlog", 8, "--segment-size", "600")
     _, layout = layout_of("a.evlog")
     name, h, _ = layout[2]
@@ -1821,7 +1824,7 @@ def check_segment_renamed():
 
 
 def slot_with(p, **fields):
-    """A slot with some fields changed, and its checksum right."""
+    """A slot with some fields changed and a correct checksum."""
     at = {"boot_id": 32, "flags": 104, "committed": 64, "durable": 72, "generation": 8}
     at["last_seq"] = 88
     p = bytearray(p)
@@ -1837,7 +1840,7 @@ def head_with(p, **fields):
 
 
 def check_poisoned():
-    """A poisoned segment is never appended to: a new one says where it ended."""
+    """A poisoned segment is never appended to: a new one records where it ended."""
     poisoned(False)
 
 
@@ -1862,7 +1865,7 @@ def poisoned(plainly):
         write(log, name, p)
         out, _ = reads(log, 0)
         assert out == whole, "poison hides nothing that was committed"
-        kept = f"{log}.{name}"  # the file itself, whatever takes its name
+        kept = f"{log}.{name}"  # the file itself, whatever takes over its name
         if os.path.exists(kept):
             os.unlink(kept)
         os.link(os.path.join(log, name), kept)
@@ -1889,8 +1892,8 @@ def poisoned(plainly):
 
 
 def check_poisoned_chain():
-    """Segments after a poisoned one, and head older than they are: none is overwritten,
-    whether they are sealed or not."""
+    """Segments after a poisoned one, and a head older than they are: none is overwritten,
+    sealed or not."""
     build("a.evlog", 2)  # three events
     first = segments("a.evlog")[0]
     good, head = read("a.evlog", first), read("a.evlog", "head")
@@ -1899,7 +1902,7 @@ def check_poisoned_chain():
     write("a.evlog", first, good)
     write("a.evlog", "head", head_with(head, flags=1))
     kept = {}
-    for n in range(4, 8):  # a segment for each
+    for n in range(4, 8):  # one segment each
         append("a.evlog", n, 1, "--segment-size", "1")
         name = segments("a.evlog")[-1]
         kept[name] = read("a.evlog", name)
@@ -1937,8 +1940,8 @@ def check_poisoned_chain():
 
 
 def check_poisoned_empty_older():
-    """The segment that took the place of a poisoned one without events holds some, and
-    head is older than it."""
+    """The segment that replaced a poisoned one without events has some, and head is older
+    than it."""
     must(0, "evappend", "a.evlog")
     name = segments("a.evlog")[0]
     head = head_with(read("a.evlog", "head"), flags=1)
@@ -1971,17 +1974,17 @@ def check_poisoned_empty():
 
 
 def check_rebooted():
-    """After a power cut: head may be older than what was acknowledged."""
+    """After a power cut, head may be older than what was acknowledged."""
     rebooted(["whole", "torn"])
 
 
 def check_rebooted_damaged():
-    """The same, and a block behind head is damaged: no append."""
+    """The same, and a block after head's end is damaged: no append."""
     rebooted(["bad at the end", "offset", "frame"], "append")
 
 
 def check_rebooted_damaged_read():
-    """And no quiet end for a reader either."""
+    """A reader must not take that for a normal end either."""
     rebooted(["bad at the end", "offset", "frame"], "read")
 
 
@@ -2012,7 +2015,7 @@ def rebooted(cases, mode=None):
             out, _ = reads(log, 0)
             assert numbers(out) == list(range(1, z["first_seq"] + 1))
         else:
-            # bad, full in length, no zeroed sector; or attested by a later header
+            # damaged, complete in length, no zero sector; or attested by a later header
             at = z["frame"] + 30 if case == "bad at the end" else blocks[2][case]
             write(log, name, flipped(p, at))
             hit = next(b for b in blocks if at < b["end"])
@@ -2025,13 +2028,13 @@ def rebooted(cases, mode=None):
 
 
 def check_rebooted_segments_read():
-    """After a power cut head names an older segment, and one behind it is damaged or
-    missing: never a quiet end."""
+    """After a power cut, head names an older segment, and a later one is damaged or
+    missing: the log must never seem to end normally."""
     rebooted_segments("read")
 
 
 def check_rebooted_segments_append():
-    """The same: no append, which would give seqs out twice."""
+    """The same: no append, which would use seqs twice."""
     rebooted_segments("append")
 
 
@@ -2076,8 +2079,8 @@ def rebooted_each(mode, layout):
 
 
 def check_rebooted_unfinished():
-    """After a power cut: a segment whose creation broke off is no damage, whichever way
-    one reads, and nor is a follower's head that lags behind."""
+    """After a power cut, a segment whose creation was interrupted is not damage, forwards
+    or backwards, and neither is a head that is behind, for a follower."""
     heads = build("a.evlog", 4)
     whole, _ = reads("a.evlog", 0)
     n = whole.count(b"\n")
@@ -2096,7 +2099,7 @@ def check_rebooted_unfinished():
 
 
 def check_rebooted_unsynced():
-    """--no-sync, then a power cut that took some of it: said, by both."""
+    """--no-sync, then a power cut that took some of it: readers and writers report it."""
     append("a.evlog", 1, 2)
     size = os.path.getsize(os.path.join("a.evlog", segments("a.evlog")[0]))
     append("a.evlog", 3, 2, "--no-sync")
@@ -2112,7 +2115,7 @@ def check_rebooted_unsynced():
 
 
 def check_headless():
-    """Without head: whatever else is damaged, what stands before it is read."""
+    """Without head, whatever else is damaged, everything before the damage is read."""
     build("a.evlog", 8, "--segment-size", "600")
     whole, layout = layout_of("a.evlog")
     name, _, blocks = layout[-1]
@@ -2120,7 +2123,7 @@ def check_headless():
     write("a.evlog", name, flipped(read("a.evlog", name), 60))
     out, err = reads("a.evlog", 65)
     assert out == blocks[0]["before"], err
-    # and what is left behind a lost beginning is had from its first seq on
+    # and if the beginning is lost, the rest can be read from its first seq on
     build("b.evlog", 8, "--segment-size", "600")
     whole, layout = layout_of("b.evlog")
     os.unlink(os.path.join("b.evlog", layout[0][0]))
@@ -2131,7 +2134,7 @@ def check_headless():
 
 
 def check_follower():
-    """A log that is exchanged under its follower: 76, and no events of the other."""
+    """A log replaced under its follower: status 76, and no events of the other one."""
     for case in "another", "fork", "emptied", "older":
         build("a.evlog", 2)
         shutil.copytree("a.evlog", "b.evlog")
@@ -2151,7 +2154,7 @@ def check_follower():
         for n in segments("a.evlog"):
             if case == "emptied":
                 os.unlink(os.path.join("a.evlog", n))
-        for n in sorted(files):  # in place, head last
+        for n in sorted(files):  # in place, with head last
             if n != "head":
                 write("a.evlog", n, files[n])
         write("a.evlog", "head", files["head"])
@@ -2163,8 +2166,8 @@ def check_follower():
 
 
 def check_follower_sealed():
-    """A log that is exchanged under its follower for a fork, whose segments are sealed:
-    the same files written anew, or others under their names."""
+    """A log replaced under its follower by a fork with sealed segments: the same files
+    rewritten, or other files under their names."""
     for way in "in place", "by name":
         append("a.evlog", 1, 3)
         shutil.copytree("a.evlog", "b.evlog")
@@ -2189,7 +2192,7 @@ def check_follower_sealed():
 
 
 def check_follower_empty():
-    """The same while nothing was there to be followed yet."""
+    """The same while there was nothing to follow yet."""
     for case, status in ("another", 76), ("emptied", 65):
         must(0, "evappend", "a.evlog")
         shutil.copytree("a.evlog", "b.evlog")
@@ -2213,8 +2216,8 @@ def check_follower_empty():
 
 
 def check_follower_undone():
-    """A commit that a follower could have read, and whose writer took it back: another one
-    stands in its place then."""
+    """A commit that a follower may have read, and that its writer cut off again: another
+    one is then in its place."""
     append("a.evlog", 1, 1)
     name = segments("a.evlog")[0]
     size, head = len(read("a.evlog", name)), read("a.evlog", "head")
@@ -2233,8 +2236,7 @@ def check_follower_undone():
 
 
 def check_no_blocks():
-    """A segment that has no block, though the one behind it says where it ends: it is not
-    sealed."""
+    """A segment without blocks, though its successor says where it ends, is not sealed."""
     append("a.evlog", 1, 1)
     append("a.evlog", 2, 1, "--segment-size", "1")
     first, second = segments("a.evlog")
@@ -2249,7 +2251,7 @@ def check_no_blocks():
 
 
 def header_without_seal(p, h):
-    """The header of a sealed segment as it was before, and nothing behind it."""
+    """The header of a sealed segment as it was before, and nothing after it."""
     x = bytearray(p[: h["size"] - 64] + bytes(8)) if h["sealed"] else bytearray(p[: h["size"]])
     struct.pack_into("<I", x, 4, len(x) - 8)
     struct.pack_into("<I", x, 20, 0)
@@ -2257,7 +2259,7 @@ def header_without_seal(p, h):
 
 
 def check_lines():
-    """A block whose lines are not those that its header promises, with right checksums."""
+    """A block whose lines are not those that its header promises, with correct checksums."""
     append("a.evlog", 1, 3)
     name = segments("a.evlog")[0]
     p = read("a.evlog", name)
@@ -2283,7 +2285,7 @@ def check_lines():
 
 
 def block_with(p, b, **fields):
-    """Segment bytes with the header of block b changed, and its checksum right."""
+    """The segment with a changed header of block b and a correct checksum."""
     at = {"version": 16, "flags": 20, "count": 64, "raw_size": 68, "packed_size": 72}
     at.update({"first_seq": 56, "segment": 40, "log_id": 24, "epoch": 48})
     at.update({"first_logtime": 88, "size": 4, "back": 76, "root": 128})
@@ -2296,7 +2298,7 @@ def block_with(p, b, **fields):
 
 
 def check_refused():
-    """Unknown flags and versions, and sizes that lie, under a checksum that is right."""
+    """Unknown flags and versions, and false sizes, with correct checksums."""
     build("a.evlog", 4)
     _, [(name, h, blocks)] = layout_of("a.evlog")
     b = blocks[2]
@@ -2330,11 +2332,11 @@ def check_refused():
         else:
             stops(log, name, b["offset"], b["end"], b["before"])
         reads(log, 65, "--salvage")
-        if "GiB" in case and not SANITIZED:  # nor is memory taken for a lie
+        if "GiB" in case and not SANITIZED:  # nor is memory allocated for a false size
             must(65, "bash", "-c", f"ulimit -v 200000; evcat {log}")
 
     Lab("a.evlog").each(cases, check)
-    if not SANITIZED:  # a frame of 2 GiB, in a file that has as much
+    if not SANITIZED:  # a frame of 2 GiB, in a file that is as large
         write("a.evlog", name, block_with(p, b, packed_size=1 << 31))
         os.truncate(f"a.evlog/{name}", 1 << 32)
         head = read("a.evlog", "head")
@@ -2344,11 +2346,11 @@ def check_refused():
     bad = bytearray(p[: h["size"]])
     for kind, at, value in (
         ("<I", 16, 2),  # version
-        ("<I", 20, 2),  # flags: sealed, and nothing says where it ends
+        ("<I", 20, 2),  # flags: sealed, but without an end
         ("<I", 20, 1),
         ("<I", 20, 4),
         ("<Q", 40, 2),  # first seq
-        ("<Q", 88, 1),  # events before it: more hashes than are there
+        ("<Q", 88, 1),  # events before it: more hashes than there are
         ("<Q", 88, 2**60),
         ("<Q", 88, 2**63 - 1),
         ("16s", 24, b"of another log.."),
@@ -2358,7 +2360,7 @@ def check_refused():
         write("a.evlog", name, checked(bytes(q)) + p[h["size"] :])
         assert reads("a.evlog", 65)[0] == b""
         assert run("evappend", "a.evlog", data=event(9))[0] == 65
-    q = bytearray(p[: h["size"] - 8] + bytes(64))  # of the size of a sealed one's, and is none
+    q = bytearray(p[: h["size"] - 8] + bytes(64))  # with the size of a sealed header, but not one
     struct.pack_into("<I", q, 4, len(q) - 8)
     write("a.evlog", name, checked(bytes(q)) + p[h["size"] :])
     assert reads("a.evlog", 65)[0] == b""
@@ -2368,7 +2370,7 @@ def check_refused():
 
 
 def check_extension():
-    """An extension of unknown type in a block header is skipped."""
+    """A block header extension of unknown type is skipped."""
     append("a.evlog", 1, 2)
     name = segments("a.evlog")[0]
     p = read("a.evlog", name)
@@ -2397,7 +2399,7 @@ def check_extension():
         assert out == b"" and "impossible extensions" in err, err
 
 
-# ---- Promises that only system calls show ----
+# ---- Promises that only system calls can show ----
 
 
 def check_order():
@@ -2427,8 +2429,8 @@ def check_order():
 
 
 def check_full():
-    """A file that must not grow so large: 74, nothing of the commit stays, and when
-    there is room again the log goes on."""
+    """A file that must not grow any more: status 74, nothing of the commit remains, and
+    once there is room again the log can be used."""
     import resource
 
     build("a.evlog", 3)
@@ -2461,7 +2463,7 @@ def check_full():
 
 
 def check_crowd():
-    """Eight evappends at once, one by one and in streams, one log."""
+    """Eight evappends at once on one log, event by event and in streams."""
     writers, singles, stream = 8, 12, 200
     acks, lock, failures = [], threading.Lock(), []
 
@@ -2524,7 +2526,7 @@ def check_crowd():
 
 
 def all_checks():
-    """Each check in a folder of its own, until one fails."""
+    """Runs each check in a folder of its own, until one fails."""
 
     def one(name):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,12 +1,12 @@
 """patch.py - pairs of states, and whether evdiff's patch turns one into the other.
 
     patch.py pairs SEED N        prints N pairs A<TAB>B of JSON texts, one of them empty
-                                 where a key is only in A or only in B
-    patch.py evfold <PAIRS       the patches of evdiff, applied by evfold, give B
+                                 if a key is only in A or only in B
+    patch.py evfold <PAIRS       the patches of evdiff, applied by evfold, must give B
     patch.py jsonpatch <PAIRS    the same, applied by python3-jsonpatch
-    patch.py json <PAIRS         -o json tells of the same places, with what stands there
+    patch.py json <PAIRS         -o json must report the same places, with their values
 
-An assertion that fails is the verdict.
+It fails by an assertion.
 """
 
 import decimal
@@ -15,7 +15,7 @@ import random
 import subprocess
 import sys
 
-# ---- Pairs: values as texts, since 1 and 1.0 are two texts of one value ----
+# ---- Pairs: values are texts, because 1 and 1.0 are two texts of one value ----
 
 NAMES = ["", "a", "b", "c", "~", "/", "~1", "~01", "a/b", '"', "\\", "\n", "\x7f", " ", "é", "日本",
          "😀", "0", "1", "01", "-", "key", "\u2028"]
@@ -29,7 +29,7 @@ def name(r):
 
 
 def value(r, depth=0):
-    """A text, or a list of values, or a tuple of (name, value): names may come twice."""
+    """A text, a list of values, or a tuple of (name, value), since names may occur twice."""
     kind = r.random() * (1 if depth < 4 else 0.3)
     if kind < 0.3:
         return r.choice(SCALARS)
@@ -82,7 +82,7 @@ def load(t):
 
 
 def same(a, b):
-    """By value, as evdiff has it: true is not 1."""
+    """Compares by value, as evdiff does: true is not 1."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list) and isinstance(b, list):
@@ -97,7 +97,7 @@ def run(*argv, status=0, data=None):
 
 
 def states():
-    """{key: (A, B)} of the pairs, which also become the files a and b."""
+    """{key: (A, B)} of the pairs, which are also written to the files a and b."""
     given = {}
     with open("a", "w", encoding="utf-8") as a, open("b", "w", encoding="utf-8") as b:
         for i, line in enumerate(sys.stdin):
@@ -119,7 +119,7 @@ def differences(form):
 
 
 def patches(given):
-    """(key, A, B, patch) where both have the key; the other patches are known."""
+    """(key, A, B, patch) of keys in both; the other patches are known."""
     said = differences("patch")
     for key, (a, b) in given.items():
         lines = said.get(key, [])
@@ -137,7 +137,7 @@ def patches(given):
 
 
 def applied_by_evfold():
-    """By one fold over two events a key: A, and the patch."""
+    """Applies each patch with one fold over two events per key: A, and the patch."""
     events, want = [], {}
     for key, a, b, patch in patches(states()):
         for ops in '[{"op":"add","path":"","value":%s}]' % a, patch:
@@ -153,7 +153,7 @@ def applied_by_jsonpatch():
     import jsonpatch
 
     for _, a, b, patch in patches(states()):
-        # it takes the end of an array for meant where a member is named "-"
+        # it takes "-" for the end of an array even if it is the name of a member
         if any(op["op"] == "replace" and op["path"].endswith("/-") for op in load(patch)):
             continue
         got = jsonpatch.JsonPatch(load(patch)).apply(load(a))

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""check.py shop N | odd N | windows FILE [N]: what evfold(1) says about reducers, told a
-second time in Python's decimal, so that the C code is not its own witness.
+"""check.py shop N | odd N | windows FILE [N]: checks what evfold(1) computes, with a second
+implementation of the reducers in Python's decimal.
 
-Folds N events of the benchmark, N made of values that are hard to fold, or those of a file
-of Windows events, with every reducer over every path, for all and by key.  evfold must say
-the same: keys and members in this order, strings by their meaning, numbers digit for digit.
+Folds N events of the benchmark, N events with values that are hard to fold, or those of a
+file of Windows events, with every reducer over every path, in one group and by key.  evfold
+must print the same: keys and members in this order, strings by meaning, numbers digit for
+digit.
 
-A path is one process's work, two at a time, so that a million events have room: what
-stands at the others is only counted there.  That takes 5.5 GiB, and eight minutes of one
+Each path is handled by one process, two at a time, so that a million events fit into
+memory: for other paths only a count is kept.  That takes 5.5 GiB, and eight minutes of one
 core."""
 import functools
 import itertools
@@ -30,7 +31,7 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d
 
 
 class Different(Exception):
-    """evfold says something else."""
+    """evfold prints something else."""
 
 
 class Number(str):
@@ -48,7 +49,7 @@ def plain(number):
 
 
 def write(value):
-    """The text of a value as evfold prints it, but for escapes and white space."""
+    """The text of a value as evfold prints it, except for escapes and white space."""
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, list):
@@ -59,7 +60,7 @@ def write(value):
 
 
 def same(value):
-    """A text that two values share if they mean the same."""
+    """A text that is the same for two values if they mean the same."""
     if isinstance(value, Number):
         return plain(Decimal(value))
     if isinstance(value, list):
@@ -69,7 +70,7 @@ def same(value):
     return json.dumps(value)
 
 
-# ---- Values: what reducers ask of one is worked out once, however often it is folded ----
+# ---- Values: what reducers need to know is computed once for each value ----
 
 
 def moment(value):
@@ -83,7 +84,7 @@ def moment(value):
 
 
 class Value:
-    """What stood at a path."""
+    """The value at a path."""
     __slots__ = ("value", "text", "same", "number", "string", "moment")
 
     def __init__(self, value, text):
@@ -94,7 +95,7 @@ class Value:
 
 
 def value_of(known, value):
-    """A Value, the same one for scalars that are written the same."""
+    """A Value; the same object for scalars that are written the same."""
     text = write(value)
     if isinstance(value, (dict, list)):
         return Value(value, text)
@@ -103,7 +104,7 @@ def value_of(known, value):
     return known[text]
 
 
-# ---- Reducers: of all values that stood at a path, in order, the result in UTF-8 ----
+# ---- Reducers: from all values at a path, in order, to the result in UTF-8 ----
 
 
 def total(values):
@@ -120,7 +121,7 @@ def average(values):
 
 
 def extreme(which):
-    """The first value says what is compared: numbers, times, or other strings."""
+    """The first value determines what is compared: numbers, times, or other strings."""
     def reducer(values):
         first = next((v for v in values if isinstance(v.value, str)), None)
         if first is None:
@@ -182,7 +183,7 @@ def steps_of(path):
 
 
 def find(value, steps):
-    """What stands at a path: none, or one."""
+    """The values at a path: none, or one."""
     for step in steps:
         if isinstance(value, list) and step.isdigit() and int(step) < len(value):
             value = value[int(step)]
@@ -200,15 +201,15 @@ def key_of(event, steps):
 
 
 class Column(NamedTuple):
-    """Of each event: what stands at one path or None, whether there is more than null at the others,
-    and its keys."""
+    """For each event: the value at one path or None, whether the other paths have more than
+    null, and its keys."""
     values: list
     met: dict
     keys: dict
 
 
 def read(events, wrapped):
-    """Yields the events of a file.  Many are parsed at once, so that names are shared."""
+    """Yields the events of a file.  Parses many at once, so that they share names."""
     with open(events, encoding="utf-8") as lines:
         while batch := list(itertools.islice(lines, 1000)):
             for event in parse("[" + ",".join(batch) + "]"):
@@ -230,7 +231,7 @@ def column(events, path, others, keys):
 
 
 def grouped(found, key):
-    """The numbers of the events of each key, sorted by the key's text."""
+    """The numbers of the events of each key, sorted by the text of the key."""
     groups = {}
     for i, group in enumerate(found.keys[key]):
         if group is not None:
@@ -247,7 +248,7 @@ def state_of(found, which):
 
 
 def fold(found, key):
-    """What evfold prints: the state, or a line for each key."""
+    """What evfold must print: the state, or a line for each key."""
     if not key:
         yield state_of(found, range(len(found.values)))
         return
@@ -257,7 +258,7 @@ def fold(found, key):
 
 
 def evfold(log, path, others, key):
-    """Yields the lines."""
+    """Yields the lines that evfold prints."""
     reducers = [f"{name}({path})" for name in REDUCERS]
     reducers += [f"met{k}=count({other})" for k, other in enumerate(others)]
     with subprocess.Popen(["evfold", "-q", *(["-k", key] if key else []), *reducers, log],
@@ -269,7 +270,7 @@ def evfold(log, path, others, key):
 
 
 def agree(what, got, want):
-    """That the texts may differ as texts, but mean the same."""
+    """Whether two texts mean the same, even if they differ."""
     got, want = write(parse((got or b"null").decode())), (want or b"null").decode()
     at = len(os.path.commonprefix([got, want]))
     if at < max(len(got), len(want)):
@@ -279,7 +280,7 @@ def agree(what, got, want):
 
 
 def check(log, events, wrapped, path, others, keys):
-    """How many values are the same; ends with the first that is not."""
+    """Counts the values that are the same; stops at the first that is not."""
     n, found = 0, column(read(events, wrapped), path, others, keys)
     for key in [None, *keys]:
         for got, want in itertools.zip_longest(evfold(log, path, others, key), fold(found, key)):
@@ -289,7 +290,7 @@ def check(log, events, wrapped, path, others, keys):
     return n
 
 
-# ---- Events: the lines, the options of evappend, how an event is read, paths and keys ----
+# ---- Events: lines, options of evappend, how an event is read, paths and keys ----
 
 ODD = [
     *"0 -0 1 1.0 1.10 -1e0 1e30 -1e30 0.1 0.2 1E-30 9007199254740993 123456789e-4 0e9 -0.000".split(),
@@ -303,7 +304,7 @@ ODD = [
 
 
 def odd(n):
-    """Events with any value, a number, and a value that may be no key, at random."""
+    """Random events with any value, a number, and a value that may be unfit as a key."""
     rng = random.Random(n)
 
     def one(values):

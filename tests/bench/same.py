@@ -1,7 +1,7 @@
-"""same.py exact|cents|double OURS PEER: whether both have the same rows, in any order.
+"""same.py exact|cents|double OURS PEER: checks that both have the same rows, in any order.
 
-Of ours the state stands beside the key, and what the log stamped does not count.  Numbers
-are compared exactly, rounded to cents, or as the doubles that they stand for."""
+In our rows, the state is next to the key, and what the log stamped is ignored.  Numbers are
+compared exactly, rounded to cents, or as doubles."""
 import json
 import sys
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""append.py DB FILE: each line a row, in WAL mode, durable after each 3,000."""
+"""append.py DB FILE: inserts each line as a row, in WAL mode, durable after each 3,000."""
 import itertools
 import sqlite3
 import sys

@@ -1,4 +1,4 @@
-"""Count, exact sum and last by subject, as evfold -k subject does."""
+"""Count, exact sum and last value by subject, like evfold -k subject."""
 import json
 import sys
 from decimal import Decimal

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the lines of its input as commands that add each to a stream, for redis-cli --pipe."""
+"""Writes the lines of its input as commands that add each to a stream, for redis-cli
+--pipe."""
 import sys
 
 for line in sys.stdin.buffer:
