@@ -100,7 +100,7 @@ static const struct cli_tool tool = {
 struct append {
 	struct evlog_writer_options o;
 	evlog_writer *w;
-	size_t max_line;
+	struct evlog_input_options input;
 	int64_t linger;
 	bool ack, reindex, committing;
 	bool extension_said;
@@ -399,7 +399,7 @@ static void append_input(struct append *a, const char *path)
 
 	if (!a->o.atomic && is_pending(a) && may_wait(path))
 		commit(a);
-	int r = evlog_input_open(&in, path, a->max_line, &err);
+	int r = evlog_input_open(&in, path, &a->input, &err);
 	if (!r)
 		r = append_lines(a, in, &err);
 	if (r < 0) {
@@ -424,7 +424,7 @@ static void append_command(struct append *a, const char *const *command)
 	for (int pause = FIRST;; pause = pause > LONGEST / 2 ? LONGEST : 2 * pause) {
 		uint64_t last = a->last_seq;
 		snprintf(from, sizeof from, "EVLOG_FROM=%" PRIu64, last ? last : 1);
-		if (evlog_input_command(&in, command, env, a->max_line, &err) < 0)
+		if (evlog_input_command(&in, command, env, &a->input, &err) < 0)
 			stop(a, &err);
 		int r = append_lines(a, in, &err);
 		evlog_input_close(in);
@@ -480,7 +480,9 @@ static void option_take(struct append *a, int id, char *arg)
 	case CLI_SOURCE: o->source = arg; break;
 	case SUBJECT: o->subject = arg; break;
 	case TEXT: o->text = true; break;
-	case MAX_LINE: a->max_line = cli_size("max-line", arg, EVLOG_MAX_EVENT); break;
+	case MAX_LINE:
+		a->input.max_line = cli_size("max-line", arg, EVLOG_MAX_EVENT);
+		break;
 	case REJECT: a->reject.path = arg; break;
 	case ATOMIC: o->atomic = true; break;
 	case ACK: a->ack = true; break;
@@ -533,13 +535,14 @@ static void options_check(struct append *a, bool command)
 		a->o.atomic = true;
 	if (command && o->atomic)
 		cli_usage("what a COMMAND prints is no single commit");
-	if (!a->max_line)
-		a->max_line = o->replica ? EVLOG_MAX_EVENT : 16u << 20;
+	if (!a->input.max_line)
+		a->input.max_line = o->replica ? EVLOG_MAX_EVENT : 16u << 20;
 }
 
 int main(int argc, char **argv)
 {
-	struct append a = {.o.lock_wait_ms = 60000};
+	struct append a = {.o = {.size = sizeof a.o, .lock_wait_ms = 60000},
+	    .input = {.size = sizeof a.input}};
 	evlog_error err;
 	int id;
 
@@ -563,7 +566,7 @@ int main(int argc, char **argv)
 		cli_usage(*command ? "either FILEs or a COMMAND"
 				   : "which COMMAND?  Nothing stands behind --");
 	const char *path = argv[optind++];
-	a.o.max_event = a.max_line;
+	a.o.max_event = a.input.max_line;
 	if (!a.o.threads)
 		a.o.threads = cli_cores();
 	if (a.reject.path && cli_reject_open(&a.reject) < 0) {

@@ -82,24 +82,26 @@ static void print_state(const struct evlog_difference *x)
 
 /* The comparison, and the state of a patch being printed. */
 struct printer {
-	struct evlog_diff d;
+	struct evlog_diff_options o;
+	struct evlog_compared found;
 	bool begun;
 };
 
 /* Says where two logs part before the first event that differs. */
 static int print_text(void *arg, const struct evlog_difference *x)
 {
-	const struct evlog_diff *d = &((struct printer *)arg)->d;
+	const struct printer *p = arg;
 	char text[64];
 
 	if (x->side == EVLOG_CHANGED_END)
 		return 0;
-	if (d->states) {
+	if (p->found.states) {
 		print_state(x);
 		return 0;
 	}
-	if (d->only_a + d->only_b == 1 && !d->ignore_stamp) {
-		snprintf(text, sizeof text, "= the same up to %" PRIu64 "\n", d->prefix);
+	if (p->found.only_a + p->found.only_b == 1 && !p->o.ignore_stamp) {
+		snprintf(
+		    text, sizeof text, "= the same up to %" PRIu64 "\n", p->found.prefix);
 		color("36");
 		cli_outs(text);
 		color("0");
@@ -166,8 +168,9 @@ static int print_patch(void *arg, const struct evlog_difference *x)
 	return 0;
 }
 
-static void print_stat(const struct evlog_diff *d)
+static void print_stat(const struct printer *p)
 {
+	const struct evlog_compared *d = &p->found;
 	char text[160];
 
 	snprintf(text, sizeof text,
@@ -176,7 +179,7 @@ static void print_stat(const struct evlog_diff *d)
 	cli_outs(text);
 	if (d->states)
 		snprintf(text, sizeof text, "changed %" PRIu64 "\n", d->changed);
-	else if (!d->ignore_stamp)
+	else if (!p->o.ignore_stamp)
 		snprintf(text, sizeof text, "the same up to %" PRIu64 "\n", d->prefix);
 	else
 		return;
@@ -200,17 +203,18 @@ static const struct form *form_of(const char *name)
 int main(int argc, char **argv)
 {
 	const struct form *form = &forms[0];
-	struct printer p = {0};
-	struct evlog_diff *d = &p.d;
+	struct printer p = {.o = {.size = sizeof p.o}};
+	struct evlog_diff_options *o = &p.o;
+	const struct evlog_compared *found = &p.found;
 	evlog_error err;
 	int id;
 
 	cli_begin(&tool);
 	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
 		if (id == BY_ID)
-			d->ignore_stamp = true;
+			o->ignore_stamp = true;
 		if (id == 'j')
-			d->threads = (unsigned)cli_number("threads", optarg, 1, 256);
+			o->threads = (unsigned)cli_number("threads", optarg, 1, 256);
 		if (id == 'o')
 			form = form_of(optarg);
 	}
@@ -218,15 +222,16 @@ int main(int argc, char **argv)
 		cli_usage("which two?");
 	if (strcmp(argv[optind], "-") == 0 && strcmp(argv[optind + 1], "-") == 0)
 		cli_usage("only one of them can be standard input");
-	d->max_line = cli.max_line;
-	if (!d->threads)
-		d->threads = cli_cores();
-	d->only_states = form->report == print_patch;
-	d->report = cli.quiet ? NULL : form->report;
-	d->arg = &p;
-	if (evlog_diff(d, argv[optind], argv[optind + 1], &err) < 0)
+	o->max_line = cli.max_line;
+	if (!o->threads)
+		o->threads = cli_cores();
+	o->only_states = form->report == print_patch;
+	o->report = cli.quiet ? NULL : form->report;
+	o->arg = &p;
+	if (evlog_diff(o, argv[optind], argv[optind + 1], &p.found, &err) < 0)
 		cli_fail(&err);
 	if (!form->report && !cli.quiet)
-		print_stat(d);
-	return cli_end(d->only_a || d->only_b || d->changed ? CLI_NO : CLI_OK);
+		print_stat(&p);
+	return cli_end(
+	    found->only_a || found->only_b || found->changed ? CLI_NO : CLI_OK);
 }

@@ -424,6 +424,11 @@ static void folder_check(const char *path)
  * continue. */
 static void resume(struct fold *o, const char *operand, struct evlog_selection *sel)
 {
+	struct evlog_table_options kept = {.size = sizeof kept,
+	    .file = o->database,
+	    .name = o->table,
+	    .columns = o->columns,
+	    .rebuild = o->rebuild};
 	evlog_error err;
 	int r = EVLOG_END;
 
@@ -431,8 +436,7 @@ static void resume(struct fold *o, const char *operand, struct evlog_selection *
 	if (o->snapshot)
 		folder_check(o->snapshot);
 	if (o->database)
-		r = evlog_fold_table(
-		    o->f, o->database, o->table, o->columns, o->rebuild, &o->at, &err);
+		r = evlog_fold_table(o->f, &kept, &o->at, &err);
 	else if (!o->rebuild)
 		r = evlog_fold_load(o->f, o->snapshot, &o->at, &err);
 	if (r == 0 && o->is_log)
@@ -483,7 +487,7 @@ static void upcast(struct fold *o, struct evlog_selection *sel)
 
 int main(int argc, char **argv)
 {
-	struct fold o = {.limits = {UINT64_C(1) << 30, 10000000}};
+	struct fold o = {.limits = {.size = sizeof o.limits}};
 	struct evlog_selection sel;
 	evlog_stream *s;
 	evlog_error err;

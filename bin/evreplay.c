@@ -91,9 +91,9 @@ static const struct cli_tool tool = {
 
 struct replay {
 	struct evlog_selection sel;
-	struct evlog_pace pace;
-	struct evlog_consumer consumer;
-	struct evlog_dead_letters letters;
+	struct evlog_pace_options pace;
+	struct evlog_consumer_options consumer;
+	evlog_dead_letters *letters;
 	const char *reset_to;
 	bool dead_letters, status, json, dry, lint, paced, consuming;
 };
@@ -124,16 +124,17 @@ static void sleep_until(int64_t due)
 	}
 }
 
-static void deliver(struct evlog_pace *pace, struct evlog_lines *lines, uint64_t *events)
+static void deliver(const struct evlog_pace_options *o, struct evlog_pace *pace,
+    struct evlog_lines *lines, uint64_t *events)
 {
 	struct evlog_event e;
 
-	if (pace->speed <= 0 && pace->rate <= 0) {
+	if (o->speed <= 0 && o->rate <= 0) {
 		cli_out_safe(lines->p, lines->len, "\n");
 		return;
 	}
 	while (!*stop && evlog_lines_take(lines, &e)) {
-		sleep_until(evlog_pace_due(pace, &e, clock_now()));
+		sleep_until(evlog_pace_due(o, pace, &e, clock_now()));
 		if (*stop)
 			return;
 		cli_out_safe(e.line, e.len, "");
@@ -143,8 +144,9 @@ static void deliver(struct evlog_pace *pace, struct evlog_lines *lines, uint64_t
 }
 
 /* Delivers events, or, if u is not NULL, only examines them. */
-static int replay(evlog_stream *s, struct evlog_pace *pace, evlog_upcaster *u)
+static int replay(evlog_stream *s, const struct evlog_pace_options *o, evlog_upcaster *u)
 {
+	struct evlog_pace pace = {0};
 	struct evlog_lines lines;
 	evlog_error err;
 	uint64_t events = 0;
@@ -155,7 +157,7 @@ static int replay(evlog_stream *s, struct evlog_pace *pace, evlog_upcaster *u)
 		if (r == 0 && u && evlog_upcast_look(u, &lines, &err) < 0)
 			cli_fail(&err);
 		if (r == 0 && !u)
-			deliver(pace, &lines, &events);
+			deliver(o, &pace, &lines, &events);
 		if (r == 0 && !cli.out_tty)
 			cli_progress(s, events);
 		if (r == 0)
@@ -232,26 +234,29 @@ static void show_progress(void *arg, const evlog_stream *s, uint64_t events)
 
 static int to_command(struct replay *p, char **logs, int n)
 {
-	struct evlog_consumer *c = &p->consumer;
+	struct evlog_consumer_options *c = &p->consumer;
+	struct evlog_consumed done;
 	evlog_error err;
 
 	c->say = notice;
 	c->progress = show_progress;
-	int r = evlog_consume(c, (const char *const *)logs, (size_t)n, &p->sel, &err);
+	int r =
+	    evlog_consume(c, (const char *const *)logs, (size_t)n, &p->sel, &done, &err);
 	cli_progress_clear();
-	if (c->dead && !cli.quiet)
-		cli_say("%" PRIu64 " event%s could not be dealt with: see %s", c->dead,
-		    cli_plural(c->dead), c->dead_letter);
-	if (c->uncaused && !cli.quiet)
+	if (done.dead && !cli.quiet)
+		cli_say("%" PRIu64 " event%s could not be dealt with: see %s", done.dead,
+		    cli_plural(done.dead), c->dead_letter);
+	if (done.uncaused && !cli.quiet)
 		cli_say("%" PRIu64 " emitted event%s without a known cause; see "
 			"--line-by-line",
-		    c->uncaused, cli_plural(c->uncaused));
+		    done.uncaused, cli_plural(done.uncaused));
 	if (cli.verbose && c->emit)
-		cli_say(
-		    "%" PRIu64 " event%s emitted", c->emitted, cli_plural(c->emitted));
+		cli_say("%" PRIu64 " event%s emitted", done.emitted,
+		    cli_plural(done.emitted));
 	if (cli.verbose)
-		cli_say("%" PRIu64 " event%s dealt with in %" PRIu64 " run%s", c->events,
-		    cli_plural(c->events), c->runs, cli_plural(c->runs));
+		cli_say("%" PRIu64 " event%s dealt with in %" PRIu64 " run%s",
+		    done.events, cli_plural(done.events), done.runs,
+		    cli_plural(done.runs));
 	if (r < 0)
 		cli_say("%s", err.text);
 	return cli_status(r);
@@ -293,21 +298,22 @@ static int show_status(const struct replay *p, const char *log)
 
 static int reset(const struct replay *p, const char *log)
 {
-	uint64_t seq = 0, from, to;
-	int64_t time = EVLOG_TIME_MIN;
-	struct evlog_digits digits = {0};
+	struct evlog_reset_options o = {.size = sizeof o,
+	    .event_time = p->sel.event_time,
+	    .max_line = p->sel.max_line,
+	    .dry = p->dry};
+	uint64_t from, to;
 	evlog_error err;
 	char text[200];
 
 	if (strspn(p->reset_to, "0123456789") == strlen(p->reset_to))
-		seq = cli_number("reset-to", p->reset_to, 1, UINT64_C(1) << 53);
-	if (seq && p->sel.event_time)
+		o.seq = cli_number("reset-to", p->reset_to, 1, UINT64_C(1) << 53);
+	if (o.seq && p->sel.event_time)
 		cli_usage("--event-time goes with --reset-to TIME, not with a seq");
-	if (!seq && evlog_time_parse(
-			p->reset_to, evlog_now(), EVLOG_SINCE, &time, &digits, &err) < 0)
+	if (!o.seq && evlog_time_parse(p->reset_to, evlog_now(), EVLOG_SINCE, &o.time,
+			  &o.digits, &err) < 0)
 		cli_usage("--reset-to: neither a seq nor a time: %s", err.text);
-	if (evlog_checkpoint_reset(p->consumer.checkpoint, log, seq, time, digits,
-		p->sel.event_time, p->sel.max_line, p->dry, &from, &to, &err) < 0)
+	if (evlog_checkpoint_reset(p->consumer.checkpoint, log, &o, &from, &to, &err) < 0)
 		cli_fail(&err);
 	snprintf(text, sizeof text, "the next event is %" PRIu64 "%s, %s %" PRIu64 "\n",
 	    to, p->dry ? " then" : " now", p->dry ? "and now is" : "and was", from);
@@ -327,7 +333,7 @@ static int64_t span(const char *option, const char *text)
 	return us;
 }
 
-static void shard(struct evlog_consumer *c, const char *text)
+static void shard(struct evlog_consumer_options *c, const char *text)
 {
 	int end = 0;
 
@@ -338,7 +344,7 @@ static void shard(struct evlog_consumer *c, const char *text)
 
 static void option_take(struct replay *p, int id, const char *arg)
 {
-	struct evlog_consumer *c = &p->consumer;
+	struct evlog_consumer_options *c = &p->consumer;
 
 	p->consuming |=
 	    id >= BATCH && id <= SHARD && id != CHECKPOINT && id != DEAD_LETTERS;
@@ -353,7 +359,10 @@ static void option_take(struct replay *p, int id, const char *arg)
 	case 'j': c->workers = (unsigned)cli_number("threads", arg, 1, 256); break;
 	case CLI_UPCAST: cli_upcast(&p->sel, arg); break;
 	case SPEED: p->pace.speed = cli_real("speed", arg); break;
-	case MAX_GAP: p->pace.max_gap = span("max-gap", arg); break;
+	case MAX_GAP:
+		p->pace.max_gap = span("max-gap", arg);
+		p->pace.max_gap = p->pace.max_gap ? p->pace.max_gap : -1;
+		break;
 	case RATE: p->pace.rate = cli_real("rate", arg); break;
 	case BATCH: c->batch = cli_number("batch", arg, 1, 1000000); break;
 	case LINGER:
@@ -380,7 +389,7 @@ static void option_take(struct replay *p, int id, const char *arg)
 /* Exits if options do not go together. */
 static void options_check(const struct replay *p, int logs)
 {
-	const struct evlog_consumer *c = &p->consumer;
+	const struct evlog_consumer_options *c = &p->consumer;
 	const struct evlog_selection *s = &p->sel;
 	bool aside = p->status || p->reset_to;
 
@@ -418,8 +427,11 @@ static void options_check(const struct replay *p, int logs)
 
 int main(int argc, char **argv)
 {
-	struct replay p = {
-	    .pace = {.max_gap = -1}, .consumer = {.retry = 2, .backoff = 200000}};
+	struct replay p = {.pace = {.size = sizeof p.pace},
+	    .consumer = {.size = sizeof p.consumer, .retry = 2, .backoff = 200000}};
+	evlog_map_fn *map;
+	void *map_arg;
+	evlog_error err;
 	int id, status;
 
 	cli_begin(&tool);
@@ -435,11 +447,13 @@ int main(int argc, char **argv)
 	options_check(&p, argc - optind);
 	p.sel.stop = stop = cli_stoppable();
 	p.sel.max_line = cli.max_line;
+	map = p.sel.map;
+	map_arg = p.sel.map_arg;
 	if (p.dead_letters) {
-		p.letters.map = p.sel.map;
-		p.letters.map_arg = p.sel.map_arg;
+		if (evlog_dead_letters_new(&p.letters, map, map_arg, &err) < 0)
+			cli_fail(&err);
 		p.sel.map = evlog_dead_letter_unwrap;
-		p.sel.map_arg = &p.letters;
+		p.sel.map_arg = p.letters;
 	}
 	if (p.status)
 		status = show_status(&p, argv[optind]);
@@ -449,11 +463,9 @@ int main(int argc, char **argv)
 		status = to_command(&p, argv + optind, argc - optind);
 	else
 		status = to_stdout(&p, argv + optind, argc - optind);
-	if (p.dead_letters) {
-		p.sel.map = p.letters.map;
-		p.sel.map_arg = p.letters.map_arg;
-		free(p.letters.room.p);
-	}
+	p.sel.map = map;
+	p.sel.map_arg = map_arg;
+	evlog_dead_letters_free(p.letters);
 	cli_upcast_free(&p.sel);
 	cli_select_free(&p.sel);
 	return cli_end(status);

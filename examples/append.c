@@ -20,7 +20,8 @@ static int fail(const evlog_error *err)
 static int append(const char *log, const char *subject, char **text, evlog_error *err)
 {
 	/* each line is a text, whatever is in it; without .text it would be JSON */
-	struct evlog_writer_options options = {.lock_wait_ms = 10000,
+	struct evlog_writer_options options = {.size = sizeof options,
+	    .lock_wait_ms = 10000,
 	    .atomic = true,
 	    .text = true,
 	    .type = "Noted",

@@ -22,7 +22,7 @@ installed() {
 	done
 	sed 's/@.*//' shared | sort | diff - <(sort static)
 	grep -q -- '-levlog' "$EVLOG_BUILD/evlog.pc"
-	grep -oE '\bevlog_[a-z_]+\(' "$BATS_TEST_DIRNAME/../lib/evlog.h" | tr -d '(' | grep -v _fn | sort -u >declared
+	grep -v 'static inline' "$BATS_TEST_DIRNAME/../lib/evlog.h" | grep -oE '\bevlog_[a-z_]+\(' | tr -d '(' | grep -v _fn | sort -u >declared
 	nm -D --defined-only "$EVLOG_BUILD/libevlog.so.0" | awk '{print $3}' | sed 's/@.*//' | grep '^evlog_' | sort >defined
 	diff declared defined
 }

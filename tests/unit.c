@@ -292,7 +292,7 @@ static int fold_dropped(const char *log)
 
 static int begin_nothing(const char *log)
 {
-	struct evlog_writer_options o = {.threads = 2};
+	struct evlog_writer_options o = {.size = sizeof o, .threads = 2};
 	struct evlog_ack ack;
 	evlog_error err = {0};
 	evlog_writer *w;
@@ -314,9 +314,12 @@ static int shard_wrong(const char *log)
 
 	evlog_selection_init(&sel);
 	for (unsigned i = 0; i < 4; i++) {
-		struct evlog_consumer c = {
-		    .command = command, .shard = i, .shards = 2, .checkpoint = "pos"};
-		int r = evlog_consume(&c, &log, 1, &sel, &err);
+		struct evlog_consumer_options c = {.size = sizeof c,
+		    .command = command,
+		    .shard = i,
+		    .shards = 2,
+		    .checkpoint = "pos"};
+		int r = evlog_consume(&c, &log, 1, &sel, NULL, &err);
 		bad |= (i == 0 || i == 3) ? r != EVLOG_EUSAGE : i == 1 && r != 0;
 	}
 	return bad;

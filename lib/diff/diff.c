@@ -3,6 +3,7 @@
  * diff/ compares two logs, or two states.  It must not know how differences are
  * printed. */
 #include "base/error.h"
+#include "base/options.h"
 #include "diff/operand.h"
 
 #include <sys/stat.h>
@@ -12,8 +13,8 @@ static bool is_state(const struct diff_operand *s)
 	return s->kind == OPERAND_STATE || s->kind == OPERAND_STATES;
 }
 
-static int operands_diff(struct evlog_diff *d, struct diff_operand *a,
-    struct diff_operand *b, evlog_error *err)
+static int operands_diff(
+    struct diff *d, struct diff_operand *a, struct diff_operand *b, evlog_error *err)
 {
 	bool states = is_state(a) || is_state(b);
 	bool events = a->kind == OPERAND_EVENTS || b->kind == OPERAND_EVENTS;
@@ -21,16 +22,16 @@ static int operands_diff(struct evlog_diff *d, struct diff_operand *a,
 	if (states && events)
 		return error_set(err, EVLOG_EDATA,
 		    "%s and %s: one holds events, the other a state", a->path, b->path);
-	if (states && d->ignore_stamp)
+	if (states && d->o.ignore_stamp)
 		return error_set(
 		    err, EVLOG_EUSAGE, "--by-id compares events, not states");
-	if (events && d->only_states)
+	if (events && d->o.only_states)
 		return error_set(
 		    err, EVLOG_EUSAGE, "--output patch is of states, not events");
 	if (states)
 		return diff_states(d, a, b, err);
-	return d->ignore_stamp ? diff_ignoring_stamps(d, a, b, err)
-			       : diff_logs(d, a, b, err);
+	return d->o.ignore_stamp ? diff_ignoring_stamps(d, a, b, err)
+				 : diff_logs(d, a, b, err);
 }
 
 static bool is_directory(const char *path)
@@ -40,20 +41,18 @@ static bool is_directory(const char *path)
 	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-int evlog_diff(
-    struct evlog_diff *d, const char *path_a, const char *path_b, evlog_error *err)
+static int compare(
+    struct diff *d, const char *path_a, const char *path_b, evlog_error *err)
 {
 	struct diff_operand a = {.kept_fd = -1}, b = {.kept_fd = -1};
 	int r = 0;
 
-	d->same = d->only_a = d->only_b = d->changed = d->prefix = 0;
-	d->states = false;
-	if (!d->ignore_stamp && is_directory(path_a) && is_directory(path_b))
-		r = diff_prefix(path_a, path_b, &d->prefix, err);
-	d->same = d->prefix;
-	uint64_t from = d->prefix ? d->prefix + 1 : 0;
+	if (!d->o.ignore_stamp && is_directory(path_a) && is_directory(path_b))
+		r = diff_prefix(path_a, path_b, &d->found->prefix, err);
+	d->found->same = d->found->prefix;
+	uint64_t from = d->found->prefix ? d->found->prefix + 1 : 0;
 	if (!r)
-		r = diff_operand_open(&a, d, path_a, from, d->ignore_stamp, err);
+		r = diff_operand_open(&a, d, path_a, from, d->o.ignore_stamp, err);
 	if (!r)
 		r = diff_operand_open(&b, d, path_b, from, false, err);
 	if (!r)
@@ -61,4 +60,16 @@ int evlog_diff(
 	diff_operand_close(&a);
 	diff_operand_close(&b);
 	return r;
+}
+
+int evlog_diff(const struct evlog_diff_options *o, const char *a, const char *b,
+    struct evlog_compared *found, evlog_error *err)
+{
+	struct evlog_compared unwanted;
+	struct diff d = {.found = found ? found : &unwanted};
+
+	NEED(a && b, err);
+	*d.found = (struct evlog_compared){0};
+	int r = options_take(&d.o, sizeof d.o, o, err);
+	return r ? r : compare(&d, a, b, err);
 }

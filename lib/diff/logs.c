@@ -15,15 +15,15 @@
 #include <stdlib.h>
 
 int diff_report(
-    struct evlog_diff *d, const struct evlog_difference *difference, evlog_error *err)
+    struct diff *d, const struct evlog_difference *difference, evlog_error *err)
 {
 	switch (difference->side) {
-	case EVLOG_ONLY_A: d->only_a++; break;
-	case EVLOG_ONLY_B: d->only_b++; break;
+	case EVLOG_ONLY_A: d->found->only_a++; break;
+	case EVLOG_ONLY_B: d->found->only_b++; break;
 	case EVLOG_CHANGED: break; /* counted once for each key */
-	case EVLOG_CHANGED_END: d->changed++; break;
+	case EVLOG_CHANGED_END: d->found->changed++; break;
 	}
-	if (d->report && d->report(d->arg, difference) < 0)
+	if (d->o.report && d->o.report(d->o.arg, difference) < 0)
 		return error_sys(err, "standard output");
 	return 0;
 }
@@ -152,8 +152,8 @@ static int cursor_next(struct cursor *c, evlog_error *err)
 	return r == EVLOG_END ? 0 : r;
 }
 
-static int line_report(struct evlog_diff *d, enum evlog_side side,
-    const struct evlog_event *e, evlog_error *err)
+static int line_report(
+    struct diff *d, enum evlog_side side, const struct evlog_event *e, evlog_error *err)
 {
 	struct evlog_difference x = {.side = side};
 
@@ -172,23 +172,24 @@ static bool same_line(const struct evlog_event *a, const struct evlog_event *b)
 	return a->len == b->len && memcmp(a->line, b->line, a->len) == 0;
 }
 
-int diff_logs(struct evlog_diff *d, struct diff_operand *sa, struct diff_operand *sb,
-    evlog_error *err)
+int diff_logs(
+    struct diff *d, struct diff_operand *sa, struct diff_operand *sb, evlog_error *err)
 {
-	struct cursor a = {.operand = sa, .counted = d->prefix}, b = {.operand = sb};
+	struct cursor a = {.operand = sa, .counted = d->found->prefix},
+		      b = {.operand = sb};
 	bool parted = false;
 	int r = cursor_next(&a, err);
 
-	b.counted = d->prefix;
+	b.counted = d->found->prefix;
 	if (!r)
 		r = cursor_next(&b, err);
 	while (!r && (a.has || b.has)) {
 		bool take_a = a.has && (!b.has || a.e.seq <= b.e.seq);
 		bool take_b = b.has && (!a.has || b.e.seq <= a.e.seq);
 		if (take_a && take_b && same_line(&a.e, &b.e)) {
-			d->same++;
+			d->found->same++;
 			if (!parted)
-				d->prefix = a.e.seq;
+				d->found->prefix = a.e.seq;
 		} else {
 			parted = true;
 			if (take_a)
@@ -268,7 +269,7 @@ static int tally_of(struct tallies *t, const struct evlog_event *e, struct tally
 	return 0;
 }
 
-static int ignore_stamp(struct evlog_diff *d, struct tallies *t, struct diff_operand *a,
+static int ignore_stamp(struct diff *d, struct tallies *t, struct diff_operand *a,
     struct diff_operand *b, evlog_error *err)
 {
 	struct evlog_event e;
@@ -288,7 +289,7 @@ static int ignore_stamp(struct evlog_diff *d, struct tallies *t, struct diff_ope
 			return r;
 		if (tally->left > 0) {
 			tally->left--;
-			d->same++;
+			d->found->same++;
 		} else {
 			r = line_report(d, EVLOG_ONLY_B, &e, err);
 		}
@@ -306,8 +307,8 @@ static int ignore_stamp(struct evlog_diff *d, struct tallies *t, struct diff_ope
 	return r == EVLOG_END ? 0 : r;
 }
 
-int diff_ignoring_stamps(struct evlog_diff *d, struct diff_operand *a,
-    struct diff_operand *b, evlog_error *err)
+int diff_ignoring_stamps(
+    struct diff *d, struct diff_operand *a, struct diff_operand *b, evlog_error *err)
 {
 	struct tallies t = {0};
 	int r = ignore_stamp(d, &t, a, b, err);

@@ -88,7 +88,7 @@ static int file_open(struct diff_operand *s, bool keep, evlog_error *err)
 
 	s->regular =
 	    strcmp(s->path, "-") != 0 && stat(s->path, &st) == 0 && S_ISREG(st.st_mode);
-	int r = evlog_input_open(&s->input, s->path, s->max_line, err);
+	int r = evlog_input_open(&s->input, s->path, &s->lines_of, err);
 	if (!r && keep && !s->regular)
 		r = pipe_keep(s, err);
 	if (!r)
@@ -98,13 +98,14 @@ static int file_open(struct diff_operand *s, bool keep, evlog_error *err)
 	return r == EVLOG_END ? 0 : r;
 }
 
-int diff_operand_open(struct diff_operand *s, const struct evlog_diff *d,
-    const char *path, uint64_t from, bool keep, evlog_error *err)
+int diff_operand_open(struct diff_operand *s, const struct diff *d, const char *path,
+    uint64_t from, bool keep, evlog_error *err)
 {
 	struct stat st;
 
 	*s = (struct diff_operand){.path = path, .kept_fd = -1};
-	s->max_line = d->max_line ? d->max_line : EVLOG_MAX_LINE;
+	s->lines_of.size = sizeof s->lines_of;
+	s->lines_of.max_line = d->o.max_line ? d->o.max_line : EVLOG_MAX_LINE;
 	s->directory =
 	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 	if (!s->directory)
@@ -112,8 +113,8 @@ int diff_operand_open(struct diff_operand *s, const struct evlog_diff *d,
 	s->kind = OPERAND_EVENTS;
 	evlog_selection_init(&s->sel);
 	s->sel.from = from;
-	s->sel.threads = d->threads;
-	s->sel.max_line = s->max_line;
+	s->sel.threads = d->o.threads;
+	s->sel.max_line = s->lines_of.max_line;
 	return evlog_stream_open(&s->stream, &s->path, 1, &s->sel, err);
 }
 
@@ -130,7 +131,7 @@ int diff_operand_reopen(struct diff_operand *s, evlog_error *err)
 	if (s->kept_fd >= 0 && lseek(s->kept_fd, 0, SEEK_SET) < 0)
 		return error_sys(err, "temporary file");
 	return evlog_input_open(
-	    &s->input, s->kept_fd >= 0 ? s->kept_path : s->path, s->max_line, err);
+	    &s->input, s->kept_fd >= 0 ? s->kept_path : s->path, &s->lines_of, err);
 }
 
 int diff_operand_next(struct diff_operand *s, struct evlog_event *event, evlog_error *err)

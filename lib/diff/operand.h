@@ -8,6 +8,12 @@
 
 enum diff_operand_kind { OPERAND_EMPTY, OPERAND_EVENTS, OPERAND_STATES, OPERAND_STATE };
 
+/* A comparison: what is asked for, and what was found so far. */
+struct diff {
+	struct evlog_diff_options o;
+	struct evlog_compared *found;
+};
+
 struct diff_operand {
 	const char *path;
 	bool directory;
@@ -22,13 +28,13 @@ struct diff_operand {
 	int kept_fd;	 /* temporary file of lines to read again; -1: none */
 	uint64_t kept;	 /* its size in bytes */
 	char kept_path[32];
-	uint64_t max_line;
+	struct evlog_input_options lines_of; /* a file */
 };
 
 /* Opens an operand and determines its kind from its first line.  `from`: first seq to
  * read of a directory, or 0.  keep: it must be possible to reopen it. */
-int diff_operand_open(struct diff_operand *s, const struct evlog_diff *d,
-    const char *path, uint64_t from, bool keep, evlog_error *err);
+int diff_operand_open(struct diff_operand *s, const struct diff *d, const char *path,
+    uint64_t from, bool keep, evlog_error *err);
 
 /* Appends the current line to those kept, which diff_operand_reopen then reads. */
 int diff_operand_keep(struct diff_operand *s, evlog_error *err);
@@ -43,16 +49,16 @@ void diff_operand_close(struct diff_operand *s);
 
 /* The comparisons, in logs.c and states.c.  They count in d and report each
  * difference. */
-int diff_logs(struct evlog_diff *d, struct diff_operand *a, struct diff_operand *b,
-    evlog_error *err);
-int diff_ignoring_stamps(struct evlog_diff *d, struct diff_operand *a,
-    struct diff_operand *b, evlog_error *err);
-int diff_states(struct evlog_diff *d, struct diff_operand *a, struct diff_operand *b,
-    evlog_error *err);
+int diff_logs(
+    struct diff *d, struct diff_operand *a, struct diff_operand *b, evlog_error *err);
+int diff_ignoring_stamps(
+    struct diff *d, struct diff_operand *a, struct diff_operand *b, evlog_error *err);
+int diff_states(
+    struct diff *d, struct diff_operand *a, struct diff_operand *b, evlog_error *err);
 
-/* Counts a difference and calls d->report.  Returns an error if that fails. */
+/* Counts a difference and calls d->o.report.  Returns an error if that fails. */
 int diff_report(
-    struct evlog_diff *d, const struct evlog_difference *difference, evlog_error *err);
+    struct diff *d, const struct evlog_difference *difference, evlog_error *err);
 
 /* A lower bound for the seq up to which two log directories are equal, found by comparing
  * roots of segments and blocks, without reading an event. */

@@ -9,7 +9,7 @@
 
 /* The context of a comparison within one key. */
 struct walk {
-	struct evlog_diff *d;
+	struct diff *d;
 	struct view key;
 	struct buf path; /* JSON Pointer to the current place */
 	struct buf text; /* the same as a JSON string */
@@ -265,7 +265,7 @@ static int rows_diff(
 		return r;
 	if (w->changed)
 		return report(w, EVLOG_CHANGED_END, NULL, NULL, err);
-	w->d->same++;
+	w->d->found->same++;
 	return 0;
 }
 
@@ -303,15 +303,15 @@ static int merge(struct walk *w, struct rows *a, struct rows *b, evlog_error *er
 	return r;
 }
 
-int diff_states(struct evlog_diff *d, struct diff_operand *sa, struct diff_operand *sb,
-    evlog_error *err)
+int diff_states(
+    struct diff *d, struct diff_operand *sa, struct diff_operand *sb, evlog_error *err)
 {
 	bool keyed = sa->kind == OPERAND_STATES || sb->kind == OPERAND_STATES;
 	struct rows a = {.operand = sa, .keyed = keyed},
 		    b = {.operand = sb, .keyed = keyed};
 	struct walk w = {.d = d};
 
-	d->states = true;
+	d->found->states = true;
 	int r = rows_open(&a, &b, err);
 	if (!r)
 		r = merge(&w, &a, &b, err);

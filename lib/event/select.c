@@ -5,11 +5,6 @@
 #include "json/scan.h"
 #include "json/vector.h"
 
-void evlog_selection_init(struct evlog_selection *sel)
-{
-	*sel = (struct evlog_selection){.since = EVLOG_TIME_MIN, .until = EVLOG_TIME_MAX};
-}
-
 bool select_is_pattern(const struct evlog_selection *sel, const char *glob)
 {
 	return !sel->fixed && glob_is_pattern(glob);

@@ -1,5 +1,6 @@
 /* keep.c - a fold whose states are kept in a sink, and brought up to date there. */
 #include "base/error.h"
+#include "base/options.h"
 #include "fold/fold.h"
 #include "sink/table.h"
 
@@ -36,18 +37,25 @@ static int columns_make(evlog_fold *f, struct table_options *o, evlog_error *err
 	return 0;
 }
 
-int evlog_fold_table(evlog_fold *f, const char *file, const char *name, bool columns,
-    bool rebuild, struct evlog_position *at, evlog_error *err)
+int evlog_fold_table(evlog_fold *f, const struct evlog_table_options *given,
+    struct evlog_position *at, evlog_error *err)
 {
-	struct table_options o = {.file = file, .name = name, .rebuild = rebuild};
+	struct evlog_table_options wanted;
 	char identity[65];
 
+	NEED(f && at, err);
 	*at = (struct evlog_position){0};
+	int r = options_take(&wanted, sizeof wanted, given, err);
+	if (r)
+		return r;
+	NEED(wanted.file && wanted.name, err);
+	struct table_options o = {
+	    .file = wanted.file, .name = wanted.name, .rebuild = wanted.rebuild};
 	if (f->sink)
 		return error_set(err, EVLOG_EUSAGE, "a fold keeps one table");
 	f->tracked = true;
-	int r = fold_ready(f, err);
-	if (!r && columns)
+	r = fold_ready(f, err);
+	if (!r && wanted.columns)
 		r = columns_make(f, &o, err);
 	if (!r)
 		r = fold_identity(f, identity, err);

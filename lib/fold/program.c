@@ -1,6 +1,7 @@
 /* program.c - programs in Lua. */
 #include "fold/program.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "event/stamp.h"
 #include "script/bounds.h"
 #include "script/constants.h"
@@ -147,7 +148,9 @@ int program_open(struct program **out, const char *path,
 
 	*out = NULL;
 	if (!r) {
-		p->limits = *limits;
+		r = options_take(&p->limits, sizeof p->limits, limits, err);
+	}
+	if (!r) {
 		p->path = strdup(path);
 		sha256(&(struct hash_part){p->text.p, p->text.len}, 1, p->hash);
 		if (!p->path)

@@ -163,7 +163,7 @@ int evlog_fold_load(
 	if (!res)
 		res = replacement_check(path, err);
 	if (!res)
-		res = evlog_input_open(&in, path, EVLOG_MAX_EVENT, err);
+		res = evlog_input_open(&in, path, NULL, err);
 	if (res)
 		return res;
 	while (!res && (res = evlog_input_next(in, -1, &p, &len, err)) == 0) {

@@ -9,6 +9,7 @@
 #include "input/input.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/options.h"
 #include "input/decode.h"
 
 #include <errno.h>
@@ -100,13 +101,18 @@ static int input_start(struct evlog_input *in, const char *path, evlog_error *er
 	return 0;
 }
 
-static struct evlog_input *input_new(const char *name, size_t max_line)
+static struct evlog_input *input_new(
+    const char *name, const struct evlog_input_options *o)
 {
 	struct evlog_input *in = calloc(1, sizeof *in);
 
 	if (in) {
 		in->fd = -1;
-		in->max_line = max_line;
+		in->max_line = o->max_line && o->max_line < EVLOG_MAX_EVENT
+				   ? o->max_line
+				   : EVLOG_MAX_EVENT;
+		in->salvage = o->salvage;
+		in->stop = o->stop;
 		in->path = strdup(name);
 	}
 	if (in && in->path && input_name(in, NULL, NULL) == 0)
@@ -115,31 +121,49 @@ static struct evlog_input *input_new(const char *name, size_t max_line)
 	return NULL;
 }
 
-int evlog_input_open(
-    evlog_input **out, const char *path, size_t max_line, evlog_error *err)
+int evlog_input_open(evlog_input **out, const char *path,
+    const struct evlog_input_options *o, evlog_error *err)
 {
-	const char *name = strcmp(path, "-") == 0 ? "(standard input)" : path;
-	struct evlog_input *in = input_new(name, max_line);
-	int r = in ? input_start(in, path, err) : error_memory(err);
+	struct evlog_input_options options;
 
+	NEED(out, err);
+	*out = NULL;
+	NEED(path, err);
+	int r = options_take(&options, sizeof options, o, err);
+	if (r)
+		return r;
+	const char *name = strcmp(path, "-") == 0 ? "(standard input)" : path;
+	struct evlog_input *in = input_new(name, &options);
+	r = in ? input_start(in, path, err) : error_memory(err);
 	if (r)
 		evlog_input_close(in);
-	*out = r ? NULL : in;
+	else
+		*out = in;
 	return r;
 }
 
 int evlog_input_command(evlog_input **out, const char *const *command,
-    const char *const *env, size_t max_line, evlog_error *err)
+    const char *const *env, const struct evlog_input_options *o, evlog_error *err)
 {
-	struct evlog_input *in = input_new(command[0], max_line);
-	int r = in ? input_command_start(in, command, env, err) : error_memory(err);
+	static const char *const no_env[] = {NULL};
+	struct evlog_input_options options;
 
+	NEED(out, err);
+	*out = NULL;
+	NEED(command && *command, err);
+	int r = options_take(&options, sizeof options, o, err);
 	if (r)
+		return r;
+	struct evlog_input *in = input_new(command[0], &options);
+	r = in ? input_command_start(in, command, env ? env : no_env, err)
+	       : error_memory(err);
+	if (r) {
 		evlog_input_close(in);
-	else
-		in->pollable = in->unknown = true;
-	*out = r ? NULL : in;
-	return r;
+		return r;
+	}
+	in->pollable = in->unknown = true;
+	*out = in;
+	return 0;
 }
 
 /* ---- Lines ---- */
@@ -253,16 +277,6 @@ int evlog_input_next(
 		if (r != EVLOG_WAIT)
 			return r;
 	}
-}
-
-void evlog_input_salvage(evlog_input *in)
-{
-	in->salvage = true;
-}
-
-void evlog_input_stop(evlog_input *in, const volatile sig_atomic_t *stop)
-{
-	in->stop = stop;
 }
 
 const char *evlog_input_name(const evlog_input *in)

@@ -80,13 +80,11 @@ int operand_open(struct operand *s, const char *path, const struct evlog_selecti
 	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 	s->spooled = sel->reverse && (!directory || sel->salvage);
 	if (!directory) {
-		size_t most = sel->max_line ? sel->max_line : EVLOG_MAX_LINE;
-		int r = evlog_input_open(&s->input, path, most, err);
-		if (!r && sel->salvage)
-			evlog_input_salvage(s->input);
-		if (!r)
-			evlog_input_stop(s->input, sel->stop);
-		return r;
+		struct evlog_input_options o = {.size = sizeof o,
+		    .max_line = sel->max_line ? sel->max_line : EVLOG_MAX_LINE,
+		    .salvage = sel->salvage,
+		    .stop = sel->stop};
+		return evlog_input_open(&s->input, path, &o, err);
 	}
 	s->select.stamps = false; /* the reader applies these bounds */
 	int r = sel->map ? 0 : wanted_make(s, err);

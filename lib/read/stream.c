@@ -5,6 +5,7 @@
  * back from the end.  So one mechanism serves logs, files, filters and merges.
  */
 #include "base/error.h"
+#include "base/options.h"
 #include "base/os.h"
 #include "read/operand.h"
 
@@ -163,21 +164,29 @@ static int last_open(evlog_stream **out, const char *const *paths, size_t n,
 }
 
 int evlog_stream_open(evlog_stream **out, const char *const *paths, size_t n,
-    const struct evlog_selection *sel, evlog_error *err)
+    const struct evlog_selection *given, evlog_error *err)
 {
-	struct evlog_selection plain = *sel;
-	int r;
+	struct evlog_selection sel, plain;
 
+	NEED(out, err);
 	*out = NULL;
-	if (sel->last && !sel->reverse) {
-		r = last_open(out, paths, n, sel, err);
+	NEED(paths && n, err);
+	for (size_t i = 0; i < n; i++)
+		NEED(paths[i], err);
+	evlog_selection_init(&sel);
+	int r = given ? options_take(&sel, sizeof sel, given, err) : 0;
+	if (r)
+		return r;
+	if (sel.last && !sel.reverse) {
+		r = last_open(out, paths, n, &sel, err);
 	} else {
-		if (sel->last && (!sel->count || sel->last < sel->count))
-			plain.count = sel->last;
+		plain = sel;
+		if (sel.last && (!sel.count || sel.last < sel.count))
+			plain.count = sel.last;
 		plain.last = 0;
 		r = stream_new(out, paths, n, &plain, NULL, NULL, err);
 	}
-	if (!r && sel->follow)
+	if (!r && sel.follow)
 		watches_add(*out);
 	if (r) {
 		evlog_stream_close(*out);

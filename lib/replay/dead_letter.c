@@ -1,11 +1,13 @@
 /* dead_letter.c - takes the events out of dead letters, to deliver them again. */
-#include "base/buf.h"
+#include "replay/dead_letter.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "event/stamp.h"
 #include "json/path.h"
 
 #include <inttypes.h>
 #include <nettle/base64.h>
+#include <stdlib.h>
 
 /* Appends the line that a letter holds if it could not be parsed: unchanged, with its own
  * stamp. */
@@ -53,27 +55,47 @@ static bool letter_open(struct buf *out, const struct evlog_event *e)
 	return true;
 }
 
+int evlog_dead_letters_new(
+    evlog_dead_letters **d, evlog_map_fn *map, void *arg, evlog_error *err)
+{
+	NEED(d, err);
+	*d = calloc(1, sizeof **d);
+	if (!*d)
+		return error_memory(err);
+	(*d)->map = map;
+	(*d)->map_arg = arg;
+	return 0;
+}
+
 int evlog_dead_letter_unwrap(void *arg, const struct evlog_lines *lines,
     evlog_write_fn *put, void *to, evlog_error *err)
 {
 	struct evlog_dead_letters *l = arg;
-	struct buf out = {l->room.p, 0, l->room.cap, false};
+	struct buf *out = &l->room;
 	struct evlog_lines left = *lines;
 	struct evlog_event e;
 	int r = 0;
 
+	out->len = 0;
 	while (!r && evlog_lines_take(&left, &e))
-		if (!letter_open(&out, &e))
+		if (!letter_open(out, &e))
 			r = error_set(err, EVLOG_EDATA,
 			    "event %" PRIu64 ": not a dead letter: its data has no event",
 			    e.seq);
-	l->room.p = out.p;
-	l->room.cap = out.cap;
-	if (out.failed)
+	if (out->failed) {
+		buf_free(out);
 		return error_memory(err);
-	struct evlog_lines events = {out.p, out.len};
-	int mapped = l->map && out.len ? l->map(l->map_arg, &events, put, to, err) : 1;
-	if (mapped == 1 && put(to, out.p, out.len) < 0)
+	}
+	struct evlog_lines events = {out->p, out->len};
+	int mapped = l->map && out->len ? l->map(l->map_arg, &events, put, to, err) : 1;
+	if (mapped == 1 && put(to, out->p, out->len) < 0)
 		return error_memory(err);
 	return mapped < 0 ? mapped : r;
+}
+
+void evlog_dead_letters_free(evlog_dead_letters *d)
+{
+	if (d)
+		buf_free(&d->room);
+	free(d);
 }

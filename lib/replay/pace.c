@@ -1,5 +1,5 @@
 /* pace.c - when an event is due: as it happened, faster, or at a fixed rate. */
-#include "evlog.h"
+#include "base/options.h"
 
 #define LONGEST 1e15 /* 31 years in microseconds; far from overflow */
 
@@ -8,37 +8,45 @@ static int64_t microseconds(double us)
 	return us < LONGEST ? (int64_t)us : (int64_t)LONGEST;
 }
 
-static int64_t instant_of(const struct evlog_pace *p, const struct evlog_event *e)
+static int64_t instant_of(const struct evlog_pace_options *o, const struct evlog_event *e)
 {
-	return p->event_time ? evlog_event_time(e) : e->logtime;
+	return o->event_time ? evlog_event_time(e) : e->logtime;
 }
 
 /* The pause since the previous event, divided by the speed and limited.  There is no
  * pause if a time is missing or earlier than the last. */
-static int64_t pause_of(struct evlog_pace *p, const struct evlog_event *e)
+static int64_t pause_of(
+    const struct evlog_pace_options *o, struct evlog_pace *p, const struct evlog_event *e)
 {
-	int64_t t = instant_of(p, e), gap = 0;
+	int64_t t = instant_of(o, e), gap = 0;
 
-	if (p->speed <= 0 || t == EVLOG_TIME_MIN)
+	if (o->speed <= 0 || t == EVLOG_TIME_MIN)
 		return 0;
 	if (p->timed && t > p->previous)
-		gap = microseconds(((double)t - (double)p->previous) / p->speed);
+		gap = microseconds(((double)t - (double)p->previous) / o->speed);
 	if (!p->timed || t > p->previous)
 		p->previous = t;
 	p->timed = true;
-	return p->max_gap >= 0 && gap > p->max_gap ? p->max_gap : gap;
+	if (o->max_gap < 0)
+		return 0;
+	return o->max_gap && gap > o->max_gap ? o->max_gap : gap;
 }
 
-int64_t evlog_pace_due(struct evlog_pace *p, const struct evlog_event *e, int64_t now)
+int64_t evlog_pace_due(const struct evlog_pace_options *given, struct evlog_pace *p,
+    const struct evlog_event *e, int64_t now)
 {
-	int64_t pause = pause_of(p, e);
+	struct evlog_pace_options options, *o = &options;
+
+	if (!p || !e || options_take(o, sizeof *o, given, NULL) < 0)
+		return now;
+	int64_t pause = pause_of(o, p, e);
 
 	if (p->delivered++ == 0) {
 		p->started = p->due = now;
 		return now;
 	}
-	if (p->rate > 0) {
-		int64_t least = microseconds(1e6 / p->rate);
+	if (o->rate > 0) {
+		int64_t least = microseconds(1e6 / o->rate);
 		pause = pause > least ? pause : least;
 		if (p->due < now - least)
 			p->due = now - least; /* time lost is not made up in a burst */

@@ -12,6 +12,7 @@
  * an event only once, so it may rename every type.
  */
 #include "base/error.h"
+#include "base/options.h"
 #include "base/hash.h"
 #include "event/stamp.h"
 #include "fold/program.h"
@@ -75,15 +76,15 @@ static int look(lua_State *L)
 int evlog_upcaster_open(evlog_upcaster **out, const char *path,
     const struct evlog_limits *limits, evlog_error *err)
 {
-	static const struct evlog_limits usual = {UINT64_C(1) << 30, 10000000};
-	struct evlog_upcaster *u = calloc(1, sizeof *u);
-
+	NEED(out, err);
 	*out = NULL;
+	NEED(path, err);
+	struct evlog_upcaster *u = calloc(1, sizeof *u);
 	int r = u ? program_text(path, &u->text, err) : error_memory(err);
 	if (!r)
 		r = (u->path = strdup(path)) ? 0 : error_memory(err);
 	if (!r)
-		r = sandbox_open(&u->box, limits ? limits : &usual, err);
+		r = sandbox_open(&u->box, limits, err);
 	if (!r)
 		r = sandbox_run(&u->box, define, NULL, err);
 	if (!r)

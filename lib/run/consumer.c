@@ -1,6 +1,7 @@
 /* consumer.c - events in rounds to workers, and what they bring kept in order. */
 #include "run/consumer.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "base/hash.h"
 #include "fold/fold.h"
 #include "json/path.h"
@@ -424,7 +425,7 @@ static int front_keep(struct consumer *c, evlog_error *err)
 		int res = outcome_keep(c, r, seq, passed || c->workers == 1, err);
 		if (res)
 			return res;
-		c->o->events += done - r->events;
+		c->done.events += done - r->events;
 		r->events = done;
 		if (whole) {
 			round_clear(c, r);
@@ -563,7 +564,7 @@ static int turn(struct consumer *c, evlog_error *err)
 	if (!r && c->dirty)
 		r = mark_write(c, false, err);
 	if (c->o->progress)
-		c->o->progress(c->o->arg, c->stream, c->o->events);
+		c->o->progress(c->o->arg, c->stream, c->done.events);
 	return r;
 }
 
@@ -650,20 +651,10 @@ static void consumer_free(struct consumer *c)
 	free(c->key);
 }
 
-int evlog_consume(struct evlog_consumer *o, const char *const *paths, size_t n,
-    const struct evlog_selection *sel, evlog_error *err)
+static int options_check(
+    const struct evlog_consumer_options *o, size_t n, evlog_error *err)
 {
-	struct consumer c = {.o = o,
-	    .paths = paths,
-	    .n_paths = n,
-	    .sel = *sel,
-	    .map = sel->map,
-	    .map_arg = sel->map_arg,
-	    .workers = o->workers ? o->workers : 1,
-	    .file = {.fd = -1}};
-
-	if (!o->batch)
-		o->batch = 1000;
+	NEED(o->command && *o->command, err);
 	if (o->shards && (o->shard < 1 || o->shard > o->shards))
 		return error_set(err, EVLOG_EUSAGE, "shard %u: not one of 1 to %u",
 		    o->shard, o->shards);
@@ -675,15 +666,50 @@ int evlog_consume(struct evlog_consumer *o, const char *const *paths, size_t n,
 	if (o->checkpoint && n != 1)
 		return error_set(
 		    err, EVLOG_EUSAGE, "a checkpoint is of one log, not of %zu", n);
+	return 0;
+}
+
+static int consume(struct consumer *c, evlog_error *err)
+{
+	int r = workers_make(c, err);
+
+	if (!r)
+		r = begin(c, err);
+	if (!r)
+		r = evlog_stream_open(&c->stream, c->paths, c->n_paths, &c->sel, err);
+	if (!r)
+		r = work(c, err);
+	consumer_free(c);
+	return r;
+}
+
+int evlog_consume(const struct evlog_consumer_options *given, const char *const *paths,
+    size_t n, const struct evlog_selection *sel, struct evlog_consumed *done,
+    evlog_error *err)
+{
+	struct evlog_consumer_options o;
+	struct consumer c = {.o = &o, .paths = paths, .n_paths = n, .file = {.fd = -1}};
+
+	if (done)
+		*done = (struct evlog_consumed){0};
+	int r = options_take(&o, sizeof o, given, err);
+	evlog_selection_init(&c.sel);
+	if (!r && sel)
+		r = options_take(&c.sel, sizeof c.sel, sel, err);
+	if (!r)
+		r = options_check(&o, n, err);
+	if (r)
+		return r;
+	NEED(paths && n && paths[0], err);
+	if (!o.batch)
+		o.batch = 1000;
+	c.workers = o.workers ? o.workers : 1;
+	c.map = c.sel.map;
+	c.map_arg = c.sel.map_arg;
 	c.sel.map = lines_see;
 	c.sel.map_arg = &c;
-	int r = workers_make(&c, err);
-	if (!r)
-		r = begin(&c, err);
-	if (!r)
-		r = evlog_stream_open(&c.stream, paths, n, &c.sel, err);
-	if (!r)
-		r = work(&c, err);
-	consumer_free(&c);
+	r = consume(&c, err);
+	if (done)
+		*done = c.done;
 	return r;
 }

@@ -79,7 +79,8 @@ struct worker {
 };
 
 struct consumer {
-	struct evlog_consumer *o;
+	const struct evlog_consumer_options *o;
+	struct evlog_consumed done;
 	const char *const *paths;
 	size_t n_paths;
 	struct evlog_selection sel;

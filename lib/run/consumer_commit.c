@@ -248,7 +248,7 @@ static int letters_add(
 		qsort(r->letter, r->letters, sizeof *r->letter, letter_order);
 	for (; i < r->letters && r->letter[i].seq <= upto && !res; i++) {
 		const struct letter *l = &r->letter[i];
-		c->o->dead++;
+		c->done.dead++;
 		if (l->seq && l->seq <= c->dead_upto)
 			continue; /* it was put there before we were killed */
 		size_t pending = log_sink_pending(c->dead);
@@ -287,11 +287,11 @@ static int emit_keep(struct consumer *c, struct round *r, const struct evlog_pos
 			    err);
 			if (res)
 				return res;
-			c->o->emitted++;
+			c->done.emitted++;
 			p = nl + 1;
 		}
 		out->len = 0;
-		c->o->uncaused += r->part[i].uncaused;
+		c->done.uncaused += r->part[i].uncaused;
 		r->part[i].uncaused = 0;
 	}
 	int res = outlet_commit(c, c->emit, at, err);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "json/path.h"
+#include "replay/dead_letter.h"
 #include "run/consumer.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* status.c - where a consumer is, and setting it elsewhere. */
 #include "base/error.h"
+#include "base/options.h"
 #include "base/time.h"
 #include "read/reader.h"
 #include "read/root_tracker.h"
@@ -98,24 +99,30 @@ static int place_before(const char *log, uint64_t next, uint64_t max_line,
 	return r;
 }
 
-int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq,
-    int64_t time, struct evlog_digits digits, bool event_time, uint64_t max_line,
-    bool dry, uint64_t *from, uint64_t *to, evlog_error *err)
+int evlog_checkpoint_reset(const char *checkpoint, const char *log,
+    const struct evlog_reset_options *given, uint64_t *from, uint64_t *to,
+    evlog_error *err)
 {
+	struct evlog_reset_options o;
 	struct checkpoint_file file = {.fd = -1};
 	struct evlog_event e;
 	struct checkpoint c;
 	uint64_t last;
 
-	int r = dry ? checkpoint_read(checkpoint, &c, err)
-		    : checkpoint_open(&file, checkpoint, &c, err);
+	NEED(checkpoint && log && from && to, err);
+	int r = options_take(&o, sizeof o, given, err);
+	if (r)
+		return r;
+	r = o.dry ? checkpoint_read(checkpoint, &c, err)
+		  : checkpoint_open(&file, checkpoint, &c, err);
 	if (r < 0)
 		return r;
 	*from = c.at.seq + 1;
-	r = last_find(log, max_line, &last, err);
-	*to = seq;
-	if (!r && seq == 0) {
-		r = first_find(log, 1, time, digits, event_time, max_line, &e, err);
+	r = last_find(log, o.max_line, &last, err);
+	*to = o.seq;
+	if (!r && o.seq == 0) {
+		r = first_find(
+		    log, 1, o.time, o.digits, o.event_time, o.max_line, &e, err);
 		*to = r == 0 ? e.seq : last + 1;
 		r = r == EVLOG_END ? 0 : r;
 	}
@@ -124,10 +131,10 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log, uint64_t seq
 		    "--reset-to %" PRIu64 ": the log ends with event %" PRIu64, *to,
 		    last);
 	if (!r)
-		r = place_before(log, *to, max_line, &c.at, err);
+		r = place_before(log, *to, o.max_line, &c.at, err);
 	c.generation++;
 	c.emitted = (struct evlog_position){0};
-	if (!r && !dry)
+	if (!r && !o.dry)
 		r = checkpoint_write(&file, &c, err);
 	checkpoint_free(&c);
 	checkpoint_close(&file);

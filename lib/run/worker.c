@@ -65,7 +65,7 @@ static int run_start(
 			close(in);
 		return r;
 	}
-	c->o->runs++;
+	c->done.runs++;
 	int r =
 	    process_start(&w->process, c->o->command, env, in, w->out, c->dead != NULL);
 	int why = errno;

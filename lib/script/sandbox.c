@@ -8,6 +8,7 @@
  */
 #include "script/sandbox.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "base/thread.h"
 #include "script/bounds.h"
 #include "script/constants.h"
@@ -202,9 +203,20 @@ static void collector_choose(lua_State *L)
 #endif
 }
 
-int sandbox_open(struct sandbox *s, const struct evlog_limits *limits, evlog_error *err)
+/* What a program may use if nothing else is said: as evfold(1) has it. */
+#define MEMORY_USUAL ((size_t)1 << 30)
+#define STEPS_USUAL  10000000
+
+int sandbox_open(struct sandbox *s, const struct evlog_limits *given, evlog_error *err)
 {
-	*s = (struct sandbox){.memory = limits->memory, .steps = limits->steps};
+	struct evlog_limits limits;
+	int r = options_take(&limits, sizeof limits, given, err);
+
+	*s = (struct sandbox){
+	    .memory = limits.memory ? (size_t)limits.memory : MEMORY_USUAL,
+	    .steps = limits.steps ? limits.steps : STEPS_USUAL};
+	if (r)
+		return r;
 	s->fresh = SIZE_MAX;
 	s->limit = s->memory;
 	s->L = lua_newstate(bounds_allocate, s);

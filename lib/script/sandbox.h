@@ -44,7 +44,7 @@ struct sandbox {
 };
 
 /* After a failure, sandbox_close is still needed. */
-int sandbox_open(struct sandbox *s, const struct evlog_limits *limits, evlog_error *err);
+int sandbox_open(struct sandbox *s, const struct evlog_limits *given, evlog_error *err);
 void sandbox_close(struct sandbox *s);
 
 /* Runs the text of a program, which defines its functions.  Returns EVLOG_EDATA, with its

@@ -114,8 +114,10 @@ int log_sink_open(struct sink **s, struct log_sink_options *o, evlog_error *err)
 {
 	static const struct sink_kind kind = {sink_log_where, NULL, sink_log_begin,
 	    sink_log_put, sink_log_commit, sink_log_cancel, sink_log_close};
-	struct evlog_writer_options options = {
-	    .atomic = true, .lock_wait_ms = 60000, .mode = o->mode};
+	struct evlog_writer_options options = {.size = sizeof options,
+	    .atomic = true,
+	    .lock_wait_ms = 60000,
+	    .mode = o->mode};
 	struct log_sink *l = calloc(1, sizeof *l);
 
 	*s = NULL;

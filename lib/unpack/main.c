@@ -1,7 +1,8 @@
 /*
- * main.c - evlog-unpack unpacks archives and compressed files for evlog's tools, which start
- * it and read its output (input/frames.h).  It is a process of its own because the data
- * may come from anywhere: before it reads any, it gives up files, network and processes.
+ * main.c - evlog-unpack unpacks archives and compressed files for evlog's tools, which
+ * start it and read its output (input/frames.h).  It is a process of its own because the
+ * data may come from anywhere: before it reads any, it gives up files, network and
+ * processes.
  */
 #include "base/error.h"
 #include "base/os.h"

@@ -4,6 +4,7 @@
  */
 #include "write/writer.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "base/file.h"
 #include "base/os.h"
 #include "event/attributes.h"
@@ -111,14 +112,16 @@ static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error
 }
 
 int evlog_writer_open(evlog_writer **out, const char *path,
-    const struct evlog_writer_options *o, evlog_error *err)
+    const struct evlog_writer_options *given, evlog_error *err)
 {
-	struct evlog_writer *w = calloc(1, sizeof *w);
-
+	NEED(out, err);
 	*out = NULL;
+	NEED(path, err);
+	struct evlog_writer *w = calloc(1, sizeof *w);
 	if (!w)
 		return error_memory(err);
-	w->o = *o;
+	int r = options_take(&w->o, sizeof w->o, given, err);
+	const struct evlog_writer_options *o = &w->o;
 	w->log.dir_fd = w->log.head_fd = w->seg.fd = -1;
 	if (!w->o.max_event || w->o.max_event > EVLOG_MAX_EVENT)
 		w->o.max_event = EVLOG_MAX_EVENT;
@@ -127,7 +130,8 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 	if (!w->o.segment_size)
 		w->o.segment_size = SEGMENT_FULL;
 	os_boot_id(w->boot_id);
-	int r = intake_init(&w->intake, o, "/", err);
+	if (!r)
+		r = intake_init(&w->intake, o, "/", err);
 	if (!r)
 		r = writer_log_open(w, path, err);
 	if (!r) {

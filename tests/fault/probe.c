@@ -56,7 +56,7 @@ static void read_all(const char *path)
 
 static void append(const char *path, const char *line, bool twice)
 {
-	struct evlog_writer_options o = {.lock_wait_ms = 1000};
+	struct evlog_writer_options o = {.size = sizeof o, .lock_wait_ms = 1000};
 	struct evlog_ack ack = {0};
 	evlog_writer *w;
 	evlog_error err = {0};
@@ -83,7 +83,8 @@ static void append(const char *path, const char *line, bool twice)
 
 static void seal(const char *path)
 {
-	struct evlog_writer_options o = {.lock_wait_ms = 1000, .no_create = true};
+	struct evlog_writer_options o = {
+	    .size = sizeof o, .lock_wait_ms = 1000, .no_create = true};
 	struct evlog_ack ack = {0};
 	evlog_writer *w;
 	evlog_error err = {0};

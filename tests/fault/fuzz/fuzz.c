@@ -93,7 +93,8 @@ void fuzz_scan(const uint8_t *p, size_t n)
 
 void fuzz_event(const uint8_t *p, size_t n)
 {
-	struct evlog_writer_options o = {0}, replica = {.replica = true};
+	struct evlog_writer_options o = {.size = sizeof o};
+	struct evlog_writer_options replica = {.size = sizeof replica, .replica = true};
 	struct intake in, back;
 	struct intake_event event, same;
 	struct buf out = {0}, twin = {0};
@@ -240,17 +241,20 @@ void fuzz_decimal(const uint8_t *p, size_t n)
 void fuzz_diff(const uint8_t *p, size_t n)
 {
 	const uint8_t *middle = n ? memchr(p, 0xff, n) : NULL;
-	struct evlog_diff d = {.ignore_stamp = n && *p == 'i', .max_line = 1 << 20};
+	struct evlog_diff_options o = {
+	    .size = sizeof o, .ignore_stamp = n && *p == 'i', .max_line = 1 << 20};
+	struct evlog_diff_options plain = {.size = sizeof plain, .max_line = 1 << 20};
+	struct evlog_compared self;
 	char a[64], b[64];
 	evlog_error err = {0};
 
 	size_t first = middle ? (size_t)(middle - p) : n;
 	int x = file_of(p, first, a);
 	int y = file_of(p + first + (middle != NULL), middle ? n - first - 1 : 0, b);
-	int r = evlog_diff(&d, a, b, &err);
+	int r = evlog_diff(&o, a, b, NULL, &err);
 	MUST(r == 0 || *err.text);
-	struct evlog_diff self = {.max_line = 1 << 20};
-	if (r == 0 && lseek(x, 0, SEEK_SET) == 0 && evlog_diff(&self, a, a, &err) == 0)
+	if (r == 0 && lseek(x, 0, SEEK_SET) == 0 &&
+	    evlog_diff(&plain, a, a, &self, &err) == 0)
 		MUST(self.only_a + self.only_b + self.changed == 0);
 	close(x);
 	close(y);
@@ -265,7 +269,10 @@ void fuzz_input(const uint8_t *p, size_t n)
 	size_t len, lines = 0;
 
 	int fd = file_of(p, n, path);
-	int r = evlog_input_open(&in, path, 4096, &err);
+	int r = evlog_input_open(&in, path,
+	    &(struct evlog_input_options){
+		.size = sizeof(struct evlog_input_options), .max_line = 4096},
+	    &err);
 	while ((r == 0 || (r == EVLOG_EDATA && err.line)) && lines++ < 100000) {
 		err.line = 0;
 		r = evlog_input_next(in, -1, &line, &len, &err);

@@ -41,7 +41,8 @@ static void sealed_add(evlog_writer *w, unsigned i)
 
 static void sealed_make(void)
 {
-	struct evlog_writer_options o = {.no_sync = true, .segment_size = 1};
+	struct evlog_writer_options o = {
+	    .size = sizeof o, .no_sync = true, .segment_size = 1};
 	char path[128];
 	struct stat st;
 	evlog_error err;

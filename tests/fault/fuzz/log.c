@@ -69,7 +69,7 @@ static void file_write(const char *name, const unsigned char *p, size_t n)
 static void base_make(void)
 {
 	static const char line[] = "{\"type\":\"T\",\"subject\":\"s\",\"data\":[1,2,3]}";
-	struct evlog_writer_options o = {.no_sync = true};
+	struct evlog_writer_options o = {.size = sizeof o, .no_sync = true};
 
 	if (base.size)
 		return;
@@ -129,7 +129,8 @@ static void log_read(bool reverse, bool salvage)
 
 void fuzz_log(const uint8_t *p, size_t n)
 {
-	struct evlog_writer_options o = {.no_sync = true, .no_create = true};
+	struct evlog_writer_options o = {
+	    .size = sizeof o, .no_sync = true, .no_create = true};
 	static unsigned char segment[16384], head[HEAD_SIZE];
 	struct evlog_ack ack;
 	evlog_writer *w;
