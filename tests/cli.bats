@@ -187,14 +187,14 @@ loaded() { traced "$@" >/dev/null && grep -o 'lib[a-z0-9.]*\.so' calls | sort -u
 	assert_output "{}"
 	helper "$member"
 	run -65 bin/evcat f.tar
-	assert_output --partial "ended without saying that this is all"
+	assert_output --partial "exited early without reporting an error"
 	helper "$member"'; kill -9 $$'
 	run -65 bin/evcat f.tar
 	assert_output --partial "was killed by signal 9"
 	for frame in 'D\377\377\377\377' 'Q\0\0\0\0' 'W\0\0\0\0'; do
 		helper "printf '$frame'"
 		run -65 bin/evcat f.tar
-		assert_output --partial "nonsense"
+		assert_output --partial "sent an invalid reply"
 	done
 	helper "printf 'E\\5\\0\\0\\0'; printf ': bad'"
 	run -65 bin/evcat f.tar

@@ -74,12 +74,12 @@ seq_of() { jq .seq "$1"; }
 	evreplay --to 35 --checkpoint c a.evlog -- true
 	numbered 40 | evappend b.evlog
 	run -76 evreplay --checkpoint c b.evlog -- false
-	assert_output --partial "another log"
+	assert_output --partial "not the same log: its id is"
 	run -76 evreplay --checkpoint c old.evlog -- false
 	assert_output --partial "ends before event 35"
 	numbered 30 91 | evappend old.evlog
 	run -76 evreplay --checkpoint c old.evlog -- false
-	assert_output --partial "gone another way"
+	assert_output --partial "the log has diverged: its events up to 35 are not those recorded earlier"
 	jq '.seq = 34 | del(.frontier)' c >d
 	run -76 evreplay --checkpoint d a.evlog -- false
 	evreplay --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 36 40)
@@ -282,7 +282,7 @@ seq_of() { jq .seq "$1"; }
 	kill $!
 	status=0
 	wait $! || status=$?
-	assert_equal "$status $(cat err)" "75 evreplay: interrupted: the batch at work was not finished"
+	assert_equal "$status $(cat err)" "75 evreplay: interrupted before the current batch was finished; it will be delivered again"
 	refute [ -e c ]
 }
 
@@ -405,7 +405,7 @@ seq_of() { jq .seq "$1"; }
 			fi
 			# shellcheck disable=SC2086
 			run -76 evreplay --checkpoint c $is a.evlog -- true
-			assert_output --partial "; --accept-change goes on after event 10"
+			assert_output --partial "; use --accept-change to continue after event 10"
 			assert_equal "$(seq_of c)" 10
 			# shellcheck disable=SC2086
 			run -0 evreplay --checkpoint c --accept-change $is a.evlog -- true
@@ -432,7 +432,7 @@ seq_of() { jq .seq "$1"; }
 	assert_equal "$(jq -c .selection c)" '{"type":["T2"]}'
 	run -0 evreplay --checkpoint c --reset-to 3 a.evlog
 	run -76 evreplay --checkpoint c a.evlog -- true
-	assert_output --partial 'c: the checkpoint is of {"type":["T2"]}, not of all events; --accept-change'
+	assert_output --partial 'c: the checkpoint is for {"type":["T2"]}, not for all events; use --accept-change'
 	# more than a checkpoint should hold
 	many=$(for i in $(seq 3000); do printf ' --id a%d' "$i"; done)
 	# shellcheck disable=SC2086

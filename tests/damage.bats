@@ -138,7 +138,7 @@ right() { awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { exit } { goo
 		{ cat a.gz; $tail; gzip -n <b; } >f.gz
 		run -65 --separate-stderr evcat f.gz
 		assert_output '{"type":"A","id":"1"}'
-		assert_equal "$stderr" "evcat: f.gz: the gzip data is followed by other data"
+		assert_equal "$stderr" "evcat: f.gz: the gzip data is followed by unexpected data"
 	done
 	{ cat a.gz; gzip -n <b; head -c 600 /dev/zero; } >f.gz
 	run -0 evcat f.gz
@@ -173,7 +173,7 @@ right() { awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { exit } { goo
 	numbered 2 >a && numbered 3 >b
 	tar cf a.tar a && tar cf b.tar b && cat a.tar b.tar >both.tar
 	run -65 --separate-stderr evcat both.tar
-	assert_equal "$stderr" "evcat: both.tar: other data follows the end of the archive"
+	assert_equal "$stderr" "evcat: both.tar: unexpected data after the end of the archive"
 	assert_equal "${#lines[@]}" 2
 	tar cf ab.tar a b
 	head -c 1024 ab.tar >cut.tar
@@ -186,7 +186,7 @@ right() { awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { exit } { goo
 for f in "a", "b": z = zipfile.ZipFile(f + ".zip", "w"); z.write(f); z.close()'
 	cat a.zip b.zip >both.zip
 	run -65 evcat both.zip
-	assert_output --partial "the zip's directory is not whole, or other data follows"
+	assert_output --partial "the zip directory is incomplete, or followed by other data"
 }
 
 @test "gzip in archives is checked too" {

@@ -32,7 +32,7 @@ double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
 	numbered 3 | evappend a.evlog
 	run -1 evreplay --retry 0 --checkpoint c --emit b.evlog a.evlog -- \
 		jq -c 'if .data.n == 2 then {no: "type"} else {type: "B", data: .data.n} end'
-	assert_output --partial "what it printed: line:1:1: type: an event must have it"
+	assert_output --partial "its output: line:1:1: type: missing; to wrap other JSON as an event, use --type or --type-from"
 	assert_output --partial ", at event 2"
 	evcat -o data b.evlog | cmp - <(echo 1)
 	run -0 evreplay -q --retry 0 --checkpoint c --dead-letter d.evlog --emit b.evlog a.evlog -- \
@@ -47,7 +47,7 @@ double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
 	numbered 5 | evappend b.evlog
 	rm c
 	run -0 evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
-	assert_output --partial "going on behind event 12"
+	assert_output --partial "continuing after event 12"
 	evcat -t Out -o data b.evlog | jq .n | cmp - <(seq 2 2 40)
 }
 
@@ -60,7 +60,7 @@ double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
 	rm -r b.evlog
 	mv old.evlog b.evlog
 	run -76 evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
-	assert_output --partial "b.evlog: an older state of the log: it ends before event 10"
+	assert_output --partial "b.evlog: an older copy of the log: it ends before event 10"
 }
 
 @test "two consumers of one name, log and output: the second is refused" {
@@ -71,7 +71,7 @@ double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
 		 evreplay --checkpoint y/c --emit b.evlog a.evlog -- jq -c '$double' 2>&1; fi >/dev/null; jq -c '$double'" \
 		>out 2>&1 || status=$?
 	assert_equal "$status" 76
-	grep -q "another consumer named c" out
+	grep -q "another consumer named c has already appended" out
 	evcat -o data b.evlog | jq .n | cmp - <(seq 2 2 10)
 }
 
@@ -173,7 +173,7 @@ old_events() {
 	# a circle is one through * too, and a loop ends
 	echo 'upcast["*"] = function(e) e.type = "B"; return e end; upcast.B = function(e) e.type = "A"; return e end' >u.lua
 	run -65 evcat --upcast u.lua - <<<'{"type":"A"}'
-	assert_output --partial "the rules go in a circle: B becomes A again"
+	assert_output --partial "the rules form a loop: B becomes A again"
 	# its way is shown
 	echo 'upcast["*"] = function(e) e.type = "x." .. e.type; return e end; upcast.A = function(e) e.type = "B"; return e end' >u.lua
 	printf '{"type":"%s"}\n' A B | evappend l.evlog
@@ -194,7 +194,7 @@ old_events() {
 		for type in A '*'; do
 			echo "upcast['$type'] = function(e) return $result end" >u.lua
 			run -65 evcat --upcast u.lua - <<<'{"type":"A"}'
-			assert_output "evcat: an event without seq: the rule for A gave a table that is neither an event, which has a type, nor an array of events"
+			assert_output "evcat: an event without seq: the rule for A returned a table that is neither an event (it has no type) nor an array of events"
 		done
 	done
 }
@@ -256,7 +256,7 @@ old_events() {
 	for filter in 'select(.data.n != 4) | {type: "B"}' '{type: "B"}, (select(.data.n == 4) | {type: "C"})'; do
 		rm -rf c b.evlog d.evlog
 		run -1 evreplay --retry 0 --checkpoint c --emit b.evlog --line-by-line a.evlog -- jq -c "$filter"
-		assert_output --partial "for 1 event (--line-by-line), at event 4"
+		assert_output --partial "for 1 event (--line-by-line needs one for each), at event 4"
 		run -0 evreplay -q --retry 0 --checkpoint c --emit b.evlog --line-by-line --dead-letter d.evlog a.evlog -- jq -c "$filter"
 		assert_equal "$(evcat -t B b.evlog | jq -r .causationid | xargs)" "1 2 3 5 6"
 	done
@@ -279,7 +279,7 @@ old_events() {
 	echo '{"type":"T"}' | evappend z.evlog
 	run -1 evreplay --retry 0 --checkpoint z --emit y.evlog z.evlog -- sh -c \
 		'cat >/dev/null; yes "{\"type\":\"a\"}" | head -n 500000'
-	assert_output --partial "what it printed: more than 64 MiB of events, at event 1"
+	assert_output --partial "its output: more than 64 MiB of events, at event 1"
 	# nor is one whose lines are in several parts tried for ever
 	echo 'upcast["T"] = function(e)
 		local lines = {}
@@ -289,9 +289,9 @@ old_events() {
 	echo '{"type":"after"}' | evappend z.evlog
 	replay=(timeout --foreground -k 1 60 evreplay -q -j 4 --retry 0 --upcast many.lua --checkpoint m --emit x.evlog)
 	run -1 "${replay[@]}" z.evlog -- jq -c '{type: "B", data: ("x" * 9000000)}'
-	assert_output --partial "what it printed: more than 64 MiB of events, at event 1"
+	assert_output --partial "its output: more than 64 MiB of events, at event 1"
 	run -0 "${replay[@]}" --dead-letter dead.evlog z.evlog -- jq -c 'if .type == "T" then {type: "B", data: ("x" * 9000000)} else . end'
 	assert_equal "$(evcat dead.evlog | jq -c '[.data.event.seq, .data.reason]')" \
-		'["0000000000000001","what it printed: more than 64 MiB of events"]'
+		'["0000000000000001","its output: more than 64 MiB of events"]'
 	assert_equal "$(evcat x.evlog | jq -r .type)" after
 }

@@ -20,7 +20,7 @@ head"
 	touch other/file
 	run -0 evappend empty < <(orders)
 	run -73 evappend other < <(orders)
-	assert_output --partial "a directory that is not a log, and not empty"
+	assert_output --partial ": not a log, and not empty; choose a new or empty directory"
 	run -0 ls other
 	assert_output file
 	run -73 evappend other/file < <(orders)
@@ -101,9 +101,9 @@ null'
 	run -0 bash -c 'evcat a.evlog | jq -c "[.type,has(\"subject\")]"'
 	assert_output '["D",false]'
 	run -65 evappend --type-from kind a.evlog <<<'{"x":1}'
-	assert_output --partial "(standard input):1:1: type: nothing stands where --type-from points"
+	assert_output --partial "(standard input):1:1: type: no value at the path of --type-from"
 	run -65 evappend --type-from kind a.evlog <<<'{"kind":[1]}'
-	assert_output --partial "(standard input):1:9: type: neither a string nor a number"
+	assert_output --partial "(standard input):1:9: type: must be a string or a number"
 	run -65 evappend --type T --time-from t a.evlog <<<'{"t":"yesterday"}'
 	assert_output --partial "1:6: time: not an RFC 3339 time"
 }
@@ -141,20 +141,20 @@ B'
 		assert_output first
 	done <<-EOF
 		{"type":"T"	12: unterminated object
-		{"type":"T",}	13: a member's name in quotes is missing
-		{'type':"T"}	2: a member's name in quotes is missing
-		not json	1: not a JSON value
-		{"type":"T"} x	14: something follows the JSON value
-		[1]	1: an event is a JSON object
-		"text"	1: an event is a JSON object
-		{"subject":"s"}	1: type: an event must have it
-		{"type":"T","type":"U"}	13: type: the member is given twice
-		{"type":"T","data":1,"data":2}	22: data: the member is given twice
+		{"type":"T",}	13: expected a member name in quotes
+		{'type':"T"}	2: expected a member name in quotes
+		not json	1: expected a JSON value
+		{"type":"T"} x	14: unexpected text after the JSON value
+		[1]	1: an event must be a JSON object
+		"text"	1: an event must be a JSON object
+		{"subject":"s"}	1: type: missing; to wrap other JSON as an event
+		{"type":"T","type":"U"}	13: type: the member occurs twice
+		{"type":"T","data":1,"data":2}	22: data: the member occurs twice
 		{"type":"\\\\ud800"}	10: lone surrogate
 		{"type":"T","subject":"\\\\ud800x"}	24: lone surrogate
 		{"type":"a\\xffb"}	11: invalid UTF-8
 		{"type":"a\\xc0\\xafb"}	11: invalid UTF-8
-		{"type":"T","data":$deep	531: nested more than 512 deep
+		{"type":"T","data":$deep	531: nested more than 512 levels deep
 		{"type":""}	9: type: must not be empty
 		{"type":5}	9: type: must be a string
 		{"type":"T","id":""}	18: id: must not be empty
@@ -165,19 +165,19 @@ B'
 		{"type":"T","time":"2026-11-23 05:00:00Z"}	20: time: not an RFC 3339 time
 		{"type":"T","dataschema":"x"}	26: dataschema: not an absolute URI
 		{"type":"T","datacontenttype":"xyz"}	31: datacontenttype: not a media type
-		{"type":"T","Camel":1}	13: Camel: an attribute's name has only a-z and 0-9
-		{"type":"T","my.ext":1}	13: my.ext: an attribute's name has only a-z and 0-9
-		{"type":"T","ext":1.5}	19: ext: an attribute's number is an integer of 32 bits; put it in data
-		{"type":"T","ext":2147483648}	19: ext: an attribute's number is an integer of 32 bits; put it in data
-		{"type":"T","ext":{}}	19: ext: an attribute is no object or array
-		{"type":"T","ext":"a\\\\u0001"}	19: ext: a control or noncharacter
-		{"type":"T","ext":"\\\\uffff"}	19: ext: a control or noncharacter
-		{"type":"T","data":1,"data_base64":"YQ=="}	22: data_base64: an event has data or data_base64, not both
-		{"type":"T","data_base64":"Y"}	27: data_base64: not base64
-		{"type":"T","specversion":"0.9","id":"1","source":"/"}	27: specversion: not "1.0"
-		{"type":"T","specversion":"1.0","source":"/"}	1: id: a CloudEvent (with specversion) must have it
-		{"type":"T","specversion":"1.0","id":"1"}	1: source: a CloudEvent (with specversion) must have it
-		{"\\\\u0074ype":"T"}	2: \\u0074ype: an attribute's name is written without escapes
+		{"type":"T","Camel":1}	13: Camel: an attribute name must consist of a-z and 0-9
+		{"type":"T","my.ext":1}	13: my.ext: an attribute name must consist of a-z and 0-9
+		{"type":"T","ext":1.5}	19: ext: a number in an attribute must be a 32-bit integer; put other numbers in data
+		{"type":"T","ext":2147483648}	19: ext: a number in an attribute must be a 32-bit integer; put other numbers in data
+		{"type":"T","ext":{}}	19: ext: an attribute cannot be an object or array
+		{"type":"T","ext":"a\\\\u0001"}	19: ext: attributes must not contain control characters or noncharacters
+		{"type":"T","ext":"\\\\uffff"}	19: ext: attributes must not contain control characters or noncharacters
+		{"type":"T","data":1,"data_base64":"YQ=="}	22: data_base64: an event cannot have both data and data_base64
+		{"type":"T","data_base64":"Y"}	27: data_base64: not valid base64
+		{"type":"T","specversion":"0.9","id":"1","source":"/"}	27: specversion: must be "1.0"
+		{"type":"T","specversion":"1.0","source":"/"}	1: id: missing, but required in a CloudEvent (an event with specversion)
+		{"type":"T","specversion":"1.0","id":"1"}	1: source: missing, but required in a CloudEvent (an event with specversion)
+		{"\\\\u0074ype":"T"}	2: \\u0074ype: an attribute name must not contain escapes
 		{"type":"T","ctl":"a\\x01"}	21: control character in a string
 	EOF
 }
@@ -209,8 +209,8 @@ B'
 	assert_output 'A
 B'
 	run -0 jq -c '[.input,.line,.column,.reason,(.text|@base64d|length)]' bad
-	assert_line --index 0 '["in",2,1,"not a JSON value",5]'
-	assert_line --index 1 --partial '["in",4,1,"type: an event must have it'
+	assert_line --index 0 '["in",2,1,"expected a JSON value",5]'
+	assert_line --index 1 --partial '["in",4,1,"type: missing; to wrap other JSON as an event'
 	run -0 bash -c 'jq -j .text bad | head -c 8 | base64 -d'
 	assert_equal "$(jq -r .text bad | head -n 1 | base64 -d | od -An -tx1)" " 62 61 64 20 ff"
 }
@@ -326,7 +326,7 @@ B'
 	orders | evappend a.evlog
 	printf '%s\n' '{"type":"A","id":"x1"}' '{"type":"Other","subject":"order-17","id":"e3"}' '{"type":"B","id":"x2"}' >in
 	run -65 evappend --dedup a.evlog in
-	assert_output --partial "in:2:1: id: the log has an event of this source and id with other content"
+	assert_output --partial "in:2:1: id: the log already has an event with this source and id but different content"
 	run -0 bash -c 'evcat a.evlog | jq -r .type | tail -n 1'
 	assert_output A
 	run -65 evappend --dedup --reject bad a.evlog in
@@ -398,12 +398,12 @@ B'
 	run -0 evappend --replica b.evlog lines
 	evcat b.evlog | cmp - lines
 	run -76 evappend --replica b.evlog < <(sed 's/"0000000000000005"/"0000000000000007"/;5!d' lines)
-	assert_output --partial "event 7, but b.evlog must go on with 6"
+	assert_output --partial "event 7, but the next event of b.evlog is 6"
 	sed 3d lines >gap
 	run -76 evappend --replica c.evlog gap
-	assert_output --partial "gap:3: event 4 where 3 must come"
+	assert_output --partial "gap:3: event 4, but 3 was expected"
 	run -65 evappend --replica d.evlog < <(orders)
-	assert_output --partial "--replica takes only stored lines"
+	assert_output --partial "--replica accepts only stored events"
 	sed '2s/logtime":"2/logtime":"1/' lines >back
 	run -76 evappend --replica e.evlog back
 	assert_output --partial "earlier logtime"
@@ -426,7 +426,7 @@ B'
 	for n in 1 100 200; do
 		sed "${n}s/\"n\":/\"N\":/" lines >other
 		run -76 evappend --replica c.evlog other
-		assert_output --partial "other:$n: event $n is another one than in c.evlog"
+		assert_output --partial "other:$n: event $n differs from the one in c.evlog"
 		run -0 evdiff before.evlog c.evlog
 	done
 }
@@ -457,7 +457,7 @@ B'
 	orders | evappend a.evlog
 	orders | evappend b.evlog
 	run -76 evappend --replica b.evlog -- sh -c 'evcat --from $EVLOG_FROM a.evlog'
-	assert_output --partial "sh:1: event 5 is another one than in b.evlog"
+	assert_output --partial "sh:1: event 5 differs from the one in b.evlog"
 	for status in 64 65 66 76 77; do
 		run -$status evappend --replica c.evlog -- sh -c "evcat --to 3 a.evlog; exit $status"
 		assert_output --partial "sh: exit status $status"
@@ -480,10 +480,10 @@ B'
 	for t in 2016-12-31T12:00:60Z 2016-12-31T23:59:60+01:00 2016-12-30T23:59:60Z 2016-12-31T23:00:60Z; do
 		echo "{\"type\":\"T\",\"time\":\"$t\"}" >in
 		run -65 evappend leap.evlog in
-		assert_output --partial "in:1:20: time: not an RFC 3339 time: a leap second is the last of a month in UTC"
+		assert_output --partial "in:1:20: time: not an RFC 3339 time: a leap second must be the last second of a month in UTC"
 		echo "{\"t\":\"$t\"}" >in
 		run -65 evappend -t T --time-from t leap.evlog in
-		assert_output --partial "a leap second is the last of a month in UTC"
+		assert_output --partial "a leap second must be the last second of a month in UTC"
 	done
 	[ "$(evcat leap.evlog | wc -l)" -eq 3 ]
 	run -0 bash -c 'evcat -E --since 2017-01-01T00:00:00Z --until 2017-01-01T00:00:00.1Z leap.evlog | wc -l'
@@ -529,7 +529,7 @@ B'
 	echo bad >m.ndjson
 	tar cf a.tar m.ndjson
 	run -65 evappend a.evlog a.tar
-	assert_output --partial "a.tar(m.ndjson):1:1: not a JSON value"
+	assert_output --partial "a.tar(m.ndjson):1:1: expected a JSON value"
 }
 
 @test "a cut-off compressed file is an error, and what came whole stays" {
@@ -573,7 +573,7 @@ B'
 	EOF
 	until [ -e locked ]; do sleep 0.05; done
 	run -75 evappend --wait 0.3 a.evlog < <(orders)
-	assert_output --partial "the lock was not had within 0.3 s"
+	assert_output --partial "another process is appending; gave up waiting for the lock after 0.3 s"
 	run -0 evcat a.evlog # readers need no lock
 	run -0 evappend --wait 20 a.evlog < <(orders)
 	wait
@@ -709,7 +709,7 @@ B'
 	[ ! -e a.evlog ]
 	orders | evappend a.evlog
 	run -1 evappend --expect-subject order-17=6 a.evlog < <(orders)
-	assert_output --partial "event 6 is not of subject order-17, nor is any after it"
+	assert_output --partial "neither event 6 nor any later one has the subject order-17; nothing was appended"
 }
 
 @test "--reject cuts long names between characters" {
@@ -773,7 +773,7 @@ B'
 		assert_output ""
 		run -65 evappend -t zeek --require "$option" "$path" y.evlog in
 		name=${option#--} name=${name%-from}
-		assert_line --index 0 "evappend: in:1:1: $name: nothing stands at $path, where $option points"
+		assert_line --index 0 "evappend: in:1:1: $name: no value at $path, the path of $option (--require)"
 		run -0 evappend -t zeek "$option" n z.evlog in || [ "$option" = --time-from ]
 		refute_output --partial "nothing stands"
 	done <<-'END'
@@ -788,7 +788,7 @@ B'
 	run -0 evappend -t zeek --subject-from id.orig_h w.evlog in
 	assert_output ""
 	run -65 evappend -t zeek --require --subject-from id.orig_h w.evlog in
-	assert_output --partial "in:4:1: subject: nothing stands at id.orig_h"
+	assert_output --partial "in:4:1: subject: no value at id.orig_h"
 	run -65 evappend -q -t zeek --require --subject-from id.orig_h --reject bad w.evlog in
 	run -0 jq .line bad
 	assert_output 4
@@ -813,7 +813,7 @@ B'
 	assert_output ""
 	for value in 1.5 3000000000 '{}' '[1]'; do
 		run -65 evappend a.evlog <<<'{"type":"Paid","amount":'"$value"'}'
-		assert_output --partial "put it in data"
+		assert_output --regexp "; put (it|other numbers) in data"
 	done
 }
 

@@ -264,7 +264,7 @@ e4'
 	printf '{"type":"A"}\n{"type":\n{"type":"B"}\n' >bad
 	run -65 --separate-stderr evcat bad
 	assert_output '{"type":"A"}'
-	[ "$stderr" = "evcat: bad:2:9: the text ends too early" ]
+	[ "$stderr" = "evcat: bad:2:9: unexpected end of text" ]
 	run -65 --separate-stderr evcat --salvage bad
 	assert_output '{"type":"A"}
 {"type":"B"}'
@@ -291,7 +291,7 @@ e4'
 	run -65 --separate-stderr evcat made.evlog
 	assert_equal "$(wc -l <<<"$output")" 2000
 	run -0 evappend made.evlog </dev/null
-	assert_output --partial "head was lost or damaged; it was made anew"
+	assert_output --partial "head was missing or damaged; it was restored from the segments"
 	evcat made.evlog | cmp - n.ndjson
 	run -0 evdiff n.evlog made.evlog
 	# of a part, or a selection, too
@@ -362,7 +362,7 @@ e4'
 	cat other.evlog/head >h.evlog/head
 	wait $pid && status=0 || status=$?
 	assert_equal $status 76
-	grep -q "not the log any more" message
+	grep -q "the log was cut or replaced while it was being followed" message
 }
 
 @test "a follower of an empty log whose segments go away, while head goes on, ends with 65" {
@@ -376,7 +376,7 @@ e4'
 	cat further.evlog/head >gone.evlog/head
 	wait $pid && status=0 || status=$?
 	assert_equal $status 65
-	assert_equal "$(cat message)" "evcat: gone.evlog: its segments are missing"
+	assert_equal "$(cat message)" "evcat: gone.evlog: the segments of the log are missing; see RECOVERY in evlog(7)"
 	[ ! -s followed ]
 }
 
@@ -455,7 +455,7 @@ e4'
 	run -65 --separate-stderr evcat -r f
 	assert_output '{"a":2}
 {"a":1}'
-	[[ $stderr == *"f:3:1: not a JSON value" ]]
+	[[ $stderr == *"f:3:1: expected a JSON value" ]]
 	run -65 --separate-stderr evcat -n 1 f
 	assert_output '{"a":2}'
 }

@@ -139,7 +139,7 @@ changed 2'
 @test "what cannot be compared is refused" {
 	evfold -k subject a.evlog >state
 	run -65 evdiff a.evlog state
-	assert_output --partial "one holds events, the other a state"
+	assert_output --partial "one has events, the other states"
 	run -64 evdiff a.evlog
 	run -64 evdiff --by-id state state
 	run -64 evdiff - -
@@ -163,7 +163,7 @@ changed 2'
 	damage b.evlog/0000000000000001.ndjson.zst $((at + 200))
 	header=$(($(od -An -tu4 -j $((at + 4)) -N 4 b.evlog/0000000000000001.ndjson.zst) + 8))
 	run -65 evdiff a.evlog b.evlog
-	assert_output --partial "damaged at byte $((at + header)) (events 6 to 6): checksum of a block does not match"
+	assert_output --partial "damaged at byte $((at + header)) (events 6 to 6): the checksum of a block does not match"
 }
 
 @test "a newline in a member's name forges no line" {
@@ -245,7 +245,7 @@ changed 2'
 	for pair in "a.evlog b.evlog" "a.evlog /dev/null" "/dev/null events" "events events"; do
 		# shellcheck disable=SC2086
 		run -64 evdiff -o patch $pair
-		assert_output "evdiff: --output patch is of states, not events"
+		assert_output "evdiff: --output patch is only for states, but these are events"
 	done
 	run -64 evdiff -o xml a.evlog b.evlog
 	assert_line --index 0 "evdiff: --output xml: none of text, json, patch, stat"
@@ -318,7 +318,7 @@ changed 2'
 		for way in "x y" "y x" "<(cat x) y"; do
 			run -65 --separate-stderr bash -c "evdiff $way"
 			assert_output ""
-			[[ $stderr =~ :[1-9]:1:\ the\ key\ .*\ is\ in\ line\ [1-9]\ already$ ]]
+			[[ $stderr =~ :[1-9]:1:\ the\ key\ .*\ is\ already\ in\ line\ [1-9]$ ]]
 		done
 	done
 	# where a member is twice in a line, the last counts

@@ -95,7 +95,7 @@ fold() { evfold "$@"; }
 	assert_output '{"s":{"n":2}}'
 	[ "$stderr" = "evfold: passed over: 1 value that a reducer cannot use" ]
 	run -65 evfold --strict 's=patch(data)' p.evlog
-	assert_output "evfold: event 2: s: a test failed"
+	assert_output "evfold: event 2: s: a \"test\" operation failed"
 }
 
 @test "filters limit a reducer: equal, globs, not equal, several, any path" {
@@ -119,7 +119,7 @@ fold() { evfold "$@"; }
 {"key":"bob","seq":2,"state":{"n":1}}'
 	[ "$stderr" = "evfold: left out: 3 events without the key" ]
 	run -65 evfold --strict -k data.customer n=count a.evlog
-	assert_output "evfold: event 3: it has no key"
+	assert_output "evfold: event 3 has no value at the key's path"
 	printf '%s\n' '{"k":10}' '{"k":9}' '{"k":1e1}' '{"k":"x\u0041"}' '{"k":"xA"}' '{"k":true}' '{"k":null}' '{"k":[1]}' |
 		evappend --type T k.evlog
 	run -0 --separate-stderr evfold -k data.k n=count k.evlog
@@ -176,7 +176,7 @@ fold() { evfold "$@"; }
 	run -0 --separate-stderr evfold 's=min(data)' w.evlog
 	assert_output '{"s":5}'
 	run -65 evfold --strict 's=sum(data.x)' w.evlog
-	assert_output "evfold: event 1: s: nothing stands at the path"
+	assert_output "evfold: event 1: s: no value at its path"
 }
 
 @test "damage gives no state at all: half of one would pass for a whole" {
@@ -212,12 +212,12 @@ fold() { evfold "$@"; }
 		run -64 evfold "$reducer" a.evlog
 		assert_output --partial "$message"
 	done <<-'EOF'
-		x=sum	at character 6: a path in parentheses is missing
+		x=sum	at character 6: this function needs a path in parentheses, such as sum(data.amount)
 		x=sum(data	at character 11: ')' is missing
-		x=summ(data)	at character 3: none of count sum
-		x=count{type}	at character 9: a filter is PATH=GLOB
+		x=summ(data)	at character 3: unknown function; use count, sum
+		x=count{type}	at character 9: expected a filter: PATH=GLOB
 		x=count{type=a	'}' is missing
-		x=sum(a)y	at character 9: something follows the reducer
+		x=sum(a)y	at character 9: unexpected text after the reducer
 		x=sum(a..b)	a..b: not a path
 	EOF
 	while IFS=$'\t' read -r file message; do
@@ -227,14 +227,14 @@ fold() { evfold "$@"; }
 		count	count: no such file; did you mean count()?
 		last	last: no such file; did you mean last(PATH)?
 		merge	merge: no such file; did you mean merge(PATH)?
-		x=cuont	no such file, and no reducer: x=cuont: at character 3: none of count sum min max avg first last list set merge patch
-		summ(data)	no such file, and no reducer: summ(data): at character 1: none of count sum min max avg first last list set merge patch
+		x=cuont	no such file, and no reducer: x=cuont: at character 3: unknown function; use count, sum, min, max, avg, first, last, list, set, merge or patch
+		summ(data)	no such file, and no reducer: summ(data): at character 1: unknown function; use count, sum, min, max, avg, first, last, list, set, merge or patch
 		x=y.evlog	x=y.evlog: No such file or directory
 		counts	counts: No such file or directory
 		n.count	n.count: No such file or directory
 	EOF
 	run -64 evfold n=count n=count a.evlog
-	assert_output --partial "there is a reducer named n already"
+	assert_output --partial "there is already a reducer named n"
 	run -64 evfold -k a..b a.evlog
 	run -64 evfold -o nonsense a.evlog
 	run -66 evfold nothere.evlog
@@ -279,7 +279,7 @@ fold() { evfold "$@"; }
 		        [{"op": "add", "path": "/a" * 500, "value": v}]}))
 	PY
 	run -65 timeout 20 evfold --strict 'patch(data)' deep
-	assert_output --partial "nested more than 512 deep"
+	assert_output --partial "nested more than 512 levels deep"
 	run -0 --separate-stderr timeout 20 evfold 'patch(data)' deep
 	[[ $stderr == *"passed over: 2 values"* ]]
 	evfold 'patch(data)' deep 2>&1 | grep -c '\[\[\[\[\[\[\[\[\[\[\[\[1'

@@ -104,7 +104,7 @@ twice() {
 		run -0 --separate-stderr evappend --ack $options a.evlog f
 		unset LD_PRELOAD
 		n=$(jq .to <<<"$output")
-		[[ $stderr == *"/head: Input/output error; event $n is in the log, and the next append records it"* ]] || fail "$stderr"
+		[[ $stderr == *"/head: Input/output error; event $n is stored, but head does not record it until the next append"* ]] || fail "$stderr"
 		[ "$(evcat a.evlog | wc -l)" -eq "$n" ]
 	done
 	# more to append, and head still cannot be written: what is there is told

@@ -134,5 +134,5 @@ conforms() {
 	good=$(printf '[%.0s' {1..511})$(printf ']%.0s' {1..511})
 	run -0 evappend --type x d.evlog <<<"$good"
 	run -65 evappend --type x d.evlog <<<"[$good]"
-	assert_output --partial ":1:512: nested more than 512 deep"
+	assert_output --partial ":1:512: nested more than 512 levels deep"
 }

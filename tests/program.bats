@@ -40,7 +40,7 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	END
 	[ "$stderr" = "evfold: left out: 2 events without the key" ]
 	run -65 state '{"data":{"k":{}}}'
-	assert_output --partial "event 0: key(e) gave a table"
+	assert_output --partial "event 0: key(e) returned a table; it must return a string, a number or a boolean"
 }
 
 @test "values come back as they went in: integers, decimals, null, empty arrays, any string" {
@@ -134,11 +134,11 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 		run -65 state '{"data":1}'
 		assert_output --partial "$why"
 	done <<-'END'
-		decimal("x")|decimal: x is no number
-		decimal({})|is no number
+		decimal("x")|decimal: x is not a number
+		decimal({})|is not a number
 		decimal(1) / 0|decimal: division by zero
 		decimal("1e10001")|decimal: too many digits
-		decimal("1"):round(-1)|decimal: round to 0 or more places
+		decimal("1"):round(-1)|decimal: the number of places must be 0 or more
 	END
 	one 'local d = decimal("1.1"); for _ = 1, 30 do d = d * d end'
 	run -65 state '{}'
@@ -229,18 +229,18 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 		'local t = {} for i = 1, 4000 do t[i] = -i end pcall(table.sort, t, function(a, b) for i = 1, 100 do end return a < b end)'; do
 		one "$lua"
 		run -65 timeout 60 evfold -p p.lua --lua-steps 200000 < <(echo '{"type":"T"}')
-		assert_output "evfold: event 0: p.lua:1: more than 200000 instructions for one event"
+		assert_output "evfold: event 0: p.lua:1: too many instructions (more than 200000)"
 	done
 	one 'table.sort(setmetatable({}, { __len = function() return 1 << 26 end }))'
 	run -65 timeout 60 evfold -p p.lua --lua-steps 2000000000 --lua-memory 16M < <(echo '{"type":"T"}')
-	assert_output "evfold: event 0: more than 16777216 bytes of memory"
+	assert_output "evfold: event 0: the program needs more than 16777216 bytes of memory"
 }
 
 @test "a table with holes and other keys is no array, whatever its length is" {
 	for lua in 's.x = { 1, 2, nil, 4, x = 1 }' 's.x = { nil, 2, a = 1 }' 's.x = array{ 1, nil, 3, x = 1 }' 's.x = { [3] = 1, a = 1, b = 2 }'; do
 		one "$lua"
 		run -65 state '{}'
-		assert_output --partial "an array with holes, or with other keys than 1 to"
+		assert_output --partial "an array has holes, or keys other than 1 to"
 	done
 }
 
@@ -273,7 +273,7 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 		one "$lua"
 		run -65 state '{"type":"T"}'
 	done
-	assert_output --partial "p.lua:1: 'counter' is no local variable: what changes is kept in the state"
+	assert_output --partial "p.lua:1: 'counter' is not a local variable; keep what changes in the state"
 }
 
 @test "bytecode is refused" {
@@ -321,12 +321,12 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	for lua in 'while true do end' 'while true do pcall(function() while true do end end) end' 'local function f() return f() end f()' 'pcall(error) for i = 1, 1e12 do end' 'setmetatable({}, {__index = function(t, k) return t[k + 1] end})[1] = e[1]; repeat until false'; do
 		one "$lua"
 		run -65 timeout 60 evfold -p p.lua --lua-steps 200000 < <(echo '{"type":"T"}')
-		assert_output "evfold: event 0: p.lua:1: more than 200000 instructions for one event"
+		assert_output "evfold: event 0: p.lua:1: too many instructions (more than 200000)"
 	done
 	for lua in 'local t = {} for i = 1, 1e9 do t[i] = {} end' 's.x = string.rep("x", 1 << 30)' 's.x = "x"; for i = 1, 40 do s.x = s.x .. s.x end'; do
 		one "$lua"
 		run -65 timeout 60 evfold -p p.lua --lua-memory 16M < <(echo '{}')
-		assert_output "evfold: event 0: more than 16777216 bytes of memory"
+		assert_output "evfold: event 0: the program needs more than 16777216 bytes of memory"
 	done
 	one 'for i = 1, 150000 do end'
 	run -0 evfold -p p.lua --lua-steps 200000 < <(printf '{}\n%.0s' {1..5})
@@ -338,13 +338,13 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 		run -65 state '{}'
 		assert_output --partial "$why"
 	done <<-'END'
-		s.x = 1/0|infinite, or not a number
-		s.x = 0/0|infinite, or not a number
-		s.x = function() end|a function cannot be kept
-		s.x = {1, 2, [4] = 4}|an array with holes
-		s.x = {1, a = 1}|an array with holes, or with other keys
-		s.x = {[true] = 1}|neither an object nor an array: a table with the key true
-		s.s = s|nested more than 512 deep, or in itself
+		s.x = 1/0|infinity and NaN cannot be written as JSON
+		s.x = 0/0|infinity and NaN cannot be written as JSON
+		s.x = function() end|a function cannot be stored
+		s.x = {1, 2, [4] = 4}|an array has holes
+		s.x = {1, a = 1}|an array has holes, or keys other than
+		s.x = {[true] = 1}|a table with the key true is neither an object nor an array
+		s.s = s|nested more than 512 levels deep, or contains itself
 		s.x = "\xff"|a string that is not UTF-8
 		s.x = "\xed\xa0\x80"|a string that is not UTF-8
 	END
@@ -358,12 +358,12 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	done <<-'END'
 		x = = 1|p.lua:1: unexpected symbol near '='
 		error("no")|p.lua:1: no
-		x = 1|p.lua: it handles no event: define on.TYPE(state, event)
-		on.A = 1|p.lua: on: what stands at A is no function of an event type
+		x = 1|p.lua: the program handles no events; define on.TYPE(state, event)
+		on.A = 1|p.lua: on: the value at A is not a function with an event type as its key
 		on = 1|p.lua: on is a number, not a table
 		init = 1; on.A = print|p.lua: init is a number, not a function
-		emit{type="A"}|p.lua:1: emit: only while an event is handled
-		while true do end|p.lua:1: more than 10000000 instructions
+		emit{type="A"}|p.lua:1: emit can only be called while an event is being handled
+		while true do end|p.lua:1: too many instructions (more than 10000000)
 	END
 	run -66 evfold -p missing.lua </dev/null
 	assert_output "evfold: missing.lua: No such file or directory"
@@ -488,7 +488,7 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 @test "no address is seen in messages, texts or formats" {
 	one 'local _, m = pcall(decimal, {}); s.a = m; s.b = decimal(1) .. {}; s.c = pcall(string.format, "\0%p", "x"); _, s.d = pcall(emit, { type = "x", data = { [{}] = 1 } })'
 	run -0 state '{"type":"T"}'
-	assert_output '{"a":"decimal: table is no number","b":"1table","c":false,"d":"neither an object nor an array: a table with the key table"}'
+	assert_output '{"a":"decimal: table is not a number","b":"1table","c":false,"d":"a table with the key table is neither an object nor an array"}'
 }
 
 @test "nothing outside of a state can be changed while events are handled" {
@@ -502,13 +502,13 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	assert_output '{"n":0,"same":true,"x":7,"y":true}'
 	one 's.t = setmetatable({}, {})'
 	run -65 state '{"type":"T"}'
-	assert_output "evfold: the state behind event 0: a table with a metatable cannot be kept"
+	assert_output "evfold: the state after event 0: a table with a metatable cannot be stored"
 }
 
 @test "memory that is exhausted ends the event, whoever catches the error" {
 	one 's.ok = pcall(string.rep, "x", 30000000)'
 	run -65 evfold -p p.lua --lua-memory 16M < <(echo '{}')
-	assert_output --partial "more than 16777216 bytes of memory"
+	assert_output --partial "the program needs more than 16777216 bytes of memory"
 	one 's.n = (s.n or 0); for i = 1, 2000 do local t = string.rep("x", 100000) s.n = s.n + #t end'
 	run -0 evfold -p p.lua --lua-memory 4M < <(echo '{}')
 	assert_output '{"n":200000000}'
@@ -521,7 +521,7 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 	one 's.x = e.data == 2 and { 1, [3] = 3 } or 1'
 	run -65 --separate-stderr evfold -k data -p p.lua < <(printf '{"data":%d}\n' 1 2 3)
 	assert_output ""
-	[[ $stderr == "evfold: the state of key 2 behind event 0: an array with holes"* ]]
+	[[ $stderr == "evfold: the state of key 2 after event 0: an array has holes"* ]]
 }
 
 @test "members are looked up in linear time" {
@@ -561,8 +561,8 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 		one "$lua"
 		bounded
 		# the sanitizers are slow
-		[ "$stderr" = "evfold: event 0: p.lua:1: more than 10000000 instructions for one event" ] ||
-			[[ ${SAN:-} && $stderr == *"p.lua:1: more than "*" for one event" ]] || fail "$lua: $stderr"
+		[ "$stderr" = "evfold: event 0: p.lua:1: too many instructions (more than 10000000)" ] ||
+			[[ ${SAN:-} && $stderr == *"p.lua:1: too m"*" (more than "*")" ]] || fail "$lua: $stderr"
 		[ -n "${SAN:-}" ] || [ "$(cat kilobytes)" -lt 262144 ] || fail "$lua: $(cat kilobytes) KB"
 	done <<-'END'
 		s.x = string.find(("a"):rep(3000), ".-.-.-.-.-b")
@@ -603,17 +603,17 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 	# what cannot be counted has a bound in time, or in new memory
 	one 'local a, b = ("x"):rep(2000000) .. 1, ("x"):rep(2000000) .. 2 local a2 = ("x"):rep(2000000) .. 1 local n = 0 while a == a2 do n = n + 1 end'
 	bounded
-	[ "$stderr" = "evfold: event 0: p.lua:1: more than 1 s of processor time for one event" ]
+	[ "$stderr" = "evfold: event 0: p.lua:1: too much processor time (more than 1 s)" ]
 	one 'local x = ("x"):rep(1000000) while true do local y = x .. 1 end'
 	bounded
-	[ "$stderr" = "evfold: event 0: p.lua:1: more than 640000000 bytes of new memory for one event" ]
+	[ "$stderr" = "evfold: event 0: p.lua:1: too much memory allocated (more than 640000000 bytes)" ]
 }
 
 @test "what a program takes outside of Lua's memory is counted too" {
 	while read -r lua; do
 		one "$lua"
 		bounded --lua-memory 64M --lua-steps 1000000000000
-		[[ $stderr == *"more than 67108864 bytes of memory" ]] || fail "$lua: $stderr"
+		[[ $stderr == *"the program needs more than 67108864 bytes of memory" ]] || fail "$lua: $stderr"
 		[ -n "${SAN:-}" ] || [ "$(cat kilobytes)" -lt 150000 ] || fail "$lua: $(cat kilobytes) KB"
 	done <<-'END'
 		local b = ("x"):rep(10000000) for i = 1, 80 do emit{ type = "T", data = b } end
@@ -625,7 +625,7 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 	# one event takes an eighth at most, of what is 64 MiB or more
 	one 's.x = ("x"):rep(200 << 20)'
 	bounded
-	[ "$stderr" = "evfold: event 0: more than 134217728 bytes of memory for one event" ]
+	[ "$stderr" = "evfold: event 0: one event needs more than 134217728 bytes of memory" ]
 	# what is not kept is collected, decimals too; what failed is not counted
 	one 'local d = decimal("1e9999") for i = 1, 40000 do local _ = -d end'
 	run -0 timeout 60 evfold -p p.lua --lua-memory 64M --lua-steps 10000000000 < <(echo '{}')
@@ -633,7 +633,7 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 	run -0 timeout 60 evfold -p p.lua --lua-memory 64M --lua-steps 10000000000 < <(echo '{}')
 	echo 'upcast.T = function(e) local r = {} e.data = ("x"):rep(1000000) e.type = "U" for i = 1, 600 do r[i] = e end return r end' >u.lua
 	run -65 timeout 60 evcat --upcast u.lua - < <(echo '{"type":"T"}')
-	assert_output --partial "more than 134217728 bytes of memory for one event"
+	assert_output --partial "one event needs more than 134217728 bytes of memory"
 }
 
 @test "what a program keeps outside of the state is refused, with any number of threads" {
@@ -645,29 +645,29 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 			[[ $stderr == *"$why"* ]] || fail "$lua: $stderr"
 		done
 	done <<-'END'
-		'n' is set outside of the functions, and has changed|local n = 0 on["*"] = function(s, e) n = n + 1 s.n = n end
-		'n' is set outside of the functions, and has changed|local n = 0 on["*"] = function(s, e) pcall(function() n = n + 1 end) end
-		'n' is set outside of the functions, and has changed|local function counter() local n = 0 return function() n = n + 1 return n end end local c = counter() on["*"] = function(s, e) s.n = c() end
-		'n' is set outside of the functions, and has changed|local n = 1 on["*"] = function(s, e) n = 1.0 end
-		'n' is set outside of the functions, and has changed|local n function init(k) n = k end on["*"] = function(s, e) end
-		'n' is set outside of the functions, and has changed|local n local t = setmetatable({}, { __index = function(t, k) n = k end }) on["*"] = function(s, e) local _ = t.x end
-		'_ENV' is set outside of the functions, and has changed|on["*"] = function(s, e) _ENV = { s = s } end
-		what is not in a state is constant|local t = {} on["*"] = function(s, e) t[1] = 1 end
-		what is not in a state is constant|local t = { { a = 1 } } on["*"] = function(s, e) t[1].a = 2 end
-		what is not in a state is constant|config = { a = { b = 1 } } on["*"] = function(s, e) config.a.b = 2 end
-		what is not in a state is constant|local t = {} on["*"] = function(s, e) rawset(t, 1, 1) end
-		what is not in a state is constant|local t = {} on["*"] = function(s, e) table.insert(t, 1) end
-		what is not in a state is constant|local t = { 2, 1 } on["*"] = function(s, e) table.sort(t) end
-		what is not in a state is constant|local t = array{} on["*"] = function(s, e) rawset(t, 1, 1) end
-		what is not in a state is constant|local t = {} on["*"] = function(s, e) array(t) end
-		what is not in a state is constant|local t = { n = 0 } function init() return t end on["*"] = function(s, e) s.n = s.n + 1 end
-		what is not in a state is constant|local t = setmetatable({}, { __newindex = function(t, k, v) rawset(t, k, v) end }) on["*"] = function(s, e) t.a = 1 end
-		what is not in a state is constant|local t = setmetatable({}, { __index = function(t, k) t[k] = 1 return 1 end }) on["*"] = function(s, e) s.n = t.x end
-		what is not in a state is constant|on["*"] = function(s, e) on.A = 1 end
-		this table's cannot be changed|local t = {} on["*"] = function(s, e) setmetatable(t, {}) end
-		this table's cannot be changed|local t = setmetatable({}, {}) on["*"] = function(s, e) setmetatable(t, nil) end
-		an iterator is kept|local it = ("a b c"):gmatch("%a") on["*"] = function(s, e) s.n = it() end
-		an iterator is kept|local it, t = pairs{ 1, 2, 3 } on["*"] = function(s, e) s.n = it(t) end
+		'n', defined outside of the functions, has changed|local n = 0 on["*"] = function(s, e) n = n + 1 s.n = n end
+		'n', defined outside of the functions, has changed|local n = 0 on["*"] = function(s, e) pcall(function() n = n + 1 end) end
+		'n', defined outside of the functions, has changed|local function counter() local n = 0 return function() n = n + 1 return n end end local c = counter() on["*"] = function(s, e) s.n = c() end
+		'n', defined outside of the functions, has changed|local n = 1 on["*"] = function(s, e) n = 1.0 end
+		'n', defined outside of the functions, has changed|local n function init(k) n = k end on["*"] = function(s, e) end
+		'n', defined outside of the functions, has changed|local n local t = setmetatable({}, { __index = function(t, k) n = k end }) on["*"] = function(s, e) local _ = t.x end
+		'_ENV', defined outside of the functions, has changed|on["*"] = function(s, e) _ENV = { s = s } end
+		only a state can be changed; everything else is constant|local t = {} on["*"] = function(s, e) t[1] = 1 end
+		only a state can be changed; everything else is constant|local t = { { a = 1 } } on["*"] = function(s, e) t[1].a = 2 end
+		only a state can be changed; everything else is constant|config = { a = { b = 1 } } on["*"] = function(s, e) config.a.b = 2 end
+		only a state can be changed; everything else is constant|local t = {} on["*"] = function(s, e) rawset(t, 1, 1) end
+		only a state can be changed; everything else is constant|local t = {} on["*"] = function(s, e) table.insert(t, 1) end
+		only a state can be changed; everything else is constant|local t = { 2, 1 } on["*"] = function(s, e) table.sort(t) end
+		only a state can be changed; everything else is constant|local t = array{} on["*"] = function(s, e) rawset(t, 1, 1) end
+		only a state can be changed; everything else is constant|local t = {} on["*"] = function(s, e) array(t) end
+		only a state can be changed; everything else is constant|local t = { n = 0 } function init() return t end on["*"] = function(s, e) s.n = s.n + 1 end
+		only a state can be changed; everything else is constant|local t = setmetatable({}, { __newindex = function(t, k, v) rawset(t, k, v) end }) on["*"] = function(s, e) t.a = 1 end
+		only a state can be changed; everything else is constant|local t = setmetatable({}, { __index = function(t, k) t[k] = 1 return 1 end }) on["*"] = function(s, e) s.n = t.x end
+		only a state can be changed; everything else is constant|on["*"] = function(s, e) on.A = 1 end
+		the metatable of this table cannot be changed|local t = {} on["*"] = function(s, e) setmetatable(t, {}) end
+		the metatable of this table cannot be changed|local t = setmetatable({}, {}) on["*"] = function(s, e) setmetatable(t, nil) end
+		an iterator is stored outside of the functions|local it = ("a b c"):gmatch("%a") on["*"] = function(s, e) s.n = it() end
+		an iterator is stored outside of the functions|local it, t = pairs{ 1, 2, 3 } on["*"] = function(s, e) s.n = it(t) end
 	END
 	echo 'local n function key(e) n = e.subject return n end on["*"] = function(s, e) end' >p.lua
 	run -65 evfold -p p.lua in
@@ -677,7 +677,7 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 	refute_output --partial '"n":1'
 	echo 'local n = 0 upcast.T = function(e) n = n + 1 e.type = "U" return e end' >u.lua
 	run -65 evcat --upcast u.lua in
-	assert_output --partial "'n' is set outside of the functions, and has changed"
+	assert_output --partial "'n', defined outside of the functions, has changed"
 }
 
 @test "what is defined outside of the functions is read as ever" {

@@ -73,17 +73,17 @@ awkward() {
 	evfold -k subject --snapshot s 'n=count()' a.evlog >/dev/null
 	cp s kept
 	run -76 evfold -k subject --snapshot s 'n=count()' b.evlog
-	assert_output --partial "b.evlog: another log: its id is"
+	assert_output --partial "b.evlog: not the same log: its id is"
 	run -76 evfold -k subject --snapshot s 'n=count()' older.evlog
-	assert_output --partial "an older state of the log: it ends before event 10"
+	assert_output --partial "an older copy of the log: it ends before event 10"
 	run -76 evfold -k subject --snapshot s 'n=count(data)' a.evlog
-	assert_output --partial "made by another program, reducers or key; --rebuild makes it anew"
+	assert_output --partial "made with a different program, reducers or key; use --rebuild to create it again"
 	run -76 evfold -k type --snapshot s 'n=count()' a.evlog
 	run -76 evfold --snapshot s 'n=count()' a.evlog
 	cp -r older.evlog fork.evlog
 	numbered 9 | evappend fork.evlog
 	run -76 evfold -k subject --snapshot s 'n=count()' fork.evlog
-	assert_output --partial "the log has gone another way before event 10"
+	assert_output --partial "the log has diverged: its events up to 10 are not those recorded earlier"
 	cmp s kept
 	run -0 evfold --rebuild --snapshot s 'n=count()' b.evlog
 	assert_output '{"n":5}'
@@ -107,7 +107,7 @@ awkward() {
 		head -c $at whole >s
 		[ $((size - at)) -eq 1 ] && continue
 		run -65 evfold -k subject --snapshot s 'n=count()' 'a=avg(data.n)' a.evlog
-		assert_output --partial "--rebuild makes it anew"
+		assert_output --partial "use --rebuild to create it again"
 	done
 	for ((at = 0; at < size - 1; at += 17)); do
 		python3 -c "
@@ -121,11 +121,11 @@ d = bytearray(open('whole', 'rb').read()); d[$at] ^= 2; open('s', 'wb').write(d)
 	numbered 20 | evappend a.evlog
 	evcat --to 8 a.evlog | evfold --snapshot s 's=sum(data.n)' >/dev/null
 	run -76 evfold --snapshot s 's=sum(data.n)' < <(evcat a.evlog)
-	assert_output --partial "event 1 comes behind event 8, which is folded already; go on with --from 9"
+	assert_output --partial "event 1 comes after event 8, which is already folded; continue with --from 9"
 	run -0 evfold --snapshot s 's=sum(data.n)' < <(evreplay --from 9 a.evlog)
 	assert_output '{"s":210}'
 	run -65 evfold --snapshot s 's=sum(data.n)' < <(numbered 3)
-	assert_output --partial "an event without seq"
+	assert_output --partial "an event has no seq"
 	run -64 evfold --snapshot s 's=sum(data.n)' a.evlog a.evlog
 }
 
@@ -233,14 +233,14 @@ for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print('|'.join('' 
 		rm -f db ./*.evlog/* db-*
 		printf '{"type":"T","data":%s}\n' "$one" "$other" | evappend a.evlog
 		run -65 evfold -k data -o sqlite:db:t 'n=count()' a.evlog
-		[[ $output = "evfold: db: the keys $one and $other would be the same row of the table t; change one of them, by --upcast for instance" ||
-			$output = "evfold: db: the keys $other and $one would be the same row of the table t; change one of them, by --upcast for instance" ]]
+		[[ $output = "evfold: db: the keys $one and $other would share a row of the table t; change one of them, for example with --upcast" ||
+			$output = "evfold: db: the keys $other and $one would share a row of the table t; change one of them, for example with --upcast" ]]
 		rm -rf a.evlog
 		printf '{"type":"T","data":%s}\n' "$one" | evappend a.evlog
 		evfold -k data -o sqlite:db:t 'n=count()' a.evlog
 		printf '{"type":"T","data":%s}\n' "$other" | evappend a.evlog
 		run -65 evfold -k data -o sqlite:db:t 'n=count()' a.evlog
-		assert_output --partial "the keys $other and $one would be the same row"
+		assert_output --partial "the keys $other and $one would share a row"
 		rm -rf a.evlog
 	done <<-'END'
 		true "true"
@@ -334,9 +334,9 @@ sql_values() {
 	evfold -k subject -o sqlite:db 'n=count()' a.evlog
 	sql db "CREATE INDEX mine ON state (seq)"
 	run -76 evfold -k subject -o sqlite:db 'n=count()' 's=sum(data.amount)' a.evlog
-	assert_output --partial "the table state was made by another program, reducers, key or columns; --rebuild makes it anew"
+	assert_output --partial "the table state was made with a different program, reducers, key or columns; use --rebuild to create it again"
 	run -76 evfold -k subject -o sqlite:db 'n=count()' b.evlog
-	assert_output --partial "another log"
+	assert_output --partial "not the same log: its id is"
 	run -0 evfold -k subject -o sqlite:db --rebuild 'n=count()' 's=sum(data.amount)' b.evlog
 	run -0 sql db "SELECT key, state FROM state ORDER BY key"
 	assert_output - <<-'END'
@@ -346,7 +346,7 @@ sql_values() {
 	[ "$(sql db "SELECT count(*) FROM sqlite_master WHERE name = 'mine'")" = 1 ]
 	python3 -c "import sqlite3; sqlite3.connect('own').execute('CREATE TABLE state (x)')"
 	run -73 evfold -o sqlite:own --rebuild 'n=count()' a.evlog
-	assert_output --partial "the table state is there, and not made by evfold"
+	assert_output --partial "the table state already exists and was not made by evfold; choose another name"
 	echo 'no database, but a text that is long enough to be looked at' >text
 	run -65 evfold -o sqlite:text 'n=count()' a.evlog
 	assert_output --partial "text: file is not a database"
@@ -431,7 +431,7 @@ sql_values() {
 	kill -CONT $pid
 	wait $pid || status=$?
 	[ "$status" = 75 ]
-	grep -q "another evfold has changed the table meanwhile" err
+	grep -q "another evfold changed the table at the same time" err
 	evfold -k subject -o sqlite:want 'n=count()' a.evlog
 	cmp <(sql db "SELECT * FROM state ORDER BY key") <(sql want "SELECT * FROM state ORDER BY key")
 }
@@ -499,7 +499,7 @@ db.execute('CREATE TABLE Orders (a)'); db.execute('INSERT INTO Orders VALUES (42
 db.execute('CREATE TABLE evlog_exact_mine (a)'); db.commit()"
 	run -73 evfold -o sqlite:db:orders 'n=count()' a.evlog
 	run -73 evfold -o sqlite:db:mine 'n=count()' a.evlog
-	assert_output --partial "the table evlog_exact_mine is there"
+	assert_output --partial "the table evlog_exact_mine already exists"
 	[ "$(sql db "SELECT a FROM Orders")" = 42 ]
 	run -73 evfold -o sqlite:missing/db 'n=count()' a.evlog
 }
@@ -525,7 +525,7 @@ db.execute('CREATE TABLE evlog_exact_mine (a)'); db.commit()"
 	evfold -p p.lua -o sqlite:db a.evlog
 	printf '{"type":"%s"}\n' B B | evappend a.evlog
 	run -65 evfold -p p.lua --lua-memory 1M --skip-errors bad -o sqlite:db a.evlog
-	assert_output --partial "--rebuild makes the table anew"
+	assert_output --partial "use --rebuild to create the table again"
 	[ ! -s bad ]
 	[ "$(sql db "SELECT seq FROM evlog_positions")" = 2 ]
 }

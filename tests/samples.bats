@@ -64,7 +64,7 @@ setup() { samples_setup; }
 	run -0 "$samples/orders/readmodel" shop
 	assert_line '~ "order-17" /paid: 48.2 -> 30'
 	assert_equal "$(grep -c '^[-+~] ' <<<"$output")" 1
-	assert_line 'evfold: shop.db: the table orders was made by another program, reducers, key or columns; --rebuild makes it anew'
+	assert_line 'evfold: shop.db: the table orders was made with a different program, reducers, key or columns; use --rebuild to create it again'
 	assert_line 'status 76'
 	assert_line --regexp '^│ order-17 +│ shipped +│ 30 +│$'
 

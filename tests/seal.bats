@@ -232,7 +232,7 @@ one_by_one() {
 	n=$(zstdcat b.evlog/*.zst | wc -l)
 	for way in --reverse --from=2 --last=100 --count=100; do
 		run -65 --separate-stderr evcat $way b.evlog
-		assert_equal "$stderr" "evcat: b.evlog/$(printf %016d $((n + 1))).ndjson.zst is missing (events from $((n + 1)) on); see RECOVERY in evlog(7)"
+		assert_equal "$stderr" "evcat: b.evlog/$(printf %016d $((n + 1))).ndjson.zst is missing (events $((n + 1)) and later); see --salvage, and RECOVERY in evlog(7)"
 	done
 	run -65 evappend b.evlog head.events
 	# only sealed segments, as an archive keeps them
@@ -253,7 +253,7 @@ one_by_one() {
 	[ "$(sealed b.evlog)" -gt 1 ]
 	rm c
 	run -0 evreplay --batch 5 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "Out", data: .data.n}'
-	assert_output --partial "going on behind event 20"
+	assert_output --partial "continuing after event 20"
 	evcat -t Out -o data b.evlog | cmp - <(seq 60)
 	# sealed while it runs: that is no other consumer of its name
 	rm -r b.evlog c

@@ -21,13 +21,14 @@ static int operands_diff(
 
 	if (states && events)
 		return error_set(err, EVLOG_EDATA,
-		    "%s and %s: one holds events, the other a state", a->path, b->path);
+		    "%s and %s: one has events, the other states; compare like with like",
+		    a->path, b->path);
 	if (states && d->o.ignore_stamp)
-		return error_set(
-		    err, EVLOG_EUSAGE, "--by-id compares events, not states");
+		return error_set(err, EVLOG_EUSAGE,
+		    "--by-id is only for events, but these are states");
 	if (events && d->o.only_states)
-		return error_set(
-		    err, EVLOG_EUSAGE, "--output patch is of states, not events");
+		return error_set(err, EVLOG_EUSAGE,
+		    "--output patch is only for states, but these are events");
 	if (states)
 		return diff_states(d, a, b, err);
 	return d->o.ignore_stamp ? diff_ignoring_stamps(d, a, b, err)

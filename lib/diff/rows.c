@@ -41,7 +41,7 @@ static int row_set(struct rows *r, struct json_text text, evlog_error *err)
 		return 0;
 	if (!member_last(text, "key", &r->key) || !member_last(text, "state", &r->state))
 		return error_at(err, r->operand->path, r->line, 1,
-		    "not a line {\"key\":...,\"state\":...}");
+		    "expected {\"key\":...,\"state\":...}");
 	r->value = (struct view){r->key.p, r->key.len};
 	if (json_type_of(r->key) == JSON_STRING && !memchr(r->key.p, '\\', r->key.len))
 		return 0;
@@ -100,8 +100,8 @@ static int twice_check(const struct rows *r, evlog_error *err)
 		if (x->key_len == y->key_len &&
 		    memcmp(r->keys.p + x->key, r->keys.p + y->key, x->key_len) == 0)
 			return error_at(err, r->operand->path, y->line, 1,
-			    "the key %.*s is in line %" PRIu64 " already",
-			    (int)y->key_len, r->keys.p + y->key, x->line);
+			    "the key %.*s is already in line %" PRIu64, (int)y->key_len,
+			    r->keys.p + y->key, x->line);
 	}
 	return 0;
 }
@@ -198,8 +198,9 @@ int rows_next(struct rows *r, evlog_error *err)
 		return sorted_next(r, err);
 	int res = row_read(r, err);
 	if (!res && r->unordered)
-		return error_set(
-		    err, EVLOG_EDATA, "%s: it was changed meanwhile", r->operand->path);
+		return error_set(err, EVLOG_EDATA,
+		    "%s: the file changed while it was being compared; try again",
+		    r->operand->path);
 	return res;
 }
 

@@ -196,11 +196,11 @@ static bool must_be_string(enum attribute a)
 static const char *check_string(enum attribute a, struct view s)
 {
 	if (a == ATTR_DATA_BASE64)
-		return is_base64(s) ? NULL : "not base64 (RFC 4648)";
+		return is_base64(s) ? NULL : "not valid base64 (RFC 4648)";
 	if (!string_is_clean(s))
-		return "a control or noncharacter in an attribute";
+		return "attributes must not contain control characters or noncharacters";
 	switch (a) {
-	case ATTR_SPECVERSION: return view_is(s, "1.0") ? NULL : "not \"1.0\"";
+	case ATTR_SPECVERSION: return view_is(s, "1.0") ? NULL : "must be \"1.0\"";
 	case ATTR_ID:
 	case ATTR_TYPE:
 	case ATTR_SUBJECT: return s.len ? NULL : "must not be empty";
@@ -234,12 +234,12 @@ static const char *check_value(
 		if (must_be_string(a))
 			return "must be a string";
 		return is_int32(m->value) ? NULL
-					  : "an attribute's number is an integer of 32 "
-					    "bits; put it in data";
+					  : "a number in an attribute must be a 32-bit "
+					    "integer; put other numbers in data";
 	default:
 		return must_be_string(a)
 			   ? "must be a string"
-			   : "an attribute is no object or array; put it in data";
+			   : "an attribute cannot be an object or array; put it in data";
 	}
 	if (memchr(s.p, '\\', s.len)) {
 		scratch->len = 0;
@@ -259,9 +259,9 @@ const char *attribute_check(
 		return NULL;
 	if (a == ATTR_EXTENSION && !name_is_valid(m->key)) {
 		*at = m->key.p - 1;
-		return m->escaped
-			   ? "an attribute's name is written without escapes"
-			   : "an attribute's name has only a-z and 0-9; put it in data";
+		return m->escaped ? "an attribute name must not contain escapes"
+				  : "an attribute name must consist of a-z and 0-9; put "
+				    "other members in data";
 	}
 	return check_value(a, m, scratch);
 }

@@ -94,7 +94,8 @@ void intake_free(struct intake *in)
 static const char *not_a_time(struct json_text v)
 {
 	return v.len > 19 && memcmp(v.p + 17, ":60", 3) == 0
-		   ? "not an RFC 3339 time: a leap second is the last of a month in UTC"
+		   ? "not an RFC 3339 time: a leap second must be the last second of a "
+		     "month in UTC"
 		   : "not an RFC 3339 time";
 }
 
@@ -181,8 +182,9 @@ static int from_find(struct intake *in, enum from from, struct json_text data,
 	p->missed++;
 	if (!in->require)
 		return 1;
-	error_set(err, EVLOG_EDATA, "%s: nothing stands at %s, where --%s-from points",
-	    from_name[from], p->text, from_name[from]);
+	error_set(err, EVLOG_EDATA,
+	    "%s: no value at %s, the path of --%s-from (--require)", from_name[from],
+	    p->text, from_name[from]);
 	if (err)
 		err->column = (size_t)(data.p - line) + 1;
 	return EVLOG_EDATA;
@@ -209,7 +211,7 @@ static int add_from(struct intake *in, struct buf *out, enum from from,
 		break;
 	default:
 		return bad(err, (size_t)(found.p - line), "%s: %s", name,
-		    "neither a string nor a number");
+		    "must be a string or a number");
 	}
 	if (in->value.failed)
 		return error_memory(err);
@@ -258,7 +260,7 @@ static int add_wrapped(struct intake *in, struct json_text data, const char *lin
 		return r;
 	if (r && !in->type)
 		return bad(err, (size_t)(data.p - line), "%s: %s", "type",
-		    "nothing stands where --type-from points (--type gives a default)");
+		    "no value at the path of --type-from; --type sets a default");
 	if (r)
 		add_option(out, "type", in->type);
 	r = add_from(in, out, FROM_SUBJECT, data, line, event, err);
@@ -378,7 +380,7 @@ static int members_check(
 		return bad_member(twin, at, line, why, err);
 	if (twin)
 		return bad_member(
-		    twin, twin->key.p - 1, line, "the member is given twice", err);
+		    twin, twin->key.p - 1, line, "the member occurs twice", err);
 	return 0;
 }
 
@@ -392,14 +394,14 @@ static int known_check(
 		lack = !k->at[ATTR_ID] ? "id" : !k->at[ATTR_SOURCE] ? "source" : NULL;
 	if (lack && k->at[ATTR_SPECVERSION])
 		return bad(err, start, "%s: %s", lack,
-		    "a CloudEvent (with specversion) must have it");
+		    "missing, but required in a CloudEvent (an event with specversion)");
 	if (lack)
 		return bad(err, start, "%s: %s", lack,
-		    "an event must have it (--type or --type-from wraps other JSON)");
+		    "missing; to wrap other JSON as an event, use --type or --type-from");
 	if (k->at[ATTR_DATA] && k->at[ATTR_DATA_BASE64])
 		return bad(err, (size_t)(k->at[ATTR_DATA_BASE64]->key.p - 1 - line),
 		    "%s: %s", "data_base64",
-		    "an event has data or data_base64, not both");
+		    "an event cannot have both data and data_base64");
 	return 0;
 }
 
@@ -498,8 +500,9 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 
 	if (json_type_of(value) != JSON_OBJECT)
 		return bad(err, (size_t)(value.p - line), "%s%s",
-		    "an event is a JSON object",
-		    " (--type or --type-from wraps other JSON, --text wraps text)");
+		    "an event must be a JSON object",
+		    "; to wrap other JSON, use --type or --type-from; to wrap text, use "
+		    "--text");
 	int r = members_check(in, &k, line, err);
 	if (r)
 		return r;
@@ -514,7 +517,7 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 		return add_completed(in, value, &k, out, err);
 	if (!k.at[ATTR_SPECVERSION] ||
 	    !stamp_read(line, value.len, &event->seq, &event->logtime))
-		return bad(err, 0, "%s%s", "--replica takes only stored lines",
+		return bad(err, 0, "%s%s", "--replica accepts only stored events",
 		    ", as evcat prints them");
 	buf_add(out, line, value.len);
 	return 0;
@@ -548,7 +551,7 @@ int intake_line(struct intake *in, const char *line, size_t len, struct buf *out
 		return bad(err, fault.offset, "%s%s", fault.reason, "");
 	}
 	if (in->replica && value.p != line)
-		return bad(err, 0, "%s%s", "--replica takes only stored lines",
+		return bad(err, 0, "%s%s", "--replica accepts only stored events",
 		    ", as evcat prints them");
 	int r = wrap ? add_wrapped(in, value, line, out, event, err)
 		     : add_event(in, value, line, out, event, err);

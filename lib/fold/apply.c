@@ -86,7 +86,7 @@ static int reduce(evlog_fold *f, size_t i, struct group *g, struct json_text eve
 	}
 	if (!v.p)
 		return f->strict && r->func != FUNC_COUNT
-			   ? refuse(r, e, "nothing stands at the path", err)
+			   ? refuse(r, e, "no value at its path", err)
 			   : 0;
 	const char *why = accumulate(r, &g->at[i], v, &failed);
 	if (failed)
@@ -126,12 +126,13 @@ static int track(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 		return 0;
 	if (e->seq == 0)
 		return error_set(err, EVLOG_EDATA,
-		    "an event without seq: what is folded on must come from a log");
+		    "an event has no seq; a fold can only be continued with events from "
+		    "a log");
 	if (e->seq < f->at_seq ||
 	    (e->seq == f->at_seq && !(f->shared && e->seq > f->began)))
 		return error_set(err, EVLOG_EMISMATCH,
-		    "event %" PRIu64 " comes behind event %" PRIu64
-		    ", which is folded already; go on with --from %" PRIu64,
+		    "event %" PRIu64 " comes after event %" PRIu64
+		    ", which is already folded; continue with --from %" PRIu64,
 		    e->seq, f->at_seq, f->at_seq + 1);
 	f->at_seq = e->seq;
 	return 0;
@@ -145,7 +146,7 @@ static int exact_restore(
 	struct json_text v;
 
 	if (!exact.p)
-		return error_set(err, EVLOG_EDATA, "nothing is kept");
+		return error_set(err, EVLOG_EDATA, "nothing is stored for it");
 	if (!json_scan(exact.p, exact.len, JSON_DEPTH_MOST, &v, NULL, &fault))
 		return error_set(err, EVLOG_EDATA, "%s", fault.reason);
 	return group_restore(f, g, v, err);
@@ -165,7 +166,8 @@ static int group_load(evlog_fold *f, struct group *g, evlog_error *err)
 	r = exact_restore(f, g, item.exact, &why);
 	if (r == EVLOG_EDATA) /* not the event's fault */
 		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: the state of key %.*s: %s; --rebuild makes the table anew",
+		    "%s: the state of key %.*s: %s; use --rebuild to create the table "
+		    "again",
 		    f->sink->name, (int)g->key.len, g->key.p, why.text);
 	if (r && err)
 		*err = why;
@@ -184,7 +186,8 @@ int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint
 	if (key.len == 0 && fold_keyed(f)) {
 		f->keyless++;
 		return f->strict ? error_set(err, EVLOG_EDATA,
-				       "event %" PRIu64 ": it has no key", e->seq)
+				       "event %" PRIu64 " has no value at the key's path",
+				       e->seq)
 				 : 0;
 	}
 	struct group *g = group_of(&f->groups, key, hash, f->n, &made);
@@ -212,8 +215,7 @@ int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint
 
 int fold_no_json(const struct evlog_event *e, evlog_error *err)
 {
-	return error_set(
-	    err, EVLOG_EDATA, "event %" PRIu64 ": its line is not valid JSON", e->seq);
+	return error_set(err, EVLOG_EDATA, "event %" PRIu64 ": not valid JSON", e->seq);
 }
 
 int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)

@@ -27,7 +27,7 @@ static int columns_make(evlog_fold *f, struct table_options *o, evlog_error *err
 	if (!column)
 		return error_memory(err);
 	if (f->program || f->plain)
-		return error_set(err, EVLOG_EUSAGE, "columns are made of reducers");
+		return error_set(err, EVLOG_EUSAGE, "--columns needs reducers");
 	for (o->columns = 0; o->columns < f->n; o->columns++) {
 		const struct reducer *r = &f->reducers[o->columns];
 		column[o->columns] = (struct table_column){r->name, column_type(r)};
@@ -52,7 +52,7 @@ int evlog_fold_table(evlog_fold *f, const struct evlog_table_options *given,
 	struct table_options o = {
 	    .file = wanted.file, .name = wanted.name, .rebuild = wanted.rebuild};
 	if (f->sink)
-		return error_set(err, EVLOG_EUSAGE, "a fold keeps one table");
+		return error_set(err, EVLOG_EUSAGE, "a fold can have only one table");
 	f->tracked = true;
 	r = fold_ready(f, err);
 	if (!r && wanted.columns)

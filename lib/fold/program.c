@@ -41,7 +41,8 @@ static struct program *program_of(lua_State *L)
 static void only_in_event(lua_State *L, const char *what)
 {
 	if (!program_of(L)->in_event)
-		luaL_error(L, "%s: only while an event is handled", what);
+		luaL_error(
+		    L, "%s can only be called while an event is being handled", what);
 }
 
 static int emit(lua_State *L)
@@ -86,7 +87,8 @@ int program_text(const char *path, struct buf *text, evlog_error *err)
 	int r = ferror(f)      ? error_sys(err, "%s", path)
 		: text->failed ? error_memory(err)
 		: text->len > PROGRAM_MOST
-		    ? error_set(err, EVLOG_EDATA, "%s: too long for a program", path)
+		    ? error_set(err, EVLOG_EDATA,
+			  "%s: a program may not be longer than 16 MiB", path)
 		    : 0;
 	fclose(f);
 	return r;
@@ -120,7 +122,8 @@ static int look(lua_State *L)
 	function_check(L, "key");
 	p->has_key = lua_isfunction(L, -1);
 	if (constants_handlers(L, "on", &on_key) == 0)
-		luaL_error(L, "it handles no event: define on.TYPE(state, event)");
+		luaL_error(
+		    L, "the program handles no events; define on.TYPE(state, event)");
 	constants_make(L);
 	return 0;
 }
@@ -398,7 +401,8 @@ static int ask_key(lua_State *L)
 	if (lua_isnil(L, -1) || lua_islightuserdata(L, -1))
 		return 0;
 	if (lua_istable(L, -1))
-		return luaL_error(L, "key(e) gave a table");
+		return luaL_error(L, "key(e) returned a table; it must return a string, "
+				     "a number or a boolean");
 	lua_json_write(L, -1, j->out, false);
 	return 0;
 }

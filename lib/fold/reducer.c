@@ -79,7 +79,8 @@ static int filters_parse(struct reducer *r, const char *text, const char *p,
 		size_t n = strcspn(p, "=,}");
 		struct filter f = {.negated = n && p[n - 1] == '!'};
 		if (p[n] != '=' || n == f.negated)
-			return bad(err, text, p, "a filter is PATH=GLOB or PATH!=GLOB");
+			return bad(
+			    err, text, p, "expected a filter: PATH=GLOB or PATH!=GLOB");
 		const char *glob = p + n + 1;
 		size_t m = strcspn(glob, ",}");
 		if (!glob[m])
@@ -110,7 +111,8 @@ static int body_parse(
 
 	if (func < 0)
 		return bad(err, text, p,
-		    "none of count sum min max avg first last list set merge patch");
+		    "unknown function; use count, sum, min, max, avg, first, last, list, "
+		    "set, merge or patch");
 	r->func = (enum func)func;
 	if (!r->name && !(r->name = word_copy(p, n)))
 		return error_memory(err);
@@ -128,9 +130,11 @@ static int body_parse(
 	if (res)
 		return res;
 	if (*p)
-		return bad(err, text, p, "something follows the reducer");
+		return bad(err, text, p, "unexpected text after the reducer");
 	if (!r->path && r->func != FUNC_COUNT)
-		return bad(err, text, p, "a path in parentheses is missing");
+		return bad(err, text, p,
+		    "this function needs a path in parentheses, such as "
+		    "sum(data.amount)");
 	return 0;
 }
 
@@ -227,7 +231,8 @@ static int seen_add(struct seen *s, struct json_text value)
 
 enum { KIND_NONE, KIND_NUMBER, KIND_STRING, KIND_TIME };
 
-static const char too_big[] = "a number of more than 10000 digits, or such an exponent";
+static const char too_big[] =
+    "a number with more than 10000 digits or too large an exponent";
 
 static void text_set(struct buf *b, struct json_text v)
 {
@@ -294,7 +299,7 @@ static const char *take_extreme(
 	if (a->count && kind == KIND_TIME && a->kind == KIND_STRING)
 		kind = KIND_STRING;
 	if (a->count && kind != a->kind)
-		return "of another kind than the first value";
+		return "not of the same kind as the first value";
 	if (kind == KIND_NUMBER && !decimal_set(&d, v, failed))
 		return *failed ? NULL : too_big;
 	if (a->count == 0)

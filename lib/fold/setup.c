@@ -28,8 +28,9 @@ int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err)
 		if (strcmp(more[i].name, more[f->n].name) == 0) {
 			reducer_free(&more[f->n]);
 			return error_set(err, EVLOG_EUSAGE,
-			    "%s: there is a reducer named %s already", text,
-			    more[i].name);
+			    "%s: there is already a reducer named %s; name this one "
+			    "NAME=...",
+			    text, more[i].name);
 		}
 	f->n++;
 	buf_printf(&f->identity, "reducer %s\n", text);

@@ -73,7 +73,8 @@ struct reading {
 static int broken(const struct reading *r, const char *why, evlog_error *err)
 {
 	return error_set(err, EVLOG_EDAMAGED,
-	    "%s: line %" PRIu64 ": %s; --rebuild makes it anew", r->path, r->line, why);
+	    "%s: line %" PRIu64 ": %s; use --rebuild to create it again", r->path,
+	    r->line, why);
 }
 
 static int header_take(
@@ -85,12 +86,12 @@ static int header_take(
 	    !text_take(line, "log", at->log, sizeof at->log) ||
 	    !text_take(line, "root", at->root, sizeof at->root) ||
 	    !number_take(line, "seq", &at->seq))
-		return broken(r, "not a snapshot of this version", err);
+		return broken(r, "not a snapshot, or written by another version", err);
 	int res = fold_identity(r->f, hash, err);
 	if (!res && !text_is(line, "fold", hash))
 		res = error_set(err, EVLOG_EMISMATCH,
-		    "%s: made by another program, reducers or key; --rebuild makes it "
-		    "anew",
+		    "%s: made with a different program, reducers or key; use --rebuild "
+		    "to create it again",
 		    r->path);
 	return res;
 }
@@ -104,7 +105,7 @@ static int group_take(struct reading *r, struct json_text line, evlog_error *err
 
 	if (!json_top_find(line, (struct view){"state", 5}, &state) ||
 	    (fold_keyed(r->f) && !json_top_find(line, (struct view){"key", 3}, &key)))
-		return broken(r, "not a line of a snapshot", err);
+		return broken(r, "expected {\"key\":...,\"seq\":...,\"state\":...}", err);
 	struct view text = {key.p, key.len};
 	uint64_t hash = hash_table(text.p, text.len);
 	int res = fold_part_of(r->f, hash, &part, err);
@@ -135,13 +136,13 @@ static int line_take(struct reading *r, const char *p, size_t len,
 		return fault.reason ? broken(r, fault.reason, err) : error_memory(err);
 	snprintf(text, sizeof text, "%016" PRIx64, r->hash);
 	if (r->ended)
-		return broken(r, "something follows its end", err);
+		return broken(r, "unexpected line after the end", err);
 	if (r->line == 1)
 		res = header_take(r, line, at, err);
 	else if (!json_top_find(line, (struct view){"groups", 6}, &found))
 		res = group_take(r, line, err);
 	else if (!text_is(line, "hash", text))
-		res = broken(r, "damaged: the hash of its lines is another one", err);
+		res = broken(r, "damaged: the hash of the lines does not match", err);
 	else
 		r->ended = true;
 	r->hash = hash_on(r->hash, p, len);
@@ -171,7 +172,8 @@ int evlog_fold_load(
 		res = line_take(&r, p, len, at, err);
 	}
 	if (res == EVLOG_END)
-		res = r.ended ? 0 : broken(&r, "its end is missing", err);
+		res =
+		    r.ended ? 0 : broken(&r, "truncated: the last line is missing", err);
 	evlog_input_close(in);
 	f->at_seq = f->began = at->seq;
 	return res;

@@ -142,7 +142,8 @@ int group_restore(evlog_fold *f, struct group *g, struct json_text v, evlog_erro
 	if (f->program)
 		return program_restore(f->program, &g->state, v, err);
 	if (json_type_of(v) != JSON_ARRAY)
-		return error_set(err, EVLOG_EDATA, "not as many values as reducers");
+		return error_set(err, EVLOG_EDATA,
+		    "the number of values is not the number of reducers");
 	json_walk_begin(&w, v);
 	while (good && !failed && json_walk_next(&w, &m)) {
 		good = i < f->n && restore(&f->reducers[i], &g->at[i], m.value, &failed);
@@ -152,5 +153,5 @@ int group_restore(evlog_fold *f, struct group *g, struct json_text v, evlog_erro
 		return error_memory(err);
 	return good && i == f->n
 		   ? 0
-		   : error_set(err, EVLOG_EDATA, "no state of these reducers");
+		   : error_set(err, EVLOG_EDATA, "not a state of these reducers");
 }

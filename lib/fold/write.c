@@ -47,7 +47,7 @@ static int row_write(
 	int r = state_write(f, g, b, err);
 	if (r == EVLOG_EDATA && g) {
 		evlog_error why = *err;
-		error_set(err, r, "the state%s%.*s behind event %" PRIu64 ": %s",
+		error_set(err, r, "the state%s%.*s after event %" PRIu64 ": %s",
 		    g->key.len ? " of key " : "", (int)g->key.len, g->key.p, g->seq,
 		    why.text);
 	}

@@ -17,7 +17,7 @@ _Static_assert(BLOCK_HEADER == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 3 * 8 + 4 * 4 + 8 +
     "evlog-format(5), Block");
 
 const char block_newer[] =
-    "unknown version or flags in a block header: written by a newer evlog";
+    "unknown version or flags in a block header; reading it needs a newer evlog";
 
 size_t block_gather(size_t now, const struct block *b)
 {
@@ -135,9 +135,9 @@ const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
 {
 	if (n < BLOCK_HEADER || block_header_size(p) != n ||
 	    memcmp(p + 8, BLOCK_TAG, 8) != 0)
-		return "no block header where one must be";
+		return "a block header is missing";
 	if (get64(p + n - 8) != hash64(p, n - 8))
-		return "checksum of a block header does not match";
+		return "the checksum of a block header does not match";
 	if (get32(p + 16) != 1)
 		return block_newer;
 	b->header_size = (uint32_t)n;
@@ -239,14 +239,14 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
 {
 	*failed = false;
 	if (hash64(packed, b->packed_size) != b->packed_hash)
-		return "checksum of a block does not match";
+		return "the checksum of a block does not match";
 	if (get32(packed) != FRAME_MAGIC) /* zstd would also accept its pre-0.8 formats */
-		return "no zstd frame where one must be";
+		return "a zstd frame is missing";
 	if (b->raw_size > c->most)
-		return "a block larger than --max-line allows";
+		return "a block is larger than --max-line allows";
 	if (ZSTD_getFrameContentSize(packed, b->packed_size) != b->raw_size ||
 	    ZSTD_findFrameCompressedSize(packed, b->packed_size) != b->packed_size)
-		return "sizes of a block do not match its header";
+		return "the sizes of a block do not match its header";
 	out->len = 0;
 	if (!unpack_ready(c) || !buf_reserve(out, b->raw_size)) {
 		*failed = true;
@@ -258,7 +258,7 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
 		return ZSTD_getErrorName(r);
 	out->len = r;
 	if (r != b->raw_size || !stamps_follow(out->p, r, b->first_seq, b->count))
-		return "a block's lines do not match its header";
+		return "the lines of a block do not match its header";
 	return NULL;
 }
 

@@ -156,7 +156,7 @@ int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 	while (!r && evlog_lines_take(&rest, &e)) {
 		if (!stamp_read(e.line, e.len, &seq, &t) || e.len > BLOCK_RAW_MAX - 1)
 			return error_set(err, EVLOG_EDATA,
-			    "-o zst takes events of a log, stamped with seq and logtime");
+			    "-o zst needs events from a log, which have seq and logtime");
 		if (k->begun && e.logtime < k->last_logtime && e.seq == k->last + 1)
 			return error_set(err, EVLOG_EDATA,
 			    "-o zst: event %" PRIu64

@@ -109,7 +109,8 @@ int head_read(int fd, struct head *h, enum head_state *state, bool patient,
 			tries = 1;
 		if (slot_is_newer(p) || slot_is_newer(p + HEAD_SLOT))
 			return error_set(err, EVLOG_ENEWER,
-			    "%s/head: unknown version or flags: written by a newer evlog",
+			    "%s/head: unknown version or flags; reading it needs a newer "
+			    "evlog",
 			    path);
 		*state = slots_read(p, h);
 		if (*state != HEAD_WHOLE && tries > 1)

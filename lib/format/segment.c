@@ -26,7 +26,7 @@ _Static_assert(SEGMENT_HEADER_MIN == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 7 * 8 + HASH_
 _Static_assert(SEGMENT_SEAL == 3 * 8 + HASH_SIZE, "evlog-format(5), Segment header");
 
 static const char segment_newer[] =
-    "unknown version or flags in the segment header: written by a newer evlog";
+    "unknown version or flags in the segment header; reading it needs a newer evlog";
 
 void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq)
 {
@@ -113,7 +113,7 @@ static bool previous_possible(const struct segment_header *h)
 const char *segment_header_decode(
     struct segment_header *h, const unsigned char *p, size_t n)
 {
-	static const char lost[] = "no segment header where one must be";
+	static const char lost[] = "the segment header is missing";
 
 	h->size = 0;
 	if (n < SEGMENT_HEADER_MIN || get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0)
@@ -127,10 +127,11 @@ const char *segment_header_decode(
 		size != SEGMENT_HEADER_MIN + hashes + SEGMENT_SEAL))
 		return lost;
 	if (get64(p + size - 8) != hash64(p, size - 8))
-		return "checksum of the segment header does not match";
+		return "the checksum of the segment header does not match";
 	h->flags = get32(p + 20);
 	if (h->flags == SEGMENT_EXTRACT)
-		return "an extract (evcat -o zst of a part) is no segment of a log";
+		return "this is an extract (evcat -o zst of a part), not a segment of a "
+		       "log; read it with evcat FILE";
 	if (get32(p + 16) != 1 || (h->flags && !sealed))
 		return segment_newer;
 	if (size != SEGMENT_HEADER_MIN + hashes + (sealed ? SEGMENT_SEAL : 0))
@@ -166,7 +167,7 @@ static void range_write(char out[64], uint64_t first, uint64_t last)
 	if (last)
 		snprintf(out, 64, "events %" PRIu64 " to %" PRIu64, first, last);
 	else
-		snprintf(out, 64, "events from %" PRIu64 " on", first);
+		snprintf(out, 64, "events %" PRIu64 " and later", first);
 }
 
 int segment_missing(const char *dir, uint64_t first, uint64_t last, evlog_error *err)
@@ -176,7 +177,8 @@ int segment_missing(const char *dir, uint64_t first, uint64_t last, evlog_error 
 	range_write(range, first, last);
 	segment_name(name, first);
 	return error_set(err, EVLOG_EDAMAGED,
-	    "%s/%s is missing (%s); see RECOVERY in evlog(7)", dir, name, range);
+	    "%s/%s is missing (%s); see --salvage, and RECOVERY in evlog(7)", dir, name,
+	    range);
 }
 
 int segment_damaged(const struct segment *s, uint64_t offset, uint64_t seq,
@@ -186,8 +188,9 @@ int segment_damaged(const struct segment *s, uint64_t offset, uint64_t seq,
 
 	snprintf(why, sizeof why, "%s", reason); /* `reason` may be err->reason */
 	range_write(range, seq, last_seq);
-	error_set(err, EVLOG_EDAMAGED, "%s: damaged at byte %" PRIu64 " (%s): %s",
-	    s->path, offset, range, why);
+	error_set(err, EVLOG_EDAMAGED,
+	    "%s: damaged at byte %" PRIu64 " (%s): %s; see RECOVERY in evlog(7)", s->path,
+	    offset, range, why);
 	if (err)
 		memcpy(err->reason, why, sizeof why);
 	return EVLOG_EDAMAGED;
@@ -218,9 +221,9 @@ static int header_read(struct segment *s, const unsigned char *log_id, evlog_err
 	if (why == segment_newer)
 		return error_set(err, EVLOG_ENEWER, "%s: %s", s->path, why);
 	if (!why && s->header.first_seq != s->first_seq) {
-		why = "the segment header is of another segment";
+		why = "the header belongs to another segment";
 	} else if (!why && log_id && memcmp(s->header.log_id, log_id, LOG_ID_SIZE) != 0) {
-		why = "the segment is of another log";
+		why = "the segment belongs to another log";
 	}
 	if (why)
 		s->header.size = 0;
@@ -334,16 +337,16 @@ int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahe
 	if ((r = segment_bytes(s, offset, BLOCK_HEADER, ahead, &p, err)) != 0)
 		return r;
 	if (!p)
-		return block_bad(s, offset, "the file ends in a block header", err);
+		return block_bad(s, offset, "the file ends within a block header", err);
 	uint32_t size = block_header_size((const unsigned char *)p);
 	if (!size || offset > limit || size > limit - offset)
-		return block_bad(s, offset, "no block header where one must be", err);
+		return block_bad(s, offset, "a block header is missing", err);
 	if (size > BLOCK_HEADER) {
 		if ((r = segment_bytes(s, offset, size, ahead, &p, err)) != 0)
 			return r;
 		if (!p)
 			return block_bad(
-			    s, offset, "the file ends in a block header", err);
+			    s, offset, "the file ends within a block header", err);
 	}
 	why = block_header_read(b, (const unsigned char *)p, size);
 	b->offset = offset;
@@ -352,13 +355,13 @@ int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahe
 		    s->path, offset, why);
 	if (!why && memcmp(b->log_id, s->header.log_id, LOG_ID_SIZE) != 0 &&
 	    s->header.size)
-		why = "the block is of another log";
+		why = "the block belongs to another log";
 	if (!why && b->segment != s->first_seq)
-		why = "the block is of another segment";
+		why = "the block belongs to another segment";
 	if (!why && b->packed_size > limit - offset - size)
-		why = "the block is cut off";
+		why = "the block is truncated";
 	if (!why && !back_possible(s, b))
-		why = "impossible back link";
+		why = "impossible link to the previous block";
 	return why ? block_bad(s, offset, why, err) : 0;
 }
 
@@ -372,7 +375,7 @@ int segment_unpack(struct segment *s, struct block_codec *c, const struct block 
 	int r = segment_bytes(s, at, b->packed_size, BLOCK_HEADER + 512, &p, err);
 	if (r)
 		return r;
-	why = p ? block_unpack(c, b, p, lines, &failed) : "the file ends in a block";
+	why = p ? block_unpack(c, b, p, lines, &failed) : "the file ends within a block";
 	if (failed)
 		return error_memory(err);
 	if (why)

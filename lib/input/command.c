@@ -19,7 +19,7 @@ int input_command_start(struct evlog_input *in, const char *const *command,
 
 	if (!process_can_wait())
 		return error_set(err, EVLOG_EUSAGE,
-		    "%s: SIGCHLD is ignored, so its exit status cannot be known",
+		    "%s: its exit status would be lost, because SIGCHLD is ignored",
 		    command[0]);
 	if (os_pipe(end) < 0)
 		return error_sys(err, "a pipe");
@@ -53,7 +53,9 @@ int input_command_end(struct evlog_input *in, evlog_error *err)
 	status = in->process.status;
 	if (in->process.lost)
 		return error_set(err, EVLOG_EINTERNAL,
-		    "%s: its exit status was taken by somebody else", in->path);
+		    "%s: its exit status was lost: something else in this process waited "
+		    "for it",
+		    in->path);
 	if (WIFSIGNALED(status))
 		return error_set(err, EVLOG_EAWAY, "%s: killed by signal %d", in->path,
 		    WTERMSIG(status));

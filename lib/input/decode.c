@@ -32,7 +32,7 @@ static int padding_check(struct decoder *d, evlog_error *err)
 	while (below->len) {
 		for (size_t i = 0; i < below->len; i++)
 			if (below->p[i])
-				return fault(d, "followed by other data", NULL, err);
+				return fault(d, "followed by unexpected data", NULL, err);
 		stage_take(below, below->len);
 		int r = stage_fill(below, err);
 		if (r)

@@ -89,7 +89,7 @@ static int ended_early(struct helper *h, evlog_error *err)
 		    "%s: the program that unpacks it was killed by signal %d (%s)",
 		    h->s.name, WTERMSIG(status), strsignal(WTERMSIG(status)));
 	return error_set(err, EVLOG_EDATA,
-	    "%s: the program that unpacks it ended without saying that this is all",
+	    "%s: the program that unpacks it exited early without reporting an error",
 	    h->s.name);
 }
 
@@ -134,7 +134,7 @@ static int frame_begin(struct helper *h, evlog_error *err)
 	h->left = get32(p + 1);
 	if (h->left > FRAME_MOST || !strchr("WMRD.EXSN", p[0]))
 		return error_set(err, EVLOG_EDATA,
-		    "%s: the program that unpacks it talks nonsense", h->s.name);
+		    "%s: the program that unpacks it sent an invalid reply", h->s.name);
 	h->begun = true;
 	return 0;
 }
@@ -172,7 +172,7 @@ static int feed(struct helper *h, evlog_error *err)
 	h->begun = false;
 	if (h->feed < 0)
 		return error_set(err, EVLOG_EDATA,
-		    "%s: the program that unpacks it talks nonsense", h->s.name);
+		    "%s: the program that unpacks it sent an invalid reply", h->s.name);
 	if (!h->below.code && stage_fill(below, &h->below) == 0)
 		n = below->len < FRAME_MOST ? below->len : FRAME_MOST;
 	put32(size, (uint32_t)n);

@@ -106,7 +106,7 @@ int evlog_span_parse(const char *text, int64_t *microseconds, evlog_error *err)
 
 	if (!end || *end)
 		return error_set(err, EVLOG_EUSAGE,
-		    "%s: not a length of time; try 1.5s, 300ms, 2h30min", text);
+		    "%s: not a duration; try 1.5s, 300ms, 2h30min", text);
 	return 0;
 }
 

@@ -62,7 +62,7 @@ bool value_merge(struct value **target, const struct value *patch)
 #define VALUE_MOST (64u << 20) /* bytes that copies may make a value take */
 
 static const char no_memory[] = "out of memory";
-static const char too_deep[] = "the result would be nested more than 512 deep";
+static const char too_deep[] = "the result would be nested more than 512 levels deep";
 static const char too_large[] = "the result would be larger than 64 MiB";
 
 /* A change to a container, recorded so that it can be undone. */
@@ -115,14 +115,14 @@ static const char *place_find(struct place *p, struct value **root, const char *
 {
 	*p = (struct place){.slot = root};
 	if (*pointer && *pointer != '/')
-		return "a pointer must be empty or begin with /";
+		return "a JSON Pointer must be empty or begin with /";
 	if (json_path_parse(&p->path, pointer, NULL) < 0)
 		return "not a JSON Pointer";
 	for (size_t i = 0; i < p->path->n; i++) {
 		p->parent = p->slot ? *p->slot : NULL;
 		p->step = p->path->step[i];
 		if (!p->parent)
-			return "a pointer leads to nothing";
+			return "no value at a pointer in the patch";
 		p->slot = child_find(p->parent, p->step);
 	}
 	if (p->parent && p->parent->type == JSON_ARRAY) {
@@ -131,7 +131,8 @@ static const char *place_find(struct place *p, struct value **root, const char *
 		else if (!json_index(p->step, &p->index) || p->index > p->parent->n)
 			return "no such array index";
 	} else if (p->parent && p->parent->type != JSON_OBJECT) {
-		return "a pointer leads into a value that has no members";
+		return "a pointer in the patch goes into a value that is neither an "
+		       "object nor an array";
 	}
 	return NULL;
 }
@@ -219,9 +220,9 @@ static const char *place_add(struct work *w, struct place *p, struct value *v, b
 static const char *place_remove(struct work *w, struct place *p, bool moved)
 {
 	if (!p->slot)
-		return "a pointer leads to nothing";
+		return "no value at a pointer in the patch";
 	if (!p->parent)
-		return "the whole cannot be removed";
+		return "the whole value cannot be removed";
 	if (!change_room(w))
 		return no_memory;
 	struct change c = {.in = p->parent, .at = slot_of(p), .moved = moved};
@@ -239,7 +240,7 @@ static const char *place_remove(struct work *w, struct place *p, bool moved)
 static const char *place_replace(struct work *w, struct place *p, struct value *v)
 {
 	const char *why = !v || !change_room(w) ? no_memory
-			  : !p->slot		? "a pointer leads to nothing"
+			  : !p->slot		? "no value at a pointer in the patch"
 						: place_check(p, v);
 	if (why)
 		value_free(v);
@@ -347,13 +348,13 @@ static const char *op_source(
 	const char *why = NULL;
 
 	if (!op_text(op, "from", &from))
-		why = "an operation lacks \"from\"";
+		why = "an operation has no \"from\"";
 	else if (move && begins_with(path, from.p))
 		why = "a value cannot be moved into itself";
 	else
 		why = place_find(&p, &w->root, from.p);
 	if (!why && !p.slot)
-		why = "a pointer leads to nothing";
+		why = "no value at a pointer in the patch";
 	if (!why && !move)
 		why = copy_check(w, *p.slot);
 	if (!why && !move && !(*v = value_copy(*p.slot)))
@@ -379,7 +380,7 @@ static const char *op_apply(
 		why = op_source(w, op, path, move, &v);
 	} else if (strcmp(name, "remove") != 0) {
 		if (!given)
-			why = "an operation lacks \"value\"";
+			why = "an operation has no \"value\"";
 		else if (!(v = value_copy(*given)))
 			why = no_memory;
 	}
@@ -395,7 +396,7 @@ static const char *op_apply(
 	} else if (strcmp(name, "test") == 0) {
 		bool failed = false;
 		if (!p.slot || !value_equal(*p.slot, v, &failed))
-			why = "a test failed";
+			why = "a \"test\" operation failed";
 		if (failed)
 			why = no_memory;
 		value_free(v);
@@ -403,7 +404,7 @@ static const char *op_apply(
 		why = move && p.slot && *p.slot == v ? NULL : place_add(w, &p, v, move);
 	} else {
 		value_free(v);
-		why = "unknown operation";
+		why = "unknown operation in \"op\"";
 	}
 	free(p.path);
 	return why;
@@ -417,11 +418,11 @@ static const char *patch_apply(struct work *w, const struct value *patch)
 	for (size_t i = 0; i < patch->n && !why; i++) {
 		const struct value *op = patch->items[i];
 		if (op->type != JSON_OBJECT)
-			why = "an operation is no object";
+			why = "an operation is not an object";
 		else if (!op_text(op, "op", &name))
-			why = "an operation lacks \"op\"";
+			why = "an operation has no \"op\"";
 		else if (!op_text(op, "path", &path))
-			why = "an operation lacks \"path\"";
+			why = "an operation has no \"path\"";
 		else
 			why = op_apply(w, op, name.p, path.p);
 	}
@@ -437,7 +438,7 @@ const char *value_patch(struct value **target, const struct value *patch, bool *
 
 	*failed = false;
 	if (patch->type != JSON_ARRAY)
-		return "a patch is an array of operations";
+		return "a patch must be an array of operations";
 	work.root = *target ? *target : value_text(JSON_NULL, "null", 4);
 	*failed = !work.root;
 	if (*failed)

@@ -167,14 +167,14 @@ static bool scan_number(struct scan *s)
 
 	p = skip_digits(p, s->end);
 	if (p == digits)
-		return fail(s, p, "a digit is missing");
+		return fail(s, p, "expected a digit");
 	if (*digits == '0' && p - digits > 1)
-		return fail(s, digits, "number with a leading zero");
+		return fail(s, digits, "a number must not have a leading zero");
 	if (p < s->end && *p == '.') {
 		digits = ++p;
 		p = skip_digits(p, s->end);
 		if (p == digits)
-			return fail(s, p, "a digit is missing");
+			return fail(s, p, "expected a digit");
 	}
 	if (p < s->end && (*p | 0x20) == 'e') {
 		p++;
@@ -183,7 +183,7 @@ static bool scan_number(struct scan *s)
 		digits = p;
 		p = skip_digits(p, s->end);
 		if (p == digits)
-			return fail(s, p, "a digit is missing");
+			return fail(s, p, "expected a digit");
 	}
 	s->p = p;
 	return true;
@@ -192,7 +192,7 @@ static bool scan_number(struct scan *s)
 static bool scan_word(struct scan *s, const char *word, size_t n)
 {
 	if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
-		return fail(s, s->p, "not a JSON value");
+		return fail(s, s->p, "expected a JSON value");
 	s->p += n;
 	return true;
 }
@@ -215,7 +215,7 @@ static inline bool scan_scalar(struct scan *s)
 	case '7':
 	case '8':
 	case '9': return scan_number(s);
-	default: return fail(s, s->p, "not a JSON value");
+	default: return fail(s, s->p, "expected a JSON value");
 	}
 }
 
@@ -234,14 +234,14 @@ static inline bool scan_key(struct scan *s, struct json_members *list)
 	if (s->p == s->end)
 		return fail(s, s->p, "unterminated object");
 	if (*s->p != '"')
-		return fail(s, s->p, "a member's name in quotes is missing");
+		return fail(s, s->p, "expected a member name in quotes");
 	if (!scan_string(s))
 		return false;
 	size_t len = (size_t)(s->p - start) - 2;
 	bool escaped = s->escaped;
 	skip_space(s);
 	if (s->p == s->end || *s->p != ':')
-		return fail(s, s->p, "':' is missing behind a member's name");
+		return fail(s, s->p, "expected ':' after a member name");
 	s->p++;
 	skip_space(s);
 	if (!list)
@@ -263,12 +263,13 @@ static bool scan_text(struct scan *s, struct json_members *list)
 
 value:
 	if (s->p == s->end)
-		return fail(s, s->p, depth ? "the text ends too early" : "no JSON value");
+		return fail(s, s->p, depth ? "unexpected end of text" : "no JSON value");
 	if (*s->p == '{' || *s->p == '[') {
 		if (depth == s->depth)
 			return fail(s, s->p,
-			    s->depth == JSON_DEPTH_MOST ? "nested more than 1024 deep"
-							: "nested more than 512 deep");
+			    s->depth == JSON_DEPTH_MOST
+				? "nested more than 1024 levels deep"
+				: "nested more than 512 levels deep");
 		object = *s->p++ == '{';
 		uint64_t bit = UINT64_C(1) << (depth % 64);
 		levels[depth / 64] = object
@@ -304,7 +305,7 @@ after:
 	}
 	if (*s->p != (object ? '}' : ']'))
 		return fail(
-		    s, s->p, object ? "',' or '}' is missing" : "',' or ']' is missing");
+		    s, s->p, object ? "expected ',' or '}'" : "expected ',' or ']'");
 close:
 	s->p++;
 	depth--;
@@ -332,7 +333,7 @@ bool json_scan(const char *p, size_t len, unsigned depth, struct json_text *valu
 		value->len = (size_t)(s.p - value->p);
 		skip_space(&s);
 		if (s.p != s.end)
-			good = fail(&s, s.p, "something follows the JSON value");
+			good = fail(&s, s.p, "unexpected text after the JSON value");
 	}
 	if (!good)
 		*fault = (struct json_fault){(size_t)(s.p - p), s.reason};

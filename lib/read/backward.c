@@ -85,7 +85,7 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 			return res;
 		if (block_last_seq(&b) + 1 != r->emitted)
 			return segment_damaged(&r->seg, r->at, block_last_seq(&b) + 1,
-			    r->emitted - 1, "events are missing behind this block", err);
+			    r->emitted - 1, "events are missing after this block", err);
 		if ((r->bounds.from && block_last_seq(&b) < r->bounds.from) ||
 		    b.last_logtime < r->bounds.since) {
 			r->finished = true;

@@ -125,7 +125,7 @@ static int line_check(struct operand *s, const char *line, size_t len, evlog_err
 	}
 	if (json_type_of(value) != JSON_OBJECT)
 		return error_at(err, name, at, (uint64_t)(value.p - line) + 1,
-		    "an event is a JSON object");
+		    "an event must be a JSON object");
 	return 0;
 }
 
@@ -192,8 +192,8 @@ static int lines_map(struct operand *s, struct evlog_lines *lines, evlog_error *
 
 static int no_json(uint64_t seq, const char *why, evlog_error *err)
 {
-	return error_set(err, EVLOG_EDATA, "event %" PRIu64 ": its line is not JSON%s%s",
-	    seq, why ? ": " : "", why ? why : "");
+	return error_set(err, EVLOG_EDATA, "event %" PRIu64 ": not valid JSON%s%s", seq,
+	    why ? ": " : "", why ? why : "");
 }
 
 /* A line in a log is not JSON: an error, or, with --salvage, a verdict. */

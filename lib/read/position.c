@@ -27,7 +27,7 @@ static struct bounds only(uint64_t from, uint64_t to, uint64_t max_line)
 static int ends_before(const char *path, uint64_t seq, evlog_error *err)
 {
 	return error_set(err, EVLOG_EMISMATCH,
-	    "%s: an older state of the log: it ends before event %" PRIu64, path, seq);
+	    "%s: an older copy of the log: it ends before event %" PRIu64, path, seq);
 }
 
 int position_id(const char *path, uint64_t max_line, unsigned char log_id[LOG_ID_SIZE],
@@ -107,7 +107,8 @@ static int frontier_check(const char *path, const struct evlog_position *at,
 		log_reader_position(r, &id, &seq, &there);
 		if (seq != tree.n || memcmp(there, root, HASH_SIZE) != 0)
 			res = error_set(err, EVLOG_EMISMATCH,
-			    "%s: the log has gone another way before event %" PRIu64,
+			    "%s: the log has diverged: its events up to %" PRIu64
+			    " are not those recorded earlier",
 			    path, at->seq);
 	}
 	log_reader_close(r);
@@ -151,7 +152,7 @@ static int id_check(const char *path, const struct evlog_position *at, uint64_t 
 	hex_write(text, id, LOG_ID_SIZE);
 	if (*at->log && strcmp(text, at->log) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: another log: its id is %s, not %s", path, text, at->log);
+		    "%s: not the same log: its id is %s, not %s", path, text, at->log);
 	return 0;
 }
 
@@ -170,7 +171,8 @@ int evlog_position_check(const char *path, const struct evlog_position *at,
 		return ends_before(path, at->seq, err);
 	if (!r && *at->root && strcmp(there.root, at->root) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: the log has gone another way before event %" PRIu64, path,
-		    at->seq);
+		    "%s: the log has diverged: its events up to %" PRIu64
+		    " are not those recorded earlier",
+		    path, at->seq);
 	return r;
 }

@@ -35,7 +35,8 @@ static int state_read(struct log_reader *r, evlog_error *err)
 	if (l->n == 0)
 		return error_set(err, l->head_fd < 0 ? EVLOG_ENOINPUT : EVLOG_EDAMAGED,
 		    l->head_fd < 0 ? "%s: not a log: it has no head and no segments"
-				   : "%s: head is there, but no segment",
+				   : "%s: the log has a head but no segments; see "
+				     "RECOVERY in evlog(7)",
 		    l->path);
 	return log_end_find(l, r->codec, &r->end, &r->verdict, err);
 }
@@ -93,7 +94,7 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 		    "events are missing before this block", err);
 	if (b.epoch < r->epoch)
 		return segment_damaged(&r->seg, r->at, r->next_seq, 0,
-		    "the block is older than the one before it", err);
+		    "the block is older than the block before it", err);
 	if (block_beyond(&r->bounds, &b)) {
 		r->finished = true;
 		return 0;
@@ -243,7 +244,8 @@ int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error
 static int another_log(const struct log_reader *r, evlog_error *err)
 {
 	return error_set(err, EVLOG_EMISMATCH,
-	    "%s: not the log any more that was followed up to event %" PRIu64,
+	    "%s: the log was cut or replaced while it was being followed (up to event "
+	    "%" PRIu64 ")",
 	    r->log.path, r->end.seq);
 }
 
@@ -297,8 +299,9 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
 		r->log.n--;
 	if (r->log.n == 0)
-		return error_set(
-		    err, EVLOG_EDAMAGED, "%s: its segments are missing", r->log.path);
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: the segments of the log are missing; see RECOVERY in evlog(7)",
+		    r->log.path);
 	r->seg.window.len =
 	    0; /* bytes read after the old end may never have been committed */
 	/* keep the open file: the one of that name may have been sealed, which moves

@@ -77,7 +77,7 @@ int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
 	    r->log.segments[r->at_segment + 1], r->log.log_id, false, err);
 	if (!res && next.header.previous != first)
 		res = segment_damaged(&next, 0, first, 0,
-		    "the segment before it is missing or another one", err);
+		    "the segment before it is missing or is a different one", err);
 	if (!res)
 		segment_extent(&r->seg, &next.header, &r->limit, last_block);
 	segment_close(&next);
@@ -123,7 +123,7 @@ int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
 		    r->log.path, r->next_seq, r->seg.first_seq - 1, err);
 	if (!r->anywhere && r->seg.first_seq != r->next_seq)
 		return segment_damaged(&r->seg, 0, r->next_seq, r->seg.first_seq - 1,
-		    "the segment before it lacks events", err);
+		    "events are missing at the end of the segment before it", err);
 	if (!r->anywhere && r->rooted &&
 	    memcmp(r->seg.header.root, r->root, HASH_SIZE) != 0)
 		return segment_damaged(&r->seg, 0, r->next_seq, 0,

@@ -57,7 +57,7 @@ int root_tracker_lines(
 		if (e.seq != t->seen + 1) {
 			if (t->first != t->n)
 				return error_set(err, EVLOG_EINTERNAL,
-				    "%s: events were passed over", t->path);
+				    "%s: internal error: events were skipped", t->path);
 			int r =
 			    position_tree(t->path, e.seq - 1, t->max_line, &t->tree, err);
 			if (r)
@@ -79,8 +79,8 @@ int root_tracker_to(
 	while (t->tree.n < seq && t->first < t->n)
 		merkle_add_leaf(&t->tree, t->leaf[t->first++]);
 	if (t->tree.n != seq)
-		return error_set(
-		    err, EVLOG_EINTERNAL, "%s: no such place was passed", t->path);
+		return error_set(err, EVLOG_EINTERNAL,
+		    "%s: internal error: no such position was passed", t->path);
 	merkle_root(&t->tree, root);
 	position_set(at, t->log_id, seq, root);
 	at->hashes = merkle_count(seq);

@@ -48,7 +48,7 @@ static int sources_open(evlog_stream *s, const char *const *paths, size_t n,
 			return r;
 		if (s->sel.follow && !s->at[i].log)
 			return error_set(err, EVLOG_EUSAGE,
-			    "%s: only a log directory can be followed", paths[i]);
+			    "%s: --follow needs a log directory", paths[i]);
 	}
 	return 0;
 }
@@ -420,7 +420,8 @@ int evlog_stream_position(
 	uint64_t seq;
 
 	if (s->n != 1 || !s->at[0].log || s->sel.reverse)
-		return error_set(err, EVLOG_EUSAGE, "a position is one of one log");
+		return error_set(err, EVLOG_EUSAGE,
+		    "a position can only be given for a single log, read forwards");
 	if (s->passed == 0)
 		return EVLOG_END;
 	log_reader_position(s->at[0].log, &id, &seq, &root);

@@ -151,9 +151,8 @@ static int end_find(struct log *l, struct block_codec *c, struct log_end *e, boo
 		if (res)
 			return res;
 		error_set(verdict, EVLOG_EDAMAGED,
-		    "%s/head: lost or damaged; every whole commit counts, and the next "
-		    "append "
-		    "makes it anew",
+		    "%s/head: missing or damaged; all complete commits are read, and the "
+		    "next append restores it",
 		    l->path);
 		return end_extend(l, c, e, boot_id, verdict, err);
 	}
@@ -161,8 +160,8 @@ static int end_find(struct log *l, struct block_codec *c, struct log_end *e, boo
 	memcpy(l->log_id, h->log_id, LOG_ID_SIZE);
 	if (l->state == HEAD_HALF && boot_is(h->boot_id, boot_id)) /* else: power cut */
 		error_set(verdict, EVLOG_EDAMAGED,
-		    "%s/head: one of its two records is damaged; every whole commit "
-		    "counts, and the next append mends it",
+		    "%s/head: one of its two records is damaged; all complete commits "
+		    "are read, and the next append repairs it",
 		    l->path);
 	if (l->state == HEAD_WHOLE && boot_is(h->boot_id, boot_id)) {
 		bool left;

@@ -105,7 +105,7 @@ int recovery_attested(const struct recovery *r, uint64_t *durable, evlog_error *
 		res = segment_missing(l->path, next.header.previous, first - 1, err);
 	else if (!res && next.header.previous != active)
 		res = segment_damaged(
-		    &next, 0, first, 0, "the segment before it is another one", err);
+		    &next, 0, first, 0, "the segment before it is a different one", err);
 	else if (!res && next.header.previous_size > *durable)
 		*durable = next.header.previous_size;
 	else if (res == EVLOG_EDAMAGED && first == l->segments[l->n - 1])
@@ -145,7 +145,7 @@ static int judge(const struct recovery *r, evlog_error *verdict)
 
 	if (r->log->state == HEAD_LOST && t->nothing)
 		return segment_damaged(r->seg, t->end, t->tree.n + 1, 0,
-		    "head is lost and no block tells how far the log went", verdict);
+		    "head is missing, and no block records where the log ends", verdict);
 	if (t->size < r->durable)
 		return segment_damaged(r->seg, t->size, t->tree.n + 1, 0,
 		    "the file is shorter than what was synced", verdict);
@@ -166,8 +166,9 @@ static int segment_judge(struct recovery *r, evlog_error *verdict, evlog_error *
 	if (res)
 		return res;
 	if (r->log->n == 0)
-		return error_set(
-		    err, EVLOG_EDAMAGED, "%s: its segments are missing", r->log->path);
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: the segments of the log are missing; see RECOVERY in evlog(7)",
+		    r->log->path);
 	evlog_error why;
 	int attested = recovery_attested(r, &r->durable, &why);
 	if (attested && attested != EVLOG_EDAMAGED) {
@@ -264,6 +265,6 @@ void recovery_lost(uint64_t kept, const struct head *h, char *text, size_t size)
 {
 	snprintf(text, size,
 	    "events %" PRIu64 " to %" PRIu64
-	    ", appended with --no-sync, did not survive the machine's restart",
+	    " were appended with --no-sync and lost when the machine restarted",
 	    kept + 1, h->tree.n);
 }

@@ -80,7 +80,8 @@ int evlog_dead_letter_unwrap(void *arg, const struct evlog_lines *lines,
 	while (!r && evlog_lines_take(&left, &e))
 		if (!letter_open(out, &e))
 			r = error_set(err, EVLOG_EDATA,
-			    "event %" PRIu64 ": not a dead letter: its data has no event",
+			    "event %" PRIu64
+			    ": not a dead letter: there is no event in its data",
 			    e.seq);
 	if (out->failed) {
 		buf_free(out);

@@ -67,7 +67,7 @@ static int define(lua_State *L)
 static int look(lua_State *L)
 {
 	if (constants_handlers(L, "upcast", &rules_key) == 0)
-		luaL_error(L, "it has no rule: define upcast[\"TYPE\"] = function(e) ... "
+		luaL_error(L, "no rules found; define upcast[\"TYPE\"] = function(e) ... "
 			      "return e end");
 	constants_make(L);
 	return 0;
@@ -222,13 +222,15 @@ static void results(lua_State *L, int result, struct chain *c)
 	}
 	if (!list)
 		luaL_error(L,
-		    "the rule for %s gave a table that is neither an event, which has a "
-		    "type, nor an array of events",
+		    "the rule for %s returned a table that is neither an event (it has "
+		    "no type) nor an array of events",
 		    rule_name(c));
 	constants_content(L, result);
 	for (lua_Integer i = 1; i <= (lua_Integer)n; i++) {
 		if (lua_rawgeti(L, result, i) != LUA_TTABLE)
-			luaL_error(L, "the rule for %s gave an array with a %s in it",
+			luaL_error(L,
+			    "the rule for %s returned an array that contains a %s; all "
+			    "elements must be events",
 			    rule_name(c), luaL_typename(L, -1));
 		trace(upcaster_of(L), i > 1 ? ", " : "");
 		step(L, lua_gettop(L), c);
@@ -243,7 +245,7 @@ static bool rule_push(lua_State *L, const char *type, struct chain *c)
 		return false; /* its rule has just been applied */
 	for (unsigned i = 0; i < c->n; i++)
 		if (strcmp(type, c->type[i]) == 0)
-			luaL_error(L, "the rules go in a circle: %s becomes %s again",
+			luaL_error(L, "the rules form a loop: %s becomes %s again",
 			    rule_name(c), type);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
 	lua_getfield(L, -1, type);
@@ -259,7 +261,7 @@ static bool rule_push(lua_State *L, const char *type, struct chain *c)
 	}
 	c->starred |= !own;
 	if (c->n == CHAIN)
-		luaL_error(L, "more than %d rules, one after the other", CHAIN);
+		luaL_error(L, "more than %d rules apply to one event", CHAIN);
 	return true;
 }
 
@@ -269,7 +271,8 @@ static const char *type_push(lua_State *L, int event, const struct chain *c)
 	if (lua_getfield(L, event, "type") == LUA_TSTRING)
 		return lua_tostring(L, -1);
 	if (!typeless(c))
-		luaL_error(L, "the rule for %s gave an event whose type is a %s",
+		luaL_error(L,
+		    "the rule for %s returned an event whose type is a %s, not a string",
 		    rule_name(c), luaL_typename(L, -1));
 	lua_pop(L, 1);
 	lua_pushliteral(L, NO_TYPE);
@@ -295,7 +298,7 @@ static void step(lua_State *L, int event, struct chain *c)
 	if (lua_istable(L, -1))
 		results(L, lua_gettop(L), c);
 	else if (!lua_isnil(L, -1))
-		luaL_error(L, "the rule for %s gave a %s, not an event", rule_name(c),
+		luaL_error(L, "the rule for %s returned a %s, not an event", rule_name(c),
 		    luaL_typename(L, -1));
 	else
 		trace(upcaster_of(L), " > nothing");

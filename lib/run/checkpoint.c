@@ -184,10 +184,10 @@ static int lock_try(struct checkpoint_file *f, evlog_error *err)
 	/* a child of a consumer that was killed has it until it becomes its command */
 	if (file_lock(f->fd, PATIENCE) < 0) {
 		if (errno == EAGAIN || errno == EACCES)
-			return lock_drop(f,
-			    error_set(err, EVLOG_EBUSY,
-				"%s: another consumer has this checkpoint and is at work",
-				f->path));
+			return lock_drop(
+			    f, error_set(err, EVLOG_EBUSY,
+				   "%s: this checkpoint is in use by another consumer",
+				   f->path));
 		return lock_drop(f, error_sys(err, "%s: cannot lock", f->path));
 	}
 	if (fstat(f->fd, &ours) < 0 || (stat(f->path, &there) < 0 && errno != ENOENT))

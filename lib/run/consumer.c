@@ -43,7 +43,7 @@ static int part_check(struct consumer *c, bool fresh, evlog_error *err)
 		    c->o->key ? c->o->key : "subject");
 	if (!fresh && strcmp(part, c->mark.part) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: the checkpoint is of %s%s, not of %s%s", c->o->checkpoint,
+		    "%s: the checkpoint is for %s%s, not for %s%s", c->o->checkpoint,
 		    *c->mark.part ? "shard " : "all events", c->mark.part,
 		    *part ? "shard " : "all events", part);
 	memcpy(c->mark.part, part, sizeof part);
@@ -65,8 +65,8 @@ static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
 		return r;
 	if (was && strcmp(was, c->selected.p) != 0 && !c->o->accept_change)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: the checkpoint is of %.250s, not of %.250s; --accept-change "
-		    "goes on after event %" PRIu64,
+		    "%s: the checkpoint is for %.250s, not for %.250s; use "
+		    "--accept-change to continue after event %" PRIu64,
 		    c->o->checkpoint, selection_name(was), selection_name(c->selected.p),
 		    c->mark.at.seq);
 	c->dirty |= !fresh && (!was || strcmp(was, c->selected.p) != 0);
@@ -86,8 +86,9 @@ static int name_make(struct consumer *c, evlog_error *err)
 		    : snprintf(c->name, sizeof c->name, "%s", base);
 
 	if (n < 1 || (size_t)n >= sizeof c->name)
-		return error_set(
-		    err, EVLOG_EUSAGE, "%s: no name for a checkpoint", c->o->checkpoint);
+		return error_set(err, EVLOG_EUSAGE,
+		    "%s: not a usable name for a checkpoint: empty or too long",
+		    c->o->checkpoint);
 	return 0;
 }
 
@@ -133,7 +134,7 @@ static int cursor_follow(
 	c->dirty = true;
 	if (fresh)
 		say(c,
-		    "%s is new, but %s has what it emitted: going on behind event "
+		    "%s is new, but %s already has its events: continuing after event "
 		    "%" PRIu64,
 		    c->o->checkpoint, c->o->emit, cursor->seq);
 	return evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
@@ -540,7 +541,8 @@ static int stop_asked(struct consumer *c, evlog_error *err)
 		round_close(c);
 	}
 	return stop > 1 ? error_set(err, EVLOG_EBUSY,
-			      "interrupted: the batch at work was not finished")
+			      "interrupted before the current batch was finished; it "
+			      "will be delivered again")
 			: 0;
 }
 
@@ -656,16 +658,17 @@ static int options_check(
 {
 	NEED(o->command && *o->command, err);
 	if (o->shards && (o->shard < 1 || o->shard > o->shards))
-		return error_set(err, EVLOG_EUSAGE, "shard %u: not one of 1 to %u",
+		return error_set(err, EVLOG_EUSAGE, "shard %u: must be from 1 to %u",
 		    o->shard, o->shards);
 	if (o->backoff < 0 || o->linger < 0 || o->timeout < 0)
-		return error_set(err, EVLOG_EUSAGE, "a span of time is negative");
+		return error_set(err, EVLOG_EUSAGE, "a duration must not be negative");
 	if (!process_can_wait())
 		return error_set(err, EVLOG_EUSAGE,
-		    "SIGCHLD is ignored, so that nobody can say how a command ended");
+		    "the exit status of commands would be lost, because SIGCHLD is "
+		    "ignored");
 	if (o->checkpoint && n != 1)
-		return error_set(
-		    err, EVLOG_EUSAGE, "a checkpoint is of one log, not of %zu", n);
+		return error_set(err, EVLOG_EUSAGE,
+		    "a checkpoint is for a single log, but %zu were given", n);
 	return 0;
 }
 

@@ -64,8 +64,8 @@ static int lines_complete(struct consumer *c, struct causes *all, const struct b
 	}
 	if (all->by_line && number != events)
 		return error_set(err, EVLOG_EDATA,
-		    "%zu line%s for %zu event%s (--line-by-line)", number,
-		    number == 1 ? "" : "s", events, events == 1 ? "" : "s");
+		    "%zu line%s for %zu event%s (--line-by-line needs one for each)",
+		    number, number == 1 ? "" : "s", events, events == 1 ? "" : "s");
 	return 0;
 }
 

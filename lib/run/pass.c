@@ -95,7 +95,7 @@ static int event_put_aside(
 
 int pass_split(struct consumer *c, uint64_t number, evlog_error *err)
 {
-	const char *reason = "what it printed: more than 64 MiB of events";
+	const char *reason = "its output: more than 64 MiB of events";
 	struct round *r = round_at(c, number);
 	uint64_t seq = pass_event(c, r);
 	size_t units = 0;

@@ -61,9 +61,7 @@ int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const ch
 	int r = checkpoint_read(checkpoint, &c, err);
 	if (r == EVLOG_END)
 		return error_set(err, EVLOG_ENOINPUT,
-		    "%s: no such checkpoint, or nothing "
-		    "in it yet",
-		    checkpoint);
+		    "%s: the checkpoint does not exist or is still empty", checkpoint);
 	checkpoint_free(&c);
 	if (!r)
 		r = evlog_position_check(log, &c.at, max_line, err);
@@ -128,7 +126,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 	}
 	if (!r && *to > last + 1)
 		r = error_set(err, EVLOG_EUSAGE,
-		    "--reset-to %" PRIu64 ": the log ends with event %" PRIu64, *to,
+		    "--reset-to %" PRIu64 ": the last event of the log is %" PRIu64, *to,
 		    last);
 	if (!r)
 		r = place_before(log, *to, o.max_line, &c.at, err);

@@ -144,8 +144,8 @@ static void give_up(struct consumer *c, int code, const struct part *p,
 		return;
 	if (code != EVLOG_ECONFLICT)
 		error_set(&c->why, code,
-		    "%s: %s, tried %u times from event %" PRIu64 " on", c->o->command[0],
-		    reason, w->tries, seq);
+		    "%s: %s; gave up after attempt %u at the batch from event %" PRIu64,
+		    c->o->command[0], reason, w->tries, seq);
 	else if (seq == 0)
 		error_set(&c->why, code, "%s: %s, at an event without seq",
 		    c->o->command[0], reason);
@@ -195,13 +195,15 @@ static int run_judge(
 
 	if (w->process.lost)
 		return error_set(err, EVLOG_EINTERNAL,
-		    "%s: its exit status was taken by somebody else", c->o->command[0]);
+		    "%s: its exit status was lost: something else in this process waited "
+		    "for it",
+		    c->o->command[0]);
 	reason_write(w, reason, sizeof reason);
 	if (good && c->emit) {
 		evlog_error why;
 		r = output_take(c, p, w->from, to, w->out, &why);
 		if (r == EVLOG_EDATA) {
-			snprintf(reason, sizeof reason, "what it printed: %s", why.text);
+			snprintf(reason, sizeof reason, "its output: %s", why.text);
 			good = false;
 		} else if (r) {
 			*err = why;

@@ -73,13 +73,13 @@ static void budget_error(lua_State *L)
 	budget_end(s);
 	push_where(L);
 	if (s->late)
-		lua_pushfstring(L, "%smore than %d s of processor time for one event",
+		lua_pushfstring(L, "%stoo much processor time (more than %d s)",
 		    lua_tostring(L, -1), (int)seconds_most(s));
 	else if (s->moved > moved_most(s))
-		lua_pushfstring(L, "%smore than %I bytes of new memory for one event",
+		lua_pushfstring(L, "%stoo much memory allocated (more than %I bytes)",
 		    lua_tostring(L, -1), (LUAI_UACINT)moved_most(s));
 	else
-		lua_pushfstring(L, "%smore than %I instructions for one event",
+		lua_pushfstring(L, "%stoo many instructions (more than %I)",
 		    lua_tostring(L, -1), (LUAI_UACINT)s->steps);
 	lua_error(L);
 }

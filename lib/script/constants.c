@@ -36,8 +36,9 @@ size_t constants_handlers(lua_State *L, const char *name, const void *key)
 	for (lua_pushnil(L); lua_next(L, -3); n++) {
 		if (!lua_isfunction(L, -1) || lua_type(L, -2) != LUA_TSTRING)
 			luaL_error(L,
-			    "%s: what stands at %s is no function of an event type", name,
-			    (sandbox_text(L, -2), lua_tostring(L, -1)));
+			    "%s: the value at %s is not a function with an event type as "
+			    "its key",
+			    name, (sandbox_text(L, -2), lua_tostring(L, -1)));
 		lua_pushvalue(L, -2);
 		lua_insert(L, -2);
 		lua_rawset(L, -4);
@@ -112,8 +113,8 @@ static void function_look(lua_State *L, struct search *q)
 	lua_CFunction c = lua_tocfunction(L, -1);
 
 	if (c && (c == lua_gmatch_step || c == lua_pairs_step))
-		luaL_error(L, "an iterator is kept in a variable or a table outside of "
-			      "the functions: make it where it is used");
+		luaL_error(L, "an iterator is stored outside of the functions; create it "
+			      "where it is used");
 	for (int i = 1; !c && lua_getupvalue(L, -1, i); i++) {
 		variable_list(L, q, i);
 		queue(L, q);

@@ -27,7 +27,7 @@ void constants_content(lua_State *L, int index)
 
 int constant_set(lua_State *L)
 {
-	return luaL_error(L, "what is not in a state is constant");
+	return luaL_error(L, "only a state can be changed; everything else is constant");
 }
 
 void constants_content_put(lua_State *L, int metatable)

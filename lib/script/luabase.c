@@ -31,7 +31,8 @@ static int plain_format(lua_State *L)
 		sandbox_spend(L, FORMAT_STEPS);
 		p += 1 + strspn(p + 1, "-+ #0123456789.");
 		if (*p == 'p')
-			return luaL_error(L, "string.format: %%p is not the same twice");
+			return luaL_error(L, "string.format: %%p is not allowed: "
+					     "addresses differ from run to run");
 		p += p < end;
 	}
 	for (int i = 2; i <= lua_gettop(L); i++)
@@ -117,8 +118,10 @@ static void methods_check(lua_State *L)
 	for (int i = 0; i < 2; i++) {
 		lua_pushstring(L, names[i]);
 		if (lua_rawget(L, 3) != LUA_TNIL)
-			luaL_error(
-			    L, "%s: when memory is freed cannot be seen", names[i]);
+			luaL_error(L,
+			    "%s is not allowed: programs must not depend on when memory "
+			    "is freed",
+			    names[i]);
 		lua_pop(L, 1);
 	}
 }
@@ -130,7 +133,8 @@ static int careful_setmetatable(lua_State *L)
 	lua_json_whole(L, 1);
 	lua_settop(L, 2);
 	if (sandbox_is_locked(L, 1) || constants_are(L, 1))
-		return luaL_error(L, "setmetatable: this table's cannot be changed");
+		return luaL_error(
+		    L, "setmetatable: the metatable of this table cannot be changed");
 	if (!lua_isnil(L, 2)) {
 		luaL_checktype(L, 2, LUA_TTABLE);
 		lua_newtable(L);
@@ -158,7 +162,8 @@ static int careful_rawset(lua_State *L)
 	lua_json_whole(L, 1);
 	lua_settop(L, 3);
 	if (constants_are(L, 1) || (sandbox_is_locked(L, 1) && !lua_json_is_array(L, 1)))
-		return luaL_error(L, "rawset: what is not in a state is constant");
+		return luaL_error(L,
+		    "rawset: only a state can be changed; everything else is constant");
 	lua_rawset(L, 1);
 	return 1;
 }

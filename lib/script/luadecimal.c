@@ -126,7 +126,7 @@ static const struct decimal *operand(lua_State *L, int index)
 		return lua_touserdata(L, index);
 	}
 	if (!number_text(L, index, text, &v))
-		luaL_error(L, "decimal: %s is no number",
+		luaL_error(L, "decimal: %s is not a number",
 		    (sandbox_text(L, index), lua_tostring(L, -1)));
 	if (v.len > 18)
 		bytes_spend(L, v.len < DECIMAL_TEXT ? v.len / 2 : DECIMAL_TEXT / 2);
@@ -228,7 +228,7 @@ static int round_to(lua_State *L)
 	struct decimal *r = result_push(L);
 
 	if (places < 0 || places > DECIMAL_EXPONENT_MAX)
-		return luaL_error(L, "decimal: round to 0 or more places");
+		return luaL_error(L, "decimal: the number of places must be 0 or more");
 	return done(L, decimal_add(r, a) && decimal_round(r, (unsigned)places), true);
 }
 

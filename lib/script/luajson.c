@@ -63,8 +63,8 @@ static void decimal_push_text(lua_State *L, struct json_text v)
 
 	if (!decimal_set(&d, v, &failed))
 		(void)(failed ? sandbox_no_memory(L)
-			      : luaL_error(L, "a number of more than 10000 digits, or "
-					      "such an exponent"));
+			      : luaL_error(L, "a number with more than 10000 digits or "
+					      "too large an exponent"));
 	lua_decimal_push(L, &d);
 }
 
@@ -415,7 +415,8 @@ static int array_make(lua_State *L)
 	lua_json_whole(L, 1);
 	lua_settop(L, 1);
 	if (constants_are(L, 1))
-		return luaL_error(L, "array: what is not in a state is constant");
+		return luaL_error(
+		    L, "array: only a state can be changed; everything else is constant");
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &marked_key);
 	lua_setmetatable(L, 1);
 	return 1;

@@ -62,7 +62,7 @@ static void write_object(lua_State *L, int index, size_t n, struct written *w)
 	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING)
 			luaL_error(L,
-			    "neither an object nor an array: a table with the key %s",
+			    "a table with the key %s is neither an object nor an array",
 			    (sandbox_text(L, -2), lua_tostring(L, -1)));
 		names[i].p = lua_tolstring(L, -2, &names[i].len);
 		i++;
@@ -103,14 +103,15 @@ static void write_table(lua_State *L, int index, struct written *w)
 	bool dense;
 
 	if (++w->depth > JSON_DEPTH)
-		luaL_error(
-		    L, "a table nested more than %d deep, or in itself", JSON_DEPTH);
+		luaL_error(L,
+		    "a table is nested more than %d levels deep, or contains itself",
+		    JSON_DEPTH);
 	luaL_checkstack(L, 10, NULL);
 	lua_json_whole(L, index);
 	constants_content(L, index);
 	bool marked = lua_json_is_array(L, index);
 	if (!marked && lua_getmetatable(L, index))
-		luaL_error(L, "a table with a metatable cannot be kept");
+		luaL_error(L, "a table with a metatable cannot be stored");
 	size_t n = lua_json_keys(L, index, &largest, &dense);
 	sandbox_spend(L, n / VALUES_A_STEP + 1);
 	text_room(L, w, n);
@@ -120,7 +121,7 @@ static void write_table(lua_State *L, int index, struct written *w)
 		write_array(L, index, n, w);
 		buf_puts(w->out, tagged ? "}" : "");
 	} else if (marked || largest)
-		luaL_error(L, "an array with holes, or with other keys than 1 to %I",
+		luaL_error(L, "an array has holes, or keys other than 1 to %I",
 		    (LUAI_UACINT)largest);
 	else if (n)
 		write_object(L, index, n, w);
@@ -138,7 +139,7 @@ static void write_number(lua_State *L, int index, struct written *w)
 	else if (lua_float_write(lua_tonumber(L, index), text))
 		buf_puts(w->out, text);
 	else
-		luaL_error(L, "infinite, or not a number: JSON has no such thing");
+		luaL_error(L, "infinity and NaN cannot be written as JSON");
 }
 
 static void write_userdata(lua_State *L, int index, struct written *w)
@@ -146,7 +147,7 @@ static void write_userdata(lua_State *L, int index, struct written *w)
 	const struct decimal *d = lua_decimal_at(L, index);
 
 	if (!d)
-		luaL_error(L, "neither null nor a decimal");
+		luaL_error(L, "a userdata that is not a decimal cannot be stored");
 	lua_decimal_spend(L, d);
 	text_room(L, w, 3 * decimal_size(d) + d->scale);
 	if (w->exact)
@@ -174,7 +175,7 @@ static void write_value(lua_State *L, int index, struct written *w)
 	case LUA_TNIL:
 	case LUA_TLIGHTUSERDATA: buf_puts(w->out, "null"); break;
 	case LUA_TUSERDATA: write_userdata(L, index, w); break;
-	default: luaL_error(L, "a %s cannot be kept", luaL_typename(L, index));
+	default: luaL_error(L, "a %s cannot be stored", luaL_typename(L, index));
 	}
 }
 

@@ -32,7 +32,9 @@ static struct key key_at(lua_State *L, int index)
 	} else if (k.type == LUA_TBOOLEAN) {
 		k.integer = lua_toboolean(L, index);
 	} else {
-		luaL_error(L, "a table with a %s as key has no order to walk it in",
+		luaL_error(L,
+		    "a table with a %s as a key cannot be walked: its order would not be "
+		    "defined",
 		    lua_typename(L, k.type));
 	}
 	return k;
@@ -89,7 +91,9 @@ static size_t keys_count(lua_State *L)
 			bad = type; /* so that the message does not depend on the order */
 	}
 	if (bad != LUA_TNONE)
-		luaL_error(L, "a table with a %s as key has no order to walk it in",
+		luaL_error(L,
+		    "a table with a %s as a key cannot be walked: its order would not be "
+		    "defined",
 		    lua_typename(L, bad));
 	keys_spend(L, n, bytes);
 	return n;

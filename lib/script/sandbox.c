@@ -29,7 +29,7 @@ static int global_set(lua_State *L)
 {
 	if (!sandbox_of(L)->loading)
 		return luaL_error(L,
-		    "'%s' is no local variable: what changes is kept in the state",
+		    "'%s' is not a local variable; keep what changes in the state",
 		    lua_tostring(L, 2));
 	lua_rawset(L, lua_upvalueindex(1));
 	return 0;
@@ -101,7 +101,8 @@ static int prepare(lua_State *L)
 static int message_of(lua_State *L)
 {
 	if (!lua_isstring(L, 1) && sandbox_shows_address(L, 1))
-		lua_pushfstring(L, "an error that is a %s", luaL_typename(L, 1));
+		lua_pushfstring(
+		    L, "the error is a %s, not a string", luaL_typename(L, 1));
 	else
 		luaL_tolstring(L, 1, NULL);
 	return 1;
@@ -114,9 +115,10 @@ static int exhausted(struct sandbox *s, evlog_error *err)
 		return error_memory(err);
 	if (s->limit < s->memory)
 		return error_set(err, EVLOG_EDATA,
-		    "more than %zu bytes of memory for one event",
+		    "one event needs more than %zu bytes of memory",
 		    bounds_share(s->memory));
-	return error_set(err, EVLOG_EDATA, "more than %zu bytes of memory", s->memory);
+	return error_set(err, EVLOG_EDATA,
+	    "the program needs more than %zu bytes of memory", s->memory);
 }
 
 /* Gets the message of what was thrown.  This may run the program's __tostring, within the
@@ -151,8 +153,8 @@ static int run_here(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error 
 		r = error_set(err, EVLOG_EDATA, "%s", text);
 	if (!constants_kept(s, &name) && !r)
 		r = error_set(err, EVLOG_EDATA,
-		    "'%s' is set outside of the functions, and has changed: what changes "
-		    "is kept in the state",
+		    "'%s', defined outside of the functions, has changed; keep what "
+		    "changes in the state",
 		    name);
 	return r;
 }

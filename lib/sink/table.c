@@ -183,8 +183,9 @@ static int must_be_new(struct table *t, evlog_error *err)
 	if (r || (!there && !exact))
 		return r;
 	return error_set(err, EVLOG_ECREATE,
-	    "%s: the table %s is there, and not made by evfold", t->file,
-	    there ? t->plain_name : t->plain_exact);
+	    "%s: the table %s already exists and was not made by evfold; choose another "
+	    "name",
+	    t->file, there ? t->plain_name : t->plain_exact);
 }
 
 /* Finds out where the table is, and whether it may be gone on with. */
@@ -199,8 +200,8 @@ static int look(struct table *t, bool rebuild, evlog_error *err)
 		return must_be_new(t, err);
 	if (!rebuild && strcmp(t->was, t->fold) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: the table %s was made by another program, reducers, key or "
-		    "columns; --rebuild makes it anew",
+		    "%s: the table %s was made with a different program, reducers, key "
+		    "or columns; use --rebuild to create it again",
 		    t->file, t->plain_name);
 	return 0;
 }
@@ -294,7 +295,8 @@ static int columns_take(struct table *t, const struct table_options *o, evlog_er
 		for (size_t k = 0; k < 3; k++)
 			if (strcasecmp(o->column[i].name, taken[k]) == 0)
 				return error_set(err, EVLOG_EUSAGE,
-				    "%s: a table has a column of this name already",
+				    "%s: every table already has a column of this name; "
+				    "name the reducer differently",
 				    o->column[i].name);
 		t->column_type[i] = o->column[i].type;
 		if (!(t->column_name[i] = strdup(o->column[i].name)))
@@ -435,9 +437,8 @@ static int key_taken(struct table *t, struct view taken, evlog_error *err)
 	if (other->failed)
 		return error_memory(err);
 	return error_set(err, EVLOG_EDATA,
-	    "%s: the keys %.*s and %.*s would be the same row of the table %s; change "
-	    "one "
-	    "of them, by --upcast for instance",
+	    "%s: the keys %.*s and %.*s would share a row of the table %s; change one of "
+	    "them, for example with --upcast",
 	    t->file, (int)taken.len, taken.p, (int)other->len, other->p, t->plain_name);
 }
 
@@ -456,7 +457,8 @@ static int row_store(struct table *t, const struct sink_item *item, evlog_error 
 		r = key_taken(t, item->key, err);
 	if (!r && item->stored && sqlite3_changes(t->db) != 1)
 		r = error_set(err, EVLOG_EDATA,
-		    "%s: the row of key %.*s is gone; --rebuild makes the table anew",
+		    "%s: the row of key %.*s is missing; use --rebuild to create the "
+		    "table again",
 		    t->file, (int)item->key.len, item->key.p);
 	return r;
 }
@@ -507,7 +509,8 @@ static int alone(struct table *t, evlog_error *err)
 	    strcmp(at.root, t->at.root) == 0 && strcmp(fold, t->was) == 0)
 		return 0;
 	return error_set(err, EVLOG_EBUSY,
-	    "%s: another evfold has changed the table meanwhile", t->file);
+	    "%s: another evfold changed the table at the same time; run this one again",
+	    t->file);
 }
 
 static int table_begin(struct sink *s, evlog_error *err)

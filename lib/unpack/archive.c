@@ -117,7 +117,7 @@ static bool harmless(const struct reading *r, int result)
 
 static int other_data(const struct reading *r, evlog_error *err)
 {
-	return error_set(err, EVLOG_EDATA, "%s: other data follows the end of the %s",
+	return error_set(err, EVLOG_EDATA, "%s: unexpected data after the end of the %s",
 	    r->s.name, r->filter ? "compressed data" : "archive");
 }
 
@@ -164,12 +164,13 @@ static int reading_read(struct stage *s, evlog_error *err)
 			return rest_check(r, true, err);
 		if (res == ARCHIVE_EOF && r->size >= 0 && r->at != r->size)
 			return error_set(err, EVLOG_EDATA,
-			    "%s: truncated, or a file with holes", s->name);
+			    "%s: truncated, or a sparse file, which is not supported",
+			    s->name);
 		if (res == ARCHIVE_EOF)
 			return 0;
 		if (res == ARCHIVE_OK && n && offset != r->at)
 			return error_set(err, EVLOG_EDATA,
-			    "%s: a file with holes cannot be read", s->name);
+			    "%s: sparse files are not supported", s->name);
 		if (res == ARCHIVE_OK || res == ARCHIVE_WARN) {
 			s->p = p;
 			s->len = p ? n : 0;
@@ -196,7 +197,7 @@ static int kind_check(struct reading *r, struct archive_entry *e, evlog_error *e
 	if (archive_entry_size(e) <= 0 && !(target && strchr(target, '\n')))
 		return 0;
 	return error_set(err, EVLOG_EDATA,
-	    "%s: damaged: %s has data, but is no regular file", r->s.name,
+	    "%s: damaged: %s has data but is not a regular file", r->s.name,
 	    path ? path : "?");
 }
 
@@ -206,7 +207,7 @@ static int end_check(struct reading *r, evlog_error *err)
 {
 	if (r->entries != WHOLE_ANY && r->met != r->entries)
 		return error_set(err, EVLOG_EDATA,
-		    "%s: damaged: %" PRIu64 " of %" PRIu64 " entries were found",
+		    "%s: damaged: only %" PRIu64 " of %" PRIu64 " entries were found",
 		    r->s.name, r->met, r->entries);
 	if ((archive_format(r->a) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR)
 		return tar_check(r, err);

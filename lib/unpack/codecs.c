@@ -67,7 +67,9 @@ static enum step lzma_step(void *state, struct flow *f, const char **why)
 	case LZMA_BUF_ERROR: return STEP_MORE;
 	case LZMA_STREAM_END: return STEP_END;
 	case LZMA_MEM_ERROR: return STEP_NOMEMORY;
-	case LZMA_MEMLIMIT_ERROR: *why = "it needs more than 1 GiB of memory"; break;
+	case LZMA_MEMLIMIT_ERROR:
+		*why = "more than 1 GiB of memory would be needed";
+		break;
 	case LZMA_OPTIONS_ERROR: *why = "unknown options"; break;
 	default: break;
 	}

@@ -118,8 +118,8 @@ static int zip_check(
 	if (r < 0)
 		return error_sys(err, "%s", name);
 	if (r == 0 || at != d.end)
-		return not_whole(
-		    name, "the zip's directory is not whole, or other data follows", err);
+		return not_whole(name,
+		    "the zip directory is incomplete, or followed by other data", err);
 	*entries = d.entries;
 	return 0;
 }
@@ -139,7 +139,7 @@ static int zeros_check(
 		for (ssize_t i = 0; i < n; i++)
 			if (p[i])
 				return not_whole(
-				    name, "other data follows the archive", err);
+				    name, "unexpected data after the archive", err);
 		at += (uint64_t)n;
 	}
 	return 0;
@@ -154,8 +154,8 @@ static int sevenzip_check(int fd, uint64_t size, const char *name, evlog_error *
 	if (r < 0)
 		return error_sys(err, "%s", name);
 	if (r == 0 || memcmp(p, "7z\xbc\xaf\x27\x1c", 6) != 0)
-		return not_whole(
-		    name, "the 7z archive is not at the file's beginning", err);
+		return not_whole(name,
+		    "the 7z archive does not start at the beginning of the file", err);
 	uint64_t offset = get64(p + 12), length = get64(p + 20);
 	if (offset > size || length > size || offset + length + sizeof p > size)
 		return not_whole(name, "truncated", err);

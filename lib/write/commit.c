@@ -65,8 +65,8 @@ static int subject_check(
 		return r;
 	if (last == 0)
 		return error_set(err, EVLOG_ECONFLICT,
-		    "%s: event %" PRIu64 " is not of subject %.200s, nor is any after "
-		    "it; nothing was appended",
+		    "%s: neither event %" PRIu64
+		    " nor any later one has the subject %.200s; nothing was appended",
 		    w->log.path, x->seq, x->subject);
 	return error_set(err, EVLOG_ECONFLICT,
 	    "%s: the last seq of subject %.200s is %" PRIu64 ", not %" PRIu64
@@ -207,11 +207,12 @@ static int unrecorded(struct evlog_writer *w, uint64_t from, evlog_error *err)
 	snprintf(why, sizeof why, "%.255s", err->text);
 	if (from == w->log.head.tree.n)
 		return error_set(err, EVLOG_EUNRECORDED,
-		    "%s; event %" PRIu64 " is in the log, and the next append records it",
+		    "%s; event %" PRIu64
+		    " is stored, but head does not record it until the next append",
 		    why, from);
 	return error_set(err, EVLOG_EUNRECORDED,
 	    "%s; events %" PRIu64 " to %" PRIu64
-	    " are in the log, and the next append records them",
+	    " are stored, but head does not record them until the next append",
 	    why, from, w->log.head.tree.n);
 }
 
@@ -272,8 +273,8 @@ static int conflict(
 	memmove(b->at + 1, b->at, i * sizeof *b->at);
 	batch_drop(b, 1);
 	return error_at(err, p.name, p.line_no, 1,
-	    "id: the log has an event of this source and id with other content "
-	    "(--dedup)");
+	    "id: the log already has an event with this source and id but different "
+	    "content (--dedup)");
 }
 
 /* ---- A commit ---- */

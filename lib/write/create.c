@@ -239,7 +239,8 @@ int epoch_raise(struct evlog_writer *w, uint64_t epoch, evlog_error *err)
 {
 	if (epoch >= SEQ_MAX)
 		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: impossible epoch: it cannot be raised", w->log.path);
+		    "%s: damaged: the epoch that the log records is impossible",
+		    w->log.path);
 	w->log.head.epoch = epoch + 1;
 	return 0;
 }

@@ -79,8 +79,8 @@ int cursor_prepare(struct evlog_writer *w, evlog_error *err)
 		    memcmp(now.root, w->left.root, HASH_SIZE) == 0;
 	if (r == 0 && !ours)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: another consumer named %s has appended (up to event %" PRIu64
-		    " of what it reads); nothing was appended",
+		    "%s: another consumer named %s has already appended (it has read up "
+		    "to event %" PRIu64 "); nothing was appended",
 		    w->log.path, now.name, now.seq);
 	cursor_encode(&w->extension, &w->cursor);
 	if (w->extension.failed)

@@ -202,9 +202,10 @@ int dedup_catch_up(
 		}
 	evlog_stream_close(s);
 	if (r == EVLOG_END)
-		r = d->seen == last ? 0
-				    : error_set(err, EVLOG_EDAMAGED,
-					  "%s: its events could not all be read", path);
+		r = d->seen == last
+			? 0
+			: error_set(err, EVLOG_EDAMAGED,
+			      "%s: --dedup could not read all events of the log", path);
 	d->kept = d->added;
 	return r;
 }

@@ -129,7 +129,7 @@ static int unfinished_remove(struct evlog_writer *w, struct recovery *v, evlog_e
 	if (unlinkat(w->log.dir_fd, name, 0) < 0)
 		return error_sys(err, "%s", w->seg.path);
 	snprintf(w->notice, sizeof w->notice,
-	    "%.200s: an unfinished segment was taken away; its bytes are in %s",
+	    "%.200s: an unfinished segment was moved away; its bytes are in %s",
 	    w->log.path, aside);
 	v->listed = false;
 	segment_close(&w->seg);
@@ -162,9 +162,8 @@ static int tail_recover(
 			r = segment_cut(w, t->end, err);
 		if (!r)
 			snprintf(w->notice, sizeof w->notice,
-			    "%.200s: %" PRIu64
-			    " bytes of an unfinished append were cut off; "
-			    "they are in %s%s",
+			    "%.200s: %" PRIu64 " bytes of an unfinished append were "
+			    "removed and saved in %s%s",
 			    w->log.path, t->size - t->end, aside,
 			    boot_is(h->boot_id, w->boot_id)
 				? ""
@@ -264,7 +263,9 @@ static int head_recover(struct evlog_writer *w, struct recovery *v, evlog_error 
 		return r;
 	if (w->log.n == 0)
 		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: head is damaged and there is no segment", w->log.path);
+		    "%s: head is damaged and there are no segments; see RECOVERY in "
+		    "evlog(7)",
+		    w->log.path);
 	segment_close(&w->seg);
 	r = segment_open(&w->seg, w->log.dir_fd, w->log.path,
 	    w->log.segments[w->log.n - 1], NULL, true, err);
@@ -273,7 +274,7 @@ static int head_recover(struct evlog_writer *w, struct recovery *v, evlog_error 
 	w->log.head = (struct head){0};
 	head_from_segment(w);
 	snprintf(w->notice, sizeof w->notice,
-	    "%.200s: head was lost or damaged; it was made anew from the segments",
+	    "%.200s: head was missing or damaged; it was restored from the segments",
 	    w->log.path);
 	return 0;
 }
@@ -312,8 +313,8 @@ int writer_lock(struct evlog_writer *w, evlog_error *err)
 		return 0;
 	if (errno == EAGAIN || errno == EACCES)
 		return error_set(err, EVLOG_EBUSY,
-		    "%s: the lock was not had within %.3g s; another process is "
-		    "appending",
+		    "%s: another process is appending; gave up waiting for the lock "
+		    "after %.3g s (--wait)",
 		    w->log.path, (double)w->o.lock_wait_ms / 1000);
 	return error_sys(err, "%s/head: cannot lock", w->log.path);
 }

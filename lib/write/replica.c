@@ -20,12 +20,12 @@ int replica_follows(const struct evlog_writer *w, const struct intake_event *e,
 		return 0;
 	if (e->seq != last->seq + 1)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s:%" PRIu64 ": event %" PRIu64 " where %" PRIu64 " must come", name,
-		    line_no, e->seq, last->seq + 1);
+		    "%s:%" PRIu64 ": event %" PRIu64 ", but %" PRIu64 " was expected",
+		    name, line_no, e->seq, last->seq + 1);
 	if (e->logtime < last->logtime)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s:%" PRIu64 ": event %" PRIu64
-		    " has an earlier logtime than the one before",
+		    " has an earlier logtime than the event before it",
 		    name, line_no, e->seq);
 	return 0;
 }
@@ -43,7 +43,7 @@ static int lines_compare(
 		    memcmp(e.line, w->now.raw.p + p->offset, e.len) == 0)
 			continue;
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s:%" PRIu64 ": event %" PRIu64 " is another one than in %s",
+		    "%s:%" PRIu64 ": event %" PRIu64 " differs from the one in %s",
 		    p->name, p->line_no, p->seq, w->log.path);
 	}
 	return 0;
@@ -86,12 +86,14 @@ int replica_compare(struct evlog_writer *w, uint64_t *skipped, evlog_error *err)
 		return r;
 	if (w->now.at[0].seq != h->tree.n + 1)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s:%" PRIu64 ": event %" PRIu64 ", but %s must go on with %" PRIu64,
+		    "%s:%" PRIu64 ": event %" PRIu64
+		    ", but the next event of %s is %" PRIu64,
 		    w->now.at[0].name, w->now.at[0].line_no, w->now.at[0].seq,
 		    w->log.path, h->tree.n + 1);
 	if (w->now.at[0].logtime < h->last_logtime)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s:%" PRIu64 ": its logtime is earlier than the last one of %s",
+		    "%s:%" PRIu64
+		    ": its logtime is earlier than that of the last event in %s",
 		    w->now.at[0].name, w->now.at[0].line_no, w->log.path);
 	return 0;
 }

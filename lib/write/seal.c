@@ -91,7 +91,7 @@ static void cursor_keep(struct sealer *s, const char *p)
 static int too_many_cursors(const struct sealer *s, evlog_error *err)
 {
 	return error_set(err, EVLOG_EDATA,
-	    "%s: not sealed: more cursors than one block can hold", s->old.path);
+	    "%s: not sealed: it has more cursors than fit into one block", s->old.path);
 }
 
 /* Takes the cursors and the filter from the header of a block. */
@@ -214,7 +214,7 @@ static int block_copy(
 	    &s->old, b->offset + b->header_size, b->packed_size, 0, &packed, err);
 	if (!r && (!packed || hash64(packed, b->packed_size) != b->packed_hash))
 		return segment_damaged(&s->old, b->offset, b->first_seq,
-		    block_last_seq(b), "checksum of a block does not match", err);
+		    block_last_seq(b), "the checksum of a block does not match", err);
 	return r ? r : block_put(s, &copy, packed, last, err);
 }
 
@@ -247,8 +247,8 @@ static int rest_put(struct sealer *s, evlog_error *err)
 	struct segment_header *h = &s->made.header;
 
 	if (s->index.blocks == 0)
-		return segment_damaged(
-		    &s->old, s->old.header.size, h->first_seq, 0, "it has no block", err);
+		return segment_damaged(&s->old, s->old.header.size, h->first_seq, 0,
+		    "it has no blocks", err);
 	h->seal.end = s->at;
 	memcpy(h->seal.root, s->successor.root, HASH_SIZE);
 	s->out.len = 0;
@@ -310,7 +310,8 @@ static int copies_scan(struct sealer *s, struct tail *t, evlog_error *err)
 		if (!packed || hash64(packed, b.packed_size) != b.packed_hash ||
 		    b.first_seq != t->tree.n + 1)
 			return error_set(err, EVLOG_EDAMAGED,
-			    "%s: not sealed: it is not what was written", s->old.path);
+			    "%s: not sealed: what was read back is not what was written",
+			    s->old.path);
 		t->tree.n = block_last_seq(&b);
 		memcpy(t->root, b.root, HASH_SIZE);
 	}
@@ -340,7 +341,7 @@ static int rewrite_check(struct sealer *s, evlog_error *err)
 		why = t.why;
 	if (!why && (t.end != h->seal.end || t.tree.n + 1 != s->successor.first_seq ||
 			memcmp(t.root, s->successor.root, HASH_SIZE) != 0))
-		why = "it does not lead to the segment behind it";
+		why = "it does not lead to the segment after it";
 	if (why)
 		return error_set(
 		    err, EVLOG_EDAMAGED, "%s: not sealed: %s", s->old.path, why);
@@ -365,7 +366,8 @@ static int owner_keep(
 		return error_sys(err, "%s", s->made.path);
 	unlinkat(s->log->dir_fd, s->name, 0);
 	error_set(err, EVLOG_EPERM,
-	    "%s: not sealed, since its owner and group cannot be kept", s->old.path);
+	    "%s: not sealed, because its owner and group could not be preserved",
+	    s->old.path);
 	return EVLOG_WAIT;
 }
 
@@ -404,7 +406,8 @@ static int made_open(struct sealer *s, evlog_error *err)
 		return EVLOG_END; /* another process has renamed it */
 	if (!S_ISREG(ours.st_mode) || ours.st_nlink != 1)
 		return error_set(err, EVLOG_EPERM,
-		    "%s: not a file of ours, or one with another name; remove it",
+		    "%s: not a regular file, or it has another name (a hard link); "
+		    "remove it",
 		    s->made.path);
 	if (ftruncate(s->made.fd, 0) < 0)
 		return error_sys(err, "%s", s->made.path);
@@ -453,7 +456,7 @@ static int old_open(struct sealer *s, uint64_t first, uint64_t next, evlog_error
 	segment_close(&successor);
 	if (!r && s->successor.previous != first)
 		r = segment_damaged(&s->old, 0, first, 0,
-		    "the segment behind it does not continue it", err);
+		    "the segment after it does not continue it", err);
 	return r;
 }
 

@@ -65,7 +65,9 @@ static int dir_open(struct evlog_writer *w, const char *path, evlog_error *err)
 			return head_create(w, err);
 		if (!r && !empty)
 			return error_set(err, EVLOG_ECREATE,
-			    "%s: a directory that is not a log, and not empty", path);
+			    "%s: not a log, and not empty; choose a new or empty "
+			    "directory",
+			    path);
 		if (!r)
 			r = EVLOG_ENOINPUT;
 	}
@@ -105,8 +107,8 @@ static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error
 	}
 	if (!r && !w->o.force && os_is_remote(w->log.head_fd))
 		return error_set(err, EVLOG_EPERM,
-		    "%s: on a network file system, where the lock can be lost; "
-		    "--force appends all the same",
+		    "%s: on a network file system, where locks can be lost; use --force "
+		    "to append anyway",
 		    path);
 	return r;
 }
@@ -223,7 +225,7 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 		r = replica_follows(w, &e, name, line_no, err);
 	if (!r && w->o.atomic && raw->len > ATOMIC_MAX)
 		r = error_set(err, EVLOG_EDATA,
-		    "%s:%" PRIu64 ": more than 64 MiB cannot be one commit", name,
+		    "%s:%" PRIu64 ": a commit cannot be larger than 64 MiB", name,
 		    line_no);
 	if (!r && !batch_add(&w->next, start, &e, name, line_no))
 		r = error_memory(err);

@@ -283,7 +283,7 @@ def check(probe, w, full, state, acked, log):
         with open(os.path.join(log, name), "wb") as f:
             f.write(data)
     code, out, text = probe.ask(b"read", path)
-    lost = "did not survive" in text
+    lost = "lost when the machine restarted" in text
     if code and not (slots_torn(state) == 2 and "/head: " in text) and not lost:
         return f"falsely called damaged: {code}: {text}"
     if w.torn and not any(kept_aside(w.torn, name, data) for name, data in state.items()):
