@@ -322,7 +322,7 @@ static bool common_option(int id, const char *arg)
 		else if (strcmp(arg, "never") == 0)
 			cli.color = false;
 		else if (strcmp(arg, "auto") != 0)
-			cli_usage("--color: %s is none of auto, always, never", arg);
+			cli_usage("--color %s: must be auto, always or never", arg);
 		return true;
 	default: return false;
 	}
@@ -378,16 +378,15 @@ int cli_getopt(const struct cli_tool *tool, int argc, char **argv)
 	for (;;) {
 		int id = getopt_long(argc, argv, shorts, longs, NULL);
 		if (id == ':')
-			cli_usage("%s: its value is missing", argv[optind - 1]);
+			cli_usage("%s: a value is required", argv[optind - 1]);
 		if (id == '?' && strncmp(argv[optind - 1], "--", 2) != 0)
-			cli_usage("-%c: no such option", optopt);
+			cli_usage("-%c: unknown option", optopt);
 		if (id == '?' && optopt)
-			cli_usage("%s: takes no value", argv[optind - 1]);
+			cli_usage("%s: this option takes no value", argv[optind - 1]);
 		if (id == '?')
 			cli_usage("%s: %s", argv[optind - 1],
-			    beginnings(longs, argv[optind - 1]) > 1
-				? "short for more than one option"
-				: "no such option");
+			    beginnings(longs, argv[optind - 1]) > 1 ? "ambiguous option"
+								    : "unknown option");
 		if (id >= 0)
 			twice_refuse(tool, id);
 		if (id < 0 || !common_option(id, optarg))
@@ -402,7 +401,7 @@ uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t
 	errno = 0;
 	unsigned long long v = strtoull(text, &end, 10);
 	if (!isdigit((unsigned char)*text) || *end || errno || v < min || v > max)
-		cli_usage("--%s %s: not a whole number from %" PRIu64 " to %" PRIu64,
+		cli_usage("--%s %s: must be a whole number from %" PRIu64 " to %" PRIu64,
 		    option, text, min, max);
 	return v;
 }
@@ -420,7 +419,9 @@ uint64_t cli_size(const char *option, const char *text, uint64_t max)
 	const char *rest = unit ? end + 1 : end;
 	good = good && (!*rest || (unit && (!strcmp(rest, "B") || !strcmp(rest, "iB"))));
 	if (!good || v == 0 || v > max >> shift)
-		cli_usage("--%s %s: not a size such as 65536, 64K or 1M, up to %" PRIu64,
+		cli_usage(
+		    "--%s %s: must be a size such as 65536, 64K or 1M, up to %" PRIu64
+		    " bytes",
 		    option, text, max);
 	return v << shift;
 }
@@ -431,7 +432,7 @@ double cli_real(const char *option, const char *text)
 	double v = strtod(text, &end);
 
 	if (end == text || *end || !(v >= 0) || v > 1e9)
-		cli_usage("--%s %s: not a number of at least 0", option, text);
+		cli_usage("--%s %s: must be a number from 0 to 1e9", option, text);
 	return v;
 }
 
@@ -490,10 +491,10 @@ bool cli_select(struct evlog_selection *sel, int id, const char *arg)
 void cli_select_check(const struct evlog_selection *sel)
 {
 	if (sel->follow && sel->reverse)
-		cli_usage("--follow and --reverse: newest first has no end to follow");
+		cli_usage("--follow and --reverse cannot be combined");
 	if (sel->event_time && sel->since == EVLOG_TIME_MIN &&
 	    sel->until == EVLOG_TIME_MAX)
-		cli_usage("--event-time goes with --since or --until");
+		cli_usage("--event-time needs --since or --until");
 }
 
 void cli_select_free(struct evlog_selection *sel)

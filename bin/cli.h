@@ -58,64 +58,65 @@ enum cli_id {
 };
 
 #define CLI_SELECTION                                                                    \
-	{0, NULL, NULL, "Selection"}, {CLI_FROM, "from", "N", "from this seq on"},       \
-	    {CLI_TO, "to", "N", "up to this seq, included"},                             \
-	    {'S', "since", "TIME", "from this time on"},                                 \
-	    {'U', "until", "TIME", "before this time"},                                  \
+	{0, NULL, NULL, "Selection"}, {CLI_FROM, "from", "N", "only seq N and later"},   \
+	    {CLI_TO, "to", "N", "only up to and including seq N"},                       \
+	    {'S', "since", "TIME", "only at or after TIME"},                             \
+	    {'U', "until", "TIME", "only before TIME"},                                  \
 	    {'E', "event-time", NULL,                                                    \
-		"--since and --until mean the event's time, not the log's"},             \
-	    {'t', "type", "GLOB...", "only this type (given twice: either)"},            \
-	    {'s', "subject", "GLOB...", "only this subject (given twice: either)"},      \
-	    {CLI_SOURCE, "source", "GLOB...", "only this source (given twice: either)"}, \
-	    {CLI_ID, "id", "ID...", "only this id (given twice: either)"},               \
+		"use the event's own time instead of its logtime"},                      \
+	    {'t', "type", "GLOB...", "only this type; repeat for more"},                 \
+	    {'s', "subject", "GLOB...", "only this subject; repeat for more"},           \
+	    {CLI_SOURCE, "source", "GLOB...", "only this source; repeat for more"},      \
+	    {CLI_ID, "id", "ID...", "only this id; repeat for more"},                    \
 	    {'F', "fixed-strings", NULL,                                                 \
-		"take types, subjects, sources and ids literally"},                      \
-	    {'n', "last", "N", "the last N that match"},                                 \
-	    {'c', "count", "N", "the first N that match"},                               \
+		"match types, subjects, sources and ids literally"},                     \
+	    {'n', "last", "N", "only the last N that match"},                            \
+	    {'c', "count", "N", "only the first N that match"},                          \
 	{                                                                                \
-		'm', "merge", NULL, "several logs as one stream, by logtime"             \
+		'm', "merge", NULL, "merge several logs by logtime"                      \
 	}
 
 #define CLI_UPCASTING                                                                    \
 	{                                                                                \
 		CLI_UPCAST, "upcast", "FILE",                                            \
-		    "bring old events into new shapes by the Lua rules in FILE"          \
+		    "convert old events with the Lua rules in FILE"                      \
 	}
 
 #define CLI_THREADED                                                                     \
 	{                                                                                \
-		'j', "threads", "N", "use N threads (default: one a core)"               \
+		'j', "threads", "N", "use N threads (default: one per core)"             \
 	}
 #define CLI_FOLLOW                                                                       \
 	{                                                                                \
-		'f', "follow", NULL, "go on as events are appended"                      \
+		'f', "follow", NULL, "keep reading as events are appended"               \
 	}
 #define CLI_REVERSE                                                                      \
 	{                                                                                \
-		'r', "reverse", NULL, "newest first"                                     \
+		'r', "reverse", NULL, "newest events first"                              \
 	}
 
 #define CLI_COMMON                                                                       \
-	{'q', "quiet", NULL, "say nothing but errors"},                                  \
-	    {'v', "verbose", NULL, "say more"}, {'h', "help", NULL, "show this help"},   \
+	{'q', "quiet", NULL, "print only errors"},                                       \
+	    {'v', "verbose", NULL, "print more messages"},                               \
+	    {'h', "help", NULL, "show this help"},                                       \
 	{                                                                                \
 		'V', "version", NULL, "show the version"                                 \
 	}
 
 #define CLI_COLORED                                                                      \
 	{                                                                                \
-		CLI_COLOR, "color", "WHEN", "auto, always or never"                      \
+		CLI_COLOR, "color", "WHEN", "use color: auto, always or never"           \
 	}
 #define CLI_PROGRESSING                                                                  \
 	{CLI_PROGRESS, "progress", NULL, "show progress on a terminal"},                 \
 	{                                                                                \
-		CLI_NO_PROGRESS, "no-progress", NULL, "do not"                           \
+		CLI_NO_PROGRESS, "no-progress", NULL, "never show progress"              \
 	}
 
 #define CLI_LINES                                                                        \
 	{                                                                                \
 		CLI_MAX_LINE, "max-line", "BYTES",                                       \
-		    "longest line of a FILE (default: 64 MiB)"                           \
+		    "longest line accepted in a FILE (default: 64 MiB)"                  \
 	}
 
 /* "1 event", "2 events": the ending of the word. */

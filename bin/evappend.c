@@ -38,43 +38,38 @@ enum {
 
 static const struct cli_option options[] = {
     {0, NULL, NULL, "Input"},
-    {'t', "type", "TYPE", "wrap any JSON value as data, with this type"},
-    {TYPE_FROM, "type-from", "PATH",
-	"wrap, the type from where PATH points in the value"},
-    {SUBJECT_FROM, "subject-from", "PATH", "the same for the subject,"},
-    {TIME_FROM, "time-from", "PATH", "the time,"},
-    {ID_FROM, "id-from", "PATH", "the id,"},
-    {SOURCE_FROM, "source-from", "PATH", "and the source"},
-    {REQUIRE, "require", NULL, "a line in which such a PATH points to nothing is bad"},
-    {CLI_SOURCE, "source", "URI", "source of events that name none (default: /LOG)"},
-    {SUBJECT, "subject", "TEXT", "subject of events that name none"},
-    {TEXT, "text", NULL, "a line is text, wrapped as a string"},
-    {MAX_LINE, "max-line", "BYTES", "longest line (default: 16 MiB)"},
-    {REJECT, "reject", "FILE", "put bad lines aside in FILE, and go on"},
+    {'t', "type", "TYPE", "wrap each JSON value as data of this type"},
+    {TYPE_FROM, "type-from", "PATH", "the same, with the type taken from PATH"},
+    {SUBJECT_FROM, "subject-from", "PATH", "take the subject from PATH"},
+    {TIME_FROM, "time-from", "PATH", "take the time from PATH"},
+    {ID_FROM, "id-from", "PATH", "take the id from PATH"},
+    {SOURCE_FROM, "source-from", "PATH", "take the source from PATH"},
+    {REQUIRE, "require", NULL, "treat a line without a value at a PATH as bad"},
+    {CLI_SOURCE, "source", "URI", "source of events without one (default: /LOG)"},
+    {SUBJECT, "subject", "TEXT", "subject of events without one"},
+    {TEXT, "text", NULL, "wrap each line of text as a string"},
+    {MAX_LINE, "max-line", "BYTES", "longest line accepted (default: 16 MiB)"},
+    {REJECT, "reject", "FILE", "write bad lines to FILE and continue"},
     {0, NULL, NULL, "Commits"},
-    {ATOMIC, "atomic", NULL, "all in one commit, or nothing (up to 64 MiB)"},
+    {ATOMIC, "atomic", NULL, "append all in one commit, or nothing (up to 64 MiB)"},
     {ACK, "ack", NULL, "print a line for each commit, once it is durable"},
-    {EXPECT, "expect", "N", "only if the log's last seq is N (0: it is empty)"},
+    {EXPECT, "expect", "N", "append only if the last seq is N (0: LOG is empty)"},
     {EXPECT_SUBJECT, "expect-subject", "S=N...",
-	"only if subject S has its last event at seq N (given twice: both)"},
-    {DEDUP, "dedup", "[=WINDOW]",
-	"skip events that LOG has, or has among its last WINDOW"},
-    {REPLICA, "replica", NULL,
-	"take stored lines as they are; pass over those that LOG has"},
-    {LINGER, "linger", "MS", "wait so long for more input before a commit"},
+	"append only if the last event of S has seq N; repeat for more"},
+    {DEDUP, "dedup", "[=WINDOW]", "skip events in LOG, or among its last WINDOW"},
+    {REPLICA, "replica", NULL, "append stored events unchanged; skip those in LOG"},
+    {LINGER, "linger", "MS", "wait up to MS for more input before a commit"},
     {0, NULL, NULL, "Durability and the log"},
-    {STRICT, "strict", NULL, "sync twice a commit: no doubt even after a power cut"},
-    {NO_SYNC, "no-sync", NULL,
-	"sync nothing: survives a crash of evappend, not of the machine"},
-    {WAIT, "wait", "SECONDS", "how long to wait for the lock (default: 60)"},
-    {NO_CREATE, "no-create", NULL, "fail if there is no log"},
-    {FORCE, "force", NULL, "append on a network file system too"},
+    {STRICT, "strict", NULL, "sync twice per commit; no doubt after a power cut"},
+    {NO_SYNC, "no-sync", NULL, "never sync; events survive only a crash of evappend"},
+    {WAIT, "wait", "SECONDS", "wait at most this long for the lock (default: 60)"},
+    {NO_CREATE, "no-create", NULL, "fail if LOG does not exist"},
+    {FORCE, "force", NULL, "append even on a network file system"},
     {SEGMENT_SIZE, "segment-size", "BYTES",
-	"when a new segment begins (default: 64 MiB)"},
+	"start a new segment at this size (default: 64 MiB)"},
     {'z', "level", "N", "zstd level (default: 1)"},
     CLI_THREADED,
-    {REINDEX, "reindex", NULL,
-	"append nothing: seal full segments, mend damaged indexes"},
+    {REINDEX, "reindex", NULL, "only seal full segments and repair indexes"},
     {0, NULL, NULL, "General"},
     CLI_PROGRESSING,
     CLI_COMMON,
@@ -84,14 +79,14 @@ static const struct cli_option options[] = {
 static const struct cli_tool tool = {
     .name = "evappend",
     .operands = "LOG [FILE... | -- COMMAND [ARG...]]",
-    .summary =
-	"Append events from FILEs or standard input to LOG, made if it is absent; with\n"
-	"--replica also from COMMAND, which is run again when it breaks off.",
+    .summary = "Append events from FILEs or standard input to LOG, which is created if "
+	       "necessary;\n"
+	       "with --replica, also from COMMAND, which is restarted if it fails.",
     .notes =
 	"PATH is a.b or the JSON Pointer /a/b.  A FILE may be plain, compressed, or an\n"
-	"archive.  Status 0: all is durable.  1: the expectation does not hold.\n"
-	"65: a line is no event.  74: nothing more than was acknowledged is there.\n"
-	"COMMAND finds in EVLOG_FROM from which seq on it is to print.\n"
+	"archive.  Status 0: everything is durable.  1: an expectation was not met.\n"
+	"65: a line is not an event.  74: only what was acknowledged is stored.\n"
+	"EVLOG_FROM tells COMMAND at which seq to start.\n"
 	"\n"
 	"  evappend --replica LOG -- sh -c 'ssh HOST evcat -f --from $EVLOG_FROM LOG'\n",
     .options = options,
@@ -161,7 +156,7 @@ _Noreturn static void stop(struct append *a, const evlog_error *err)
 	else if (err->code == EVLOG_EDATA && a->appended == 0)
 		cli_say("no event was appended");
 	else if (err->code != EVLOG_ECONFLICT && a->appended)
-		cli_say("appended before it: %" PRIu64 " event%s, up to seq %" PRIu64,
+		cli_say("%" PRIu64 " event%s appended before that, up to seq %" PRIu64,
 		    a->appended, cli_plural(a->appended), a->last_seq);
 	evlog_writer_close(a->w);
 	exit(cli_status(err->code));
@@ -317,9 +312,8 @@ static void extension_say(struct append *a)
 		return;
 	a->extension_said = true;
 	if (!cli.quiet)
-		cli_say(
-		    "\"%s\" is stored as an extension attribute; put it in data if it "
-		    "is the event's content",
+		cli_say("\"%s\" is stored as an extension attribute; if it is content, "
+			"put it in data",
 		    name);
 }
 
@@ -331,7 +325,7 @@ static void missed_say(const struct append *a)
 
 	for (size_t i = 0; i < n && !cli.quiet; i++)
 		if (m[i].lines && m[i].missed == m[i].lines)
-			cli_say("--%s-from %s: nothing stands there in any of %" PRIu64
+			cli_say("--%s-from %s: no value there in any of %" PRIu64
 				" line%s",
 			    m[i].attribute, m[i].path, m[i].lines,
 			    cli_plural(m[i].lines));
@@ -434,8 +428,8 @@ static void append_command(struct append *a, const char *const *command)
 		if (r != EVLOG_EAWAY)
 			stop(a, &err);
 		if (!cli.quiet)
-			cli_say("%s, behind event %" PRIu64 "; it is run again", err.text,
-			    a->last_seq);
+			cli_say("%s, after event %" PRIu64 "; starting it again",
+			    err.text, a->last_seq);
 		if (a->last_seq > last)
 			pause = FIRST;
 		nanosleep(&(struct timespec){.tv_sec = pause / 1000,
@@ -519,22 +513,25 @@ static void options_check(struct append *a, bool command)
 		    o->source_from;
 
 	if (o->strict && o->no_sync)
-		cli_usage("--strict and --no-sync exclude each other");
+		cli_usage("--strict and --no-sync cannot be combined");
 	if (o->text && from)
-		cli_usage(
-		    "--text has no members that the --...-from options could point to");
+		cli_usage("--text cannot be combined with the --...-from options: text "
+			  "has no members");
 	if (from && !o->type_from && !o->type)
-		cli_usage("--subject-from and its like go with --type or --type-from");
+		cli_usage("--subject-from, --time-from, --id-from and --source-from need "
+			  "--type or --type-from");
 	if (o->require && !from)
-		cli_usage("--require goes with --type-from and its like");
+		cli_usage("--require needs --type-from or another --...-from option");
 	if (o->replica && (o->text || from || o->type || o->subject || o->source))
-		cli_usage("--replica takes stored lines as they are");
+		cli_usage("--replica cannot be combined with --text, --type, --subject, "
+			  "--source or a --...-from option");
 	if (o->replica && (o->dedup || a->reject.path))
-		cli_usage("--replica leaves no line out: no --dedup, no --reject");
+		cli_usage("--replica cannot be combined with --dedup or --reject");
 	if (o->expect || o->n_expect_subjects)
 		a->o.atomic = true;
 	if (command && o->atomic)
-		cli_usage("what a COMMAND prints is no single commit");
+		cli_usage("--atomic, --expect and --expect-subject cannot be combined "
+			  "with a COMMAND");
 	if (!a->input.max_line)
 		a->input.max_line = o->replica ? EVLOG_MAX_EVENT : 16u << 20;
 }
@@ -559,12 +556,12 @@ int main(int argc, char **argv)
 	}
 	options_check(&a, command);
 	if (optind == argc)
-		cli_usage("which log?");
+		cli_usage("no LOG given");
 	if (a.reindex && (command || optind + 1 < argc))
-		cli_usage("--reindex appends nothing");
+		cli_usage("--reindex appends nothing: give only LOG");
 	if (command && (!*command || optind + 1 < argc))
-		cli_usage(*command ? "either FILEs or a COMMAND"
-				   : "which COMMAND?  Nothing stands behind --");
+		cli_usage(*command ? "give either FILEs or a COMMAND, not both"
+				   : "no COMMAND given after --");
 	const char *path = argv[optind++];
 	a.o.max_event = a.input.max_line;
 	if (!a.o.threads)
@@ -579,7 +576,7 @@ int main(int argc, char **argv)
 	if (evlog_writer_open(&a.w, path, &a.o, &err) < 0)
 		cli_fail(&err);
 	if (evlog_writer_created(a.w) && cli.err_tty && !cli.quiet)
-		cli_say("%s: a new log", path);
+		cli_say("%s: created a new log", path);
 	if (a.reindex)
 		return cli_end(reindex(&a));
 	if (command)
@@ -596,15 +593,14 @@ int main(int argc, char **argv)
 	evlog_writer_close(a.w);
 	free(a.expected);
 	if (a.skipped && !cli.quiet && (!command || cli.verbose))
-		cli_say("skipped: %" PRIu64 " event%s in the log already", a.skipped,
+		cli_say("skipped: %" PRIu64 " event%s already in the log", a.skipped,
 		    cli_plural(a.skipped));
 	if (a.slid && !cli.quiet)
-		cli_say("--dedup=%" PRIu64 ": the log has more events; older ones were "
-			"not compared",
+		cli_say("--dedup=%" PRIu64 ": older events of the log were not compared",
 		    a.o.dedup_window);
 	if (a.rejected && !cli.quiet)
-		cli_say("put aside in %s: %" PRIu64 " line%s", a.reject.path, a.rejected,
-		    cli_plural(a.rejected));
+		cli_say("rejected: %" PRIu64 " line%s, written to %s", a.rejected,
+		    cli_plural(a.rejected), a.reject.path);
 	if (cli.verbose)
 		cli_say(
 		    "appended: %" PRIu64 " event%s", a.appended, cli_plural(a.appended));

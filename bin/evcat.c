@@ -13,11 +13,11 @@ static const struct cli_option options[] = {
     CLI_FOLLOW,
     {0, NULL, NULL, "Output"},
     {'o', "output", "FORM",
-	"ndjson, pretty, data or zst; on a terminal lines for people"},
+	"ndjson, pretty, data or zst (default on a terminal: a summary)"},
     {'z', "level", "N", "zstd level of -o zst (default: 1)"},
     CLI_UPCASTING,
     CLI_THREADED,
-    {CLI_SALVAGE, "salvage", NULL, "print what is undamaged around damage"},
+    {CLI_SALVAGE, "salvage", NULL, "skip what is damaged and print the rest"},
     CLI_COLORED,
     CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
@@ -32,8 +32,8 @@ static const struct cli_tool tool = {
     .summary = "Print the events of logs, of files of events, or of standard input (-).",
     .notes = "TIME is 2026-11-23, \"2026-11-23 05:00\", 2026-11-23T05:00:00Z, yesterday, "
 	     "-2h,\n"
-	     "\"30min ago\", @1700000000.  Status 65: damaged; all before the damage was "
-	     "printed.\n",
+	     "\"30min ago\" or @1700000000.\n"
+	     "Status 65: the log is damaged; everything before the damage was printed.\n",
     .options = options,
 };
 
@@ -53,7 +53,7 @@ static enum form form_of(const char *name)
 	for (int i = 0; i < 4; i++)
 		if (strcmp(name, names[i]) == 0)
 			return (enum form)(NDJSON + i);
-	cli_usage("--output %s: none of ndjson, pretty, data, zst", name);
+	cli_usage("--output %s: must be ndjson, pretty, data or zst", name);
 }
 
 /* ---- Forms ---- */
@@ -207,9 +207,8 @@ static int cat(struct cat *c, evlog_stream *s)
 	}
 	const char *unindexed = cli.verbose ? evlog_stream_unindexed(s) : NULL;
 	if (unindexed)
-		cli_say(
-		    "%s: searched without the index of a segment, which is damaged or "
-		    "missing: evappend --reindex makes it anew",
+		cli_say("%s: searched slowly, because the index of a segment is damaged "
+			"or missing; run evappend --reindex",
 		    unindexed);
 	evlog_error end;
 	if (c->packer && evlog_packer_end(c->packer, &end) < 0)
@@ -249,14 +248,14 @@ int main(int argc, char **argv)
 	if (!sel.threads)
 		sel.threads = cli_cores();
 	if (optind == argc)
-		cli_usage("which log?");
+		cli_usage("no LOG given");
 	c.form = form ? form_of(form) : cli.out_tty ? READABLE : NDJSON;
 	sel.json = c.form != NDJSON && c.form != ZST;
 	if (c.form == ZST && sel.map)
-		cli_usage(
-		    "--output zst is of stored lines: it does not go with --upcast");
+		cli_usage("--output zst cannot be combined with --upcast");
 	if (c.form == ZST && cli.out_tty)
-		cli_usage("compressed data is not for a terminal");
+		cli_usage("refusing to print compressed data to a terminal; redirect the "
+			  "output");
 	if (c.form == ZST &&
 	    evlog_packer_new(&c.packer, level, cli_out_fn, NULL, &err) < 0)
 		cli_fail(&err);

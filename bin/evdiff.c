@@ -8,9 +8,9 @@
 enum { BY_ID = CLI_OWN };
 
 static const struct cli_option options[] = {
-    {BY_ID, "by-id", NULL, "compare events whatever their seq and logtime"},
+    {BY_ID, "by-id", NULL, "compare events regardless of seq and logtime"},
     {'o', "output", "FORM",
-	"text (default), json, patch (RFC 6902, of states) or stat: how many"},
+	"text (default), json, patch (RFC 6902, states only) or stat (counts)"},
     CLI_THREADED,
     CLI_COLORED,
     {0, NULL, NULL, "General"},
@@ -23,9 +23,9 @@ static const struct cli_tool tool = {
     .name = "evdiff",
     .operands = "A B",
     .summary = "Compare two logs, or two states as evfold prints them.",
-    .notes = "Of logs: '<' an event only in A, '>' only in B.  Of states: '-' a key only "
+    .notes = "Logs: '<' is an event only in A, '>' only in B.  States: '-' is a key only "
 	     "in A,\n"
-	     "'+' only in B, '~' a change.  Status 0: the same.  1: they differ.\n",
+	     "'+' only in B, '~' a change.  Status 0: no differences.  1: they differ.\n",
     .options = options,
 };
 
@@ -197,7 +197,7 @@ static const struct form *form_of(const char *name)
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
 		if (strcmp(name, forms[i].name) == 0)
 			return &forms[i];
-	cli_usage("--output %s: none of text, json, patch, stat", name);
+	cli_usage("--output %s: must be text, json, patch or stat", name);
 }
 
 int main(int argc, char **argv)
@@ -219,9 +219,9 @@ int main(int argc, char **argv)
 			form = form_of(optarg);
 	}
 	if (argc - optind != 2)
-		cli_usage("which two?");
+		cli_usage("give two operands to compare, A and B");
 	if (strcmp(argv[optind], "-") == 0 && strcmp(argv[optind + 1], "-") == 0)
-		cli_usage("only one of them can be standard input");
+		cli_usage("only one of A and B can be standard input");
 	o->max_line = cli.max_line;
 	if (!o->threads)
 		o->threads = cli_cores();

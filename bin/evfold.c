@@ -15,25 +15,28 @@ enum { STRICT = CLI_OWN, COLUMNS, SNAPSHOT, REBUILD, SKIP_ERRORS, LUA_MEMORY, LU
 
 static const struct cli_option options[] = {
     {'k', "key", "PATH",
-	"one state for each value found here, such as subject or data.customer"},
-    {'p', "program", "FILE", "reducers in Lua: function on.TYPE(state, event)"},
+	"one state for each value at PATH, such as subject or data.customer"},
+    {'p', "program", "FILE", "fold with a Lua program: function on.TYPE(state, event)"},
     {'o', "output", "FORM",
-	"state: at the end of the input (default); changes: each new\n"
-	"state as it happens; events: those that the program emits;\n"
-	"sqlite:FILE[:TABLE]: a table, a row a key, kept in step"},
-    {COLUMNS, "columns", NULL, "give the table a column for each reducer too"},
+	"state: print states at the end (default); changes: print each\n"
+	"                            new state at once; events: print what the program "
+	"emits;\n"
+	"                            sqlite:FILE[:TABLE]: update a table with a row for "
+	"each key"},
+    {COLUMNS, "columns", NULL, "add a column for each reducer to the table"},
     CLI_UPCASTING,
     CLI_FOLLOW,
-    {SNAPSHOT, "snapshot", "FILE", "begin where FILE ends, and put the state there"},
-    {REBUILD, "rebuild", NULL, "begin anew, and replace what is there"},
+    {SNAPSHOT, "snapshot", "FILE",
+	"continue from the states in FILE, and save them there"},
+    {REBUILD, "rebuild", NULL, "start over and replace the snapshot or table"},
     CLI_THREADED,
-    {STRICT, "strict", NULL, "what a reducer cannot use is an error, not passed over"},
+    {STRICT, "strict", NULL, "fail on values that a reducer cannot use"},
     {SKIP_ERRORS, "skip-errors", "FILE",
-	"put events that the program fails at in FILE, and go on"},
+	"write events that the program fails on to FILE; continue"},
     {LUA_MEMORY, "lua-memory", "BYTES",
-	"what the program may take in each thread (default: 1 GiB)"},
+	"memory limit of the program, per thread (default: 1 GiB)"},
     {LUA_STEPS, "lua-steps", "N",
-	"instructions that one event may take (default: 10 million)"},
+	"instruction limit for one event (default: 10 million)"},
     CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
     CLI_LINES,
@@ -44,13 +47,13 @@ static const struct cli_option options[] = {
 static const struct cli_tool tool = {
     .name = "evfold",
     .operands = "[REDUCER...] [LOG|FILE...]",
-    .summary = "Fold events, from standard input if no LOG or FILE is given, into state.",
+    .summary = "Fold events into states.  Without LOG or FILE, reads standard input.",
     .notes =
 	"A REDUCER is NAME=FUNC(PATH){FILTER}: FUNC is count, sum, min, max, avg, "
 	"first,\n"
 	"last, list, set, merge (RFC 7396) or patch (RFC 6902), PATH is a.b or /a/b,\n"
-	"FILTER is PATH=GLOB or PATH!=GLOB, several joined by commas.  Without any:\n"
-	"merge(data).  Numbers are exact decimals: 0.1 + 0.2 is 0.3.\n"
+	"FILTER is PATH=GLOB or PATH!=GLOB; separate several with commas.  The default\n"
+	"is merge(data).  Numbers are exact decimals: 0.1 + 0.2 is 0.3.\n"
 	"\n"
 	"  evfold -k subject n=count 'paid=sum(data.amount){type=PaymentCaptured}' LOG\n"
 	"  evfold -k subject -p orders.lua LOG\n",
@@ -236,8 +239,7 @@ static int missed_say(const struct fold *o)
 		if (o->strict)
 			status = CLI_DATA;
 		if (!cli.quiet || o->strict)
-			cli_say("%s: nothing stands at its path in any of %" PRIu64
-				" event%s",
+			cli_say("%s: no value at its path in any of %" PRIu64 " event%s",
 			    text, events, cli_plural(events));
 	}
 	return status;
@@ -249,10 +251,10 @@ static void say_counts(const evlog_fold *f)
 
 	evlog_fold_counts(f, &keyless, &unusable);
 	if (keyless && !cli.quiet)
-		cli_say("left out: %" PRIu64 " event%s without the key", keyless,
+		cli_say("skipped: %" PRIu64 " event%s without a key", keyless,
 		    cli_plural(keyless));
 	if (unusable && !cli.quiet)
-		cli_say("passed over: %" PRIu64 " value%s that a reducer cannot use",
+		cli_say("skipped: %" PRIu64 " value%s that a reducer cannot use",
 		    unusable, cli_plural(unusable));
 }
 
@@ -283,8 +285,9 @@ static int skipped_close(struct fold *o)
 		return CLI_IO;
 	}
 	if (o->failed && !cli.quiet)
-		cli_say("put aside in %s: %" PRIu64 " event%s that the program fails at",
-		    o->skip_path, o->failed, cli_plural(o->failed));
+		cli_say("skipped: %" PRIu64
+			" event%s that the program failed on, written to %s",
+		    o->failed, cli_plural(o->failed), o->skip_path);
 	return o->failed ? CLI_DATA : CLI_OK;
 }
 
@@ -330,7 +333,7 @@ static void option_take(
 			output_table(o, arg + 7);
 		else
 			cli_usage(
-			    "--output %s: not state, changes, events or sqlite:FILE",
+			    "--output %s: must be state, changes, events or sqlite:FILE",
 			    arg);
 		break;
 	case CLI_UPCAST: o->upcast = arg; break;
@@ -367,17 +370,18 @@ static size_t operands_take(struct fold *o, char **words, int n, const char **op
 			wrong(&err);
 	}
 	if (o->program && reducers)
-		cli_usage("reducers and a --program exclude each other");
+		cli_usage("reducers and --program cannot be combined");
 	if (!o->program && o->form == EVENTS)
-		cli_usage("--output events goes with --program");
+		cli_usage("--output events needs --program");
 	if (o->snapshot && o->database)
-		cli_usage("a table needs no --snapshot");
+		cli_usage("--snapshot cannot be combined with --output sqlite: the table "
+			  "stores the states");
 	if (o->rebuild && !o->snapshot && !o->database)
-		cli_usage("--rebuild goes with --snapshot, or a table");
+		cli_usage("--rebuild needs --snapshot or --output sqlite:FILE");
 	if (o->columns && !o->database)
-		cli_usage("--columns goes with --output sqlite:FILE");
+		cli_usage("--columns needs --output sqlite:FILE");
 	if (!o->program && o->skip_path)
-		cli_usage("--skip-errors goes with --program");
+		cli_usage("--skip-errors needs --program");
 	if (o->program && evlog_fold_program(o->f, o->program, &o->limits, &err) < 0)
 		wrong(&err);
 	if (o->skip_path)
@@ -400,7 +404,7 @@ static void absent_check(struct fold *o, const char *word)
 		    strcmp(word, "count") == 0 ? "" : "PATH");
 	else if ((alone || strpbrk(word, "({")) &&
 		 evlog_fold_reducer(o->f, word, &err) == EVLOG_EUSAGE)
-		cli_say("no such file, and no reducer: %s", err.text);
+		cli_say("neither a file nor a valid reducer: %s", err.text);
 	else
 		return; /* opening it will report that */
 	exit(CLI_NOINPUT);
@@ -520,7 +524,7 @@ int main(int argc, char **argv)
 	if (!sel.follow && (!o.snapshot || o.is_log))
 		evlog_fold_threads(o.f, sel.threads);
 	if ((o.snapshot || o.database) && n > 1)
-		cli_usage("what is kept is of one log, or of one stream of events");
+		cli_usage("--snapshot and --output sqlite need a single LOG or FILE");
 	if (o.snapshot || o.database)
 		resume(&o, logs[0], &sel);
 	if (evlog_stream_open(&s, logs, n, &sel, &err) < 0)

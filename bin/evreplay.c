@@ -35,37 +35,37 @@ static const struct cli_option options[] = {
     CLI_SELECTION,
     CLI_FOLLOW,
     CLI_UPCASTING,
-    {DEAD_LETTERS, "dead-letters", NULL,
-	"the LOG holds dead letters: deliver the events in them"},
+    {DEAD_LETTERS, "dead-letters", NULL, "deliver the events in the dead letters of LOG"},
     {0, NULL, NULL, "Pace"},
     {SPEED, "speed", "X",
-	"1: as it happened, 10: ten times as fast, 0: at once (default)"},
-    {MAX_GAP, "max-gap", "SPAN", "no pause is longer, such as 2s or 500ms"},
-    {RATE, "rate", "N", "at most N events a second"},
+	"1: original speed, 10: ten times as fast, 0: no pauses (default)"},
+    {MAX_GAP, "max-gap", "SPAN", "longest pause, such as 2s or 500ms"},
+    {RATE, "rate", "N", "at most N events per second"},
     {0, NULL, NULL, "To a COMMAND"},
-    {BATCH, "batch", "N", "events that a run of COMMAND gets (default: 1000)"},
-    {LINGER, "linger", "MS", "with --follow, wait so long for a batch to be filled"},
-    {CHECKPOINT, "checkpoint", "FILE", "go on where FILE says, and keep it up to date"},
-    {ACCEPT_CHANGE, "accept-change", NULL,
-	"go on with the --checkpoint of another selection"},
-    {EMIT, "emit", "LOG", "what COMMAND prints are events: append them, exactly once"},
+    {BATCH, "batch", "N", "events for each run of COMMAND (default: 1000)"},
+    {LINGER, "linger", "MS", "with --follow, wait up to MS for a batch to fill"},
+    {CHECKPOINT, "checkpoint", "FILE",
+	"continue from the position in FILE, and update it"},
+    {ACCEPT_CHANGE, "accept-change", NULL, "accept a --checkpoint of another selection"},
+    {EMIT, "emit", "LOG", "append the events that COMMAND prints, exactly once"},
     {LINE_BY_LINE, "line-by-line", NULL,
-	"COMMAND prints a line for each it gets, caused by that, or a blank one"},
-    {RETRY, "retry", "N", "how often a batch that fails is tried again (default: 2)"},
+	"COMMAND answers each event with one line, which may be blank"},
+    {RETRY, "retry", "N", "retry a failed batch N times (default: 2)"},
     {BACKOFF, "backoff", "SPAN",
-	"the pause before the first retry; doubled for each (default: 200ms)"},
-    {TIMEOUT, "timeout", "SPAN", "end a run that takes longer; it has failed"},
-    {DEAD_LETTER, "dead-letter", "LOG", "append there what fails for good, and go on"},
-    {'j', "threads", "N", "run N COMMANDs at once, the events of a key in order"},
-    {KEY, "key", "PATH", "what must stay in order (default: subject)"},
-    {SHARD, "shard", "I/N", "only part I of N, by the key"},
+	"pause before the first retry, then doubled (default: 200ms)"},
+    {TIMEOUT, "timeout", "SPAN", "end a run that takes longer, and treat it as failed"},
+    {DEAD_LETTER, "dead-letter", "LOG",
+	"append events that keep failing to LOG; continue"},
+    {'j', "threads", "N", "run N COMMANDs at once; events of a key stay in order"},
+    {KEY, "key", "PATH", "path of the key (default: subject)"},
+    {SHARD, "shard", "I/N", "only shard I of N, divided by key"},
     {0, NULL, NULL, "Instead of delivering"},
-    {STATUS, "status", NULL, "show how far the --checkpoint is behind the LOG"},
-    {'o', "output", "FORM", "of --status: text (default) or json"},
+    {STATUS, "status", NULL, "show how far the --checkpoint is behind LOG"},
+    {'o', "output", "FORM", "format of --status: text (default) or json"},
     {RESET_TO, "reset-to", "WHERE", "set the --checkpoint to this seq or time"},
     {DRY_RUN, "dry-run", NULL, "only show what --reset-to would do"},
     {UPCAST_LINT, "upcast-lint", NULL,
-	"show the types in the LOG and the rules each goes through"},
+	"show the types in LOG and the rules that apply to each"},
     CLI_PROGRESSING,
     {0, NULL, NULL, "General"},
     CLI_LINES,
@@ -76,14 +76,15 @@ static const struct cli_option options[] = {
 static const struct cli_tool tool = {
     .name = "evreplay",
     .operands = "LOG... [-- COMMAND [ARG...]]",
-    .summary =
-	"Deliver the events of logs to standard output, in order and in their time,\n"
-	"or in batches to the standard input of COMMAND.",
+    .summary = "Deliver the events of logs to standard output, in order and at a chosen\n"
+	       "pace, or in batches to the standard input of COMMAND.",
     .notes =
-	"COMMAND has dealt with a batch when it ends with status 0; 69 or 75 say that\n"
-	"a service is away.  It finds EVLOG_FROM, EVLOG_TO, EVLOG_COUNT, EVLOG_ATTEMPT\n"
-	"and EVLOG_SHARD in its environment.  SIGTERM and SIGINT end evreplay behind a\n"
-	"whole line, or when the batch at work is done, with status 0.\n"
+	"COMMAND must exit with status 0 once it has processed a batch; 69 or 75 mean "
+	"that\n"
+	"a service is unavailable.  EVLOG_FROM, EVLOG_TO, EVLOG_COUNT, EVLOG_ATTEMPT "
+	"and\n"
+	"EVLOG_SHARD are in its environment.  On SIGTERM or SIGINT, evreplay exits with\n"
+	"status 0 after a whole line or once the current batches are done.\n"
 	"\n"
 	"  evreplay -f -t OrderCreated --checkpoint c.pos --emit LOG LOG -- ./credit\n",
     .options = options,
@@ -187,7 +188,7 @@ static int lint_print(evlog_upcaster *u)
 		cli_outs(text);
 		cli_out_safe(route.text, strlen(route.text), "");
 		snprintf(
-		    text, sizeof text, "  (from event %" PRIu64 " on)\n", route.first);
+		    text, sizeof text, "  (first at event %" PRIu64 ")\n", route.first);
 		cli_outs(route.failed ? text : "\n");
 		if (route.failed)
 			status = CLI_NO;
@@ -202,7 +203,7 @@ static int to_stdout(struct replay *p, char **logs, int n)
 	evlog_error err;
 
 	if (p->lint && p->sel.map != evlog_upcast)
-		cli_usage("--upcast-lint goes with --upcast FILE");
+		cli_usage("--upcast-lint needs --upcast FILE");
 	if (p->lint)
 		p->sel.map = NULL;
 	if (evlog_stream_open(&s, (const char *const *)logs, (size_t)n, &p->sel, &err) <
@@ -244,19 +245,18 @@ static int to_command(struct replay *p, char **logs, int n)
 	    evlog_consume(c, (const char *const *)logs, (size_t)n, &p->sel, &done, &err);
 	cli_progress_clear();
 	if (done.dead && !cli.quiet)
-		cli_say("%" PRIu64 " event%s could not be dealt with: see %s", done.dead,
+		cli_say("%" PRIu64 " event%s could not be processed; see %s", done.dead,
 		    cli_plural(done.dead), c->dead_letter);
 	if (done.uncaused && !cli.quiet)
-		cli_say("%" PRIu64 " emitted event%s without a known cause; see "
+		cli_say("%" PRIu64 " emitted event%s could not be assigned a cause; see "
 			"--line-by-line",
 		    done.uncaused, cli_plural(done.uncaused));
 	if (cli.verbose && c->emit)
 		cli_say("%" PRIu64 " event%s emitted", done.emitted,
 		    cli_plural(done.emitted));
 	if (cli.verbose)
-		cli_say("%" PRIu64 " event%s dealt with in %" PRIu64 " run%s",
-		    done.events, cli_plural(done.events), done.runs,
-		    cli_plural(done.runs));
+		cli_say("%" PRIu64 " event%s processed in %" PRIu64 " run%s", done.events,
+		    cli_plural(done.events), done.runs, cli_plural(done.runs));
 	if (r < 0)
 		cli_say("%s", err.text);
 	return cli_status(r);
@@ -309,14 +309,14 @@ static int reset(const struct replay *p, const char *log)
 	if (strspn(p->reset_to, "0123456789") == strlen(p->reset_to))
 		o.seq = cli_number("reset-to", p->reset_to, 1, UINT64_C(1) << 53);
 	if (o.seq && p->sel.event_time)
-		cli_usage("--event-time goes with --reset-to TIME, not with a seq");
+		cli_usage("--event-time needs a time in --reset-to, not a seq");
 	if (!o.seq && evlog_time_parse(p->reset_to, evlog_now(), EVLOG_SINCE, &o.time,
 			  &o.digits, &err) < 0)
 		cli_usage("--reset-to: neither a seq nor a time: %s", err.text);
 	if (evlog_checkpoint_reset(p->consumer.checkpoint, log, &o, &from, &to, &err) < 0)
 		cli_fail(&err);
-	snprintf(text, sizeof text, "the next event is %" PRIu64 "%s, %s %" PRIu64 "\n",
-	    to, p->dry ? " then" : " now", p->dry ? "and now is" : "and was", from);
+	snprintf(text, sizeof text, "the next event %s %" PRIu64 "; it %s %" PRIu64 "\n",
+	    p->dry ? "would be" : "is now", to, p->dry ? "is" : "was", from);
 	cli_outs(text);
 	return CLI_OK;
 }
@@ -339,7 +339,7 @@ static void shard(struct evlog_consumer_options *c, const char *text)
 
 	if (sscanf(text, "%9u/%9u%n", &c->shard, &c->shards, &end) != 2 || text[end] ||
 	    c->shard < 1 || c->shard > c->shards || c->shards > 100000)
-		cli_usage("--shard %s: not I/N, such as 2/8", text);
+		cli_usage("--shard %s: must be I/N, such as 2/8", text);
 }
 
 static void option_take(struct replay *p, int id, const char *arg)
@@ -354,7 +354,7 @@ static void option_take(struct replay *p, int id, const char *arg)
 	case 'o':
 		p->json = strcmp(arg, "json") == 0;
 		if (!p->json && strcmp(arg, "text") != 0)
-			cli_usage("--output %s: neither text nor json", arg);
+			cli_usage("--output %s: must be text or json", arg);
 		break;
 	case 'j': c->workers = (unsigned)cli_number("threads", arg, 1, 256); break;
 	case CLI_UPCAST: cli_upcast(&p->sel, arg); break;
@@ -394,35 +394,34 @@ static void options_check(const struct replay *p, int logs)
 	bool aside = p->status || p->reset_to;
 
 	if (c->command && !*c->command)
-		cli_usage("which COMMAND?  Nothing stands behind --");
+		cli_usage("no COMMAND given after --");
 	if (logs == 0)
-		cli_usage("which log?");
+		cli_usage("no LOG given");
 	if (aside && (!c->checkpoint || logs != 1))
-		cli_usage(
-		    "--status and --reset-to go with --checkpoint FILE and one LOG");
+		cli_usage("--status and --reset-to need --checkpoint FILE and one LOG");
 	if (aside && c->command)
-		cli_usage("--status and --reset-to run no COMMAND");
+		cli_usage("--status and --reset-to cannot be combined with a COMMAND");
 	if (aside && (s->types || s->subjects || s->sources || s->ids || s->from ||
 			 s->to || s->last || s->count || s->follow || s->merge ||
 			 s->since != EVLOG_TIME_MIN || s->until != EVLOG_TIME_MAX))
-		cli_usage("--status and --reset-to are about all events: they take no "
-			  "selection");
+		cli_usage("--status and --reset-to cannot be combined with a selection");
 	if (p->dry && !p->reset_to)
-		cli_usage("--dry-run goes with --reset-to");
+		cli_usage("--dry-run needs --reset-to");
 	if (!c->command && !aside && (p->consuming || c->checkpoint))
-		cli_usage("which COMMAND?  It stands at the end, behind --");
+		cli_usage("no COMMAND given; put it at the end, after --");
 	if (c->command && p->paced)
-		cli_usage("--speed, --max-gap and --rate are for standard output");
+		cli_usage(
+		    "--speed, --max-gap and --rate cannot be combined with a COMMAND");
 	if (c->accept_change && !c->checkpoint)
-		cli_usage("--accept-change goes with --checkpoint FILE");
+		cli_usage("--accept-change needs --checkpoint FILE");
 	if (c->line_by_line && !c->emit)
-		cli_usage("--line-by-line goes with --emit LOG");
+		cli_usage("--line-by-line needs --emit LOG");
 	if (c->emit && !c->checkpoint)
-		cli_usage("--emit goes with --checkpoint FILE");
+		cli_usage("--emit needs --checkpoint FILE");
 	if (c->checkpoint && logs != 1)
-		cli_usage("a checkpoint is of one LOG");
+		cli_usage("--checkpoint needs a single LOG");
 	if (c->checkpoint && (p->sel.last || p->sel.count))
-		cli_usage("--last and --count do not go with --checkpoint");
+		cli_usage("--last and --count cannot be combined with --checkpoint");
 }
 
 int main(int argc, char **argv)

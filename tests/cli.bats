@@ -29,7 +29,7 @@ options_of() { "$1" --help | grep -oE '^  +(-[A-Za-z], )?--[a-z-]+' | grep -oE -
 @test "a wrong option is 64 for every tool, and says where help is" {
 	for tool in $TOOLS; do
 		run -64 "$tool" --nonsense
-		assert_output "$tool: --nonsense: no such option
+		assert_output "$tool: --nonsense: unknown option
 Try '$tool --help'."
 		run -64 "$tool" -Q
 	done
@@ -63,9 +63,9 @@ Try '$tool --help'."
 			run "$tool" "$name=$value" "$name=${value/a=/b=}" --nonsense
 			[ "$status" -eq 64 ] || fail "$tool $name: $status"
 			case $help in
-			*"given twice"*)
+			*"repeat for more"*)
 				[[ $metavariable == *... ]]
-				assert_output --partial "--nonsense: no such option"
+				assert_output --partial "--nonsense: unknown option"
 				;;
 			*)
 				[[ $metavariable != *... ]]
@@ -133,11 +133,11 @@ Try '$tool --help'."
 
 @test "a wrong option is named as it was given" {
 	run -64 evcat --merge=1 x
-	assert_output --partial "--merge=1: takes no value"
+	assert_output --partial "--merge=1: this option takes no value"
 	run -64 evcat -qX x
-	assert_output --partial "-X: no such option"
+	assert_output --partial "-X: unknown option"
 	run -64 evcat --s x
-	assert_output --partial "--s: short for more than one option"
+	assert_output --partial "--s: ambiguous option"
 }
 
 # Prints the libraries that a command opens, which strace records in calls.

@@ -11,7 +11,7 @@ seq_of() { jq .seq "$1"; }
 	numbered 25 | evappend a.evlog
 	run -0 --separate-stderr evreplay -v --batch 10 a.evlog -- sh -c \
 		'echo "$EVLOG_FROM $EVLOG_TO $EVLOG_COUNT $EVLOG_ATTEMPT $EVLOG_SHARD" >>env; cat'
-	assert_equal "$stderr" "evreplay: 25 events dealt with in 3 runs"
+	assert_equal "$stderr" "evreplay: 25 events processed in 3 runs"
 	evreplay --batch 10 a.evlog -- cat | cmp - <(evcat a.evlog)
 	printf '1 10 10 1 1/1\n11 20 10 1 1/1\n21 25 5 1 1/1\n' | cmp - env
 	run -0 evreplay --batch 1 a.evlog -- wc -l
@@ -106,10 +106,10 @@ seq_of() { jq .seq "$1"; }
 	numbered 5 6 | evappend a.evlog
 	evreplay --checkpoint c a.evlog -- true
 	run -0 evreplay --checkpoint c --reset-to 4 --dry-run a.evlog
-	assert_output "the next event is 4 then, and now is 11"
+	assert_output "the next event would be 4; it is 11"
 	assert_equal "$(seq_of c)" 10
 	run -0 evreplay --checkpoint c --reset-to 4 a.evlog
-	assert_output "the next event is 4 now, and was 11"
+	assert_output "the next event is now 4; it was 11"
 	evreplay --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 4 10)
 	evreplay --checkpoint c --reset-to "$at" a.evlog
 	evreplay --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 6 10)
@@ -175,7 +175,7 @@ seq_of() { jq .seq "$1"; }
 		'cat >in; if grep -q "\"n\":[47]2}" in; then echo "no ${EVLOG_FROM}" >&2; exit 3; fi; jq .data.n in'
 	assert_equal "$output" "$(seq 100 | grep -v '[47]2')"
 	assert_equal "$(tail -n 1 <<<"$stderr")" \
-		"evreplay: 2 events could not be dealt with: see dead.evlog"
+		"evreplay: 2 events could not be processed; see dead.evlog"
 	assert_equal "$(seq_of c)" 100
 	run -0 jq -c '[.type, .subject, .causationid, .data.reason, .data.status,
 		.data.attempts > 2, .data.stderr[-6:], .data.command[0], .data.event.data.n]' \
@@ -449,11 +449,11 @@ seq_of() { jq .seq "$1"; }
 	done | evappend a.evlog
 	evreplay --checkpoint c a.evlog -- true
 	run -0 evreplay --checkpoint c -E --reset-to 2026-11-03 a.evlog
-	assert_output "the next event is 1 now, and was 4"
+	assert_output "the next event is now 1; it was 4"
 	run -0 evreplay --checkpoint c -E --reset-to 2026-11-04 a.evlog
-	assert_output "the next event is 4 now, and was 1"
+	assert_output "the next event is now 4; it was 1"
 	run -0 evreplay --checkpoint c --reset-to 2026-11-04 a.evlog
-	assert_output "the next event is 1 now, and was 4"
+	assert_output "the next event is now 1; it was 4"
 	run -64 evreplay --checkpoint c -E --reset-to 2 a.evlog
 	for option in '-t T' '-s x' '--from 2' '--to 2' '-n 1' '-c 1' '-f' '-m' '--since 2020-01-01'; do
 		# shellcheck disable=SC2086

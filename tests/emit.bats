@@ -209,7 +209,7 @@ old_events() {
          1  ok    gone > nothing"
 	echo 'upcast.v1 = function(e) return e.data.x.y end' >bad.lua
 	run -1 evreplay --upcast bad.lua --upcast-lint a.evlog
-	assert_line --regexp '^ +1  FAIL  v1: .*bad.lua:1: .*from event 1 on'
+	assert_line --regexp '^ +1  FAIL  v1: .*bad.lua:1: .*\(first at event 1\)'
 }
 
 @test "a snapshot is of its upcasters too" {
@@ -243,7 +243,7 @@ old_events() {
 		[ -z "$stderr" ]
 	done
 	causes '[null,null] [null,null] [null,null]' 3 '{type: "B"}'
-	assert_equal "$stderr" "evreplay: 3 emitted events without a known cause; see --line-by-line"
+	assert_equal "$stderr" "evreplay: 3 emitted events could not be assigned a cause; see --line-by-line"
 	# an event that is only passed on has not caused itself
 	for batch in 1 3; do
 		causes '[null,null] [null,c0] [null,null]' $batch '.'

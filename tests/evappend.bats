@@ -136,7 +136,7 @@ B'
 		printf '{"type":"first"}\n%b\n{"type":"third"}\n' "$line" >in
 		run -65 evappend a.evlog in
 		[[ $output == *"in:2:$message"* ]] || fail "$line: $output"
-		assert_output --partial "appended before it: 1 event, up to seq 1"
+		assert_output --partial "1 event appended before that, up to seq 1"
 		run -0 bash -c 'evcat a.evlog | jq -r .type'
 		assert_output first
 	done <<-EOF
@@ -204,7 +204,7 @@ B'
 @test "--reject puts bad lines aside with input, line, column, reason and text, and ends with 65" {
 	printf '{"type":"A"}\nbad \xff\n{"type":"B"}\n{}\n' >in
 	run -65 evappend --reject bad a.evlog in
-	assert_output "evappend: put aside in bad: 2 lines"
+	assert_output "evappend: rejected: 2 lines, written to bad"
 	run -0 bash -c 'evcat a.evlog | jq -r .type'
 	assert_output 'A
 B'
@@ -316,7 +316,7 @@ B'
 	{ orders; echo '{"type":"New","id":"n"}'; } >in
 	run -0 evappend --dedup --ack a.evlog in
 	assert_output --partial '{"from":6,"to":6,"skipped":5,'
-	assert_output --partial "skipped: 5 events in the log already"
+	assert_output --partial "skipped: 5 events already in the log"
 	{ orders; orders; } >twice
 	run -0 evappend -q --dedup --ack a.evlog twice
 	assert_output --partial '{"from":7,"to":6,"skipped":10,'
@@ -345,7 +345,7 @@ B'
 	run -0 evappend --dedup a.evlog in
 	assert_output ""
 	run -0 evappend --dedup a.evlog in
-	assert_output "evappend: skipped: 250000 events in the log already"
+	assert_output "evappend: skipped: 250000 events already in the log"
 	# what the input itself has twice, in one commit or several
 	cat in in | evappend --dedup -q b.evlog
 	cmp <(evcat b.evlog | cut -b 67-) <(evcat a.evlog | cut -b 67-)
@@ -357,14 +357,14 @@ B'
 	run -0 evappend --dedup=10 a.evlog in
 	assert_output ""
 	run -0 evappend --dedup=10 a.evlog in
-	assert_output "evappend: skipped: 10 events in the log already"
+	assert_output "evappend: skipped: 10 events already in the log"
 	run -0 evappend --dedup=9 a.evlog <<<'{"type":"T","id":"new"}'
-	assert_output "evappend: --dedup=9: the log has more events; older ones were not compared"
+	assert_output "evappend: --dedup=9: older events of the log were not compared"
 	run -0 evappend -q --dedup=9 a.evlog <<<'{"type":"T","id":"newer"}'
 	assert_output ""
 	# so many in one run that the window slides over its own events
 	run -0 evappend --dedup=9 c.evlog in
-	assert_output "evappend: --dedup=9: the log has more events; older ones were not compared"
+	assert_output "evappend: --dedup=9: older events of the log were not compared"
 	for window in 1 7 1000 1024 1025 5000; do
 		numbered 3000 >many
 		evappend -q "--dedup=$window" d.evlog many
@@ -415,7 +415,7 @@ B'
 	for n in 1 7 299 300; do
 		head -n $n lines | evappend --replica b$n.evlog
 		run -0 evappend --replica b$n.evlog lines
-		assert_output "evappend: skipped: $n event$([ $n = 1 ] || echo s) in the log already"
+		assert_output "evappend: skipped: $n event$([ $n = 1 ] || echo s) already in the log"
 		run -0 evappend --quiet --replica b$n.evlog <(tail -n 20 lines)
 		assert_output ""
 		run -0 evdiff a.evlog b$n.evlog
@@ -441,7 +441,7 @@ B'
 		[ $n -ge $(stat -c %s rest) ] || exit 255
 	END
 	run -0 evappend --replica b.evlog -- bash part
-	assert_line --regexp '^evappend: bash: exit status 255, behind event [0-9]+; it is run again$'
+	assert_line --regexp '^evappend: bash: exit status 255, after event [0-9]+; starting it again$'
 	run -0 evdiff a.evlog b.evlog
 	[ "$(wc -l <from)" -gt 3 ]
 	assert_equal "$(sort -n from)" "$(cat from)" # events that the replica has are not asked for again
@@ -536,7 +536,7 @@ B'
 	numbered 20000 | gzip -c | head -c 100000 >cut.gz
 	run -65 evappend a.evlog cut.gz
 	assert_output --partial "cut.gz"
-	assert_output --partial "appended before it: "
+	assert_output --partial " appended before that, up to seq "
 	run -0 bash -c '[ "$(evcat a.evlog | wc -l)" -gt 0 ]'
 }
 
@@ -768,14 +768,14 @@ B'
 	printf '{"id":{"orig_h":"a%d"},"n":%d,"at":"2026-11-01T00:00:0%dZ","t":"X"}\n' 1 1 1 2 2 2 3 3 3 >in
 	while read -r option path; do
 		run -0 evappend -t zeek "$option" "$path" x.evlog in
-		assert_output "evappend: $option $path: nothing stands there in any of 3 lines"
+		assert_output "evappend: $option $path: no value there in any of 3 lines"
 		run -0 evappend -q -t zeek "$option" "$path" x.evlog in
 		assert_output ""
 		run -65 evappend -t zeek --require "$option" "$path" y.evlog in
 		name=${option#--} name=${name%-from}
 		assert_line --index 0 "evappend: in:1:1: $name: no value at $path, the path of $option (--require)"
 		run -0 evappend -t zeek "$option" n z.evlog in || [ "$option" = --time-from ]
-		refute_output --partial "nothing stands"
+		refute_output --partial "no value"
 	done <<-'END'
 		--subject-from orig_h
 		--id-from id.orig_x
@@ -798,7 +798,7 @@ B'
 @test "a member that is no attribute, in shorthand, is told of once, with what to do" {
 	printf '{"type":"Paid","amount":100}\n{"type":"Paid","currency":"EUR","amount":5}\n' >in
 	run -0 evappend a.evlog in
-	assert_output 'evappend: "amount" is stored as an extension attribute; put it in data if it is the event'"'"'s content'
+	assert_output 'evappend: "amount" is stored as an extension attribute; if it is content, put it in data'
 	run -0 evappend -q a.evlog in
 	assert_output ""
 	# what CloudEvents documents, or evlog uses; and whole CloudEvents, which mean what they say
@@ -828,7 +828,7 @@ B'
 	run -0 evappend new.evlog good
 	assert_output ""
 	run -0 script -qec "evappend typo.evlog good" /dev/null
-	assert_output --partial "evappend: typo.evlog: a new log"
+	assert_output --partial "evappend: typo.evlog: created a new log"
 	run -0 script -qec "evappend typo.evlog good" /dev/null
 	assert_output ""
 	run -0 script -qec "evappend -q other.evlog good" /dev/null

@@ -248,7 +248,7 @@ changed 2'
 		assert_output "evdiff: --output patch is only for states, but these are events"
 	done
 	run -64 evdiff -o xml a.evlog b.evlog
-	assert_line --index 0 "evdiff: --output xml: none of text, json, patch, stat"
+	assert_line --index 0 "evdiff: --output xml: must be text, json, patch or stat"
 	run -0 evdiff -o patch /dev/null /dev/null
 }
 

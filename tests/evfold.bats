@@ -93,7 +93,7 @@ fold() { evfold "$@"; }
 	EOF
 	run -0 --separate-stderr evfold 's=patch(data)' p.evlog
 	assert_output '{"s":{"n":2}}'
-	[ "$stderr" = "evfold: passed over: 1 value that a reducer cannot use" ]
+	[ "$stderr" = "evfold: skipped: 1 value that a reducer cannot use" ]
 	run -65 evfold --strict 's=patch(data)' p.evlog
 	assert_output "evfold: event 2: s: a \"test\" operation failed"
 }
@@ -117,7 +117,7 @@ fold() { evfold "$@"; }
 	run -0 --separate-stderr evfold -k data.customer n=count a.evlog
 	assert_output '{"key":"ada","seq":1,"state":{"n":1}}
 {"key":"bob","seq":2,"state":{"n":1}}'
-	[ "$stderr" = "evfold: left out: 3 events without the key" ]
+	[ "$stderr" = "evfold: skipped: 3 events without a key" ]
 	run -65 evfold --strict -k data.customer n=count a.evlog
 	assert_output "evfold: event 3 has no value at the key's path"
 	printf '%s\n' '{"k":10}' '{"k":9}' '{"k":1e1}' '{"k":"x\u0041"}' '{"k":"xA"}' '{"k":true}' '{"k":null}' '{"k":[1]}' |
@@ -170,7 +170,7 @@ fold() { evfold "$@"; }
 	printf '%s\n' 5 '"x"' '[1]' 1e99999 | evappend --type T w.evlog
 	run -0 --separate-stderr evfold 's=sum(data)' w.evlog
 	assert_output '{"s":5}'
-	[ "$stderr" = "evfold: passed over: 3 values that a reducer cannot use" ]
+	[ "$stderr" = "evfold: skipped: 3 values that a reducer cannot use" ]
 	run -65 evfold --strict 's=sum(data)' w.evlog
 	assert_output "evfold: event 2: s: not a number"
 	run -0 --separate-stderr evfold 's=min(data)' w.evlog
@@ -227,8 +227,8 @@ fold() { evfold "$@"; }
 		count	count: no such file; did you mean count()?
 		last	last: no such file; did you mean last(PATH)?
 		merge	merge: no such file; did you mean merge(PATH)?
-		x=cuont	no such file, and no reducer: x=cuont: at character 3: unknown function; use count, sum, min, max, avg, first, last, list, set, merge or patch
-		summ(data)	no such file, and no reducer: summ(data): at character 1: unknown function; use count, sum, min, max, avg, first, last, list, set, merge or patch
+		x=cuont	neither a file nor a valid reducer: x=cuont: at character 3: unknown function; use count, sum, min, max, avg, first, last, list, set, merge or patch
+		summ(data)	neither a file nor a valid reducer: summ(data): at character 1: unknown function; use count, sum, min, max, avg, first, last, list, set, merge or patch
 		x=y.evlog	x=y.evlog: No such file or directory
 		counts	counts: No such file or directory
 		n.count	n.count: No such file or directory
@@ -255,7 +255,7 @@ fold() { evfold "$@"; }
 	printf '{"a":%s}\n{"a":2}\n' "$(head -c 1000000 /dev/zero | tr '\0' 7)" >g
 	run -0 --separate-stderr timeout 5 evfold 'sum(a)' g
 	assert_output '{"sum":2}'
-	[[ $stderr == *"passed over: 1 value"* ]]
+	[[ $stderr == *"skipped: 1 value"* ]]
 }
 
 @test "a patch cannot make a bomb by copying, nor nest deeper than an event" {
@@ -266,7 +266,7 @@ fold() { evfold "$@"; }
 	PY
 	run -0 --separate-stderr timeout 20 evfold 'patch(data)' bomb
 	assert_output '{"patch":null}'
-	[[ $stderr == *"passed over: 1 value"* ]]
+	[[ $stderr == *"skipped: 1 value"* ]]
 	python3 - >deep <<-'PY'
 		import json
 		ops = [{"op": "replace", "path": "", "value": {}}] + 3000 * [{"op": "copy", "from": "", "path": "/a"}]
@@ -281,7 +281,7 @@ fold() { evfold "$@"; }
 	run -65 timeout 20 evfold --strict 'patch(data)' deep
 	assert_output --partial "nested more than 512 levels deep"
 	run -0 --separate-stderr timeout 20 evfold 'patch(data)' deep
-	[[ $stderr == *"passed over: 2 values"* ]]
+	[[ $stderr == *"skipped: 2 values"* ]]
 	evfold 'patch(data)' deep 2>&1 | grep -c '\[\[\[\[\[\[\[\[\[\[\[\[1'
 }
 
@@ -308,7 +308,7 @@ many_blocks() {
 		done
 	done
 	run -0 evfold -k data -j 4 'n=count()' many.evlog
-	assert_output --regexp 'left out: [0-9]+ events without the key'
+	assert_output --regexp 'skipped: [0-9]+ events without a key'
 	for j in 1 3; do evfold -k subject -j $j -p p.lua --snapshot s$j many.evlog >/dev/null; done
 	cmp s1 s3
 	numbered 50 7 | evappend many.evlog
@@ -393,7 +393,7 @@ many_blocks() {
 			for reducer in 'sum(data.amount)' 'n=count{data.m=1}' 'x=count(nothing)' 'last(data.n){kind=a}'; do
 				# shellcheck disable=SC2086 # words
 				run -0 --separate-stderr evfold -j $j $key "$reducer" 'ok=max(data.n)' m.evlog
-				assert_equal "$stderr" "evfold: $reducer: nothing stands at its path in any of 2000 events"
+				assert_equal "$stderr" "evfold: $reducer: no value at its path in any of 2000 events"
 				# shellcheck disable=SC2086
 				run -65 --separate-stderr evfold --strict -j $j $key "$reducer" m.evlog
 				assert_output ""
@@ -404,7 +404,7 @@ many_blocks() {
 		done
 	done
 	run -0 --separate-stderr evfold -k nothing 'n=count()' m.evlog
-	assert_equal "$stderr" "evfold: left out: 2000 events without the key"
+	assert_equal "$stderr" "evfold: skipped: 2000 events without a key"
 	run -65 evfold --strict -k nothing 'n=count()' m.evlog
 	run -0 --separate-stderr evfold 'sum(data.n)' </dev/null
 	[ -z "$stderr" ]

@@ -112,7 +112,7 @@ twice() {
 	mkfifo pipe
 	{ cat f; sleep 0.3; cat f; } >pipe &
 	LD_PRELOAD=$EVLOG_BUILD/fault-shim.so run -74 evappend a.evlog - <pipe
-	assert_output --partial "appended before it: 1 event, up to seq 8"
+	assert_output --partial "1 event appended before that, up to seq 8"
 	run -0 evappend --ack a.evlog f
 	[ "$(evcat a.evlog | wc -l)" -eq 9 ]
 }

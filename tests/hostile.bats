@@ -418,7 +418,7 @@ leaks() {
 @test "--reset-to --dry-run makes nothing, deletes nothing and takes no lock" {
 	numbered 5 | evappend a.evlog
 	run -0 evreplay --checkpoint c --reset-to 3 --dry-run a.evlog
-	assert_output "the next event is 3 then, and now is 1"
+	assert_output "the next event would be 3; it is 1"
 	[ ! -e c ]
 	: >c
 	run -0 evreplay --checkpoint c --reset-to 3 --dry-run a.evlog

@@ -38,7 +38,7 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 		{"key":1,"seq":null,"state":{"n":2}}
 		{"key":true,"seq":null,"state":{"n":1}}
 	END
-	[ "$stderr" = "evfold: left out: 2 events without the key" ]
+	[ "$stderr" = "evfold: skipped: 2 events without a key" ]
 	run -65 state '{"data":{"k":{}}}'
 	assert_output --partial "event 0: key(e) returned a table; it must return a string, a number or a boolean"
 }
@@ -310,7 +310,7 @@ state() { printf '%s\n' "$@" | evfold -p p.lua; }
 		{"key":"a","seq":4,"state":{"n":2,"sum":0.3}}
 		{"key":"b","seq":5,"state":{"n":1,"sum":5}}
 	END
-	[ "$stderr" = "evfold: put aside in bad: 3 events that the program fails at" ]
+	[ "$stderr" = "evfold: skipped: 3 events that the program failed on, written to bad" ]
 	cmp bad <(evcat a.evlog | sed -n '2p;3p;6p')
 	sed -i 's/ + e.data.v/ + (tonumber(e.data.v) or 0)/' p.lua
 	run -0 evfold -k subject -p p.lua bad

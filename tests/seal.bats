@@ -134,7 +134,7 @@ one_by_one() {
 		fi
 		evcat -s s3 a.evlog | cmp - want
 		run -0 --separate-stderr evcat -v -s s3 a.evlog
-		assert_equal "$stderr" "evcat: a.evlog: searched without the index of a segment, which is damaged or missing: evappend --reindex makes it anew"
+		assert_equal "$stderr" "evcat: a.evlog: searched slowly, because the index of a segment is damaged or missing; run evappend --reindex"
 		run -0 evappend --reindex a.evlog
 		assert_output ""
 		cmp $segment whole

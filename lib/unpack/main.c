@@ -193,9 +193,8 @@ int main(int argc, char **argv)
 	evlog_error err = {0};
 
 	if (argc != 3 || (strcmp(argv[2], "own") != 0 && strcmp(argv[2], "fed") != 0)) {
-		fputs(
-		    "evlog-unpack: this is started by evlog's tools, to unpack archives "
-		    "and compressed files.\n",
+		fputs("evlog-unpack: not for use by hand; evlog's tools start it to "
+		      "unpack archives and compressed files\n",
 		    stderr);
 		return USAGE;
 	}
