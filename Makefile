@@ -13,6 +13,7 @@
 #   make bench          measure, as ratios to peers in the same run
 #                       (EVENTS=1000000 RUNS=5 ONLY=fold GROW=10000000 PLOT=growth.svg)
 #   make bench-peers    install those peers
+#   make pictures     make README's pictures again
 #   make install      install into $(DESTDIR)$(PREFIX), the library into $(DESTDIR)$(LIBDIR),
 #                     the program that unpacks archives into $(DESTDIR)$(LIBEXECDIR)
 #   make uninstall    remove it again
@@ -212,6 +213,11 @@ bench-peers:
 	@if command -v npm >/dev/null; then npm install --prefix $(BUILD)/duckdb @duckdb/node-api; \
 	    else echo "DuckDB is installed by npm, which is not there"; fi
 
+# They show what the tools print and what BENCH.md says; a test compares them.
+pictures: deps
+	@$(QUIETLY) tools
+	@PATH="$(CURDIR)/$(BUILD):$$PATH" man/pictures/make
+
 # Another compiler, another C library, another system, other languages: no warnings from
 # any.  There are no libraries for musl here, so that it only compiles; the build without
 # Linux's own calls runs the laws of pipes.
@@ -291,6 +297,6 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: FORCE all tools scanners library objects completions deps quickstart check model ports fuzz torture bench bench-peers lint install uninstall dist clean
+.PHONY: FORCE all tools scanners library objects completions deps quickstart check model ports fuzz torture bench bench-peers pictures lint install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -19,6 +19,18 @@ examples() {
 	run -0 mandoc -T lint -W warning "$BATS_TEST_DIRNAME"/../man/*.[1-8]
 }
 
+@test "README's pictures show what the tools print and what BENCH.md says" {
+	command -v python3 >/dev/null || skip "no python3"
+	cd "$BATS_TEST_DIRNAME/../man/pictures"
+	mkdir "$BATS_TEST_TMPDIR/made"
+	run -0 ./make "$BATS_TEST_TMPDIR/made"
+	diff -r --exclude=make . "$BATS_TEST_TMPDIR/made" || fail "they have changed: run make pictures"
+	for picture in *.svg; do
+		grep -qE "^!\[.+\]\(man/pictures/$picture\)$" ../../README.md ||
+			fail "README does not show $picture"
+	done
+}
+
 @test "no consumer in the manual or the samples can hide that jq failed at an event" {
 	cd "$BATS_TEST_DIRNAME/.."
 	# jq behind --, on the same line or the next one, reads its inputs within one program
