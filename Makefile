@@ -5,6 +5,7 @@
 #   make check        install what is missing, build, test
 #                     (SAN=1: with ASan and UBSan, SAN=thread: ThreadSanitizer;
 #                     ONLY=evcat.bats: one file; EVLOG_SLOW=1: the slow tests too)
+#   make coverage     test with gcov; fails below LINES and BRANCHES, in percent
 #   make lint         formatting, layers, static analysis, scripts, manuals
 #   make model        check the protocol with spin
 #   make ports        build with clang, with musl, and without Linux's own calls
@@ -190,6 +191,19 @@ check:
 	@$(QUIETLY) all $(BUILD)/unit $(BUILD)/flips scanners $(FAULTS)
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run $(ONLY)
 
+# Built without optimisation, so that a line is a line; what a killed process has run is
+# not counted.
+LINES    = 95.7
+BRANCHES = 82.2
+coverage:
+	@.ci/deps test
+	rm -rf build/coverage
+	@$(QUIETLY) CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage BUILD=build/coverage tools library completions \
+	    build/coverage/unit build/coverage/flips scanners build/coverage/fault-shim.so \
+	    build/coverage/fault-probe build/coverage/fault-rot
+	@EVLOG_BUILD=$(CURDIR)/build/coverage tests/run $(ONLY)
+	@tests/coverage build/coverage $(LINES) $(BRANCHES)
+
 fuzz:
 	@.ci/deps fuzz
 	@$(QUIETLY) $(FUZZERS:%=$(BUILD)/fuzz/%)
@@ -297,6 +311,6 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: FORCE all tools scanners library objects completions deps quickstart check model ports fuzz torture bench bench-peers pictures lint install uninstall dist clean
+.PHONY: FORCE all tools scanners library objects completions deps quickstart check coverage model ports fuzz torture bench bench-peers pictures lint install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:

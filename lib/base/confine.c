@@ -11,14 +11,14 @@
 #include <sys/resource.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* sanitizers reserve terabytes of address space, and open files */
+#define UNCONFINED 1 /* sanitizers reserve terabytes of address space, and open files */
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
+#define UNCONFINED 1
 #endif
 #endif
 
-#if defined(__linux__) && !defined(EVLOG_PORTABLE) && !defined(SANITIZED)
+#if defined(__linux__) && !defined(EVLOG_PORTABLE) && !defined(UNCONFINED)
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -136,7 +136,7 @@ static void limit(int what, uint64_t most)
 
 void os_confine(uint64_t memory)
 {
-#ifndef SANITIZED
+#ifndef UNCONFINED
 	limit(RLIMIT_AS, memory);
 #else
 	(void)memory;
