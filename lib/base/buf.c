@@ -1,12 +1,14 @@
 /* buf.c - a growing byte buffer. */
 #include "base/buf.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 bool buf_reserve(struct buf *b, size_t n)
 {
+	assert(b->len <= b->cap);
 	if (b->cap - b->len >= n && b->p)
 		return true;
 	if (b->failed || n > SIZE_MAX / 4 - b->len) {

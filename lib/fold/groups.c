@@ -1,6 +1,7 @@
 /* groups.c - the groups of a fold, in a hash table by key. */
 #include "fold/fold.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define CACHE_LINE 64
@@ -58,6 +59,7 @@ struct group *group_of(
     struct groups *g, struct view key, uint64_t hash, size_t n, bool *made)
 {
 	*made = false;
+	assert((g->mask & (g->mask + 1)) == 0);
 	if ((g->n + 1) * 2 > g->mask && !table_grow(g))
 		return NULL;
 	struct place *p = place_of(g, hash);

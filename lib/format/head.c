@@ -122,8 +122,12 @@ int head_read(int fd, struct head *h, enum head_state *state, bool patient,
 int head_write(int fd, const struct head *h, const char *path, evlog_error *err)
 {
 	unsigned char slot[HEAD_SLOT];
+	struct head again;
 
 	head_encode(slot, h);
+	if (!slot_read(slot, &again))
+		return error_set(err, EVLOG_EINTERNAL,
+		    "%s/head: not written, since nobody could read it", path);
 	if (file_pwrite(fd, slot, HEAD_SLOT, h->generation % 2 * HEAD_SLOT) < 0)
 		return error_sys(err, "%s/head", path);
 	return 0;

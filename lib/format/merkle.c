@@ -7,6 +7,7 @@
  */
 #include "format/merkle.h"
 
+#include <assert.h>
 #include <string.h>
 
 unsigned merkle_count(uint64_t n)
@@ -34,6 +35,7 @@ void merkle_add_leaf(struct merkle *m, const unsigned char leaf[HASH_SIZE])
 	unsigned char h[HASH_SIZE];
 	unsigned top = merkle_count(m->n);
 
+	assert(m->n < (UINT64_C(1) << MERKLE_MAX) - 1);
 	memcpy(h, leaf, HASH_SIZE);
 	for (uint64_t carry = m->n; carry & 1; carry >>= 1)
 		node_hash(m->at[--top], h, h);

@@ -2,6 +2,8 @@
 #include "input/stage.h"
 #include "base/error.h"
 
+#include <assert.h>
+
 static int stage_read(struct stage *s, evlog_error *err)
 {
 	evlog_error why;
@@ -65,6 +67,7 @@ int stage_look(struct stage *s, size_t n, bool line, evlog_error *err)
 
 void stage_take(struct stage *s, size_t n)
 {
+	assert(n <= s->len);
 	s->p += n;
 	s->len -= n;
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -132,6 +133,7 @@ static int segment_scan(struct recovery *r, evlog_error *err)
 		return 0;
 	}
 	int res = tail_scan(r->seg, r->codec, r->writer, &r->tail, err);
+	assert(res || (r->known <= r->tail.end && r->tail.end <= r->tail.parsed));
 	if (r->tail.attested > r->durable)
 		r->durable = r->tail.attested;
 	return res;

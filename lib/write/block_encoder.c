@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -233,6 +234,7 @@ static int block_put(
 {
 	struct block *b = &m->b;
 
+	assert(m->out.len && h->last_block <= h->committed);
 	b->offset = h->committed;
 	b->back = (uint32_t)(h->committed - h->last_block);
 	block_header_write((unsigned char *)m->out.p, b,
