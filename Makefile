@@ -191,17 +191,18 @@ check:
 	@$(QUIETLY) all $(BUILD)/unit $(BUILD)/flips scanners $(FAULTS)
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run $(ONLY)
 
-# Built without optimisation, so that a line is a line; what a killed process has run is
-# not counted.
+# Built without optimisation, so that a line is a line, and with a helper that is not
+# confined, so that it can write what it has run.  Killed processes are not counted.
 LINES    = 95.7
 BRANCHES = 82.2
 coverage:
 	@.ci/deps test
 	rm -rf build/coverage
-	@$(QUIETLY) CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage BUILD=build/coverage tools library completions \
+	@$(QUIETLY) CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage \
+	    CPPFLAGS=-DUNCONFINED BUILD=build/coverage tools library completions \
 	    build/coverage/unit build/coverage/flips scanners build/coverage/fault-shim.so \
 	    build/coverage/fault-probe build/coverage/fault-rot
-	@EVLOG_BUILD=$(CURDIR)/build/coverage tests/run $(ONLY)
+	@EVLOG_BUILD=$(CURDIR)/build/coverage COVERAGE=1 tests/run $(ONLY)
 	@tests/coverage build/coverage $(LINES) $(BRANCHES)
 
 fuzz:

@@ -282,6 +282,10 @@ write("a.evlog", "head", head_with(read("a.evlog", "head"), boot_id=b"another bo
 	check head_missing_unattested
 }
 
+@test "a later segment that names another predecessor than the one that head knows: damage" {
+	check head_stale_other
+}
+
 @test "any older head put back: all is read, or a prefix while somebody writes, and the next append finds it" {
 	check head_stale
 }

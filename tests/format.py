@@ -1583,6 +1583,25 @@ def check_head_stale_damaged():
         unseal("a.evlog", unsealed)
 
 
+def check_head_stale_other():
+    """A stale head names the segment before the last, whose header names another one as its
+    predecessor."""
+    heads, unsealed = build_kept("a.evlog", 8, "--segment-size", "600")
+    names = segments("a.evlog")
+    before = int(names[-2][:16])
+    stale = [h for h in heads if head_parse(h)[0]["segment"] == before][-1]
+    for _ in range(2):  # sealed, and before it was sealed
+        p = read("a.evlog", names[-1])
+        size = u32(p, 4) + 8
+        header = checked(p[:64] + struct.pack("<Q", int(names[0][:16])) + p[72:size])
+        write("a.evlog", names[-1], header + p[size:])
+        write("a.evlog", "head", stale)
+        err = refuses("a.evlog")
+        assert "the segment before it is a different one" in err, err
+        reads("a.evlog", 65)
+        unseal("a.evlog", unsealed)
+
+
 def check_head_foreign():
     """The head of another log with exactly the same sizes."""
     twins()
@@ -1935,6 +1954,8 @@ def check_poisoned_chain():
         os.unlink(f"a.evlog/{gone}")
         out, err = reads("a.evlog", 65)
         assert f"{gone} is missing" in err and whole.startswith(out), err
+        _, err = reads("a.evlog", 65, "--reverse")
+        assert f"{gone} is missing" in err, err
         assert f"{gone} is missing" in refuses("a.evlog")
         restore("a.evlog", restored)
 

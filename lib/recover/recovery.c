@@ -99,7 +99,7 @@ int recovery_attested(const struct recovery *r, uint64_t *durable, evlog_error *
 	uint64_t active = r->seg->first_seq, first = log_after(l, active);
 	struct segment next;
 
-	if (first <= active || segment_is_sealed(r->seg))
+	if (first <= active)
 		return 0;
 	int res = segment_open(&next, l->dir_fd, l->path, first, l->log_id, false, err);
 	if (!res && next.header.previous > active && next.header.previous < first)
@@ -107,7 +107,8 @@ int recovery_attested(const struct recovery *r, uint64_t *durable, evlog_error *
 	else if (!res && next.header.previous != active)
 		res = segment_damaged(
 		    &next, 0, first, 0, "the segment before it is a different one", err);
-	else if (!res && next.header.previous_size > *durable)
+	else if (!res && !segment_is_sealed(r->seg) && /* else it attests itself */
+		 next.header.previous_size > *durable)
 		*durable = next.header.previous_size;
 	else if (res == EVLOG_EDAMAGED && first == l->segments[l->n - 1])
 		res = 0; /* perhaps never completely created: judged when it is next */
@@ -227,8 +228,7 @@ static int successor_open(struct recovery *r, uint64_t first, evlog_error *err)
 	return res;
 }
 
-/* No segment continues the log.  There must be no later one either, and a sealed segment
- * is never the last one. */
+/* No segment continues the log.  A sealed segment is never the last one. */
 static int walk_end(struct recovery *r, evlog_error *verdict, evlog_error *err)
 {
 	const struct log *l = r->log;
@@ -237,7 +237,7 @@ static int walk_end(struct recovery *r, evlog_error *verdict, evlog_error *err)
 	int res = sealed ? recovery_list(r, err) : 0;
 	if (res)
 		return res;
-	if (sealed || (r->listed && l->n && l->segments[l->n - 1] > r->first_seq))
+	if (sealed)
 		segment_missing(l->path, r->tail.tree.n + 1,
 		    log_after(l, r->tail.tree.n + 1) - 1, verdict);
 	return EVLOG_END;
