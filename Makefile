@@ -64,7 +64,7 @@ OBJCOPY ?= objcopy
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(LINKED)) -lm
 COMPILE    = $(CC) -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENED) $(SANITIZE) \
-             $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
+             $(PKG_CFLAGS) $(DEFINES) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
 QUIETLY    = $(MAKE) --no-print-directory -s -j$(shell nproc 2>/dev/null || echo 2)
 RELRO      = -Wl,-z,relro,-z,now -Wl,--as-needed
 
@@ -92,7 +92,7 @@ $(BUILD)/evlog-unpack: $(BUILD)/lib/unpack/main.o $(UNPACK) $(BUILD)/objects.a
 $(BUILD)/libexecdir: FORCE
 	@mkdir -p $(@D)
 	@echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' >$@
-%/lib/input/helper.o: CPPFLAGS += -DLIBEXECDIR='"$(LIBEXECDIR)"'
+%/lib/input/helper.o: DEFINES = -DLIBEXECDIR='"$(LIBEXECDIR)"'
 $(BUILD)/lib/input/helper.o $(BUILD)/pic/lib/input/helper.o: $(BUILD)/libexecdir
 
 $(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/objects.a

@@ -66,7 +66,7 @@ static int compare(
 int evlog_diff(const struct evlog_diff_options *o, const char *a, const char *b,
     struct evlog_compared *found, evlog_error *err)
 {
-	struct evlog_compared unwanted;
+	struct evlog_compared unwanted = {0};
 	struct diff d = {.found = found ? found : &unwanted};
 
 	NEED(a && b, err);

@@ -38,7 +38,6 @@ static int sink_log_where(struct sink *s, struct evlog_position *at, evlog_error
 	const struct cursor *c = &l->o.cursor;
 
 	(void)err;
-	*at = (struct evlog_position){0};
 	if (!l->o.found)
 		return EVLOG_END;
 	position_set(at, c->log_id, c->seq, c->root);

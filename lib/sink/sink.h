@@ -34,7 +34,8 @@ struct sink {
 
 /* Results are 0 or negative, with the reason in err; EVLOG_END where that is said. */
 struct sink_kind {
-	/* Where the sink is.  EVLOG_END: nothing was committed to it yet. */
+	/* Where the sink is.  EVLOG_END: nothing was committed to it yet; *at is as it
+	 * was. */
 	int (*where)(struct sink *s, struct evlog_position *at, evlog_error *err);
 
 	/* Gets what was put for a key, as `seq` and `exact` of item, which live until the

@@ -211,7 +211,8 @@ static int table_where(struct sink *s, struct evlog_position *at, evlog_error *e
 	const struct table *t = table_of(s);
 
 	(void)err;
-	*at = t->fresh ? (struct evlog_position){0} : t->at;
+	if (!t->fresh)
+		*at = t->at;
 	return t->fresh ? EVLOG_END : 0;
 }
 
