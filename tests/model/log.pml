@@ -5,8 +5,9 @@
  * event.  `page` is what every process sees (the page cache), `disk` is what certainly
  * survives a power cut; whatever is dirty may or may not survive.  Two writers, a reader
  * that reads again and again, and the machine run concurrently.  Writers are killed, a
- * sync fails, the power goes, a block is lost.  The rules are those of evlog-format(5),
- * "Appending", "Torn or damaged" and "Reading".
+ * sync fails, the power goes, a block is lost.  With SEALER, full segments are sealed
+ * meanwhile.  The rules are those of evlog-format(5), "Appending", "Torn or damaged",
+ * "Sealing" and "Reading".
  *
  * What must hold:
  *   - whatever was acknowledged, or seen by a reader, is in its place after every recovery;
@@ -55,6 +56,11 @@ byte page[CELLS], disk[CELLS];	/* the event in a block; 0: none */
 bit dirty[CELLS];
 byte attests[CELLS];		/* blocks of its segment that were durable when it was written */
 byte made[SEGMENTS], made_disk[SEGMENTS];
+#ifdef SEALER
+bit sealed[SEGMENTS];		/* its file was replaced by a sealed one, */
+bit renamed[SEGMENTS];		/* and a power cut may bring back the old one, */
+byte old[CELLS];		/* in which the disk has this */
+#endif
 byte before[SEGMENTS];		/* events before the segment, as recorded in its header, */
 byte previous[SEGMENTS];	/* and blocks of the previous one, which it attests */
 
@@ -381,6 +387,68 @@ done:	skip;
 	goto again
 }
 
+/* ---- A sealer ---- */
+
+#ifdef SEALER
+proctype Sealer() {
+	byte s, i, n, copy[BLOCKS];
+	do
+	:: atomic {
+		s = 0;
+		do
+		:: s + 1 < SEGMENTS && sealed[s] -> s++
+		:: else -> break
+		od;
+		s + 1 < SEGMENTS;
+#ifdef WITHOUT_SUCCESSOR
+		length_of(s, n);
+		n > 0;
+#else
+		/* the next segment exists, and its header says how far this one goes */
+		made[s + 1] == WHOLE && made_disk[s + 1] == WHOLE;
+		n = previous[s + 1];
+#endif
+		i = 0;
+		do
+		:: i < n -> copy[i] = page[AT(s, i)]; i++
+		:: else -> break
+		od;
+		i = 0
+	   };
+	   atomic {	/* the new file, with the blocks that were read, takes the name */
+		do
+		:: i < n && copy[i] != 0 -> i++
+		:: else -> break
+		od;
+		if
+		:: i < n	/* damaged: it is left as it is */
+		:: else ->
+			i = 0;
+			do
+			:: i < BLOCKS ->
+				old[AT(s, i)] = disk[AT(s, i)];
+				page[AT(s, i)] = (i < n -> copy[i] : 0);
+				attests[AT(s, i)] = (i < n -> i : 0);
+#ifdef WITHOUT_SEAL_SYNC
+				disk[AT(s, i)] = 0;
+				dirty[AT(s, i)] = (i < n);
+#else
+				disk[AT(s, i)] = page[AT(s, i)];
+				dirty[AT(s, i)] = 0;
+#endif
+				i++
+			:: else -> break
+			od;
+			sealed[s] = 1;
+			renamed[s] = 1
+		fi;
+		i = 0; n = 0
+	   };
+	   atomic { renamed[s] -> renamed[s] = 0 }	/* the folder is synced */
+	od
+}
+#endif
+
 /* ---- A reader ---- */
 
 proctype Reader() {
@@ -480,6 +548,33 @@ proctype Machine() {
 		:: else -> break
 		od;
 		i = 0;
+#ifdef SEALER
+		do
+		:: i < CELLS ->
+			if
+			:: renamed[i / BLOCKS] && i % BLOCKS == 0 ->
+				if	/* the old file is back, or not */
+				:: true -> sealed[i / BLOCKS] = 0
+				:: true
+				fi
+			:: else
+			fi;
+			if
+			:: renamed[i / BLOCKS] && !sealed[i / BLOCKS] ->
+				page[i] = old[i]; disk[i] = old[i];
+				attests[i] = (old[i] != 0 -> i % BLOCKS : 0)
+			:: else
+			fi;
+			i++
+		:: else -> break
+		od;
+		i = 0;
+		do
+		:: i < SEGMENTS -> renamed[i] = 0; i++
+		:: else -> break
+		od;
+		i = 0;
+#endif
 		do
 		:: i < SEGMENTS ->
 			if
@@ -521,6 +616,9 @@ init {
 		head_disk[1].valid = 1; head_disk[1].generation = 2; head_disk[1].boot = 1;
 
 		run Writer(0); run Writer(1); run Machine();
+#ifdef SEALER
+		run Sealer();
+#endif
 #ifndef NO_READER
 		run Reader()
 #endif
