@@ -38,13 +38,7 @@ static bool leaf_room(struct root_tracker *t)
 		t->first = 0;
 		return true;
 	}
-	size_t cap = t->cap ? t->cap * 2 : 4096;
-	void *more = realloc(t->leaf, cap * HASH_SIZE);
-	if (!more)
-		return false;
-	t->leaf = more;
-	t->cap = cap;
-	return true;
+	return array_grow(&t->leaf, &t->cap, HASH_SIZE);
 }
 
 int root_tracker_lines(

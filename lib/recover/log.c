@@ -60,13 +60,8 @@ static int directory_open(struct log *l, DIR **d, evlog_error *err)
 
 static int segments_add(struct log *l, size_t *cap, uint64_t seq, evlog_error *err)
 {
-	if (l->n == *cap) {
-		*cap = *cap ? *cap * 2 : 64;
-		uint64_t *more = realloc(l->segments, *cap * sizeof *more);
-		if (!more)
-			return error_memory(err);
-		l->segments = more;
-	}
+	if (l->n == *cap && !array_grow(&l->segments, cap, sizeof *l->segments))
+		return error_memory(err);
 	l->segments[l->n++] = seq;
 	return 0;
 }

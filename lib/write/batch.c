@@ -40,13 +40,9 @@ static bool has_room(struct batch *b)
 
 	if (dropped + b->n < b->cap)
 		return true;
-	size_t cap = b->cap ? b->cap * 2 : 256;
-	struct pending *all = realloc(b->all, cap * sizeof *all);
-	if (!all)
+	if (!array_grow(&b->all, &b->cap, sizeof *b->all))
 		return false;
-	b->all = all;
-	b->at = all + dropped;
-	b->cap = cap;
+	b->at = b->all + dropped;
 	return true;
 }
 
