@@ -204,7 +204,7 @@ loaded() { traced "$@" >/dev/null && grep -o 'lib[a-z0-9.]*\.so' calls | sort -u
 }
 
 @test "evlog-unpack can open no file, reach no network and take no memory without end" {
-	[ -z "$SAN$COVERAGE" ] || skip "sanitizers and gcov open files themselves"
+	[ -z "${SAN:-}${COVERAGE:-}" ] || skip "sanitizers and gcov open files themselves"
 	[ "$(uname -s)" = Linux ] || skip "it is Linux that confines it"
 	run -0 "$EVLOG_BUILD/unit" confine </dev/null
 	assert_output "confined"

@@ -236,6 +236,38 @@ for f in "a", "b": z = zipfile.ZipFile(f + ".zip", "w"); z.write(f); z.close()'
 	done
 }
 
+@test "the same of lines with control characters, which do not look like text" {
+	printf '{"type":"Paid","data":{"amount":1000}}\n{"type":"Odd","data":"\001"}\n' >a
+	sed s/1000/9000/ a >b
+	for pack in "gzip -n" "bzip2" "xz" "lz4 -q" "zstd -q"; do
+		command -v "${pack%% *}" >/dev/null || continue
+		rm -rf l.evlog a.x b.x bad
+		$pack -c <a >a.x
+		$pack -c <b >b.x
+		[ "$(stat -c %s a.x)" = "$(stat -c %s b.x)" ] || continue
+		case $pack in # the checksum of other data
+		gzip*) { head -c -8 b.x; tail -c 8 a.x; } >bad ;;
+		bzip2) { head -c 10 b.x; tail -c +11 a.x | head -c 4; tail -c +15 b.x; } >bad ;;
+		*) { head -c -4 b.x; tail -c 4 a.x; } >bad ;;
+		esac
+		cmp -s bad b.x && continue
+		run -65 evappend l.evlog bad
+		assert_output --partial "bad: the ${pack%% *} data is damaged"
+		[ ! -e l.evlog ] || [ -z "$(evcat l.evlog)" ]
+		tried+=" ${pack%% *}"
+	done
+	[[ $tried == *gzip*bzip2* ]]
+}
+
+@test "the names of an archive's members are said as they are" {
+	python3 - <<-'END'
+		import zipfile
+		with zipfile.ZipFile("a.zip", "w") as z: z.writestr("ünï.ndjson", "{")
+	END
+	run -65 evappend --type T l.evlog a.zip
+	assert_output --partial "a.zip(ünï.ndjson):1:"
+}
+
 @test "a name in another character set is no damage" {
 	numbered 2 >"$(printf 'na\xefve')"
 	tar cf n.tar na*ve

@@ -5,6 +5,7 @@ setup() { common_setup; }
 # Installs below root/, and sets what a compiler needs to build against that.  Another
 # prefix builds some of it again: in a copy, since other tests use the build.
 installed() {
+	[ -z "${COVERAGE:-}" ] || skip "what gcov needs is not installed"
 	[ -e build ] || cp -a "$EVLOG_BUILD" build
 	make -s -C "$BATS_TEST_DIRNAME/.." "$1" BUILD="$PWD/build" DESTDIR="$PWD/root" PREFIX=/usr \
 		LIBDIR=/usr/lib/here SAN="${SAN:-}"

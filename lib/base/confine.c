@@ -95,7 +95,6 @@ static void calls_forbid(void)
 	    ALLOW(restart_syscall),
 	    ALLOW(getpid),
 	    ALLOW(gettid),
-	    ALLOW(tgkill),
 	    ALLOW(exit),
 	    ALLOW(exit_group),
 	    ANSWER(SECCOMP_RET_ERRNO | EPERM),

@@ -169,6 +169,9 @@ int os_pipe(int end[2])
 
 int os_channel(int end[2])
 {
+#ifdef LINUX
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, end);
+#else
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, end) < 0)
 		return -1;
 	for (int i = 0; i < 2; i++) {
@@ -178,6 +181,7 @@ int os_channel(int end[2])
 #endif
 	}
 	return 0;
+#endif
 }
 
 #ifndef MSG_NOSIGNAL
@@ -195,6 +199,16 @@ int os_channel_write(int end, const void *p, size_t n)
 		done += r > 0 ? (size_t)r : 0;
 	}
 	return 0;
+}
+
+void os_close_from(int fd)
+{
+#if defined(LINUX) && defined(SYS_close_range)
+	if (syscall(SYS_close_range, fd, ~0U, 0) == 0)
+		return;
+#endif
+	for (long most = sysconf(_SC_OPEN_MAX); fd < most && fd < 65536; fd++)
+		close(fd);
 }
 
 int os_nameless_file(void)

@@ -58,6 +58,9 @@ int os_pipe(int end[2]);
 int os_channel(int end[2]);
 int os_channel_write(int end, const void *p, size_t n);
 
+/* Closes this descriptor and all that are higher. */
+void os_close_from(int fd);
+
 /* Opens a new unlinked file in TMPDIR or /tmp.  -1 with errno. */
 int os_nameless_file(void);
 

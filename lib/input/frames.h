@@ -1,11 +1,12 @@
 /*
  * frames.h - the protocol between evlog-unpack and the process that starts it.
  *
- * The helper is started as `evlog-unpack KIND own|fed`; KIND is `archive` or the name of
- * a compression.  With `own`, its standard input is the file itself; with `fed`, a
- * channel.  It writes frames to its standard output: a type byte, the length of the body
- * in 4 bytes, little-endian, and the body.  The last frame is FRAME_END if everything was
- * sound, or one that says what is wrong.  Output that ends without either is incomplete.
+ * The helper is started as `evlog-unpack VERSION KIND own|fed`; KIND is `archive` or the
+ * name of a compression.  With `own`, its standard input is the file itself; with `fed`,
+ * a channel.  It writes frames to its standard output: a type byte, the length of the
+ * body in 4 bytes, little-endian, and the body.  The last frame is FRAME_END if
+ * everything was sound, or one that says what is wrong.  Output that ends without either
+ * is incomplete.
  *
  * A helper that is fed asks for each piece of input with FRAME_WANT.  The answer is a
  * length in 4 bytes and that many bytes; length 0 means the end.  The helper reads the
@@ -13,6 +14,9 @@
  */
 #ifndef INPUT_FRAMES_H
 #define INPUT_FRAMES_H
+
+/* A helper of another version refuses to work. */
+#define FRAMES_VERSION "1"
 
 #define FRAME_HEADER 5
 #define FRAME_MOST   (128u << 10) /* limit for a body, and for a piece of input */

@@ -21,13 +21,14 @@ struct helper {
 	struct stage s;
 	struct evlog_input *in;
 	pid_t pid;
-	int output;	   /* read its frames from here */
-	int feed;	   /* write its input here; -1: it has the file itself */
-	bool inside;	   /* in a member, or in compressed data */
-	bool begun;	   /* a frame header was read, and the frame not yet used up: */
-	enum frame kind;   /* its kind, */
-	size_t left;	   /* and how many bytes of its body are unread */
-	evlog_error below; /* error of the stage below; code 0: none */
+	int output;	    /* read its frames from here */
+	int feed;	    /* write its input here; -1: it has the file itself */
+	bool inside;	    /* in a member, or in compressed data */
+	bool begun;	    /* a frame header was read, and the frame not yet used up: */
+	enum frame kind;    /* its kind, */
+	size_t left;	    /* and how many bytes of its body are unread */
+	evlog_error failed; /* met where it could not be returned; code 0: none */
+	evlog_error below;  /* error of the stage below; code 0: none */
 	struct buf name;
 	char data[FRAME_MOST];
 };
@@ -82,8 +83,12 @@ static int ended_early(struct helper *h, evlog_error *err)
 {
 	int status = 0;
 
-	if (h->pid && waitpid(h->pid, &status, 0) == h->pid)
-		h->pid = 0;
+	pid_t ended = 0;
+
+	while (h->pid && (ended = waitpid(h->pid, &status, 0)) < 0 && errno == EINTR)
+		;
+	if (ended)
+		h->pid = 0; /* or somebody else has waited for it */
 	if (WIFSIGNALED(status))
 		return error_set(err, EVLOG_EDATA,
 		    "%s: the program that unpacks it was killed by signal %d (%s)",
@@ -125,6 +130,10 @@ static int frame_begin(struct helper *h, evlog_error *err)
 {
 	unsigned char p[FRAME_HEADER];
 
+	if (h->failed.code) {
+		*err = h->failed;
+		return err->code;
+	}
 	if (h->begun)
 		return 0;
 	ssize_t r = output_read(h, p, sizeof p, true, err);
@@ -210,6 +219,10 @@ static int helper_read(struct stage *s, evlog_error *err)
 		return 0;
 	if (h->kind != FRAME_DATA)
 		return fault(h, err);
+	if (!h->left && h->below.code) { /* it ends only because what is below failed */
+		*err = h->below;
+		return err->code;
+	}
 	ssize_t n = h->left ? output_read(h, h->data, h->left, false, err) : 0;
 	if (n < 0)
 		return (int)n;
@@ -224,9 +237,9 @@ static int helper_read(struct stage *s, evlog_error *err)
 static bool helper_ready(struct stage *s)
 {
 	struct helper *h = (struct helper *)s;
-	evlog_error ignored;
-
-	return frame_begin(h, &ignored) != 0 || h->kind != FRAME_WANT;
+	if (!h->failed.code)
+		frame_begin(h, &h->failed);
+	return h->failed.code || h->kind != FRAME_WANT;
 }
 
 int helper_next(struct stage *s, const char **member, evlog_error *err)
@@ -262,9 +275,11 @@ static void helper_close(struct stage *s)
 	close(h->output);
 	if (h->feed >= 0)
 		close(h->feed);
-	if (h->pid) {
+	/* killed only if it is ours for sure: the caller may wait for any child */
+	if (h->pid && waitpid(h->pid, NULL, WNOHANG) == 0) {
 		kill(h->pid, SIGKILL);
-		waitpid(h->pid, NULL, 0);
+		while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
+			;
 	}
 	buf_free(&h->name);
 	free(h);
@@ -293,7 +308,8 @@ static int start(struct helper *h, const char *kind, evlog_error *err)
 		    "%s: " PROGRAM ", which unpacks such files, is not installed (make "
 		    "install puts it into " LIBEXECDIR ")",
 		    h->s.name);
-	const char *argv[] = {PROGRAM, kind, file >= 0 ? "own" : "fed", NULL};
+	const char *argv[] = {
+	    PROGRAM, FRAMES_VERSION, kind, file >= 0 ? "own" : "fed", NULL};
 	int r = 0;
 	if (os_pipe(output) < 0 || (file < 0 && os_channel(channel) < 0))
 		r = error_sys(err, "%s", h->s.name);
@@ -306,8 +322,11 @@ static int start(struct helper *h, const char *kind, evlog_error *err)
 		close(channel[1]);
 	h->output = output[0];
 	h->feed = channel[0];
-	if (!r && file >= 0)
+	if (!r && file >= 0) { /* the file is the helper's now */
 		h->s.below->len = 0;
+		close(h->in->fd);
+		h->in->fd = -1;
+	}
 	return r;
 }
 

@@ -211,6 +211,9 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 	int res = 0;
 
 	for (int i = 0; came && !res && i < TRIES; i++) {
+		if (l->n == 0) /* a list that was made again */
+			return error_set(
+			    err, EVLOG_EDAMAGED, "%s: its segments are missing", l->path);
 		*verdict = before;
 		res = end_find(l, c, e, &walked, verdict, err);
 		came = false;

@@ -215,7 +215,9 @@ static int successor_open(struct recovery *r, uint64_t first, evlog_error *err)
 	if (!res && memcmp(r->seg->header.root, r->tail.root, HASH_SIZE) != 0)
 		return segment_damaged(
 		    r->seg, 0, first, 0, "the segment does not continue the log", err);
-	if (res == EVLOG_EDAMAGED && r->seg->fd >= 0 && l->segments[l->n - 1] <= first) {
+	/* a segment is sealed only after the next one was complete */
+	if (res == EVLOG_EDAMAGED && r->seg->fd >= 0 && !r->sealed &&
+	    l->segments[l->n - 1] <= first) {
 		int bad = segment_is_unfinished(r->seg, &r->unfinished, &ignored);
 		if (bad)
 			*err = ignored;

@@ -13,6 +13,7 @@
 #include "unpack/codecs.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,13 +193,21 @@ int main(int argc, char **argv)
 	static struct source source;
 	evlog_error err = {0};
 
-	if (argc != 3 || (strcmp(argv[2], "own") != 0 && strcmp(argv[2], "fed") != 0)) {
+	if (argc != 4) {
 		fputs("evlog-unpack: not for use by hand; evlog's tools start it to "
 		      "unpack archives and compressed files\n",
 		    stderr);
 		return USAGE;
 	}
+	os_close_from(3);
+	if (strcmp(argv[1], FRAMES_VERSION) != 0) {
+		static const char why[] =
+		    ": evlog-unpack is of another version than evlog";
+		frame(FRAME_FAILED, why, sizeof why - 1);
+		return FAILED;
+	}
+	setlocale(LC_CTYPE, "C.UTF-8"); /* for the names of members */
 	tzset(); /* zip stores local times, and the zone file cannot be read later */
 	os_confine(MEMORY);
-	return unpack(argv[1], strcmp(argv[2], "own") == 0, &source, &err);
+	return unpack(argv[2], strcmp(argv[3], "own") == 0, &source, &err);
 }

@@ -119,8 +119,6 @@ def judge(w, what, status, out, err, folder):
         fair = (w.right,)
     if what == "EIO" and w.name == "table":
         fair = (*fair, 65)  # SQLite reports a page that it cannot read as malformed
-    if w.name in ("tar", "xz"):
-        fair = (*fair, 65)  # evlog-unpack runs under the shim, too
     if "sqlite:" in " ".join(w.argv()):
         # if SQLite cannot lock, it waits for a minute and then reports "busy"
         fair = (*fair, 75, "hangs")
