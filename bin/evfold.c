@@ -519,9 +519,9 @@ int main(int argc, char **argv)
 		absent_check(&o, logs[i]);
 	if (n == 0)
 		logs[n++] = "-";
-	/* threads do not help if seqs are checked or events are shown one by one */
+	/* threads do not help if seqs are checked; events shown one by one need none */
 	sel.threads = o.threads ? o.threads : cli_cores();
-	if (!sel.follow && (!o.snapshot || o.is_log))
+	if (!sel.follow && o.form == STATE && (!o.snapshot || o.is_log))
 		evlog_fold_threads(o.f, sel.threads);
 	if ((o.snapshot || o.database) && n > 1)
 		cli_usage("--snapshot and --output sqlite need a single LOG or FILE");

@@ -425,6 +425,20 @@ many_blocks() {
 	assert_output '{"key":1e9990,"seq":null,"state":{"n":3}}'
 }
 
+@test "changes continue from a snapshot, with any number of threads" {
+	event() { echo "{\"type\":\"a\",\"subject\":\"s$(($1 % 8))\"}"; }
+	for i in {1..40}; do event "$i"; done | evappend a.evlog
+	evfold -k subject --snapshot s1 'n=count()' a.evlog >/dev/null
+	cp s1 s4
+	for i in {1..8}; do event "$i"; done | evappend a.evlog
+	for j in 1 4; do
+		evfold -j $j -k subject -o changes --snapshot s$j 'n=count()' a.evlog >changes$j
+		assert_equal "$(jq -c .state.n changes$j | sort -u)" 6
+	done
+	cmp changes1 changes4
+	cmp s1 s4
+}
+
 @test "a patch changes a value, and copies none of it: many of them on a large one take no longer" {
 	awk 'BEGIN {
 		printf "{\"type\":\"T\",\"data\":[{\"op\":\"add\",\"path\":\"\",\"value\":{\"a\":[],\"b\":{\"x\":[0"
