@@ -370,9 +370,11 @@ void evlog_writer_begin(evlog_writer *w)
 {
 	struct committing *c = &w->committing;
 
-	if (c->begun || w->next.n == 0)
+	if (c->begun || w->next.n + w->now.n == 0)
 		return; /* evlog_writer_end returns EVLOG_END, or waits */
-	batch_split(&w->next, block_encoder_gather(w->encoder), &w->now);
+	/* after a failure, the events that failed come first */
+	if (w->now.n == 0)
+		batch_split(&w->next, block_encoder_gather(w->encoder), &w->now);
 	c->last = w->now.at[w->now.n - 1];
 	c->begun = true;
 	c->write_phase_seen = false;
