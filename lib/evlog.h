@@ -6,32 +6,34 @@
  *
  * Results.  Functions that can fail return EVLOG_OK (0) or a negative EVLOG_E...; those
  * that deliver things also EVLOG_END or EVLOG_WAIT, which are positive.  Each comment
- *says which codes have a meaning of their own there.  Any function may also return
- *EVLOG_EIO (a system call failed or, with err.sys == ENOMEM, there is no memory),
- *EVLOG_EPERM, and EVLOG_EUSAGE (see below).
+ * says which codes have a meaning of their own there.  Any function may also return
+ * EVLOG_EIO (a system call failed or, with err.sys == ENOMEM, there is no memory),
+ * EVLOG_EPERM, and EVLOG_EUSAGE (see below).
  *
  * Errors.  The last parameter is an error object of the caller's, or NULL.  It is written
  * only if the function fails.
  *
  * Options.  A struct of options begins with its size, so that later versions can add to
- *it: set it to sizeof of the struct, and everything that you do not use to zero:
+ * it: set it to sizeof of the struct, and everything that you do not use to zero:
  *
  *	struct evlog_writer_options options = {.size = sizeof options, .atomic = true};
  *
  * A program built with an older header works with a newer library.  With a newer header
- *it works with an older library as long as it uses nothing that the library does not
- *know; otherwise it gets EVLOG_EUSAGE.  NULL instead of options means: all defaults.
- *Numbers, flags and pointers are copied; what the pointers point to is not, and must
- *outlive the object that the options are for.
+ * it works with an older library as long as it uses nothing that the library does not
+ * know; otherwise it gets EVLOG_EUSAGE.  NULL instead of options means: all defaults.
+ * Numbers, flags and pointers are copied; what the pointers point to is not, and must
+ * outlive the object that the options are for.
  *
  * Ownership.  An object that a function returns through a pointer to a pointer is the
  * caller's, until he gives it to the _close or _free function of its kind; these take
- *NULL, too.  If opening fails, the pointer is NULL.  A view (a pointer and a length)
- *lives until the next call with the same object, if nothing else is said.
+ * NULL, too.  If opening fails, the pointer is NULL.  A view (a pointer and a length)
+ * lives until the next call with the same object, if nothing else is said.
  *
- * Bad use.  A pointer that is NULL where an object, a path or a place for results must
- *be, options without their size, or a call at the wrong time is EVLOG_EUSAGE, with the
- *reason; functions that return no code do nothing.
+ * Bad use.  A pointer that is NULL where an object, a path, a callback or a place for
+ * results must be, options without their size, a value that makes no sense, or a call at
+ * the wrong time is EVLOG_EUSAGE, with the reason, and changes nothing.  Functions that
+ * return no code do nothing, and return false, NULL, 0 or whatever else means none.  More
+ * threads than help are not an error: fewer are used.
  *
  * Threads.  An object may be used by one thread at a time; different objects are
  * independent.  After fork(2), only one of the two processes may go on using an object.
@@ -224,7 +226,7 @@ struct evlog_expectation {
 
 struct evlog_writer_options {
 	size_t size;
-	int level;	  /* of zstd; 0: 1 */
+	int level;	  /* of zstd, which has negative ones, too; 0: 1 */
 	unsigned threads; /* that compress, and one more to commit; 0: one, and none */
 	uint64_t segment_size; /* a segment ends once it has this many bytes; 0: 64 MiB */
 	int64_t lock_wait_ms;  /* how long to wait for the lock; 0: not at all */
@@ -232,7 +234,7 @@ struct evlog_writer_options {
 	bool strict;	       /* sync head too: two syncs for each commit */
 	bool no_sync;	       /* sync nothing: a power cut may lose commits */
 	bool force;	       /* append on network file systems, too */
-	unsigned mode;	       /* permissions of a new log's files; 0: as umask says */
+	unsigned mode;	       /* of a new log's files, up to 0777; 0: as umask says */
 
 	bool atomic; /* one commit: pending events may reach 64 MiB */
 	bool expect; /* commit only if the last seq is expect_seq */
@@ -285,7 +287,8 @@ int evlog_writer_open(evlog_writer **w, const char *path,
  * line: without its newline.  name, line_no: where it came from, for messages; the name
  * is copied.
  *
- * EVLOG_EDATA: it is no event, err says why, and nothing was kept.
+ * EVLOG_EDATA: it is no event, or (without options.text) more than one line; err says
+ * why, and nothing was kept.
  */
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err);
@@ -320,9 +323,10 @@ int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err
 
 /*
  * Commits beside the caller, in a thread of its own if options.threads allows that:
- * begins with what is pending, as far as it fills whole blocks.  Until evlog_writer_end
- * has said what came of it, only evlog_writer_add, evlog_writer_pending (of the rest) and
- * evlog_writer_full may be called.
+ * begins with what is pending, as far as it fills whole blocks; after a failure, with
+ * the events that failed.  Until evlog_writer_end has said what came of it, only
+ * evlog_writer_add, evlog_writer_pending (of the rest) and evlog_writer_full may be
+ * called, and evlog_writer_close, which waits for it.
  *
  * evlog_writer_end waits for the commit, and returns what evlog_writer_commit would.
  * EVLOG_END: none was begun.
@@ -388,14 +392,16 @@ struct evlog_event {
  *
  * EVLOG_OK: what was put replaces the lines.  1: they stay as they are.  EVLOG_WAIT: they
  * stay, and evlog_stream_next returns EVLOG_WAIT once, so that the caller can see to
- * other things.  Negative: ends the stream with this error.
+ * other things.  Negative: ends the stream with this error.  Half a line that was put,
+ * or any other result, ends it with EVLOG_EUSAGE.
  */
 typedef int evlog_map_fn(void *arg, const struct evlog_lines *lines, evlog_write_fn *put,
     void *to, evlog_error *err);
 
 #define EVLOG_MAX_LINE (UINT64_C(64) << 20)
 
-/* Which events, and how.  Initialise it with evlog_selection_init. */
+/* Which events, and how.  Initialise it with evlog_selection_init.  Bounds that exclude
+ * each other select nothing.  follow and reverse cannot be combined. */
 struct evlog_selection {
 	size_t size;
 	uint64_t from, to;    /* range of seqs, both included; 0: no bound */
@@ -451,12 +457,14 @@ int evlog_stream_open(evlog_stream **s, const char *const *paths, size_t n,
  * but there may be more; write out what you hold back, then call evlog_stream_wait.
  * EVLOG_EDAMAGED, EVLOG_EDATA: after all events before the damage; with salvage at the
  * very end, and the message is about the first damage.  EVLOG_EMISMATCH: while it was
- * followed, the log was replaced by another one.
+ * followed, the log was replaced by another one.  Any error is final, and comes again at
+ * the next call, as EVLOG_END does.
  */
 int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err);
 
-/* Waits until there may be more, a signal comes, or wait_ms milliseconds (500 at most)
- * have passed. */
+/* Waits until there may be more, a signal comes, or wait_ms milliseconds have passed: 500
+ * at most, and if it is negative.  EVLOG_EUSAGE: the stream does not follow, and
+ * evlog_stream_next has not returned EVLOG_WAIT. */
 int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err);
 
 /* A descriptor that becomes readable when there may be more; -1: there is none. */
@@ -485,7 +493,8 @@ bool evlog_event_member(
  * *buf, *cap: NULL and 0 at first; allocated, grown as needed, and freed by the caller
  * with free(3).  *len: how much of it is the text; there is no NUL.
  *
- * 1: there is no such member, or it is not a string.
+ * 1: there is no such member, or it is not a string.  evlog_json_string: EVLOG_EUSAGE: it
+ * is not a string.
  */
 int evlog_event_string(const struct evlog_event *event, const char *name, char **buf,
     size_t *cap, size_t *len);
@@ -534,10 +543,11 @@ int evlog_position_check(const char *path, const struct evlog_position *at,
 typedef struct evlog_packer evlog_packer;
 
 /*
- * Packs stamped lines into a segment (evlog-format(5)) that is written as it grows.
+ * Packs stamped lines into a segment (evlog-format(5)) that is written as it grows.  If
+ * their seqs do not go from 1 without gaps, it is an extract, which is read as a file.
  *
- * level: of zstd; 0: 1.  Their seqs must ascend.  evlog_packer_end writes what is
- * pending; call it once, at the end.
+ * level: of zstd; 0: 1.  evlog_packer_end writes what is pending; call it once, at the
+ * end.  After it, or an error, nothing can be added.
  */
 int evlog_packer_new(
     evlog_packer **k, int level, evlog_write_fn *write, void *arg, evlog_error *err);
@@ -556,8 +566,10 @@ struct evlog_limits {
 	uint64_t steps;	 /* instructions that one event may take; 0: 10,000,000 */
 };
 
-/* Makes a fold.  What it computes is said by the functions that follow, before the first
- * event: reducers or a program; with neither it merges the data of the events. */
+/* Makes a fold.  What it computes is said by the functions that follow, up to
+ * evlog_fold_threads: reducers or a program; with neither it merges the data of the
+ * events.  They come first: after an event, or any of evlog_fold_load, _table, _write and
+ * _save, they are bad use. */
 int evlog_fold_new(evlog_fold **f, evlog_error *err);
 
 /* Whether a word has the form of a reducer: NAME=FUNC... or FUNC(...). */
@@ -589,7 +601,9 @@ void evlog_fold_set_upcaster_hash(evlog_fold *f, const unsigned char hash[32]);
 /* The seqs of the events must ascend: EVLOG_EMISMATCH if one was folded already. */
 void evlog_fold_require_ascending(evlog_fold *f);
 
-/* So many threads fold what is given to evlog_fold_lines; the result is the same. */
+/* So many threads fold what is given to evlog_fold_lines; the result is the same.  Then
+ * evlog_fold_event may not be called, and between evlog_fold_lines and evlog_fold_finish
+ * no other function. */
 void evlog_fold_threads(evlog_fold *f, unsigned n);
 
 /* Folds one event, whose line must be JSON.  EVLOG_EDATA: the program, or a reducer that
@@ -599,8 +613,8 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *event, evlog_error
 /*
  * Folds whole lines.  EVLOG_END: it is over, and evlog_fold_finish says why.
  *
- * evlog_fold_finish must be called after the last lines.  EVLOG_END: the program has
- * stopped at an event, whose line is in *stopped_at, which lives as long as the fold.
+ * evlog_fold_finish must be called once, after the last lines.  EVLOG_END: the program
+ * has stopped at an event, whose line is in *stopped_at, which lives as long as the fold.
  */
 int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error *err);
 int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error *err);
@@ -640,7 +654,7 @@ uint64_t evlog_fold_seq(const evlog_fold *f);
  *
  * evlog_fold_load: EVLOG_END: there is no such file; begin with the first event.
  * EVLOG_EMISMATCH: it is of another program, key or reducers.  EVLOG_EDAMAGED: it is not
- * whole.
+ * whole.  After an error of it, or of evlog_fold_table, the fold takes no events.
  */
 int evlog_fold_load(
     evlog_fold *f, const char *path, struct evlog_position *at, evlog_error *err);
@@ -723,7 +737,9 @@ struct evlog_pace {
 	uint64_t delivered;
 };
 
-/* When this event is due, on the clock that gave `now`.  Call it once for each event. */
+/* When this event is due, on the clock that gave `now`.  Call it once for each event.  A
+ * speed or rate that is negative or not a number counts as 0; with bad use it is due
+ * now. */
 int64_t evlog_pace_due(const struct evlog_pace_options *o, struct evlog_pace *pace,
     const struct evlog_event *event, int64_t now);
 
@@ -751,7 +767,7 @@ struct evlog_consumer_options {
 	const char *key;		/* a path; NULL: subject */
 	uint64_t batch;			/* events of a run; 0: 1000 */
 	int64_t linger;			/* how long a batch waits to be filled */
-	unsigned workers;		/* runs at a time; 0: 1 */
+	unsigned workers;		/* runs at a time, 1024 at most; 0: 1 */
 	unsigned shard, shards;		/* part `shard`, from 1, of so many; 0: all */
 	unsigned retry;			/* how often what has failed is tried again */
 	int64_t backoff;		/* before the first of these tries */
@@ -776,7 +792,8 @@ struct evlog_consumed {
  * Runs a consumer until the end of the logs, or until sel->stop is set: then the batches
  * at work are finished; once it is set to 2 or more, they are ended at once.
  *
- * paths, sel: as for evlog_stream_open.  done: may be NULL.
+ * paths, sel: as for evlog_stream_open; with a checkpoint without reverse, last and
+ * count.  done: may be NULL.
  *
  * EVLOG_ECONFLICT: the command fails at an event, and err says which.  EVLOG_EAWAY,
  * EVLOG_EBUSY: by its exit status the command says that a service is not available, or
@@ -855,7 +872,7 @@ struct evlog_compared {
 
 /* Compares two operands, each a log, a file of events, or a state.  Returns EVLOG_OK
  * whether they differ or not; what was found is in *found, which may be NULL.
- * EVLOG_EUSAGE: one holds events and the other states. */
+ * EVLOG_EDATA: one holds events and the other states. */
 int evlog_diff(const struct evlog_diff_options *o, const char *a, const char *b,
     struct evlog_compared *found, evlog_error *err);
 

@@ -71,10 +71,13 @@ int64_t file_clock(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+#define WAIT_MOST (INT64_C(1) << 40) /* ms: for ever, and no overflow */
+
 /* Polls, because no blocking lock call takes a deadline. */
 int file_lock(int fd, int64_t wait_ms)
 {
-	int64_t deadline = file_clock() + wait_ms * 1000000;
+	int64_t deadline =
+	    file_clock() + (wait_ms < WAIT_MOST ? wait_ms : WAIT_MOST) * 1000000;
 	long pause = 50000;
 
 	while (os_lock_try(fd) < 0) {

@@ -1,10 +1,11 @@
-/* options.c - structs of options that begin with their size. */
+/* options.c - what public functions check before they believe their caller. */
 #include "base/options.h"
 #include "base/error.h"
 
 #include <string.h>
 
-int options_take(void *ours, size_t size, const void *given, evlog_error *err)
+int options_take(
+    void *ours, size_t size, size_t least, const void *given, evlog_error *err)
 {
 	size_t theirs;
 
@@ -13,7 +14,7 @@ int options_take(void *ours, size_t size, const void *given, evlog_error *err)
 	if (!given)
 		return 0;
 	memcpy(&theirs, given, sizeof theirs);
-	if (theirs < sizeof theirs || theirs > 64 * size)
+	if (theirs < least || theirs > 64 * size)
 		return error_set(err, EVLOG_EUSAGE,
 		    "options without their size: set .size to sizeof of the struct");
 	for (size_t i = size; i < theirs; i++)
@@ -26,7 +27,16 @@ int options_take(void *ours, size_t size, const void *given, evlog_error *err)
 	return 0;
 }
 
-int options_bad(const char *function, const char *needed, evlog_error *err)
+int options_bad(const char *function, const char *why, evlog_error *err)
 {
-	return error_set(err, EVLOG_EUSAGE, "%s: bad use: it needs %s", function, needed);
+	return error_set(err, EVLOG_EUSAGE, "%s: bad use: %s", function, why);
+}
+
+bool position_is_sound(const struct evlog_position *at)
+{
+	return memchr(at->log, '\0', sizeof at->log) &&
+	       memchr(at->root, '\0', sizeof at->root) &&
+	       (!at->hashes ||
+		   (at->hashes <= sizeof at->frontier / sizeof *at->frontier &&
+		       at->hashes == (unsigned)__builtin_popcountll(at->seq)));
 }

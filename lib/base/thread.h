@@ -9,6 +9,8 @@
  * buffer, and values nested 512 deep. */
 #define STACK_NEEDED ((size_t)2 << 20)
 
+#define THREADS_MOST 256 /* for one job: more do not help */
+
 /* Like pthread_create, with at least such a stack, whatever `ulimit -s` says. */
 int thread_start(pthread_t *id, void *(*run)(void *), void *arg);
 

@@ -182,6 +182,8 @@ void time_stamp_write(char p[27], int64_t t)
 
 void evlog_time_format(int64_t t, char out[28])
 {
+	if (!out)
+		return;
 	time_stamp_write(out, t);
 	out[27] = '\0';
 }

@@ -69,8 +69,12 @@ int evlog_diff(const struct evlog_diff_options *o, const char *a, const char *b,
 	struct evlog_compared unwanted = {0};
 	struct diff d = {.found = found ? found : &unwanted};
 
+	OWN_ERROR(err);
 	NEED(a && b, err);
+	REFUSE(strcmp(a, "-") == 0 && strcmp(b, "-") == 0,
+	    "there is only one standard input", err);
 	*d.found = (struct evlog_compared){0};
-	int r = options_take(&d.o, sizeof d.o, o, err);
+	int r = options_take(
+	    &d.o, sizeof d.o, END_OF(struct evlog_diff_options, arg), o, err);
 	return r ? r : compare(&d, a, b, err);
 }

@@ -1,5 +1,6 @@
 /* select.c - finding the wanted events in a block of lines. */
 #include "event/select.h"
+#include "base/error.h"
 #include "base/glob.h"
 #include "event/stamp.h"
 #include "json/scan.h"
@@ -20,6 +21,29 @@ static bool needle_set(struct select *s, const char **globs, size_t n)
 	if (s->needle.failed)
 		s->needle.len = 0;
 	return true;
+}
+
+static bool texts_are_whole(const char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!texts || !texts[i])
+			return false;
+	return true;
+}
+
+int select_check(const struct evlog_selection *sel, evlog_error *err)
+{
+	if (!texts_are_whole(sel->type, sel->types) ||
+	    !texts_are_whole(sel->subject, sel->subjects) ||
+	    !texts_are_whole(sel->source, sel->sources) ||
+	    !texts_are_whole(sel->id, sel->ids) ||
+	    (sel->since_digits.n && !sel->since_digits.p) ||
+	    (sel->until_digits.n && !sel->until_digits.p))
+		return error_set(err, EVLOG_EUSAGE, "a text of the selection is NULL");
+	if (sel->follow && sel->reverse)
+		return error_set(
+		    err, EVLOG_EUSAGE, "follow and reverse exclude each other");
+	return 0;
 }
 
 void select_init(struct select *s, const struct evlog_selection *sel)
@@ -92,12 +116,12 @@ static bool time_match(const struct select *s, const struct json_member *m)
 
 int64_t select_since(const struct evlog_selection *sel)
 {
-	return sel->since + (sel->since_digits.n > 0);
+	return sel->since + (sel->since_digits.n > 0 && sel->since < EVLOG_TIME_MAX);
 }
 
 int64_t select_until(const struct evlog_selection *sel)
 {
-	return sel->until + (sel->until_digits.n > 0);
+	return sel->until + (sel->until_digits.n > 0 && sel->until < EVLOG_TIME_MAX);
 }
 
 /* Walks the top-level members once and stops as soon as every filter is decided. */

@@ -21,6 +21,9 @@ struct select {
 /* Whether `glob` is a pattern in this selection; otherwise it matches a single text. */
 bool select_is_pattern(const struct evlog_selection *sel, const char *glob);
 
+/* EVLOG_EUSAGE, if a selection makes no sense. */
+int select_check(const struct evlog_selection *sel, evlog_error *err);
+
 /* The bounds for logtimes, which are whole microseconds: rounded up. */
 int64_t select_since(const struct evlog_selection *sel);
 int64_t select_until(const struct evlog_selection *sel);

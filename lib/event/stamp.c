@@ -1,6 +1,7 @@
 /* stamp.c - seq and logtime, always first and of fixed width, so that they are read
  * without parsing, and sort, join, look and comm work on stored lines. */
 #include "event/stamp.h"
+#include "base/options.h"
 #include "base/time.h"
 #include "json/path.h"
 
@@ -133,7 +134,7 @@ bool evlog_lines_take(struct evlog_lines *lines, struct evlog_event *event)
 {
 	const char *nl;
 
-	if (lines->len == 0)
+	if (!lines || !event || lines->len == 0)
 		return false;
 	nl = memchr(lines->p, '\n', lines->len);
 	size_t len = nl ? (size_t)(nl - lines->p) : lines->len;
@@ -148,7 +149,8 @@ bool evlog_event_member(
 {
 	struct json_text found;
 
-	if (!json_top_find((struct json_text){event->line, event->len},
+	if (!event || !event->line || !name || !p || !len ||
+	    !json_top_find((struct json_text){event->line, event->len},
 		(struct view){name, strlen(name)}, &found))
 		return false;
 	*p = found.p;
@@ -158,8 +160,9 @@ bool evlog_event_member(
 
 int evlog_json_string(const char *p, size_t n, char **buf, size_t *cap, size_t *len)
 {
+	NEED(p && buf && cap && len, NULL);
+	REFUSE(!is_string((struct json_text){p, n}), "it is not a string", NULL);
 	struct buf b = {.p = *buf, .cap = *cap};
-
 	json_unescape(&b, (struct json_text){p, n});
 	buf_putc(&b, '\0');
 	*buf = b.p;
@@ -174,6 +177,7 @@ int evlog_event_string(const struct evlog_event *event, const char *name, char *
 	const char *p;
 	size_t n;
 
+	NEED(event && name && buf && cap && len, NULL);
 	if (!evlog_event_member(event, name, &p, &n) || *p != '"')
 		return EVLOG_END;
 	return evlog_json_string(p, n, buf, cap, len);

@@ -218,7 +218,7 @@ int fold_no_json(const struct evlog_event *e, evlog_error *err)
 	return error_set(err, EVLOG_EDATA, "event %" PRIu64 ": not valid JSON", e->seq);
 }
 
-int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+int fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 {
 	struct view key;
 	int r = fold_ready(f, err);
@@ -238,10 +238,5 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 
 bool evlog_fold_may_stop(const evlog_fold *f)
 {
-	return f->program && program_may_stop(f->program);
-}
-
-bool evlog_fold_stopped(const evlog_fold *f)
-{
-	return f->program && program_stopped(f->program);
+	return f && f->program && program_may_stop(f->program);
 }

@@ -1,24 +1,29 @@
 /* fold.c - creating and freeing a fold, and its counts. */
 #include "fold/fold.h"
 #include "base/error.h"
+#include "base/options.h"
 
 #include <stdlib.h>
 
 int evlog_fold_new(evlog_fold **f, evlog_error *err)
 {
+	NEED(f, err);
 	*f = calloc(1, sizeof **f);
 	return *f ? 0 : error_memory(err);
 }
 
 uint64_t evlog_fold_seq(const evlog_fold *f)
 {
-	return f->at_seq;
+	return f ? f->at_seq : 0;
 }
 
 void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusable)
 {
-	*keyless = f->keyless;
-	*unusable = f->unusable;
+	if (!keyless || !unusable)
+		return;
+	bool known = f && !fold_is_busy(f);
+	*keyless = known ? f->keyless : 0;
+	*unusable = known ? f->unusable : 0;
 }
 
 /* Whether a path of the reducer has found nothing in any event. */
@@ -33,6 +38,8 @@ static bool has_missed(const evlog_fold *f, const struct reducer *r)
 
 const char *evlog_fold_missed(const evlog_fold *f, size_t *i, uint64_t *events)
 {
+	if (!f || !i || !events || fold_is_busy(f))
+		return NULL;
 	*events = f->folded;
 	for (; f->folded && *i < f->n; ++*i)
 		if (has_missed(f, &f->reducers[*i]))

@@ -57,7 +57,9 @@ struct evlog_fold {
 	size_t n;
 	struct program *program;
 	bool plain; /* neither was given: merge(data), unnamed */
-	bool ready, strict, rollback;
+	bool ready; /* nothing can be set any more */
+	bool strict, rollback;
+	const char *over; /* why it takes no more events; NULL: it does */
 	struct json_path *key;
 	struct path_trie trie;
 	size_t key_slot, slots;
@@ -87,6 +89,19 @@ static inline bool fold_keyed(const evlog_fold *f)
 
 /* Called before the first event: prepares paths and slots.  Later calls do nothing. */
 int fold_ready(evlog_fold *f, evlog_error *err);
+
+/* Whether threads may be folding, so that only evlog_fold_lines and evlog_fold_finish can
+ * be called. */
+bool fold_is_busy(const evlog_fold *f);
+#define FOLD_BUSY "threads are folding; call evlog_fold_finish first"
+#define FOLD_SET  "the fold has begun"
+
+static inline bool fold_stopped(const evlog_fold *f)
+{
+	return f->program && program_stopped(f->program);
+}
+
+int fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err);
 
 /* SHA-256 of the key, the reducers and the program: a state is only valid for the same
  * fold. */

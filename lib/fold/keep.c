@@ -43,16 +43,17 @@ int evlog_fold_table(evlog_fold *f, const struct evlog_table_options *given,
 	struct evlog_table_options wanted;
 	char identity[65];
 
+	OWN_ERROR(err);
 	NEED(f && at, err);
 	*at = (struct evlog_position){0};
-	int r = options_take(&wanted, sizeof wanted, given, err);
+	int r = options_take(&wanted, sizeof wanted,
+	    END_OF(struct evlog_table_options, rebuild), given, err);
 	if (r)
 		return r;
 	NEED(wanted.file && wanted.name, err);
+	REFUSE(f->ready, FOLD_SET, err);
 	struct table_options o = {
 	    .file = wanted.file, .name = wanted.name, .rebuild = wanted.rebuild};
-	if (f->sink)
-		return error_set(err, EVLOG_EUSAGE, "a fold can have only one table");
 	f->tracked = true;
 	r = fold_ready(f, err);
 	if (!r && wanted.columns)
@@ -66,6 +67,8 @@ int evlog_fold_table(evlog_fold *f, const struct evlog_table_options *given,
 	if (!r)
 		r = f->sink->kind->where(f->sink, at, err);
 	f->at_seq = f->began = at->seq;
+	if (r < 0)
+		f->over = "evlog_fold_table has failed";
 	return r;
 }
 
@@ -126,8 +129,11 @@ static int changes_put(evlog_fold *f, evlog_error *err)
 int evlog_fold_table_commit(
     evlog_fold *f, const struct evlog_position *at, evlog_error *err)
 {
+	OWN_ERROR(err);
+	NEED(f && at, err);
+	REFUSE(!f->sink, "it has no table", err);
+	REFUSE(!position_is_sound(at), "it is not a position", err);
 	int r = changes_put(f, err);
-
 	if (!r)
 		r = f->sink->kind->commit(f->sink, at, err);
 	if (r) {

@@ -8,6 +8,7 @@
  * behind.
  */
 #include "base/error.h"
+#include "base/options.h"
 #include "base/thread.h"
 #include "event/stamp.h"
 #include "fold/fold.h"
@@ -122,7 +123,7 @@ static bool item_fold(struct part *p, struct chunk *c, size_t i)
 	f->found = c->found + i * f->slots;
 	int r = it->bad ? fold_no_json(&it->e, &p->fault)
 			: fold_apply(f, &it->e, it->key, it->hash, &p->fault);
-	if (r == 0 && !evlog_fold_stopped(f))
+	if (r == 0 && !fold_stopped(f))
 		return true;
 	p->fault_at = c->first + i;
 	if (r == 0) {
@@ -345,7 +346,7 @@ static int pool_new(evlog_fold *f, evlog_error *err)
 		p->fault_at = UINT64_MAX;
 		p->f = i ? part_new(f, err) : f;
 		if (!p->f)
-			return err ? err->code : EVLOG_EIO;
+			return err->code;
 	}
 	return 0;
 }
@@ -365,9 +366,9 @@ int fold_part_of(evlog_fold *f, uint64_t hash, evlog_fold **part, evlog_error *e
 	return r;
 }
 
-void evlog_fold_threads(evlog_fold *f, unsigned n)
+bool fold_is_busy(const evlog_fold *f)
 {
-	f->threads = n;
+	return f->pool && !f->pool->ended;
 }
 
 /* ---- The interface ---- */
@@ -401,9 +402,9 @@ static int one_by_one(evlog_fold *f, struct evlog_lines lines, evlog_error *err)
 	struct evlog_event e;
 	int r = 0;
 
-	while (!r && !evlog_fold_stopped(f) && evlog_lines_take(&lines, &e)) {
-		r = evlog_fold_event(f, &e, err);
-		if (!r && evlog_fold_stopped(f)) {
+	while (!r && !fold_stopped(f) && evlog_lines_take(&lines, &e)) {
+		r = fold_event(f, &e, err);
+		if (!r && fold_stopped(f)) {
 			buf_add(&f->stop, e.line, e.len);
 			r = f->stop.failed ? error_memory(err) : EVLOG_END;
 		}
@@ -411,11 +412,36 @@ static int one_by_one(evlog_fold *f, struct evlog_lines lines, evlog_error *err)
 	return r;
 }
 
+void evlog_fold_threads(evlog_fold *f, unsigned n)
+{
+	if (f && !f->ready)
+		f->threads = n < THREADS_MOST ? n : THREADS_MOST;
+}
+
+bool evlog_fold_stopped(const evlog_fold *f)
+{
+	return f && !fold_is_busy(f) && fold_stopped(f);
+}
+
+int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+{
+	OWN_ERROR(err);
+	NEED(f && e && e->line, err);
+	REFUSE(f->over, f->over, err);
+	REFUSE(fold_divides(f), "with threads, fold lines instead of events", err);
+	return fold_event(f, e, err);
+}
+
 int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error *err)
 {
 	evlog_fold *ignored;
-	int r = fold_ready(f, err);
 
+	OWN_ERROR(err);
+	NEED(f && lines, err);
+	REFUSE(f->over, f->over, err);
+	REFUSE(lines->len && lines->p[lines->len - 1] != '\n',
+	    "the last line has no newline", err);
+	int r = fold_ready(f, err);
 	if (!r)
 		r = fold_part_of(f, 0, &ignored, err);
 	if (r || !f->pool)
@@ -475,13 +501,17 @@ static int parts_gather(evlog_fold *f, struct pool *pool, evlog_error *err)
 
 int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error *err)
 {
+	OWN_ERROR(err);
+	NEED(f && stopped_at, err);
+	REFUSE(f->over, f->over, err);
 	struct pool *pool = f->pool;
-
+	f->over = "evlog_fold_finish has been called";
 	*stopped_at = (struct evlog_lines){f->stop.p, f->stop.len};
-	if (!pool || pool->ended)
-		return evlog_fold_stopped(f) ? EVLOG_END : 0;
+	if (!pool)
+		return fold_stopped(f) ? EVLOG_END : 0;
 	pool_stop(pool);
 	f->found = NULL;
+	f->last = NULL;
 	if (f->tracked && pool->filled) {
 		const struct chunk *last = &pool->ring[(pool->filled - 1) % pool->size];
 		f->at_seq = last->n ? last->items[last->n - 1].e.seq : f->at_seq;

@@ -151,7 +151,8 @@ int program_open(struct program **out, const char *path,
 
 	*out = NULL;
 	if (!r) {
-		r = options_take(&p->limits, sizeof p->limits, limits, err);
+		r = options_take(&p->limits, sizeof p->limits,
+		    END_OF(struct evlog_limits, steps), limits, err);
 	}
 	if (!r) {
 		p->path = strdup(path);

@@ -1,20 +1,22 @@
 /* setup.c - options of a fold: reducers or a program, and a key. */
 #include "base/error.h"
+#include "base/options.h"
 #include "fold/fold.h"
 
 #include <stdlib.h>
 
 bool evlog_fold_is_reducer(const char *word)
 {
-	return reducer_is(word);
+	return word && reducer_is(word);
 }
 
 void evlog_fold_strict(evlog_fold *f)
 {
-	f->strict = true;
+	if (f && !f->ready)
+		f->strict = true;
 }
 
-int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err)
+static int reducer_add(evlog_fold *f, const char *text, evlog_error *err)
 {
 	struct reducer *more = realloc(f->reducers, (f->n + 1) * sizeof *more);
 
@@ -37,35 +39,64 @@ int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err)
 	return 0;
 }
 
+int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err)
+{
+	NEED(f && text, err);
+	REFUSE(f->ready, FOLD_SET, err);
+	REFUSE(f->program, "there is a program, which takes the place of reducers", err);
+	return reducer_add(f, text, err);
+}
+
 int evlog_fold_program(
     evlog_fold *f, const char *path, const struct evlog_limits *limits, evlog_error *err)
 {
+	struct program *program;
+
+	OWN_ERROR(err);
+	NEED(f && path, err);
+	REFUSE(f->ready, FOLD_SET, err);
+	REFUSE(f->n, "there are reducers, whose place a program takes", err);
+	int r = program_open(&program, path, limits, err);
+	if (r)
+		return r;
 	program_close(f->program);
-	return program_open(&f->program, path, limits, err);
+	f->program = program;
+	return 0;
 }
 
 void evlog_fold_set_rollback(evlog_fold *f)
 {
-	f->rollback = true;
+	if (f && !f->ready)
+		f->rollback = true;
 }
 
 int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err)
 {
+	struct json_path *key;
+
+	NEED(f && path, err);
+	REFUSE(f->ready, FOLD_SET, err);
+	int r = json_path_parse(&key, path, err);
+	if (r)
+		return r;
 	free(f->key);
-	f->key = NULL;
+	f->key = key;
 	buf_printf(&f->identity, "key %s\n", path);
-	return json_path_parse(&f->key, path, err);
+	return 0;
 }
 
 void evlog_fold_set_upcaster_hash(evlog_fold *f, const unsigned char hash[HASH_SIZE])
 {
+	if (!f || !hash || f->ready)
+		return;
 	buf_add(&f->identity, hash, HASH_SIZE);
 	f->shared = true;
 }
 
 void evlog_fold_require_ascending(evlog_fold *f)
 {
-	f->tracked = true;
+	if (f && !f->ready)
+		f->tracked = true;
 }
 
 int fold_identity(const evlog_fold *f, char hex[65], evlog_error *err)
@@ -94,11 +125,11 @@ int fold_ready(evlog_fold *f, evlog_error *err)
 	int r = 0;
 
 	if (f->ready)
-		return 0;
+		return f->room && f->met ? 0 : error_memory(err);
 	f->ready = true;
 	if (f->n == 0 && !f->program) {
 		f->plain = true;
-		r = evlog_fold_reducer(f, "merge(data)", err);
+		r = reducer_add(f, "merge(data)", err);
 	}
 	if (!r)
 		r = want(f, f->key, &f->key_slot, err);
@@ -108,7 +139,9 @@ int fold_ready(evlog_fold *f, evlog_error *err)
 		for (size_t k = 0; k < x->n_filters && !r; k++)
 			r = want(f, x->filters[k].path, &x->filters[k].slot, err);
 	}
+	if (r)
+		return r;
 	f->room = calloc(f->slots + 1, sizeof *f->room);
 	f->met = calloc(f->slots + 1, sizeof *f->met);
-	return r ? r : f->room && f->met ? 0 : error_memory(err);
+	return f->room && f->met ? 0 : error_memory(err);
 }

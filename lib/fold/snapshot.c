@@ -8,6 +8,7 @@
  * where HASH is an XXH3 over the hashes of the lines.
  */
 #include "base/error.h"
+#include "base/options.h"
 #include "base/replace.h"
 #include "fold/fold.h"
 #include "json/path.h"
@@ -149,7 +150,7 @@ static int line_take(struct reading *r, const char *p, size_t len,
 	return res;
 }
 
-int evlog_fold_load(
+static int snapshot_read(
     evlog_fold *f, const char *path, struct evlog_position *at, evlog_error *err)
 {
 	struct reading r = {.f = f, .path = path};
@@ -177,6 +178,18 @@ int evlog_fold_load(
 	evlog_input_close(in);
 	f->at_seq = f->began = at->seq;
 	return res;
+}
+
+int evlog_fold_load(
+    evlog_fold *f, const char *path, struct evlog_position *at, evlog_error *err)
+{
+	OWN_ERROR(err);
+	NEED(f && path && at, err);
+	REFUSE(f->ready, FOLD_SET, err);
+	int r = snapshot_read(f, path, at, err);
+	if (r < 0)
+		f->over = "evlog_fold_load has failed";
+	return r;
 }
 
 /* ---- Writing ---- */
@@ -233,8 +246,12 @@ int evlog_fold_save(
     evlog_fold *f, const char *path, const struct evlog_position *at, evlog_error *err)
 {
 	struct replacement out;
-	int r = fold_ready(f, err);
 
+	OWN_ERROR(err);
+	NEED(f && path && at, err);
+	REFUSE(fold_is_busy(f), FOLD_BUSY, err);
+	REFUSE(!position_is_sound(at), "it is not a position", err);
+	int r = fold_ready(f, err);
 	if (r)
 		return r;
 	if ((r = replacement_begin(&out, path, 0, err)) != 0)

@@ -1,5 +1,6 @@
 /* write.c - writes the states of a fold as JSON, one row for each key. */
 #include "base/error.h"
+#include "base/options.h"
 #include "fold/fold.h"
 
 #include <inttypes.h>
@@ -63,9 +64,11 @@ static int row_put(
 
 int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err)
 {
+	OWN_ERROR(err);
+	NEED(f && write, err);
+	REFUSE(fold_is_busy(f), FOLD_BUSY, err);
 	struct groups *g = &f->groups;
 	int r = fold_ready(f, err);
-
 	if (!r && !fold_keyed(f)) {
 		r = row_write(f, g->n ? g->at[0] : NULL, false, &f->row, err);
 		return r ? r : row_put(&f->row, write, arg, err);
@@ -103,9 +106,12 @@ int fold_shown(evlog_fold *f, struct group *g, evlog_error *err)
 int evlog_fold_write_change(
     evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err)
 {
-	struct group *g = f->last;
 	uint64_t hash;
 
+	OWN_ERROR(err);
+	NEED(f && write, err);
+	REFUSE(fold_is_busy(f), FOLD_BUSY, err);
+	struct group *g = f->last;
 	if (!g)
 		return 0;
 	int r = state_hash(f, g, &hash, err);
@@ -118,8 +124,12 @@ int evlog_fold_write_change(
 
 void evlog_fold_emitted(const evlog_fold *f, const char **p, size_t *len)
 {
-	struct view v = program_emitted(f->program);
+	struct view v = {"", 0};
 
+	if (!p || !len)
+		return;
+	if (f && f->program && !fold_is_busy(f) && f->last)
+		v = program_emitted(f->program);
 	*p = v.p;
-	*len = f->last ? v.len : 0;
+	*len = v.len;
 }

@@ -156,6 +156,11 @@ struct block_codec {
 	size_t most; /* limit on the bytes decompressed */
 };
 
+bool block_level_exists(int level)
+{
+	return level >= ZSTD_minCLevel() && level <= ZSTD_maxCLevel();
+}
+
 struct block_codec *block_codec_new(int level)
 {
 	struct block_codec *c = calloc(1, sizeof *c);

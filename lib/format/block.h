@@ -80,6 +80,9 @@ extern const char block_newer[];
 /* Decodes a whole header of n bytes.  Returns NULL, or what is wrong. */
 const char *block_header_read(struct block *b, const unsigned char *p, size_t n);
 
+/* Whether zstd has such a level; 0: the default. */
+bool block_level_exists(int level);
+
 /* Compresses and decompresses; reusable, but not by two threads at once.  level 0: the
  * default.  NULL: out of memory. */
 struct block_codec;

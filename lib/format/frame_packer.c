@@ -7,6 +7,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/options.h"
 #include "base/os.h"
 #include "event/stamp.h"
 #include "format/segment.h"
@@ -22,7 +23,7 @@ struct evlog_packer {
 	struct segment_header header;
 	struct merkle tree;
 	struct buf raw, out;
-	bool begun;
+	bool begun, ended;
 	uint64_t first, last; /* seqs in raw */
 	uint32_t count;
 	int64_t first_logtime, last_logtime, least_time, greatest_time;
@@ -32,9 +33,11 @@ struct evlog_packer {
 int evlog_packer_new(
     evlog_packer **out, int level, evlog_write_fn *write, void *arg, evlog_error *err)
 {
-	evlog_packer *k = calloc(1, sizeof *k);
-
+	NEED(out, err);
 	*out = NULL;
+	NEED(write, err);
+	REFUSE(!block_level_exists(level), "there is no such level", err);
+	evlog_packer *k = calloc(1, sizeof *k);
 	if (!k)
 		return error_memory(err);
 	k->write = write;
@@ -145,7 +148,7 @@ static void times_note(evlog_packer *k, const struct evlog_event *e)
 		k->greatest_time = t;
 }
 
-int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_error *err)
+static int lines_add(evlog_packer *k, const struct evlog_lines *lines, evlog_error *err)
 {
 	struct evlog_lines rest = *lines;
 	struct evlog_event e;
@@ -182,8 +185,20 @@ int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 	return r;
 }
 
+int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_error *err)
+{
+	NEED(k && lines, err);
+	REFUSE(k->ended, "it has ended, or failed", err);
+	int r = lines_add(k, lines, err);
+	k->ended = r != 0;
+	return r;
+}
+
 int evlog_packer_end(evlog_packer *k, evlog_error *err)
 {
+	NEED(k, err);
+	REFUSE(k->ended, "it has ended, or failed", err);
+	k->ended = true;
 	int r = k->begun ? 0 : header_write(k, 1, err);
 
 	return r ? r : block_flush(k, err);

@@ -5,6 +5,7 @@
  * which that page does not include.
  */
 #include "base/error.h"
+#include "base/options.h"
 #include "base/time.h"
 
 #include <ctype.h>
@@ -102,6 +103,7 @@ static const char *span_read(const char *p, int64_t *span)
 
 int evlog_span_parse(const char *text, int64_t *microseconds, evlog_error *err)
 {
+	NEED(text && microseconds, err);
 	const char *end = span_read(text, microseconds);
 
 	if (!end || *end)
@@ -222,8 +224,7 @@ static bool midnight(int64_t now, int days, bool later, int64_t *t)
 	int64_t day = local / 86400 - (local % 86400 < 0) + days;
 	if (!local_find(day * 86400, later, t))
 		return false;
-	*t *= SECOND;
-	return true;
+	return !__builtin_mul_overflow(*t, SECOND, t);
 }
 
 static bool word_read(const char *text, int64_t now, bool later, int64_t *t)
@@ -251,13 +252,10 @@ static bool relative_read(const char *text, int64_t now, int64_t *t)
 		return false;
 	while (*end == ' ')
 		end++;
-	if (sign && !*end)
-		*t = *text == '-' ? now - span : now + span;
-	else if (!sign && strcmp(end, "ago") == 0)
-		*t = now - span;
-	else
+	if (sign ? *end != '\0' : strcmp(end, "ago") != 0)
 		return false;
-	return true;
+	return *text == '+' ? !__builtin_add_overflow(now, span, t)
+			    : !__builtin_sub_overflow(now, span, t);
 }
 
 /* Reads @[-]1700000000[.5].  Times before 1970 may not have digits beyond
@@ -282,9 +280,10 @@ int evlog_time_parse(const char *text, int64_t now, enum evlog_edge edge, int64_
 {
 	bool later = edge == EVLOG_UNTIL;
 	struct view left = {"", 0};
-	size_t n = strlen(text);
 	bool good;
 
+	NEED(text && t, err);
+	size_t n = strlen(text);
 	if (*text == '@') {
 		good = epoch_read(text, t, &left);
 	} else if (time_rfc3339(text, n, t)) {

@@ -126,10 +126,12 @@ int evlog_input_open(evlog_input **out, const char *path,
 {
 	struct evlog_input_options options;
 
+	OWN_ERROR(err);
 	NEED(out, err);
 	*out = NULL;
 	NEED(path, err);
-	int r = options_take(&options, sizeof options, o, err);
+	int r = options_take(
+	    &options, sizeof options, END_OF(struct evlog_input_options, stop), o, err);
 	if (r)
 		return r;
 	const char *name = strcmp(path, "-") == 0 ? "(standard input)" : path;
@@ -148,10 +150,12 @@ int evlog_input_command(evlog_input **out, const char *const *command,
 	static const char *const no_env[] = {NULL};
 	struct evlog_input_options options;
 
+	OWN_ERROR(err);
 	NEED(out, err);
 	*out = NULL;
 	NEED(command && *command, err);
-	int r = options_take(&options, sizeof options, o, err);
+	int r = options_take(
+	    &options, sizeof options, END_OF(struct evlog_input_options, stop), o, err);
 	if (r)
 		return r;
 	struct evlog_input *in = input_new(command[0], &options);
@@ -230,7 +234,7 @@ static int line_take(struct evlog_input *in, size_t end, bool newline, const cha
 	return is_blank(*line, *len) ? EVLOG_WAIT : 0;
 }
 
-int evlog_input_next(
+static int line_next(
     evlog_input *in, int wait_ms, const char **line, size_t *len, evlog_error *err)
 {
 	for (;;) {
@@ -279,14 +283,29 @@ int evlog_input_next(
 	}
 }
 
+int evlog_input_next(
+    evlog_input *in, int wait_ms, const char **line, size_t *len, evlog_error *err)
+{
+	OWN_ERROR(err);
+	NEED(in && line && len, err);
+	if (in->failure.code) {
+		*err = in->failure;
+		return err->code;
+	}
+	int r = line_next(in, wait_ms, line, len, err);
+	if (r < 0 && !(r == EVLOG_EDATA && err->line))
+		in->failure = *err;
+	return r;
+}
+
 const char *evlog_input_name(const evlog_input *in)
 {
-	return in->name.p;
+	return in ? in->name.p : NULL;
 }
 
 uint64_t evlog_input_line(const evlog_input *in)
 {
-	return in->line;
+	return in ? in->line : 0;
 }
 
 void evlog_input_close(evlog_input *in)

@@ -1,5 +1,6 @@
 /* pretty.c - prints JSON text with one member on each line, as jq does. */
 #include "base/error.h"
+#include "base/options.h"
 #include "json/scan.h"
 
 #define FULL (64u << 10) /* flushed above this: indenting can multiply the size */
@@ -84,8 +85,14 @@ int evlog_json_pretty(
     const char *p, size_t len, evlog_write_fn *write, void *arg, evlog_error *err)
 {
 	struct sink s = {.write = write, .arg = arg};
+	struct json_fault fault = {0};
+	struct json_text text;
 	int r = 0;
 
+	NEED(p && write, err);
+	if (!json_scan(p, len, JSON_DEPTH_MOST, &text, NULL, &fault))
+		return fault.reason ? error_set(err, EVLOG_EDATA, "%s", fault.reason)
+				    : error_memory(err);
 	pretty(&s, p, p + len);
 	flush(&s);
 	if (s.b.failed)

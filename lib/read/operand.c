@@ -179,9 +179,21 @@ static int mapped_add(void *arg, const char *p, size_t len)
  * have been delivered. */
 static int lines_map(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
-	s->mapped.len = 0;
-	int r = s->sel->map(s->sel->map_arg, lines, mapped_add, &s->mapped, err);
+	evlog_error why;
 
+	s->mapped.len = why.code = 0;
+	int r = s->sel->map(s->sel->map_arg, lines, mapped_add, &s->mapped, &why);
+	if (r < 0 && why.code != r)
+		error_set(&why, r, "the map has failed without a reason");
+	if (r <= 0 && s->mapped.len && s->mapped.p[s->mapped.len - 1] != '\n') {
+		s->mapped.len = 0;
+		r = error_set(
+		    &why, EVLOG_EUSAGE, "the map has put a line without its newline");
+	}
+	if (r > EVLOG_WAIT)
+		r = error_set(&why, EVLOG_EUSAGE, "the map has returned %d", r);
+	if (r < 0)
+		*err = why;
 	if (r <= 0)
 		*lines = (struct evlog_lines){s->mapped.p, s->mapped.len};
 	if (r >= 0 || !lines->len)

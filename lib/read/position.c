@@ -1,5 +1,6 @@
 /* position.c - positions in a log: its id, a seq, and the root after that event. */
 #include "base/error.h"
+#include "base/options.h"
 #include "read/operand.h"
 
 #include <inttypes.h>
@@ -161,6 +162,9 @@ int evlog_position_check(const char *path, const struct evlog_position *at,
 {
 	struct evlog_position there = {0};
 
+	OWN_ERROR(err);
+	NEED(path && at, err);
+	REFUSE(!position_is_sound(at), "it is not a position", err);
 	int r = id_check(path, at, max_line, err);
 	if (r || at->seq == 0)
 		return r;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "base/os.h"
+#include "base/thread.h"
 #include "read/operand.h"
 
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define WAIT_MOST 500 /* ms */
 
 struct evlog_stream {
 	struct evlog_selection sel;
@@ -30,6 +33,7 @@ struct evlog_stream {
 	bool waiting_input;    /* the last EVLOG_WAIT came from a pipe */
 	evlog_error verdict;   /* an error met while collecting the last N, */
 	const char *unindexed; /* and a log without an index */
+	evlog_error failure;   /* what ended the stream; code 0: nothing yet */
 };
 
 /* ---- Opening ---- */
@@ -168,15 +172,22 @@ int evlog_stream_open(evlog_stream **out, const char *const *paths, size_t n,
 {
 	struct evlog_selection sel, plain;
 
+	OWN_ERROR(err);
 	NEED(out, err);
 	*out = NULL;
 	NEED(paths && n, err);
 	for (size_t i = 0; i < n; i++)
 		NEED(paths[i], err);
 	evlog_selection_init(&sel);
-	int r = given ? options_take(&sel, sizeof sel, given, err) : 0;
+	int r = given ? options_take(&sel, sizeof sel,
+			    END_OF(struct evlog_selection, map_arg), given, err)
+		      : 0;
+	if (!r)
+		r = select_check(&sel, err);
 	if (r)
 		return r;
+	if (sel.threads > THREADS_MOST)
+		sel.threads = THREADS_MOST;
 	if (sel.last && !sel.reverse) {
 		r = last_open(out, paths, n, &sel, err);
 	} else {
@@ -361,7 +372,7 @@ static void passed_note(evlog_stream *s, int r, struct evlog_lines lines, bool c
 	}
 }
 
-int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
+static int stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
 {
 	bool cut = false;
 	int r = EVLOG_END;
@@ -384,17 +395,35 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 	return r;
 }
 
+int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
+{
+	OWN_ERROR(err);
+	NEED(s && lines, err);
+	if (s->failure.code) {
+		*err = s->failure;
+		return err->code;
+	}
+	int r = stream_next(s, lines, err);
+	if (r < 0)
+		s->failure = *err;
+	return r;
+}
+
 int evlog_stream_fd(const evlog_stream *s)
 {
-	return s->watch;
+	return s ? s->watch : -1;
 }
 
 int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err)
 {
+	OWN_ERROR(err);
+	NEED(s, err);
+	REFUSE(!s->sel.follow && !s->waiting_input, "there is nothing to wait for", err);
 	struct pollfd p = {.fd = s->watch, .events = POLLIN};
-
 	if (stopped(s))
 		return 0;
+	if (wait_ms < 0 || wait_ms > WAIT_MOST)
+		wait_ms = WAIT_MOST;
 	if (s->waiting_input) {
 		for (size_t i = 0; i < s->n; i++)
 			s->at[i].wait_ms = wait_ms;
@@ -419,6 +448,9 @@ int evlog_stream_position(
 	const unsigned char *id, *root;
 	uint64_t seq;
 
+	OWN_ERROR(err);
+	NEED(s && at, err);
+	*at = (struct evlog_position){0};
 	if (s->n != 1 || !s->at[0].log || s->sel.reverse)
 		return error_set(err, EVLOG_EUSAGE,
 		    "a position can only be given for a single log, read forwards");
@@ -433,8 +465,8 @@ int evlog_stream_position(
 
 const char *evlog_stream_unindexed(const evlog_stream *s)
 {
-	if (s->unindexed)
-		return s->unindexed;
+	if (!s || s->unindexed)
+		return s ? s->unindexed : NULL;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->at[i].log && log_reader_unindexed(s->at[i].log))
 			return s->at[i].path;
@@ -443,8 +475,10 @@ const char *evlog_stream_unindexed(const evlog_stream *s)
 
 void evlog_stream_progress(const evlog_stream *s, uint64_t *done, uint64_t *total)
 {
+	if (!done || !total)
+		return;
 	*done = *total = 0;
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; s && i < s->n; i++) {
 		uint64_t d, t;
 		if (!s->at[i].log)
 			continue;

@@ -71,11 +71,13 @@ int evlog_dead_letter_unwrap(void *arg, const struct evlog_lines *lines,
     evlog_write_fn *put, void *to, evlog_error *err)
 {
 	struct evlog_dead_letters *l = arg;
-	struct buf *out = &l->room;
-	struct evlog_lines left = *lines;
 	struct evlog_event e;
 	int r = 0;
 
+	OWN_ERROR(err);
+	NEED(l && lines && put, err);
+	struct buf *out = &l->room;
+	struct evlog_lines left = *lines;
 	out->len = 0;
 	while (!r && evlog_lines_take(&left, &e))
 		if (!letter_open(out, &e))
@@ -89,7 +91,7 @@ int evlog_dead_letter_unwrap(void *arg, const struct evlog_lines *lines,
 	}
 	struct evlog_lines events = {out->p, out->len};
 	int mapped = l->map && out->len ? l->map(l->map_arg, &events, put, to, err) : 1;
-	if (mapped == 1 && put(to, out->p, out->len) < 0)
+	if (mapped > 0 && put(to, out->p, out->len) < 0)
 		return error_memory(err);
 	return mapped < 0 ? mapped : r;
 }

@@ -8,6 +8,15 @@ static int64_t microseconds(double us)
 	return us < LONGEST ? (int64_t)us : (int64_t)LONGEST;
 }
 
+static int64_t later(int64_t t, int64_t by)
+{
+	int64_t sum;
+
+	if (!__builtin_add_overflow(t, by, &sum))
+		return sum;
+	return by > 0 ? INT64_MAX : INT64_MIN;
+}
+
 static int64_t instant_of(const struct evlog_pace_options *o, const struct evlog_event *e)
 {
 	return o->event_time ? evlog_event_time(e) : e->logtime;
@@ -20,7 +29,7 @@ static int64_t pause_of(
 {
 	int64_t t = instant_of(o, e), gap = 0;
 
-	if (o->speed <= 0 || t == EVLOG_TIME_MIN)
+	if (!(o->speed > 0) || t == EVLOG_TIME_MIN)
 		return 0;
 	if (p->timed && t > p->previous)
 		gap = microseconds(((double)t - (double)p->previous) / o->speed);
@@ -37,7 +46,9 @@ int64_t evlog_pace_due(const struct evlog_pace_options *given, struct evlog_pace
 {
 	struct evlog_pace_options options, *o = &options;
 
-	if (!p || !e || options_take(o, sizeof *o, given, NULL) < 0)
+	if (!p || !e ||
+	    options_take(o, sizeof *o, END_OF(struct evlog_pace_options, event_time),
+		given, NULL) < 0)
 		return now;
 	int64_t pause = pause_of(o, p, e);
 
@@ -48,9 +59,9 @@ int64_t evlog_pace_due(const struct evlog_pace_options *given, struct evlog_pace
 	if (o->rate > 0) {
 		int64_t least = microseconds(1e6 / o->rate);
 		pause = pause > least ? pause : least;
-		if (p->due < now - least)
-			p->due = now - least; /* time lost is not made up in a burst */
+		if (p->due < later(now, -least))
+			p->due =
+			    later(now, -least); /* time lost is not made up in a burst */
 	}
-	p->due += pause;
-	return p->due;
+	return p->due = later(p->due, pause);
 }

@@ -76,6 +76,7 @@ static int look(lua_State *L)
 int evlog_upcaster_open(evlog_upcaster **out, const char *path,
     const struct evlog_limits *limits, evlog_error *err)
 {
+	OWN_ERROR(err);
 	NEED(out, err);
 	*out = NULL;
 	NEED(path, err);
@@ -102,7 +103,8 @@ int evlog_upcaster_open(evlog_upcaster **out, const char *path,
 
 void evlog_upcaster_hash(const evlog_upcaster *u, unsigned char hash[HASH_SIZE])
 {
-	sha256(&(struct hash_part){u->text.p, u->text.len}, 1, hash);
+	if (u && hash)
+		sha256(&(struct hash_part){u->text.p, u->text.len}, 1, hash);
 }
 
 void evlog_upcaster_close(evlog_upcaster *u)
@@ -371,12 +373,13 @@ int evlog_upcast(void *arg, const struct evlog_lines *lines, evlog_write_fn *put
     void *to, evlog_error *err)
 {
 	struct evlog_upcaster *u = arg;
-	struct evlog_lines left = *lines;
-	const char *kept = lines->p; /* unchanged lines not yet written */
 	struct evlog_event e;
 	bool changed = false;
 	int r = 0;
 
+	NEED(u && lines && put, err);
+	struct evlog_lines left = *lines;
+	const char *kept = lines->p; /* unchanged lines not yet written */
 	while (r >= 0 && evlog_lines_take(&left, &e)) {
 		r = upcast_one(u, &e, err);
 		if (r == 1)
@@ -425,12 +428,13 @@ static int route_add(struct evlog_upcaster *u, uint64_t seq, bool failed)
 int evlog_upcast_look(
     evlog_upcaster *u, const struct evlog_lines *lines, evlog_error *err)
 {
-	struct evlog_lines left = *lines;
 	struct evlog_event e;
 	char *type = NULL;
 	size_t cap = 0, len;
 	int r = 0;
 
+	NEED(u && lines, err);
+	struct evlog_lines left = *lines;
 	u->tracing = true;
 	while (r >= 0 && evlog_lines_take(&left, &e)) {
 		evlog_error why;
@@ -448,6 +452,8 @@ int evlog_upcast_look(
 
 bool evlog_upcast_route(evlog_upcaster *u, struct evlog_route *out)
 {
+	if (!u || !out)
+		return false;
 	struct route *r = out->before ? ((struct route *)out->before)->next : u->routes;
 
 	if (!r)

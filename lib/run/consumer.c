@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "base/hash.h"
+#include "event/select.h"
 #include "fold/fold.h"
 #include "json/path.h"
 
@@ -604,6 +605,9 @@ static int work(struct consumer *c, evlog_error *err)
 
 /* ---- The interface ---- */
 
+#define WORKERS_MOST 1024
+#define SPAN_MOST    (INT64_C(1) << 60) /* for ever, and no overflow */
+
 static int workers_make(struct consumer *c, evlog_error *err)
 {
 	c->worker = calloc(c->workers, sizeof *c->worker);
@@ -657,6 +661,9 @@ static int options_check(
     const struct evlog_consumer_options *o, size_t n, evlog_error *err)
 {
 	NEED(o->command && *o->command, err);
+	if (o->workers > WORKERS_MOST)
+		return error_set(err, EVLOG_EUSAGE, "%u workers: there can be at most %d",
+		    o->workers, WORKERS_MOST);
 	if (o->shards && (o->shard < 1 || o->shard > o->shards))
 		return error_set(err, EVLOG_EUSAGE, "shard %u: must be from 1 to %u",
 		    o->shard, o->shards);
@@ -693,17 +700,28 @@ int evlog_consume(const struct evlog_consumer_options *given, const char *const 
 	struct evlog_consumer_options o;
 	struct consumer c = {.o = &o, .paths = paths, .n_paths = n, .file = {.fd = -1}};
 
+	OWN_ERROR(err);
 	if (done)
 		*done = (struct evlog_consumed){0};
-	int r = options_take(&o, sizeof o, given, err);
+	NEED(paths && n, err);
+	for (size_t i = 0; i < n; i++)
+		NEED(paths[i], err);
+	int r = options_take(
+	    &o, sizeof o, END_OF(struct evlog_consumer_options, arg), given, err);
 	evlog_selection_init(&c.sel);
 	if (!r && sel)
-		r = options_take(&c.sel, sizeof c.sel, sel, err);
+		r = options_take(&c.sel, sizeof c.sel,
+		    END_OF(struct evlog_selection, map_arg), sel, err);
+	if (!r)
+		r = select_check(&c.sel, err);
 	if (!r)
 		r = options_check(&o, n, err);
 	if (r)
 		return r;
-	NEED(paths && n && paths[0], err);
+	REFUSE(o.checkpoint && (c.sel.reverse || c.sel.last || c.sel.count),
+	    "a checkpoint excludes reverse, last and count", err);
+	o.linger = o.linger < SPAN_MOST ? o.linger : SPAN_MOST;
+	o.timeout = o.timeout < SPAN_MOST ? o.timeout : SPAN_MOST;
 	if (!o.batch)
 		o.batch = 1000;
 	c.workers = o.workers ? o.workers : 1;

@@ -59,10 +59,10 @@ static bool set_add(struct buf *b, const char *name, const char **texts, size_t 
 
 static void map_add(struct buf *b, evlog_map_fn *map, const void *arg)
 {
-	unsigned char hash[HASH_SIZE];
+	unsigned char hash[HASH_SIZE] = {0};
 	char hex[65];
 
-	if (map == evlog_dead_letter_unwrap) {
+	if (map == evlog_dead_letter_unwrap && arg) {
 		const struct evlog_dead_letters *letters = arg;
 		name_add(b, "dead-letters");
 		buf_puts(b, "true");

@@ -57,6 +57,8 @@ int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const ch
 	struct checkpoint c;
 	struct evlog_event e;
 
+	OWN_ERROR(err);
+	NEED(lag && checkpoint && log, err);
 	*lag = (struct evlog_lag){.written = EVLOG_TIME_MIN, .oldest = EVLOG_TIME_MAX};
 	int r = checkpoint_read(checkpoint, &c, err);
 	if (r == EVLOG_END)
@@ -107,8 +109,10 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 	struct checkpoint c;
 	uint64_t last;
 
+	OWN_ERROR(err);
 	NEED(checkpoint && log && from && to, err);
-	int r = options_take(&o, sizeof o, given, err);
+	int r = options_take(
+	    &o, sizeof o, END_OF(struct evlog_reset_options, dry), given, err);
 	if (r)
 		return r;
 	r = o.dry ? checkpoint_read(checkpoint, &c, err)

@@ -39,7 +39,8 @@ static void budget_end(struct sandbox *s)
 
 static uint64_t moved_most(const struct sandbox *s)
 {
-	return s->steps * BYTES_A_STEP;
+	return s->steps < UINT64_MAX / BYTES_A_STEP ? s->steps * BYTES_A_STEP
+						    : UINT64_MAX;
 }
 
 static double seconds_most(const struct sandbox *s)

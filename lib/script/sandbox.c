@@ -212,7 +212,8 @@ static void collector_choose(lua_State *L)
 int sandbox_open(struct sandbox *s, const struct evlog_limits *given, evlog_error *err)
 {
 	struct evlog_limits limits;
-	int r = options_take(&limits, sizeof limits, given, err);
+	int r = options_take(
+	    &limits, sizeof limits, END_OF(struct evlog_limits, steps), given, err);
 
 	*s = (struct sandbox){
 	    .memory = limits.memory ? (size_t)limits.memory : MEMORY_USUAL,

@@ -4,6 +4,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/options.h"
 #include "base/os.h"
 #include "read/reader.h"
 #include "write/writer.h"
@@ -345,6 +346,9 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
 
 int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
+	OWN_ERROR(err);
+	NEED(w && ack, err);
+	REFUSE(w->committing.begun, WRITER_BEGUN, err);
 	if (w->now.n == 0) {
 		struct batch empty = w->now;
 		w->now = w->next;
@@ -368,9 +372,9 @@ static void *commit_thread(void *arg)
 
 void evlog_writer_begin(evlog_writer *w)
 {
-	struct committing *c = &w->committing;
+	struct committing *c = w ? &w->committing : NULL;
 
-	if (c->begun || w->next.n + w->now.n == 0)
+	if (!w || c->begun || w->next.n + w->now.n == 0)
 		return; /* evlog_writer_end returns EVLOG_END, or waits */
 	/* after a failure, the events that failed come first */
 	if (w->now.n == 0)
@@ -388,8 +392,8 @@ void evlog_writer_begin(evlog_writer *w)
 
 int evlog_writer_end(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
+	NEED(w && ack, err);
 	struct committing *c = &w->committing;
-
 	if (!c->begun)
 		return EVLOG_END;
 	if (c->threaded)
@@ -397,7 +401,7 @@ int evlog_writer_end(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 	sem_destroy(&c->written);
 	c->begun = false;
 	*ack = c->ack;
-	if (c->result)
+	if (c->result && err)
 		*err = c->err;
 	return c->result;
 }

@@ -13,8 +13,7 @@
 
 #include <stdlib.h>
 
-#define FEW  1024
-#define MOST (UINT32_MAX - 1) /* entries; the table uses 32-bit indexes */
+#define FEW 1024
 
 struct entry {
 	unsigned char key[16], body[16];
@@ -36,11 +35,8 @@ struct dedup *dedup_new(uint64_t window)
 {
 	struct dedup *d = calloc(1, sizeof *d);
 
-	if (!d || window > MOST) {
-		free(d);
-		return NULL;
-	}
-	d->window = window;
+	if (d)
+		d->window = window;
 	return d;
 }
 
@@ -90,7 +86,8 @@ static void table_fill(struct dedup *d)
  * grow, the table is still large enough. */
 static bool grow(struct dedup *d)
 {
-	uint64_t most = d->window ? d->window : MOST, size = d->size ? 2 * d->size : FEW;
+	uint64_t most = d->window ? d->window : DEDUP_MOST,
+		 size = d->size ? 2 * d->size : FEW;
 	uint64_t places = 4 * FEW;
 
 	size = size > most ? most : size;
@@ -118,7 +115,7 @@ static bool entry_add(struct dedup *d, const struct entry *e)
 {
 	bool full = d->added >= d->size;
 
-	if (full && d->size < (d->window ? d->window : MOST)) {
+	if (full && d->size < (d->window ? d->window : DEDUP_MOST)) {
 		if (!grow(d))
 			return false;
 	} else if (full && !d->window) {

@@ -10,6 +10,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/options.h"
 #include "base/os.h"
 #include "read/reader_internal.h"
 #include "write/writer.h"
@@ -610,6 +611,9 @@ int evlog_writer_seal(evlog_writer *w, bool wait, evlog_error *err)
 {
 	int r = 0;
 
+	OWN_ERROR(err);
+	NEED(w, err);
+	REFUSE(w->committing.begun, WRITER_BEGUN, err);
 	if (w->sealing && !wait && !atomic_load(&w->sealing->done))
 		return 0;
 	r = sealing_end(w, err);
@@ -620,8 +624,10 @@ int evlog_writer_seal(evlog_writer *w, bool wait, evlog_error *err)
 
 int evlog_writer_reindex(evlog_writer *w, evlog_error *err)
 {
+	OWN_ERROR(err);
+	NEED(w, err);
+	REFUSE(w->committing.begun, WRITER_BEGUN, err);
 	int r = sealing_end(w, err);
-
 	if (!r)
 		r = sealing_begin(w, true, false, err);
 	return r ? r : sealing_end(w, err);

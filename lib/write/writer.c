@@ -113,16 +113,49 @@ static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error
 	return r;
 }
 
+/* Why the options make no sense; NULL: they do. */
+static const char *options_wrong(const struct evlog_writer_options *o)
+{
+	bool from = o->type_from || o->subject_from || o->time_from || o->id_from ||
+		    o->source_from;
+
+	for (size_t i = 0; i < o->n_expect_subjects; i++)
+		if (!o->expect_subjects || !o->expect_subjects[i].subject)
+			return "an expected subject is NULL";
+	return !block_level_exists(o->level) ? "there is no such level"
+	       : o->lock_wait_ms < 0	     ? "lock_wait_ms must not be negative"
+	       : o->mode & ~0777u	     ? "mode must not be greater than 0777"
+	       : o->dedup_window > DEDUP_MOST
+		   ? "dedup_window must not be greater than 4294967294"
+	       : o->strict && o->no_sync ? "strict and no_sync exclude each other"
+	       : o->text && from	 ? "text has no members that a path could find"
+	       : from && !o->type_from && !o->type ? "a path needs type or type_from"
+	       : o->require && !from		   ? "require needs a path"
+	       : o->replica &&
+		       (o->text || from || o->type || o->subject || o->source || o->dedup)
+		   ? "replica excludes dedup, and all that completes an event"
+		   : NULL;
+}
+
 int evlog_writer_open(evlog_writer **out, const char *path,
     const struct evlog_writer_options *given, evlog_error *err)
 {
+	struct evlog_writer_options sound;
+
+	OWN_ERROR(err);
 	NEED(out, err);
 	*out = NULL;
 	NEED(path, err);
+	int r = options_take(&sound, sizeof sound,
+	    END_OF(struct evlog_writer_options, require), given, err);
+	if (r)
+		return r;
+	const char *wrong = options_wrong(&sound);
+	REFUSE(wrong, wrong, err);
 	struct evlog_writer *w = calloc(1, sizeof *w);
 	if (!w)
 		return error_memory(err);
-	int r = options_take(&w->o, sizeof w->o, given, err);
+	w->o = sound;
 	const struct evlog_writer_options *o = &w->o;
 	w->log.dir_fd = w->log.head_fd = w->seg.fd = -1;
 	if (!w->o.max_event || w->o.max_event > EVLOG_MAX_EVENT)
@@ -132,8 +165,7 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 	if (!w->o.segment_size)
 		w->o.segment_size = SEGMENT_FULL;
 	os_boot_id(w->boot_id);
-	if (!r)
-		r = intake_init(&w->intake, o, "/", err);
+	r = intake_init(&w->intake, o, "/", err);
 	if (!r)
 		r = writer_log_open(w, path, err);
 	if (!r) {
@@ -160,12 +192,11 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 void evlog_writer_close(evlog_writer *w)
 {
 	struct evlog_ack unheard;
-	evlog_error ignored;
 
 	if (!w)
 		return;
-	evlog_writer_end(w, &unheard, &ignored);
-	evlog_writer_seal(w, true, &ignored);
+	evlog_writer_end(w, &unheard, NULL);
+	evlog_writer_seal(w, true, NULL);
 	intake_free(&w->intake);
 	dedup_free(w->dedup);
 	block_codec_free(w->codec);
@@ -212,10 +243,13 @@ int writer_complete(struct evlog_writer *w, const char *line, size_t len,
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err)
 {
-	struct buf *raw = &w->next.raw;
 	struct intake_event e;
-	size_t start = raw->len;
 
+	NEED(w && line && name, err);
+	struct buf *raw = &w->next.raw;
+	size_t start = raw->len;
+	if (!w->o.text && memchr(line, '\n', len))
+		return error_at(err, name, line_no, 1, "it is more than one line");
 	int r = intake_line(&w->intake, line, len, raw, &e, err);
 	if (r == EVLOG_EDATA)
 		return where(err, name, line_no);
@@ -238,7 +272,7 @@ size_t evlog_writer_missed(const evlog_writer *w, struct evlog_missed out[FROM_C
 {
 	size_t n = 0;
 
-	for (int i = 0; i < FROM_COUNT; i++) {
+	for (int i = 0; w && out && i < FROM_COUNT; i++) {
 		const struct intake_path *p = &w->intake.from[i];
 		if (p->path)
 			out[n++] = (struct evlog_missed){
@@ -249,24 +283,25 @@ size_t evlog_writer_missed(const evlog_writer *w, struct evlog_missed out[FROM_C
 
 const char *evlog_writer_extension(const evlog_writer *w)
 {
-	return *w->intake.extension ? w->intake.extension : NULL;
+	return w && *w->intake.extension ? w->intake.extension : NULL;
 }
 
 bool evlog_writer_created(const evlog_writer *w)
 {
-	return w->created;
+	return w && w->created;
 }
 
 size_t evlog_writer_pending(const evlog_writer *w)
 {
-	return w->next.raw.len + (w->committing.begun ? 0 : w->now.raw.len);
+	return !w ? 0 : w->next.raw.len + (w->committing.begun ? 0 : w->now.raw.len);
 }
 
 bool evlog_writer_full(evlog_writer *w)
 {
+	if (!w)
+		return false;
 	struct committing *c = &w->committing;
 	size_t have = w->next.raw.len;
-
 	if (w->o.atomic || have < ENOUGH)
 		return false;
 	if (w->o.threads > 1 && (!c->begun || atomic_load(&c->done)))

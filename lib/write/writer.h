@@ -33,6 +33,8 @@ struct committing {
 	int result;
 };
 
+#define WRITER_BEGUN "a commit was begun; call evlog_writer_end first"
+
 /* A commit that failed after its last byte was written.  The log may contain it all the
  * same, if it could not be cut off and its segment could not be marked as poisoned. */
 struct doubt {
@@ -146,8 +148,10 @@ int replica_compare(struct evlog_writer *w, uint64_t *skipped, evlog_error *err)
 
 /* ---- Deduplication ---- */
 
-/* window: how many of the last events to remember; 0: all.  Returns NULL if out of
- * memory, or if the window is too large. */
+#define DEDUP_MOST (UINT32_MAX - 1) /* entries; the table uses 32-bit indexes */
+
+/* window: how many of the last events to remember, at most DEDUP_MOST; 0: all.  Returns
+ * NULL if out of memory. */
 struct dedup *dedup_new(uint64_t window);
 void dedup_free(struct dedup *d);
 
