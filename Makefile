@@ -95,7 +95,8 @@ $(BUILD)/libexecdir: FORCE
 %/lib/input/helper.o: DEFINES = -DLIBEXECDIR='"$(LIBEXECDIR)"'
 $(BUILD)/lib/input/helper.o $(BUILD)/pic/lib/input/helper.o: $(BUILD)/libexecdir
 
-$(BUILD)/unit: $(BUILD)/tests/unit.o $(BUILD)/objects.a
+# What only C can reach; and callers that break the rules.
+$(BUILD)/unit $(BUILD)/misuse: $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Damages files and checks what is read from them.
@@ -188,7 +189,7 @@ quickstart: deps
 
 check:
 	@.ci/deps test
-	@$(QUIETLY) all $(BUILD)/unit $(BUILD)/flips scanners $(FAULTS)
+	@$(QUIETLY) all $(BUILD)/unit $(BUILD)/misuse $(BUILD)/flips scanners $(FAULTS)
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run $(ONLY)
 
 # Built without optimisation, so that a line is a line, and with a helper that is not
@@ -247,7 +248,7 @@ ports:
 	for f in $(FUZZERS); do \
 	    clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) $(WARNINGS) -Werror -DFUZZ=$$f -fsyntax-only tests/fault/fuzz/*.c || exit 1; done
 	$(QUIETLY) CI=1 CC='$(MUSL)' BUILD=build/musl objects
-	$(QUIETLY) CI=1 CPPFLAGS=-DEVLOG_PORTABLE BUILD=build/portable all build/portable/unit
+	$(QUIETLY) CI=1 CPPFLAGS=-DEVLOG_PORTABLE BUILD=build/portable all build/portable/unit build/portable/misuse
 	EVLOG_BUILD=$(CURDIR)/build/portable tests/run pipes.bats unit.bats
 
 objects: $(OBJECTS) $(UNPACK) $(BUILD)/lib/unpack/main.o $(TOOLS:%=$(BUILD)/bin/%.o) $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o

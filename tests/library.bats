@@ -95,3 +95,8 @@ installed() {
 	assert_output "$(evcat orders.evlog)"
 	assert_output --partial '"type":"OrderPlaced","subject":"order-17"'
 }
+
+@test "a caller that breaks the rules gets EVLOG_EUSAGE, or nothing, and never a crash" {
+	run -0 timeout 300 "$EVLOG_BUILD/misuse"
+	assert_output --regexp '^[0-9]+ cases, all refused$'
+}
