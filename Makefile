@@ -161,8 +161,7 @@ $(BUILD)/evlog.pc: Makefile
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' \
 	    'includedir=$${prefix}/include' '' 'Name: evlog' \
 	    'Description: an event store for the shell' 'Version: $(VERSION)' \
-	    'Requires.private: $(LINKED)' 'Libs: -L$${libdir} -levlog' \
-    'Libs.private: -lm -lpthread' \
+	    'Libs: -L$${libdir} -levlog' 'Libs.private: $(PKG_LIBS) -lpthread' \
 	    'Cflags: -I$${includedir}' >$@
 
 $(BUILD)/pic/%.o: %.c

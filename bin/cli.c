@@ -447,10 +447,12 @@ void *cli_resize(void *p, size_t size)
 	return more;
 }
 
-static void add_glob(const char ***list, size_t *n, const char *glob)
+static void add_glob(const char *const **list, size_t *n, const char *glob)
 {
-	*list = cli_resize(*list, (*n + 1) * sizeof **list);
-	(*list)[(*n)++] = glob;
+	const char **all = cli_resize((void *)(uintptr_t)*list, (*n + 1) * sizeof *all);
+
+	all[(*n)++] = glob;
+	*list = all;
 }
 
 static void time_option(
@@ -499,10 +501,10 @@ void cli_select_check(const struct evlog_selection *sel)
 
 void cli_select_free(struct evlog_selection *sel)
 {
-	free(sel->type);
-	free(sel->subject);
-	free(sel->source);
-	free(sel->id);
+	free((void *)(uintptr_t)sel->type);
+	free((void *)(uintptr_t)sel->subject);
+	free((void *)(uintptr_t)sel->source);
+	free((void *)(uintptr_t)sel->id);
 }
 
 unsigned cli_cores(void)

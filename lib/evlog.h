@@ -409,8 +409,9 @@ struct evlog_selection {
 	struct evlog_digits since_digits,
 	    until_digits; /* of these, after the microsecond */
 	bool event_time; /* since and until are about the event's time, not its logtime */
-	/* Globs (evcat(1)), of which one must match. */
-	const char **type, **subject, **source, **id;
+	/* Globs (evcat(1)).  An event must match one of each list that is given; types
+	 * and so on say how many strings a list has. */
+	const char *const *type, *const *subject, *const *source, *const *id;
 	size_t types, subjects, sources, ids;
 	bool fixed;	      /* they are texts, not globs */
 	uint64_t last, count; /* the last, or the first, so many; 0: all */
@@ -482,7 +483,9 @@ void evlog_stream_close(evlog_stream *s);
 bool evlog_lines_take(struct evlog_lines *lines, struct evlog_event *event);
 
 /* Gets the JSON text of a top-level member of an event, as a view into its line.  false:
- * it has no such member.  The line must be JSON: see evlog_selection.json. */
+ * it has no such member; *p and *len are as they were.  The line must be JSON: see
+ * evlog_selection.json.  For a member of a member, give the text as the line of another
+ * struct evlog_event; a text that is no object has no members. */
 bool evlog_event_member(
     const struct evlog_event *event, const char *name, const char **p, size_t *len);
 
@@ -493,8 +496,8 @@ bool evlog_event_member(
  * *buf, *cap: NULL and 0 at first; allocated, grown as needed, and freed by the caller
  * with free(3).  *len: how much of it is the text; there is no NUL.
  *
- * 1: there is no such member, or it is not a string.  evlog_json_string: EVLOG_EUSAGE: it
- * is not a string.
+ * Negative: EVLOG_EIO, no memory.  1: there is no such member, or it is not a string.
+ * evlog_json_string: EVLOG_EUSAGE: it is not a string.
  */
 int evlog_event_string(const struct evlog_event *event, const char *name, char **buf,
     size_t *cap, size_t *len);
@@ -510,9 +513,11 @@ int evlog_json_pretty(
 
 /* ---- Places in a log --------------------------------------------------- */
 
-/* A place in a log: its id, a seq, and the root of the Merkle tree after that event. */
+/* A place in a log: its id, a seq, and the root of the Merkle tree after that event.  It
+ * has no pointers.  Storing log, seq and root is enough; without hashes, checking it
+ * reads more. */
 struct evlog_position {
-	char log[33]; /* hexadecimal; empty: not known, the events came through a pipe */
+	char log[33]; /* hexadecimal; empty: of no log, since the events came by a pipe */
 	uint64_t seq; /* 0: before all events */
 	char root[65];
 	/* The frontier there (evlog-format(5)), from which what follows can be hashed: a
@@ -521,9 +526,10 @@ struct evlog_position {
 	unsigned char frontier[53][32];
 };
 
-/* Gets the place after what the stream of one log, going forwards, has delivered: never
- * after an event that is still to come, or that was held back by an error.
- * EVLOG_END: it has delivered nothing. */
+/* Gets the place that the stream of one log directory, going forwards, has reached: all
+ * events up to at->seq were delivered or are not selected; those that are still to come,
+ * or that an error held back, are after it.
+ * EVLOG_END: nothing has been read yet. */
 int evlog_stream_position(
     const evlog_stream *s, struct evlog_position *at, evlog_error *err);
 
@@ -770,8 +776,9 @@ struct evlog_consumer_options {
 	unsigned workers;		/* runs at a time, 1024 at most; 0: 1 */
 	unsigned shard, shards;		/* part `shard`, from 1, of so many; 0: all */
 	unsigned retry;			/* how often what has failed is tried again */
-	int64_t backoff;		/* before the first of these tries */
-	int64_t timeout;		/* of a run; 0: none */
+	int64_t
+	    backoff; /* before the first of these tries; doubled each time, up to 30 s */
+	int64_t timeout;   /* of a run; 0: none */
 	bool line_by_line; /* the command prints a line, perhaps blank, for each
 			    * that it gets, which is its cause */
 	void (*say)(void *arg, const char *text); /* is told notices; or NULL */

@@ -13,7 +13,7 @@ bool select_is_pattern(const struct evlog_selection *sel, const char *glob)
 
 /* If a filter asks for a single plain text, lines are searched for its bytes before any
  * member is examined.  Returns false if there is no such text. */
-static bool needle_set(struct select *s, const char **globs, size_t n)
+static bool needle_set(struct select *s, const char *const *globs, size_t n)
 {
 	if (n != 1 || select_is_pattern(s->sel, globs[0]))
 		return false;
@@ -23,7 +23,7 @@ static bool needle_set(struct select *s, const char **globs, size_t n)
 	return true;
 }
 
-static bool texts_are_whole(const char **texts, size_t n)
+static bool texts_are_whole(const char *const *texts, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!texts || !texts[i])
@@ -78,7 +78,7 @@ static struct view plain_string(struct select *s, struct json_text text)
 }
 
 static bool any_match(
-    struct select *s, const char **globs, size_t n, const struct json_member *m)
+    struct select *s, const char *const *globs, size_t n, const struct json_member *m)
 {
 	if (json_type_of(m->value) != JSON_STRING)
 		return false;
@@ -132,7 +132,7 @@ static bool members_match(struct select *s, const struct evlog_event *event)
 		     (sel->since != EVLOG_TIME_MIN || sel->until != EVLOG_TIME_MAX);
 	struct {
 		const char *name;
-		const char **globs;
+		const char *const *globs;
 		size_t n;
 		bool wanted;
 	} filters[] = {

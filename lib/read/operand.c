@@ -37,7 +37,7 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 /* Makes the keys of texts of which one must match; no keys if one of them is a
  * pattern. */
 static int keys_of(const struct evlog_selection *sel, enum filter_kind kind,
-    const char **texts, size_t n, uint64_t **keys, size_t *count, evlog_error *err)
+    const char *const *texts, size_t n, uint64_t **keys, size_t *count, evlog_error *err)
 {
 	for (size_t i = 0; i < n; i++)
 		if (select_is_pattern(sel, texts[i]))

@@ -34,7 +34,7 @@ static void string_add(struct buf *b, const char *text)
 }
 
 /* A set: sorted, each once.  false: no memory. */
-static bool set_add(struct buf *b, const char *name, const char **texts, size_t n)
+static bool set_add(struct buf *b, const char *name, const char *const *texts, size_t n)
 {
 	const char **sorted = malloc((n + 1) * sizeof *sorted);
 
