@@ -193,8 +193,8 @@ check:
 
 # Built without optimisation, so that a line is a line, and with a helper that is not
 # confined, so that it can write what it has run.  Killed processes are not counted.
-LINES    = 95.0
-BRANCHES = 82.2
+LINES    = 94.0
+BRANCHES = 82.0
 coverage:
 	@.ci/deps test
 	rm -rf build/coverage
