@@ -200,7 +200,7 @@ coverage:
 	rm -rf build/coverage
 	@$(QUIETLY) CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage \
 	    CPPFLAGS=-DUNCONFINED BUILD=build/coverage tools library completions \
-	    build/coverage/unit build/coverage/flips build/coverage/fault-shim.so \
+	    build/coverage/unit build/coverage/misuse build/coverage/flips build/coverage/fault-shim.so \
 	    build/coverage/fault-probe build/coverage/fault-rot
 	@$(QUIETLY) BUILD=build/coverage scanners
 	@EVLOG_BUILD=$(CURDIR)/build/coverage COVERAGE=1 tests/run $(ONLY)
