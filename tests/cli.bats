@@ -191,7 +191,7 @@ loaded() { traced "$@" >/dev/null && grep -o 'lib[a-z0-9.]*\.so' calls | sort -u
 	helper "$member"'; kill -9 $$'
 	run -65 bin/evcat f.tar
 	assert_output --partial "was killed by signal 9"
-	for frame in 'D\377\377\377\377' 'Q\0\0\0\0' 'W\0\0\0\0'; do
+	for frame in 'D\377\377\377\377' 'Q\0\0\0\0' '\0\0\0\0\0' 'W\0\0\0\0'; do
 		helper "printf '$frame'"
 		run -65 bin/evcat f.tar
 		assert_output --partial "sent an invalid reply"

@@ -8,7 +8,7 @@
 
 /* Fills in our struct of `size` bytes from the caller's; given NULL: all is zero.
  * least: the size that it had in the first version, END_OF the last member of that.
- * EVLOG_EUSAGE: he has not set its size, or uses what this version does not know. */
+ * EVLOG_EUSAGE: its size is not set, or it uses what this version does not know. */
 int options_take(
     void *ours, size_t size, size_t least, const void *given, evlog_error *err);
 

@@ -82,7 +82,6 @@ static bool program_find(char *path, size_t size)
 static int ended_early(struct helper *h, evlog_error *err)
 {
 	int status = 0;
-
 	pid_t ended = 0;
 
 	while (h->pid && (ended = waitpid(h->pid, &status, 0)) < 0 && errno == EINTR)
@@ -141,7 +140,7 @@ static int frame_begin(struct helper *h, evlog_error *err)
 		return (int)r;
 	h->kind = p[0];
 	h->left = get32(p + 1);
-	if (h->left > FRAME_MOST || !strchr("WMRD.EXSN", p[0]))
+	if (h->left > FRAME_MOST || !p[0] || !strchr("WMRD.EXSN", p[0]))
 		return error_set(err, EVLOG_EDATA,
 		    "%s: the program that unpacks it sent an invalid reply", h->s.name);
 	h->begun = true;
@@ -164,7 +163,8 @@ static int fault(struct helper *h, evlog_error *err)
 	}
 	if (h->kind == FRAME_NO_MEMORY)
 		return error_set(err, EVLOG_EDATA,
-		    "%s: there is not enough memory to unpack it, which may take 1 GiB",
+		    "%s: there is not enough memory to unpack it, which may take 1.25 "
+		    "GiB",
 		    h->s.name);
 	return error_set(err, h->kind == FRAME_FAILED ? EVLOG_EIO : EVLOG_EDATA, "%s%s",
 	    h->s.name, why);
@@ -237,6 +237,7 @@ static int helper_read(struct stage *s, evlog_error *err)
 static bool helper_ready(struct stage *s)
 {
 	struct helper *h = (struct helper *)s;
+
 	if (!h->failed.code)
 		frame_begin(h, &h->failed);
 	return h->failed.code || h->kind != FRAME_WANT;

@@ -58,16 +58,17 @@ static int sink_log_put(struct sink *s, const struct sink_item *item, evlog_erro
 	    sink_of(s)->w, item->value.p, item->value.len, item->name, item->number, err);
 }
 
+/* The cursor that goes with the next commit. */
 static int cursor_set(
     struct log_sink *l, const struct evlog_position *at, evlog_error *err)
 {
-	struct cursor *c = &l->o.cursor;
+	struct cursor *c = &l->w->cursor;
 
+	*c = l->o.cursor;
 	c->seq = at->seq;
 	if (!hex_read(c->root, at->root, HASH_SIZE))
 		return error_set(err, EVLOG_EINTERNAL, "%s: no root at event %llu",
 		    l->sink.name, (unsigned long long)at->seq);
-	l->w->cursor = *c;
 	return 0;
 }
 
@@ -90,6 +91,10 @@ static int sink_log_commit(
 	if (r == EVLOG_EUNRECORDED) { /* it is durable: do not commit it again */
 		say(l, err->text);
 		r = 0;
+	}
+	if (!r && at && *l->o.cursor.name) {
+		l->o.cursor = l->w->cursor;
+		l->o.found = true;
 	}
 	if (!r && evlog_writer_seal(l->w, false, &unsealed) < 0)
 		say(l, unsealed.text);

@@ -50,7 +50,8 @@ struct sink_kind {
 	 * neither.  at NULL: it is at none. */
 	int (*commit)(struct sink *s, const struct evlog_position *at, evlog_error *err);
 
-	/* Drops what was put.  To be called if begin, put or commit has failed. */
+	/* Drops what was put, at the latest when the sink is closed.  To be called if
+	 * begin, put or commit has failed; nothing may be put after that into a log. */
 	void (*cancel)(struct sink *s);
 	void (*close)(struct sink *s);
 };
