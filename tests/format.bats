@@ -139,7 +139,8 @@ check() { harness format.py "$1"; }
 	cp old l.evlog/head
 	local last
 	last=$(printf '%s\n' l.evlog/*.zst | tail -1)
-	damage "$last" 60
+	damage "$last" 60 # its header, and that of its only block
+	damage "$last" 200
 	cp -r l.evlog before.evlog
 	run -65 evappend --text --type a l.evlog <<<81
 	assert_output --partial "${last##*/}: damaged at byte 0"
