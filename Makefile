@@ -265,7 +265,7 @@ lint:
 	tests/commands
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --force -Ilib \
 	    --enable=warning,portability --suppress=missingIncludeSystem lib bin
-	shellcheck .ci/run .ci/deps tests/run tests/layers tests/commands tests/fault/torture \
+	shellcheck .ci/run .ci/deps tests/run tests/layers tests/commands tests/golden/make tests/golden/say tests/fault/torture \
 	    tests/fault/fuzz/run tests/model/run man/examples \
 	    samples/story.bash samples/orders/quickstart samples/orders/readmodel \
 	    samples/orders/broker samples/orders/mediator samples/orders/credit.sh \
