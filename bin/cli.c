@@ -570,3 +570,14 @@ void cli_progress_clear(void)
 	fflush(stderr);
 	cli.shown = 0;
 }
+
+void cli_trimmed(const evlog_stream *s)
+{
+	uint64_t first;
+	const char *path = evlog_stream_trimmed(s, &first);
+
+	if (path && !cli.quiet)
+		cli_say("%s: begins with event %" PRIu64
+			"; those before it have been removed",
+		    path, first);
+}

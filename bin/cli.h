@@ -220,4 +220,7 @@ int cli_sync(int fd, const char *path);
 void cli_progress(const evlog_stream *s, uint64_t events);
 void cli_progress_clear(void);
 
+/* Says that a log which was read from its beginning no longer has all of it. */
+void cli_trimmed(const evlog_stream *s);
+
 #endif

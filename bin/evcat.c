@@ -210,6 +210,7 @@ static int cat(struct cat *c, evlog_stream *s)
 		cli_say("%s: searched slowly, because the index of a segment is damaged "
 			"or missing; run evappend --reindex",
 		    unindexed);
+	cli_trimmed(s);
 	evlog_error end;
 	if (c->packer && evlog_packer_end(c->packer, &end) < 0)
 		cli_fail(&end);

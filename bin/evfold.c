@@ -453,6 +453,22 @@ static void resume(struct fold *o, const char *operand, struct evlog_selection *
 		sel->from = o->at.seq + 1;
 }
 
+/* The state of some of the events must not be taken for that of all. */
+static void trimmed_refuse(const evlog_stream *s)
+{
+	uint64_t first;
+	const char *path = evlog_stream_trimmed(s, &first);
+
+	if (!path)
+		return;
+	cli_say(
+	    "%s: begins with event %" PRIu64
+	    "; those before it have been removed.  Continue a snapshot of them, or fold "
+	    "what is left: evcat %s | evfold",
+	    path, first, path);
+	exit(CLI_MISMATCH);
+}
+
 static void save(struct fold *o, const evlog_stream *s)
 {
 	evlog_error err;
@@ -529,6 +545,7 @@ int main(int argc, char **argv)
 		resume(&o, logs[0], &sel);
 	if (evlog_stream_open(&s, logs, n, &sel, &err) < 0)
 		cli_fail(&err);
+	trimmed_refuse(s);
 	if (o.skip_path)
 		skipped_open(&o);
 	fold(&o, s, sel.follow);

@@ -209,6 +209,7 @@ static int to_stdout(struct replay *p, char **logs, int n)
 	if (evlog_stream_open(&s, (const char *const *)logs, (size_t)n, &p->sel, &err) <
 	    0)
 		cli_fail(&err);
+	cli_trimmed(s);
 	int status = replay(s, &p->pace, u);
 	evlog_stream_close(s);
 	if (!u)

@@ -387,6 +387,7 @@ void evlog_writer_close(evlog_writer *w);
 struct evlog_lines {
 	const char *p;
 	size_t len;
+	bool leaves; /* a line may be only its leaf: evlog-format(5), "The line" */
 };
 
 /* One event, as a view of its line. */
@@ -489,6 +490,11 @@ void evlog_stream_progress(const evlog_stream *s, uint64_t *done, uint64_t *tota
  * that it would have excluded; NULL: there is none.  evlog_writer_reindex rebuilds the
  * index. */
 const char *evlog_stream_unindexed(const evlog_stream *s);
+
+/* The path of a log that is selected from its beginning, but has lost it: its oldest
+ * events were removed on purpose, and *first is the seq of the first that was kept. NULL:
+ * there is none. */
+const char *evlog_stream_trimmed(const evlog_stream *s, uint64_t *first);
 void evlog_stream_close(evlog_stream *s);
 
 /* Takes the first line off `lines`.  false: there is none left. */
@@ -527,13 +533,16 @@ int evlog_json_pretty(
 
 /* ---- Places in a log --------------------------------------------------- */
 
-/* A place in a log: the id of the log, a seq, and the root of the Merkle tree after that
- * event.  The struct contains no pointers.  It is enough to store log, seq and root, but
- * without hashes, checking the position reads more of the log. */
+/* A place in a log: a seq, and the root of the Merkle tree after that event.  It belongs
+ * to every log that has the same root there: replicas, restores and forks, too.  The
+ * struct contains no pointers.  It is enough to store seq and root, but without hashes,
+ * checking the position reads more of the log. */
 struct evlog_position {
-	char log[33]; /* hexadecimal; empty: no log, the events came through a pipe */
-	uint64_t seq; /* 0: before all events */
-	char root[65];
+	char log[33];	  /* the id that the log had, hexadecimal; empty: no log, the
+			     events came through a pipe */
+	char lineage[65]; /* the leaf of the log's first event; empty: not known */
+	uint64_t seq;	  /* 0: before all events */
+	char root[65];	  /* empty: the log must have the same id instead */
 	/* The frontier there (evlog-format(5)), from which hashing can continue: one hash
 	 * for each bit set in seq, or none. */
 	unsigned hashes;

@@ -74,7 +74,7 @@ seq_of() { jq .seq "$1"; }
 	evreplay --to 35 --checkpoint c a.evlog -- true
 	numbered 40 | evappend b.evlog
 	run -76 evreplay --checkpoint c b.evlog -- false
-	assert_output --partial "not the same log: its id is"
+	assert_output --partial "not the same log: its first event is another one"
 	run -76 evreplay --checkpoint c old.evlog -- false
 	assert_output --partial "ends before event 35"
 	numbered 30 91 | evappend old.evlog

@@ -11,7 +11,8 @@ stored() { evcat -o ndjson "$1" | cut -c 67-; }
 	run -0 evappend a.evlog </dev/null
 	run -0 ls a.evlog
 	assert_output "0000000000000001.ndjson.zst
-head"
+head
+lock"
 	run -0 evappend --no-create a.evlog < <(orders)
 }
 

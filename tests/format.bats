@@ -72,6 +72,30 @@ check() { harness format.py "$1"; }
 	check extension
 }
 
+@test "features of later versions: appended to, only read, or refused, but never damage" {
+	check features
+}
+
+@test "a copy of another log takes only what is replicated" {
+	check copy
+}
+
+@test "lines that are only their leaves are read by all, and keep every root" {
+	check leaves
+}
+
+@test "a log whose first events were removed goes on, and says where it begins" {
+	check trimmed
+}
+
+@test "a forked log has several ids, and one chain of roots" {
+	check ids
+}
+
+@test "who may only read a log cannot keep its writers waiting" {
+	check lock
+}
+
 # ---- Bits ----
 
 @test "a flipped bit in any byte of a segment: evcat prints all before it, says where, exits 65, changes nothing" {

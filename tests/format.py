@@ -183,26 +183,41 @@ def sha(data):
     return hashlib.sha256(data).digest()
 
 
-def root(leaves):
+def leaf(line, flags=0):
+    """The leaf of a line in a block with these flags."""
+    if flags & 4 and re.match(rb'"leafhash":"[0-9a-f]{64}",', line[66:]):
+        return bytes.fromhex(line[78:142].decode())
+    return sha(b"\0" + line)
+
+
+def tree(hashes):
     """Section 2.1 to the letter: split at the largest power of two below n."""
-    if not leaves:
+    if not hashes:
         return sha(b"")
-    if len(leaves) == 1:
-        return sha(b"\0" + leaves[0])
+    if len(hashes) == 1:
+        return hashes[0]
     k = 1
-    while k * 2 < len(leaves):
+    while k * 2 < len(hashes):
         k *= 2
-    return sha(b"\1" + root(leaves[:k]) + root(leaves[k:]))
+    return sha(b"\1" + tree(hashes[:k]) + tree(hashes[k:]))
 
 
-def frontier(leaves):
+def root(lines):
+    return tree([leaf(line) for line in lines])
+
+
+def peaks(hashes):
     """Roots of the perfect subtrees, largest first."""
-    out, at, n = [], 0, len(leaves)
+    out, at, n = [], 0, len(hashes)
     for bit in reversed(range(n.bit_length())):
         if n >> bit & 1:
-            out.append(root(leaves[at : at + (1 << bit)]))
+            out.append(tree(hashes[at : at + (1 << bit)]))
             at += 1 << bit
     return out
+
+
+def frontier(lines):
+    return peaks([leaf(line) for line in lines])
 
 
 # ---- The bytes of evlog-format(5) ----
@@ -225,7 +240,7 @@ def i64(p, at):
 
 
 def slot_parse(p):
-    assert len(p) == SLOT and p[:8] == b"evlogHD1", "no slot of head"
+    assert len(p) == SLOT and p[:8] == b"evlogHD2", "no slot of head"
     assert u64(p, SLOT - 8) == xxh3(p[: SLOT - 8]), "checksum of a slot of head"
     hashes = u32(p, 108)
     assert not any(p[144 + 32 * hashes : SLOT - 8]), "what is unused in a slot is zero"
@@ -262,10 +277,11 @@ def segment_parse(p):
     size = u32(p, 4) + 8
     assert u32(p, 0) == 0x184D2A5D and p[8:16] == b"evlogSEG", "no segment header"
     assert u64(p, size - 8) == xxh3(p[: size - 8]), "checksum of the segment header"
-    hashes = 128 + 32 * u64(p, 88).bit_count()
+    version = u32(p, 16)
+    hashes = (128 if version == 1 else 160) + 32 * u64(p, 88).bit_count()
     h = {
         "size": size,
-        "version": u32(p, 16),
+        "version": version,
         "flags": u32(p, 20),
         "log_id": p[24:40],
         "first_seq": u64(p, 40),
@@ -276,11 +292,14 @@ def segment_parse(p):
         "previous_block": u64(p, 80),
         "before": u64(p, 88),
         "root": p[96:128],
-        "frontier": [p[i : i + 32] for i in range(128, hashes, 32)],
+        "lineage": bytes(32) if version == 1 else p[128:160],
+        "frontier": [p[i : i + 32] for i in range(128 if version == 1 else 160, hashes, 32)],
         "sealed": is_sealed(p),
+        "seal": hashes,
         "end": len(p),
     }
-    assert size == hashes + 8 + (56 if h["sealed"] else 0), "size of the segment header"
+    h["extensions"] = extensions_parse(p[hashes + (56 if h["sealed"] else 0) : size - 8])
+    assert version > 1 or not h["extensions"], "a header of version 1 has no extensions"
     if h["sealed"]:
         h.update({"end": u64(p, hashes), "last_block": u64(p, hashes + 8)})
         h.update({"last_seq": u64(p, hashes + 16), "last_root": p[hashes + 24 : hashes + 56]})
@@ -295,9 +314,22 @@ def segment_parse(p):
     else:
         for b in blocks:
             kinds = [kind for kind, _ in b["extensions"]]
-            assert kinds in ([3], [3, 2]), f"extensions {kinds}"
+            if not kinds and b["flags"] & 2:
+                continue  # of a stream
+            assert kinds in ([3], [3, 4]), f"extensions {kinds}"
             assert b["extensions"][0][1] == bloom(b["events"]), "the filter of a block"
     return h, blocks
+
+
+def extensions_parse(p):
+    """Types and contents of the extensions of a header."""
+    out = []
+    while p:
+        n = u32(p, 4)
+        assert n <= len(p) - 8 and u16(p, 2) == 0, "an extension"
+        out.append((u16(p, 0), p[8 : 8 + n]))
+        p = p[8 + n :]
+    return out
 
 
 RAW, DENSE = 128 << 10, 1 << 20  # lines are gathered into blocks of these sizes
@@ -315,23 +347,26 @@ def seal_parse(p, h, blocks):
     only whole commits with small blocks merged, and the index and seek table after them, to
     the last byte."""
     last = blocks[-1]
-    assert h["flags"] == 2 and h["last_block"] == last["offset"]
+    assert h["flags"] & ~4 == 2 and h["last_block"] == last["offset"]
     assert h["last_seq"] == last["first_seq"] + last["count"] - 1
     assert h["last_root"] == last["root"], "root of a sealed segment"
     before, seq = 0, h["first_seq"]
     for b in blocks:
-        assert (b["flags"], b["synced_upto"]) == (1, b["offset"]), "all of it is synced"
+        assert (b["flags"] & ~4, b["synced_upto"]) == (1, b["offset"]), "all of it is synced"
         assert b["offset"] - b["back"] == before and b["first_seq"] == seq
         assert b["segment"] == h["first_seq"] and b["log_id"] == h["log_id"]
         before, seq = b["offset"], seq + b["count"]
     size = RAW
     for a, b in zip(blocks, blocks[1:]):
         full = a["raw_size"] >= size // 2 or a["raw_size"] + b["raw_size"] > size
+        full = full or a["flags"] != b["flags"]
         assert full, "small blocks are merged"
         size = gather(size, a["raw_size"], a["packed_size"])
         assert a["epoch"] <= b["epoch"] and not a["extensions"]
-    cursors = [(x[:16], x[64:]) for kind, x in last["extensions"] if kind == 2]
-    assert len(cursors) == len(last["extensions"]) == len(set(cursors)), "a cursor of each name"
+    assert not last["extensions"], "cursors are in the header"
+    cursors = [x for kind, x in h["extensions"] if kind == 4]
+    assert len(cursors) == len({cursor_key(x) for x in cursors}), "a cursor of each name"
+    assert [kind for kind, _ in h["extensions"]] == [4] * len(cursors) + [8]
     frames = [(h["size"], 0)]
     for b in blocks:
         frames += [(b["frame"] - b["offset"], 0), (b["packed_size"], b["raw_size"])]
@@ -444,13 +479,7 @@ def block_parse(p, at):
     b["raw"] = unpack(frame, b["raw_size"])
     b["events"] = b["raw"].splitlines()
     assert len(b["events"]) == b["count"] and b["raw"].endswith(b"\n"), "lines of a block"
-    b["extensions"], x = [], 160
-    while x < size - 8:
-        n = u32(h, x + 4)
-        assert n <= size - 8 - x - 8 and u16(h, x + 2) == 0, "an extension"
-        b["extensions"].append((u16(h, x), h[x + 8 : x + 8 + n]))
-        x += 8 + n
-    assert x == size - 8, "a header ends with its extensions"
+    b["extensions"] = extensions_parse(h[160:-8])
     return b
 
 
@@ -470,7 +499,7 @@ def block_check(b, seen, leaves):
     lines = raw.splitlines()
     events = [json.loads(x) for x in lines]
     times = [micros(e["time"]) for e in events if "time" in e]
-    assert b["version"] == 1 and b["raw_size"] == len(raw) and b["count"] == len(lines)
+    assert b["version"] == 2 and b["raw_size"] == len(raw) and b["count"] == len(lines)
     assert b["bytes"][4] & 4, "a frame has a content checksum"
     assert b["bytes"][4] & 0xE0, "and a content size"
     assert b["log_id"] == seen["log_id"] and b["segment"] == seen["segment"]
@@ -498,7 +527,7 @@ def check_layout():
     options = ["--segment-size", "1000"]
     must(0, "evappend", "a.evlog")
     s = slot_parse(read("a.evlog", "head")[:SLOT])
-    assert (s["last_seq"], s["committed"], s["last_block"]) == (0, 136, 0)
+    assert (s["last_seq"], s["committed"], s["last_block"]) == (0, 168, 0)
     assert s["root"] == sha(b"") and s["last_logtime"] == TIME_MIN
     _, unsealed = build_kept("a.evlog", 9, *options)
     dated = (
@@ -540,12 +569,13 @@ def check_layout():
     assert len(set(h["log_id"])) > 4, "a log id is random"
 
     append("a.evlog", 3017, 1, *options)
-    again = []
+    again, before = [], None
     for name, p in sorted(unsealed.items()):
         q = read("a.evlog", name)
         h, blocks = segment_check(name, q, again)
         assert h["sealed"], "with a successor, it is sealed"
-        assert q == seal(p, blocks), "what is sealed is what it was, told anew"
+        assert q == seal(p, blocks, before), "what is sealed is what it was, told anew"
+        before = q
     assert again == leaves and len(blocks) == 5, "small blocks are merged, up to 1 MiB as they are dense"
 
 
@@ -553,9 +583,10 @@ def segment_check(name, p, leaves):
     """Checks a segment and its content after these lines."""
     h, blocks = segment_parse(p)
     assert name == "%016d.ndjson.zst" % h["first_seq"]
-    assert (h["version"], h["flags"], h["epoch"]) == (1, 2 if h["sealed"] else 0, 1)
+    assert (h["version"], h["flags"], h["epoch"]) == (2, 2 if h["sealed"] else 0, 1)
     assert h["first_seq"] == h["before"] + 1 == len(leaves) + 1
     assert h["root"] == root(leaves) and h["frontier"] == frontier(leaves)
+    assert h["lineage"] == (leaf(leaves[0]) if leaves else bytes(32))
     assert h["last_logtime"] == (
         micros(json.loads(leaves[-1])["logtime"]) if leaves else TIME_MIN
     )
@@ -574,12 +605,20 @@ def segment_check(name, p, leaves):
 # ---- A second implementation of sealing ----
 
 
-def seal(p, made=()):
+def cursor_key(x):
+    """Name and lineage of a cursor."""
+    return x[16:48] + x[100 : 100 + u32(x, 96)]
+
+
+def seal(p, made=(), before=None):
     """The segment p sealed.  Takes the frames of `made` where they hold the same lines,
-    because the bytes of a frame depend on the version of zstd."""
+    because the bytes of a frame depend on the version of zstd.  before: the sealed segment
+    before it."""
     h, blocks = segment_parse(p)
     frames = {b["raw"]: b["bytes"] for b in made}
     out, gathered, cursors, size = [], [], {}, RAW
+    if before:
+        cursors = {cursor_key(x): x for kind, x in segment_parse(before)[0]["extensions"] if kind == 4}
 
     def put(source, raw, frame):
         nonlocal size
@@ -594,8 +633,9 @@ def seal(p, made=()):
 
     for b in blocks:
         for kind, x in b["extensions"]:
-            if kind == 2:
-                cursors[x[:16] + x[64:]] = x
+            if kind == 4:
+                cursors.pop(cursor_key(x), None)
+                cursors[cursor_key(x)] = x
         if sum(g["raw_size"] for g in gathered) + b["raw_size"] > size:
             flush()
         if gathered or b["raw_size"] < size // 2:
@@ -603,15 +643,15 @@ def seal(p, made=()):
         else:
             put([b], b["raw"], b["bytes"])
     flush()
-    extensions = b"".join(struct.pack("<HHI", 2, 0, len(x)) + x for x in cursors.values())
+    extensions = b"".join(struct.pack("<HHI", 4, 0, len(x)) + x for x in cursors.values())
+    extensions += struct.pack("<HHI", 8, 0, 0)
     return sealed_file(p[: h["size"]], h, out, extensions)
 
 
 def sealed_file(header, h, merged, extensions):
-    at = last_block = h["size"] + 56
+    at = last_block = h["size"] + 56 + len(extensions)
     table, filters, seek, body = b"", [], [(at, 0)], b""
     for i, (source, raw, frame) in enumerate(merged):
-        more = extensions if i == len(merged) - 1 else b""
         times = (
             source[0]["first_logtime"],
             source[-1]["last_logtime"],
@@ -620,10 +660,10 @@ def sealed_file(header, h, merged, extensions):
         )
         count, first = sum(b["count"] for b in source), source[0]["first_seq"]
         back = at - last_block if i else at
-        head = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(more), b"evlogBLK", 1, 1, h["log_id"])
+        head = struct.pack("<II8sII16s", 0x184D2A5B, 160, b"evlogBLK", 2, 1, h["log_id"])
         head += struct.pack("<QQQ", h["first_seq"], source[-1]["epoch"], first)
         head += struct.pack("<IIIIQ", count, len(raw), len(frame), back, xxh3(frame))
-        head += struct.pack("<qqqqQ", *times, at) + source[-1]["root"] + more
+        head += struct.pack("<qqqqQ", *times, at) + source[-1]["root"]
         body += checked(head + bytes(8)) + frame
         table += struct.pack("<QQqqqq", at, first, *times)
         filters.append(bloom(raw.splitlines()))
@@ -631,7 +671,7 @@ def sealed_file(header, h, merged, extensions):
         last_block, at = at, at + len(head) + 8 + len(frame)
     last = merged[-1][0][-1]
     top = header[:-8] + struct.pack("<QQQ", at, last_block, last["first_seq"] + last["count"] - 1)
-    top = bytearray(top + last["root"] + bytes(8))
+    top = bytearray(top + last["root"] + extensions + bytes(8))
     struct.pack_into("<I", top, 4, len(top) - 8)
     struct.pack_into("<I", top, 20, 2)
     bits, rows = index_rows(filters, at, 0)
@@ -691,10 +731,244 @@ def check_unsynced():
     blocks = segment_parse(read("a.evlog", segments("a.evlog")[0]))[1]
     assert h["flags"] == 2 and h["durable"] == sure < h["committed"]
     assert [b["flags"] for b in blocks] == [1, 3, 3]
-    assert [b["synced_upto"] for b in blocks] == [136, sure, sure]
+    assert [b["synced_upto"] for b in blocks] == [168, sure, sure]
     append("a.evlog", 4, 1)
     h = head_parse(read("a.evlog", "head"))[0]
     assert h["flags"] == 0 and h["durable"] == h["committed"], "a sync covers them all"
+
+
+# ---- A second implementation of appending ----
+
+
+def stamped(seq, members, leafhash=None):
+    """A stored line; with leafhash, one that is only that leaf."""
+    stamp = b'{"seq":"%016d","logtime":"2026-11-01T00:00:00.%06dZ",' % (seq, seq)
+    return stamp + (b'"leafhash":"%s",' % leafhash.hex().encode() if leafhash else b"") + members
+
+
+def numbered(n):
+    return b'"specversion":"1.0","id":"e%d","source":"/shop","type":"T%d","subject":"order-%d","data":{"n":%d}}' % (
+        n, n % 3, n % 7, n)  # fmt: skip
+
+
+def log_make(log, segments_in):
+    """Writes a log.  Each segment is a dict with "blocks", pairs of flags and lines, and
+    possibly "id", "epoch", "flags" and "extensions" (of its header).  Returns the leaves."""
+    os.makedirs(log)
+    leaves, previous, first, boot = [], (NONE, NONE, NONE), 1, bytes.fromhex("00000000111142228333444444444444")
+
+    def logtime():
+        return micros("2026-11-01T00:00:00.%06dZ" % len(leaves)) if leaves else TIME_MIN
+
+    for spec in segments_in:
+        sid, epoch = spec.get("id", b"of this segment."), spec.get("epoch", 1)
+        extensions = b"".join(struct.pack("<HHI", kind, 0, len(x)) + x for kind, x in spec.get("extensions", []))
+        hashes = peaks(leaves)
+        size = 168 + 32 * len(hashes) + len(extensions)
+        head = struct.pack("<II8sII16s", 0x184D2A5D, size - 8, b"evlogSEG", 2, spec.get("flags", 0), sid)
+        head += struct.pack("<QQqQQQQ", first, epoch, logtime(), *previous, len(leaves)) + tree(leaves)
+        head += (leaves[0] if leaves else bytes(32)) + b"".join(hashes) + extensions
+        out, last = checked(head + bytes(8)), 0
+        for flags, lines in spec["blocks"]:
+            raw = b"".join(line + b"\n" for line in lines)
+            frame, at, begun = pack(raw), len(out), len(leaves)
+            x = bloom(lines)
+            filtered = struct.pack("<HHI", 3, 0, len(x)) + x
+            leaves += [leaf(line, flags) for line in lines]
+            times = (micros("2026-11-01T00:00:00.%06dZ" % (begun + 1)), logtime())
+            b = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(filtered), b"evlogBLK", 2, 1 | flags, sid)
+            b += struct.pack("<QQQIIII", first, epoch, begun + 1, len(lines), len(raw), len(frame), at - last)
+            b += struct.pack("<QqqqqQ", xxh3(frame), *times, TIME_MAX, TIME_MIN, at) + tree(leaves) + filtered
+            out += checked(b + bytes(8)) + frame
+            last = at
+        write(log, "%016d.ndjson.zst" % first, out)
+        slot = struct.pack("<16s16sQQQQQQqII", sid, boot, epoch, first, len(out), len(out), last, len(leaves), logtime(),
+                           0, len(peaks(leaves)))  # fmt: skip
+        slot += tree(leaves) + b"".join(peaks(leaves))
+        previous, first = (first, len(out), last), len(leaves) + 1
+    write(log, "head", b"".join(
+        checked((b"evlogHD2" + struct.pack("<Q", n) + slot).ljust(SLOT, b"\0")) for n in (2, 1)))  # fmt: skip
+    return leaves
+
+
+def log_leaves(log):
+    """A log in which the content of two lines has been removed, and another line only looks
+    like that."""
+    removed = {n: leaf(stamped(n, numbered(n))) for n in (5, 6)}
+    fake = stamped(2, numbered(2), sha(b"not a leaf"))
+    lines = [stamped(n, numbered(n)) for n in range(1, 13)]
+    lines[1] = fake
+    for n, gone in removed.items():
+        lines[n - 1] = stamped(n, b'"type":"T%d","subject":"order-%d"}' % (n % 3, n % 7), gone)
+    blocks = [(0, lines[:4]), (4, lines[4:7]), (0, lines[7:10]), (0, lines[10:])]
+    leaves = log_make(log, [{"blocks": blocks}])
+    whole = [leaf(stamped(n, numbered(n))) for n in range(1, 13)]
+    whole[1] = leaf(fake)
+    assert leaves == whole, "the tree is that of the lines that were there"
+    return lines, leaves
+
+
+def log_trimmed(log):
+    """A log that begins with event 9, with a cursor of what was removed."""
+    lines = [stamped(n, numbered(n)) for n in range(1, 25)]
+    cursor = b"id of the source" + sha(b"lineage") + struct.pack("<QQ", 7, 1) + sha(b"root") + struct.pack("<I", 3) + b"one"
+    cursor += struct.pack("<HHIqQ", 2, 0, 16, 10**15, 6)
+    spec = [{"blocks": [(0, lines[i : i + 4]), (0, lines[i + 4 : i + 8])]} for i in (0, 8, 16)]
+    spec[1].update({"flags": 4, "extensions": [(4, cursor), (8, b"")]})
+    leaves = log_make(log, spec)
+    os.unlink(f"{log}/{segments(log)[0]}")
+    return lines[8:], leaves
+
+
+def log_ids(log):
+    """A log that was forked twice: each segment has an id of its own, and a higher epoch."""
+    lines = [stamped(n, numbered(n)) for n in range(1, 25)]
+    spec = [{"blocks": [(0, lines[i : i + 4]), (0, lines[i + 4 : i + 8])]} for i in (0, 8, 16)]
+    for i in range(3):
+        spec[i].update({"id": b"id of segment  %d" % i, "epoch": i + 1})
+    return lines, log_make(log, spec)
+
+
+def golden():
+    """Writes the golden logs of which no tool writes the like yet into the current folder."""
+    log_leaves("leaves.evlog")
+    log_trimmed("trimmed.evlog")
+    log_ids("ids.evlog")
+
+
+def root_at(log, seq):
+    """The root that a consumer records after this event."""
+    pos = f"{log}.pos"
+    if os.path.exists(pos):
+        os.unlink(pos)
+    must(0, "evreplay", "-q", "--checkpoint", pos, "--to", str(seq), log, "--", "cat")
+    with open(pos) as f:
+        x = json.load(f)
+    assert x["seq"] == seq, x
+    return x["root"], x["lineage"]
+
+
+def same_everywhere(log, lines, leaves):
+    """The log has these lines, forwards and backwards, from each on, and these roots."""
+    first = int(lines[0][8:24])
+    whole = b"".join(line + b"\n" for line in lines)
+    assert cat(log)[:2] == (0, whole), cat(log)
+    assert must(0, "evcat", "-r", log).splitlines() == lines[::-1]
+    assert run("zstdcat", *(f"{log}/{n}" for n in segments(log) if n >= "%016d" % first))[1] == whole
+    for i, line in enumerate(lines):
+        assert must(0, "evcat", "--from", str(first + i), "-c", "1", log) == line + b"\n"
+        assert root_at(log, first + i) == (tree(leaves[: first + i]).hex(), leaves[0].hex())
+    assert cat(log, "--salvage")[1] == whole
+
+
+def grown(log, lines, leaves, many=1):
+    """Appends, seals and reindexes; returns lines and leaves."""
+    for _ in range(many):
+        out = must(0, "evappend", "--ack", "--segment-size", "1", log, data=event(len(leaves) + 1))
+        line = must(0, "evcat", "-n", "1", log)[:-1]
+        lines, leaves = lines + [line], leaves + [leaf(line)]
+        assert json.loads(out)["root"] == tree(leaves).hex()
+    must(0, "evappend", "--reindex", log)
+    return lines, leaves
+
+
+def check_leaves():
+    """Lines that are only their leaves: all tools read them, and all roots are those of the
+    lines that were there, also when the segment is sealed, copied as a stream and restored."""
+    lines, leaves = log_leaves("a.evlog")
+    same_everywhere("a.evlog", lines, leaves)
+    must(0, "evappend", "a.evlog", data=b"")
+    lines, leaves = grown("a.evlog", lines, leaves, 2)
+    h, blocks = segment_parse(read("a.evlog", segments("a.evlog")[0]))
+    assert h["sealed"] and [(b["flags"], b["count"]) for b in blocks] == [(1, 4), (5, 3), (1, 5)], "not merged"
+    same_everywhere("a.evlog", lines, leaves)
+    os.unlink("a.evlog/head")
+    assert cat("a.evlog")[:2] == (65, b"".join(x + b"\n" for x in lines))
+    lines, leaves = grown("a.evlog", lines, leaves)
+    same_everywhere("a.evlog", lines, leaves)
+    # a stream keeps the flag
+    os.mkdir("b.evlog")
+    write("b.evlog", f"{1:016d}.ndjson.zst", must(0, "evcat", "-o", "zst", "a.evlog"))
+    assert root_at("b.evlog", 7)[0] == tree(leaves[:7]).hex() if cat("b.evlog")[0] == 0 else True
+    must(0, "evappend", "b.evlog", data=event(99))
+    _, blocks = segment_parse(read("b.evlog", segments("b.evlog")[0]))
+    assert tree(leaves) in [b["root"] for b in blocks]
+    # plain lines do not carry it
+    status, _, err = run("evappend", "--replica", "c.evlog", data=must(0, "evcat", "a.evlog"))
+    assert status == 65 and "replicate evcat -o zst instead" in err, f"{status}: {err}"
+    for bad in b"g", b"A":  # it must be exactly of this form
+        odd = stamped(1, numbered(1), sha(b"x")).replace(sha(b"x").hex().encode(), bad * 64)
+        assert log_make(f"odd{ord(bad)}.evlog", [{"blocks": [(4, [odd])]}]) == [sha(b"\0" + odd)]
+        assert root_at(f"odd{ord(bad)}.evlog", 1)[0] == sha(b"\0" + odd).hex()
+
+
+def check_trimmed():
+    """A log whose first events were removed on purpose."""
+    lines, leaves = log_trimmed("a.evlog")
+    whole = b"".join(line + b"\n" for line in lines)
+    status, out, err = cat("a.evlog")
+    assert (status, out) == (0, whole) and "begins with event 9" in err, err
+    assert cat("a.evlog", "-q")[2] == "" and cat("a.evlog", "--from", "9")[2] == ""
+    assert "begins with event 9" in cat("a.evlog", "-r")[2] and cat("a.evlog", "-r", "-c", "2")[2] == ""
+    for options, want in ((), 76), (("-k", "subject", "-j", "2"), 76), (("--snapshot", "s"), 76):
+        status, out, err = run("evfold", *options, "n=count", "a.evlog")
+        assert status == want and bool(out) == (want == 0), f"{options}: {status}: {err}"
+        assert want == 0 or "begins with event 9" in err, err
+    lines, leaves = grown("a.evlog", lines, leaves, 2)
+    kinds = [[kind for kind, _ in segment_parse(read("a.evlog", n))[0]["extensions"]] for n in segments("a.evlog")]
+    assert kinds == [[4, 8]] * 3 + [[]], "the cursor goes on from header to header"
+    h = segment_parse(read("a.evlog", segments("a.evlog")[0]))[0]
+    assert h["flags"] == 6 and h["lineage"] == leaves[0]
+    for i, line in enumerate(lines):
+        assert must(0, "evcat", "--from", str(9 + i), "-c", "1", "a.evlog") == line + b"\n"
+        assert root_at("a.evlog", 9 + i) == (tree(leaves[: 9 + i]).hex(), leaves[0].hex())
+    # a place before the start is refused, one at the start fits
+    for seq, want in (7, 76), (8, 0):
+        place = {"log": "00" * 16, "seq": seq, "root": tree(leaves[:seq]).hex()}
+        with open("c.pos", "w") as f:
+            json.dump(place, f)
+        status, out, err = run("evreplay", "--checkpoint", "c.pos", "a.evlog", "--", "wc", "-l")
+        assert status == want, f"{seq}: {status}: {err}"
+        assert want == 0 or "begins with event 9; event 7" in err, err
+    # valid without head; and while the removal is under way
+    os.unlink("a.evlog/head")
+    assert cat("a.evlog")[:2] == (65, b"".join(x + b"\n" for x in lines))
+    append("a.evlog", 50, 1)
+    log_trimmed("b.evlog")
+    junk = read("b.evlog", segments("b.evlog")[1])
+    write("b.evlog", f"{5:016d}.ndjson.zst", junk)
+    assert cat("b.evlog")[:2] == (0, whole), "what comes before the start does not count"
+    assert must(0, "evcat", "-r", "b.evlog").splitlines()[-1] == whole.splitlines()[0]
+    # a log that has lost its first segment is another matter
+    build("c.evlog", 9, "--segment-size", "1")
+    os.unlink(f"c.evlog/{segments('c.evlog')[0]}")
+    assert cat("c.evlog")[0] == 65
+
+
+def check_ids():
+    """The segments of a forked log have ids of their own; its roots are one chain."""
+    lines, leaves = log_ids("a.evlog")
+    same_everywhere("a.evlog", lines, leaves)
+    lines, leaves = grown("a.evlog", lines, leaves, 2)
+    ids = [segment_parse(read("a.evlog", n))[0]["log_id"] for n in segments("a.evlog")]
+    assert ids == [b"id of segment  %d" % i for i in (0, 1, 2, 2, 2)], ids
+    same_everywhere("a.evlog", lines, leaves)
+    must(0, "evdiff", "a.evlog", "a.evlog")
+    # a segment of a log that went another way, sealed or not
+    for sealed in False, True:
+        other = [stamped(n, numbered(n + (100 if n > 4 else 0))) for n in range(1, 25)]
+        spec = [{"blocks": [(0, other[i : i + 4]), (0, other[i + 4 : i + 8])]} for i in (0, 8, 16)]
+        log_make(f"o{sealed}.evlog", spec)
+        mine = log_ids(f"b{sealed}.evlog")[0]
+        if sealed:
+            must(0, "evappend", "--reindex", f"o{sealed}.evlog")
+            must(0, "evappend", "--reindex", f"b{sealed}.evlog")
+        name = segments(f"o{sealed}.evlog")[1]
+        write(f"b{sealed}.evlog", name, read(f"o{sealed}.evlog", name))
+        for options in [], ["--from", "10"], ["--from", "18"], ["-r"], ["--from", "12", "-c", "1"]:
+            status, out, err = cat(f"b{sealed}.evlog", *options)
+            assert all(x in mine for x in out.splitlines()) or status == 65, f"{sealed} {options}: {status}: {err}"
+        assert cat(f"b{sealed}.evlog")[0] == 65
 
 
 # ---- Damage in loops ----
@@ -1266,11 +1540,11 @@ def index_with(p, h, i=None, n=None, rows=None, **fields):
 
 def seal_with(p, h, **fields):
     """A sealed segment with a changed header and a correct checksum."""
-    at = {"end": 64, "last_block": 56, "last_seq": 48, "last_root": 40}
+    at = {"end": 0, "last_block": 8, "last_seq": 16, "last_root": 24}
     x = bytearray(p[: h["size"]])
     for name, value in fields.items():
         kind = "32s" if name == "last_root" else "<Q"
-        struct.pack_into(kind, x, h["size"] - at[name], value)
+        struct.pack_into(kind, x, h["seal"] + at[name], value)
     return checked(bytes(x)) + p[h["size"] :]
 
 
@@ -1407,14 +1681,17 @@ def check_sealed_cursors():
     name = segments("out.evlog")[0]
     before = read("out.evlog", name)
     _, blocks = segment_parse(before)
-    cursors = [x for b in blocks for kind, x in b["extensions"] if kind == 2]
+    cursors = [x for b in blocks for kind, x in b["extensions"] if kind == 4]
     assert len(cursors) > 6, "each commit has one"
     append("out.evlog", 1, 1, "--segment-size", "1")
     after = read("out.evlog", name)
     h, blocks = segment_parse(after)
     assert h["sealed"] and after == seal(before, blocks)
-    kept = {x[64:]: u64(x, 16) for _, x in blocks[-1]["extensions"]}
+    kept = {x[100:]: u64(x, 48) for kind, x in h["extensions"] if kind == 4}
     assert sorted(kept.values()) == [4, 12, 12] and len(kept) == 3, kept
+    append("out.evlog", 2, 1, "--segment-size", "1")
+    again = segment_parse(read("out.evlog", segments("out.evlog")[1]))[0]
+    assert again["extensions"] == h["extensions"], "the next header has them, too"
 
 
 # ---- Heads and segments of another log or another time ----
@@ -1524,10 +1801,10 @@ def check_head_missing_unattested():
     name = segments("a.evlog")[0]
     os.unlink("a.evlog/head")
     p = read("a.evlog", name)
-    write("a.evlog", name, flipped(p, 136 + 100))
+    write("a.evlog", name, flipped(p, 168 + 100))
     status, out, err = run("evappend", "a.evlog", data=event(2))
     assert status == 65, f"{status}: {err}"
-    assert read("a.evlog", name) == flipped(p, 136 + 100)
+    assert read("a.evlog", name) == flipped(p, 168 + 100)
     assert segments("a.evlog") == [name], "a new segment"
 
 
@@ -2268,12 +2545,12 @@ def check_no_blocks():
     write("a.evlog", second, checked(bytes(q[:size])) + bytes(q[size:]))
     status, _, err = run("evappend", "--reindex", "a.evlog")
     assert status == 65 and "it has no blocks" in err, f"{status}: {err}"
-    assert sorted(os.listdir("a.evlog")) == sorted([first, second, "head"])
+    assert sorted(os.listdir("a.evlog")) == sorted([first, second, "head", "lock"])
 
 
 def header_without_seal(p, h):
     """The header of a sealed segment as it was before, and nothing after it."""
-    x = bytearray(p[: h["size"] - 64] + bytes(8)) if h["sealed"] else bytearray(p[: h["size"]])
+    x = bytearray(p[: h["seal"]] + bytes(8)) if h["sealed"] else bytearray(p[: h["size"]])
     struct.pack_into("<I", x, 4, len(x) - 8)
     struct.pack_into("<I", x, 20, 0)
     return checked(bytes(x))
@@ -2325,9 +2602,9 @@ def check_refused():
     b = blocks[2]
     p = read("a.evlog", name)
     cases = {
-        "flag": {"flags": 1 | 4},
-        "last flag": {"flags": 1 | 1 << 31},
-        "version": {"version": 2},
+        "flag": {"flags": 1 | 8},
+        "last flag": {"flags": 1 | 1 << 15},
+        "version": {"version": 3},
         "no event": {"count": 0},
         "too many": {"count": 2**32 - 1},
         "raw size": {"raw_size": b["raw_size"] + 1},
@@ -2366,10 +2643,10 @@ def check_refused():
         write("a.evlog", "head", head)
     bad = bytearray(p[: h["size"]])
     for kind, at, value in (
-        ("<I", 16, 2),  # version
+        ("<I", 16, 3),  # version
         ("<I", 20, 2),  # flags: sealed, but without an end
         ("<I", 20, 1),
-        ("<I", 20, 4),
+        ("<I", 20, 8),
         ("<Q", 40, 2),  # first seq
         ("<Q", 88, 1),  # events before it: more hashes than there are
         ("<Q", 88, 2**60),
@@ -2386,7 +2663,7 @@ def check_refused():
     write("a.evlog", name, checked(bytes(q)) + p[h["size"] :])
     assert reads("a.evlog", 65)[0] == b""
     write("a.evlog", name, p)
-    write("a.evlog", "head", head_with(read("a.evlog", "head"), flags=4))
+    write("a.evlog", "head", head_with(read("a.evlog", "head"), flags=8))
     assert reads("a.evlog", 65), "an unknown flag in head"
 
 
@@ -2418,6 +2695,157 @@ def check_extension():
         write("a.evlog", "head", head_with(head, committed=len(q), durable=len(q)))
         out, err = reads("a.evlog", 65)
         assert out == b"" and "impossible extensions" in err, err
+
+
+def header_with(p, h, extensions, **fields):
+    """A segment header with other flags or version, and with these extensions."""
+    x = bytearray(p[: h["size"] - 8] + extensions + bytes(8))
+    struct.pack_into("<I", x, 4, len(x) - 8)
+    for name, value in fields.items():
+        struct.pack_into("<I", x, {"version": 16, "flags": 20}[name], value)
+    return checked(bytes(x))
+
+
+# What a program of this version does with features that it does not know, by the bit of a
+# flag, or by the type of an extension.
+CLASSES = {
+    "refused": ([15, 8], [0x8000, 0xFFFF]),
+    "read": ([17, 23], [0x4000, 0x7FFF]),
+    "ignored": ([24, 31], [999, 0x3FFF]),
+}
+
+
+def check_features():
+    """Flags and extensions that do not exist yet: in head, in the headers of a segment and of
+    a block.  They are read and appended to, only read, or refused, but never damage."""
+
+    def head_flag(log, bit, _):
+        build(log, 3)
+        write(log, "head", head_with(read(log, "head"), flags=1 << bit))
+
+    def segment_flag(log, bit, _):
+        build(log, 3)
+        name = segments(log)[0]
+        p = read(log, name)
+        h = segment_parse(p)[0]
+        write(log, name, header_with(p, h, b"", flags=1 << bit) + p[h["size"] :])
+
+    def segment_extension(log, _, kind):
+        must(0, "evappend", log)
+        name = segments(log)[0]
+        p = read(log, name)
+        h = segment_parse(p)[0]
+        x = header_with(p, h, struct.pack("<HHI", kind, 0, 3) + b"new")
+        write(log, name, x)
+        write(log, "head", head_with(read(log, "head"), committed=len(x), durable=len(x)))
+
+    def block_flag(log, bit, _):
+        build(log, 3)
+        name = segments(log)[0]
+        p = read(log, name)
+        write(log, name, block_with(p, segment_parse(p)[1][1], flags=1 | 1 << bit))
+
+    def block_extension(log, _, kind):
+        append(log, 1, 2)
+        name = segments(log)[0]
+        p = read(log, name)
+        b = segment_parse(p)[1][0]
+        x = bytearray(p[b["offset"] : b["frame"] - 8])
+        x += struct.pack("<HHI", kind, 0, 3) + b"new" + bytes(8)
+        struct.pack_into("<I", x, 4, len(x) - 8)
+        p = p[: b["offset"]] + checked(bytes(x)) + p[b["frame"] :]
+        write(log, name, p)
+        write(log, "head", head_with(read(log, "head"), committed=len(p), durable=len(p)))
+
+    def version(log, _, __):
+        build(log, 3)
+        name = segments(log)[0]
+        p = read(log, name)
+        write(log, name, block_with(p, segment_parse(p)[1][0], version=3))
+
+    makers = [head_flag, segment_flag, segment_extension, block_flag, block_extension]
+    for i, (verdict, bits_and_kinds) in enumerate(CLASSES.items()):
+        for make in makers + ([version] if verdict == "refused" else []):
+            for bit, kind in zip(*bits_and_kinds):
+                log = f"{make.__name__}-{bit}.evlog"
+                make(log, bit, kind)
+                what = f"{make.__name__} {bit} {kind:#x}"
+                status, out, err = cat(log)
+                assert "damaged" not in err and "torn" not in err, f"{what}: {err}"
+                assert status == (65 if verdict == "refused" else 0), f"{what}: {status}: {err}"
+                if status:
+                    assert "needs a newer evlog" in err, f"{what}: {err}"
+                else:
+                    assert run("zstdcat", *(f"{log}/{n}" for n in segments(log)))[1] == out, what
+                early = make in (block_flag, block_extension, version)
+                if verdict == "ignored" or early:
+                    # whoever appends does not look at blocks that head says are committed
+                    append(log, 4, 1)
+                else:
+                    assert "needs a newer evlog" in refuses(log), what
+                if verdict == "ignored" or (early and verdict == "read"):
+                    assert len(must(0, "evcat", log)) > len(out), what
+                    append(log, 5, 1, "--segment-size", "1")
+                if early and verdict == "read":
+                    before = snapshot(log)
+                    status, _, err = run("evappend", "--reindex", log)
+                    assert status == 65 and "newer evlog" in err, f"{what}: {status}: {err}"
+                    assert {**snapshot(log), **before} == snapshot(log), f"{what}: rewritten"
+
+
+def check_copy():
+    """A log that is marked as a copy takes only what is replicated."""
+    append("a.evlog", 1, 2)
+    write("a.evlog", "head", head_with(read("a.evlog", "head"), flags=1 << 16))
+    before = snapshot("a.evlog")
+    status, _, err = run("evappend", "a.evlog", data=event(3))
+    assert status == 77 and "a copy of another log" in err, f"{status}: {err}"
+    assert snapshot("a.evlog") == before
+    assert len(reads("a.evlog", 0)[0].splitlines()) == 2
+    append("b.evlog", 1, 2)
+    must(0, "evappend", "--replica", "c.evlog", data=must(0, "evcat", "a.evlog"))
+    append("c.evlog", 3, 1)
+    must(0, "evappend", "--replica", "a.evlog", data=must(0, "evcat", "c.evlog"))
+    assert numbers(must(0, "evcat", "a.evlog")) == [1, 2, 3]
+    for s in head_parse(read("a.evlog", "head")):
+        assert s["flags"] == 1 << 16, "it stays a copy"
+    must(0, "evappend", "--replica", "--segment-size", "1", "a.evlog", data=must(0, "evcat", "c.evlog"))
+    assert run("evappend", "a.evlog", data=event(4))[0] == 77
+
+
+def check_lock():
+    """A program that may only read a log cannot keep its writers waiting; one of evlog 0.1,
+    which locks head, can."""
+    append("a.evlog", 1, 1)
+    assert os.stat("a.evlog/lock").st_mode & 0o777 == 0o600, "for those who may write head"
+    os.chmod("a.evlog/head", 0o664)
+    os.unlink("a.evlog/lock")
+    append("a.evlog", 2, 1)
+    assert os.stat("a.evlog/lock").st_mode & 0o777 == 0o660
+    lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0)
+    for name, mode, kind, status in (
+        ("head", os.O_RDONLY, fcntl.F_RDLCK, 0),
+        ("head", os.O_RDWR, fcntl.F_WRLCK, 75),
+        ("lock", os.O_RDWR, fcntl.F_WRLCK, 75),
+        ("lock", os.O_RDWR, fcntl.F_RDLCK, 75),
+    ):
+        fd = os.open(f"a.evlog/{name}", mode)
+        lock = struct.pack("hhqqi4x", kind, 0, 0, 0, 0)
+        fcntl.fcntl(fd, F_OFD_SETLK, lock)
+        append("a.evlog", 3, 1, "--wait", "0.2", status=status)
+        reads("a.evlog", 0)
+        os.close(fd)
+    # a lock that was removed and made again is another file
+    p = subprocess.Popen(["evappend", "--ack", "a.evlog"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    for n in range(4, 7):
+        p.stdin.write(event(n))
+        p.stdin.flush()
+        assert p.stdout.readline()
+        os.unlink("a.evlog/lock")
+        append("a.evlog", 100 + n, 1)
+    p.stdin.close()
+    assert p.wait() == 0
+    assert len(reads("a.evlog", 0)[0].splitlines()) == 3 + 6
 
 
 # ---- Promises that only system calls can show ----
@@ -2564,7 +2992,10 @@ def all_checks():
 
 if __name__ == "__main__":
     try:
-        all_checks() if sys.argv[1] == "all" else globals()["check_" + sys.argv[1]]()
+        if sys.argv[1] in ("all", "golden"):
+            all_checks() if sys.argv[1] == "all" else golden()
+        else:
+            globals()["check_" + sys.argv[1]]()
     except AssertionError as e:
         import traceback
 

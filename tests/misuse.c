@@ -109,8 +109,8 @@ static const char stamped[] =
     "{\"seq\":\"0000000000000001\",\"logtime\":\"2026-01-01T00:00:00.000000Z\","
     "\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/a\",\"type\":\"t\","
     "\"subject\":\"s\"}\n";
-static const struct evlog_lines lines = {stamped, sizeof stamped - 1};
-static const struct evlog_lines half = {stamped, sizeof stamped - 2};
+static const struct evlog_lines lines = {.p = stamped, .len = sizeof stamped - 1};
+static const struct evlog_lines half = {.p = stamped, .len = sizeof stamped - 2};
 static const struct evlog_event one = {stamped, sizeof stamped - 2, 1, 0};
 static struct evlog_position at;
 static struct evlog_ack ack;
@@ -202,7 +202,7 @@ static bool begin_after_failure(void)
 	struct evlog_writer_options o = {
 	    .size = sizeof o, .expect = true, .expect_seq = 1};
 	const char *log = err ? "b.evlog" : "c.evlog";
-	struct evlog_lines got = {NULL, 0};
+	struct evlog_lines got = {.p = NULL, .len = 0};
 	struct evlog_event e;
 	evlog_writer *other, *w;
 	evlog_stream *s;
@@ -691,7 +691,7 @@ static void rows_stream(void)
 
 static void rows_events(void)
 {
-	struct evlog_lines some = lines, nothing = {NULL, 0};
+	struct evlog_lines some = lines, nothing = {0};
 	struct evlog_event e, empty = {NULL, 0, 0, 0};
 
 	TRUE("lines NULL", !evlog_lines_take(NULL, &e));
@@ -752,7 +752,7 @@ static void rows_positions(void)
 static void rows_packer(void)
 {
 	evlog_packer *k;
-	const struct evlog_lines plain = {"{\"type\":\"t\"}\n", 13};
+	const struct evlog_lines plain = {.p = "{\"type\":\"t\"}\n", .len = 13};
 
 	ROW("k NULL", USAGE, evlog_packer_new(NULL, 0, discard, NULL, err));
 	ROW("write NULL", USAGE, evlog_packer_new(&k, 0, NULL, NULL, err));

@@ -52,11 +52,13 @@ static int merkle(int n)
 	    {"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f", 16},
 	};
 	struct merkle m = {0};
-	unsigned char root[HASH_SIZE];
+	unsigned char root[HASH_SIZE], leaf[HASH_SIZE];
 	char hex[65];
 
-	for (int i = 0; i < n; i++)
-		merkle_add(&m, leaves[i].p, leaves[i].len);
+	for (int i = 0; i < n; i++) {
+		merkle_leaf(leaves[i].p, leaves[i].len, false, leaf);
+		merkle_add_leaf(&m, leaf);
+	}
 	merkle_root(&m, root);
 	hash_hex(root, hex);
 	puts(hex);

@@ -59,6 +59,13 @@ static inline void put64(void *p, uint64_t v)
 	put32((char *)p + 4, (uint32_t)(v >> 32));
 }
 
+static inline uint16_t get16(const void *p)
+{
+	const unsigned char *b = p;
+
+	return (uint16_t)(b[0] | b[1] << 8);
+}
+
 static inline uint32_t get32(const void *p)
 {
 	const unsigned char *b = p;

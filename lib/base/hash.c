@@ -3,8 +3,10 @@
 #include "base/file.h"
 #include "base/os.h"
 
+#include <string.h>
 #include <nettle/sha2.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <xxhash.h>
 
 void sha256(const struct hash_part *parts, size_t n, unsigned char out[HASH_SIZE])
@@ -64,6 +66,13 @@ static int digit(char c)
 	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
 	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
 				      : -1;
+}
+
+bool hash_is_none(const unsigned char h[HASH_SIZE])
+{
+	static const unsigned char none[HASH_SIZE];
+
+	return memcmp(h, none, HASH_SIZE) == 0;
 }
 
 bool hex_read(unsigned char *out, const char *digits, size_t n)

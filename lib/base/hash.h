@@ -28,6 +28,9 @@ void hash_hex(const unsigned char h[HASH_SIZE], char out[65]);
 /* Writes n bytes as 2n lower-case digits and a NUL. */
 void hex_write(char *out, const unsigned char *p, size_t n);
 
+/* Whether all bytes are zero, which stands for no hash. */
+bool hash_is_none(const unsigned char h[HASH_SIZE]);
+
 /* Reads n bytes from 2n digits.  false: there are others among them. */
 bool hex_read(unsigned char *out, const char *digits, size_t n);
 

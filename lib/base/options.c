@@ -35,6 +35,7 @@ int options_bad(const char *function, const char *why, evlog_error *err)
 bool position_is_sound(const struct evlog_position *at)
 {
 	return memchr(at->log, '\0', sizeof at->log) &&
+	       memchr(at->lineage, '\0', sizeof at->lineage) &&
 	       memchr(at->root, '\0', sizeof at->root) &&
 	       (!at->hashes ||
 		   (at->hashes <= sizeof at->frontier / sizeof *at->frontier &&

@@ -63,6 +63,11 @@ int os_lock_try(int fd)
 	return lock_set(fd, F_WRLCK);
 }
 
+int os_mark_try(int fd)
+{
+	return lock_set(fd, F_RDLCK);
+}
+
 int os_unlock(int fd)
 {
 	return lock_set(fd, F_UNLCK);
@@ -78,6 +83,11 @@ int os_is_locked(int fd)
 int os_lock_try(int fd)
 {
 	return flock(fd, LOCK_EX | LOCK_NB);
+}
+
+int os_mark_try(int fd)
+{
+	return os_lock_try(fd);
 }
 
 int os_unlock(int fd)

@@ -32,6 +32,11 @@ int os_sync(int fd);
 int os_lock_try(int fd);
 int os_unlock(int fd);
 
+/* Tries to take a lock that others may have at the same time, so that os_is_locked sees
+ * it.  It only waits for somebody who has the write lock.  Without Linux's locks, it is
+ * the write lock. */
+int os_mark_try(int fd);
+
 /* Returns 1 if somebody else holds the lock, 0 if nobody does, -1 with errno. */
 int os_is_locked(int fd);
 

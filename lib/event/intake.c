@@ -496,6 +496,7 @@ static void extension_note(struct intake *in, const struct known *k)
 static int add_event(struct intake *in, struct json_text value, const char *line,
     struct buf *out, struct intake_event *event, evlog_error *err)
 {
+	unsigned char leaf[HASH_SIZE];
 	struct known k;
 
 	if (json_type_of(value) != JSON_OBJECT)
@@ -515,6 +516,11 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 	extension_note(in, &k);
 	if (!in->replica)
 		return add_completed(in, value, &k, out, err);
+	if (leafhash_read(line, value.len, leaf))
+		return bad(err, 0, "%s%s",
+		    "only the leaf of this event is left, which a line alone cannot "
+		    "carry",
+		    "; replicate evcat -o zst instead");
 	if (!k.at[ATTR_SPECVERSION] ||
 	    !stamp_read(line, value.len, &event->seq, &event->logtime))
 		return bad(err, 0, "%s%s", "--replica accepts only stored events",

@@ -233,7 +233,7 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 	struct evlog_event event;
 	const char *hit = NULL;
 
-	*run = (struct evlog_lines){NULL, 0};
+	*run = (struct evlog_lines){.leaves = rest->leaves};
 	if (!rest->len)
 		return false;
 	if (!s->stamps && !s->members) {
@@ -245,7 +245,8 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 		size_t skip = hopeless(s, left, &hit);
 		if (skip && run->p)
 			return true;
-		left = (struct evlog_lines){left.p + skip, left.len - skip};
+		left.p += skip;
+		left.len -= skip;
 		if (!evlog_lines_take(&left, &event))
 			break;
 		if (select_event(s, &event)) {

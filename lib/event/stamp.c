@@ -194,3 +194,17 @@ int64_t evlog_event_time(const struct evlog_event *event)
 	found.p = p;
 	return time_of(found, &t) ? t : EVLOG_TIME_MIN;
 }
+
+bool leafhash_read(const char *line, size_t len, unsigned char leaf[HASH_SIZE])
+{
+	static const char name[] = "\"leafhash\":\"";
+	const char *hex = line + STAMP_SIZE + sizeof name - 1;
+	char again[2 * HASH_SIZE + 1];
+
+	if (len <= STAMP_SIZE + sizeof name + 2 * HASH_SIZE + 1 ||
+	    memcmp(line + STAMP_SIZE, name, sizeof name - 1) != 0 ||
+	    !hex_read(leaf, hex, HASH_SIZE) || memcmp(hex + 2 * HASH_SIZE, "\",", 2) != 0)
+		return false;
+	hash_hex(leaf, again); /* lower-case digits only */
+	return memcmp(hex, again, 2 * HASH_SIZE) == 0;
+}

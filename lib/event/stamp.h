@@ -3,6 +3,7 @@
 #ifndef EVENT_STAMP_H
 #define EVENT_STAMP_H
 
+#include "base/hash.h"
 #include "evlog.h"
 #include "json/scan.h"
 
@@ -24,6 +25,11 @@ void stamp_next(char stamp[STAMP_SIZE]);
 
 /* Reads a stamp; false if the line does not begin with exactly one. */
 bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime);
+
+/* Gets the leaf of a line that is only its leaf, in a block that may have such lines: the
+ * stamp, and "leafhash":"HEX64", right after it.  Returns false if the line does not have
+ * this form. */
+bool leafhash_read(const char *line, size_t len, unsigned char leaf[HASH_SIZE]);
 
 /* The seq of a valid stamp. */
 uint64_t stamp_seq(const char *line);

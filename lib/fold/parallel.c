@@ -100,7 +100,7 @@ static bool item_look(const evlog_fold *f, struct chunk *c, struct item *it)
 
 static void chunk_scan(const evlog_fold *f, struct chunk *c)
 {
-	struct evlog_lines rest = {c->lines.p, c->lines.len};
+	struct evlog_lines rest = {.p = c->lines.p, .len = c->lines.len};
 
 	c->n = 0;
 	for (struct item it; !c->failed && evlog_lines_take(&rest, &it.e);) {
@@ -506,7 +506,7 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 	REFUSE(f->over, f->over, err);
 	struct pool *pool = f->pool;
 	f->over = "evlog_fold_finish has been called";
-	*stopped_at = (struct evlog_lines){f->stop.p, f->stop.len};
+	*stopped_at = (struct evlog_lines){.p = f->stop.p, .len = f->stop.len};
 	if (!pool)
 		return fold_stopped(f) ? EVLOG_END : 0;
 	pool_stop(pool);
@@ -522,7 +522,8 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 		return err->code;
 	}
 	if (fault) {
-		*stopped_at = (struct evlog_lines){fault->stop.p, fault->stop.len};
+		*stopped_at =
+		    (struct evlog_lines){.p = fault->stop.p, .len = fault->stop.len};
 		return fault->stop.failed ? error_memory(err) : EVLOG_END;
 	}
 	return parts_gather(f, pool, err);

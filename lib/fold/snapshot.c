@@ -67,7 +67,7 @@ static bool number_take(struct json_text line, const char *name, uint64_t *n)
 struct reading {
 	evlog_fold *f;
 	const char *path;
-	uint64_t line, hash;
+	uint64_t line, hash, groups;
 	bool ended;
 };
 
@@ -83,6 +83,7 @@ static int header_take(
 {
 	char hash[65];
 
+	text_take(line, "lineage", at->lineage, sizeof at->lineage);
 	if (!text_is(line, "evlog", "snapshot 1") ||
 	    !text_take(line, "log", at->log, sizeof at->log) ||
 	    !text_take(line, "root", at->root, sizeof at->root) ||
@@ -116,6 +117,7 @@ static int group_take(struct reading *r, struct json_text line, evlog_error *err
 	if (!g)
 		return error_memory(err);
 	g->owner = part;
+	r->groups++;
 	number_take(line, "seq", &g->seq);
 	res = group_restore(part, g, state, &why);
 	if (res == EVLOG_EDATA)
@@ -130,6 +132,7 @@ static int line_take(struct reading *r, const char *p, size_t len,
 {
 	struct json_fault fault = {0};
 	struct json_text line, found;
+	uint64_t groups = 0;
 	char text[17];
 	int res = 0;
 
@@ -142,6 +145,8 @@ static int line_take(struct reading *r, const char *p, size_t len,
 		res = header_take(r, line, at, err);
 	else if (!json_top_find(line, (struct view){"groups", 6}, &found))
 		res = group_take(r, line, err);
+	else if (!number_take(line, "groups", &groups) || groups != r->groups)
+		res = broken(r, "damaged: it has not as many groups as it says", err);
 	else if (!text_is(line, "hash", text))
 		res = broken(r, "damaged: the hash of the lines does not match", err);
 	else
@@ -214,9 +219,9 @@ static int lines_write(
 
 	b->len = 0;
 	buf_printf(b,
-	    "{\"evlog\":\"snapshot 1\",\"log\":\"%s\",\"seq\":%" PRIu64
+	    "{\"evlog\":\"snapshot 1\",\"log\":\"%s\",\"lineage\":\"%s\",\"seq\":%" PRIu64
 	    ",\"root\":\"%s\",\"fold\":\"%s\"}",
-	    at->log, at->seq, at->root, fold);
+	    at->log, at->lineage, at->seq, at->root, fold);
 	if (!r)
 		r = line_write(out, b, &hash, err);
 	for (size_t i = 0; i < f->groups.n && !r; i++) {

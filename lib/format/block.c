@@ -12,12 +12,12 @@
 #define DENSE	  12
 #define LEVEL	  1 /* on lines full of identifiers, smaller than level 3, and faster */
 
-_Static_assert(BLOCK_HEADER == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 3 * 8 + 4 * 4 + 8 + 4 * 8 +
-				   8 + HASH_SIZE + 8,
+_Static_assert(BLOCK_HEADER == 8 + 8 + 2 * 4 + ID_SIZE + 3 * 8 + 4 * 4 + 8 + 4 * 8 + 8 +
+				   HASH_SIZE + 8,
     "evlog-format(5), Block");
 
-const char block_newer[] =
-    "unknown version or flags in a block header; reading it needs a newer evlog";
+const char block_newer[] = "unknown version, flags or extensions in a block header; "
+			   "reading it needs a newer evlog";
 
 size_t block_gather(size_t now, const struct block *b)
 {
@@ -33,9 +33,9 @@ void block_header_write(unsigned char *p, const struct block *b, struct view ext
 	put32(p, BLOCK_MAGIC);
 	put32(p + 4, end);
 	memcpy(p + 8, BLOCK_TAG, 8);
-	put32(p + 16, 1);
+	put32(p + 16, BLOCK_VERSION);
 	put32(p + 20, b->flags);
-	memcpy(p + 24, b->log_id, LOG_ID_SIZE);
+	memcpy(p + 24, b->id, ID_SIZE);
 	put64(p + 40, b->segment);
 	put64(p + 48, b->epoch);
 	put64(p + 56, b->first_seq);
@@ -65,25 +65,20 @@ uint32_t block_header_size(const unsigned char *p)
 	return size + 8;
 }
 
-/* Extensions fill the space between byte 160 and the checksum: u16 type, u16 0, u32 size,
- * bytes.  Unknown ones are skipped, but together they must fill it exactly. */
-static bool extensions_fit(const unsigned char *p, const unsigned char *end)
+/* Whether the version, the flags and the extensions are known, as far as they must be. */
+static enum understood header_understood(const unsigned char *p, size_t n)
 {
-	while (p < end) {
-		if (end - p < 8)
-			return false;
-		uint32_t size = get32(p + 4);
-		if (size > (size_t)(end - p) - 8)
-			return false;
-		p += 8 + size;
-	}
-	return true;
+	uint32_t version = get32(p + 16), flags = get32(p + 20);
+	struct view extensions = {(const char *)p + BLOCK_HEADER - 8, n - BLOCK_HEADER};
+
+	if (version < 1 || version > BLOCK_VERSION ||
+	    (version == 1 && flags & ~(uint32_t)BLOCK_FLAGS_1))
+		return UNDERSTOOD_NOT;
+	return understood(flags, BLOCK_FLAGS, extensions);
 }
 
 static const char *header_values_check(const struct block *b)
 {
-	if (b->flags & ~(uint32_t)BLOCK_FLAGS)
-		return block_newer;
 	if (b->count == 0 || b->first_seq == 0 || b->first_seq > SEQ_MAX ||
 	    b->count - 1 > SEQ_MAX - b->first_seq || b->epoch > SEQ_MAX ||
 	    b->raw_size > BLOCK_RAW_MAX || b->raw_size / STAMP_SIZE < b->count ||
@@ -98,7 +93,7 @@ static const char *header_values_check(const struct block *b)
 static void header_take(struct block *b, const unsigned char *p)
 {
 	b->flags = get32(p + 20);
-	memcpy(b->log_id, p + 24, LOG_ID_SIZE);
+	memcpy(b->id, p + 24, ID_SIZE);
 	b->segment = get64(p + 40);
 	b->epoch = get64(p + 48);
 	b->first_seq = get64(p + 56);
@@ -124,11 +119,11 @@ bool block_header_plausible(const unsigned char *p, size_t n)
 	uint32_t size = block_header_size(p);
 	if (!size || size > n)
 		return false;
-	if (get32(p + 16) != 1)
+	enum understood u = header_understood(p, size);
+	if (u == UNDERSTOOD_NOT)
 		return true; /* may be of a newer version */
 	header_take(&b, p);
-	const char *why = header_values_check(&b);
-	return (!why || why == block_newer) && extensions_fit(p + 160, p + size - 8);
+	return u != UNDERSTOOD_WRONG && !header_values_check(&b);
 }
 
 const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
@@ -138,13 +133,14 @@ const char *block_header_read(struct block *b, const unsigned char *p, size_t n)
 		return "a block header is missing";
 	if (get64(p + n - 8) != hash64(p, n - 8))
 		return "the checksum of a block header does not match";
-	if (get32(p + 16) != 1)
+	enum understood u = header_understood(p, n);
+	if (u == UNDERSTOOD_NOT)
 		return block_newer;
 	b->header_size = (uint32_t)n;
+	b->read_only = u == UNDERSTOOD_READ;
 	header_take(b, p);
-	if (!extensions_fit(p + 160, p + n - 8))
-		return "impossible extensions in a block header";
-	return header_values_check(b);
+	return u == UNDERSTOOD_WRONG ? "impossible extensions in a block header"
+				     : header_values_check(b);
 }
 
 /* ---- Frames ---- */

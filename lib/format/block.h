@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "evlog.h"
+#include "format/extension.h"
 
 #define BLOCK_RAW	 (128u << 10) /* gather lines up to this size, */
 #define BLOCK_RAW_DENSE	 (1u << 20)   /* or up to this if they compress well */
@@ -20,21 +21,26 @@
 #define BLOCK_TAG	 "evlogBLK"  /* its first 8 bytes */
 #define FRAME_MAGIC	 0xfd2fb528u /* of the frame of lines (RFC 8878) */
 
-#define LOG_ID_SIZE 16
+#define ID_SIZE 16 /* of a segment */
 
 enum block_flag {
 	BLOCK_COMMIT = 1,   /* the last block of a commit */
 	BLOCK_UNSYNCED = 2, /* written with --no-sync: may not be durable */
+	BLOCK_LEAVES = 4,   /* may have lines that are only their leaves */
 };
-#define BLOCK_FLAGS (BLOCK_COMMIT | BLOCK_UNSYNCED)
+#define BLOCK_FLAGS_1 (BLOCK_COMMIT | BLOCK_UNSYNCED) /* those of version 1 */
+#define BLOCK_FLAGS   (BLOCK_FLAGS_1 | BLOCK_LEAVES)
+
+#define BLOCK_VERSION 2 /* what is written; 1 is that of evlog 0.1 */
 
 /* A decoded block header. */
 struct block {
 	uint64_t offset;      /* of the header in the segment */
 	uint32_t header_size; /* with extensions and checksum */
 	uint32_t flags;
-	unsigned char log_id[LOG_ID_SIZE];
-	uint64_t segment; /* first seq of the segment it was written for */
+	bool read_only;		   /* has features that forbid appending and rewriting */
+	unsigned char id[ID_SIZE]; /* of the segment it was written for, */
+	uint64_t segment;	   /* and its first seq */
 	uint64_t epoch;
 	uint64_t first_seq;
 	uint32_t count;
@@ -67,6 +73,12 @@ size_t block_gather(size_t now, const struct block *b);
 void block_header_write(
     unsigned char *out, const struct block *b, struct view extensions);
 
+/* The extensions of block b, whose header is at p. */
+static inline struct view block_extensions(const char *p, const struct block *b)
+{
+	return (struct view){p + BLOCK_HEADER - 8, b->header_size - BLOCK_HEADER};
+}
+
 /* The size of the header at p, from its first 8 bytes; 0 if there is no header at p. */
 uint32_t block_header_size(const unsigned char *p);
 
@@ -74,7 +86,8 @@ uint32_t block_header_size(const unsigned char *p);
  * checksum. */
 bool block_header_plausible(const unsigned char *p, size_t n);
 
-/* Returned by block_header_read for an intact header with an unknown version or flags. */
+/* Returned by block_header_read for an intact header with unknown version, flags or
+ * extensions. */
 extern const char block_newer[];
 
 /* Decodes a whole header of n bytes.  Returns NULL, or what is wrong. */

@@ -6,23 +6,42 @@
 
 #include "format/block.h"
 
-#define CURSOR_NAME_MAX	 255
-#define CURSOR_EXTENSION 2 /* type of the extension in a block header */
-#define CURSOR_FIXED	 (LOG_ID_SIZE + 8 + 8 + HASH_SIZE) /* bytes before the name */
+#define CURSOR_NAME_MAX 255
+#define CURSOR_FIXED	100 /* bytes before the name */
+#define CURSOR_FIXED_1	64  /* the same in a cursor of evlog 0.1 */
+
+/* Fields that some consumers add, by their tags.  A tag of EXTENSION_INCOMPATIBLE or more
+ * must be understood. */
+enum cursor_field {
+	CURSOR_FOLD = 1,     /* hash of the fold: program, key and upcasters; 32 bytes */
+	CURSOR_DUE = 2,	     /* a time, i64, and a seq, u64 */
+	CURSOR_SEQUENCE = 3, /* of the stream that is read, u64 */
+};
+#define CURSOR_HAS(field) (1u << (field))
 
 struct cursor {
-	char name[CURSOR_NAME_MAX + 1];	   /* of the consumer */
-	unsigned char log_id[LOG_ID_SIZE]; /* of the log being read */
-	uint64_t seq;			   /* the last event processed */
+	char name[CURSOR_NAME_MAX + 1]; /* of the consumer */
+	unsigned char id[ID_SIZE];	/* of the active segment of the log being read, */
+	unsigned char lineage[HASH_SIZE]; /* and its lineage; zeros: not known */
+	uint64_t seq;			  /* the last event processed */
 	uint64_t generation;	       /* incremented each time the consumer is reset */
 	unsigned char root[HASH_SIZE]; /* of the log being read, after seq */
+
+	unsigned has; /* CURSOR_HAS of the fields that are there */
+	unsigned char fold[HASH_SIZE];
+	int64_t due;
+	uint64_t due_seq, sequence;
 };
 
-/* Appends the cursor as a block header extension; see evlog-format(5), "Cursor". */
+/* Appends the cursor as an extension of a header; see evlog-format(5), "Cursors". */
 void cursor_encode(struct buf *out, const struct cursor *c);
 
-/* Finds the cursor with c's name and log_id among n bytes of extensions and fills in the
- * rest; false if there is none. */
-bool cursor_decode(struct cursor *c, const unsigned char *p, size_t n);
+/* Decodes a cursor.  Returns UNDERSTOOD, UNDERSTOOD_NOT if it has a field that must be
+ * understood and is not, or UNDERSTOOD_WRONG if it is not a cursor. */
+enum understood cursor_decode(struct cursor *c, const struct extension *x);
+
+/* Whether two cursors are of the same consumer: they have the same name, and have read
+ * the same log, as far as that is known without its roots. */
+bool cursor_same(const struct cursor *a, const struct cursor *b);
 
 #endif

@@ -24,6 +24,7 @@ struct evlog_packer {
 	struct merkle tree;
 	struct buf raw, out;
 	bool begun, ended;
+	bool leaves;	      /* of the lines in raw: as in struct evlog_lines */
 	uint64_t first, last; /* seqs in raw */
 	uint32_t count;
 	int64_t first_logtime, last_logtime, least_time, greatest_time;
@@ -47,7 +48,7 @@ int evlog_packer_new(
 		evlog_packer_free(k);
 		return error_memory(err);
 	}
-	if (os_random(k->header.log_id, LOG_ID_SIZE) < 0) {
+	if (os_random(k->header.id, ID_SIZE) < 0) {
 		evlog_packer_free(k);
 		return error_sys(err, "random bytes");
 	}
@@ -89,14 +90,14 @@ static int header_write(evlog_packer *k, uint64_t first, evlog_error *err)
 	k->begun = true;
 	k->tree = h->tree;
 	k->offset = k->previous = 0;
-	segment_header_encode(&k->out, h);
+	segment_header_encode(&k->out, h, (struct view){NULL, 0});
 	return packer_write(k, err);
 }
 
 static int block_flush(evlog_packer *k, evlog_error *err)
 {
 	struct block b = {.header_size = BLOCK_HEADER,
-	    .flags = BLOCK_COMMIT | BLOCK_UNSYNCED,
+	    .flags = BLOCK_COMMIT | BLOCK_UNSYNCED | (k->leaves ? BLOCK_LEAVES : 0),
 	    .segment = k->header.first_seq,
 	    .epoch = 1,
 	    .first_seq = k->first,
@@ -112,8 +113,8 @@ static int block_flush(evlog_packer *k, evlog_error *err)
 
 	if (k->count == 0)
 		return 0;
-	memcpy(b.log_id, k->header.log_id, LOG_ID_SIZE);
-	merkle_add_lines(&k->tree, k->raw.p, k->raw.len);
+	memcpy(b.id, k->header.id, ID_SIZE);
+	merkle_add_lines(&k->tree, k->raw.p, k->raw.len, k->leaves);
 	merkle_root(&k->tree, b.root);
 	if (!buf_reserve(&k->out, BLOCK_HEADER))
 		return error_memory(err);
@@ -169,11 +170,12 @@ static int lines_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 		bool restart = !k->begun || (e.seq != k->last + 1 &&
 						!(k->header.flags & SEGMENT_EXTRACT));
 		bool full = k->raw.len + e.len + 1 > BLOCK_RAW_DENSE ||
-			    e.logtime < k->last_logtime;
+			    e.logtime < k->last_logtime || lines->leaves != k->leaves;
 		if (k->count && (restart || full))
 			r = block_flush(k, err);
 		if (!r && restart)
 			r = header_write(k, e.seq, err);
+		k->leaves = lines->leaves;
 		times_note(k, &e);
 		buf_add(&k->raw, e.line, e.len);
 		buf_putc(&k->raw, '\n');

@@ -9,7 +9,7 @@
 
 #include <time.h>
 
-#define TAG	 "evlogHD1"
+#define TAG	 "evlogHD2" /* its last byte is the version */
 #define PATIENCE 2
 
 _Static_assert(HEAD_SLOT == 2048 && HEAD_SIZE == 4096, "evlog-format(5), Head");
@@ -21,7 +21,7 @@ void head_encode(unsigned char p[HEAD_SLOT], const struct head *h)
 	memset(p, 0, HEAD_SLOT);
 	memcpy(p, TAG, 8);
 	put64(p + 8, h->generation);
-	memcpy(p + 16, h->log_id, LOG_ID_SIZE);
+	memcpy(p + 16, h->id, ID_SIZE);
 	memcpy(p + 32, h->boot_id, 16);
 	put64(p + 48, h->epoch);
 	put64(p + 56, h->segment);
@@ -43,11 +43,17 @@ static bool slot_is_whole(const unsigned char *p)
 	       get64(p + HEAD_SLOT - 8) == hash64(p, HEAD_SLOT - 8);
 }
 
-/* Whether a slot is intact, but has an unknown version or flags. */
+/* Whether a slot is intact, but has an unknown version, or flags that forbid reading. */
 static bool slot_is_newer(const unsigned char *p)
 {
-	return slot_is_whole(p) &&
-	       (p[7] != TAG[7] || (get32(p + 104) & ~(uint32_t)HEAD_FLAGS) != 0);
+	uint32_t flags = get32(p + 104);
+
+	if (!slot_is_whole(p))
+		return false;
+	if (p[7] == '1')
+		return (flags & ~(uint32_t)HEAD_FLAGS_1) != 0;
+	return p[7] != TAG[7] ||
+	       understood(flags, HEAD_FLAGS, (struct view){NULL, 0}) == UNDERSTOOD_NOT;
 }
 
 static bool slot_read(const unsigned char *p, struct head *h)
@@ -55,7 +61,7 @@ static bool slot_read(const unsigned char *p, struct head *h)
 	if (!slot_is_whole(p) || slot_is_newer(p))
 		return false;
 	h->generation = get64(p + 8);
-	memcpy(h->log_id, p + 16, LOG_ID_SIZE);
+	memcpy(h->id, p + 16, ID_SIZE);
 	memcpy(h->boot_id, p + 32, 16);
 	h->epoch = get64(p + 48);
 	h->segment = get64(p + 56);
@@ -87,7 +93,7 @@ static enum head_state slots_read(const unsigned char *p, struct head *h)
 		return HEAD_LOST;
 	bool newer_a = good_a && (!good_b || a.generation > b.generation);
 	*h = newer_a ? a : b;
-	if (!good_a || !good_b || memcmp(a.log_id, b.log_id, LOG_ID_SIZE) != 0)
+	if (!good_a || !good_b || memcmp(a.id, b.id, ID_SIZE) != 0)
 		return HEAD_HALF;
 	return HEAD_WHOLE;
 }

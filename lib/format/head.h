@@ -13,13 +13,16 @@
 enum head_flag {
 	HEAD_POISONED = 1, /* a sync of the active segment failed: never append to it */
 	HEAD_UNSYNCED = 2, /* the last commit was written with --no-sync */
+	HEAD_COPY =
+	    1 << 16, /* follows another log: only replicated events are appended */
 };
-#define HEAD_FLAGS (HEAD_POISONED | HEAD_UNSYNCED)
+#define HEAD_FLAGS_1 (HEAD_POISONED | HEAD_UNSYNCED) /* those of version 1 */
+#define HEAD_FLAGS   (HEAD_FLAGS_1 | HEAD_COPY)
 
 /* The content of a slot. */
 struct head {
 	uint64_t generation;
-	unsigned char log_id[LOG_ID_SIZE];
+	unsigned char id[ID_SIZE]; /* of the active segment */
 	unsigned char boot_id[16];
 	uint64_t epoch;
 	uint64_t segment;    /* first seq of the active segment */

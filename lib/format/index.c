@@ -26,8 +26,8 @@
 #define SEEK_TAG   0x8f92eab1u
 #define MOST	   (1u << 20) /* an index of more blocks is ignored */
 
-_Static_assert(ENTRY == 6 * 8 && FIXED == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 2 * 8,
-    "evlog-format(5), Index");
+_Static_assert(
+    ENTRY == 6 * 8 && FIXED == 8 + 8 + 2 * 4 + ID_SIZE + 2 * 8, "evlog-format(5), Index");
 
 /* ---- Writing ---- */
 
@@ -193,7 +193,7 @@ void index_write(struct index_builder *x, const struct segment_header *h, struct
 	memcpy(p + 8, TAG, 8);
 	put32(p + 16, VERSION);
 	put32(p + 20, x->blocks);
-	memcpy(p + 24, h->log_id, LOG_ID_SIZE);
+	memcpy(p + 24, h->id, ID_SIZE);
 	put64(p + 40, h->first_seq);
 	put64(p + 48, filter * 8);
 	buf_add(out, p, sizeof p);
@@ -249,8 +249,7 @@ static bool fixed_check(
 	if (get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0 || get32(p + 16) != VERSION ||
 	    size > n || table == 0 || get32(p + 20) > MOST || FIXED + table + 8 > size ||
 	    bits < 8 * FILTER_LEAST || bits > UINT32_MAX || (bits & (bits - 1)) ||
-	    memcmp(p + 24, s->header.log_id, LOG_ID_SIZE) != 0 ||
-	    get64(p + 40) != s->first_seq)
+	    memcmp(p + 24, s->header.id, ID_SIZE) != 0 || get64(p + 40) != s->first_seq)
 		return false;
 	x->size = (uint32_t)size - 8;
 	x->blocks = get32(p + 20);

@@ -6,6 +6,7 @@
  * carry joins two equal subtrees.  The root joins the frontier from its smallest end.
  */
 #include "format/merkle.h"
+#include "event/stamp.h"
 
 #include <assert.h>
 #include <string.h>
@@ -25,8 +26,10 @@ static void node_hash(
 	sha256(&(struct hash_part){node, sizeof node}, 1, out);
 }
 
-void merkle_leaf(const char *line, size_t len, unsigned char leaf[HASH_SIZE])
+void merkle_leaf(const char *line, size_t len, bool leaves, unsigned char leaf[HASH_SIZE])
 {
+	if (leaves && leafhash_read(line, len, leaf))
+		return;
 	sha256((struct hash_part[]){{"\0", 1}, {line, len}}, 2, leaf);
 }
 
@@ -43,22 +46,16 @@ void merkle_add_leaf(struct merkle *m, const unsigned char leaf[HASH_SIZE])
 	m->n++;
 }
 
-void merkle_add(struct merkle *m, const char *line, size_t len)
+void merkle_add_lines(struct merkle *m, const char *p, size_t len, bool leaves)
 {
 	unsigned char leaf[HASH_SIZE];
-
-	merkle_leaf(line, len, leaf);
-	merkle_add_leaf(m, leaf);
-}
-
-void merkle_add_lines(struct merkle *m, const char *p, size_t len)
-{
 	const char *end = p + len;
 
 	while (p < end) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		size_t n = nl ? (size_t)(nl - p) : (size_t)(end - p);
-		merkle_add(m, p, n);
+		merkle_leaf(p, n, leaves, leaf);
+		merkle_add_leaf(m, leaf);
 		p += n + 1;
 	}
 }

@@ -18,16 +18,16 @@ struct merkle {
 /* The number of hashes in the frontier of n leaves. */
 unsigned merkle_count(uint64_t n);
 
-/* Hashes a line, without its newline, to a leaf. */
-void merkle_leaf(const char *line, size_t len, unsigned char leaf[HASH_SIZE]);
+/* Gets the leaf of a line, without its newline.  All code that hashes lines comes here.
+ * leaves: the line is in a block with BLOCK_LEAVES, where a line of which only the leaf
+ * is left says so after its stamp: "leafhash":"HEX64",  */
+void merkle_leaf(
+    const char *line, size_t len, bool leaves, unsigned char leaf[HASH_SIZE]);
 
 void merkle_add_leaf(struct merkle *m, const unsigned char leaf[HASH_SIZE]);
 
-/* Adds a line, without its newline. */
-void merkle_add(struct merkle *m, const char *line, size_t len);
-
 /* Adds each line of p[0..len): whole lines with their newlines. */
-void merkle_add_lines(struct merkle *m, const char *p, size_t len);
+void merkle_add_lines(struct merkle *m, const char *p, size_t len, bool leaves);
 
 /* The root of all n leaves; for n == 0, SHA-256 of the empty string. */
 void merkle_root(const struct merkle *m, unsigned char root[HASH_SIZE]);

@@ -21,12 +21,20 @@
 #define SUFFIX ".ndjson.zst"
 #define MANY   (1u << 20)
 
-_Static_assert(SEGMENT_HEADER_MIN == 8 + 8 + 2 * 4 + LOG_ID_SIZE + 7 * 8 + HASH_SIZE + 8,
-    "evlog-format(5), Segment header");
-_Static_assert(SEGMENT_SEAL == 3 * 8 + HASH_SIZE, "evlog-format(5), Segment header");
+#define SEGMENT_FIRST 2048 /* bytes read at first: nearly all headers are shorter */
 
-static const char segment_newer[] =
-    "unknown version or flags in the segment header; reading it needs a newer evlog";
+_Static_assert(SEGMENT_HEADER_MIN == 8 + 8 + 2 * 4 + ID_SIZE + 7 * 8 + HASH_SIZE + 8,
+    "evlog-format(5), Segment header, version 1");
+_Static_assert(
+    SEGMENT_HEADER == SEGMENT_HEADER_MIN + HASH_SIZE, "evlog-format(5), Segment header");
+_Static_assert(SEGMENT_SEAL == 3 * 8 + HASH_SIZE, "evlog-format(5), Segment header");
+_Static_assert(
+    SEGMENT_HEADER + MERKLE_MAX * HASH_SIZE + SEGMENT_SEAL <= SEGMENT_ACTIVE_MAX,
+    "a header holds the longest frontier");
+
+static const char segment_newer[] = "unknown version, flags or extensions in the segment "
+				    "header; reading it needs a newer "
+				    "evlog";
 
 void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq)
 {
@@ -45,32 +53,36 @@ uint64_t segment_name_read(const char *name)
 	return strcmp(name + 16, SUFFIX) == 0 && seq <= SEQ_MAX ? seq : 0;
 }
 
-uint32_t segment_header_size(const struct segment_header *h)
+/* The size of a header up to its extensions. */
+static uint32_t fixed_size(const struct segment_header *h)
 {
-	return SEGMENT_HEADER_MIN + (uint32_t)merkle_count(h->tree.n) * HASH_SIZE +
+	return (h->version == 1 ? SEGMENT_HEADER_MIN : SEGMENT_HEADER) +
+	       (uint32_t)merkle_count(h->tree.n) * HASH_SIZE +
 	       (h->flags & SEGMENT_SEALED ? SEGMENT_SEAL : 0);
 }
 
-void segment_header_encode(struct buf *out, struct segment_header *h)
+uint32_t segment_header_size(const struct segment_header *h)
 {
-	unsigned char p[SEGMENT_HEADER_MAX] = {0};
-	size_t hashes = merkle_count(h->tree.n) * HASH_SIZE;
-	unsigned char *end = p + 128 + hashes;
+	return fixed_size(h) + h->extensions;
+}
 
-	if (h->flags & SEGMENT_SEALED) {
-		put64(end, h->seal.end);
-		put64(end + 8, h->seal.block);
-		put64(end + 16, h->seal.last_seq);
-		memcpy(end + 24, h->seal.root, HASH_SIZE);
-		end += SEGMENT_SEAL;
-	}
+void segment_header_encode(
+    struct buf *out, struct segment_header *h, struct view extensions)
+{
+	size_t hashes = merkle_count(h->tree.n) * HASH_SIZE;
+
+	h->version = SEGMENT_VERSION;
+	h->extensions = (uint32_t)extensions.len;
 	h->size = segment_header_size(h);
+	if (!buf_reserve(out, h->size))
+		return;
+	unsigned char *p = (unsigned char *)out->p + out->len;
 	put32(p, MAGIC);
 	put32(p + 4, h->size - 8);
 	memcpy(p + 8, TAG, 8);
-	put32(p + 16, 1);
+	put32(p + 16, h->version);
 	put32(p + 20, h->flags);
-	memcpy(p + 24, h->log_id, LOG_ID_SIZE);
+	memcpy(p + 24, h->id, ID_SIZE);
 	put64(p + 40, h->first_seq);
 	put64(p + 48, h->epoch);
 	put64(p + 56, (uint64_t)h->last_logtime);
@@ -79,9 +91,21 @@ void segment_header_encode(struct buf *out, struct segment_header *h)
 	put64(p + 80, h->previous_block);
 	put64(p + 88, (uint64_t)h->tree.n);
 	memcpy(p + 96, h->root, HASH_SIZE);
-	memcpy(p + 128, h->tree.at, hashes);
+	memcpy(p + 128, h->lineage, HASH_SIZE);
+	memcpy(p + 160, h->tree.at, hashes);
+	unsigned char *end = p + 160 + hashes;
+	if (h->flags & SEGMENT_SEALED) {
+		put64(end, h->seal.end);
+		put64(end + 8, h->seal.block);
+		put64(end + 16, h->seal.last_seq);
+		memcpy(end + 24, h->seal.root, HASH_SIZE);
+		end += SEGMENT_SEAL;
+	}
+	if (extensions.len)
+		memcpy(end, extensions.p, extensions.len);
+	end += extensions.len;
 	put64(end, hash64(p, (size_t)(end - p)));
-	buf_add(out, p, h->size);
+	out->len += h->size;
 }
 
 static const char *seal_decode(struct segment_header *h, const unsigned char *p)
@@ -91,18 +115,20 @@ static const char *seal_decode(struct segment_header *h, const unsigned char *p)
 	h->seal.last_seq = get64(p + 16);
 	memcpy(h->seal.root, p + 24, HASH_SIZE);
 	if (h->seal.last_seq < h->first_seq || h->seal.last_seq > SEQ_MAX ||
-	    h->seal.block < segment_header_size(h) || h->seal.block >= h->seal.end ||
+	    h->seal.block < h->size || h->seal.block >= h->seal.end ||
 	    h->seal.end > INT64_MAX)
 		return "impossible values in the segment header";
 	return NULL;
 }
 
 /* Whether the predecessor in a header comes before it and has an end and last block where
- * a segment can have them.  This makes every walk from header to header descend. */
+ * a segment can have them.  This makes every walk from header to header descend.  The
+ * first segment that was kept has no predecessor any more, or names one that is gone. */
 static bool previous_possible(const struct segment_header *h)
 {
 	if (h->previous == SEGMENT_NONE)
-		return h->first_seq == 1 && h->previous_size == SEGMENT_NONE &&
+		return (h->first_seq == 1 || h->flags & SEGMENT_TRIMMED) &&
+		       h->previous_size == SEGMENT_NONE &&
 		       h->previous_block == SEGMENT_NONE;
 	return h->previous > 0 && h->previous < h->first_seq &&
 	       h->previous_size >= SEGMENT_HEADER_MIN && h->previous_size <= INT64_MAX &&
@@ -110,45 +136,76 @@ static bool previous_possible(const struct segment_header *h)
 					      h->previous_block < h->previous_size));
 }
 
-const char *segment_header_decode(
-    struct segment_header *h, const unsigned char *p, size_t n)
+uint32_t segment_header_claims(const unsigned char *p)
 {
-	static const char lost[] = "the segment header is missing";
+	uint32_t size = get32(p + 4);
 
-	h->size = 0;
-	if (n < SEGMENT_HEADER_MIN || get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0)
-		return lost;
-	uint32_t size = get32(p + 4) + 8;
-	uint64_t before = get64(p + 88);
-	size_t hashes = merkle_count(before) * HASH_SIZE;
-	bool sealed = get32(p + 20) == SEGMENT_SEALED;
-	if (before >= SEQ_MAX || size > n ||
-	    (size != SEGMENT_HEADER_MIN + hashes &&
-		size != SEGMENT_HEADER_MIN + hashes + SEGMENT_SEAL))
-		return lost;
-	if (get64(p + size - 8) != hash64(p, size - 8))
-		return "the checksum of the segment header does not match";
-	h->flags = get32(p + 20);
-	if (h->flags == SEGMENT_EXTRACT)
-		return "this is an extract (evcat -o zst of a part), not a segment of a "
-		       "log; read it with evcat FILE";
-	if (get32(p + 16) != 1 || (h->flags && !sealed))
-		return segment_newer;
-	if (size != SEGMENT_HEADER_MIN + hashes + (sealed ? SEGMENT_SEAL : 0))
-		return lost;
-	memcpy(h->log_id, p + 24, LOG_ID_SIZE);
+	if (get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0 ||
+	    size < SEGMENT_HEADER_MIN - 8 || size > SEGMENT_HEADER_MAX - 8)
+		return 0;
+	return size + 8;
+}
+
+/* Decodes the fields of a header whose checksum, version and flags are right. */
+static const char *header_take(
+    struct segment_header *h, const unsigned char *p, uint32_t size)
+{
+	const unsigned char *hashes = p + (h->version == 1 ? 128 : 160);
+
+	h->tree.n = get64(p + 88);
+	h->extensions = 0;
+	if (h->tree.n >= SEQ_MAX || size < fixed_size(h))
+		return "impossible values in the segment header";
+	h->extensions = size - fixed_size(h);
+	memcpy(h->id, p + 24, ID_SIZE);
 	h->first_seq = get64(p + 40);
 	h->epoch = get64(p + 48);
 	h->last_logtime = (int64_t)get64(p + 56);
 	h->previous = get64(p + 64);
 	h->previous_size = get64(p + 72);
 	h->previous_block = get64(p + 80);
-	h->tree.n = before;
 	memcpy(h->root, p + 96, HASH_SIZE);
-	memcpy(h->tree.at, p + 128, hashes);
-	if (h->first_seq != before + 1 || h->epoch > SEQ_MAX || !previous_possible(h))
+	if (h->version == 1)
+		memset(h->lineage, 0, HASH_SIZE);
+	else
+		memcpy(h->lineage, p + 128, HASH_SIZE);
+	memcpy(h->tree.at, hashes, merkle_count(h->tree.n) * HASH_SIZE);
+	if (h->first_seq != h->tree.n + 1 || h->epoch > SEQ_MAX ||
+	    !previous_possible(h) || (h->version == 1 && h->extensions))
 		return "impossible values in the segment header";
-	const char *why = sealed ? seal_decode(h, p + 128 + hashes) : NULL;
+	h->size = size;
+	return h->flags & SEGMENT_SEALED
+		   ? seal_decode(h, hashes + merkle_count(h->tree.n) * HASH_SIZE)
+		   : NULL;
+}
+
+const char *segment_header_decode(
+    struct segment_header *h, const unsigned char *p, size_t n)
+{
+	h->size = 0;
+	uint32_t size = n < SEGMENT_HEADER_MIN ? 0 : segment_header_claims(p);
+	if (!size || size > n)
+		return "the segment header is missing";
+	if (get64(p + size - 8) != hash64(p, size - 8))
+		return "the checksum of the segment header does not match";
+	h->version = get32(p + 16);
+	h->flags = get32(p + 20);
+	if (h->version < 1 || h->version > SEGMENT_VERSION ||
+	    (h->version == 1 && h->flags & ~(SEGMENT_EXTRACT | SEGMENT_SEALED)) ||
+	    understood(h->flags, SEGMENT_FLAGS, (struct view){0}) == UNDERSTOOD_NOT)
+		return segment_newer;
+	if (h->flags & SEGMENT_EXTRACT)
+		return "this is an extract (evcat -o zst of a part), not a segment of a "
+		       "log; read it with evcat FILE";
+	const char *why = header_take(h, p, size);
+	enum understood u = understood(h->flags, SEGMENT_FLAGS,
+	    (struct view){(const char *)p + size - 8 - (why ? 0 : h->extensions),
+		why ? 0 : h->extensions});
+	h->read_only = u == UNDERSTOOD_READ;
+	if (!why && u == UNDERSTOOD_NOT)
+		why = segment_newer;
+	if (!why && u == UNDERSTOOD_WRONG)
+		why = "impossible extensions in the segment header";
 	h->size = why ? 0 : size;
 	return why;
 }
@@ -210,28 +267,67 @@ static int open_regular(
 	return 0;
 }
 
-static int header_read(struct segment *s, const unsigned char *log_id, evlog_error *err)
+/* Reads the whole header into the segment's window; *n is how much of it there is. */
+static int header_load(struct segment *s, size_t *n, evlog_error *err)
 {
-	unsigned char p[SEGMENT_HEADER_MAX];
-	ssize_t n = file_pread(s->fd, p, sizeof p, 0);
+	size_t want = SEGMENT_FIRST;
 
-	if (n < 0)
-		return error_sys(err, "%s", s->path);
-	const char *why = segment_header_decode(&s->header, p, (size_t)n);
+	for (*n = 0; *n < want;) {
+		if (!buf_reserve(&s->window, want))
+			return error_memory(err);
+		ssize_t got = file_pread(s->fd, s->window.p, want, 0);
+		if (got < 0)
+			return error_sys(err, "%s", s->path);
+		*n = s->window.len = (size_t)got;
+		uint32_t size =
+		    *n < SEGMENT_HEADER_MIN
+			? 0
+			: segment_header_claims((const unsigned char *)s->window.p);
+		if (*n < want || size <= want)
+			break;
+		want = size;
+	}
+	return 0;
+}
+
+int segment_header_read(struct segment *s, const unsigned char *id, evlog_error *err)
+{
+	size_t n;
+
+	int r = header_load(s, &n, err);
+	if (r)
+		return r;
+	const char *why =
+	    segment_header_decode(&s->header, (const unsigned char *)s->window.p, n);
 	if (why == segment_newer)
 		return error_set(err, EVLOG_ENEWER, "%s: %s", s->path, why);
 	if (!why && s->header.first_seq != s->first_seq) {
 		why = "the header belongs to another segment";
-	} else if (!why && log_id && memcmp(s->header.log_id, log_id, LOG_ID_SIZE) != 0) {
+	} else if (!why && id && memcmp(s->header.id, id, ID_SIZE) != 0) {
 		why = "the segment belongs to another log";
 	}
 	if (why)
 		s->header.size = 0;
+	s->window.len = 0; /* what follows the header may still change */
 	return why ? segment_damaged(s, 0, s->first_seq, 0, why, err) : 0;
 }
 
+int segment_extensions(struct segment *s, struct view *extensions, evlog_error *err)
+{
+	const struct segment_header *h = &s->header;
+	const char *p;
+
+	*extensions = (struct view){NULL, 0};
+	if (!h->extensions)
+		return 0;
+	int r = segment_bytes(s, h->size - 8 - h->extensions, h->extensions, 0, &p, err);
+	if (!r && p)
+		*extensions = (struct view){p, h->extensions};
+	return r;
+}
+
 int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_seq,
-    const unsigned char *log_id, bool writable, evlog_error *err)
+    const unsigned char *id, bool writable, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 	size_t n = strlen(dir) + 1 + SEGMENT_NAME_SIZE;
@@ -244,7 +340,7 @@ int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_
 	snprintf(s->path, n, "%s/%s", dir, name);
 	int r = open_regular(s, dir_fd, name, writable, err);
 	if (!r)
-		r = header_read(s, log_id, err);
+		r = segment_header_read(s, id, err);
 	if (r && r != EVLOG_EDAMAGED) {
 		int keep = errno;
 		segment_close(s);
@@ -353,8 +449,7 @@ int segment_block(struct segment *s, uint64_t offset, uint64_t limit, size_t ahe
 	if (why == block_newer)
 		return error_set(err, EVLOG_ENEWER, "%s: at byte %" PRIu64 ": %s",
 		    s->path, offset, why);
-	if (!why && memcmp(b->log_id, s->header.log_id, LOG_ID_SIZE) != 0 &&
-	    s->header.size)
+	if (!why && memcmp(b->id, s->header.id, ID_SIZE) != 0 && s->header.size)
 		why = "the block belongs to another log";
 	if (!why && b->segment != s->first_seq)
 		why = "the block belongs to another segment";

@@ -13,6 +13,12 @@
 /* Rewritten after it was full: records its own end, and an index follows its blocks. */
 #define SEGMENT_SEALED 2u
 
+/* The first segment that was kept: the events before it were removed on purpose. */
+#define SEGMENT_TRIMMED 4u
+#define SEGMENT_FLAGS	(SEGMENT_EXTRACT | SEGMENT_SEALED | SEGMENT_TRIMMED)
+
+#define SEGMENT_VERSION 2 /* what is written; 1 is that of evlog 0.1 */
+
 /* What the header of a sealed segment records about its end. */
 struct seal {
 	uint64_t end;	/* offset after its last block */
@@ -23,8 +29,11 @@ struct seal {
 
 /* A segment header.  It also records where the committed bytes of its predecessor end. */
 struct segment_header {
-	uint32_t size, flags;
-	unsigned char log_id[LOG_ID_SIZE];
+	uint32_t version, size, flags;
+	uint32_t extensions;	   /* bytes of them, before the checksum */
+	bool read_only;		   /* has features that forbid appending and rewriting */
+	unsigned char id[ID_SIZE]; /* its blocks repeat it */
+	unsigned char lineage[HASH_SIZE]; /* leaf hash of event 1; zeros: not known */
 	uint64_t first_seq;
 	uint64_t epoch;
 	int64_t last_logtime;	 /* of the last event before first_seq */
@@ -37,17 +46,26 @@ struct segment_header {
 };
 
 #define SEGMENT_SEAL	   56 /* bytes that the seal takes in a header */
-#define SEGMENT_HEADER_MAX (SEGMENT_HEADER_MIN + MERKLE_MAX * HASH_SIZE + SEGMENT_SEAL)
+#define SEGMENT_HEADER	   (SEGMENT_HEADER_MIN + HASH_SIZE) /* without hashes, seal */
+#define SEGMENT_HEADER_MAX (1u << 20)			    /* of a sealed segment */
+#define SEGMENT_ACTIVE_MAX (4u << 10) /* of one that is not sealed */
 
 void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq);
 
 /* The first seq in a segment's file name; 0 if it is not a segment's name. */
 uint64_t segment_name_read(const char *name);
 
-/* The size of the header, from its flags and tree.n. */
+/* The size of the header, from its version, flags, tree.n and extensions. */
 uint32_t segment_header_size(const struct segment_header *h);
-/* Appends the header and sets h->size. */
-void segment_header_encode(struct buf *out, struct segment_header *h);
+
+/* Appends the header, in the current version and with these extensions, and sets h->size,
+ * h->version and h->extensions. */
+void segment_header_encode(
+    struct buf *out, struct segment_header *h, struct view extensions);
+
+/* How much to read for the header that begins with these SEGMENT_HEADER_MIN bytes; 0 if
+ * none does. */
+uint32_t segment_header_claims(const unsigned char *p);
 
 /* Returns NULL, or what is wrong.  Sets h->size, to 0 on failure. */
 const char *segment_header_decode(
@@ -64,17 +82,23 @@ struct segment {
 };
 
 /* Opens a segment of the log in dir_fd and reads its header.  Returns EVLOG_EDAMAGED if
- * the header is damaged or is not of the log with this id (NULL: any log); then the
- * segment is open all the same, with header.size 0.  After any other failure it is
- * closed. */
+ * the header is damaged or does not have this id (NULL: any); then the segment is open
+ * all the same, with header.size 0.  After any other failure it is closed. */
 int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_seq,
-    const unsigned char *log_id, bool writable, evlog_error *err);
+    const unsigned char *id, bool writable, evlog_error *err);
 void segment_close(struct segment *s);
 
 static inline bool segment_is_sealed(const struct segment *s)
 {
 	return s->header.size && (s->header.flags & SEGMENT_SEALED);
 }
+
+/* Reads the header of an open segment again; id and result as above. */
+int segment_header_read(struct segment *s, const unsigned char *id, evlog_error *err);
+
+/* Gets the extensions of the header, valid until the next bytes of the segment are
+ * read. */
+int segment_extensions(struct segment *s, struct view *extensions, evlog_error *err);
 
 /* Gets the end of the committed bytes, and the last block, of a segment that has a
  * successor: from its seal, or else from the successor's header. */

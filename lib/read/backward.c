@@ -47,10 +47,11 @@ static int segment_back(struct log_reader *r, evlog_error *err)
 {
 	const struct segment_header *h = &r->seg.header;
 
-	if (r->seg.first_seq == 1)
+	if (r->seg.first_seq == r->log.first)
 		return EVLOG_END;
 	if (r->at_segment == 0)
-		return segment_missing(r->log.path, 1, r->seg.first_seq - 1, err);
+		return segment_missing(
+		    r->log.path, r->log.first, r->seg.first_seq - 1, err);
 	if (h->previous > r->log.segments[r->at_segment - 1] &&
 	    h->previous < r->seg.first_seq)
 		return segment_missing(
@@ -99,7 +100,8 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 			res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
 			if (res)
 				return res;
-			*lines = (struct evlog_lines){r->lines.p, r->lines.len};
+			*lines = (struct evlog_lines){
+			    r->lines.p, r->lines.len, b.flags & BLOCK_LEAVES};
 			lines_trim(&r->bounds, &b, lines);
 		}
 		r->emitted = b.first_seq;

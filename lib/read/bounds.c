@@ -29,5 +29,6 @@ void lines_trim(const struct bounds *b, const struct block *k, struct evlog_line
 			start = e.line;
 		end = rest.p;
 	}
-	*l = (struct evlog_lines){start, start ? (size_t)(end - start) : 0};
+	l->p = start;
+	l->len = start ? (size_t)(end - start) : 0;
 }

@@ -156,7 +156,7 @@ static int file_gather(struct operand *s, struct evlog_lines *lines, evlog_error
 			return error_memory(err);
 	}
 	s->wait_ms = 0;
-	*lines = (struct evlog_lines){s->gathered.p, s->gathered.len};
+	*lines = (struct evlog_lines){.p = s->gathered.p, .len = s->gathered.len};
 	if (s->gathered.len == 0)
 		return r;
 	if (r < 0)
@@ -195,7 +195,7 @@ static int lines_map(struct operand *s, struct evlog_lines *lines, evlog_error *
 	if (r < 0)
 		*err = why;
 	if (r <= 0)
-		*lines = (struct evlog_lines){s->mapped.p, s->mapped.len};
+		*lines = (struct evlog_lines){.p = s->mapped.p, .len = s->mapped.len};
 	if (r >= 0 || !lines->len)
 		return r == 1 ? 0 : r;
 	s->failure = *err;
@@ -251,8 +251,10 @@ static int lines_check(struct operand *s, struct evlog_lines *lines, evlog_error
 	}
 	if (s->gathered.failed)
 		return error_memory(err);
-	if (!all)
-		*lines = (struct evlog_lines){s->gathered.p, s->gathered.len};
+	if (!all) {
+		lines->p = s->gathered.p;
+		lines->len = s->gathered.len;
+	}
 	return 0;
 }
 
@@ -320,7 +322,7 @@ static int spooled_next(struct operand *s, struct evlog_lines *run, evlog_error 
 	int r = spool_take_last(&s->spool, &line);
 	if (r < 0)
 		return error_sys(err, "temporary file");
-	*run = (struct evlog_lines){line.p, line.len};
+	*run = (struct evlog_lines){.p = line.p, .len = line.len};
 	return r;
 }
 
@@ -328,7 +330,8 @@ struct evlog_lines last_line(struct evlog_lines *lines)
 {
 	const char *nl = memrchr(lines->p, '\n', lines->len - 1);
 	const char *start = nl ? nl + 1 : lines->p;
-	struct evlog_lines line = {start, (size_t)(lines->p + lines->len - start)};
+	struct evlog_lines line = {
+	    .p = start, .len = (size_t)(lines->p + lines->len - start)};
 
 	lines->len = (size_t)(start - lines->p);
 	return line;

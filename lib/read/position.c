@@ -6,12 +6,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-void position_set(struct evlog_position *at, const unsigned char *log_id, uint64_t seq,
+void position_set(struct evlog_position *at, const unsigned char *id, uint64_t seq,
     const unsigned char *root)
 {
-	hex_write(at->log, log_id, LOG_ID_SIZE);
+	hex_write(at->log, id, ID_SIZE);
+	at->lineage[0] = '\0';
 	hash_hex(root, at->root);
 	at->seq = seq;
+}
+
+void position_lineage(struct evlog_position *at, const struct log_identity *who)
+{
+	if (!hash_is_none(who->lineage))
+		hash_hex(who->lineage, at->lineage);
 }
 
 static struct bounds only(uint64_t from, uint64_t to, uint64_t max_line)
@@ -31,21 +38,18 @@ static int ends_before(const char *path, uint64_t seq, evlog_error *err)
 	    "%s: an older copy of the log: it ends before event %" PRIu64, path, seq);
 }
 
-int position_id(const char *path, uint64_t max_line, unsigned char log_id[LOG_ID_SIZE],
-    evlog_error *err)
+int log_identify(
+    const char *path, uint64_t max_line, struct log_identity *who, evlog_error *err)
 {
 	struct bounds b = only(1, 1, max_line);
-	const unsigned char *id, *root;
 	struct log_reader *r;
-	uint64_t seq;
 
 	int res = log_reader_open(&r, path, &b, false, false, err);
 	if (res)
 		return res;
-	log_reader_position(r, &id, &seq, &root);
-	memcpy(log_id, id, LOG_ID_SIZE);
+	res = log_reader_identify(r, who, err);
 	log_reader_close(r);
-	return 0;
+	return res;
 }
 
 int position_tree(const char *path, uint64_t seq, uint64_t max_line, struct merkle *tree,
@@ -64,7 +68,7 @@ int position_tree(const char *path, uint64_t seq, uint64_t max_line, struct merk
 		res = log_reader_open(&r, path, &b, false, false, err);
 	}
 	while (!res && seq && (res = log_reader_next(r, &lines, err)) == 0)
-		merkle_add_lines(tree, lines.p, lines.len);
+		merkle_add_lines(tree, lines.p, lines.len, lines.leaves);
 	log_reader_close(r);
 	if ((!res || res == EVLOG_END) && tree->n != seq)
 		return ends_before(path, seq, err);
@@ -82,6 +86,59 @@ static int root_inside(const char *path, uint64_t seq, uint64_t max_line,
 	if (!res)
 		merkle_root(&tree, root);
 	return res;
+}
+
+/* How many of the first events of the log are those of `at`, as far as its frontier
+ * shows. */
+static uint64_t common_events(
+    const char *path, const struct evlog_position *at, uint64_t max_line)
+{
+	struct evlog_position there;
+	struct merkle tree = {0};
+	unsigned char root[HASH_SIZE];
+	char text[2 * HASH_SIZE + 1];
+	uint64_t common = 0;
+
+	for (unsigned i = 0; i < at->hashes; i++) {
+		uint64_t left = at->seq - tree.n; /* the largest subtree comes first */
+		tree.n += UINT64_C(1) << (63 - __builtin_clzll(left));
+		memcpy(tree.at[i], at->frontier[i], HASH_SIZE);
+		merkle_root(&tree, root);
+		hash_hex(root, text);
+		if (position_find(path, tree.n, max_line, &there, NULL) ||
+		    strcmp(there.root, text) != 0)
+			break;
+		common = tree.n;
+	}
+	return common;
+}
+
+/* The log does not have the root of `at`: says why, as far as that is known.
+ * shorter: it ends before at->seq. */
+static int mismatch(const char *path, const struct evlog_position *at, bool shorter,
+    uint64_t max_line, evlog_error *err)
+{
+	struct log_identity who;
+	char lineage[2 * HASH_SIZE + 1], same[64] = "";
+
+	int r = log_identify(path, max_line, &who, err);
+	if (r)
+		return r;
+	hash_hex(who.lineage, lineage);
+	if (*at->lineage && !hash_is_none(who.lineage) &&
+	    strcmp(lineage, at->lineage) != 0)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: not the same log: its first event is another one", path);
+	if (shorter)
+		return ends_before(path, at->seq, err);
+	uint64_t common = common_events(path, at, max_line);
+	if (common)
+		snprintf(
+		    same, sizeof same, "; the first %" PRIu64 " are the same", common);
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: the log has diverged: its events up to %" PRIu64
+	    " are not those recorded earlier%s",
+	    path, at->seq, same);
 }
 
 /* Whether the frontier of `at` and the lines after it give the root in the next block's
@@ -103,17 +160,22 @@ static int frontier_check(const char *path, const struct evlog_position *at,
 	if (!res)
 		res = log_reader_next(r, &lines, err);
 	if (!res) {
-		merkle_add_lines(&tree, lines.p, lines.len);
+		merkle_add_lines(&tree, lines.p, lines.len, lines.leaves);
 		merkle_root(&tree, root);
 		log_reader_position(r, &id, &seq, &there);
 		if (seq != tree.n || memcmp(there, root, HASH_SIZE) != 0)
-			res = error_set(err, EVLOG_EMISMATCH,
-			    "%s: the log has diverged: its events up to %" PRIu64
-			    " are not those recorded earlier",
-			    path, at->seq);
+			res = mismatch(path, at, false, max_line, err);
 	}
 	log_reader_close(r);
 	return res;
+}
+
+static int was_removed(const char *path, uint64_t seq, uint64_t first, evlog_error *err)
+{
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: begins with event %" PRIu64 "; event %" PRIu64
+	    " and those before it have been removed",
+	    path, first, seq);
 }
 
 int position_find(const char *path, uint64_t seq, uint64_t max_line,
@@ -129,8 +191,18 @@ int position_find(const char *path, uint64_t seq, uint64_t max_line,
 	int res = log_reader_open(&r, path, &b, false, false, err);
 	if (res)
 		return res;
-	res = log_reader_next(r, &lines, err);
+	uint64_t first = log_reader_trimmed(r);
+	bool start = first && seq == first - 1;
+	if (first && seq < first - 1)
+		res = was_removed(path, seq, first, err);
+	if (!res && !start)
+		res = log_reader_next(r, &lines, err);
 	log_reader_position(r, &id, &end, &root);
+	if (start) {
+		merkle_root(log_reader_tree(r), inside);
+		root = inside;
+		end = seq;
+	}
 	if (!res && end != seq) {
 		res = root_inside(path, seq, max_line, inside, err);
 		root = inside;
@@ -141,42 +213,43 @@ int position_find(const char *path, uint64_t seq, uint64_t max_line,
 	return res;
 }
 
-static int id_check(const char *path, const struct evlog_position *at, uint64_t max_line,
-    evlog_error *err)
+/* Whether the log has the same root at the same seq.  The ids of its segments say
+ * nothing: a replica, a restore and a fork have others. */
+static int root_check(const char *path, const struct evlog_position *at,
+    uint64_t max_line, evlog_error *err)
 {
-	unsigned char id[LOG_ID_SIZE];
-	char text[2 * LOG_ID_SIZE + 1];
+	struct evlog_position there = {0};
+	int r = EVLOG_END;
 
-	int r = position_id(path, max_line, id, err);
-	if (r)
+	if (at->hashes)
+		r = frontier_check(path, at, max_line, err);
+	if (r != EVLOG_END)
 		return r;
-	hex_write(text, id, LOG_ID_SIZE);
-	if (*at->log && strcmp(text, at->log) != 0)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: not the same log: its id is %s, not %s", path, text, at->log);
-	return 0;
+	r = position_find(path, at->seq, max_line, &there, err);
+	if (r == EVLOG_END)
+		return mismatch(path, at, true, max_line, err);
+	if (!r && *at->root && strcmp(there.root, at->root) != 0)
+		return mismatch(path, at, false, max_line, err);
+	return r;
 }
 
 int evlog_position_check(const char *path, const struct evlog_position *at,
     uint64_t max_line, evlog_error *err)
 {
-	struct evlog_position there = {0};
+	struct log_identity who;
+	char id[2 * ID_SIZE + 1];
 
 	OWN_ERROR(err);
 	NEED(path && at, err);
 	REFUSE(!position_is_sound(at), "it is not a position", err);
-	int r = id_check(path, at, max_line, err);
+	if (at->seq && *at->root)
+		return root_check(path, at, max_line, err);
+	int r = log_identify(path, max_line, &who, err);
 	if (r || at->seq == 0)
 		return r;
-	if (at->hashes && (r = frontier_check(path, at, max_line, err)) != EVLOG_END)
-		return r;
-	r = position_find(path, at->seq, max_line, &there, err);
-	if (r == EVLOG_END)
-		return ends_before(path, at->seq, err);
-	if (!r && *at->root && strcmp(there.root, at->root) != 0)
+	hex_write(id, who.id, ID_SIZE);
+	if (*at->log && strcmp(id, at->log) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: the log has diverged: its events up to %" PRIu64
-		    " are not those recorded earlier",
-		    path, at->seq);
-	return r;
+		    "%s: not the same log: its id is %s, not %s", path, id, at->log);
+	return root_check(path, at, max_line, err);
 }

@@ -38,8 +38,8 @@ static bool next_enter(struct log_reader *r)
 	    r->log.segments[i] >= r->end.segment)
 		return false;
 	next_close(r);
-	if (segment_open(&r->next, r->log.dir_fd, r->log.path, r->log.segments[i],
-		r->log.log_id, false, &ignored) ||
+	if (segment_open(&r->next, r->log.dir_fd, r->log.path, r->log.segments[i], NULL,
+		false, &ignored) ||
 	    !segment_is_sealed(&r->next) ||
 	    index_open(&r->next_index, &r->next, r->bounds.wanted, &ignored)) {
 		next_close(r);

@@ -30,6 +30,8 @@ static int state_read(struct log_reader *r, evlog_error *err)
 		res = head_read(l->head_fd, &l->head, &l->state, true, l->path, err);
 	if (!res)
 		res = log_list(l, err);
+	if (!res)
+		res = log_first(l, err);
 	if (res)
 		return res;
 	if (l->n == 0)
@@ -109,7 +111,8 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 		res = block_lines(r, &b, err);
 		if (res)
 			return res;
-		*lines = (struct evlog_lines){r->lines.p, r->lines.len};
+		*lines = (struct evlog_lines){
+		    r->lines.p, r->lines.len, b.flags & BLOCK_LEAVES};
 		lines_trim(&r->bounds, &b, lines);
 		r->emitted = block_last_seq(&b);
 	}
@@ -162,7 +165,7 @@ static int since_segment(struct log_reader *r, size_t *index, evlog_error *err)
 	while (high - low > 1) {
 		size_t middle = low + (high - low) / 2;
 		int res = segment_open(&seg, r->log.dir_fd, r->log.path,
-		    r->log.segments[middle], r->log.log_id, false, err);
+		    r->log.segments[middle], NULL, false, err);
 		int64_t before = seg.header.last_logtime;
 		segment_close(&seg);
 		if (res == EVLOG_EDAMAGED)
@@ -191,7 +194,7 @@ static int forward_begin(struct log_reader *r, evlog_error *err)
 	if (r->bounds.since != EVLOG_TIME_MIN)
 		res = since_segment(r, &index, err);
 	r->anywhere = index > 0 || r->bounds.from >= r->log.segments[0];
-	r->next_seq = 1;
+	r->next_seq = r->log.first;
 	if (!res)
 		res = reader_enter(r, index, err);
 	if (res == EVLOG_EDAMAGED && r->salvage) {
@@ -258,7 +261,7 @@ static int end_check(const struct log_reader *r, evlog_error *err)
 	if (r->end.block == 0)
 		return 0;
 	int res = segment_open(
-	    &seg, r->log.dir_fd, r->log.path, r->end.segment, r->log.log_id, false, err);
+	    &seg, r->log.dir_fd, r->log.path, r->end.segment, r->log.id, false, err);
 	if (!res && segment_is_sealed(&seg)) {
 		memcpy(b.root, r->end.root, HASH_SIZE);
 		if (seg.header.seal.last_seq < r->end.seq)
@@ -286,8 +289,9 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 		return res;
 	/* head can be older than what was read, after a power cut or if a slot is
 	 * damaged */
-	if (memcmp(h.log_id, r->log.log_id, LOG_ID_SIZE) != 0 ||
-	    h.tree.n < r->log.head.tree.n)
+	if (h.tree.n < r->log.head.tree.n ||
+	    (r->end.block == 0 && memcmp(h.id, r->log.id, ID_SIZE) != 0) ||
+	    (h.tree.n == r->end.seq && memcmp(h.root, r->end.root, HASH_SIZE) != 0))
 		return another_log(r, err);
 	if (h.tree.n <= r->end.seq)
 		return 0;
@@ -295,6 +299,7 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	if ((res = end_check(r, err)) != 0 || (res = log_list(&r->log, err)) != 0)
 		return res;
 	r->log.head = h;
+	memcpy(r->log.id, h.id, ID_SIZE);
 	log_end_of_head(&r->log.head, &r->end);
 	while (r->log.n > 1 && r->log.segments[r->log.n - 1] > r->end.segment)
 		r->log.n--;
@@ -342,17 +347,37 @@ void log_reader_end(const struct log_reader *r, uint64_t *seq, const unsigned ch
 	*root = r->end.root;
 }
 
-void log_reader_position(const struct log_reader *r, const unsigned char **log_id,
+void log_reader_position(const struct log_reader *r, const unsigned char **id,
     uint64_t *seq, const unsigned char **root)
 {
-	*log_id = r->log.log_id;
+	*id = r->log.id;
 	*seq = r->rooted ? r->next_seq - 1 : 0;
 	*root = r->root;
+}
+
+int log_reader_identify(struct log_reader *r, struct log_identity *who, evlog_error *err)
+{
+	int res = 0;
+
+	if (hash_is_none(r->lineage) && r->end.seq && r->seg.fd >= 0)
+		res = log_lineage(&r->log, &r->seg, r->codec, r->lineage, err);
+	memcpy(who->id, r->log.id, ID_SIZE);
+	memcpy(who->lineage, r->lineage, HASH_SIZE);
+	return res;
 }
 
 const struct merkle *log_reader_tree(const struct log_reader *r)
 {
 	return &r->seg.header.tree;
+}
+
+uint64_t log_reader_trimmed(const struct log_reader *r)
+{
+	const struct bounds *b = &r->bounds;
+	bool wanted = b->from < r->log.first && b->since == EVLOG_TIME_MIN &&
+		      (!r->reverse || (r->at_segment == 0 && r->at == 0));
+
+	return r->log.first > 1 && wanted ? r->log.first : 0;
 }
 
 bool log_reader_unindexed(const struct log_reader *r)

@@ -47,6 +47,10 @@ int log_reader_verdict(const struct log_reader *r, evlog_error *err);
  * or damaged. */
 bool log_reader_unindexed(const struct log_reader *r);
 
+/* The first event that was kept, if older ones were removed that are within the bounds;
+ * else 0. */
+uint64_t log_reader_trimmed(const struct log_reader *r);
+
 /* Bytes of segments passed, and in total. */
 void log_reader_progress(const struct log_reader *r, uint64_t *done, uint64_t *total);
 
@@ -56,11 +60,11 @@ void log_reader_end(
 
 /* Gets how far a forward reader has come: the id of the log, the last seq passed, and the
  * root after it; seq is 0 if no block was passed. */
-void log_reader_position(const struct log_reader *r, const unsigned char **log_id,
+void log_reader_position(const struct log_reader *r, const unsigned char **id,
     uint64_t *seq, const unsigned char **root);
 
-/* Fills *at; without a frontier. */
-void position_set(struct evlog_position *at, const unsigned char *log_id, uint64_t seq,
+/* Fills *at; without lineage and frontier. */
+void position_set(struct evlog_position *at, const unsigned char *id, uint64_t seq,
     const unsigned char *root);
 
 /* Gets the id of the log at `path` and the root after event `seq`.  May have to read that
@@ -69,9 +73,19 @@ void position_set(struct evlog_position *at, const unsigned char *log_id, uint64
 int position_find(const char *path, uint64_t seq, uint64_t max_line,
     struct evlog_position *at, evlog_error *err);
 
-/* Gets the id of the log at `path`. */
-int position_id(const char *path, uint64_t max_line, unsigned char log_id[LOG_ID_SIZE],
-    evlog_error *err);
+/* By what a log is known: the id of its active segment, and its lineage, the leaf of its
+ * first event, which replicas, restores and forks share; zeros if that is not known. */
+struct log_identity {
+	unsigned char id[ID_SIZE], lineage[HASH_SIZE];
+};
+
+/* Adds the lineage to a position, unless it is not known. */
+void position_lineage(struct evlog_position *at, const struct log_identity *who);
+
+/* Gets the identity of the log at `path`; max_line as above. */
+int log_identify(
+    const char *path, uint64_t max_line, struct log_identity *who, evlog_error *err);
+int log_reader_identify(struct log_reader *r, struct log_identity *who, evlog_error *err);
 
 /* Gets the tree after event `seq`, by reading its segment up to there; max_line as above.
  * Returns EVLOG_EMISMATCH if the log ends before that. */

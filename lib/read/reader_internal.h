@@ -17,6 +17,7 @@ struct log_reader {
 	struct block_codec *codec;
 
 	struct log_end end;
+	unsigned char lineage[HASH_SIZE]; /* zeros: not asked for yet, or not known */
 
 	bool skipping;	    /* a bound may rule out blocks */
 	size_t hop;	    /* bytes to read with a header when skipping blocks */

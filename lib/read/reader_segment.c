@@ -53,6 +53,29 @@ static int sealed_since(struct log_reader *r, evlog_error *err)
 	return 0;
 }
 
+/* The ids of a log may differ, but its roots are one chain: checks that the open segment
+ * ends with the root with which its successor begins. */
+static int chain_check(struct log_reader *r, uint64_t last_block,
+    const struct segment_header *next, evlog_error *err)
+{
+	struct segment *s = &r->seg;
+	struct block b;
+	int res = 0;
+
+	if (segment_is_sealed(s))
+		memcpy(b.root, s->header.seal.root, HASH_SIZE);
+	else if (last_block)
+		res = segment_block(s, last_block, r->limit, 0, &b, err);
+	else
+		memcpy(b.root, s->header.root, HASH_SIZE);
+	if (!res && memcmp(b.root, next->root, HASH_SIZE) == 0)
+		return 0;
+	return res && res != EVLOG_EDAMAGED
+		   ? res
+		   : segment_damaged(s, 0, s->first_seq, next->first_seq - 1,
+			 "the segment belongs to another log", err);
+}
+
 int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
 {
 	uint64_t first = r->seg.first_seq;
@@ -69,19 +92,23 @@ int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
 	if (r->at_segment + 1 >= r->log.n)
 		return successor_bad(r,
 		    segment_missing(r->log.path, r->end.segment, r->end.seq, err), err);
-	if (segment_is_sealed(&r->seg)) {
+	bool sealed = segment_is_sealed(&r->seg);
+	bool ours = memcmp(r->seg.header.id, r->log.id, ID_SIZE) == 0;
+	if (sealed && ours) {
 		segment_extent(&r->seg, NULL, &r->limit, last_block);
 		return 0;
 	}
 	res = segment_open(&next, r->log.dir_fd, r->log.path,
-	    r->log.segments[r->at_segment + 1], r->log.log_id, false, err);
+	    r->log.segments[r->at_segment + 1], NULL, false, err);
 	if (!res && next.header.previous != first)
 		res = segment_damaged(&next, 0, first, 0,
 		    "the segment before it is missing or is a different one", err);
 	if (!res)
 		segment_extent(&r->seg, &next.header, &r->limit, last_block);
+	if (!res && !ours)
+		res = chain_check(r, *last_block, &next.header, err);
 	segment_close(&next);
-	return res == EVLOG_EDAMAGED ? successor_bad(r, res, err) : res;
+	return res == EVLOG_EDAMAGED && ours ? successor_bad(r, res, err) : res;
 }
 
 int reader_segment(
@@ -92,8 +119,9 @@ int reader_segment(
 	r->at_segment = index;
 	if (readahead_enter(r))
 		return reader_limit(r, last_block, err);
-	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path,
-	    r->log.segments[index], r->log.log_id, false, err);
+	uint64_t first = r->log.segments[index];
+	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path, first,
+	    first == r->end.segment ? r->log.id : NULL, false, err);
 	if (res == EVLOG_ENOINPUT)
 		return segment_missing(r->log.path, r->log.segments[index], 0, err);
 	if (!res)

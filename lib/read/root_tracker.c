@@ -11,7 +11,7 @@ int root_tracker_begin(struct root_tracker *t, const char *path, uint64_t max_li
     const struct evlog_position *at, evlog_error *err)
 {
 	*t = (struct root_tracker){.path = path, .max_line = max_line};
-	int r = position_id(path, max_line, t->log_id, err);
+	int r = log_identify(path, max_line, &t->who, err);
 	if (!r && at->hashes) {
 		t->tree.n = at->seq;
 		memcpy(t->tree.at, at->frontier, at->hashes * HASH_SIZE);
@@ -59,7 +59,9 @@ int root_tracker_lines(
 		}
 		if (!leaf_room(t))
 			return error_memory(err);
-		merkle_leaf(e.line, e.len, t->leaf[t->n++]);
+		merkle_leaf(e.line, e.len, lines->leaves, t->leaf[t->n++]);
+		if (e.seq == 1)
+			memcpy(t->who.lineage, t->leaf[t->n - 1], HASH_SIZE);
 		t->seen = e.seq;
 	}
 	return 0;
@@ -76,7 +78,8 @@ int root_tracker_to(
 		return error_set(err, EVLOG_EINTERNAL,
 		    "%s: internal error: no such position was passed", t->path);
 	merkle_root(&t->tree, root);
-	position_set(at, t->log_id, seq, root);
+	position_set(at, t->who.id, seq, root);
+	position_lineage(at, &t->who);
 	at->hashes = merkle_count(seq);
 	memcpy(at->frontier, t->tree.at, at->hashes * HASH_SIZE);
 	return 0;

@@ -4,13 +4,13 @@
 #define READ_ROOT_TRACKER_H
 
 #include "format/merkle.h"
-#include "format/segment.h"
+#include "read/reader.h"
 
 /* A tree, and leaves that it has not been moved over yet. */
 struct root_tracker {
 	const char *path;  /* of the log */
 	uint64_t max_line; /* as in struct bounds */
-	unsigned char log_id[LOG_ID_SIZE];
+	struct log_identity who;
 	struct merkle tree; /* up to the last root_tracker_to */
 	unsigned char (*leaf)[HASH_SIZE];
 	size_t first, n, cap; /* leaves after tree.n: leaf[first..n) */

@@ -12,7 +12,7 @@ int log_reader_segments(struct log_reader *r,
 		if (r->log.segments[i] > r->end.segment)
 			break;
 		res = segment_open(&seg, r->log.dir_fd, r->log.path, r->log.segments[i],
-		    r->log.log_id, false, err);
+		    NULL, false, err);
 		if (!res)
 			res = each(arg, seg.first_seq - 1, seg.header.root);
 		segment_close(&seg);

@@ -42,7 +42,8 @@ static int start_find(struct log_reader *r, uint64_t limit, evlog_error *err)
 }
 
 /* Reads the block at r->at.  Returns EVLOG_END if there is no intact one. */
-static int whole_block(struct log_reader *r, uint64_t limit, evlog_error *err)
+static int whole_block(
+    struct log_reader *r, uint64_t limit, struct evlog_lines *lines, evlog_error *err)
 {
 	evlog_error why;
 	struct block b;
@@ -56,6 +57,7 @@ static int whole_block(struct log_reader *r, uint64_t limit, evlog_error *err)
 		return EVLOG_END;
 	}
 	r->at = block_end(&b);
+	lines->leaves = b.flags & BLOCK_LEAVES;
 	if (res && err)
 		*err = why;
 	return res;
@@ -90,7 +92,7 @@ static int whole_frame(struct log_reader *r, uint64_t limit, evlog_error *err)
 
 /* Reads the next intact block, or frame with a damaged header, at or after r->at in the
  * open segment.  Returns EVLOG_END if there is none. */
-static int whole_next(struct log_reader *r, evlog_error *err)
+static int whole_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	struct stat st;
 	int res;
@@ -99,7 +101,8 @@ static int whole_next(struct log_reader *r, evlog_error *err)
 		return error_sys(err, "%s", r->seg.path);
 	uint64_t limit = (uint64_t)st.st_size;
 	while ((res = start_find(r, limit, err)) == 0) {
-		res = whole_block(r, limit, err);
+		lines->leaves = false;
+		res = whole_block(r, limit, lines, err);
 		if (res == EVLOG_END)
 			res = whole_frame(r, limit, err);
 		if (res != EVLOG_END)
@@ -129,7 +132,7 @@ int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 {
 	struct block all = {.first_seq = 1, .count = 1, .first_logtime = EVLOG_TIME_MIN};
 	struct evlog_event e;
-	int res = r->seg.fd >= 0 ? whole_next(r, err) : EVLOG_END;
+	int res = r->seg.fd >= 0 ? whole_next(r, lines, err) : EVLOG_END;
 
 	lines->len = 0;
 	if (res == EVLOG_END) {
@@ -149,7 +152,8 @@ int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 	}
 	if (res)
 		return res;
-	*lines = (struct evlog_lines){r->lines.p, r->lines.len};
+	lines->p = r->lines.p;
+	lines->len = r->lines.len;
 	lines_within(lines, r->emitted,
 	    r->at_segment + 1 < r->log.n ? r->log.segments[r->at_segment + 1]
 					 : UINT64_MAX);

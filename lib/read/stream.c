@@ -291,7 +291,7 @@ static int merge_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 	if (chosen == s->n)
 		return EVLOG_END;
 	struct evlog_lines *run = &s->at[chosen].run;
-	*lines = (struct evlog_lines){run->p, best.len + 1};
+	*lines = (struct evlog_lines){.p = run->p, .len = best.len + 1};
 	run->p += best.len + 1;
 	run->len -= best.len + 1;
 	return 0;
@@ -348,7 +348,7 @@ static int last_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *er
 	if (r < 0)
 		return error_sys(err, "temporary file");
 	s->has_last = r == 0;
-	*lines = (struct evlog_lines){line.p, line.len};
+	*lines = (struct evlog_lines){.p = line.p, .len = line.len};
 	return r;
 }
 
@@ -446,7 +446,9 @@ int evlog_stream_position(
     const evlog_stream *s, struct evlog_position *at, evlog_error *err)
 {
 	const unsigned char *id, *root;
+	struct log_identity who;
 	uint64_t seq;
+	int r = 0;
 
 	OWN_ERROR(err);
 	NEED(s && at, err);
@@ -457,10 +459,15 @@ int evlog_stream_position(
 	if (s->passed == 0)
 		return EVLOG_END;
 	log_reader_position(s->at[0].log, &id, &seq, &root);
-	if (seq != s->passed)
-		return position_find(s->at[0].path, s->passed, s->sel.max_line, at, err);
-	position_set(at, id, seq, root);
-	return 0;
+	if (seq == s->passed)
+		position_set(at, id, seq, root);
+	else
+		r = position_find(s->at[0].path, s->passed, s->sel.max_line, at, err);
+	if (!r)
+		r = log_reader_identify(s->at[0].log, &who, err);
+	if (!r)
+		position_lineage(at, &who);
+	return r;
 }
 
 const char *evlog_stream_unindexed(const evlog_stream *s)
@@ -469,6 +476,14 @@ const char *evlog_stream_unindexed(const evlog_stream *s)
 		return s ? s->unindexed : NULL;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->at[i].log && log_reader_unindexed(s->at[i].log))
+			return s->at[i].path;
+	return NULL;
+}
+
+const char *evlog_stream_trimmed(const evlog_stream *s, uint64_t *first)
+{
+	for (size_t i = 0; s && first && i < s->n; i++)
+		if (s->at[i].log && (*first = log_reader_trimmed(s->at[i].log)) != 0)
 			return s->at[i].path;
 	return NULL;
 }

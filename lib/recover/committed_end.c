@@ -94,8 +94,7 @@ static int end_extend(struct log *l, struct block_codec *c, struct log_end *e,
 	struct recovery w = {.log = l, .codec = c, .seg = &seg, .listed = true};
 	evlog_error found;
 
-	int res =
-	    segment_open(&seg, l->dir_fd, l->path, e->segment, l->log_id, false, err);
+	int res = segment_open(&seg, l->dir_fd, l->path, e->segment, l->id, false, err);
 	if (res) {
 		segment_close(&seg); /* reading finds and reports it again */
 		return res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT ? 0 : res;
@@ -131,7 +130,7 @@ static int end_without_head(struct log *l, struct log_end *e, evlog_error *err)
 		res = segment_open(
 		    &seg, l->dir_fd, l->path, l->segments[i - 1], NULL, false, err);
 		if (!res)
-			memcpy(l->log_id, seg.header.log_id, LOG_ID_SIZE);
+			memcpy(l->id, seg.header.id, ID_SIZE);
 		segment_close(&seg);
 	}
 	return res == EVLOG_EDAMAGED ? 0 : res;
@@ -157,7 +156,7 @@ static int end_find(struct log *l, struct block_codec *c, struct log_end *e, boo
 		return end_extend(l, c, e, boot_id, verdict, err);
 	}
 	log_end_of_head(h, e);
-	memcpy(l->log_id, h->log_id, LOG_ID_SIZE);
+	memcpy(l->id, h->id, ID_SIZE);
 	if (l->state == HEAD_HALF && boot_is(h->boot_id, boot_id)) /* else: power cut */
 		error_set(verdict, EVLOG_EDAMAGED,
 		    "%s/head: one of its two records is damaged; all complete commits "

@@ -110,6 +110,30 @@ uint64_t log_after(const struct log *l, uint64_t first)
 	return low < l->n ? l->segments[low] : 1;
 }
 
+int log_first(struct log *l, evlog_error *err)
+{
+	bool found = false;
+	struct segment s;
+
+	l->first = 1;
+	if (l->n == 0 || l->segments[0] == 1)
+		return 0;
+	for (size_t i = 0; i < l->n && !found; i++) {
+		int r = segment_open(
+		    &s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
+		found = !r && s.header.flags & SEGMENT_TRIMMED;
+		segment_close(&s);
+		if (r && r != EVLOG_EDAMAGED)
+			return r;
+		if (!found)
+			continue;
+		l->first = l->segments[i];
+		l->n -= i;
+		memmove(l->segments, l->segments + i, l->n * sizeof *l->segments);
+	}
+	return 0;
+}
+
 int log_is_foreign(struct log *l, bool *foreign, bool *empty, evlog_error *err)
 {
 	struct dirent *e;
@@ -127,4 +151,43 @@ int log_is_foreign(struct log *l, bool *foreign, bool *empty, evlog_error *err)
 	closedir(d);
 	*foreign = l->head_fd < 0 && l->n == 0;
 	return r;
+}
+
+/* The leaf of the first line of a log's first segment; zeros if it cannot be read. */
+static int first_leaf(struct segment *seg, struct block_codec *c,
+    unsigned char lineage[HASH_SIZE], evlog_error *err)
+{
+	struct buf lines = {0};
+	struct block b;
+
+	int r = segment_block(seg, seg->header.size, INT64_MAX, 0, &b, err);
+	if (!r && b.first_seq == 1)
+		r = segment_unpack(seg, c, &b, &lines, err);
+	const char *nl = lines.len ? memchr(lines.p, '\n', lines.len) : NULL;
+	if (!r && nl)
+		merkle_leaf(
+		    lines.p, (size_t)(nl - lines.p), b.flags & BLOCK_LEAVES, lineage);
+	buf_free(&lines);
+	return r;
+}
+
+int log_lineage(struct log *l, struct segment *seg, struct block_codec *c,
+    unsigned char lineage[HASH_SIZE], evlog_error *err)
+{
+	static const unsigned char none[HASH_SIZE];
+	struct segment first;
+	int r;
+
+	memcpy(lineage, seg->header.size ? seg->header.lineage : none, HASH_SIZE);
+	if (!hash_is_none(lineage))
+		return 0;
+	if (seg->first_seq == 1 && seg->header.size) {
+		r = first_leaf(seg, c, lineage, err);
+	} else {
+		r = segment_open(&first, l->dir_fd, l->path, 1, NULL, false, err);
+		if (!r)
+			r = first_leaf(&first, c, lineage, err);
+		segment_close(&first);
+	}
+	return r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT ? 0 : r;
 }

@@ -10,9 +10,10 @@ struct log {
 	int dir_fd, head_fd; /* head_fd -1: there is no head file */
 	enum head_state state;
 	struct head head;
-	unsigned char log_id[LOG_ID_SIZE]; /* from head, or from the last segment */
+	unsigned char id[ID_SIZE]; /* from head, or from the last segment */
 	uint64_t *segments;
 	size_t n;
+	uint64_t first; /* seq of the first event that was kept: 1, unless trimmed */
 };
 
 /* Opens the directory and head (O_RDWR if writable), but does not read head.  Returns
@@ -29,9 +30,19 @@ uint64_t log_after(const struct log *l, uint64_t first);
 /* Lists the segments, replacing the previous list. */
 int log_list(struct log *l, evlog_error *err);
 
+/* If event 1 is not there, finds the first segment that was kept, and drops those before
+ * it from the list.  Sets l->first, to 1 if no segment says that it was the first to be
+ * kept; then those before it are missing. */
+int log_first(struct log *l, evlog_error *err);
+
 /* Sets *foreign if the directory has neither head nor segments, and *empty if it has
  * nothing at all.  Call log_list first. */
 int log_is_foreign(struct log *l, bool *foreign, bool *empty, evlog_error *err);
+
+/* Gets the lineage of a log with at least one event: the leaf of event 1, or zeros if
+ * that is not known.  seg: an open segment of it. */
+int log_lineage(struct log *l, struct segment *seg, struct block_codec *c,
+    unsigned char lineage[HASH_SIZE], evlog_error *err);
 
 /* Where the committed bytes of a log end. */
 struct log_end {

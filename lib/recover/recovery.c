@@ -101,7 +101,7 @@ int recovery_attested(const struct recovery *r, uint64_t *durable, evlog_error *
 
 	if (first <= active)
 		return 0;
-	int res = segment_open(&next, l->dir_fd, l->path, first, l->log_id, false, err);
+	int res = segment_open(&next, l->dir_fd, l->path, first, l->id, false, err);
 	if (!res && next.header.previous > active && next.header.previous < first)
 		res = segment_missing(l->path, next.header.previous, first - 1, err);
 	else if (!res && next.header.previous != active)
@@ -210,8 +210,7 @@ static int successor_open(struct recovery *r, uint64_t first, evlog_error *err)
 	const struct log *l = r->log;
 	evlog_error ignored;
 
-	int res =
-	    segment_open(r->seg, l->dir_fd, l->path, first, l->log_id, r->writer, err);
+	int res = segment_open(r->seg, l->dir_fd, l->path, first, l->id, r->writer, err);
 	if (!res && memcmp(r->seg->header.root, r->tail.root, HASH_SIZE) != 0)
 		return segment_damaged(
 		    r->seg, 0, first, 0, "the segment does not continue the log", err);

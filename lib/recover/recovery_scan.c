@@ -104,7 +104,7 @@ int segment_is_unfinished(struct segment *seg, bool *unfinished, evlog_error *er
 		return 0;
 	if (fstat(seg->fd, &st) < 0)
 		return error_sys(err, "%s", seg->path);
-	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)SEGMENT_HEADER_MAX)
+	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)SEGMENT_ACTIVE_MAX)
 		return 0;
 	int r = tail_resync(seg, 0, (uint64_t)st.st_size, &b, &found, err);
 	*unfinished = !r && found == (uint64_t)st.st_size;
@@ -131,7 +131,7 @@ static int tail_block(struct segment *seg, struct block_codec *c, bool roots,
 		tree->n += b->count;
 		return 0;
 	}
-	merkle_add_lines(tree, lines->p, lines->len);
+	merkle_add_lines(tree, lines->p, lines->len, b->flags & BLOCK_LEAVES);
 	merkle_root(tree, root);
 	if (tree->n != block_last_seq(b) || memcmp(root, b->root, HASH_SIZE) != 0)
 		return error_set(err, EVLOG_EDAMAGED, "the block's root does not match");

@@ -89,7 +89,7 @@ int evlog_dead_letter_unwrap(void *arg, const struct evlog_lines *lines,
 		buf_free(out);
 		return error_memory(err);
 	}
-	struct evlog_lines events = {out->p, out->len};
+	struct evlog_lines events = {.p = out->p, .len = out->len};
 	int mapped = l->map && out->len ? l->map(l->map_arg, &events, put, to, err) : 1;
 	if (mapped > 0 && put(to, out->p, out->len) < 0)
 		return error_memory(err);

@@ -85,7 +85,7 @@ static int cause_order(const void *a, const void *b)
 
 static int causes_list(struct causes *all)
 {
-	struct evlog_lines left = {all->lines.p, all->lines.len};
+	struct evlog_lines left = {.p = all->lines.p, .len = all->lines.len};
 	struct evlog_event e;
 
 	all->listed = true;

@@ -94,6 +94,7 @@ static bool position_of(struct json_text object, struct evlog_position *at)
 {
 	unsigned char bytes[32];
 
+	string_of(object, "lineage", at->lineage, sizeof at->lineage);
 	return string_of(object, "log", at->log, sizeof at->log) &&
 	       strlen(at->log) == 32 && hex_read(bytes, at->log, 16) &&
 	       number_of(object, "seq", &at->seq) &&
@@ -236,6 +237,8 @@ static void position_add(struct buf *b, const struct evlog_position *at)
 {
 	buf_printf(b, "\"log\":\"%s\",\n \"seq\":%" PRIu64 ",\n \"root\":\"%s\"", at->log,
 	    at->seq, at->root);
+	if (*at->lineage)
+		buf_printf(b, ",\n \"lineage\":\"%s\"", at->lineage);
 	for (unsigned i = 0; i < at->hashes; i++) {
 		char text[65];
 		hash_hex(at->frontier[i], text);

@@ -113,7 +113,9 @@ static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_opti
 	o->arg = c->o->arg;
 	if (c->tracking) {
 		memcpy(o->cursor.name, c->name, sizeof c->name);
-		memcpy(o->cursor.log_id, c->track.log_id, LOG_ID_SIZE);
+		memcpy(o->cursor.id, c->track.who.id, ID_SIZE);
+		memcpy(o->cursor.lineage, c->track.who.lineage, HASH_SIZE);
+		o->source = c->paths[0];
 	}
 	int r = log_sink_open(s, o, err);
 	*upto = !r && o->found && (fresh || o->cursor.generation == c->mark.generation)
@@ -183,7 +185,7 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 	if (!r)
 		r = name_make(c, err);
 	c->tracking = true;
-	return r ? r : position_id(c->paths[0], c->sel.max_line, c->track.log_id, err);
+	return r ? r : log_identify(c->paths[0], c->sel.max_line, &c->track.who, err);
 }
 
 static int begin(struct consumer *c, evlog_error *err)

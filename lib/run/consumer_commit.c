@@ -128,7 +128,7 @@ static int stored_line(struct consumer *c, uint64_t seq, struct buf *room,
     struct view *line, evlog_error *err)
 {
 	struct evlog_selection sel;
-	struct evlog_lines lines = {NULL, 0};
+	struct evlog_lines lines = {.p = NULL, .len = 0};
 	evlog_stream *s;
 
 	if (!c->map || seq == 0 || c->n_paths != 1)

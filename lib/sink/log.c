@@ -40,7 +40,7 @@ static int sink_log_where(struct sink *s, struct evlog_position *at, evlog_error
 	(void)err;
 	if (!l->o.found)
 		return EVLOG_END;
-	position_set(at, c->log_id, c->seq, c->root);
+	position_set(at, c->id, c->seq, c->root);
 	at->hashes = 0;
 	return 0;
 }
@@ -66,6 +66,10 @@ static int cursor_set(
 
 	*c = l->o.cursor;
 	c->seq = at->seq;
+	if (*at->log)
+		hex_read(c->id, at->log, ID_SIZE);
+	if (*at->lineage)
+		hex_read(c->lineage, at->lineage, HASH_SIZE);
 	if (!hex_read(c->root, at->root, HASH_SIZE))
 		return error_set(err, EVLOG_EINTERNAL, "%s: no root at event %llu",
 		    l->sink.name, (unsigned long long)at->seq);
@@ -132,6 +136,7 @@ int log_sink_open(struct sink **s, struct log_sink_options *o, evlog_error *err)
 	int r = evlog_writer_open(&l->w, o->path, &options, err);
 	if (!r && *o->cursor.name) {
 		l->w->cursor = o->cursor;
+		l->w->cursor_source = o->source;
 		r = writer_cursor(l->w, err);
 		o->found = r == 0;
 		if (o->found)
@@ -167,5 +172,5 @@ void log_sink_end(const struct sink *s, struct evlog_position *at)
 	const struct log_sink *l = sink_of(s);
 	const struct head *h = &l->w->log.head;
 
-	position_set(at, h->log_id, l->ack.to, h->root);
+	position_set(at, h->id, l->ack.to, h->root);
 }

@@ -13,10 +13,11 @@ struct log_sink_options {
 	const char *path;
 	mode_t mode; /* of the files of a new log; 0: as umask says */
 
-	/* The reader's name, and the log that it reads; name "": nothing is recorded of
-	 * how far it has come.  The cursor that the log has is in `cursor` after opening,
-	 * if `found`. */
+	/* The reader's name, and the id and lineage of the log that it reads; name "":
+	 * nothing is recorded of how far it has come.  The cursor that the log has is in
+	 * `cursor` after opening, if `found`. */
 	struct cursor cursor;
+	const char *source; /* path of the log that it reads */
 	bool found;
 
 	/* Is told what recovery did, and what could not be done after a commit. */

@@ -28,11 +28,6 @@ struct directory {
 	uint64_t end; /* where it must end in the file */
 };
 
-static uint32_t get16(const char *p)
-{
-	return (unsigned char)p[0] | (uint32_t)(unsigned char)p[1] << 8;
-}
-
 static int not_whole(const char *name, const char *why, evlog_error *err)
 {
 	return error_set(err, EVLOG_EDATA, "%s: damaged: %s", name, why);

@@ -87,7 +87,8 @@ static void hash_all(struct block_encoder *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct block_job *m = &s->at[i];
-		merkle_add_lines(s->tree, m->raw, m->b.raw_size);
+		merkle_add_lines(
+		    s->tree, m->raw, m->b.raw_size, m->b.flags & BLOCK_LEAVES);
 		merkle_root(s->tree, m->b.root);
 	}
 }
@@ -198,7 +199,7 @@ static void describe(struct block_job *m, const struct batch *batch, size_t i,
 	    .synced_upto = kind->synced_upto,
 	    .first_logtime = kind->replica ? p[0].logtime : now,
 	    .last_logtime = kind->replica ? p[count - 1].logtime : now};
-	memcpy(m->b.log_id, h->log_id, LOG_ID_SIZE);
+	memcpy(m->b.id, h->id, ID_SIZE);
 	times_find(&m->b, p);
 	if (kind->replica)
 		return;

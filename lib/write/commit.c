@@ -181,7 +181,7 @@ static int doubt_resolve(
 	w->doubt.n = 0;
 	if (d.n == 0 || w->log.head.tree.n < d.last)
 		return 0;
-	position_set(&at, w->log.head.log_id, d.last, d.root);
+	position_set(&at, w->log.head.id, d.last, d.root);
 	int r = evlog_position_check(w->log.path, &at, w->max_line, err);
 	if (r == EVLOG_EMISMATCH) /* it was lost, and other events took its place */
 		return 0;
@@ -235,7 +235,8 @@ static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 	}
 	if (w->committing.begun)
 		sem_post(&w->committing.written);
-	next.flags = w->o.no_sync ? HEAD_UNSYNCED : 0;
+	next.flags &= HEAD_COPY;
+	next.flags |= w->o.no_sync ? HEAD_UNSYNCED : 0;
 	if (!w->o.no_sync) {
 		if (os_sync_data(w->seg.fd) < 0)
 			return sync_failed(w, n, &next, err);
@@ -252,6 +253,7 @@ static bool must_roll(const struct evlog_writer *w)
 	const struct head *h = &w->log.head;
 
 	return (h->flags & HEAD_POISONED) || segment_is_sealed(&w->seg) ||
+	       w->seg.header.version < SEGMENT_VERSION ||
 	       (h->committed >= w->o.segment_size && h->last_block);
 }
 
@@ -339,9 +341,7 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
 	ack->slid = w->dedup && dedup_has_slid(w->dedup);
 	ack->recovered = w->notice[0] != '\0';
 	memcpy(ack->notice, w->notice, sizeof ack->notice);
-	if (os_unlock(w->log.head_fd) < 0 && !r)
-		r = error_sys(err, "%s/head: cannot unlock", w->log.path);
-	return r;
+	return writer_unlock(w, r, err);
 }
 
 int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)

@@ -69,7 +69,7 @@ int segment_create(int dir_fd, const char *dir, struct permissions mode,
 	struct buf b = {0};
 
 	segment_name(name, h->first_seq);
-	segment_header_encode(&b, h);
+	segment_header_encode(&b, h, (struct view){NULL, 0});
 	int r = b.failed ? error_memory(err) : 0;
 	if (!r && replace)
 		unlinkat(dir_fd, NEW_SEGMENT, 0);
@@ -87,6 +87,25 @@ int segment_create(int dir_fd, const char *dir, struct permissions mode,
 	return r;
 }
 
+int lock_create(int dir_fd, const char *dir, evlog_error *err)
+{
+	struct stat head;
+
+	if (fstatat(dir_fd, "head", &head, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_sys(err, "%s/head", dir);
+	int fd = openat(
+	    dir_fd, "lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : error_sys(err, "%s/lock", dir);
+	const mode_t write = head.st_mode & 0222;
+	const struct permissions p = {0600 | write | write << 1, head.st_gid};
+	int r = permissions_give(fd, p) < 0 ? error_sys(err, "%s/lock", dir) : 0;
+	if (r)
+		unlinkat(dir_fd, "lock", 0);
+	close(fd);
+	return r;
+}
+
 static int first_state(struct head *h, struct segment_header *s, evlog_error *err)
 {
 	*h = (struct head){.generation = 1, .epoch = 1, .segment = 1};
@@ -98,12 +117,12 @@ static int first_state(struct head *h, struct segment_header *s, evlog_error *er
 	    .previous_block = SEGMENT_NONE};
 	merkle_root(&h->tree, h->root);
 	int r = 0;
-	if (os_random(h->log_id, LOG_ID_SIZE) < 0)
+	if (os_random(h->id, ID_SIZE) < 0)
 		r = error_sys(err, "random bytes");
 	h->last_logtime = EVLOG_TIME_MIN;
 	os_boot_id(h->boot_id);
 	memcpy(s->root, h->root, HASH_SIZE);
-	memcpy(s->log_id, h->log_id, LOG_ID_SIZE);
+	memcpy(s->id, h->id, ID_SIZE);
 	return r;
 }
 
@@ -125,6 +144,8 @@ static int log_fill(
 	h.generation++;
 	head_encode(slots, &h);
 	r = file_make(dir_fd, dir, "head", mode, slots, sizeof slots, err);
+	if (!r)
+		r = lock_create(dir_fd, dir, err);
 	if (!r && os_sync(dir_fd) < 0)
 		r = error_sys(err, "%s", dir);
 	return r;
@@ -137,6 +158,7 @@ static void log_discard(int dir_fd, const char *temporary)
 	segment_name(name, 1);
 	unlinkat(dir_fd, name, 0);
 	unlinkat(dir_fd, "head", 0);
+	unlinkat(dir_fd, "lock", 0);
 	rmdir(temporary);
 }
 
@@ -257,10 +279,12 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 	    .tree = h->tree};
 	int r = 0;
 
-	memcpy(s.log_id, h->log_id, LOG_ID_SIZE);
+	memcpy(s.id, h->id, ID_SIZE);
 	memcpy(s.root, h->root, HASH_SIZE);
+	if (h->tree.n)
+		r = log_lineage(&w->log, &w->seg, w->codec, s.lineage, err);
 	bool replace = s.first_seq == h->segment; /* poisoned before it had an event */
-	if (replace) { /* so that the two can be distinguished */
+	if (!r && replace) { /* so that the two can be distinguished */
 		r = epoch_raise(w, h->epoch, err);
 		s.epoch = h->epoch;
 	}
@@ -283,7 +307,7 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 	h->segment = s.first_seq;
 	h->committed = h->durable = s.size;
 	h->last_block = 0;
-	h->flags = 0;
+	h->flags &= HEAD_COPY;
 	w->rolled = true;
 	segment_close(&w->seg);
 	return segment_ensure(w, err);
@@ -305,7 +329,7 @@ int segment_ensure(struct evlog_writer *w, evlog_error *err)
 	}
 	segment_close(&w->seg);
 	int r = segment_open(
-	    &w->seg, w->log.dir_fd, w->log.path, h->segment, h->log_id, true, err);
+	    &w->seg, w->log.dir_fd, w->log.path, h->segment, h->id, true, err);
 	if (r == EVLOG_ENOINPUT)
 		return segment_missing(w->log.path, h->segment,
 		    h->tree.n >= h->segment ? h->tree.n : 0, err);

@@ -3,45 +3,102 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/os.h"
+#include "read/reader.h"
 #include "write/writer.h"
 
 #include <inttypes.h>
 
 enum { FARTHER_BACK = 2 };
 
-/* Searches one segment backwards, from the block at `at`, as long as blocks have events
+/* Whether `found` is the cursor that is looked for.  One of evlog 0.1 does not have the
+ * lineage of its log; then the root decides. */
+static int cursor_is(const struct evlog_writer *w, const struct cursor *want,
+    const struct cursor *found, bool *same, evlog_error *err)
+{
+	struct evlog_position at = {0};
+
+	*same = cursor_same(want, found);
+	if (*same || !w->cursor_source || strcmp(want->name, found->name) != 0 ||
+	    !hash_is_none(found->lineage))
+		return 0;
+	position_set(&at, found->id, found->seq, found->root);
+	int r = evlog_position_check(w->cursor_source, &at, w->max_line, err);
+	*same = r == 0;
+	return r == EVLOG_EMISMATCH ? 0 : r;
+}
+
+/* Looks for the cursor among extensions.  Returns 0 and fills in *c, or FARTHER_BACK. */
+static int extensions_search(const struct evlog_writer *w, struct view extensions,
+    struct cursor *c, evlog_error *err)
+{
+	struct cursor found, latest;
+	struct extension x;
+	bool there = false, same;
+
+	while (extension_next(&extensions, &x)) {
+		if (x.type != EXTENSION_CURSOR && x.type != EXTENSION_CURSOR_1)
+			continue;
+		enum understood u = cursor_decode(&found, &x);
+		if (u == UNDERSTOOD_WRONG)
+			continue;
+		int r = cursor_is(w, c, &found, &same, err);
+		if (r)
+			return r;
+		if (same && u == UNDERSTOOD_NOT)
+			return error_set(err, EVLOG_ENEWER,
+			    "%s: the cursor of %s was written by a newer evlog",
+			    w->log.path, c->name);
+		if (same)
+			latest = found;
+		there |= same;
+	}
+	if (there)
+		*c = latest;
+	return there ? 0 : FARTHER_BACK;
+}
+
+/* Searches a segment backwards, from the block at `at`, as long as blocks have events
  * after `behind`.  Returns EVLOG_END if no cursor was found and earlier segments need not
  * be searched, FARTHER_BACK if they must be. */
-static int segment_search(struct segment *s, uint64_t at, uint64_t limit, uint64_t behind,
-    struct cursor *c, evlog_error *err)
+static int blocks_search(struct evlog_writer *w, struct segment *s, uint64_t at,
+    uint64_t limit, uint64_t behind, struct cursor *c, evlog_error *err)
 {
 	struct block b;
 	const char *p;
+	int r = FARTHER_BACK;
 
-	while (at) {
-		int r = segment_block(s, at, limit, 0, &b, err);
+	while (at && r == FARTHER_BACK) {
+		r = segment_block(s, at, limit, 0, &b, err);
 		if (r == EVLOG_EDAMAGED)
 			return segment_damaged(s, at, s->first_seq, 0, err->reason, err);
 		if (r)
 			return r;
 		if (block_last_seq(&b) <= behind)
 			return EVLOG_END;
-		if (b.header_size > BLOCK_HEADER) {
-			r = segment_bytes(s, at, b.header_size, 0, &p, err);
-			if (r)
-				return r;
-			if (cursor_decode(c, (const unsigned char *)p + BLOCK_HEADER - 8,
-				b.header_size - BLOCK_HEADER))
-				return 0;
-		}
+		r = segment_bytes(s, at, b.header_size, 0, &p, err);
+		if (!r)
+			r = extensions_search(w, block_extensions(p, &b), c, err);
 		limit = at;
 		at -= b.back;
 	}
-	return FARTHER_BACK;
+	return r;
 }
 
-/* Gets the latest cursor with c's name and log_id from blocks with events after `behind`.
- * Returns EVLOG_END if there is none. */
+/* The header of a sealed segment has the cursors, in place of its blocks; mostly those of
+ * all segments before it, too. */
+static int header_search(
+    struct evlog_writer *w, struct segment *s, struct cursor *c, evlog_error *err)
+{
+	struct view extensions;
+
+	int r = segment_extensions(s, &extensions, err);
+	if (!r)
+		r = extensions_search(w, extensions, c, err);
+	return r == FARTHER_BACK && cursors_are_all(extensions) ? EVLOG_END : r;
+}
+
+/* Gets the latest cursor of c's consumer from blocks with events after `behind`.  Returns
+ * EVLOG_END if there is none. */
 static int cursor_find(
     struct evlog_writer *w, uint64_t behind, struct cursor *c, evlog_error *err)
 {
@@ -49,19 +106,25 @@ static int cursor_find(
 	struct segment_header header = w->seg.header;
 	struct segment s;
 
-	int r = segment_search(&w->seg, h->last_block, h->committed, behind, c, err);
+	int r = blocks_search(w, &w->seg, h->last_block, h->committed, behind, c, err);
 	while (r == FARTHER_BACK && header.previous != SEGMENT_NONE &&
-	       header.first_seq - 1 > behind) {
+	       !(header.flags & SEGMENT_TRIMMED) && header.first_seq - 1 > behind) {
 		uint64_t end, last;
-		r = segment_open(&s, w->log.dir_fd, w->log.path, header.previous,
-		    h->log_id, false, err);
-		if (!r) {
+		r = segment_open(
+		    &s, w->log.dir_fd, w->log.path, header.previous, NULL, false, err);
+		if (!r && segment_is_sealed(&s) && s.header.version > 1) {
+			r = header_search(w, &s, c, err);
+		} else if (!r) {
 			segment_extent(&s, &header, &end, &last);
-			r = segment_search(&s, last, end, behind, c, err);
+			r = blocks_search(w, &s, last, end, behind, c, err);
 		}
 		header = s.header;
 		segment_close(&s);
 	}
+	/* a trimmed log has the cursors of what was removed in its first header */
+	if (r == FARTHER_BACK && header.flags & SEGMENT_TRIMMED &&
+	    header.first_seq == w->seg.first_seq)
+		r = header_search(w, &w->seg, c, err);
 	return r == FARTHER_BACK ? EVLOG_END : r;
 }
 
@@ -73,7 +136,8 @@ int cursor_prepare(struct evlog_writer *w, evlog_error *err)
 	if (!*w->cursor.name)
 		return 0;
 	int r = cursor_find(w, w->looked, &now, err);
-	/* sealing moves a cursor to the end of its segment, so ours may be found again */
+	/* sealing moves a cursor to the header of its segment, so ours may be found
+	 * again */
 	bool ours = r == 0 && now.seq == w->left.seq &&
 		    now.generation == w->left.generation &&
 		    memcmp(now.root, w->left.root, HASH_SIZE) == 0;
@@ -106,7 +170,5 @@ int writer_cursor(struct evlog_writer *w, evlog_error *err)
 	if (!r)
 		r = cursor_find(w, 0, &w->cursor, err);
 	cursor_left(w);
-	if (os_unlock(w->log.head_fd) < 0 && r >= 0)
-		r = error_sys(err, "%s/head: cannot unlock", w->log.path);
-	return r;
+	return writer_unlock(w, r, err);
 }

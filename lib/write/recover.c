@@ -26,7 +26,7 @@ static void head_from_segment(struct evlog_writer *w)
 	struct head *h = &w->log.head;
 	const struct segment_header *s = &w->seg.header;
 
-	memcpy(h->log_id, s->log_id, LOG_ID_SIZE);
+	memcpy(h->id, s->id, ID_SIZE);
 	h->epoch = s->epoch;
 	h->segment = s->first_seq;
 	h->committed = h->durable = s->size;
@@ -205,7 +205,7 @@ static int predecessor_check(struct evlog_writer *w, evlog_error *err)
 	char name[SEGMENT_NAME_SIZE];
 	struct stat st;
 
-	if (!s->size || s->first_seq == 1)
+	if (!s->size || s->first_seq == 1 || s->flags & SEGMENT_TRIMMED)
 		return 0;
 	segment_name(name, s->previous);
 	if (fstatat(w->log.dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -307,16 +307,84 @@ static bool is_of_this_boot(const struct evlog_writer *w)
 	return !known || boot_is(w->log.head.boot_id, w->boot_id);
 }
 
-int writer_lock(struct evlog_writer *w, evlog_error *err)
+/* Whether the file that is open as the lock still has its name. */
+static bool lock_is_named(const struct evlog_writer *w)
 {
-	if (file_lock(w->log.head_fd, w->o.lock_wait_ms) == 0)
+	struct stat ours, named;
+
+	return w->lock_fd >= 0 && fstat(w->lock_fd, &ours) == 0 &&
+	       fstatat(w->log.dir_fd, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+static int lock_open(struct evlog_writer *w, evlog_error *err)
+{
+	const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+
+	if (lock_is_named(w))
 		return 0;
+	if (w->lock_fd >= 0)
+		close(w->lock_fd);
+	w->lock_fd = openat(w->log.dir_fd, "lock", flags);
+	if (w->lock_fd < 0 && errno == ENOENT) {
+		int r = lock_create(w->log.dir_fd, w->log.path, err);
+		if (r)
+			return r;
+		w->lock_fd = openat(w->log.dir_fd, "lock", flags);
+	}
+	return w->lock_fd < 0 ? error_sys(err, "%s/lock", w->log.path) : 0;
+}
+
+static int lock_failed(const struct evlog_writer *w, const char *name, evlog_error *err)
+{
 	if (errno == EAGAIN || errno == EACCES)
 		return error_set(err, EVLOG_EBUSY,
 		    "%s: another process is appending; gave up waiting for the lock "
 		    "after %.3g s (--wait)",
 		    w->log.path, (double)w->o.lock_wait_ms / 1000);
-	return error_sys(err, "%s/head: cannot lock", w->log.path);
+	return error_sys(err, "%s/%s: cannot lock", w->log.path, name);
+}
+
+int writer_lock(struct evlog_writer *w, evlog_error *err)
+{
+	int r;
+
+	do { /* until the lock is on the file that has the name */
+		if ((r = lock_open(w, err)) != 0)
+			return r;
+		if (file_lock(w->lock_fd, w->o.lock_wait_ms) < 0)
+			return lock_failed(w, "lock", err);
+	} while (!lock_is_named(w));
+	if (file_mark(w->log.head_fd, w->o.lock_wait_ms) == 0)
+		return 0;
+	r = lock_failed(w, "head", err);
+	os_unlock(w->lock_fd);
+	return r;
+}
+
+int writer_unlock(struct evlog_writer *w, int r, evlog_error *err)
+{
+	bool bad = os_unlock(w->log.head_fd) < 0;
+
+	bad |= os_unlock(w->lock_fd) < 0;
+	return bad && r >= 0 ? error_sys(err, "%s: cannot unlock", w->log.path) : r;
+}
+
+/* Whether this program may append to the log at all. */
+static int appendable(const struct evlog_writer *w, evlog_error *err)
+{
+	const struct log *l = &w->log;
+	const uint32_t unknown = l->head.flags & ~(uint32_t)HEAD_FLAGS;
+
+	if (w->seg.header.read_only || (unknown & FLAGS_READ_ONLY))
+		return error_set(err, EVLOG_ENEWER,
+		    "%s: it can be read, but appending to it needs a newer evlog",
+		    l->path);
+	if ((l->head.flags & HEAD_COPY) && !w->o.replica)
+		return error_set(err, EVLOG_EPERM,
+		    "%s: a copy of another log, to which only --replica appends",
+		    l->path);
+	return 0;
 }
 
 /* Opens the segment where recovery begins, and checks that the one before it exists. */
@@ -329,10 +397,12 @@ static int begin(struct evlog_writer *w, struct recovery *v, evlog_error *err)
 		r = l->state == HEAD_LOST ? head_recover(w, v, err)
 					  : segment_ensure(w, err);
 	if (!r)
+		r = appendable(w, err);
+	if (!r)
 		r = predecessor_check(w, err);
 	if (r)
 		return r;
-	memcpy(l->log_id, l->head.log_id, LOG_ID_SIZE);
+	memcpy(l->id, l->head.id, ID_SIZE);
 	recovery_begin(v, w->boot_id);
 	return 0;
 }

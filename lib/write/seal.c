@@ -48,7 +48,8 @@ struct sealer {
 	struct block gathered; /* small blocks to be merged; count 0: none */
 	struct buf raw;	       /* their lines */
 	struct buf lines, packed, filter, out; /* scratch */
-	struct buf cursors; /* cursor extensions, the latest of each name */
+	struct cursor_set cursors;
+	struct buf extensions; /* of the new header */
 	struct filter_keys keys;
 	struct index_builder index;
 	size_t gather; /* how many bytes of lines to merge */
@@ -56,49 +57,49 @@ struct sealer {
 	uint64_t at;   /* offset of the next block */
 };
 
-/* ---- Cursors ---- */
-
-static size_t extension_size(const char *p)
-{
-	return 8 + (size_t)get32(p + 4);
-}
-
-/* Whether two extensions are cursors of the same name and log. */
-static bool same_cursor(const char *a, const char *b)
-{
-	const size_t fixed = 8 + CURSOR_FIXED;
-	size_t n = extension_size(a);
-
-	return n == extension_size(b) && n >= fixed &&
-	       memcmp(a + 8, b + 8, LOG_ID_SIZE) == 0 &&
-	       memcmp(a + fixed, b + fixed, n - fixed) == 0;
-}
-
-/* Stops when they exceed what one block can hold; the segment is then not sealed. */
-static void cursor_keep(struct sealer *s, const char *p)
-{
-	struct buf *kept = &s->cursors;
-
-	if (kept->len > BLOCK_HEADER_MAX - BLOCK_HEADER)
-		return;
-	for (size_t i = 0; i < kept->len; i += extension_size(kept->p + i))
-		if (same_cursor(kept->p + i, p)) {
-			memcpy(kept->p + i, p, extension_size(p));
-			return;
-		}
-	buf_add(kept, p, extension_size(p));
-}
-
 static int too_many_cursors(const struct sealer *s, evlog_error *err)
 {
 	return error_set(err, EVLOG_EDATA,
-	    "%s: not sealed: it has more cursors than fit into one block", s->old.path);
+	    "%s: not sealed: it has more cursors than fit into a header", s->old.path);
 }
 
-/* Takes the cursors and the filter from the header of a block. */
-static int extensions_take(struct sealer *s, const struct block *b, evlog_error *err)
+/* Gets the cursors for the new header: those of the segment, and of the header of the one
+ * before it if that has all. */
+static int cursors_load(struct sealer *s, uint64_t limit, evlog_error *err)
 {
-	const char *p, *end;
+	const struct segment_header *h = &s->old.header;
+	struct segment before;
+	struct view extensions = {NULL, 0};
+	int r = 0;
+
+	if (h->previous != SEGMENT_NONE && !(h->flags & SEGMENT_TRIMMED)) {
+		r = segment_open(
+		    &before, s->log->dir_fd, s->log->path, h->previous, NULL, false, err);
+		if (!r)
+			r = segment_extensions(&before, &extensions, err);
+		if (!r && cursors_are_all(extensions)) {
+			cursor_set_take(&s->cursors, extensions);
+			s->cursors.all = true;
+		}
+		segment_close(&before);
+		if (r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT)
+			r = 0; /* they are searched for in the blocks, then */
+	}
+	if (!r)
+		r = cursor_set_load(&s->cursors, &s->old, limit, err);
+	s->extensions.len = 0;
+	cursor_set_write(&s->cursors, &s->extensions);
+	if (!r && s->extensions.failed)
+		r = error_memory(err);
+	if (!r && (s->cursors.full || s->extensions.len > SEGMENT_HEADER_MAX / 2))
+		r = too_many_cursors(s, err);
+	return r;
+}
+
+/* Takes the filter from the header of a block. */
+static int filter_take(struct sealer *s, const struct block *b, evlog_error *err)
+{
+	const char *p;
 
 	s->filter.len = 0;
 	if (b->header_size == BLOCK_HEADER)
@@ -106,14 +107,9 @@ static int extensions_take(struct sealer *s, const struct block *b, evlog_error 
 	int r = segment_bytes(&s->old, b->offset, b->header_size, 0, &p, err);
 	if (r)
 		return r;
-	end = p + b->header_size - 8;
-	p += BLOCK_HEADER - 8;
-	struct view filter = filter_find((struct view){p, (size_t)(end - p)});
+	struct view filter = filter_find(block_extensions(p, b));
 	buf_add(&s->filter, filter.p, filter.len);
-	for (; p < end; p += extension_size(p))
-		if ((get32(p) & 0xffff) == CURSOR_EXTENSION)
-			cursor_keep(s, p);
-	return s->cursors.failed || s->filter.failed ? error_memory(err) : 0;
+	return s->filter.failed ? error_memory(err) : 0;
 }
 
 /* Makes the filter of the gathered lines. */
@@ -131,24 +127,22 @@ static int filter_make(struct sealer *s, evlog_error *err)
 /* Writes *b with `packed` as its frame.  Its root stays that of the last block merged
  * into it. */
 static int block_put(
-    struct sealer *s, struct block *b, const char *packed, bool last, evlog_error *err)
+    struct sealer *s, struct block *b, const char *packed, evlog_error *err)
 {
-	struct view extensions = {s->cursors.p, last ? s->cursors.len : 0};
 	struct view filter = {s->filter.p, s->filter.len};
 	struct seal *seal = &s->made.header.seal;
 
-	b->header_size = BLOCK_HEADER + (uint32_t)extensions.len;
-	if (b->header_size > BLOCK_HEADER_MAX)
-		return too_many_cursors(s, err);
+	b->header_size = BLOCK_HEADER;
 	s->out.len = 0;
 	if (!buf_reserve(&s->out, b->header_size + b->packed_size))
 		return error_memory(err);
 	b->offset = s->at;
 	b->back = (uint32_t)(s->at - seal->block);
-	b->flags = BLOCK_COMMIT;
+	b->flags = BLOCK_COMMIT | (b->flags & BLOCK_LEAVES);
+	memcpy(b->id, s->made.header.id, ID_SIZE);
 	b->synced_upto = s->at;
 	b->packed_hash = hash64(packed, b->packed_size);
-	block_header_write((unsigned char *)s->out.p, b, extensions);
+	block_header_write((unsigned char *)s->out.p, b, (struct view){NULL, 0});
 	s->out.len = b->header_size;
 	buf_add(&s->out, packed, b->packed_size);
 	if (file_pwrite(s->made.fd, s->out.p, s->out.len, s->at) < 0)
@@ -161,7 +155,7 @@ static int block_put(
 	return 0;
 }
 
-static int gathered_put(struct sealer *s, bool last, evlog_error *err)
+static int gathered_put(struct sealer *s, evlog_error *err)
 {
 	struct block *b = &s->gathered;
 	size_t size;
@@ -176,7 +170,7 @@ static int gathered_put(struct sealer *s, bool last, evlog_error *err)
 	b->raw_size = (uint32_t)s->raw.len;
 	b->packed_size = (uint32_t)size;
 	if (!r)
-		r = block_put(s, b, s->packed.p, last, err);
+		r = block_put(s, b, s->packed.p, err);
 	b->count = 0;
 	s->raw.len = 0;
 	return r;
@@ -205,8 +199,7 @@ static int gather(struct sealer *s, const struct block *b, evlog_error *err)
 }
 
 /* Copies a block that is large enough. */
-static int block_copy(
-    struct sealer *s, const struct block *b, bool last, evlog_error *err)
+static int block_copy(struct sealer *s, const struct block *b, evlog_error *err)
 {
 	struct block copy = *b;
 	const char *packed;
@@ -216,7 +209,7 @@ static int block_copy(
 	if (!r && (!packed || hash64(packed, b->packed_size) != b->packed_hash))
 		return segment_damaged(&s->old, b->offset, b->first_seq,
 		    block_last_seq(b), "the checksum of a block does not match", err);
-	return r ? r : block_put(s, &copy, packed, last, err);
+	return r ? r : block_put(s, &copy, packed, err);
 }
 
 /* Processes the block at `at` of the old file. */
@@ -228,16 +221,19 @@ static int block_take(
 	if (r == EVLOG_EDAMAGED)
 		return segment_damaged(
 		    &s->old, at, s->made.header.seal.last_seq + 1, 0, err->reason, err);
-	if (!r && s->raw.len + b->raw_size > s->gather)
-		r = gathered_put(s, false, err);
+	if (!r && b->read_only)
+		return error_set(err, EVLOG_ENEWER,
+		    "%s: not sealed: it has features of a newer evlog", s->old.path);
+	/* a line that looks as if only its leaf was left must stay an ordinary one */
+	const bool other = (s->gathered.flags ^ b->flags) & BLOCK_LEAVES;
+	if (!r && (s->raw.len + b->raw_size > s->gather || other))
+		r = gathered_put(s, err);
 	if (!r)
-		r = extensions_take(s, b, err);
-	if (!r && s->cursors.len > BLOCK_HEADER_MAX - BLOCK_HEADER)
-		return too_many_cursors(s, err);
+		r = filter_take(s, b, err);
 	if (r)
 		return r;
 	if (s->gathered.count == 0 && b->raw_size >= s->gather / 2 && s->filter.len)
-		return block_copy(s, b, block_end(b) == limit, err);
+		return block_copy(s, b, err);
 	r = segment_unpack(&s->old, s->codec, b, &s->lines, err);
 	return r ? r : gather(s, b, err);
 }
@@ -259,7 +255,8 @@ static int rest_put(struct sealer *s, evlog_error *err)
 	if (file_pwrite(s->made.fd, s->out.p, s->out.len, s->at) < 0)
 		return error_sys(err, "%s", s->made.path);
 	s->out.len = 0;
-	segment_header_encode(&s->out, h);
+	segment_header_encode(
+	    &s->out, h, (struct view){s->extensions.p, s->extensions.len});
 	if (s->out.failed)
 		return error_memory(err);
 	if (file_pwrite(s->made.fd, s->out.p, s->out.len, 0) < 0 ||
@@ -277,8 +274,14 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 
 	segment_extent(&s->old, &s->successor, &limit, &ignored);
 	*h = s->old.header;
+	h->version = SEGMENT_VERSION;
 	h->flags |= SEGMENT_SEALED;
 	h->seal = (struct seal){.last_seq = h->tree.n};
+	if (h->tree.n && hash_is_none(h->lineage))
+		memcpy(h->lineage, s->successor.lineage, HASH_SIZE);
+	if ((r = cursors_load(s, limit, err)) != 0)
+		return r;
+	h->extensions = (uint32_t)s->extensions.len;
 	h->size = segment_header_size(h);
 	index_frame(&s->index, h->size, 0);
 	s->at = h->size;
@@ -287,7 +290,7 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 		if ((r = block_take(s, at, limit, &b, err)) == 0)
 			at = block_end(&b);
 	if (!r)
-		r = gathered_put(s, true, err);
+		r = gathered_put(s, err);
 	return r ? r : rest_put(s, err);
 }
 
@@ -324,21 +327,17 @@ static int copies_scan(struct sealer *s, struct tail *t, evlog_error *err)
  * were merged, hashes every line. */
 static int rewrite_check(struct sealer *s, evlog_error *err)
 {
-	unsigned char p[SEGMENT_HEADER_MAX];
 	struct segment_header *h = &s->made.header;
-	struct tail t = {.end = h->size, .tree = h->tree};
-	const char *why;
+	const char *why = NULL;
 
-	ssize_t n = file_pread(s->made.fd, p, sizeof p, 0);
-	if (n < 0)
-		return error_sys(err, "%s", s->made.path);
-	why = segment_header_decode(h, p, (size_t)n);
-	int r = why	    ? 0
-		: s->merged ? tail_scan(&s->made, s->codec, true, &t, err)
-			    : copies_scan(s, &t, err);
+	int r = segment_header_read(&s->made, h->id, err);
+	struct tail t = {.end = h->size, .tree = h->tree};
+	if (!r)
+		r = s->merged ? tail_scan(&s->made, s->codec, true, &t, err)
+			      : copies_scan(s, &t, err);
 	if (r)
 		return r;
-	if (!why && t.parsed < t.size)
+	if (t.parsed < t.size)
 		why = t.why;
 	if (!why && (t.end != h->seal.end || t.tree.n + 1 != s->successor.first_seq ||
 			memcmp(t.root, s->successor.root, HASH_SIZE) != 0))
@@ -437,7 +436,8 @@ static void sealer_free(struct sealer *s)
 	buf_free(&s->packed);
 	buf_free(&s->filter);
 	buf_free(&s->out);
-	buf_free(&s->cursors);
+	cursor_set_free(&s->cursors);
+	buf_free(&s->extensions);
 	filter_free(&s->keys);
 	index_builder_free(&s->index);
 }
@@ -448,11 +448,9 @@ static int old_open(struct sealer *s, uint64_t first, uint64_t next, evlog_error
 	const struct log *l = s->log;
 	struct segment successor = {.fd = -1};
 
-	int r =
-	    segment_open(&s->old, l->dir_fd, l->path, first, l->head.log_id, false, err);
+	int r = segment_open(&s->old, l->dir_fd, l->path, first, NULL, false, err);
 	if (!r)
-		r = segment_open(
-		    &successor, l->dir_fd, l->path, next, l->head.log_id, false, err);
+		r = segment_open(&successor, l->dir_fd, l->path, next, NULL, false, err);
 	s->successor = successor.header;
 	segment_close(&successor);
 	if (!r && s->successor.previous != first)
@@ -488,9 +486,13 @@ static bool is_indexed(struct segment *s)
 	return whole;
 }
 
-static bool is_done(struct segment *s, bool reindex)
+/* Whether nothing is left to do for a segment.  A sealed segment of an earlier version
+ * stays as it is, unless its index is to be made again. */
+static bool is_done(struct sealer *s, bool reindex)
 {
-	return segment_is_sealed(s) && (!reindex || is_indexed(s));
+	return segment_is_sealed(&s->old) &&
+	       (!reindex ||
+		   (s->old.header.version == SEGMENT_VERSION && is_indexed(&s->old)));
 }
 
 /* Seals one segment.  Returns EVLOG_END if it is sealed already or another process is
@@ -502,7 +504,7 @@ static int segment_seal(
 	struct sealer s = {.log = l, .old.fd = -1, .made.fd = -1};
 
 	int r = old_open(&s, first, next, err);
-	if (!r && is_done(&s.old, g->all))
+	if (!r && is_done(&s, g->all))
 		r = EVLOG_END;
 	if (!r)
 		r = made_open(&s, err);
@@ -538,8 +540,29 @@ static int head_sync(const struct log *l, evlog_error *err)
 	return r;
 }
 
-/* Seals the segments before the active one: all of them, or backwards until the first one
- * that is sealed.  Skips those that cannot be sealed. */
+/* The first segment of the list to be sealed: with `all`, the first of all, and else the
+ * one after the last that is sealed already. */
+static size_t first_to_seal(const struct log *l, bool all)
+{
+	size_t i = l->n;
+	bool sealed = false;
+
+	while (i > 0 && l->segments[i - 1] >= l->head.segment)
+		i--;
+	for (; i > 0 && !all && !sealed; i--) {
+		struct segment s;
+		sealed = segment_open(&s, l->dir_fd, l->path, l->segments[i - 1], NULL,
+			     false, NULL) == 0 &&
+			 segment_is_sealed(&s);
+		segment_close(&s);
+		if (sealed)
+			return i;
+	}
+	return 0;
+}
+
+/* Seals the segments before the active one, the oldest first, because each header takes
+ * over the cursors of the one before.  Skips those that cannot be sealed. */
 static void *log_seal(void *arg)
 {
 	struct sealing *g = arg;
@@ -549,13 +572,9 @@ static void *log_seal(void *arg)
 	g->result = head_sync(l, &g->err);
 	if (!g->result)
 		g->result = log_list(l, &g->err);
-	for (size_t i = g->result ? 0 : l->n; i-- > 1;) {
-		const uint64_t *at = l->segments + i;
-		if (*at > l->head.segment)
-			continue;
-		int r = segment_seal(g, at[-1], at[0], &why);
-		if (r == EVLOG_END && !g->all)
-			break;
+	size_t i = g->result ? l->n : first_to_seal(l, g->all);
+	for (; i + 1 < l->n && l->segments[i + 1] <= l->head.segment; i++) {
+		int r = segment_seal(g, l->segments[i], l->segments[i + 1], &why);
 		if (r == EVLOG_WAIT && !g->all)
 			continue; /* its owner will seal it */
 		if ((r < 0 || r == EVLOG_WAIT) && g->result == 0) {

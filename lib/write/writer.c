@@ -157,7 +157,7 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		return error_memory(err);
 	w->o = sound;
 	const struct evlog_writer_options *o = &w->o;
-	w->log.dir_fd = w->log.head_fd = w->seg.fd = -1;
+	w->log.dir_fd = w->log.head_fd = w->seg.fd = w->lock_fd = -1;
 	if (!w->o.max_event || w->o.max_event > EVLOG_MAX_EVENT)
 		w->o.max_event = EVLOG_MAX_EVENT;
 	/* it must be able to read what it writes */
@@ -202,6 +202,8 @@ void evlog_writer_close(evlog_writer *w)
 	block_codec_free(w->codec);
 	block_encoder_free(w->encoder);
 	segment_close(&w->seg);
+	if (w->lock_fd >= 0)
+		close(w->lock_fd);
 	log_close(&w->log);
 	batch_free(&w->next);
 	batch_free(&w->now);

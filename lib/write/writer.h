@@ -47,6 +47,7 @@ struct evlog_writer {
 	struct evlog_writer_options o;
 	uint64_t max_line; /* limit for lines read from this log */
 	struct log log;
+	int lock_fd; /* of the file "lock" */
 	struct timespec
 	    folder_seen;    /* when the folder was last changed, as of the last check */
 	struct segment seg; /* the active segment; fd -1: not open */
@@ -67,10 +68,11 @@ struct evlog_writer {
 	bool created;		 /* this writer has created the log */
 	bool locked, expectation_checked; /* all expectations were met */
 	struct cursor cursor; /* written with each commit, unless its name is empty */
-	struct cursor left;   /* the cursor that the log last had, */
-	uint64_t looked;      /* and the log's last seq at that time */
-	struct buf extension; /* the encoded cursor */
-	char notice[512];     /* what recovery did, for the user */
+	const char *cursor_source; /* the log that the consumer reads; NULL: not known */
+	struct cursor left;	   /* the cursor that the log last had, */
+	uint64_t looked;	   /* and the log's last seq at that time */
+	struct buf extension;	   /* the encoded cursor */
+	char notice[512];	   /* what recovery did, for the user */
 };
 
 /* Creates a log in a temporary directory and renames it into place, so no process ever
@@ -116,7 +118,15 @@ int head_commit(struct evlog_writer *w, bool sync, evlog_error *err);
 /* Opens the segment that head names as w->seg, or checks that it still is that file. */
 int segment_ensure(struct evlog_writer *w, evlog_error *err);
 
+/* Creates the file "lock", which only those who may write head can open: whoever can open
+ * a file can lock it, and keep all writers waiting. */
+int lock_create(int dir_fd, const char *dir, evlog_error *err);
+
+/* Takes the lock of the log, and marks head, so that readers know that a writer is at
+ * work. An evlog 0.1, which locks head itself, is kept out by that.  writer_unlock
+ * returns r, or an error if r is not one. */
 int writer_lock(struct evlog_writer *w, evlog_error *err);
+int writer_unlock(struct evlog_writer *w, int r, evlog_error *err);
 
 /* With the lock held: checks that the cursor in the log is the one this writer left, and
  * encodes the new one.  Returns EVLOG_EMISMATCH if somebody else has moved it. */
@@ -133,6 +143,38 @@ int writer_cursor(struct evlog_writer *w, evlog_error *err);
  * stamp and a newline. */
 int writer_complete(struct evlog_writer *w, const char *line, size_t len,
     const char *name, uint64_t line_no, struct buf *out, evlog_error *err);
+
+/* The latest cursor of each consumer, as extensions of a header.  Zero-initialise. */
+struct cursor_set {
+	struct buf bytes; /* the extensions, in the order in which they were added */
+	struct {
+		size_t offset; /* in bytes */
+		bool replaced; /* a later one counts */
+	} * at;
+	size_t n, cap, replaced;
+	size_t *slot, slots; /* open addressing by name: 1 + index in at; 0: free */
+	bool failed;	     /* out of memory */
+	bool full;	     /* there are more than a header can have */
+	bool all;	     /* those of all segments so far; else only of some */
+};
+
+/* Adds a cursor, or replaces an earlier one of the same consumer. */
+void cursor_set_add(struct cursor_set *set, const struct extension *x);
+
+/* Adds those among the extensions. */
+void cursor_set_take(struct cursor_set *set, struct view extensions);
+
+/* Adds those that a segment has; `limit` is where its committed bytes end.  all is set,
+ * or stays, if the segment's header says so, or if it is the first one. */
+int cursor_set_load(
+    struct cursor_set *set, struct segment *s, uint64_t limit, evlog_error *err);
+
+/* Writes the extensions for the header of a sealed segment. */
+void cursor_set_write(struct cursor_set *set, struct buf *out);
+void cursor_set_free(struct cursor_set *set);
+
+/* Whether a header has the latest cursors of all segments up to its own. */
+bool cursors_are_all(struct view extensions);
 
 /* ---- Replicas ---- */
 

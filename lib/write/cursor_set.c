@@ -1,0 +1,169 @@
+/* cursor_set.c - the latest cursor of each consumer, for the header of a sealed segment,
+ * so that nobody has to search the blocks for it. */
+#include "write/writer.h"
+
+#include <stdlib.h>
+
+#define STREAM (384u << 10) /* bytes to read ahead */
+
+static bool is_cursor(const struct extension *x)
+{
+	return x->type == EXTENSION_CURSOR || x->type == EXTENSION_CURSOR_1;
+}
+
+/* The hash of what makes two cursors those of one consumer, as far as both have it. */
+static uint64_t name_hash(const struct cursor *c)
+{
+	return hash_table(c->name, strlen(c->name));
+}
+
+static struct extension extension_at(const struct cursor_set *set, size_t i)
+{
+	const char *p = set->bytes.p + set->at[i].offset;
+	struct view rest = {p, set->bytes.len - set->at[i].offset};
+	struct extension x = {0};
+
+	extension_next(&rest, &x);
+	return x;
+}
+
+/* The slot of a consumer's cursor, or the free one where it belongs. */
+static size_t slot_of(const struct cursor_set *set, const struct cursor *c)
+{
+	size_t slot = name_hash(c) & (set->slots - 1);
+	struct cursor other;
+
+	for (; set->slot[slot]; slot = (slot + 1) & (set->slots - 1)) {
+		struct extension x = extension_at(set, set->slot[slot] - 1);
+		if (cursor_decode(&other, &x) != UNDERSTOOD_WRONG &&
+		    cursor_same(c, &other))
+			break;
+	}
+	return slot;
+}
+
+static bool slots_grow(struct cursor_set *set)
+{
+	struct cursor c;
+
+	free(set->slot);
+	set->slots = set->slots ? 2 * set->slots : 64;
+	set->slot = calloc(set->slots, sizeof *set->slot);
+	for (size_t i = 0; set->slot && i < set->n; i++) {
+		struct extension x = extension_at(set, i);
+		if (set->at[i].replaced || cursor_decode(&c, &x) == UNDERSTOOD_WRONG)
+			continue;
+		set->slot[slot_of(set, &c)] = i + 1;
+	}
+	return set->slot != NULL;
+}
+
+/* Removes what was replaced, so that memory grows with the consumers only. */
+static void squeeze(struct cursor_set *set)
+{
+	struct cursor_set kept = {.all = set->all};
+
+	for (size_t i = 0; i < set->n; i++) {
+		struct extension x = extension_at(set, i);
+		if (!set->at[i].replaced)
+			cursor_set_add(&kept, &x);
+	}
+	kept.failed |= set->failed;
+	kept.full |= set->full;
+	cursor_set_free(set);
+	*set = kept;
+}
+
+void cursor_set_add(struct cursor_set *set, const struct extension *x)
+{
+	struct cursor c;
+
+	if (set->bytes.len > SEGMENT_HEADER_MAX && set->replaced)
+		squeeze(set);
+	set->full |= set->bytes.len > SEGMENT_HEADER_MAX;
+	if (set->failed || set->full || cursor_decode(&c, x) == UNDERSTOOD_WRONG)
+		return;
+	if ((2 * (set->n + 1) > set->slots && !slots_grow(set)) ||
+	    (set->n == set->cap && !array_grow(&set->at, &set->cap, sizeof *set->at))) {
+		set->failed = true;
+		return;
+	}
+	size_t slot = slot_of(set, &c);
+	if (set->slot[slot]) {
+		set->at[set->slot[slot] - 1].replaced = true;
+		set->replaced++;
+	}
+	set->at[set->n].offset = extension_begin(&set->bytes, x->type);
+	set->at[set->n].replaced = false;
+	buf_add(&set->bytes, x->bytes.p, x->bytes.len);
+	extension_end(&set->bytes, set->at[set->n].offset);
+	set->slot[slot] = ++set->n;
+	set->failed |= set->bytes.failed;
+	if (!set->failed && set->replaced > 1000 && set->replaced > set->n / 2)
+		squeeze(set);
+}
+
+void cursor_set_take(struct cursor_set *set, struct view extensions)
+{
+	struct extension x;
+
+	while (extension_next(&extensions, &x))
+		if (is_cursor(&x))
+			cursor_set_add(set, &x);
+}
+
+bool cursors_are_all(struct view extensions)
+{
+	struct extension x;
+
+	while (extension_next(&extensions, &x))
+		if (x.type == EXTENSION_CURSORS_ALL)
+			return true;
+	return false;
+}
+
+int cursor_set_load(
+    struct cursor_set *set, struct segment *s, uint64_t limit, evlog_error *err)
+{
+	struct view extensions;
+	struct block b;
+	const char *p;
+
+	int r = segment_extensions(s, &extensions, err);
+	if (r)
+		return r;
+	set->all |= s->first_seq == 1 || cursors_are_all(extensions);
+	cursor_set_take(set, extensions);
+	if (segment_is_sealed(s) && s->header.version > 1)
+		return 0;
+	for (uint64_t at = s->header.size; at < limit; at = block_end(&b)) {
+		r = segment_block(s, at, limit, STREAM, &b, err);
+		if (r == EVLOG_EDAMAGED)
+			return segment_damaged(s, at, s->first_seq, 0, err->reason, err);
+		if (!r && b.header_size > BLOCK_HEADER)
+			r = segment_bytes(s, at, b.header_size, 0, &p, err);
+		if (r)
+			return r;
+		if (b.header_size > BLOCK_HEADER)
+			cursor_set_take(set, block_extensions(p, &b));
+	}
+	return 0;
+}
+
+void cursor_set_write(struct cursor_set *set, struct buf *out)
+{
+	if (set->replaced)
+		squeeze(set);
+	buf_add(out, set->bytes.p, set->bytes.len);
+	if (set->all)
+		extension_end(out, extension_begin(out, EXTENSION_CURSORS_ALL));
+	out->failed |= set->failed;
+}
+
+void cursor_set_free(struct cursor_set *set)
+{
+	buf_free(&set->bytes);
+	free(set->at);
+	free(set->slot);
+	*set = (struct cursor_set){0};
+}
