@@ -116,8 +116,11 @@ def extension(kind, data):
     return struct.pack("<HHI", kind, 0, len(data)) + data
 
 
-def cursor(name, seq, generation=0):
-    return extension(2, b"R" * 16 + struct.pack("<QQ", seq, generation) + bytes(32) + name)
+def cursor(name, seq, generation=0, version=1):
+    if version == 1:
+        return extension(2, b"R" * 16 + struct.pack("<QQ", seq, generation) + bytes(32) + name)
+    x = b"R" * 16 + b"L" * 32 + struct.pack("<QQ", seq, generation) + bytes(32) + struct.pack("<I", len(name)) + name
+    return extension(4, x + (extension(2, struct.pack("<QQ", 10**15, seq)) if seq % 2 else b""))
 
 
 class Block:
@@ -133,7 +136,8 @@ class Log:
 
     def __init__(self, segments, sealed, modes):
         self.files, self.parts, self.lines, self.states = {}, [], [], []
-        self.tree, self.modes = Tree(), modes
+        self.tree, self.modes, self.lineage = Tree(), modes, bytes(32)
+        self.version = modes.get("version", 1)
         previous, last_time = (NONE, NONE, NONE), TIME_MIN
         for i, blocks in enumerate(segments):
             seal = sealed[i] and i + 1 < len(segments)
@@ -145,9 +149,12 @@ class Log:
 
     def segment_header(self, previous, last_time, seal=None):
         first, tree = self.tree.n + 1, self.tree.frontier()
-        p = struct.pack("<II8sII16s", 0x184D2A5D, 0, b"evlogSEG", 1, 2 if seal else 0, self.log_id)
+        p = struct.pack("<II8sII16s", 0x184D2A5D, 0, b"evlogSEG", self.version, 2 if seal else 0, self.log_id)
         p += struct.pack("<QQq", first, self.modes.get("epoch", 1), last_time) + struct.pack("<QQQQ", *previous, first - 1)
-        p += self.tree.root() + tree + (struct.pack("<QQQ", *seal[:3]) + seal[3] if seal else b"")
+        p += self.tree.root() + (self.lineage if self.version > 1 and self.tree.n else b"")
+        p += (bytes(32) if self.version > 1 and not self.tree.n else b"") + tree
+        p += struct.pack("<QQQ", *seal[:3]) + seal[3] if seal else b""
+        p += self.modes.get("header", b"") if seal and self.version > 1 else b""
         p = bytearray(p + bytes(8))
         struct.pack_into("<I", p, 4, len(p) - 8)
         return checked(bytes(p))
@@ -165,6 +172,8 @@ class Log:
             filters.append(bloom(b.lines) if b.filtered else b"")
             seek += [(len(header), 0), (len(frame), len(b.raw))]
             for line in b.lines:
+                if self.tree.n == 0:
+                    self.lineage = sha(b"\0" + line)
                 self.tree.add(line)
             # the root of a block is the one after it
             header = bytearray(header)
@@ -195,7 +204,7 @@ class Log:
         more = (extension(3, bloom(lines)) if b.filtered else b"") + b.cursors
         logtimes = [time_of(lines[0]), time_of(lines[-1])]
         times = (*logtimes, *event_times(lines))
-        p = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(more), b"evlogBLK", 1, 1, self.log_id)
+        p = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(more), b"evlogBLK", self.version, 1, self.log_id)
         p += struct.pack("<QQQ", first, self.modes.get("epoch", 1), seq)
         p += struct.pack("<IIIIQ", len(lines), len(b.raw), len(frame), at - last, xxh3(frame))
         return checked(p + struct.pack("<qqqqQ", *times, at) + bytes(32) + more + bytes(8)), frame, times
@@ -217,7 +226,7 @@ class Log:
 
     def slot(self, generation, first, end, last, last_seq, last_time, tree):
         boot = b"another boot id." if self.modes["boot"] else BOOT
-        p = struct.pack("<8sQ16s16s", b"evlogHD1", generation, self.log_id, boot)
+        p = struct.pack("<8sQ16s16s", b"evlogHD%d" % self.version, generation, self.log_id, boot)
         p += struct.pack("<Q", self.modes.get("epoch", 1))
         p += struct.pack("<QQQQQq", first, end, self.modes.get("durable", end), last, last_seq, last_time)
         p += struct.pack("<II", self.modes["flags"], len(tree.hashes)) + tree.root() + tree.frontier()
@@ -271,7 +280,8 @@ FIELDS = {
         "previous": (64, "Q"), "previous_size": (72, "Q"), "previous_block": (80, "Q"),
         "before": (88, "Q"), "root": (96, "Q"), "frontier": (128, "Q"),
         "seal_end": (-64, "Q"), "seal_block": (-56, "Q"), "seal_last_seq": (-48, "Q"),
-        "seal_root": (-40, "Q"),
+        "seal_root": (-40, "Q"), "lineage": (128, "Q"), "frontier_2": (160, "Q"),
+        "extension_type": (-36, "H"), "extension_size": (-32, "I"), "field_size": (-28, "I"),
     },
     "block": {
         "size": (4, "I"), "version": (16, "I"), "flags": (20, "I"), "log_id": (24, "Q"),
@@ -443,11 +453,12 @@ def make(seed):
     rng = random.Random(seed)
     lies, segments, seq = [], [], 1
     wrong = rng.choice(("field",) * 6 + ("line", "frame", "fields"))
+    version = seed % 2 + 1
     for _ in range(rng.randint(1, 4)):
         blocks = []
         for _ in range(rng.choice((1, 1, 2, 5, 12))):
             lines = [stamp(seq + i, seq + i) + event(rng, seq + i) for i in range(rng.randint(1, 3))]
-            names = [cursor(b"c%d" % rng.randrange(3), seq) for _ in range(rng.choice((0, 0, 1, 2)))]
+            names = [cursor(b"c%d" % rng.randrange(3), seq, version=version) for _ in range(rng.choice((0, 0, 1, 2)))]
             blocks.append(Block(lines, cursors=b"".join(names), filtered=rng.random() < 0.9))
             seq += len(lines)
         segments.append(blocks)
@@ -463,6 +474,9 @@ def make(seed):
         lies.append("frame")
     sealed = [rng.random() < 0.6 for _ in segments]
     modes = {name: rng.random() < 0.15 for name in ("boot", "lost", "old")}
+    modes["version"] = version
+    if rng.random() < 0.5:
+        modes["header"] = b"".join(cursor(b"c%d" % i, i, version=2) for i in range(rng.randrange(3))) + extension(8, b"")
     modes["flags"] = rng.choice((0,) * 8 + (1, 2))
     if rng.random() < 0.1:
         modes["durable"] = 0
@@ -637,7 +651,7 @@ def try_log(seed, folder, tools, figures):
 # What chance would seldom find: a log, the tools that it is for, and what they must end
 # with; `lines`: the seqs that must come, whatever stands beside the blocks.
 
-PLAIN = {"boot": False, "lost": False, "old": False, "flags": 0}
+PLAIN = {"version": 2, "boot": False, "lost": False, "old": False, "flags": 0}
 
 
 def plain(counts, sealed=False, modes=PLAIN):
@@ -714,7 +728,7 @@ def kind_cursors():
     """Very many cursors, each with another name."""
     blocks = [
         Block([stamp(i + 1) + event(random.Random(1), i + 1)],
-              cursors=b"".join(cursor(b"%08d" % (700 * i + k), 1) for k in range(700)), filtered=False)
+              cursors=b"".join(cursor(b"%08d" % (700 * i + k), 2, version=2) for k in range(400)), filtered=False)
         for i in range(300)
     ]  # fmt: skip
     log = Log([blocks, [Block([stamp(301) + event(random.Random(1), 301)])]], [False] * 2, PLAIN)
