@@ -362,11 +362,16 @@ def seal_parse(p, h, blocks):
         full = full or a["flags"] != b["flags"]
         assert full, "small blocks are merged"
         size = gather(size, a["raw_size"], a["packed_size"])
-        assert a["epoch"] <= b["epoch"] and not a["extensions"]
-    assert not last["extensions"], "cursors are in the header"
+        assert a["epoch"] <= b["epoch"]
+    kept = {}
+    for b in blocks:
+        mine = [cursor_key(x) for _, x in b["extensions"]]
+        assert all(kind == 4 for kind, _ in b["extensions"]) and len(mine) == len(set(mine))
+        kept.update((cursor_key(x), x) for _, x in b["extensions"])
     cursors = [x for kind, x in h["extensions"] if kind == 4]
     assert len(cursors) == len({cursor_key(x) for x in cursors}), "a cursor of each name"
     assert [kind for kind, _ in h["extensions"]] == [4] * len(cursors) + [8]
+    assert kept.items() <= {cursor_key(x): x for x in cursors}.items(), "its header has the latest"
     frames = [(h["size"], 0)]
     for b in blocks:
         frames += [(b["frame"] - b["offset"], 0), (b["packed_size"], b["raw_size"])]
@@ -652,6 +657,13 @@ def sealed_file(header, h, merged, extensions):
     at = last_block = h["size"] + 56 + len(extensions)
     table, filters, seek, body = b"", [], [(at, 0)], b""
     for i, (source, raw, frame) in enumerate(merged):
+        moved = {}
+        for b in source:
+            for kind, x in b["extensions"]:
+                if kind == 4:
+                    moved.pop(cursor_key(x), None)
+                    moved[cursor_key(x)] = x
+        more = b"".join(struct.pack("<HHI", 4, 0, len(x)) + x for x in moved.values())
         times = (
             source[0]["first_logtime"],
             source[-1]["last_logtime"],
@@ -660,10 +672,10 @@ def sealed_file(header, h, merged, extensions):
         )
         count, first = sum(b["count"] for b in source), source[0]["first_seq"]
         back = at - last_block if i else at
-        head = struct.pack("<II8sII16s", 0x184D2A5B, 160, b"evlogBLK", 2, 1, h["log_id"])
+        head = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(more), b"evlogBLK", 2, 1, h["log_id"])
         head += struct.pack("<QQQ", h["first_seq"], source[-1]["epoch"], first)
         head += struct.pack("<IIIIQ", count, len(raw), len(frame), back, xxh3(frame))
-        head += struct.pack("<qqqqQ", *times, at) + source[-1]["root"]
+        head += struct.pack("<qqqqQ", *times, at) + source[-1]["root"] + more
         body += checked(head + bytes(8)) + frame
         table += struct.pack("<QQqqqq", at, first, *times)
         filters.append(bloom(raw.splitlines()))

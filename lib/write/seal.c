@@ -47,9 +47,10 @@ struct sealer {
 	struct block_codec *codec;
 	struct block gathered; /* small blocks to be merged; count 0: none */
 	struct buf raw;	       /* their lines */
-	struct buf lines, packed, filter, out; /* scratch */
-	struct cursor_set cursors;
-	struct buf extensions; /* of the new header */
+	struct buf lines, packed, filter, carried, out; /* scratch */
+	struct cursor_set cursors;			/* for the header */
+	struct cursor_set moved; /* of the blocks that go into the next one */
+	struct buf extensions;	 /* of the new header */
 	struct filter_keys keys;
 	struct index_builder index;
 	size_t gather; /* how many bytes of lines to merge */
@@ -96,8 +97,8 @@ static int cursors_load(struct sealer *s, uint64_t limit, evlog_error *err)
 	return r;
 }
 
-/* Takes the filter from the header of a block. */
-static int filter_take(struct sealer *s, const struct block *b, evlog_error *err)
+/* Takes the filter and the cursors from the header of a block. */
+static int extensions_take(struct sealer *s, const struct block *b, evlog_error *err)
 {
 	const char *p;
 
@@ -109,6 +110,7 @@ static int filter_take(struct sealer *s, const struct block *b, evlog_error *err
 		return r;
 	struct view filter = filter_find(block_extensions(p, b));
 	buf_add(&s->filter, filter.p, filter.len);
+	cursor_set_take(&s->moved, block_extensions(p, b));
 	return s->filter.failed ? error_memory(err) : 0;
 }
 
@@ -132,7 +134,14 @@ static int block_put(
 	struct view filter = {s->filter.p, s->filter.len};
 	struct seal *seal = &s->made.header.seal;
 
-	b->header_size = BLOCK_HEADER;
+	s->carried.len = 0;
+	cursor_set_write(&s->moved, &s->carried);
+	cursor_set_free(&s->moved);
+	if (s->carried.failed)
+		return error_memory(err);
+	if (s->carried.len > BLOCK_HEADER_MAX - BLOCK_HEADER)
+		return too_many_cursors(s, err);
+	b->header_size = BLOCK_HEADER + (uint32_t)s->carried.len;
 	s->out.len = 0;
 	if (!buf_reserve(&s->out, b->header_size + b->packed_size))
 		return error_memory(err);
@@ -142,7 +151,8 @@ static int block_put(
 	memcpy(b->id, s->made.header.id, ID_SIZE);
 	b->synced_upto = s->at;
 	b->packed_hash = hash64(packed, b->packed_size);
-	block_header_write((unsigned char *)s->out.p, b, (struct view){NULL, 0});
+	block_header_write(
+	    (unsigned char *)s->out.p, b, (struct view){s->carried.p, s->carried.len});
 	s->out.len = b->header_size;
 	buf_add(&s->out, packed, b->packed_size);
 	if (file_pwrite(s->made.fd, s->out.p, s->out.len, s->at) < 0)
@@ -229,7 +239,7 @@ static int block_take(
 	if (!r && (s->raw.len + b->raw_size > s->gather || other))
 		r = gathered_put(s, err);
 	if (!r)
-		r = filter_take(s, b, err);
+		r = extensions_take(s, b, err);
 	if (r)
 		return r;
 	if (s->gathered.count == 0 && b->raw_size >= s->gather / 2 && s->filter.len)
@@ -435,8 +445,10 @@ static void sealer_free(struct sealer *s)
 	buf_free(&s->lines);
 	buf_free(&s->packed);
 	buf_free(&s->filter);
+	buf_free(&s->carried);
 	buf_free(&s->out);
 	cursor_set_free(&s->cursors);
+	cursor_set_free(&s->moved);
 	buf_free(&s->extensions);
 	filter_free(&s->keys);
 	index_builder_free(&s->index);
