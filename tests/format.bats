@@ -88,6 +88,10 @@ check() { harness format.py "$1"; }
 	check trimmed
 }
 
+@test "the root after any event is found from tiles, which are not believed" {
+	check tiles
+}
+
 @test "a forked log has several ids, and one chain of roots" {
 	check ids
 }

@@ -316,7 +316,7 @@ def segment_parse(p):
             kinds = [kind for kind, _ in b["extensions"]]
             if not kinds and b["flags"] & 2:
                 continue  # of a stream
-            assert kinds in ([3], [3, 4]), f"extensions {kinds}"
+            assert kinds in ([3], [3, 5], [3, 4], [3, 5, 4]), f"extensions {kinds}"
             assert b["extensions"][0][1] == bloom(b["events"]), "the filter of a block"
     return h, blocks
 
@@ -393,19 +393,34 @@ def index_parse(p, h, blocks):
     """Checks every field of the index at p against the blocks.  Returns its size."""
     n, size = len(blocks), u32(p, 4) + 8
     assert u32(p, 0) == 0x184D2A5C and p[8:16] == b"evlogIDX", "no index"
-    assert (u32(p, 16), u32(p, 20)) == (2, n), "version and blocks of the index"
-    assert p[24:40] == h["log_id"] and u64(p, 40) == h["first_seq"]
-    table = 56 + 48 * n
+    assert (u32(p, 16), u32(p, 20), u32(p, 48)) == (3, 0, n), "version, flags and blocks of the index"
+    assert p[24:40] == h["log_id"] and u64(p, 40) == h["first_seq"] and u32(p, 52) == 3
+    table = 72 + 48 * n
     assert u64(p, table) == xxh3(p[:table]), "checksum of the index"
     for i, b in enumerate(blocks):
-        e = 56 + 48 * i
+        e = 72 + 48 * i
         names = ("first_logtime", "last_logtime", "least_time", "greatest_time")
         assert (u64(p, e), u64(p, e + 8)) == (b["offset"], b["first_seq"])
         assert [i64(p, e + 16 + 8 * j) for j in range(4)] == [b[x] for x in names]
     bits, rows = index_rows([bloom(b["events"]) for b in blocks], h["end"], u64(p, table))
-    assert u64(p, 48) == bits, "how many bits the filters have"
-    assert p[table + 8 : size] == rows, "the rows"
+    assert u64(p, 56) == bits, "how many bits the filters have"
+    assert p[table + 8 : table + 8 + len(rows)] == rows, "the rows"
+    h["rows"] = table + 8
+    last = blocks[-1]["first_seq"] + blocks[-1]["count"] - 1
+    assert u64(p, 64) == last // 256 - h["before"] // 256, "how many tiles there are"
+    at = table + 8 + len(rows)
+    h["tiles"] = b"".join(p[x : min(x + 512, size - 8)] for x in range(at, size, 520))
+    assert p[at:size] == tile_groups(h["tiles"], u64(p, table)), "the tiles"
     return size
+
+
+def tile_groups(tiles, table_sum):
+    """Tiles in groups of 16, each with its checksum."""
+    out = b""
+    for g in range(0, len(tiles), 512):
+        x = tiles[g : g + 512]
+        out += x + struct.pack("<Q", (xxh3(x) + g // 512 + table_sum) % 2**64)
+    return out
 
 
 def index_rows(filters, end, table_sum):
@@ -584,9 +599,17 @@ def check_layout():
     assert again == leaves and len(blocks) == 5, "small blocks are merged, up to 1 MiB as they are dense"
 
 
+def tiles_of(n, hashes):
+    """The roots of each aligned 256 leaves that are completed after the first n."""
+    return [tree(hashes[256 * k : 256 * k + 256]) for k in range(n // 256, len(hashes) // 256)]
+
+
 def segment_check(name, p, leaves):
     """Checks a segment and its content after these lines."""
     h, blocks = segment_parse(p)
+    hashes = [leaf(line) for line in leaves + [line for b in blocks for line in b["events"]]]
+    tiles = [x for b in blocks for kind, x in b["extensions"] if kind == 5]
+    assert (h["tiles"] if h["sealed"] else b"".join(tiles)) == b"".join(tiles_of(len(leaves), hashes))
     assert name == "%016d.ndjson.zst" % h["first_seq"]
     assert (h["version"], h["flags"], h["epoch"]) == (2, 2 if h["sealed"] else 0, 1)
     assert h["first_seq"] == h["before"] + 1 == len(leaves) + 1
@@ -650,10 +673,11 @@ def seal(p, made=(), before=None):
     flush()
     extensions = b"".join(struct.pack("<HHI", 4, 0, len(x)) + x for x in cursors.values())
     extensions += struct.pack("<HHI", 8, 0, 0)
-    return sealed_file(p[: h["size"]], h, out, extensions)
+    tiles = b"".join(x for b in blocks for kind, x in b["extensions"] if kind == 5)
+    return sealed_file(p[: h["size"]], h, out, extensions, tiles)
 
 
-def sealed_file(header, h, merged, extensions):
+def sealed_file(header, h, merged, extensions, tiles):
     at = last_block = h["size"] + 56 + len(extensions)
     table, filters, seek, body = b"", [], [(at, 0)], b""
     for i, (source, raw, frame) in enumerate(merged):
@@ -687,10 +711,12 @@ def sealed_file(header, h, merged, extensions):
     struct.pack_into("<I", top, 4, len(top) - 8)
     struct.pack_into("<I", top, 20, 2)
     bits, rows = index_rows(filters, at, 0)
-    size = 56 + len(table) + 8 + len(rows)
-    index = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 2, len(merged), h["log_id"])
-    index = checked(index + struct.pack("<QQ", h["first_seq"], bits) + table + bytes(8))
-    index += index_rows(filters, at, u64(index, len(index) - 8))[1]
+    size = 72 + len(table) + 8 + len(rows) + len(tile_groups(tiles, 0))
+    index = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 3, 0, h["log_id"])
+    index += struct.pack("<QIIQQ", h["first_seq"], len(merged), 3, bits, len(tiles) // 32)
+    index = checked(index + table + bytes(8))
+    total = u64(index, len(index) - 8)
+    index += index_rows(filters, at, total)[1] + tile_groups(tiles, total)
     seek.append((len(index), 0))
     index += struct.pack("<II", 0x184D2A5E, 8 * len(seek) + 9)
     index += b"".join(struct.pack("<II", *x) for x in seek)
@@ -832,6 +858,26 @@ def log_trimmed(log):
     return lines[8:], leaves
 
 
+def check_tiles():
+    """The root after any event, from tiles and a few lines: in the active segment and in a
+    sealed one, whether or not it begins with a whole tile."""
+    n = 1
+    for count in 300, 1000, 700, 1, 255, 1, 1, 600:
+        must(0, "evappend", "--atomic", "a.evlog", data=subjects(n, count))
+        n += count
+    hashes = [leaf(x) for x in must(0, "evcat", "a.evlog").splitlines()]
+    seqs = [1, 255, 256, 257, 511, 512, 513, 767, 768, 769, 1023, 1024, 1280, 1999, 2000, 2048, 2049, 2257, n - 1]
+    for seq in seqs:
+        fits("a.evlog", seq, hashes)
+    for count in 900, 1, 1200:
+        must(0, "evappend", "--segment-size", "1", "a.evlog", data=subjects(n, count))
+        n += count
+    hashes = [leaf(x) for x in must(0, "evcat", "a.evlog").splitlines()]
+    assert sum(segment_parse(read("a.evlog", x))[0]["sealed"] for x in segments("a.evlog")) == 3
+    for seq in seqs + [3072, 3073, 3200, 3300, 3760, 3841, n - 2]:
+        fits("a.evlog", seq, hashes)
+
+
 def log_ids(log):
     """A log that was forked twice: each segment has an id of its own, and a higher epoch."""
     lines = [stamped(n, numbered(n)) for n in range(1, 25)]
@@ -860,6 +906,17 @@ def root_at(log, seq):
     return x["root"], x["lineage"]
 
 
+def fits(log, seq, hashes):
+    """The log has this root at this seq, and is refused with another one.  Without a frontier,
+    the root must be computed from what the log has."""
+    for good in True, False:
+        value = tree(hashes[:seq]) if good else sha(b"no root")
+        with open(f"{log}.place", "w") as f:
+            json.dump({"log": "00" * 16, "seq": seq, "root": value.hex()}, f)
+        status, _, err = run("evreplay", "--status", "--checkpoint", f"{log}.place", log)
+        assert status == (0 if good else 76), f"{log} at {seq}: {status}, {err}"
+
+
 def same_everywhere(log, lines, leaves):
     """The log has these lines, forwards and backwards, from each on, and these roots."""
     first = int(lines[0][8:24])
@@ -870,6 +927,7 @@ def same_everywhere(log, lines, leaves):
     for i, line in enumerate(lines):
         assert must(0, "evcat", "--from", str(first + i), "-c", "1", log) == line + b"\n"
         assert root_at(log, first + i) == (tree(leaves[: first + i]).hex(), leaves[0].hex())
+        fits(log, first + i, leaves)
     assert cat(log, "--salvage")[1] == whole
 
 
@@ -1394,7 +1452,7 @@ def index_of(log, noise, subjects_in, right):
     whole, layout = layout_of(log)
     assert [h["sealed"] for _, h, _ in layout] == [True, False]
     sizes = [8 * len(bloom(b["events"])) for b in layout[0][2]]
-    bits = u64(read(log, layout[0][0]), layout[0][1]["index"] + 48)
+    bits = u64(read(log, layout[0][0]), layout[0][1]["index"] + 56)
     assert len(sizes) > 30 and min(sizes) < bits and right(bits, max(sizes)), (bits, sizes)
     events = [(json.loads(x), x) for x in whole.splitlines(True)]
     names = ["none", "s0", "s1", "s2", "s19", "s299"] + [e["subject"] for e, _ in events[3:n:1800]]
@@ -1502,8 +1560,8 @@ def check_sealed_here():
     p = files[name]
     for at, value in ((16, b"\1"), (24, b"another log id.."), (40, b"\2")):
         x = p[h["index"] : h["seek"]]
-        table, groups = index_apart(x)
-        x = index_checked(table[:at] + value + table[at + len(value) :], groups)
+        table, *rest = index_apart(x)
+        x = index_checked(table[:at] + value + table[at + len(value) :], *rest)
         write("a.evlog", name, p[: h["index"]] + x + p[h["seek"] :])
         selects("a.evlog", lines)
         assert "because the index of a segment is damaged or missing" in reads("a.evlog", 0, "-v", "-s", "s1")[1], at
@@ -1513,41 +1571,47 @@ def check_sealed_here():
     assert reads("a.evlog", 0)[0].startswith(lines)
 
 
-def index_checked(table, groups):
-    """An index with this table (without checksum) and these groups of rows, with correct
-    checksums."""
-    table = struct.pack("<II", u32(table, 0), len(table) + sum(len(x) + 8 for x in groups)) + table[8:]
+def index_checked(table, groups, tiles):
+    """An index with this table (without checksum), these groups of rows and these tiles, with
+    correct checksums."""
+    more = sum(len(x) + 8 for x in groups) + len(tile_groups(tiles, 0))
+    table = struct.pack("<II", u32(table, 0), len(table) + more) + table[8:]
     table = checked(table + bytes(8))
     total = u64(table, len(table) - 8)
-    return table + b"".join(x + struct.pack("<Q", (xxh3(x) + g + total) % 2**64) for g, x in enumerate(groups))
+    rows = b"".join(x + struct.pack("<Q", (xxh3(x) + g + total) % 2**64) for g, x in enumerate(groups))
+    return table + rows + tile_groups(tiles, total)
 
 
 def index_apart(x):
-    """Splits an index into its table and its groups of rows."""
-    table = 56 + 48 * u32(x, 20)
-    width, group = (u32(x, 20) + 7) // 8, 1
-    while group < u64(x, 48) and group * width < 512:
+    """Splits an index into its table, its groups of rows and its tiles."""
+    table = 72 + 48 * u32(x, 48)
+    width, group = (u32(x, 48) + 7) // 8, 1
+    while group < u64(x, 56) and group * width < 512:
         group *= 2
     size = group * width
-    return x[:table], [x[at : at + size] for at in range(table + 8, len(x), size + 8)]
+    end = table + 8 + u64(x, 56) // group * (size + 8)
+    groups = [x[at : at + size] for at in range(table + 8, end, size + 8)]
+    return x[:table], groups, b"".join(x[at : min(at + 512, len(x) - 8)] for at in range(end, len(x), 520))
 
 
-def index_with(p, h, i=None, n=None, rows=None, **fields):
+def index_with(p, h, i=None, n=None, rows=None, tiles=None, count=None, **fields):
     """A sealed segment whose index has changed fields in entry i, or n entries, or another
-    number of bits, or other rows, with correct checksums."""
+    number of bits, or other rows, tiles or number of tiles, with correct checksums."""
     at = {"offset": 0, "first_seq": 8}
-    table, groups = index_apart(p[h["index"] : h["seek"]])
+    table, groups, kept = index_apart(p[h["index"] : h["seek"]])
     table = bytearray(table)
     if "bits" in fields:
-        struct.pack_into("<Q", table, 48, fields.pop("bits"))
+        struct.pack_into("<Q", table, 56, fields.pop("bits"))
     for name, value in fields.items():
-        struct.pack_into("<Q", table, 56 + 48 * i + at[name], value % 2**64)
+        struct.pack_into("<Q", table, 72 + 48 * i + at[name], value % 2**64)
     if n is not None:
-        table = (table + bytes(48 * 9))[: 56 + 48 * n]
-        struct.pack_into("<I", table, 20, n)
+        table = (table + bytes(48 * 9))[: 72 + 48 * n]
+        struct.pack_into("<I", table, 48, n)
     if rows:
         groups = [rows(x) for x in groups]
-    return p[: h["index"]] + index_checked(bytes(table), groups) + p[h["seek"] :]
+    kept = tiles(kept) if tiles else kept
+    struct.pack_into("<Q", table, 64, len(kept) // 32 if count is None else count)
+    return p[: h["index"]] + index_checked(bytes(table), groups, kept) + p[h["seek"] :]
 
 
 def seal_with(p, h, **fields):
@@ -1568,7 +1632,7 @@ def check_sealed_lies():
     name, h, blocks = layout_of("a.evlog")[1][0]
     p = read("a.evlog", name)
     b, last = blocks[1], blocks[-1]
-    index_bits = u64(p, h["index"] + 48)
+    index_bits = u64(p, h["index"] + 56)
     cases = {
         "end, one less": seal_with(p, h, end=h["end"] - 1),
         "end, one more": seal_with(p, h, end=h["end"] + 1),
@@ -1603,6 +1667,12 @@ def check_sealed_lies():
         "bits, no power of two": index_with(p, h, bits=index_bits - 1),
         "bits beyond": index_with(p, h, bits=2**32),
         "bits beyond all": index_with(p, h, bits=2**63),
+        "tiles of zeros": index_with(p, h, tiles=lambda x: bytes(len(x))),
+        "tiles, one less": index_with(p, h, tiles=lambda x: x[32:]),
+        "tiles, one more": index_with(p, h, tiles=lambda x: x + bytes(32)),
+        "tiles, exchanged": index_with(p, h, tiles=lambda x: x[32:64] + x[:32] + x[64:]),
+        "tiles, many": index_with(p, h, count=2**59),
+        "tiles beyond all": index_with(p, h, count=2**64 - 1),
         "rows, a byte less": index_with(p, h, rows=lambda x: x[:-1]),
         "rows of ones": index_with(p, h, rows=lambda x: b"\xff" * len(x)),
         "rows of zeros": index_with(p, h, rows=lambda x: bytes(len(x))),
@@ -1620,6 +1690,9 @@ def check_sealed_lies():
                 assert got == sorted(set(got), reverse=bool(way)), f"{argv}: twice, or not in order"
                 if "end" in case and not options and not way:
                     assert status == 65, f"{argv}: {status}"
+        if "tiles" in case:
+            for seq in 767, 768, 800, 880:
+                fits(log, seq, [leaf(x[:-1]) for x in whole[:seq]])
 
     assert len(blocks) >= 3
     Lab("a.evlog").each(cases, check)

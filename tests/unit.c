@@ -57,7 +57,7 @@ static int merkle(int n)
 
 	for (int i = 0; i < n; i++) {
 		merkle_leaf(leaves[i].p, leaves[i].len, false, leaf);
-		merkle_add_leaf(&m, leaf);
+		merkle_add_leaf(&m, leaf, NULL);
 	}
 	merkle_root(&m, root);
 	hash_hex(root, hex);

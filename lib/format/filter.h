@@ -10,6 +10,8 @@
 
 enum filter_kind { FILTER_TYPE, FILTER_SUBJECT };
 
+#define FILTER_KINDS_1 (1u << FILTER_TYPE | 1u << FILTER_SUBJECT) /* of evlog 0.1 */
+
 /* The key of a type or subject given in plain bytes. */
 uint64_t filter_key(enum filter_kind kind, struct view text);
 

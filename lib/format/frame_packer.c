@@ -114,7 +114,7 @@ static int block_flush(evlog_packer *k, evlog_error *err)
 	if (k->count == 0)
 		return 0;
 	memcpy(b.id, k->header.id, ID_SIZE);
-	merkle_add_lines(&k->tree, k->raw.p, k->raw.len, k->leaves);
+	merkle_add_lines(&k->tree, k->raw.p, k->raw.len, k->leaves, NULL);
 	merkle_root(&k->tree, b.root);
 	if (!buf_reserve(&k->out, BLOCK_HEADER))
 		return error_memory(err);

@@ -18,16 +18,18 @@
 
 #define MAGIC	   0x184d2a5cu
 #define TAG	   "evlogIDX"
-#define VERSION	   2
-#define FIXED	   56
+#define VERSION	   3
+#define FIXED	   72
+#define FIXED_2	   56 /* of version 2 */
 #define ENTRY	   48
 #define GROUP	   512 /* least bytes of rows with a common checksum */
 #define SEEK_MAGIC 0x184d2a5eu
 #define SEEK_TAG   0x8f92eab1u
 #define MOST	   (1u << 20) /* an index of more blocks is ignored */
+#define TILES	   16	      /* with a common checksum */
 
-_Static_assert(
-    ENTRY == 6 * 8 && FIXED == 8 + 8 + 2 * 4 + ID_SIZE + 2 * 8, "evlog-format(5), Index");
+_Static_assert(ENTRY == 6 * 8 && FIXED == 8 + 8 + 2 * 4 + ID_SIZE + 8 + 2 * 4 + 2 * 8,
+    "evlog-format(5), Index");
 
 /* ---- Writing ---- */
 
@@ -158,6 +160,27 @@ static void rows_write(
 	}
 }
 
+/* Writes the tiles like rows, TILES in a group; the last group may have fewer. */
+static void tiles_write(struct buf *out, const struct buf *tiles, uint64_t index)
+{
+	const size_t group = TILES * HASH_SIZE;
+	unsigned char sum[8];
+
+	for (size_t at = 0; at < tiles->len; at += group) {
+		const unsigned char *p = (const unsigned char *)tiles->p + at;
+		size_t n = tiles->len - at < group ? tiles->len - at : group;
+		put64(sum, group_sum(p, n, at / group, index));
+		buf_add(out, p, n);
+		buf_add(out, sum, sizeof sum);
+	}
+}
+
+/* The bytes that so many tiles take in an index. */
+static uint64_t tiles_size(uint64_t tiles)
+{
+	return tiles * HASH_SIZE + (tiles + TILES - 1) / TILES * 8;
+}
+
 static void seek_table_write(struct index_builder *x, struct buf *out)
 {
 	unsigned char head[8], foot[9] = {0};
@@ -178,7 +201,8 @@ void index_write(struct index_builder *x, const struct segment_header *h, struct
 	size_t width = (x->blocks + 7) / 8, filter, group;
 	struct buf rows = {0};
 
-	out->failed |= x->table.failed || x->sizes.failed || x->filters.failed;
+	out->failed |=
+	    x->table.failed || x->sizes.failed || x->filters.failed || x->tiles.failed;
 	if (out->failed)
 		return;
 	filter = filter_size(x, h->seal.end);
@@ -187,21 +211,26 @@ void index_write(struct index_builder *x, const struct segment_header *h, struct
 		out->failed = true;
 		return;
 	}
-	size_t size = table + rows.len + rows.len / group * sizeof sum;
+	size_t tiles = x->tiles.len / HASH_SIZE;
+	size_t size =
+	    table + rows.len + rows.len / group * sizeof sum + (size_t)tiles_size(tiles);
 	put32(p, MAGIC);
 	put32(p + 4, (uint32_t)(size - 8));
 	memcpy(p + 8, TAG, 8);
 	put32(p + 16, VERSION);
-	put32(p + 20, x->blocks);
 	memcpy(p + 24, h->id, ID_SIZE);
 	put64(p + 40, h->first_seq);
-	put64(p + 48, filter * 8);
+	put32(p + 48, x->blocks);
+	put32(p + 52, x->kinds);
+	put64(p + 56, filter * 8);
+	put64(p + 64, tiles);
 	buf_add(out, p, sizeof p);
 	buf_add(out, x->table.p, x->table.len);
 	if (!out->failed) {
 		put64(sum, hash64(out->p + start, out->len - start));
 		buf_add(out, sum, sizeof sum);
 		rows_write(out, &rows, group, get64(sum));
+		tiles_write(out, &x->tiles, get64(sum));
 	}
 	buf_free(&rows);
 	index_frame(x, size, 0);
@@ -215,6 +244,7 @@ void index_builder_free(struct index_builder *x)
 	buf_free(&x->sizes);
 	buf_free(&x->filters);
 	buf_free(&x->seek);
+	buf_free(&x->tiles);
 	*x = (struct index_builder){0};
 }
 
@@ -238,26 +268,53 @@ static bool entries_ascend(const struct index *x, const struct segment *s)
 	       before.offset == seal->block && before.first_seq <= seal->last_seq;
 }
 
+/* Decodes the fields before the table.  Returns how many blocks there are; 0 if p is not
+ * an index of this segment. */
+static uint32_t fixed_take(
+    struct index *x, const struct segment *s, const unsigned char *p, uint64_t *bits)
+{
+	uint32_t version = get32(p + 16);
+
+	if (get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0 ||
+	    memcmp(p + 24, s->header.id, ID_SIZE) != 0 || get64(p + 40) != s->first_seq)
+		return 0;
+	if (version == 2) {
+		x->fixed = FIXED_2;
+		x->kinds = FILTER_KINDS_1;
+		*bits = get64(p + 48);
+		return get32(p + 20);
+	}
+	if (version != VERSION ||
+	    understood(get32(p + 20), 0, (struct view){NULL, 0}) == UNDERSTOOD_NOT)
+		return 0;
+	x->fixed = FIXED;
+	x->kinds = get32(p + 52);
+	x->tiles = get64(p + 64);
+	*bits = get64(p + 56);
+	return get32(p + 48);
+}
+
 /* Whether p can be the start of this segment's index, with n bytes in the file from
  * there. */
 static bool fixed_check(
     struct index *x, const struct segment *s, const unsigned char *p, uint64_t n)
 {
-	uint64_t size = (uint64_t)get32(p + 4) + 8, bits = get64(p + 48);
-	uint64_t table = (uint64_t)get32(p + 20) * ENTRY;
+	uint64_t size = (uint64_t)get32(p + 4) + 8, bits;
+	uint32_t blocks = fixed_take(x, s, p, &bits);
+	uint64_t table = (uint64_t)blocks * ENTRY;
 
-	if (get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0 || get32(p + 16) != VERSION ||
-	    size > n || table == 0 || get32(p + 20) > MOST || FIXED + table + 8 > size ||
+	if (blocks == 0 || blocks > MOST || size > n || x->fixed + table + 8 > size ||
 	    bits < 8 * FILTER_LEAST || bits > UINT32_MAX || (bits & (bits - 1)) ||
-	    memcmp(p + 24, s->header.id, ID_SIZE) != 0 || get64(p + 40) != s->first_seq)
+	    x->tiles > size / HASH_SIZE)
 		return false;
 	x->size = (uint32_t)size - 8;
-	x->blocks = get32(p + 20);
+	x->blocks = blocks;
 	x->bits = (uint32_t)bits;
 	x->width = ((size_t)x->blocks + 7) / 8;
 	x->group = group_rows(x->bits, x->width);
-	x->rows = x->at + FIXED + table + 8;
-	return FIXED + table + 8 + bits / x->group * (x->group * x->width + 8) == size;
+	x->rows = x->at + x->fixed + table + 8;
+	x->tiles_at = x->rows + bits / x->group * (x->group * x->width + 8);
+	return x->tiles_at - x->at + tiles_size(x->tiles) == size;
 }
 
 /* Reads all but the rows.  Returns EVLOG_END if it is not a valid index of this
@@ -282,7 +339,7 @@ static int table_read(
 	got = file_pread(x->fd, x->table, table, x->at);
 	if (got < 0)
 		return error_sys(err, "%s", s->path);
-	bool whole = (size_t)got == table && memcmp(x->table, p, FIXED) == 0 &&
+	bool whole = (size_t)got == table && memcmp(x->table, p, x->fixed) == 0 &&
 		     get64(x->rows_read - 8) == hash64(x->table, table - 8);
 	return whole && entries_ascend(x, s) ? 0 : EVLOG_END;
 }
@@ -367,6 +424,28 @@ int index_open(struct index *x, const struct segment *s, const struct filter_wan
 	return r;
 }
 
+int index_tiles(
+    const struct index *x, uint64_t from, uint64_t to, struct buf *out, evlog_error *err)
+{
+	unsigned char p[TILES * HASH_SIZE + 8];
+
+	if (from > to || to > x->tiles)
+		return EVLOG_END;
+	for (uint64_t g = from / TILES; g * TILES < to; g++) {
+		uint64_t left = x->tiles - g * TILES;
+		size_t size = (left < TILES ? (size_t)left : TILES) * HASH_SIZE;
+		if (file_pread(x->fd, p, size + 8, x->tiles_at + g * sizeof p) !=
+			(ssize_t)(size + 8) ||
+		    get64(p + size) !=
+			group_sum(p, size, (size_t)g, get64(x->rows_read - 8)))
+			return EVLOG_END;
+		uint64_t first = from > g * TILES ? from - g * TILES : 0;
+		uint64_t last = to - g * TILES < TILES ? to - g * TILES : TILES;
+		buf_add(out, p + first * HASH_SIZE, (size_t)(last - first) * HASH_SIZE);
+	}
+	return out->failed ? error_memory(err) : 0;
+}
+
 void index_close(struct index *x)
 {
 	free(x->table);
@@ -393,9 +472,11 @@ bool index_ends(const struct index *x, struct index_builder *frames)
 	for (size_t g = 0; g < x->bits / x->group; g++)
 		if (!group_at(x, g))
 			return false;
+	int bad = index_tiles(x, 0, x->tiles, &want, NULL);
+	want.len = 0;
 	index_frame(frames, size, 0);
 	seek_table_write(frames, &want);
-	bool same = !want.failed && !frames->seek.failed &&
+	bool same = !bad && !want.failed && !frames->seek.failed &&
 		    file_ends_with(x->fd, x->at + size, &want);
 	buf_free(&want);
 	return same;
@@ -403,7 +484,7 @@ bool index_ends(const struct index *x, struct index_builder *frames)
 
 void index_entry(const struct index *x, uint32_t i, struct block *b)
 {
-	const unsigned char *e = x->table + FIXED + (size_t)i * ENTRY;
+	const unsigned char *e = x->table + x->fixed + (size_t)i * ENTRY;
 
 	*b = (struct block){.offset = get64(e),
 	    .first_seq = get64(e + 8),
@@ -431,7 +512,7 @@ uint32_t index_find(const struct index *x, uint64_t seq)
 
 	while (high - low > 1) {
 		uint32_t middle = low + (high - low) / 2;
-		if (get64(x->table + FIXED + (size_t)middle * ENTRY + 8) <= seq)
+		if (get64(x->table + x->fixed + (size_t)middle * ENTRY + 8) <= seq)
 			low = middle;
 		else
 			high = middle;

@@ -12,6 +12,8 @@
 struct index_builder {
 	struct buf table, seek;
 	struct buf filters, sizes; /* of the blocks, and the size of each filter */
+	struct buf tiles;	   /* of the segment */
+	uint32_t kinds;		   /* of keys that all filters have */
 	uint32_t blocks, frames;
 };
 
@@ -38,6 +40,10 @@ struct index {
 	unsigned char *rows_read; /* and after it the last group read */
 	uint32_t blocks, bits;	  /* there is a row for each bit of a filter */
 	uint32_t group;		  /* rows with a common checksum */
+	uint32_t fixed;		  /* bytes before the table */
+	uint32_t kinds;		  /* of keys that the filters have */
+	uint64_t tiles;		  /* how many tiles there are, */
+	uint64_t tiles_at;	  /* and their offset in the file */
 	size_t width;		  /* bytes of a row: one bit for each block */
 	unsigned char *found;	  /* a row of the blocks that match; NULL: all do */
 };
@@ -52,6 +58,11 @@ void index_close(struct index *x);
 /* Whether the whole index is intact, and followed by the seek table of these frames and
  * then the end of the file. */
 bool index_ends(const struct index *x, struct index_builder *frames);
+
+/* Appends tiles [from, to) of the segment to out.  Returns EVLOG_END if they are damaged
+ * or not there. */
+int index_tiles(
+    const struct index *x, uint64_t from, uint64_t to, struct buf *out, evlog_error *err);
 
 /* Gets what the table records about block i: offset, first_seq and times. */
 void index_entry(const struct index *x, uint32_t i, struct block *b);

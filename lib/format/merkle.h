@@ -2,6 +2,7 @@
 #ifndef FORMAT_MERKLE_H
 #define FORMAT_MERKLE_H
 
+#include "base/buf.h"
 #include "base/hash.h"
 
 #include <stdbool.h>
@@ -24,10 +25,28 @@ unsigned merkle_count(uint64_t n);
 void merkle_leaf(
     const char *line, size_t len, bool leaves, unsigned char leaf[HASH_SIZE]);
 
-void merkle_add_leaf(struct merkle *m, const unsigned char leaf[HASH_SIZE]);
+/* A tile is the root of 256 leaves of which the first is leaf 256 k + 1. */
+#define TILE_LEVEL  8
+#define TILE_LEAVES (1u << TILE_LEVEL)
 
-/* Adds each line of p[0..len): whole lines with their newlines. */
-void merkle_add_lines(struct merkle *m, const char *p, size_t len, bool leaves);
+/* Adds a leaf.  Returns whether it completes a tile, and gets the tile, unless that is
+ * NULL. */
+bool merkle_add_leaf(
+    struct merkle *m, const unsigned char leaf[HASH_SIZE], unsigned char tile[HASH_SIZE]);
+
+/* Adds the leaves of a tile; m->n must be a multiple of TILE_LEAVES. */
+void merkle_add_tile(struct merkle *m, const unsigned char tile[HASH_SIZE]);
+
+/* How many tiles the leaves after `n`, up to `last`, complete. */
+static inline uint64_t merkle_tiles(uint64_t n, uint64_t last)
+{
+	return last / TILE_LEAVES - n / TILE_LEAVES;
+}
+
+/* Adds each line of p[0..len): whole lines with their newlines.  Appends the tiles that
+ * they complete to `tiles`, unless that is NULL. */
+void merkle_add_lines(
+    struct merkle *m, const char *p, size_t len, bool leaves, struct buf *tiles);
 
 /* The root of all n leaves; for n == 0, SHA-256 of the empty string. */
 void merkle_root(const struct merkle *m, unsigned char root[HASH_SIZE]);

@@ -52,27 +52,99 @@ int log_identify(
 	return res;
 }
 
+/* Adds the lines of events tree->n + 1 to `to`. */
+static int lines_hash(const char *path, uint64_t to, uint64_t max_line,
+    struct merkle *tree, evlog_error *err)
+{
+	struct bounds b = only(tree->n + 1, to, max_line);
+	struct evlog_lines lines;
+	struct log_reader *r;
+
+	if (tree->n == to)
+		return 0;
+	int res = log_reader_open(&r, path, &b, false, false, err);
+	while (!res && (res = log_reader_next(r, &lines, err)) == 0)
+		merkle_add_lines(tree, lines.p, lines.len, lines.leaves, NULL);
+	log_reader_close(r);
+	return res == EVLOG_END ? 0 : res;
+}
+
+/* The same for tree->n + 1 to `seq`, and on to the end of the block that has this event:
+ * there, the root must be the one in the block's header.  Returns EVLOG_END if not. */
+static int lines_check(const char *path, uint64_t seq, uint64_t max_line,
+    struct merkle *tree, evlog_error *err)
+{
+	struct bounds b = only(tree->n + 1, 0, max_line);
+	struct merkle on = *tree;
+	unsigned char root[HASH_SIZE];
+	const unsigned char *id, *there;
+	struct evlog_lines lines, part;
+	struct evlog_event e;
+	struct log_reader *r;
+	uint64_t end = tree->n;
+
+	int res = log_reader_open(&r, path, &b, false, false, err);
+	while (!res && end < seq && (res = log_reader_next(r, &lines, err)) == 0) {
+		log_reader_position(r, &id, &end, &there);
+		for (part = lines; evlog_lines_take(&part, &e) && e.seq <= seq;)
+			merkle_add_lines(tree, e.line, e.len + 1, lines.leaves, NULL);
+		merkle_add_lines(&on, lines.p, lines.len, lines.leaves, NULL);
+	}
+	merkle_root(&on, root);
+	if (!res &&
+	    (on.n != end || tree->n != seq || memcmp(root, there, HASH_SIZE) != 0))
+		res = EVLOG_END;
+	log_reader_close(r);
+	return res;
+}
+
+/* Gets the tree after `seq` from the tiles of its segment, so that only the lines of a
+ * few blocks are hashed.  Returns EVLOG_END if that does not pay, if there are no tiles,
+ * or if they are false. */
+static int tree_of_tiles(const char *path, uint64_t seq, uint64_t max_line,
+    const struct merkle *start, struct log_reader *r, struct merkle *tree,
+    evlog_error *err)
+{
+	uint64_t first = start->n / TILE_LEAVES + (start->n % TILE_LEAVES != 0);
+	uint64_t last = (seq - 1) / TILE_LEAVES; /* a line must be left to check */
+	struct buf tiles = {0};
+
+	if (last < first + 2)
+		return EVLOG_END;
+	*tree = *start;
+	uint64_t partial = start->n % TILE_LEAVES != 0; /* the first one began before */
+	int res = log_reader_tiles(r, partial, partial + last - first, &tiles, err);
+	if (!res)
+		res = lines_hash(path, first * TILE_LEAVES, max_line, tree, err);
+	if (!res && tree->n != first * TILE_LEAVES)
+		res = EVLOG_END;
+	for (size_t i = 0; !res && i < tiles.len; i += HASH_SIZE)
+		merkle_add_tile(tree, (const unsigned char *)tiles.p + i);
+	buf_free(&tiles);
+	return res ? res : lines_check(path, seq, max_line, tree, err);
+}
+
 int position_tree(const char *path, uint64_t seq, uint64_t max_line, struct merkle *tree,
     evlog_error *err)
 {
 	struct bounds b = only(seq, seq, max_line);
-	struct evlog_lines lines;
+	struct merkle start;
 	struct log_reader *r;
 
 	*tree = (struct merkle){0};
 	int res = log_reader_open(&r, path, &b, false, false, err);
-	if (!res && seq) {
-		*tree = *log_reader_tree(r);
-		b.from = tree->n + 1;
+	if (res || seq == 0) {
 		log_reader_close(r);
-		res = log_reader_open(&r, path, &b, false, false, err);
+		return res;
 	}
-	while (!res && seq && (res = log_reader_next(r, &lines, err)) == 0)
-		merkle_add_lines(tree, lines.p, lines.len, lines.leaves);
+	start = *log_reader_tree(r);
+	res = tree_of_tiles(path, seq, max_line, &start, r, tree, err);
 	log_reader_close(r);
-	if ((!res || res == EVLOG_END) && tree->n != seq)
-		return ends_before(path, seq, err);
-	return res == EVLOG_END ? 0 : res;
+	if (res != EVLOG_END)
+		return res;
+	*tree = start;
+	res = lines_hash(path, seq, max_line, tree, err);
+	return !res && tree->n != seq ? ends_before(path, seq, err) : res;
 }
 
 /* The root after an event in the middle of a block: hashes the segment's lines up to
@@ -160,7 +232,7 @@ static int frontier_check(const char *path, const struct evlog_position *at,
 	if (!res)
 		res = log_reader_next(r, &lines, err);
 	if (!res) {
-		merkle_add_lines(&tree, lines.p, lines.len, lines.leaves);
+		merkle_add_lines(&tree, lines.p, lines.len, lines.leaves, NULL);
 		merkle_root(&tree, root);
 		log_reader_position(r, &id, &seq, &there);
 		if (seq != tree.n || memcmp(there, root, HASH_SIZE) != 0)

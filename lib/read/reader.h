@@ -92,6 +92,11 @@ int log_reader_identify(struct log_reader *r, struct log_identity *who, evlog_er
 int position_tree(const char *path, uint64_t seq, uint64_t max_line, struct merkle *tree,
     evlog_error *err);
 
+/* Appends tiles [from, to) of the current segment to out, counted from the first that is
+ * completed in it.  They may be false.  Returns EVLOG_END if they are not there. */
+int log_reader_tiles(
+    struct log_reader *r, uint64_t from, uint64_t to, struct buf *out, evlog_error *err);
+
 /* The tree before the first event of the current segment. */
 const struct merkle *log_reader_tree(const struct log_reader *r);
 

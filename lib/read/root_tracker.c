@@ -73,7 +73,7 @@ int root_tracker_to(
 	unsigned char root[HASH_SIZE];
 
 	while (t->tree.n < seq && t->first < t->n)
-		merkle_add_leaf(&t->tree, t->leaf[t->first++]);
+		merkle_add_leaf(&t->tree, t->leaf[t->first++], NULL);
 	if (t->tree.n != seq)
 		return error_set(err, EVLOG_EINTERNAL,
 		    "%s: internal error: no such position was passed", t->path);

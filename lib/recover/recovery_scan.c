@@ -131,7 +131,7 @@ static int tail_block(struct segment *seg, struct block_codec *c, bool roots,
 		tree->n += b->count;
 		return 0;
 	}
-	merkle_add_lines(tree, lines->p, lines->len, b->flags & BLOCK_LEAVES);
+	merkle_add_lines(tree, lines->p, lines->len, b->flags & BLOCK_LEAVES, NULL);
 	merkle_root(tree, root);
 	if (tree->n != block_last_seq(b) || memcmp(root, b->root, HASH_SIZE) != 0)
 		return error_set(err, EVLOG_EDAMAGED, "the block's root does not match");

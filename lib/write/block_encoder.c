@@ -24,7 +24,9 @@ struct block_job {
 	struct view cursor;
 	struct filter_keys keys;
 	struct buf extensions;
-	struct buf out; /* room for the header, then the frame */
+	struct buf tiles; /* that its lines complete, */
+	size_t tiles_at;  /* and where they belong in extensions */
+	struct buf out;	  /* room for the header, then the frame */
 	bool failed;
 };
 
@@ -69,6 +71,7 @@ void block_encoder_free(struct block_encoder *s)
 	for (size_t i = 0; i < WINDOW; i++) {
 		filter_free(&s->at[i].keys);
 		buf_free(&s->at[i].extensions);
+		buf_free(&s->at[i].tiles);
 		buf_free(&s->at[i].out);
 	}
 	for (size_t i = 0; i < THREADS; i++)
@@ -87,8 +90,9 @@ static void hash_all(struct block_encoder *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct block_job *m = &s->at[i];
+		m->tiles.len = 0;
 		merkle_add_lines(
-		    s->tree, m->raw, m->b.raw_size, m->b.flags & BLOCK_LEAVES);
+		    s->tree, m->raw, m->b.raw_size, m->b.flags & BLOCK_LEAVES, &m->tiles);
 		merkle_root(s->tree, m->b.root);
 	}
 }
@@ -108,6 +112,21 @@ static void keys_gather(struct block_job *m)
 	}
 }
 
+/* Makes room for the tiles, which another thread computes meanwhile. */
+static void tiles_reserve(struct block_job *m)
+{
+	uint64_t n = merkle_tiles(m->b.first_seq - 1, block_last_seq(&m->b));
+	struct buf *x = &m->extensions;
+
+	if (n == 0)
+		return;
+	size_t begun = extension_begin(x, EXTENSION_TILES);
+	m->tiles_at = x->len;
+	if (buf_reserve(x, n * HASH_SIZE))
+		x->len += n * HASH_SIZE;
+	extension_end(x, begun);
+}
+
 static bool pack(struct block_job *m, struct block_codec *codec)
 {
 	size_t packed;
@@ -115,6 +134,7 @@ static bool pack(struct block_job *m, struct block_codec *codec)
 	keys_gather(m);
 	m->extensions.len = 0;
 	filter_extend(&m->keys, &m->extensions);
+	tiles_reserve(m);
 	buf_add(&m->extensions, m->cursor.p, m->cursor.len);
 	m->b.header_size = BLOCK_HEADER + (uint32_t)m->extensions.len;
 	m->out.len = 0;
@@ -236,6 +256,10 @@ static int block_put(
 	struct block *b = &m->b;
 
 	assert(m->out.len && h->last_block <= h->committed);
+	if (m->tiles.failed)
+		return error_memory(err);
+	if (m->tiles.len)
+		memcpy(m->extensions.p + m->tiles_at, m->tiles.p, m->tiles.len);
 	b->offset = h->committed;
 	b->back = (uint32_t)(h->committed - h->last_block);
 	block_header_write((unsigned char *)m->out.p, b,

@@ -111,7 +111,12 @@ static int extensions_take(struct sealer *s, const struct block *b, evlog_error 
 	struct view filter = filter_find(block_extensions(p, b));
 	buf_add(&s->filter, filter.p, filter.len);
 	cursor_set_take(&s->moved, block_extensions(p, b));
-	return s->filter.failed ? error_memory(err) : 0;
+	struct view rest = block_extensions(p, b);
+	struct extension x;
+	while (extension_next(&rest, &x))
+		if (x.type == EXTENSION_TILES)
+			buf_add(&s->index.tiles, x.bytes.p, x.bytes.len);
+	return s->filter.failed || s->index.tiles.failed ? error_memory(err) : 0;
 }
 
 /* Makes the filter of the gathered lines. */
@@ -248,6 +253,33 @@ static int block_take(
 	return r ? r : gather(s, b, err);
 }
 
+/* Makes sure that there are tiles of all leaves: hashes the lines if the blocks did not
+ * have them, as in a segment of evlog 0.1. */
+static int tiles_complete(struct sealer *s, evlog_error *err)
+{
+	const struct segment_header *h = &s->made.header;
+	struct merkle tree = s->old.header.tree;
+	struct buf *tiles = &s->index.tiles;
+	uint64_t limit, ignored, at = s->old.header.size;
+	struct block b;
+
+	if (tiles->len == merkle_tiles(h->tree.n, h->seal.last_seq) * HASH_SIZE)
+		return 0;
+	tiles->len = 0;
+	segment_extent(&s->old, &s->successor, &limit, &ignored);
+	while (at < limit) {
+		int r = segment_block(&s->old, at, limit, STREAM, &b, err);
+		if (!r)
+			r = segment_unpack(&s->old, s->codec, &b, &s->lines, err);
+		if (r)
+			return r;
+		merkle_add_lines(
+		    &tree, s->lines.p, s->lines.len, b.flags & BLOCK_LEAVES, tiles);
+		at = block_end(&b);
+	}
+	return tiles->failed ? error_memory(err) : 0;
+}
+
 /* Writes the index and seek table, and finally the header. */
 static int rest_put(struct sealer *s, evlog_error *err)
 {
@@ -256,7 +288,11 @@ static int rest_put(struct sealer *s, evlog_error *err)
 	if (s->index.blocks == 0)
 		return segment_damaged(&s->old, s->old.header.size, h->first_seq, 0,
 		    "it has no blocks", err);
+	int r = tiles_complete(s, err);
+	if (r)
+		return r;
 	h->seal.end = s->at;
+	s->index.kinds = FILTER_KINDS_1;
 	memcpy(h->seal.root, s->successor.root, HASH_SIZE);
 	s->out.len = 0;
 	index_write(&s->index, h, &s->out);
