@@ -316,8 +316,8 @@ def segment_parse(p):
             kinds = [kind for kind, _ in b["extensions"]]
             if not kinds and b["flags"] & 2:
                 continue  # of a stream
-            assert kinds in ([3], [3, 5], [3, 4], [3, 5, 4]), f"extensions {kinds}"
-            assert b["extensions"][0][1] == bloom(b["events"]), "the filter of a block"
+            assert kinds in ([6], [6, 5], [6, 4], [6, 5, 4]), f"extensions {kinds}"
+            assert b["extensions"][0][1] == struct.pack("<I", FILTERED) + bloom(b["events"]), "the filter of a block"
     return h, blocks
 
 
@@ -394,7 +394,7 @@ def index_parse(p, h, blocks):
     n, size = len(blocks), u32(p, 4) + 8
     assert u32(p, 0) == 0x184D2A5C and p[8:16] == b"evlogIDX", "no index"
     assert (u32(p, 16), u32(p, 20), u32(p, 48)) == (3, 0, n), "version, flags and blocks of the index"
-    assert p[24:40] == h["log_id"] and u64(p, 40) == h["first_seq"] and u32(p, 52) == 3
+    assert p[24:40] == h["log_id"] and u64(p, 40) == h["first_seq"] and u32(p, 52) == FILTERED
     table = 72 + 48 * n
     assert u64(p, table) == xxh3(p[:table]), "checksum of the index"
     for i, b in enumerate(blocks):
@@ -446,14 +446,19 @@ def index_rows(filters, end, table_sum):
     return len(rows), out
 
 
+KINDS = ("type", "subject", "source", "id", "causationid", "correlationid", "due")
+FILTERED = 0x77  # all kinds but ids
+
+
 def bloom(lines):
-    """The filter of the types and subjects of these lines."""
+    """The filter of the keys of these lines."""
     keys = set()
     for line in lines:
         e = json.loads(line)
-        for plus, name in enumerate(("type", "subject")):
-            if isinstance(e.get(name), str):
-                keys.add((xxh3(e[name].encode()) + plus) % 2**64 or 1)
+        for kind, name in enumerate(KINDS):
+            if name in e and FILTERED >> kind & 1 and (name == "due" or isinstance(e[name], str)):
+                text = b"" if name == "due" else e[name].encode()
+                keys.add((xxh3(text) + kind) % 2**64 or 1)
     size = 8 if keys else 0
     while size < min(2 * len(keys), 32768):
         size *= 2
@@ -713,7 +718,7 @@ def sealed_file(header, h, merged, extensions, tiles):
     bits, rows = index_rows(filters, at, 0)
     size = 72 + len(table) + 8 + len(rows) + len(tile_groups(tiles, 0))
     index = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 3, 0, h["log_id"])
-    index += struct.pack("<QIIQQ", h["first_seq"], len(merged), 3, bits, len(tiles) // 32)
+    index += struct.pack("<QIIQQ", h["first_seq"], len(merged), FILTERED, bits, len(tiles) // 32)
     index = checked(index + table + bytes(8))
     total = u64(index, len(index) - 8)
     index += index_rows(filters, at, total)[1] + tile_groups(tiles, total)
@@ -810,8 +815,8 @@ def log_make(log, segments_in):
         for flags, lines in spec["blocks"]:
             raw = b"".join(line + b"\n" for line in lines)
             frame, at, begun = pack(raw), len(out), len(leaves)
-            x = bloom(lines)
-            filtered = struct.pack("<HHI", 3, 0, len(x)) + x
+            x = struct.pack("<I", FILTERED) + bloom(lines)
+            filtered = struct.pack("<HHI", 6, 0, len(x)) + x
             leaves += [leaf(line, flags) for line in lines]
             times = (micros("2026-11-01T00:00:00.%06dZ" % (begun + 1)), logtime())
             b = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(filtered), b"evlogBLK", 2, 1 | flags, sid)

@@ -459,21 +459,37 @@ static int add_completed(struct intake *in, struct json_text event, const struct
 	return 0;
 }
 
-/* Sets type and subject in *event if both are written without escapes. */
-static void texts_tell(
+/* Gets the text of a key in its line; false if it is written with escapes. */
+static bool key_tell(
+    enum key_kind kind, const struct json_member *m, struct intake_event *event)
+{
+	struct view text = {m->value.p + 1, m->value.len - 2};
+
+	if (key_is_presence(kind))
+		text.len = 0;
+	else if (json_type_of(m->value) != JSON_STRING)
+		return true;
+	else if (memchr(text.p, '\\', text.len))
+		return false;
+	event->key[kind] = text;
+	return true;
+}
+
+/* Sets the keys of *event, if all are written without escapes. */
+static void keys_tell(
     const struct intake *in, const struct known *k, struct intake_event *event)
 {
-	const struct json_member *type = k->at[ATTR_TYPE], *subject = k->at[ATTR_SUBJECT];
-	struct view t = {type->value.p + 1, type->value.len - 2}, s = {NULL, 0};
-
-	if (subject)
-		s = (struct view){subject->value.p + 1, subject->value.len - 2};
-	if (memchr(t.p, '\\', t.len) || (s.len && memchr(s.p, '\\', s.len)))
-		return;
-	if (!subject && in->subject)
-		s = (struct view){in->subject, strlen(in->subject)};
-	event->type = t;
-	event->subject = s;
+	for (size_t i = in->members.n; i-- > 0;) { /* of two, the first counts */
+		const struct json_member *m = &in->members.at[i];
+		enum key_kind kind = key_kind_of(m);
+		if (kind < KEY_KINDS && !key_tell(kind, m, event))
+			return;
+	}
+	if (!in->replica && !k->at[ATTR_SUBJECT] && in->subject)
+		event->key[KEY_SUBJECT] = (struct view){in->subject, strlen(in->subject)};
+	if (!in->replica && !k->at[ATTR_SOURCE] && in->source)
+		event->key[KEY_SOURCE] = (struct view){in->source, strlen(in->source)};
+	event->keys_known = true;
 }
 
 /* Records the first member in shorthand that counts as an extension only because of its
@@ -512,7 +528,7 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 	if (k.at[ATTR_TIME] && !time_of(k.at[ATTR_TIME]->value, &event->time))
 		return bad(err, (size_t)(k.at[ATTR_TIME]->value.p - line), "%s: %s",
 		    "time", not_a_time(k.at[ATTR_TIME]->value));
-	texts_tell(in, &k, event);
+	keys_tell(in, &k, event);
 	extension_note(in, &k);
 	if (!in->replica)
 		return add_completed(in, value, &k, out, err);

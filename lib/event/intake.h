@@ -2,6 +2,7 @@
 #ifndef EVENT_INTAKE_H
 #define EVENT_INTAKE_H
 
+#include "event/keys.h"
 #include "event/stamp.h"
 #include "json/path.h"
 
@@ -30,9 +31,10 @@ struct intake {
 
 /* What the writer needs to know about an event. */
 struct intake_event {
-	/* Views into the line or the options.  subject is empty if there is none; if type
-	 * is empty, both are unknown. */
-	struct view type, subject;
+	/* The texts of its keys: views into the line or the options, p NULL: it has no
+	 * such key.  Only valid if keys_known. */
+	struct view key[KEY_KINDS];
+	bool keys_known;
 	int64_t time; /* EVLOG_TIME_MIN: none */
 	uint64_t seq; /* replica: as stamped */
 	int64_t logtime;

@@ -1,5 +1,5 @@
 /*
- * filter.c - Bloom filters: which types and subjects a block may contain.
+ * filter.c - Bloom filters: which keys a block may contain.
  *
  * A filter has 16 or more bits for each key and 8 probes by double hashing (Kirsch and
  * Mitzenmacher, "Less Hashing, Same Performance", 2006).  False hits: 0.06 % at 16 bits,
@@ -8,6 +8,7 @@
  * "Filters".
  */
 #include "format/filter.h"
+#include "format/extension.h"
 #include "base/hash.h"
 #include "json/scan.h"
 
@@ -16,7 +17,7 @@
 #define BITS 16		 /* for each key, at least */
 #define MOST (32u << 10) /* bytes of a filter: it must fit into a block header */
 
-uint64_t filter_key(enum filter_kind kind, struct view text)
+uint64_t filter_key(enum key_kind kind, struct view text)
 {
 	uint64_t key = hash64(text.p, text.len) + (uint64_t)kind;
 
@@ -62,13 +63,15 @@ void filter_add(struct filter_keys *k, uint64_t key)
 }
 
 static void member_add(
-    struct filter_keys *k, enum filter_kind kind, const struct json_member *m)
+    struct filter_keys *k, enum key_kind kind, const struct json_member *m)
 {
 	struct view text = {m->value.p + 1, m->value.len - 2};
 
-	if (json_type_of(m->value) != JSON_STRING)
+	if (key_is_presence(kind)) {
+		text = (struct view){"", 0};
+	} else if (json_type_of(m->value) != JSON_STRING) {
 		return;
-	if (memchr(text.p, '\\', text.len)) {
+	} else if (memchr(text.p, '\\', text.len)) {
 		k->scratch.len = 0;
 		json_unescape(&k->scratch, m->value);
 		k->failed |= k->scratch.failed;
@@ -79,20 +82,17 @@ static void member_add(
 
 static void line_add(struct filter_keys *k, const char *line, size_t len)
 {
-	static const struct view type = {"type", 4}, subject = {"subject", 7};
-	bool has_type = false, has_subject = false;
+	uint32_t left = FILTER_KINDS; /* of two members, the first counts */
 	struct json_member m;
 	struct json_walk w;
 
 	json_walk_begin(&w, (struct json_text){line, len});
-	while (!(has_type && has_subject) && json_walk_next(&w, &m)) {
-		if (!has_type && json_key_is(&m, type)) {
-			member_add(k, FILTER_TYPE, &m);
-			has_type = true;
-		} else if (!has_subject && json_key_is(&m, subject)) {
-			member_add(k, FILTER_SUBJECT, &m);
-			has_subject = true;
-		}
+	while (left && json_walk_next(&w, &m)) {
+		enum key_kind kind = key_kind_of(&m);
+		if (!(left & KEY_IN(kind)))
+			continue;
+		member_add(k, kind, &m);
+		left &= ~KEY_IN(kind);
 	}
 }
 
@@ -148,27 +148,33 @@ void filter_write(const struct filter_keys *k, struct buf *out)
 
 void filter_extend(const struct filter_keys *k, struct buf *out)
 {
-	unsigned char head[8] = {FILTER_EXTENSION};
-	size_t start = out->len;
+	unsigned char kinds[4];
+	size_t begun = extension_begin(out, EXTENSION_FILTER);
 
-	buf_add(out, head, sizeof head);
+	put32(kinds, FILTER_KINDS);
+	buf_add(out, kinds, sizeof kinds);
 	filter_write(k, out);
-	if (!out->failed)
-		put32(out->p + start + 4, (uint32_t)(out->len - start - sizeof head));
+	extension_end(out, begun);
 }
 
-struct view filter_find(struct view extensions)
+struct view filter_find(struct view extensions, uint32_t *kinds)
 {
-	const char *p = extensions.p, *end = p + extensions.len;
+	struct view filter = {NULL, 0};
+	struct extension x;
 
-	for (; end - p >= 8; p += 8 + get32(p + 4)) {
-		uint32_t size = get32(p + 4);
-		if (size > (size_t)(end - p) - 8)
+	*kinds = FILTER_KINDS_1;
+	while (extension_next(&extensions, &x)) {
+		if (x.type == EXTENSION_FILTER && x.bytes.len >= 4) {
+			*kinds = get32(x.bytes.p);
+			filter = (struct view){x.bytes.p + 4, x.bytes.len - 4};
 			break;
-		if ((get32(p) & 0xffff) == FILTER_EXTENSION)
-			return (struct view){p + 8, size & (size - 1) ? 0 : size};
+		}
+		if (x.type == EXTENSION_FILTER_1)
+			filter = x.bytes;
 	}
-	return (struct view){NULL, 0};
+	if (filter.len & (filter.len - 1))
+		filter.len = 0;
+	return filter;
 }
 
 void filter_resize(struct view filter, unsigned char *out, size_t size)
@@ -200,8 +206,12 @@ static bool filter_has_any(struct view filter, const uint64_t *key, size_t n)
 	return n == 0;
 }
 
-bool filter_match(struct view filter, const struct filter_wanted *w)
+bool filter_match(struct view filter, uint32_t kinds, const struct filter_wanted *w)
 {
-	return filter.len == 0 || (filter_has_any(filter, w->type, w->types) &&
-				      filter_has_any(filter, w->subject, w->subjects));
+	bool match = true;
+
+	for (enum key_kind kind = 0; filter.len && match && kind < KEY_KINDS; kind++)
+		if (kinds & KEY_IN(kind))
+			match = filter_has_any(filter, w->of[kind].key, w->of[kind].n);
+	return match;
 }

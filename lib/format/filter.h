@@ -1,19 +1,19 @@
-/* filter.h - Bloom filters: which types and subjects a block may contain. */
+/* filter.h - Bloom filters: which types, subjects and so on a block may contain. */
 #ifndef FORMAT_FILTER_H
 #define FORMAT_FILTER_H
 
 #include "base/buf.h"
+#include "event/keys.h"
 
-#define FILTER_EXTENSION 3 /* type of the extension in a block header */
-#define FILTER_PROBES	 8
-#define FILTER_LEAST	 8 /* bytes */
+#define FILTER_PROBES 8
+#define FILTER_LEAST  8 /* bytes */
 
-enum filter_kind { FILTER_TYPE, FILTER_SUBJECT };
+/* The kinds of keys in filters.  Ids are not: there is one for each event. */
+#define FILTER_KINDS   (KEYS_ALL & ~KEY_IN(KEY_ID))
+#define FILTER_KINDS_1 (KEY_IN(KEY_TYPE) | KEY_IN(KEY_SUBJECT)) /* of evlog 0.1 */
 
-#define FILTER_KINDS_1 (1u << FILTER_TYPE | 1u << FILTER_SUBJECT) /* of evlog 0.1 */
-
-/* The key of a type or subject given in plain bytes. */
-uint64_t filter_key(enum filter_kind kind, struct view text);
+/* The key of a text, given in plain bytes; for presence, the text is empty. */
+uint64_t filter_key(enum key_kind kind, struct view text);
 
 /* A set of keys.  Zero-initialise. */
 struct filter_keys {
@@ -36,8 +36,9 @@ void filter_write(const struct filter_keys *k, struct buf *out);
 /* The same as an extension of a block header. */
 void filter_extend(const struct filter_keys *k, struct buf *out);
 
-/* Finds the filter among extensions; empty if there is none. */
-struct view filter_find(struct view extensions);
+/* Finds the filter among extensions, and which kinds of keys it has; empty if there is
+ * none. */
+struct view filter_find(struct view extensions, uint32_t *kinds);
 
 /* Writes the filter to out in another size; both are powers of two.  A smaller one has
  * more false hits.  An empty filter excludes nothing, so it becomes all ones. */
@@ -46,14 +47,16 @@ void filter_resize(struct view filter, unsigned char *out, size_t size);
 /* The bit that probe i < FILTER_PROBES of a key sets, modulo the bits of the filter. */
 uint32_t filter_probe(uint64_t key, uint32_t i);
 
-/* What a search wants: one of these types, if any are given, and one of these
- * subjects. */
+/* What a search wants: one of the n keys of each kind that has any. */
 struct filter_wanted {
-	uint64_t *type, *subject;
-	size_t types, subjects;
+	struct {
+		uint64_t *key;
+		size_t n;
+	} of[KEY_KINDS];
 };
 
-/* Returns false if no line of the block can match.  An empty filter excludes nothing. */
-bool filter_match(struct view filter, const struct filter_wanted *w);
+/* Returns false if no line of the block can match.  A filter excludes nothing if it is
+ * empty, or by a kind of key that it does not have. */
+bool filter_match(struct view filter, uint32_t kinds, const struct filter_wanted *w);
 
 #endif

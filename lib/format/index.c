@@ -399,8 +399,11 @@ static int index_search(struct index *x, const struct filter_wanted *w, evlog_er
 		return error_memory(err);
 	x->found = memset(row, 0xff, x->width);
 	row += x->width;
-	bool whole = keys_find(x, w->type, w->types, row, row + x->width) &&
-		     keys_find(x, w->subject, w->subjects, row, row + x->width);
+	bool whole = true;
+	for (enum key_kind kind = 0; whole && kind < KEY_KINDS; kind++)
+		if (x->kinds & KEY_IN(kind))
+			whole = keys_find(
+			    x, w->of[kind].key, w->of[kind].n, row, row + x->width);
 	return whole ? 0 : EVLOG_END;
 }
 

@@ -36,31 +36,34 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 
 /* Makes the keys of texts of which one must match; no keys if one of them is a
  * pattern. */
-static int keys_of(const struct evlog_selection *sel, enum filter_kind kind,
-    const char *const *texts, size_t n, uint64_t **keys, size_t *count, evlog_error *err)
+static int keys_of(struct operand *s, enum key_kind kind, const char *const *texts,
+    size_t n, evlog_error *err)
 {
+	uint64_t *keys = NULL;
+
 	for (size_t i = 0; i < n; i++)
-		if (select_is_pattern(sel, texts[i]))
+		if (select_is_pattern(s->sel, texts[i]))
 			return 0;
-	if (n && !(*keys = malloc(n * sizeof **keys)))
+	if (n && !(keys = malloc(n * sizeof *keys)))
 		return error_memory(err);
-	for (*count = 0; *count < n; ++*count) {
-		const char *text = texts[*count];
-		(*keys)[*count] = filter_key(kind, (struct view){text, strlen(text)});
-	}
+	for (size_t i = 0; i < n; i++)
+		keys[i] = filter_key(kind, (struct view){texts[i], strlen(texts[i])});
+	s->wanted.of[kind].key = keys;
+	s->wanted.of[kind].n = n;
+	s->has_wanted |= n > 0;
 	return 0;
 }
 
 static int wanted_make(struct operand *s, evlog_error *err)
 {
 	const struct evlog_selection *sel = s->sel;
-	struct filter_wanted *w = &s->wanted;
 
-	int r =
-	    keys_of(sel, FILTER_TYPE, sel->type, sel->types, &w->type, &w->types, err);
-	return r ? r
-		 : keys_of(sel, FILTER_SUBJECT, sel->subject, sel->subjects, &w->subject,
-		       &w->subjects, err);
+	int r = keys_of(s, KEY_TYPE, sel->type, sel->types, err);
+	if (!r)
+		r = keys_of(s, KEY_SUBJECT, sel->subject, sel->subjects, err);
+	if (!r)
+		r = keys_of(s, KEY_SOURCE, sel->source, sel->sources, err);
+	return r;
 }
 
 int operand_open(struct operand *s, const char *path, const struct evlog_selection *sel,
@@ -90,7 +93,7 @@ int operand_open(struct operand *s, const char *path, const struct evlog_selecti
 	int r = sel->map ? 0 : wanted_make(s, err);
 	if (r)
 		return r;
-	if (s->wanted.types || s->wanted.subjects)
+	if (s->has_wanted)
 		b.wanted = &s->wanted;
 	return log_reader_open(
 	    &s->log, path, &b, sel->reverse && !s->spooled, sel->salvage, err);
@@ -99,8 +102,8 @@ int operand_open(struct operand *s, const char *path, const struct evlog_selecti
 void operand_close(struct operand *s)
 {
 	log_reader_close(s->log);
-	free(s->wanted.type);
-	free(s->wanted.subject);
+	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++)
+		free(s->wanted.of[kind].key);
 	evlog_input_close(s->input);
 	buf_free(&s->gathered);
 	buf_free(&s->mapped);

@@ -77,7 +77,7 @@ static int lines_check(const char *path, uint64_t seq, uint64_t max_line,
 	struct bounds b = only(tree->n + 1, 0, max_line);
 	struct merkle on = *tree;
 	unsigned char root[HASH_SIZE];
-	const unsigned char *id, *there;
+	const unsigned char *id, *there = NULL;
 	struct evlog_lines lines, part;
 	struct evlog_event e;
 	struct log_reader *r;

@@ -19,16 +19,17 @@ int block_is_outside(
     struct log_reader *r, const struct block *b, bool *outside, evlog_error *err)
 {
 	const struct filter_wanted *w = r->bounds.wanted;
+	uint32_t kinds;
 	const char *p;
 
 	*outside = block_outside(&r->bounds, b);
 	if (*outside || !w || b->header_size == BLOCK_HEADER)
 		return 0;
 	int res = segment_bytes(&r->seg, b->offset, b->header_size, 0, &p, err);
-	if (!res && p)
-		*outside = !filter_match(filter_find((struct view){p + BLOCK_HEADER - 8,
-					     b->header_size - BLOCK_HEADER}),
-		    w);
+	if (!res && p) {
+		struct view filter = filter_find(block_extensions(p, b), &kinds);
+		*outside = !filter_match(filter, kinds, w);
+	}
 	return res;
 }
 

@@ -67,10 +67,10 @@ bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
 	    .name = name,
 	    .line_no = line_no};
 
-	if (e->type.len)
-		p.type = filter_key(FILTER_TYPE, e->type);
-	if (e->subject.len)
-		p.subject = filter_key(FILTER_SUBJECT, e->subject);
+	p.keys_known = e->keys_known;
+	for (enum key_kind kind = 0; p.keys_known && kind < KEY_KINDS; kind++)
+		if (e->key[kind].p && KEY_IN(kind) & FILTER_KINDS)
+			p.key[kind] = filter_key(kind, e->key[kind]);
 	return pending_add(b, p);
 }
 

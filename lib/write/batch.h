@@ -7,8 +7,9 @@
 
 /* One event; offsets into raw. */
 struct pending {
-	size_t offset, len;	/* with stamp and newline */
-	uint64_t type, subject; /* keys; subject 0: none; type 0: both unknown */
+	size_t offset, len;	 /* with stamp and newline */
+	uint64_t key[KEY_KINDS]; /* as in filters; 0: none */
+	bool keys_known;
 	int64_t time;
 	uint64_t seq; /* for a replica; so is logtime */
 	int64_t logtime;

@@ -102,13 +102,12 @@ static void keys_gather(struct block_job *m)
 	filter_clear(&m->keys);
 	for (uint32_t i = 0; i < m->b.count; i++) {
 		const struct pending *p = &m->events[i];
-		if (!p->type)
+		if (!p->keys_known)
 			filter_add_lines(
 			    &m->keys, m->raw + (p->offset - m->events->offset), p->len);
-		else
-			filter_add(&m->keys, p->type);
-		if (p->subject)
-			filter_add(&m->keys, p->subject);
+		for (enum key_kind kind = 0; kind < KEY_KINDS; kind++)
+			if (p->key[kind])
+				filter_add(&m->keys, p->key[kind]);
 	}
 }
 

@@ -108,8 +108,10 @@ static int extensions_take(struct sealer *s, const struct block *b, evlog_error 
 	int r = segment_bytes(&s->old, b->offset, b->header_size, 0, &p, err);
 	if (r)
 		return r;
-	struct view filter = filter_find(block_extensions(p, b));
-	buf_add(&s->filter, filter.p, filter.len);
+	uint32_t kinds;
+	struct view filter = filter_find(block_extensions(p, b), &kinds);
+	if (kinds == FILTER_KINDS) /* else it is made again */
+		buf_add(&s->filter, filter.p, filter.len);
 	cursor_set_take(&s->moved, block_extensions(p, b));
 	struct view rest = block_extensions(p, b);
 	struct extension x;
@@ -292,7 +294,7 @@ static int rest_put(struct sealer *s, evlog_error *err)
 	if (r)
 		return r;
 	h->seal.end = s->at;
-	s->index.kinds = FILTER_KINDS_1;
+	s->index.kinds = FILTER_KINDS;
 	memcpy(h->seal.root, s->successor.root, HASH_SIZE);
 	s->out.len = 0;
 	index_write(&s->index, h, &s->out);

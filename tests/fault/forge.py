@@ -34,7 +34,7 @@ import time
 
 from oracle import read, u32, write
 from format import (
-    F_OFD_SETLK, NONE, SANITIZED, SLOT, TIME_MAX, TIME_MIN, bloom, checked, index_rows, micros,
+    F_OFD_SETLK, FILTERED, NONE, SANITIZED, SLOT, TIME_MAX, TIME_MIN, bloom, checked, index_rows, micros,
     sha, xxh3,
 )  # fmt: skip
 
@@ -201,7 +201,10 @@ class Log:
         seq, lines = self.tree.n + 1, b.lines
         b.raw = b.raw if b.raw is not None else b"".join(x + b"\n" for x in lines)
         frame = b.frame(b.raw) if b.frame else pack(b.raw)
-        more = (extension(3, bloom(lines)) if b.filtered else b"") + b.cursors
+        more = b.cursors
+        if b.filtered:
+            kinds = b"" if self.version == 1 else struct.pack("<I", FILTERED)
+            more = extension(3 if self.version == 1 else 6, kinds + bloom(lines)) + more
         logtimes = [time_of(lines[0]), time_of(lines[-1])]
         times = (*logtimes, *event_times(lines))
         p = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(more), b"evlogBLK", self.version, 1, self.log_id)
@@ -212,9 +215,14 @@ class Log:
     def index(self, name, data, first, table, filters, seek):
         end = len(data)
         bits, rows = index_rows(filters, end, 0)
-        size = 56 + 48 * len(table) + 8 + len(rows)
-        p = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 2, len(table), self.log_id)
-        p = checked(p + struct.pack("<QQ", first, bits) + b"".join(table) + bytes(8))
+        size = (56 if self.version == 1 else 72) + 48 * len(table) + 8 + len(rows)
+        if self.version == 1:
+            p = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 2, len(table), self.log_id)
+            p += struct.pack("<QQ", first, bits)
+        else:
+            p = struct.pack("<II8sII16s", 0x184D2A5C, size - 8, b"evlogIDX", 3, 0, self.log_id)
+            p += struct.pack("<QIIQQ", first, len(table), FILTERED, bits, 0)
+        p = checked(p + b"".join(table) + bytes(8))
         p += index_rows(filters, end, u64_at(p, len(p) - 8))[1]
         self.part(name, "index", end, len(p))
         seek.append((len(p), 0))
@@ -300,7 +308,8 @@ FIELDS = {
     },
     "index": {
         "size": (4, "I"), "version": (16, "I"), "blocks": (20, "I"), "log_id": (24, "Q"),
-        "first_seq": (40, "Q"), "bits": (48, "Q"),
+        "first_seq": (40, "Q"), "bits": (48, "Q"), "bits_3": (56, "Q"), "blocks_3": (48, "I"),
+        "kinds": (52, "I"), "tiles": (64, "Q"),
     },
     "seek": {"size": (4, "I"), "entry": (8, "I"), "frames": (-9, "I"), "descriptor": (-5, "I")},
 }  # fmt: skip
@@ -335,10 +344,11 @@ def mutate(rng, log):
     p = bytearray(log.files[name])
     field = rng.choice(list(FIELDS[kind]))
     offset, form = FIELDS[kind][field]
+    old_index = kind == "index" and u32(p, at + 16) == 2
     if kind == "index" and rng.random() < 0.7:
-        i = rng.randrange(u32(p, at + 20) or 1)
+        i = rng.randrange(u32(p, at + (20 if old_index else 48)) or 1)
         field = rng.choice(list(ENTRY))
-        offset, form = 56 + 48 * i + ENTRY[field], "Q"
+        offset, form = (56 if old_index else 72) + 48 * i + ENTRY[field], "Q"
     offset += at + (size if offset < 0 else 0)
     width = struct.calcsize("<" + form)
     if offset < at or offset + width > at + size:
@@ -357,12 +367,13 @@ def mutate(rng, log):
 def rechecked(p, kind, at, size):
     """The bytes with the checksums of this part corrected."""
     if kind == "index":
-        n = u32(p, at + 20)
-        table = 56 + 48 * n
+        old = u32(p, at + 16) == 2
+        n = u32(p, at + (20 if old else 48))
+        table = (56 if old else 72) + 48 * n
         if table + 8 <= size:
             total = xxh3(p[at : at + table])
             struct.pack_into("<Q", p, at + table, total)
-            width, bits, group = (n + 7) // 8, u64_at(p, at + 48), 1
+            width, bits, group = (n + 7) // 8, u64_at(p, at + (48 if old else 56)), 1
             while n and group < bits and group * width < 512:
                 group *= 2
             start, g = at + table + 8, 0
