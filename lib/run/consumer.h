@@ -144,6 +144,12 @@ size_t part_end(const struct round *r, const struct part *p);
 /* Adds which events are taken, and of what shape and key, as a JSON object and a NUL. */
 int selected_text(const struct consumer *c, struct buf *b, evlog_error *err);
 
+/* ---- consumer_begin.c ---- */
+
+/* Opens the checkpoint and the logs to append to, and sets c->sel.from to the first event
+ * that is not done. */
+int consumer_begin(struct consumer *c, evlog_error *err);
+
 /* ---- pass.c ---- */
 
 /* Begins the next pass of a round, after the one that is over. */
@@ -169,7 +175,7 @@ void worker_abandon(struct worker *w);
 /* When it must be looked at again, if nothing ends: on clock_us(); INT64_MAX: never. */
 int64_t worker_due(const struct worker *w);
 
-/* ---- outcome.c ---- */
+/* ---- consumer_commit.c ---- */
 
 /* Adds what COMMAND printed, from the file `fd`, to p->out as events caused by units
  * [from, to).  EVLOG_EDATA: it is not, and p->out is as it was. */
@@ -183,7 +189,7 @@ int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t
 /* Appends the round's letters up to event `seq`, and the lines to emit, and moves the
  * cursors and the mark there.  now: the checkpoint is written at once, if it is what says
  * how far the consumer is; else soon. */
-int outcome_keep(
+int consumer_commit(
     struct consumer *c, struct round *r, uint64_t seq, bool now, evlog_error *err);
 
 /* Writes the checkpoint, if it is not as the mark is; `now`: whenever that was. */

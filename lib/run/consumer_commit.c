@@ -272,8 +272,8 @@ static int letters_add(
 	return res;
 }
 
-static int emit_keep(struct consumer *c, struct round *r, const struct evlog_position *at,
-    evlog_error *err)
+static int emit_commit(struct consumer *c, struct round *r,
+    const struct evlog_position *at, evlog_error *err)
 {
 	for (unsigned i = 0; i < c->workers; i++) {
 		struct buf *out = &r->part[i].out;
@@ -300,7 +300,7 @@ static int emit_keep(struct consumer *c, struct round *r, const struct evlog_pos
 	return res == EVLOG_END ? 0 : res;
 }
 
-int outcome_keep(
+int consumer_commit(
     struct consumer *c, struct round *r, uint64_t seq, bool now, evlog_error *err)
 {
 	struct evlog_position at = {.seq = seq};
@@ -315,7 +315,7 @@ int outcome_keep(
 		res = res == EVLOG_END ? 0 : res;
 	}
 	if (!res && r && c->emit)
-		res = emit_keep(c, r, &at, err);
+		res = emit_commit(c, r, &at, err);
 	if (res || !c->tracking)
 		return res;
 	c->mark.at = at;

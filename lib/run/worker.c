@@ -255,7 +255,7 @@ static void batch_begin(
 
 /* Goes to the next batch for it, in this round or a later one; false: there is none yet.
  */
-static bool part_find(struct consumer *c, struct worker *w)
+static bool batch_find(struct consumer *c, struct worker *w)
 {
 	for (; w->round < c->filled; w->round++, w->started = false) {
 		const struct round *r = round_at(c, w->round);
@@ -293,7 +293,7 @@ int worker_start(struct consumer *c, struct worker *w, evlog_error *err)
 {
 	if (w->process.pid)
 		return 0;
-	if (c->failed || !part_find(c, w) || (w->due && clock_us() < w->due))
+	if (c->failed || !batch_find(c, w) || (w->due && clock_us() < w->due))
 		return 0;
 	if (c->stopping && w->tries) /* it would be tried again: another time */
 		return 0;

@@ -1,0 +1,197 @@
+/* consumer_begin.c - finds out where a consumer continues, and opens the logs that it
+ * appends to. */
+#include "base/error.h"
+#include "run/consumer.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void say(struct consumer *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void say(struct consumer *c, const char *format, ...)
+{
+	evlog_error text;
+	va_list ap;
+
+	if (!c->o->say)
+		return;
+	va_start(ap, format);
+	vsnprintf(text.text, sizeof text.text, format, ap);
+	va_end(ap);
+	c->o->say(c->o->arg, text.text);
+}
+
+static int part_check(struct consumer *c, bool fresh, evlog_error *err)
+{
+	char part[sizeof c->mark.part] = "";
+
+	if (c->o->shards > 1)
+		snprintf(part, sizeof part, "%u/%u %s", c->o->shard, c->o->shards,
+		    c->o->key ? c->o->key : "subject");
+	if (!fresh && strcmp(part, c->mark.part) != 0)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the checkpoint is for %s%s, not for %s%s", c->o->checkpoint,
+		    *c->mark.part ? "shard " : "all events", c->mark.part,
+		    *part ? "shard " : "all events", part);
+	memcpy(c->mark.part, part, sizeof part);
+	return 0;
+}
+
+static const char *selection_name(const char *text)
+{
+	return strcmp(text, "{}") == 0 ? "all events" : text;
+}
+
+/* A checkpoint says of which selection it is; an old one does not, and is completed. */
+static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
+{
+	int r = selected_text(c, &c->selected, err);
+	char *was = c->mark.selection;
+
+	if (r)
+		return r;
+	if (was && strcmp(was, c->selected.p) != 0 && !c->o->accept_change)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the checkpoint is for %.250s, not for %.250s; use "
+		    "--accept-change to continue after event %" PRIu64,
+		    c->o->checkpoint, selection_name(was), selection_name(c->selected.p),
+		    c->mark.at.seq);
+	c->dirty |= !fresh && (!was || strcmp(was, c->selected.p) != 0);
+	free(was);
+	c->mark.selection = c->selected.p;
+	return 0;
+}
+
+/* The consumer's name in the logs that it appends to: that of its checkpoint, without
+ * folder, and its shard. */
+static int name_make(struct consumer *c, evlog_error *err)
+{
+	const char *slash = strrchr(c->o->checkpoint, '/');
+	const char *base = slash ? slash + 1 : c->o->checkpoint;
+	int n = *c->mark.part
+		    ? snprintf(c->name, sizeof c->name, "%s#%s", base, c->mark.part)
+		    : snprintf(c->name, sizeof c->name, "%s", base);
+
+	if (n < 1 || (size_t)n >= sizeof c->name)
+		return error_set(err, EVLOG_EUSAGE,
+		    "%s: not a usable name for a checkpoint: empty or too long",
+		    c->o->checkpoint);
+	return 0;
+}
+
+/* Who may read and write a log may do so with what comes of it. */
+static mode_t log_mode(const char *path)
+{
+	char head[4096];
+	struct stat st;
+
+	int n = snprintf(head, sizeof head, "%s/head", path);
+	return n < (int)sizeof head && stat(head, &st) == 0 ? st.st_mode & 0666 : 0;
+}
+
+/* Opens a log to append to, and finds out how far this consumer is in it.  mode: of the
+ * files of a new log.  *upto: the event that its cursor is at; 0: it has none that
+ * counts. */
+static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_options *o,
+    bool fresh, uint64_t *upto, evlog_error *err)
+{
+	o->say = c->o->say;
+	o->arg = c->o->arg;
+	if (c->tracking) {
+		memcpy(o->cursor.name, c->name, sizeof c->name);
+		memcpy(o->cursor.id, c->track.who.id, ID_SIZE);
+		memcpy(o->cursor.lineage, c->track.who.lineage, HASH_SIZE);
+		o->source = c->paths[0];
+	}
+	int r = log_sink_open(s, o, err);
+	*upto = !r && o->found && (fresh || o->cursor.generation == c->mark.generation)
+		    ? o->cursor.seq
+		    : 0;
+	return r;
+}
+
+/* What was emitted says how far the consumer is, if the checkpoint was not written
+ * after it, or is lost. */
+static int cursor_follow(
+    struct consumer *c, const struct cursor *cursor, bool fresh, evlog_error *err)
+{
+	int r = c->emit->kind->where(c->emit, &c->mark.at, err);
+
+	if (r)
+		return r;
+	c->mark.generation = cursor->generation;
+	c->dirty = true;
+	if (fresh)
+		say(c,
+		    "%s is new, but %s already has its events: continuing after event "
+		    "%" PRIu64,
+		    c->o->checkpoint, c->o->emit, cursor->seq);
+	return evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
+}
+
+/* Opens what the consumer appends to. */
+static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
+{
+	struct log_sink_options emit = {.path = c->o->emit};
+	struct log_sink_options dead = {
+	    .path = c->o->dead_letter, .mode = log_mode(c->paths[0])};
+	uint64_t emitted = 0;
+	int r = 0;
+
+	if (emit.path)
+		r = outlet_open(c, &c->emit, &emit, fresh, &emitted, err);
+	if (!r && dead.path)
+		r = outlet_open(c, &c->dead, &dead, fresh, &c->dead_upto, err);
+	if (!r && emitted > c->mark.at.seq)
+		r = cursor_follow(c, &emit.cursor, fresh, err);
+	if (c->emit)
+		log_sink_set_generation(c->emit, c->mark.generation);
+	if (c->dead)
+		log_sink_set_generation(c->dead, c->mark.generation);
+	return r;
+}
+
+static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
+{
+	c->file.mode = log_mode(c->paths[0]);
+	int r = checkpoint_open(&c->file, c->o->checkpoint, &c->mark, err);
+
+	*fresh = r == EVLOG_END;
+	if (r < 0)
+		return r;
+	r = *fresh ? 0
+		   : evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
+	if (!r && *c->mark.emitted.log && c->o->emit)
+		r = evlog_position_check(
+		    c->o->emit, &c->mark.emitted, c->sel.max_line, err);
+	if (!r)
+		r = part_check(c, *fresh, err);
+	if (!r)
+		r = selection_check(c, *fresh, err);
+	if (!r)
+		r = name_make(c, err);
+	c->tracking = true;
+	return r ? r : log_identify(c->paths[0], c->sel.max_line, &c->track.who, err);
+}
+
+int consumer_begin(struct consumer *c, evlog_error *err)
+{
+	bool fresh = true;
+	int r = c->o->checkpoint ? begin_tracking(c, &fresh, err) : 0;
+
+	if (!r)
+		r = outlets_open(c, fresh, err);
+	if (!r && c->tracking)
+		r = root_tracker_begin(
+		    &c->track, c->paths[0], c->sel.max_line, &c->mark.at, err);
+	if (r)
+		return r;
+	c->kept = c->clear = c->seen = c->before = c->mark.at.seq;
+	if (c->tracking && c->mark.at.seq >= c->sel.from)
+		c->sel.from = c->mark.at.seq + 1;
+	return 0;
+}
