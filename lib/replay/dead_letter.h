@@ -6,9 +6,9 @@
 #include "evlog.h"
 
 struct evlog_dead_letters {
-	evlog_map_fn *map; /* gets the events next; NULL: nobody does */
+	evlog_map_fn *map; /* receives the events next; NULL: none */
 	void *map_arg;
-	struct buf room;
+	struct buf room; /* the events taken out */
 };
 
 #endif

@@ -28,11 +28,14 @@
 
 #define CHAIN 64 /* most rules applied to an event */
 
+/* The rules that some events go through, for --upcast-lint. */
 struct route {
 	struct route *next;
-	uint64_t count, first, hash;
-	bool failed;
-	char text[];
+	uint64_t count; /* of these events */
+	uint64_t first; /* seq of the first one */
+	uint64_t hash;	/* of text */
+	bool failed;	/* the last rule failed */
+	char text[];	/* types, as "A > B", and why it failed */
 };
 
 struct evlog_upcaster {
@@ -42,9 +45,9 @@ struct evlog_upcaster {
 	struct buf out;
 	size_t results; /* of the current event */
 	char stamp[STAMP_SIZE];
-	bool stamped;
-	bool tracing; /* for --upcast-lint */
-	struct buf trace;
+	bool stamped;	  /* the current event has this stamp */
+	bool tracing;	  /* for --upcast-lint */
+	struct buf trace; /* text of the current event's route */
 	struct route *routes;
 };
 
@@ -210,6 +213,7 @@ static void deliver(lua_State *L, int event)
 
 static void step(lua_State *L, int event, struct chain *c);
 
+/* Processes the table that a rule returned: an event or an array of events. */
 static void results(lua_State *L, int result, struct chain *c)
 {
 	size_t n;
@@ -281,6 +285,8 @@ static const char *type_push(lua_State *L, int event, const struct chain *c)
 	return lua_tostring(L, -1);
 }
 
+/* Applies the rule for an event's type, if there is one, and processes the result;
+ * otherwise delivers the event. */
 static void step(lua_State *L, int event, struct chain *c)
 {
 	bool starred = c->starred;
@@ -321,6 +327,7 @@ static int apply(lua_State *L)
 	return 0;
 }
 
+/* Sets *type to nothing if there is no rule for it. */
 static int is_ruled(lua_State *L)
 {
 	struct json_text *type = lua_touserdata(L, 1);
@@ -401,6 +408,7 @@ int evlog_upcast(void *arg, const struct evlog_lines *lines, evlog_write_fn *put
 
 /* ---- Which rules the events of a log go through ---- */
 
+/* Counts an event whose route is u->trace.  Returns 0, or -1 if out of memory. */
 static int route_add(struct evlog_upcaster *u, uint64_t seq, bool failed)
 {
 	size_t n = u->trace.len;

@@ -1,4 +1,4 @@
-/* causes.c - which event of a batch has caused a line that the command printed. */
+/* causes.c - finds the event of a batch that caused an event printed by the command. */
 #include "run/causes.h"
 #include "base/hash.h"
 #include "event/stamp.h"
@@ -46,9 +46,10 @@ static struct view line_of(struct view lines, size_t number)
 	return (struct view){NULL, 0};
 }
 
-/* ---- By their ids ---- */
+/* ---- By id ---- */
 
-/* A string's text, escapes resolved, added to room. */
+/* Appends the text of a string, with its escapes resolved, to room; the view is valid
+ * until room changes. */
 static struct view plain(struct buf *room, struct json_text v)
 {
 	size_t start = room->len;
@@ -57,7 +58,7 @@ static struct view plain(struct buf *room, struct json_text v)
 	return (struct view){room->p + start, room->len - start};
 }
 
-/* Whether two strings are the same, however they are written. */
+/* Whether two strings are equal, even if they are escaped differently. */
 static bool same_text(struct buf *room, struct json_text a, struct json_text b)
 {
 	room->len = 0;
@@ -104,7 +105,8 @@ static int causes_list(struct causes *all)
 	return all->room.failed ? -1 : 0;
 }
 
-/* The first event of the batch with this id; .p NULL: there is none. */
+/* Gets the first event of the batch with this id; cause->p is NULL if there is none.
+ * Returns 0, or -1 if out of memory. */
 static int cause_named(struct causes *all, struct json_text id, struct view *cause)
 {
 	size_t low = 0, high;
@@ -130,6 +132,8 @@ static int cause_named(struct causes *all, struct json_text id, struct view *cau
 
 /* ---- Filling in ---- */
 
+/* Gets the cause of an event; cause->p is NULL if there is none, or if it is the event
+ * itself.  Returns 0, or -1 if out of memory. */
 static int cause_find(
     struct causes *all, size_t number, const char *line, size_t len, struct view *cause)
 {

@@ -1,33 +1,40 @@
-/* causes.h - which event of a batch has caused a line that the command printed. */
+/* causes.h - finds the event of a batch that caused an event printed by the command. */
 #ifndef RUN_CAUSES_H
 #define RUN_CAUSES_H
 
 #include "base/buf.h"
 #include "json/scan.h"
 
-/* Zero-initialise, but for `lines` and `by_line`. */
+/* Set lines and by_line, zero-initialise the rest. */
 struct causes {
 	struct view lines; /* the events of the batch */
-	bool by_line;	   /* line N of the output is caused by line N of the events */
-	size_t uncaused;   /* lines that were given no cause, and name none */
-	struct cause *at;  /* sorted, once they were listed */
+	bool by_line;	   /* line N of the output is caused by line N of the batch */
+	size_t uncaused;   /* events that neither name a cause nor were given one */
+	struct cause *at;  /* the events by the hash of their ids, once `listed` */
 	size_t n, cap;
 	bool listed;
 	struct buf room;
 };
 
-/* Gives the event at `start` of out, the last one in there, what it lacks: causationid,
- * the id of its cause; correlationid, the one of its cause, or else its cause's id.  Its
- * cause is the event of the batch that its own causationid names; else the batch's only
- * event; else, by line, event `number`, from 0.  An event is never its own cause.  0, or
- * -1: no memory. */
+/*
+ * Adds to the event at out->p + start, which is the last one in `out`, its causationid
+ * and its correlationid, unless it has them.  The causationid is the id of its cause; the
+ * correlationid is that of its cause or, if the cause has none, the id of the cause.
+ *
+ * The cause is the event of the batch that the causationid of the event names; otherwise
+ * the only event of the batch; otherwise, if `by_line`, the event on line `number` of the
+ * batch, counted from 0.  An event is never its own cause.
+ *
+ * Returns 0, or -1 if out of memory.
+ */
 int causes_fill(struct causes *all, size_t number, struct buf *out, size_t start);
 void causes_free(struct causes *all);
 
-/* The text of a member that is a string, quotes included; .p is NULL if there is none. */
+/* The text of a member of the object `line` that is a string, with its quotes; .p is NULL
+ * if there is no such member. */
 struct json_text text_member(const char *line, size_t len, const char *name);
 
-/* Lines, each with its newline. */
+/* Counts lines; each must end with a newline. */
 size_t lines_count(struct view lines);
 
 #endif

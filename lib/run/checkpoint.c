@@ -1,17 +1,18 @@
 /*
- * checkpoint.c - the file that says how far a consumer has come: a JSON object, a member
- * a line, of
+ * checkpoint.c - the file that records how far a consumer has come: a JSON object with
+ * one member per line.
  *
- *   log, seq, root   the log's id, the last event that was dealt with, the root there
- *   frontier         from which the root of what follows can be computed
- *   part             "I/N PATH", if it is of one part of the events
- *   selection        which events are taken (selected.c)
- *   generation       how often it was set by hand (--reset-to)
- *   emitted          log, seq and root behind what --emit has appended last
- *   written          when
+ *   log, seq, root   id of the log, the last event that is done, the root after it
+ *   frontier         the hashes needed to compute later roots from there
+ *   part             the shard, as "I/N PATH"; missing for all events
+ *   selection        which events are processed (selected.c)
+ *   generation       how often it was reset (--reset-to); missing for 0
+ *   emitted          log, seq and root after the last commit to the --emit log
+ *   written          when the file was written
  *
- * A lock on the file keeps a second consumer away.  A lock is on an inode and the file is
- * replaced, so who has got a lock looks whether the name is still that inode's.
+ * A lock on the file keeps a second consumer out.  The lock belongs to the inode, but
+ * each write replaces the file.  So a process that gets the lock checks that the path
+ * still leads to the inode that it has locked.
  */
 #include "run/checkpoint.h"
 #include "base/error.h"
@@ -29,8 +30,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST	 16384 /* bytes of such a file */
-#define PATIENCE 500   /* ms */
+#define MOST	 16384 /* bytes of a checkpoint */
+#define PATIENCE 500   /* ms to wait for the lock */
 
 /* ---- Reading ---- */
 
@@ -160,7 +161,8 @@ static int lock_drop(struct checkpoint_file *f, int r)
 	return r;
 }
 
-/* 1: the name is another file's by now. */
+/* Opens and locks the file.  Returns 1 if another process has created or replaced it
+ * meanwhile: try again. */
 static int lock_try(struct checkpoint_file *f, evlog_error *err)
 {
 	struct stat ours, there = {0};
@@ -182,7 +184,7 @@ static int lock_try(struct checkpoint_file *f, evlog_error *err)
 	}
 	if (f->fd < 0)
 		return error_sys(err, "%s", f->path);
-	/* a child of a consumer that was killed has it until it becomes its command */
+	/* after a consumer was killed, its child holds the lock until it calls exec */
 	if (file_lock(f->fd, PATIENCE) < 0) {
 		if (errno == EAGAIN || errno == EACCES)
 			return lock_drop(
@@ -226,7 +228,7 @@ void checkpoint_close(struct checkpoint_file *f)
 	if (f->fd < 0)
 		return;
 	if (f->made && fstat(f->fd, &st) == 0 && st.st_size == 0)
-		unlink(f->path); /* it was made for the lock alone */
+		unlink(f->path);
 	close(f->fd);
 	f->fd = -1;
 }
@@ -283,7 +285,7 @@ int checkpoint_write(
 		buf_free(&text);
 		return r;
 	}
-	fwrite(text.p, 1, text.len, new.f); /* its end says whether that went well */
+	fwrite(text.p, 1, text.len, new.f); /* replacement_end reports errors */
 	buf_free(&text);
 	int fd = fcntl(fileno(new.f), F_DUPFD_CLOEXEC, 3);
 	if (fd < 0 || file_lock(fd, 0) < 0) {

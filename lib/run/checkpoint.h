@@ -1,4 +1,4 @@
-/* checkpoint.h - the file that says how far a consumer has come. */
+/* checkpoint.h - the file that records how far a consumer has come. */
 #ifndef RUN_CHECKPOINT_H
 #define RUN_CHECKPOINT_H
 
@@ -7,37 +7,43 @@
 #include <sys/types.h>
 
 struct checkpoint {
-	struct evlog_position at; /* seq 0: before all events; log "": of no log yet */
-	uint64_t generation;	  /* how often it was set by hand */
-	struct evlog_position
-	    emitted; /* what was appended with --emit; log "": nothing */
-	int64_t written;
-	char part[300];	 /* which part of the events: I/N PATH; "": all */
-	char *selection; /* which events are taken: a JSON object; NULL: not known.  What
-			  * was read is for checkpoint_free */
+	struct evlog_position at; /* seq 0: before all events; log "": no log yet */
+	uint64_t generation;	  /* how often the checkpoint was reset */
+	/* The end of the emit log after the last commit; log "": there was none. */
+	struct evlog_position emitted;
+	int64_t written; /* when the file was written; EVLOG_TIME_MIN: unknown */
+	char part[300];	 /* the shard, as "I/N PATH"; "": all events */
+	char *selection; /* a JSON object (selected.c); NULL: unknown */
 };
 
-/* An open file, and the lock on it.  Zero-initialise, then fd = -1. */
+/* An open checkpoint, which is locked.  Zero-initialise, then set fd to -1. */
 struct checkpoint_file {
 	const char *path;
 	int fd;
-	bool made;   /* by us, and nothing was written to it yet */
-	mode_t mode; /* of a new file; 0: what umask says */
+	bool made;   /* this process has created it, and not written to it yet */
+	mode_t mode; /* of a new file; 0: as umask says */
 };
 
-/* Reads the file; EVLOG_END: there is none, or nothing in it yet. */
+/* Reads a checkpoint without locking it.  Call checkpoint_free afterwards.  Returns
+ * EVLOG_END if the file does not exist or is empty. */
 int checkpoint_read(const char *path, struct checkpoint *c, evlog_error *err);
 
-/* Takes the file for this process until it is closed, and reads it.  EVLOG_EBUSY: another
- * one has it.  EVLOG_END: it is new. */
+/* Opens the file, creating it with f->mode if it does not exist, locks it until
+ * checkpoint_close, and reads it as checkpoint_read does.  `path` must outlive f. Returns
+ * EVLOG_END if it is new or empty, EVLOG_EBUSY if another process has locked it. */
 int checkpoint_open(
     struct checkpoint_file *f, const char *path, struct checkpoint *c, evlog_error *err);
 
-/* Replaces the file: temporary, fsync, rename; the lock goes over to the new one. */
+/* Replaces the file atomically and durably, with the present time as `written`.  The lock
+ * is held on the new file, too. */
 int checkpoint_write(
     struct checkpoint_file *f, const struct checkpoint *c, evlog_error *err);
 
+/* Frees the selection of a checkpoint that was read. */
 void checkpoint_free(struct checkpoint *c);
+
+/* Releases the lock.  Removes the file if this process has created it and written nothing
+ * to it. */
 void checkpoint_close(struct checkpoint_file *f);
 
 #endif

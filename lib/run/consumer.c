@@ -1,4 +1,5 @@
-/* consumer.c - events in rounds to workers, and what they bring kept in order. */
+/* consumer.c - the main loop: reads events into rounds, lets the workers process them,
+ * and commits the results in order. */
 #include "run/consumer.h"
 #include "base/error.h"
 #include "base/options.h"
@@ -11,11 +12,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define READ_MOST 50000 /* us that reading may take before workers are looked at */
+#define READ_MOST 50000 /* us to read before the workers are checked */
 
 /* ---- Reading ---- */
 
-/* All lines come by here, wanted or not. */
+/* The map of the stream: it gets all lines of the log, selected or not.  Adds them to the
+ * root, and passes them to the user's map.  Lines that this leaves as they are may be
+ * delivered later, to check the workers first. */
 static int lines_see(void *arg, const struct evlog_lines *lines, evlog_write_fn *put,
     void *to, evlog_error *err)
 {
@@ -38,6 +41,7 @@ static int lines_see(void *arg, const struct evlog_lines *lines, evlog_write_fn 
 	return c->yielded ? EVLOG_WAIT : 1;
 }
 
+/* The round being filled.  There is none if all are complete. */
 static struct round *round_open(struct consumer *c)
 {
 	return round_at(c, c->filled);
@@ -51,18 +55,21 @@ static bool round_is_empty(const struct round *r, unsigned workers)
 	return true;
 }
 
+/* Completes the round being filled, unless it is empty, so that workers may begin it. */
 static void round_close(struct consumer *c)
 {
 	struct round *r = round_open(c);
 
 	if (c->filled - c->first == ROUNDS || round_is_empty(r, c->workers))
-		return; /* none is open, or there is nothing in it */
+		return;
 	r->end = c->clear;
 	pass_begin(c, r);
 	c->filled++;
 	c->opened = 0;
 }
 
+/* Adds an event to a part, in the unit of its seq.  Events without a seq are units of
+ * their own. */
 static int unit_add(
     struct consumer *c, struct part *p, const struct evlog_event *e, evlog_error *err)
 {
@@ -78,7 +85,8 @@ static int unit_add(
 	return p->lines.failed ? error_memory(err) : 0;
 }
 
-/* The worker whose event it is; c->workers: it is another shard's. */
+/* Gets the number of the worker that processes an event, by the hash of its key;
+ * c->workers if the event belongs to another shard. */
 static int worker_of(
     struct consumer *c, const struct evlog_event *e, unsigned *worker, evlog_error *err)
 {
@@ -100,9 +108,9 @@ static int worker_of(
 	return 0;
 }
 
-/* Whether the round is full, with a batch for each worker on average, and this event is
- * not one of a unit in it.  Keys are not spread evenly: a part that has more than a batch
- * is dealt with batch by batch, so that no worker waits for a fuller one. */
+/* Whether an event must go into the next round: this one has ROUND_BYTES, or a batch for
+ * each worker on average, and no lines of this event, which stay together.  Keys are not
+ * spread evenly, so a part may have more than a batch; it is processed batch by batch. */
 static bool round_is_full(struct consumer *c, uint64_t seq)
 {
 	struct round *r = round_open(c);
@@ -117,7 +125,7 @@ static bool round_is_full(struct consumer *c, uint64_t seq)
 	return r->bytes >= ROUND_BYTES || units / c->workers >= c->o->batch;
 }
 
-/* Takes lines into rounds, as long as there is room. */
+/* Moves lines from c->rest into rounds while there is room. */
 static int rest_take(struct consumer *c, evlog_error *err)
 {
 	struct evlog_lines next;
@@ -145,7 +153,9 @@ static int rest_take(struct consumer *c, evlog_error *err)
 	return 0;
 }
 
-/* Reads until the rounds are full, the input pauses, or it is time to look around. */
+/* Reads until all rounds are complete, the stream pauses or ends, or the workers are to
+ * be checked.  Completes the last round if nothing more is to come, or if its first event
+ * has waited for as long as `linger` says. */
 static int rounds_fill(struct consumer *c, evlog_error *err)
 {
 	int r = 0;
@@ -177,8 +187,9 @@ static int rounds_fill(struct consumer *c, evlog_error *err)
 	return 0;
 }
 
-/* ---- Keeping ---- */
+/* ---- Committing ---- */
 
+/* Empties a round, keeping its memory for the next one. */
 static void round_clear(struct consumer *c, struct round *r)
 {
 	for (unsigned i = 0; i < c->workers; i++) {
@@ -188,7 +199,7 @@ static void round_clear(struct consumer *c, struct round *r)
 	r->bytes = r->letters = r->texts.len = r->events = r->pass = 0;
 }
 
-/* How many units are done, and of those of this pass whether all are. */
+/* Counts the units that are done.  Sets *passed if the current pass is complete. */
 static size_t round_done(const struct consumer *c, const struct round *r, bool *passed)
 {
 	size_t done = 0, all = 0;
@@ -201,10 +212,12 @@ static size_t round_done(const struct consumer *c, const struct round *r, bool *
 	return done;
 }
 
-/* The seq up to which a pass that is not over has been dealt with; 0: that cannot be
- * said. With one worker every range counts at once.  With several, everything before the
- * first event that is not done; but what they print counts when the pass is over, so that
- * its order does not depend on the clock. */
+/* The seq up to which everything is done in a pass that is not complete; 0: nothing more
+ * can be committed yet.
+ *
+ * One worker: the last unit that is done.  Several workers: the seq before the first unit
+ * that is not done; but with an emit log, nothing until the pass is complete, so that the
+ * order of the emitted events does not depend on timing. */
 static uint64_t done_upto(const struct consumer *c, const struct round *r)
 {
 	uint64_t upto = UINT64_MAX;
@@ -221,7 +234,8 @@ static uint64_t done_upto(const struct consumer *c, const struct round *r)
 	return upto > c->kept && upto != UINT64_MAX ? upto : 0;
 }
 
-/* Keeps what is done of the rounds at the front. */
+/* Commits what is done in the first round, and in those after it as long as each is
+ * complete.  Begins the next pass if a round needs one. */
 static int front_keep(struct consumer *c, evlog_error *err)
 {
 	bool passed = true;
@@ -248,8 +262,9 @@ static int front_keep(struct consumer *c, evlog_error *err)
 	return 0;
 }
 
-/* What is emitted goes into one commit with the place reached, and a commit has a bound.
- * A round that has brought more is dealt with again, in two passes or more. */
+/* The emitted events of a pass go into one commit, together with the position, and the
+ * size of a commit is limited.  A round that exceeds it is processed again, in several
+ * passes. */
 static int overflow_split(struct consumer *c, evlog_error *err)
 {
 	int res = 0;
@@ -265,7 +280,7 @@ static int overflow_split(struct consumer *c, evlog_error *err)
 	return res;
 }
 
-/* Moves the mark over events that nobody wanted. */
+/* If all rounds are empty, moves the mark past events that were not selected. */
 static int clear_keep(struct consumer *c, evlog_error *err)
 {
 	if (!c->tracking || c->first != c->filled || c->clear <= c->kept ||
@@ -284,7 +299,8 @@ static bool is_busy(const struct consumer *c)
 	return false;
 }
 
-/* Milliseconds until something is to be done though nothing ends. */
+/* How many milliseconds to wait if neither a run nor the input ends the wait; at most
+ * 500. */
 static int wait_ms(const struct consumer *c)
 {
 	int64_t due = INT64_MAX, now = clock_us();
@@ -294,7 +310,7 @@ static int wait_ms(const struct consumer *c)
 		if (at < due)
 			due = at;
 		if (c->worker[i].process.pid && c->worker[i].process.exit_fd < 0)
-			due = due < now + 2000 ? due : now + 2000; /* it must be asked */
+			due = due < now + 2000 ? due : now + 2000; /* cannot be polled */
 	}
 	if (c->paused && c->opened && c->opened + c->o->linger < due)
 		due = c->opened + c->o->linger;
@@ -303,7 +319,8 @@ static int wait_ms(const struct consumer *c)
 	return due - now > 500000 ? 500 : (int)((due - now + 999) / 1000);
 }
 
-/* Waits for a worker, the input, a signal, or the time of something. */
+/* Waits until a run ends or writes to stderr, there is input, a signal arrives, or
+ * something is due. */
 static int wait_turn(struct consumer *c, evlog_error *err)
 {
 	bool input = c->paused && !c->yielded && c->filled - c->first < ROUNDS;
@@ -330,11 +347,12 @@ static int wait_turn(struct consumer *c, evlog_error *err)
 	if (fd >= 0)
 		fds[n++] = (struct pollfd){.fd = fd, .events = POLLIN};
 	else if (input && ms > 20)
-		ms = 20; /* it cannot be polled */
+		ms = 20; /* the input cannot be polled */
 	poll(fds, n, ms);
 	return c->paused ? evlog_stream_wait(c->stream, 0, err) : 0;
 }
 
+/* Whether the loop is done: nothing is running, and nothing more will be started. */
 static bool is_over(const struct consumer *c)
 {
 	if (is_busy(c))
@@ -342,6 +360,8 @@ static bool is_over(const struct consumer *c)
 	return c->stopping || c->failed || (c->ended && c->first == c->filled);
 }
 
+/* Looks at sel.stop.  Once it is set, reads no further; returns EVLOG_EBUSY if it is more
+ * than 1. */
 static int stop_asked(struct consumer *c, evlog_error *err)
 {
 	int stop = c->sel.stop ? *c->sel.stop : 0;
@@ -356,6 +376,7 @@ static int stop_asked(struct consumer *c, evlog_error *err)
 			: 0;
 }
 
+/* Does everything that can be done without waiting. */
 static int turn(struct consumer *c, evlog_error *err)
 {
 	int r = stop_asked(c, err);
@@ -364,7 +385,7 @@ static int turn(struct consumer *c, evlog_error *err)
 		r = rounds_fill(c, err);
 	for (unsigned i = 0; i < c->workers && !r; i++)
 		r = worker_look(c, &c->worker[i], err);
-	/* before the next run starts, which may look at what this one has brought */
+	/* commit before the next run starts, because it may read the emit log */
 	if (!r)
 		r = overflow_split(c, err);
 	if (!r)
@@ -380,6 +401,8 @@ static int turn(struct consumer *c, evlog_error *err)
 	return r;
 }
 
+/* The loop.  If the input is damaged or invalid, the events before that are processed
+ * first.  If an event cannot be processed, that is reported instead (c->why). */
 static int work(struct consumer *c, evlog_error *err)
 {
 	evlog_error why = {0};
@@ -389,12 +412,11 @@ static int work(struct consumer *c, evlog_error *err)
 		r = turn(c, err);
 		if (!r && is_over(c))
 			break;
-		bool idle = c->first < c->filled && !is_busy(c); /* a worker can start */
+		bool idle = c->first < c->filled && !is_busy(c); /* a retry may be due */
 		if (!r && !(idle && wait_ms(c) == 0))
 			r = wait_turn(c, err);
 	}
 	if (r == EVLOG_EDATA || r == EVLOG_EDAMAGED) {
-		/* what came before it is still dealt with */
 		why = *err;
 		c->ended = true;
 		round_close(c);
@@ -415,7 +437,7 @@ static int work(struct consumer *c, evlog_error *err)
 /* ---- The interface ---- */
 
 #define WORKERS_MOST 1024
-#define SPAN_MOST    (INT64_C(1) << 60) /* for ever, and no overflow */
+#define SPAN_MOST    (INT64_C(1) << 60) /* us; 36,000 years, without overflow */
 
 static int workers_make(struct consumer *c, evlog_error *err)
 {

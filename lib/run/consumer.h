@@ -1,10 +1,14 @@
 /*
- * consumer.h - the inside of a consumer.
+ * consumer.h - shared by the files that make up a consumer.
  *
- * Events come in rounds, a batch for each worker; the events of one key always go to the
- * same worker.  A worker runs COMMAND over its part, and what fails again and again it
- * splits, down to the event that fails.  What a round has brought (lines to emit, dead
- * letters) is kept, in the order of the rounds, together with the place reached.
+ * run/ runs a command over the events of a log: rounds, workers, retries, checkpoints,
+ * emitted events.  It must not know how a sink stores events.
+ *
+ * Events are read in rounds, which have a batch for each worker on average.  All events
+ * of a key go to the same worker.  A worker runs the command over its part of a round,
+ * batch by batch.  It splits a batch that keeps failing, down to the event that fails.
+ * What a round produces (events to emit, dead letters) is committed in the order of the
+ * rounds, together with the position reached.
  */
 #ifndef RUN_CONSUMER_H
 #define RUN_CONSUMER_H
@@ -18,63 +22,70 @@
 
 #include <time.h>
 
-#define ROUNDS	    3		/* at work, or read ahead */
+#define ROUNDS	    3		/* being processed, or read ahead */
 #define ROUND_BYTES (8u << 20)	/* of lines */
-#define OUTPUT_MOST (60u << 20) /* bytes that COMMAND may emit at once */
+#define OUTPUT_MOST (60u << 20) /* bytes that one run may print with --emit */
 
-/* The events of one seq: upcasting may have made several lines of it. */
+/* The lines of one seq; upcasting may turn an event into several. */
 struct unit {
 	uint64_t seq;
-	size_t at; /* its first line's place in the part's lines */
+	size_t at; /* offset of its first line in the part's lines */
 };
 
-/* What one worker gets of a round. */
+/* One worker's share of a round. */
 struct part {
 	struct buf lines;
 	struct unit *unit;
 	size_t n, cap;
-	size_t from;	   /* where the pass begins */
-	size_t done;	   /* so many units were dealt with */
-	struct buf out;	   /* lines to emit, */
-	uint64_t uncaused; /* and how many of them have no cause */
+	size_t from;	   /* first unit of the current pass */
+	size_t done;	   /* units processed, or made into dead letters */
+	struct buf out;	   /* events to emit, one per line, */
+	uint64_t uncaused; /* and how many of them have no known cause */
 };
 
+/* A dead letter. */
 struct letter {
-	uint64_t seq;
-	size_t at, len; /* its line, in the round's letters */
+	uint64_t seq;	/* of the event that failed */
+	size_t at, len; /* its line in the round's texts */
 };
 
 struct round {
 	struct part *part; /* one for each worker */
-	size_t bytes;
-	uint64_t end;	/* all events up to there were in it, or in one before */
-	uint64_t limit; /* a pass deals with units up to this seq; UINT64_MAX: all */
-	size_t pass;	/* units of a pass; 0: all */
-	size_t events;	/* that have been counted as dealt with */
+	size_t bytes;	   /* of lines, in all parts */
+	uint64_t end; /* each event up to this seq is in this round or an earlier one, or
+			 not selected */
+	uint64_t limit; /* seq at which the current pass ends; UINT64_MAX: no limit */
+	size_t pass;	/* units of a pass, at least; 0: all */
+	size_t events;	/* units already added to evlog_consumed.events */
 	struct letter *letter;
 	size_t letters, cap;
-	struct buf texts;
+	struct buf texts; /* the letters' lines */
 };
 
-/* A range of units still to be tried, behind the one at work. */
+/* A range of units to be processed.  It begins where the one above it on the stack
+ * ends. */
 struct range {
 	size_t to;
-	unsigned tries; /* how often its events were tried as part of a longer one */
+	unsigned tries; /* how often its units were tried within a longer range */
 };
 
+/* Times are those of clock_us. */
 struct worker {
-	unsigned number;
+	unsigned number; /* from 0 */
 	struct process process;
-	int out;	/* what COMMAND prints with --emit */
-	uint64_t round; /* the one that it works on next */
-	bool started;	/* on that */
-	size_t batch;	/* the batch begins with this unit, */
-	size_t from;	/* the range at work: units [from, stack[depth - 1].to) */
+	int out;	/* collects what the command prints; -1: nothing does */
+	uint64_t round; /* number of the round that it works on */
+	bool started;	/* it has begun a batch of that round */
+	size_t batch;	/* first unit of the batch */
+	size_t from;	/* the current range: units [from, stack[depth - 1].to) */
+	/* The ranges of the batch, the current one on top.  Each split halves a range, so
+	 * 64 are enough. */
 	struct range stack[64];
-	unsigned depth;
-	unsigned tries; /* of this very range */
-	int64_t due;	/* when the next try may start; 0: at once */
-	int64_t deadline, kill_at;
+	unsigned depth;	  /* 0: the batch is done */
+	unsigned tries;	  /* of the current range */
+	int64_t due;	  /* when the next try may start; 0: at once */
+	int64_t deadline; /* when the run times out, */
+	int64_t kill_at;  /* and when it gets SIGKILL after that; INT64_MAX: never */
 	bool timed_out;
 };
 
@@ -83,39 +94,45 @@ struct consumer {
 	struct evlog_consumed done;
 	const char *const *paths;
 	size_t n_paths;
-	struct evlog_selection sel;
-	evlog_map_fn *map; /* the user's */
+	struct evlog_selection sel; /* with lines_see of consumer.c as its map, */
+	evlog_map_fn *map;	    /* which calls the map that the user gave, if any */
 	void *map_arg;
 	evlog_stream *stream;
-	struct evlog_lines rest;
-	bool ended, paused, yielded, failed, stopping;
-	int64_t turn; /* when reading began */
+	struct evlog_lines rest; /* read, but not in a round yet */
+	bool ended;		 /* there is nothing more to read */
+	bool paused;		 /* evlog_stream_next has returned EVLOG_WAIT, */
+	bool yielded;		 /* because reading has taken READ_MOST */
+	bool failed;		 /* an event cannot be processed: start no more runs */
+	bool stopping;		 /* sel.stop was set */
+	int64_t turn;		 /* when this turn began to read */
 
-	char name[CURSOR_NAME_MAX + 1];
+	char name[CURSOR_NAME_MAX + 1]; /* in the cursors of the logs it appends to */
 	struct json_path *key;
 	struct buf key_room;
 	struct worker *worker;
 	unsigned workers;
-	struct pollfd *fds; /* room for what is waited for */
+	struct pollfd *fds; /* for wait_turn */
 	struct round rounds[ROUNDS];
-	uint64_t first, filled, last; /* rounds: at work; [first, filled) are whole; when
-					 stopping, those up to `last` are finished */
-	int64_t opened;		      /* when the first event of the round came */
+	/* Rounds [first, filled) are complete, and `filled` is the one being filled.  No
+	 * batch of a round after `last` has begun. */
+	uint64_t first, filled, last;
+	int64_t opened; /* when the first event of `filled` came; 0: it is empty */
 
-	bool tracking;
+	bool tracking; /* there is a checkpoint */
 	struct root_tracker track;
 	struct checkpoint_file file;
-	struct checkpoint mark;
-	struct buf selected;   /* mark.selection */
-	bool dirty;	       /* mark is ahead of the file */
-	int64_t marked;	       /* when it was written */
-	uint64_t seen, before; /* last seq that was read, and that before its lines */
-	uint64_t clear;	       /* all events up to there are in rounds, or not wanted */
-	uint64_t kept;	       /* what the mark says */
+	struct checkpoint mark; /* what the file should contain */
+	struct buf selected;	/* the text of mark.selection */
+	bool dirty;		/* the file is older than mark */
+	int64_t marked;		/* when it was written */
+	uint64_t seen;		/* the last seq that lines_see was given, */
+	uint64_t before;	/* and the one before its last lines */
+	uint64_t clear; /* each event up to this seq is in a round, or not selected */
+	uint64_t kept;	/* each event up to this seq is done: mark.at.seq */
 
 	struct sink *emit, *dead; /* logs; NULL: none */
-	uint64_t dead_upto; /* dead letters up to this event were put there before */
-	evlog_error why;    /* why it failed */
+	uint64_t dead_upto; /* dead letters up to this seq are in their log already */
+	evlog_error why;    /* why the consumer failed; code 0: it has not */
 };
 
 static inline struct round *round_at(struct consumer *c, uint64_t number)
@@ -130,69 +147,83 @@ static inline int64_t clock_us(void)
 
 /* ---- part.c ---- */
 
-/* The lines of units [from, to). */
+/* The lines of units [from, to); valid until the part changes. */
 struct view part_lines(const struct part *p, size_t from, size_t to);
 
-/* The first unit of a part after `seq`. */
+/* The first unit after `seq`; p->n if there is none. */
 size_t part_after(const struct part *p, uint64_t seq);
 
-/* Where the units of this pass end in a part. */
+/* The first unit after the current pass of r; p->n if there is none. */
 size_t part_end(const struct round *r, const struct part *p);
 
 /* ---- selected.c ---- */
 
-/* Adds which events are taken, and of what shape and key, as a JSON object and a NUL. */
+/* Appends the selection, the upcaster and the key as a JSON object, and a NUL. */
 int selected_text(const struct consumer *c, struct buf *b, evlog_error *err);
 
 /* ---- consumer_begin.c ---- */
 
-/* Opens the checkpoint and the logs to append to, and sets c->sel.from to the first event
- * that is not done. */
+/*
+ * Opens the checkpoint and the logs to append to, and sets c->sel.from to the first event
+ * that is not done.  Call it before the stream is opened.
+ *
+ * Returns EVLOG_EBUSY if another consumer is using the checkpoint, EVLOG_EMISMATCH if the
+ * checkpoint is for another log, shard or selection.  consumer_free in consumer.c closes
+ * what was opened, also after a failure.
+ */
 int consumer_begin(struct consumer *c, evlog_error *err);
 
 /* ---- pass.c ---- */
 
-/* Begins the next pass of a round, after the one that is over. */
+/* Begins the next pass of a round, with the units that are not done. */
 void pass_begin(struct consumer *c, struct round *r);
 
-/* Ends a round's pass, which has brought more than a commit may have and of which nothing
- * was kept, and begins it anew with half the units.  If all of it comes from one event,
- * that becomes a dead letter, or sets c->failed. */
+/* Drops everything that the current pass of a round has produced, because it does not fit
+ * into one commit, and begins the pass again with half as many units.  If the pass has
+ * only one event, makes that a dead letter or, without a log for these, sets c->failed.
+ * Nothing of the pass may have been committed. */
 int pass_split(struct consumer *c, uint64_t number, evlog_error *err);
 
 /* ---- worker.c ---- */
 
-/* Judges what has ended.  An event that cannot be dealt with sets c->failed.  Only what
- * is wrong with us is an error. */
+/* Checks on the worker's run, if there is one.  If it has ended, decides what follows:
+ * the next range, a retry, a split, a dead letter, or c->failed.  Ends it if it takes too
+ * long.  Returns an error only if the consumer itself cannot continue. */
 int worker_look(struct consumer *c, struct worker *w, evlog_error *err);
 
-/* Starts the next run, if there is one and it may be started. */
+/* Starts the worker's next run, unless it is busy, has nothing to do, or has to pause
+ * before a retry.  Returns EVLOG_EAWAY if the command cannot be executed. */
 int worker_start(struct consumer *c, struct worker *w, evlog_error *err);
 
-/* Ends what it runs at once. */
+/* Kills the worker's run, if there is one, waits for its end, and drops its output. */
 void worker_abandon(struct worker *w);
 
-/* When it must be looked at again, if nothing ends: on clock_us(); INT64_MAX: never. */
+/* When to call worker_look or worker_start even if no run has ended, on clock_us;
+ * INT64_MAX: never. */
 int64_t worker_due(const struct worker *w);
 
 /* ---- consumer_commit.c ---- */
 
-/* Adds what COMMAND printed, from the file `fd`, to p->out as events caused by units
- * [from, to).  EVLOG_EDATA: it is not, and p->out is as it was. */
+/* Reads what the command printed for units [from, to) from the file `fd`, and appends it
+ * to p->out as complete events.  Returns EVLOG_EDATA if it is not events, too large, or,
+ * with --line-by-line, has the wrong number of lines.  If it fails, p->out is as
+ * before. */
 int output_take(
     struct consumer *c, struct part *p, size_t from, size_t to, int fd, evlog_error *err);
 
-/* Makes a dead letter of unit `i`. */
+/* Adds a dead letter for unit `i` of p, a part of r.  tries: how often it was tried.
+ * process: its last run, for the status and the end of stderr. */
 int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t i,
     unsigned tries, const char *reason, const struct process *process, evlog_error *err);
 
-/* Appends the round's letters up to event `seq`, and the lines to emit, and moves the
- * cursors and the mark there.  now: the checkpoint is written at once, if it is what says
- * how far the consumer is; else soon. */
+/* Commits what a round has produced: its dead letters up to event `seq` and its events to
+ * emit, each with the cursor at `seq`.  Then moves the mark there.  r NULL: there is only
+ * the mark to move.  now: write the checkpoint at once, unless the cursor in the emit log
+ * already says how far the consumer is. */
 int consumer_commit(
     struct consumer *c, struct round *r, uint64_t seq, bool now, evlog_error *err);
 
-/* Writes the checkpoint, if it is not as the mark is; `now`: whenever that was. */
+/* Writes the checkpoint if it is out of date and, unless `now`, at least a second old. */
 int mark_write(struct consumer *c, bool now, evlog_error *err);
 
 #endif

@@ -1,5 +1,14 @@
-/* consumer_begin.c - finds out where a consumer continues, and opens the logs that it
- * appends to. */
+/*
+ * consumer_begin.c - finds out where a consumer continues, and opens the logs that it
+ * appends to.
+ *
+ * The checkpoint says where, but it is written after the --emit log is committed.  After
+ * a crash, the cursor in that log may be further, and is followed.  A cursor is ignored
+ * if the checkpoint was reset after it was written, that is, if their generations differ.
+ * If the checkpoint is new, every cursor counts, because the old one may have been lost.
+ *
+ * The cursor in the --dead-letter log only prevents letters from being appended twice.
+ */
 #include "base/error.h"
 #include "run/consumer.h"
 
@@ -25,6 +34,10 @@ static void say(struct consumer *c, const char *format, ...)
 	c->o->say(c->o->arg, text.text);
 }
 
+/* ---- Checks ---- */
+
+/* Checks that the checkpoint, unless it is new (fresh), is for this shard, and records
+ * the shard in the mark. */
 static int part_check(struct consumer *c, bool fresh, evlog_error *err)
 {
 	char part[sizeof c->mark.part] = "";
@@ -46,7 +59,8 @@ static const char *selection_name(const char *text)
 	return strcmp(text, "{}") == 0 ? "all events" : text;
 }
 
-/* A checkpoint says of which selection it is; an old one does not, and is completed. */
+/* Checks that the checkpoint is for this selection, unless --accept-change is given, and
+ * records the selection in the mark.  Checkpoints written by old versions have none. */
 static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
 {
 	int r = selected_text(c, &c->selected, err);
@@ -66,8 +80,10 @@ static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
 	return 0;
 }
 
-/* The consumer's name in the logs that it appends to: that of its checkpoint, without
- * folder, and its shard. */
+/* ---- Logs to append to ---- */
+
+/* Sets the consumer's name in the cursors: the file name of its checkpoint and, after a
+ * "#", its shard. */
 static int name_make(struct consumer *c, evlog_error *err)
 {
 	const char *slash = strrchr(c->o->checkpoint, '/');
@@ -83,7 +99,8 @@ static int name_make(struct consumer *c, evlog_error *err)
 	return 0;
 }
 
-/* Who may read and write a log may do so with what comes of it. */
+/* The permissions of the log's head, for new files: whoever may read or write the log may
+ * do the same with its checkpoint and its dead letters.  Returns 0 if it has no head. */
 static mode_t log_mode(const char *path)
 {
 	char head[4096];
@@ -93,9 +110,8 @@ static mode_t log_mode(const char *path)
 	return n < (int)sizeof head && stat(head, &st) == 0 ? st.st_mode & 0666 : 0;
 }
 
-/* Opens a log to append to, and finds out how far this consumer is in it.  mode: of the
- * files of a new log.  *upto: the event that its cursor is at; 0: it has none that
- * counts. */
+/* Opens the log o->path.  Sets *upto to the seq of this consumer's cursor in it; to 0 if
+ * there is none, or it is to be ignored.  fresh: the checkpoint is new. */
 static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_options *o,
     bool fresh, uint64_t *upto, evlog_error *err)
 {
@@ -114,8 +130,7 @@ static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_opti
 	return r;
 }
 
-/* What was emitted says how far the consumer is, if the checkpoint was not written
- * after it, or is lost. */
+/* Moves the mark to the cursor of the emit log, which is further than the checkpoint. */
 static int cursor_follow(
     struct consumer *c, const struct cursor *cursor, bool fresh, evlog_error *err)
 {
@@ -133,7 +148,6 @@ static int cursor_follow(
 	return evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
 }
 
-/* Opens what the consumer appends to. */
 static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
 {
 	struct log_sink_options emit = {.path = c->o->emit};
@@ -155,6 +169,9 @@ static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
 	return r;
 }
 
+/* ---- Beginning ---- */
+
+/* Opens and checks the checkpoint.  Sets *fresh if it is new. */
 static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 {
 	c->file.mode = log_mode(c->paths[0]);

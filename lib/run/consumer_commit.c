@@ -1,5 +1,5 @@
-/* consumer_commit.c - what a batch has brought: lines to emit, dead letters, a place
- * reached. */
+/* consumer_commit.c - what runs produce: takes the events that the command prints, writes
+ * dead letters, and commits both together with the position reached. */
 #include "base/error.h"
 #include "base/hash.h"
 #include "event/stamp.h"
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- What COMMAND printed ---- */
+/* ---- Output of the command ---- */
 
 static int output_read(int fd, struct buf *text, evlog_error *err)
 {
@@ -43,6 +43,8 @@ static bool is_blank(const char *p, size_t n)
 	return true;
 }
 
+/* Appends the events in `text`, completed and with their causes, to out.  Blank lines are
+ * skipped, but count for --line-by-line. */
 static int lines_complete(struct consumer *c, struct causes *all, const struct buf *text,
     struct buf *out, evlog_error *err)
 {
@@ -94,7 +96,8 @@ int output_take(
 
 /* ---- Dead letters ---- */
 
-/* Text of unknown bytes as a JSON string. */
+/* Appends any bytes as a JSON string.  If they are not valid UTF-8, all that are not
+ * ASCII become "?". */
 static void add_text(struct buf *out, const char *p, size_t n)
 {
 	struct json_fault fault;
@@ -122,8 +125,9 @@ static void add_member(struct buf *out, const char *name, struct json_text v)
 		buf_printf(out, "\"%s\":%.*s,", name, (int)v.len, v.p);
 }
 
-/* The event as the log has it, so that it goes through other upcasters another time: into
- * `room`; else the line as it was delivered. */
+/* Sets *line to the event as it is stored, without newline and in room, so that it can be
+ * converted again when the letter is delivered.  Leaves *line as it was delivered if no
+ * map has changed it, or if it cannot be found. */
 static int stored_line(struct consumer *c, uint64_t seq, struct buf *room,
     struct view *line, evlog_error *err)
 {
@@ -146,8 +150,9 @@ static int stored_line(struct consumer *c, uint64_t seq, struct buf *room,
 	return r < 0 ? r : room->failed ? error_memory(err) : 0;
 }
 
-/* The event, if it is one, and the letter not nested deeper than an event may be; else
- * the line's bytes: no line may keep a consumer from going on. */
+/* Appends the event as the member `event`; or, if it is not an event, or the letter would
+ * be nested too deeply, as the member `line`, in base64: a consumer must be able to put
+ * any line aside. */
 static void add_event(struct buf *out, struct view line)
 {
 	struct json_text value;
@@ -219,9 +224,10 @@ int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t
 	return res;
 }
 
-/* ---- Keeping ---- */
+/* ---- Committing ---- */
 
-/* EVLOG_END: there was nothing to commit. */
+/* Commits what was put into s, with the cursor at `at` if there is a checkpoint.  Returns
+ * EVLOG_END if there was nothing to commit. */
 static int outlet_commit(
     struct consumer *c, struct sink *s, const struct evlog_position *at, evlog_error *err)
 {
@@ -235,8 +241,8 @@ static int letter_order(const void *a, const void *b)
 	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
-/* Adds the letters up to a seq to what is pending.  If they are more than a commit holds,
- * the first of them are committed, with the cursor at the last of these. */
+/* Puts the round's letters up to event `upto` into their log.  If they do not fit into
+ * one commit, commits the first of them, with the cursor at the last one committed. */
 static int letters_add(
     struct consumer *c, struct round *r, uint64_t upto, evlog_error *err)
 {
@@ -250,7 +256,7 @@ static int letters_add(
 		const struct letter *l = &r->letter[i];
 		c->done.dead++;
 		if (l->seq && l->seq <= c->dead_upto)
-			continue; /* it was put there before we were killed */
+			continue; /* it was put there before a restart */
 		size_t pending = log_sink_pending(c->dead);
 		if (pending && pending + l->len > LOG_SINK_MOST / 2) {
 			at.seq = r->letter[i - 1].seq;
@@ -272,6 +278,7 @@ static int letters_add(
 	return res;
 }
 
+/* Puts the round's events into the emit log and commits them with the cursor at `at`. */
 static int emit_commit(struct consumer *c, struct round *r,
     const struct evlog_position *at, evlog_error *err)
 {
@@ -321,7 +328,7 @@ int consumer_commit(
 	c->mark.at = at;
 	c->kept = seq;
 	c->dirty = true;
-	/* what was emitted says how far we are: the file may come later */
+	/* the cursor in the emit log says where to continue: the file can wait */
 	return mark_write(c, now && !c->emit, err);
 }
 

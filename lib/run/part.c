@@ -1,4 +1,4 @@
-/* part.c - what one worker gets of a round. */
+/* part.c - looks up units in one worker's share of a round. */
 #include "run/consumer.h"
 
 struct view part_lines(const struct part *p, size_t from, size_t to)

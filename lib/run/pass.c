@@ -1,16 +1,16 @@
 /*
- * pass.c - the passes of a round.
+ * pass.c - processes a round in several passes.
  *
- * A round is dealt with in one pass, unless what it emits is more than one commit can
- * hold. Then a pass takes fewer units: all those up to a seq, whichever part they are in,
- * since the place that is kept with what they emit is a seq.
+ * A round takes one pass, unless it emits more than fits into one commit.  Then a pass
+ * consists of fewer units: of those up to some seq in all parts, because the position
+ * committed with the emitted events is a seq.
  */
 #include "base/error.h"
 #include "run/consumer.h"
 
 #include <inttypes.h>
 
-/* How many units a pass up to `seq` would have. */
+/* Counts the units of a pass that ends at `seq`. */
 static size_t units_upto(const struct consumer *c, const struct round *r, uint64_t seq)
 {
 	size_t n = 0;
@@ -22,7 +22,7 @@ static size_t units_upto(const struct consumer *c, const struct round *r, uint64
 
 void pass_begin(struct consumer *c, struct round *r)
 {
-	uint64_t low = c->kept, high = r->end; /* low: too few units, high: enough */
+	uint64_t low = c->kept, high = r->end; /* too few units, and enough of them */
 
 	for (unsigned i = 0; i < c->workers; i++)
 		r->part[i].from = r->part[i].done;
@@ -39,7 +39,8 @@ void pass_begin(struct consumer *c, struct round *r)
 	r->limit = high;
 }
 
-/* The seq of a pass of one event, whose lines may be in several parts; else 0. */
+/* If the current pass has a single event, whose lines may be in several parts, returns
+ * its seq; otherwise 0. */
 static uint64_t pass_event(const struct consumer *c, const struct round *r)
 {
 	uint64_t first = UINT64_MAX, last = 0;
@@ -57,13 +58,14 @@ static uint64_t pass_event(const struct consumer *c, const struct round *r)
 	return first == last ? first : 0;
 }
 
-/* Ends what is at work on a round's pass, and forgets what the pass has brought. */
+/* Kills the runs that work on the current pass of a round, or on later rounds, and drops
+ * what the pass has produced. */
 static void pass_drop(struct consumer *c, struct round *r, uint64_t number)
 {
 	for (unsigned i = 0; i < c->workers; i++) {
 		struct worker *w = &c->worker[i];
 		struct part *p = &r->part[i];
-		if (w->round >= number) { /* perhaps it is ahead already */
+		if (w->round >= number) { /* it may work on a later round already */
 			worker_abandon(w);
 			w->round = number;
 			w->started = false;
@@ -75,8 +77,7 @@ static void pass_drop(struct consumer *c, struct round *r, uint64_t number)
 	r->letters = r->texts.len = 0;
 }
 
-/* Makes one dead letter of an event whose lines are in several parts, and passes over
- * it. */
+/* Makes one dead letter of the event of a pass, whose lines may be in several parts. */
 static int event_put_aside(
     struct consumer *c, struct round *r, const char *reason, evlog_error *err)
 {

@@ -1,9 +1,10 @@
 /*
- * selected.c - which events a consumer takes, as text for its checkpoint.
+ * selected.c - describes, for the checkpoint, which events a consumer processes.
  *
- * What a checkpoint has passed over, nobody will deliver again: so another selection
- * under the same checkpoint would miss events without a word.  Bounds are not part of it:
- * they only say where a run begins and ends, and a relative one is another one each time.
+ * Events before the checkpoint are never delivered again.  So a consumer that continues
+ * with another selection would silently miss events that the old one has skipped.  Bounds
+ * such as --since are not recorded: they only say where a run begins and ends, and one
+ * that is relative to the current time differs from run to run.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONGEST 4096 /* bytes; of a longer text there is only the hash */
+#define LONGEST 4096 /* bytes; of a longer description, only the hash is recorded */
 
 static int text_order(const void *a, const void *b)
 {
@@ -33,7 +34,8 @@ static void string_add(struct buf *b, const char *text)
 	json_escape(b, (struct view){text, strlen(text)});
 }
 
-/* A set: sorted, each once.  false: no memory. */
+/* Adds a member that is a set of strings, unless it is empty: sorted, without duplicates.
+ * Returns false if out of memory. */
 static bool set_add(struct buf *b, const char *name, const char *const *texts, size_t n)
 {
 	const char **sorted = malloc((n + 1) * sizeof *sorted);
@@ -57,6 +59,7 @@ static bool set_add(struct buf *b, const char *name, const char *const *texts, s
 	return true;
 }
 
+/* Adds what converts the events: --dead-letters, and the hash of the upcaster. */
 static void map_add(struct buf *b, evlog_map_fn *map, const void *arg)
 {
 	unsigned char hash[HASH_SIZE] = {0};

@@ -1,4 +1,4 @@
-/* status.c - where a consumer is, and setting it elsewhere. */
+/* status.c - shows how far a consumer is behind its log, and resets its checkpoint. */
 #include "base/error.h"
 #include "base/options.h"
 #include "base/time.h"
@@ -8,7 +8,8 @@
 
 #include <inttypes.h>
 
-/* The first event from a seq, or a time, on.  EVLOG_END: there is none. */
+/* Gets the first event at or after both a seq and a time; e->line is not valid.  Returns
+ * EVLOG_END if there is none. */
 static int first_find(const char *log, uint64_t from, int64_t since,
     struct evlog_digits digits, bool event_time, uint64_t max_line, struct evlog_event *e,
     evlog_error *err)
@@ -32,7 +33,7 @@ static int first_find(const char *log, uint64_t from, int64_t since,
 	return r;
 }
 
-/* The last seq of a log. */
+/* Gets the last seq of a log; 0 if it is empty. */
 static int last_find(const char *log, uint64_t max_line, uint64_t *seq, evlog_error *err)
 {
 	struct bounds b = {.max_line = max_line,
@@ -83,7 +84,7 @@ int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const ch
 	return r < 0 ? r : 0;
 }
 
-/* The place before the event `next`. */
+/* Gets the position from which the next event is `next`. */
 static int place_before(const char *log, uint64_t next, uint64_t max_line,
     struct evlog_position *at, evlog_error *err)
 {

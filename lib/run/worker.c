@@ -1,4 +1,11 @@
-/* worker.c - COMMAND run over a batch: tried again, split, given up. */
+/*
+ * worker.c - runs the command over the batches of one worker.
+ *
+ * A batch that fails is retried, then split in half, and so on, down to single events.
+ * Only whole batches and single events are retried: the ranges between only serve to find
+ * the events that fail.  If the command reports that a service is unavailable, any range
+ * is retried, and none is split.
+ */
 #include "base/error.h"
 #include "base/os.h"
 #include "run/causes.h"
@@ -16,11 +23,13 @@
 
 #define BACKOFF_MOST 30000000 /* us */
 #define GRACE	     5000000  /* us between SIGTERM and SIGKILL */
-#define UNAVAILABLE  69	      /* sysexits(3) */
-#define TEMPFAIL     75
+#define UNAVAILABLE  69	      /* EX_UNAVAILABLE of sysexits(3) */
+#define TEMPFAIL     75	      /* EX_TEMPFAIL */
 
 /* ---- Starting ---- */
 
+/* Writes the variable EVLOG_SHARD to text.  All workers of all shards divide the keys
+ * among them. */
 static const char *shard_text(
     const struct consumer *c, const struct worker *w, char *text)
 {
@@ -32,6 +41,7 @@ static const char *shard_text(
 	return text;
 }
 
+/* Returns a temporary file that contains the lines, at its start, or -1 with errno. */
 static int input_make(struct view lines)
 {
 	int fd = os_memory_file();
@@ -101,7 +111,8 @@ static void reason_write(const struct worker *w, char *reason, size_t room)
 		snprintf(reason, room, "exit status %d", WEXITSTATUS(status));
 }
 
-/* COMMAND says that the fault is not the events'. */
+/* Returns EVLOG_EBUSY or EVLOG_EAWAY if the command reports, by its exit status, that a
+ * service is unavailable; otherwise 0. */
 static int service_away(const struct worker *w)
 {
 	int status = w->process.status;
@@ -113,6 +124,7 @@ static int service_away(const struct worker *w)
 						    : 0;
 }
 
+/* Marks the current range, which ends at unit `to`, as done. */
 static void range_next(struct worker *w, struct part *p, size_t to)
 {
 	p->done = w->from = to;
@@ -121,6 +133,7 @@ static void range_next(struct worker *w, struct part *p, size_t to)
 	w->due = 0;
 }
 
+/* Makes the first half of the current range the current one. */
 static void range_split(struct worker *w)
 {
 	struct range *whole = &w->stack[w->depth - 1];
@@ -133,6 +146,9 @@ static void range_split(struct worker *w)
 	w->due = 0;
 }
 
+/* Ends the consumer because of the current range.  code: EVLOG_ECONFLICT if it is a
+ * single event that fails; otherwise the command reports that a service is unavailable.
+ */
 static void give_up(struct consumer *c, int code, const struct part *p,
     const struct worker *w, const char *reason)
 {
@@ -154,6 +170,7 @@ static void give_up(struct consumer *c, int code, const struct part *p,
 		    reason, seq);
 }
 
+/* Decides what follows a failed run.  away: as from service_away. */
 static int run_failed(struct consumer *c, struct worker *w, struct part *p,
     const char *reason, int away, evlog_error *err)
 {
@@ -184,6 +201,7 @@ static int run_failed(struct consumer *c, struct worker *w, struct part *p,
 	return r;
 }
 
+/* Decides what follows a run that has ended. */
 static int run_judge(
     struct consumer *c, struct worker *w, struct part *p, evlog_error *err)
 {
@@ -221,7 +239,7 @@ static int run_judge(
 
 /* ---- A turn ---- */
 
-/* Too long at work, or too much printed. */
+/* Ends a run that takes too long or has printed too much. */
 static void run_watch(struct worker *w)
 {
 	int64_t now = clock_us();
@@ -241,6 +259,7 @@ static void run_watch(struct worker *w)
 	}
 }
 
+/* Begins a batch with the first unit of p that is not done, up to unit `end`. */
 static void batch_begin(
     const struct consumer *c, struct worker *w, const struct part *p, size_t end)
 {
@@ -253,8 +272,9 @@ static void batch_begin(
 	w->stack[0] = (struct range){p->done + n, 0};
 }
 
-/* Goes to the next batch for it, in this round or a later one; false: there is none yet.
- */
+/* Makes sure that the worker has a current range; if its batch is done, begins the next
+ * one, in this round or a later one.  Returns false if there is none, or none may be
+ * begun. */
 static bool batch_find(struct consumer *c, struct worker *w)
 {
 	for (; w->round < c->filled; w->round++, w->started = false) {
@@ -272,7 +292,7 @@ static bool batch_find(struct consumer *c, struct worker *w)
 				c->last = w->round;
 			return true;
 		}
-		if (end < p->n) /* the rest of it is for the next pass */
+		if (end < p->n) /* the rest is for the next pass */
 			return false;
 	}
 	return false;
@@ -295,7 +315,7 @@ int worker_start(struct consumer *c, struct worker *w, evlog_error *err)
 		return 0;
 	if (c->failed || !batch_find(c, w) || (w->due && clock_us() < w->due))
 		return 0;
-	if (c->stopping && w->tries) /* it would be tried again: another time */
+	if (c->stopping && w->tries) /* do not retry any more */
 		return 0;
 	return run_start(c, w, &round_at(c, w->round)->part[w->number], err);
 }
