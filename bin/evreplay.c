@@ -413,6 +413,10 @@ static void options_check(const struct replay *p, int logs)
 	if (c->command && p->paced)
 		cli_usage(
 		    "--speed, --max-gap and --rate cannot be combined with a COMMAND");
+	if (c->command && s->last && (s->map || p->dead_letters))
+		cli_usage("--last cannot be combined with a COMMAND and --upcast or "
+			  "--dead-letters; without the COMMAND, it can: put another "
+			  "evreplay - -- COMMAND after a pipe");
 	if (c->accept_change && !c->checkpoint)
 		cli_usage("--accept-change needs --checkpoint FILE");
 	if (c->line_by_line && !c->emit)

@@ -831,7 +831,8 @@ struct evlog_consumed {
  * current batches are finished; if it is set to 2 or more, they are ended at once.
  *
  * paths, sel: as for evlog_stream_open; with a checkpoint, reverse, last and count are
- * not allowed.  done: may be NULL.
+ * not allowed, and with a map, last only together with reverse.  The map is called for
+ * one event at a time.  done: may be NULL.
  *
  * EVLOG_ECONFLICT: the command fails at an event, and err says which.  EVLOG_EAWAY,
  * EVLOG_EBUSY: the exit status of the command says that a service is not available, or

@@ -543,3 +543,111 @@ seq_of() { jq .seq "$1"; }
 	run -1 evreplay --retry 0 --checkpoint d --emit b.evlog a.evlog -- jq -nc 'inputs | {type: "B", data: (.data + 1)}'
 	assert_equal "$(seq_of d)" 1
 }
+
+# Rules that turn each event into two, whose subjects are s and more; the COMMAND `except`
+# fails at a batch with a line that matches its argument, and otherwise keeps it in `got`.
+doubled() {
+	echo 'upcast["*"] = function(e)
+		return {e, {type = "More", subject = "more", data = e.data}}
+	end' >u.lua
+	printf '#!/bin/sh\ncat >part.$$; grep -q "$1" part.$$ && exit 1; cat part.$$ >>got\n' >except
+	chmod +x except
+}
+
+@test "no event is lost between a map and dead letters, whatever the input is" {
+	numbered 3000 | evappend a.evlog
+	doubled
+	evcat a.evlog >all
+	mkfifo fifo
+	for input in a.evlog all - fifo; do
+		rm -rf dead.evlog got
+		[ $input != fifo ] || cat all >fifo &
+		run -0 --separate-stderr evreplay --upcast u.lua --batch 100 --retry 0 \
+			--dead-letter dead.evlog $input -- ./except '"n":150}' < <(cat all)
+		assert_equal "$stderr" "evreplay: 1 event could not be processed; see dead.evlog"
+		jq .data.n got | cmp - <(seq 3000 | grep -vx 150 | sed p)
+		evcat -o data dead.evlog | jq -c .event | cmp - <(sed -n 150p all)
+	done
+}
+
+@test "a dead letter has its own event, even if others have the same seq" {
+	for log in a b; do
+		numbered 5 $([ $log = a ] || echo 100) | evappend $log.evlog
+	done
+	cat <(evcat a.evlog) <(evcat b.evlog) >both
+	doubled
+	run -0 evreplay -q --upcast u.lua --retry 0 --dead-letter dead.evlog both -- ./except '"n":102}'
+	evcat -o data dead.evlog | jq -c .event | cmp - <(evcat --from 3 -c 1 b.evlog)
+	jq .data.n got | cmp - <(printf '%d\n' 1 2 3 4 5 100 101 103 104 | sed p)
+}
+
+@test "events of different logs are different events, even if they have the same seq" {
+	numbered 5 | evappend a.evlog
+	numbered 5 100 | evappend b.evlog
+	doubled
+	for map in "" "--upcast u.lua"; do
+		for input in "-m a.evlog b.evlog" "-m -j 3 a.evlog b.evlog" -; do
+			rm -rf dead.evlog
+			# shellcheck disable=SC2086 # words
+			run -0 evreplay -q --retry 0 --batch 1 $map --dead-letter dead.evlog $input -- \
+				sh -c '[ $(jq .data.n | sort -u | wc -l) = 1 ] && exit 1; echo "several at once"' \
+				< <(paste -d '\n' <(evcat a.evlog) <(evcat b.evlog))
+			assert_output ""
+			evcat -o data dead.evlog | jq .event.data.n | sort -n | cmp - <(seq 5; seq 100 104)
+			evreplay --dead-letters dead.evlog | wc -l | cmp - <(echo 10)
+		done
+	done
+}
+
+@test "an event that becomes lines of different keys has one dead letter" {
+	numbered 20 | evappend a.evlog
+	doubled
+	run -0 evreplay -q --upcast u.lua -j 4 --retry 0 --dead-letter dead.evlog a.evlog -- \
+		./except '"n":7}'
+	evcat -o data dead.evlog | jq .event.data.n | cmp - <(echo 7)
+}
+
+@test "a dead letter of an event from a dead letter has that event, not the letter" {
+	numbered 3 | evappend a.evlog
+	evreplay -q --retry 0 --dead-letter one.evlog a.evlog -- false
+	evreplay -q --retry 0 --dead-letter two.evlog --dead-letters one.evlog -- false
+	diff <(evreplay --dead-letters two.evlog | jq 'del(.logtime)') <(evreplay --dead-letters one.evlog | jq 'del(.logtime)')
+	doubled
+	rm -r two.evlog
+	evreplay -q --retry 0 --dead-letter two.evlog --dead-letters --upcast u.lua one.evlog -- false
+	diff <(evreplay --dead-letters two.evlog | jq 'del(.logtime)') <(evreplay --dead-letters one.evlog | jq 'del(.logtime)')
+}
+
+@test "a letter without an event, only a line, counts as what it is in its own log" {
+	numbered 300 | evappend a.evlog
+	deep=$(printf '%0511d' 0 | tr 0 '[')$(printf '%0511d' 0 | tr 0 ']')
+	for i in 1 2; do echo "{\"type\":\"t\",\"data\":$deep}"; done | evappend a.evlog
+	evreplay -q --from 301 --retry 0 --dead-letter dead.evlog a.evlog -- false
+	evcat -o data dead.evlog | jq -e .line
+	run -1 evreplay --dead-letters --batch 1 --checkpoint c dead.evlog -- sh -c '[ $EVLOG_FROM = 1 ]'
+	assert_output --partial "at event 2"
+	assert_equal "$(seq_of c)" 1
+}
+
+@test "selections apply to what an event has become; --count counts that" {
+	numbered 100 | evappend a.evlog
+	doubled
+	evreplay --upcast u.lua -t More --from 11 -c 20 a.evlog -- cat |
+		cmp - <(evcat --upcast u.lua -t More --from 11 -c 20 a.evlog)
+	evreplay --upcast u.lua -c 5 --batch 1 a.evlog -- cat | cmp - <(evcat --upcast u.lua -c 5 a.evlog)
+	echo 'upcast["*"] = function(e) e.time = "2030-01-01T00:00:00Z"; return e end' >t.lua
+	evreplay --upcast t.lua -E --since 2030-01-01 -s s3 a.evlog -- jq .data.n |
+		cmp - <(evcat -s s3 a.evlog | jq .data.n)
+	run -64 evreplay --upcast u.lua -n 5 a.evlog -- cat
+	assert_output --partial "--last cannot be combined with"
+	run -64 evreplay --dead-letters -n 5 a.evlog -- cat
+}
+
+@test "slow rules that drop everything hold up neither the checkpoint nor a signal" {
+	numbered 5000 | evappend a.evlog
+	echo 'upcast["*"] = function(e) local n = 0; for i = 1, 200000 do n = n + i % 7 end end' >slow.lua
+	run -137 timeout -s KILL 2 evreplay --upcast slow.lua --checkpoint c a.evlog -- false
+	[ "$(seq_of c)" -gt 0 ]
+	[ "$(seq_of c)" -lt 5000 ]
+	run -0 timeout --preserve-status -k 2 1 evreplay --upcast slow.lua --checkpoint c a.evlog -- false
+}

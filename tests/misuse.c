@@ -474,6 +474,15 @@ static int consume_with(struct evlog_consumer_options o, struct evlog_selection 
 #define CONSUME(...)                                                                     \
 	consume_with((struct evlog_consumer_options){__VA_ARGS__}, everything())
 
+static int consume_mapped(int behaviour)
+{
+	struct evlog_selection sel = everything();
+
+	sel.map = maps;
+	sel.map_arg = &behaviour;
+	return consume_with((struct evlog_consumer_options){0}, sel);
+}
+
 static int position_with(struct evlog_position place)
 {
 	return evlog_position_check(LOG, &place, 0, err);
@@ -992,6 +1001,15 @@ static void rows_consumer(void)
 	sel.reverse = true;
 	ROW("backwards, with a checkpoint", USAGE,
 	    consume_with((struct evlog_consumer_options){.checkpoint = "c"}, sel));
+	sel = everything();
+	sel.map = maps;
+	sel.last = 1;
+	ROW("last with a map", USAGE,
+	    consume_with((struct evlog_consumer_options){0}, sel));
+	ROW("the map puts a line without newline", USAGE, consume_mapped(0));
+	ROW("the map returns 3", USAGE, consume_mapped(3));
+	ROW("the map fails without a reason", EVLOG_EDATA, consume_mapped(EVLOG_EDATA));
+	ROW("the map asks for pauses", 0, consume_mapped(EVLOG_WAIT));
 	ROW("not a path", USAGE, CONSUME(.key = "a..b"));
 	ROW("shard 0 of 2", USAGE, CONSUME(.shards = 2));
 	ROW("shard 3 of 2", USAGE, CONSUME(.shards = 2, .shard = 3));

@@ -16,28 +16,30 @@
 
 /* ---- Reading ---- */
 
-/* The map of the stream: it gets all lines of the log, selected or not.  Adds them to the
- * root, and passes them to the user's map.  Lines that this leaves as they are may be
- * delivered later, to check the workers first. */
+static bool turn_is_long(const struct consumer *c)
+{
+	return clock_us() - c->turn > READ_MOST;
+}
+
+/* The map of the stream: it gets all lines of the log, selected or not, and adds them to
+ * the root.  They may be delivered later, to check the workers first. */
 static int lines_see(void *arg, const struct evlog_lines *lines, evlog_write_fn *put,
     void *to, evlog_error *err)
 {
 	struct consumer *c = arg;
 	struct evlog_lines first = *lines;
 	struct evlog_event e;
-	int r = 1;
 
+	(void)put;
+	(void)to;
 	if (c->tracking) {
 		c->before = evlog_lines_take(&first, &e) ? e.seq - 1 : c->seen;
-		r = root_tracker_lines(&c->track, lines, err);
+		int r = root_tracker_lines(&c->track, lines, err);
 		c->seen = c->track.seen;
 		if (r)
 			return r;
-		r = 1;
 	}
-	if (c->map && (r = c->map(c->map_arg, lines, put, to, err)) != 1)
-		return r;
-	c->yielded = clock_us() - c->turn > READ_MOST;
+	c->yielded = turn_is_long(c);
 	return c->yielded ? EVLOG_WAIT : 1;
 }
 
@@ -68,18 +70,36 @@ static void round_close(struct consumer *c)
 	c->opened = 0;
 }
 
-/* Adds an event to a part, in the unit of its seq.  Events without a seq are units of
- * their own. */
-static int unit_add(
-    struct consumer *c, struct part *p, const struct evlog_event *e, evlog_error *err)
+/* Begins the unit of the event `e`, the last one read. */
+static int unit_begin(struct consumer *c, struct part *p, const struct evlog_event *e,
+    const struct mapped *m, evlog_error *err)
 {
-	if (p->n == 0 || e->seq == 0 || p->unit[p->n - 1].seq != e->seq) {
-		if (p->n == p->cap && !array_grow(&p->unit, &p->cap, sizeof *p->unit))
-			return error_memory(err);
-		p->unit[p->n++] = (struct unit){e->seq, p->lines.len};
+	struct unit u = {.number = c->number, .seq = e->seq, .at = p->lines.len};
+
+	if (p->n == p->cap && !array_grow(&p->unit, &p->cap, sizeof *p->unit))
+		return error_memory(err);
+	if (m->changed && c->dead) {
+		u.stored_at = p->stored.len;
+		u.stored_len = m->stored.len;
+		buf_add(&p->stored, m->stored.p, m->stored.len);
+		round_open(c)->bytes += m->stored.len;
 	}
-	buf_add(&p->lines, e->line, e->len);
+	p->unit[p->n++] = u;
+	return p->stored.failed ? error_memory(err) : 0;
+}
+
+/* Adds a line to a part, in the unit of the event that it comes from. */
+static int line_add(struct consumer *c, struct part *p, const struct evlog_event *line,
+    const struct evlog_event *e, const struct mapped *m, evlog_error *err)
+{
+	if (p->n == 0 || p->unit[p->n - 1].number != c->number) {
+		int r = unit_begin(c, p, e, m, err);
+		if (r)
+			return r;
+	}
+	buf_add(&p->lines, line->line, line->len);
 	buf_putc(&p->lines, '\n');
+	round_open(c)->bytes += line->len;
 	if (!c->opened)
 		c->opened = clock_us();
 	return p->lines.failed ? error_memory(err) : 0;
@@ -108,49 +128,75 @@ static int worker_of(
 	return 0;
 }
 
+/* Adds an event, converted and selected, to the round being filled. */
+static int event_add(struct consumer *c, const struct evlog_event *e, evlog_error *err)
+{
+	struct mapped m = {.lines = {e->line, e->len + 1}};
+	struct evlog_event line;
+	unsigned worker;
+	int r = c->mapping.used ? mapping_call(&c->mapping, e, &m, err) : 1;
+
+	c->yielded = r == EVLOG_WAIT;
+	c->number++;
+	while (r >= 0 && c->mapping.left && evlog_lines_take(&m.lines, &line)) {
+		if (c->mapping.used &&
+		    (r = mapping_selects(&c->mapping, &line, err)) != 1)
+			continue;
+		c->mapping.left -= c->mapping.left != UINT64_MAX;
+		r = worker_of(c, &line, &worker, err);
+		if (!r && worker < c->workers)
+			r = line_add(c, &round_open(c)->part[worker], &line, e, &m, err);
+	}
+	return r < 0 ? r : 0;
+}
+
 /* Whether an event must go into the next round: this one has ROUND_BYTES, or a batch for
- * each worker on average, and no lines of this event, which stay together.  Keys are not
- * spread evenly, so a part may have more than a batch; it is processed batch by batch. */
-static bool round_is_full(struct consumer *c, uint64_t seq)
+ * each worker on average.  Keys are not spread evenly, so a part may have more than a
+ * batch; it is processed batch by batch. */
+static bool round_is_full(struct consumer *c)
 {
 	struct round *r = round_open(c);
 	size_t units = 0;
 
-	for (unsigned i = 0; i < c->workers; i++) {
-		const struct part *p = &r->part[i];
-		if (seq && p->n && p->unit[p->n - 1].seq == seq)
-			return false;
-		units += p->n;
-	}
+	for (unsigned i = 0; i < c->workers; i++)
+		units += r->part[i].n;
 	return r->bytes >= ROUND_BYTES || units / c->workers >= c->o->batch;
 }
 
-/* Moves lines from c->rest into rounds while there is room. */
+/* Moves events from c->rest into rounds while there is room.  Converting them may take
+ * long. */
 static int rest_take(struct consumer *c, evlog_error *err)
 {
 	struct evlog_lines next;
 	struct evlog_event e;
-	unsigned worker;
 
-	while (c->filled - c->first < ROUNDS) {
+	while (c->filled - c->first < ROUNDS && !c->yielded) {
 		next = c->rest;
 		if (!evlog_lines_take(&next, &e))
 			return 0;
-		if (round_is_full(c, e.seq)) {
+		if (round_is_full(c)) {
 			round_close(c);
 			continue;
 		}
-		int r = worker_of(c, &e, &worker, err);
-		if (!r && worker < c->workers) {
-			r = unit_add(c, &round_open(c)->part[worker], &e, err);
-			round_open(c)->bytes += e.len;
-		}
+		int r = event_add(c, &e, err);
 		if (r)
 			return r;
 		c->clear = e.seq;
 		c->rest = next;
+		c->yielded |= c->mapping.used && turn_is_long(c);
+		if (c->mapping.left == 0) {
+			c->ended = true;
+			c->rest.len = 0;
+		}
 	}
 	return 0;
+}
+
+/* Whether there may be something to read, and there is a place for it. */
+static bool can_read(const struct consumer *c)
+{
+	return !c->ended && !c->paused && !c->stopping && !c->failed &&
+	       c->filled - c->first < ROUNDS;
 }
 
 /* Reads until all rounds are complete, the stream pauses or ends, or the workers are to
@@ -161,11 +207,9 @@ static int rounds_fill(struct consumer *c, evlog_error *err)
 	int r = 0;
 
 	c->turn = clock_us();
-	c->paused = false;
-	while (!c->ended && !c->paused && !c->stopping && !c->failed &&
-	       c->filled - c->first < ROUNDS) {
+	c->paused = c->yielded = false;
+	while (can_read(c) && !c->yielded) {
 		if (c->rest.len == 0) {
-			c->yielded = false;
 			r = evlog_stream_next(c->stream, &c->rest, err);
 			if (r < 0)
 				return r;
@@ -174,7 +218,7 @@ static int rounds_fill(struct consumer *c, evlog_error *err)
 			if (c->tracking && r)
 				c->clear = c->yielded ? c->before : c->seen;
 			c->ended = r == EVLOG_END;
-			c->paused = r == EVLOG_WAIT;
+			c->paused = r == EVLOG_WAIT && !c->yielded;
 		}
 		if ((r = rest_take(c, err)) != 0)
 			return r;
@@ -182,7 +226,7 @@ static int rounds_fill(struct consumer *c, evlog_error *err)
 	if (c->filled - c->first == ROUNDS)
 		return 0;
 	int64_t waited = c->opened ? clock_us() - c->opened : 0;
-	if (c->ended || (c->paused && !c->yielded && waited >= c->o->linger))
+	if (c->ended || (c->paused && waited >= c->o->linger))
 		round_close(c);
 	return 0;
 }
@@ -194,7 +238,8 @@ static void round_clear(struct consumer *c, struct round *r)
 {
 	for (unsigned i = 0; i < c->workers; i++) {
 		struct part *p = &r->part[i];
-		p->lines.len = p->out.len = p->n = p->done = p->from = p->uncaused = 0;
+		p->lines.len = p->stored.len = p->out.len = 0;
+		p->n = p->done = p->from = p->uncaused = 0;
 	}
 	r->bytes = r->letters = r->texts.len = r->events = r->pass = 0;
 }
@@ -305,6 +350,8 @@ static int wait_ms(const struct consumer *c)
 {
 	int64_t due = INT64_MAX, now = clock_us();
 
+	if (c->yielded)
+		return 0;
 	for (unsigned i = 0; i < c->workers; i++) {
 		int64_t at = worker_due(&c->worker[i]);
 		if (at < due)
@@ -323,7 +370,7 @@ static int wait_ms(const struct consumer *c)
  * something is due. */
 static int wait_turn(struct consumer *c, evlog_error *err)
 {
-	bool input = c->paused && !c->yielded && c->filled - c->first < ROUNDS;
+	bool input = c->paused && c->filled - c->first < ROUNDS;
 	struct pollfd *fds = c->fds;
 	nfds_t n = 0;
 	int ms = wait_ms(c);
@@ -339,8 +386,6 @@ static int wait_turn(struct consumer *c, evlog_error *err)
 	}
 	if (blocked)
 		fds[n++] = (struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT};
-	if (c->yielded)
-		ms = 0;
 	if (input && n == 0 && ms > 0)
 		return evlog_stream_wait(c->stream, ms, err);
 	int fd = input ? evlog_stream_fd(c->stream) : -1;
@@ -465,6 +510,7 @@ static void consumer_free(struct consumer *c)
 		struct round *r = &c->rounds[k];
 		for (unsigned i = 0; i < c->workers && r->part; i++) {
 			buf_free(&r->part[i].lines);
+			buf_free(&r->part[i].stored);
 			buf_free(&r->part[i].out);
 			free(r->part[i].unit);
 		}
@@ -479,6 +525,7 @@ static void consumer_free(struct consumer *c)
 		c->dead->kind->close(c->dead);
 	checkpoint_close(&c->file);
 	root_tracker_end(&c->track);
+	mapping_end(&c->mapping);
 	if (c->mark.selection != c->selected.p)
 		free(c->mark.selection);
 	buf_free(&c->selected);
@@ -551,13 +598,13 @@ int evlog_consume(const struct evlog_consumer_options *given, const char *const 
 		return r;
 	REFUSE(o.checkpoint && (c.sel.reverse || c.sel.last || c.sel.count),
 	    "a checkpoint excludes reverse, last and count", err);
+	REFUSE(c.sel.map && c.sel.last && !c.sel.reverse, "last excludes a map", err);
 	o.linger = o.linger < SPAN_MOST ? o.linger : SPAN_MOST;
 	o.timeout = o.timeout < SPAN_MOST ? o.timeout : SPAN_MOST;
 	if (!o.batch)
 		o.batch = 1000;
 	c.workers = o.workers ? o.workers : 1;
-	c.map = c.sel.map;
-	c.map_arg = c.sel.map_arg;
+	mapping_begin(&c.mapping, &c.sel);
 	c.sel.map = lines_see;
 	c.sel.map_arg = &c;
 	r = consume(&c, err);

@@ -15,8 +15,10 @@
 
 #include "base/file.h"
 #include "base/process.h"
+#include "event/select.h"
 #include "read/reader.h"
 #include "read/root_tracker.h"
+#include "replay/dead_letter.h"
 #include "run/checkpoint.h"
 #include "sink/log.h"
 
@@ -26,15 +28,21 @@
 #define ROUND_BYTES (8u << 20)	/* of lines */
 #define OUTPUT_MOST (60u << 20) /* bytes that one run may print with --emit */
 
-/* The lines of one seq; upcasting may turn an event into several. */
+/* The lines of one event: one, or those that it was converted to.  If these are of
+ * different keys, they are units of several parts, with the same number. */
 struct unit {
-	uint64_t seq;
-	size_t at; /* offset of its first line in the part's lines */
+	uint64_t number; /* of the event, in the order of reading, from 1 */
+	uint64_t seq;	 /* 0: it has none; then there is no checkpoint */
+	size_t at;	 /* offset of its first line in the part's lines */
+	/* The event as it was stored, in the part's `stored`; stored_len 0: not kept,
+	 * because there is no map or no log for dead letters. */
+	size_t stored_at, stored_len;
 };
 
 /* One worker's share of a round. */
 struct part {
 	struct buf lines;
+	struct buf stored;
 	struct unit *unit;
 	size_t n, cap;
 	size_t from;	   /* first unit of the current pass */
@@ -45,8 +53,9 @@ struct part {
 
 /* A dead letter. */
 struct letter {
-	uint64_t seq;	/* of the event that failed */
-	size_t at, len; /* its line in the round's texts */
+	uint64_t number; /* of the event that failed, */
+	uint64_t seq;	 /* and its seq */
+	size_t at, len;	 /* its line in the round's texts */
 };
 
 struct round {
@@ -89,19 +98,40 @@ struct worker {
 	bool timed_out;
 };
 
+/* How stored events are converted and selected (mapping.c). */
+struct mapping {
+	bool used;	   /* otherwise the stream selects, and nothing is converted */
+	bool unwrapping;   /* first, the event is taken out of a dead letter; */
+	evlog_map_fn *map; /* then this converts it; NULL: nothing does */
+	void *arg;
+	struct evlog_dead_letters letters;
+	struct evlog_selection wanted; /* what applies to the converted events */
+	struct select select;
+	uint64_t left; /* lines that `count` still allows; UINT64_MAX: no limit */
+	struct buf stored, lines;
+};
+
+/* What an event has become; valid until the next call of the map. */
+struct mapped {
+	struct view stored;	  /* the event, without newline, to be converted again */
+	struct evlog_lines lines; /* not selected yet */
+	bool changed;		  /* they are not the stored event */
+};
+
 struct consumer {
 	const struct evlog_consumer_options *o;
 	struct evlog_consumed done;
 	const char *const *paths;
 	size_t n_paths;
-	struct evlog_selection sel; /* with lines_see of consumer.c as its map, */
-	evlog_map_fn *map;	    /* which calls the map that the user gave, if any */
-	void *map_arg;
+	struct evlog_selection
+	    sel; /* of the stream; its map is lines_see of consumer.c */
+	struct mapping mapping;
 	evlog_stream *stream;
 	struct evlog_lines rest; /* read, but not in a round yet */
+	uint64_t number;	 /* of the last event put into a round */
 	bool ended;		 /* there is nothing more to read */
-	bool paused;		 /* evlog_stream_next has returned EVLOG_WAIT, */
-	bool yielded;		 /* because reading has taken READ_MOST */
+	bool paused;		 /* there is nothing to read now */
+	bool yielded;		 /* reading has taken READ_MOST */
 	bool failed;		 /* an event cannot be processed: start no more runs */
 	bool stopping;		 /* sel.stop was set */
 	int64_t turn;		 /* when this turn began to read */
@@ -155,6 +185,20 @@ size_t part_after(const struct part *p, uint64_t seq);
 
 /* The first unit after the current pass of r; p->n if there is none. */
 size_t part_end(const struct round *r, const struct part *p);
+
+/* ---- mapping.c ---- */
+
+/* Takes the map out of a selection, and everything that applies to converted events.  If
+ * there is none, changes nothing.  Call mapping_end in any case. */
+void mapping_begin(struct mapping *m, struct evlog_selection *sel);
+void mapping_end(struct mapping *m);
+
+/* Converts an event.  Returns 1; EVLOG_WAIT if the map asks for a pause; or an error. */
+int mapping_call(
+    struct mapping *m, const struct evlog_event *e, struct mapped *out, evlog_error *err);
+
+/* Returns 1 if a converted event is selected, 0 if not, EVLOG_EDATA if it is not JSON. */
+int mapping_selects(struct mapping *m, const struct evlog_event *e, evlog_error *err);
 
 /* ---- selected.c ---- */
 

@@ -125,31 +125,6 @@ static void add_member(struct buf *out, const char *name, struct json_text v)
 		buf_printf(out, "\"%s\":%.*s,", name, (int)v.len, v.p);
 }
 
-/* Sets *line to the event as it is stored, without newline and in room, so that it can be
- * converted again when the letter is delivered.  Leaves *line as it was delivered if no
- * map has changed it, or if it cannot be found. */
-static int stored_line(struct consumer *c, uint64_t seq, struct buf *room,
-    struct view *line, evlog_error *err)
-{
-	struct evlog_selection sel;
-	struct evlog_lines lines = {.p = NULL, .len = 0};
-	evlog_stream *s;
-
-	if (!c->map || seq == 0 || c->n_paths != 1)
-		return 0;
-	evlog_selection_init(&sel);
-	sel.from = sel.to = seq;
-	int r = evlog_stream_open(&s, c->paths, 1, &sel, err);
-	if (!r)
-		r = evlog_stream_next(s, &lines, err);
-	if (!r && lines.len)
-		buf_add(room, lines.p, lines.len - 1);
-	evlog_stream_close(s);
-	if (!r && !room->failed)
-		*line = (struct view){room->p, room->len};
-	return r < 0 ? r : room->failed ? error_memory(err) : 0;
-}
-
 /* Appends the event as the member `event`; or, if it is not an event, or the letter would
  * be nested too deeply, as the member `line`, in base64: a consumer must be able to put
  * any line aside. */
@@ -205,23 +180,20 @@ static void letter_write(struct consumer *c, struct buf *out, struct view line,
 int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t i,
     unsigned tries, const char *reason, const struct process *process, evlog_error *err)
 {
+	const struct unit *u = &p->unit[i];
 	struct view line = part_lines(p, i, i + 1);
-	struct buf room = {0};
 	size_t at = r->texts.len;
 
 	line.len--; /* newline */
-	int res = stored_line(c, p->unit[i].seq, &room, &line, err);
-	if (!res)
-		letter_write(c, &r->texts, line, tries, reason, process);
-	buf_free(&room);
-	if (!res &&
-	    (r->texts.failed || (r->letters == r->cap &&
-				    !array_grow(&r->letter, &r->cap, sizeof *r->letter))))
-		res = error_memory(err);
-	if (!res)
-		r->letter[r->letters++] =
-		    (struct letter){p->unit[i].seq, at, r->texts.len - at};
-	return res;
+	if (u->stored_len)
+		line = (struct view){p->stored.p + u->stored_at, u->stored_len};
+	letter_write(c, &r->texts, line, tries, reason, process);
+	if (r->texts.failed ||
+	    (r->letters == r->cap && !array_grow(&r->letter, &r->cap, sizeof *r->letter)))
+		return error_memory(err);
+	r->letter[r->letters++] =
+	    (struct letter){u->number, u->seq, at, r->texts.len - at};
+	return 0;
 }
 
 /* ---- Committing ---- */
@@ -238,7 +210,7 @@ static int letter_order(const void *a, const void *b)
 {
 	const struct letter *x = a, *y = b;
 
-	return (x->seq > y->seq) - (x->seq < y->seq);
+	return (x->number > y->number) - (x->number < y->number);
 }
 
 /* Puts the round's letters up to event `upto` into their log.  If they do not fit into
@@ -254,6 +226,8 @@ static int letters_add(
 		qsort(r->letter, r->letters, sizeof *r->letter, letter_order);
 	for (; i < r->letters && r->letter[i].seq <= upto && !res; i++) {
 		const struct letter *l = &r->letter[i];
+		if (i && l->number == l[-1].number)
+			continue; /* its lines were in several parts */
 		c->done.dead++;
 		if (l->seq && l->seq <= c->dead_upto)
 			continue; /* it was put there before a restart */

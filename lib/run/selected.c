@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "json/path.h"
-#include "replay/dead_letter.h"
 #include "run/consumer.h"
 
 #include <stdlib.h>
@@ -60,20 +59,17 @@ static bool set_add(struct buf *b, const char *name, const char *const *texts, s
 }
 
 /* Adds what converts the events: --dead-letters, and the hash of the upcaster. */
-static void map_add(struct buf *b, evlog_map_fn *map, const void *arg)
+static void map_add(struct buf *b, const struct mapping *m)
 {
 	unsigned char hash[HASH_SIZE] = {0};
 	char hex[65];
 
-	if (map == evlog_dead_letter_unwrap && arg) {
-		const struct evlog_dead_letters *letters = arg;
+	if (m->unwrapping) {
 		name_add(b, "dead-letters");
 		buf_puts(b, "true");
-		map = letters->map;
-		arg = letters->map_arg;
 	}
-	if (map == evlog_upcast) {
-		evlog_upcaster_hash(arg, hash);
+	if (m->map == evlog_upcast) {
+		evlog_upcaster_hash(m->arg, hash);
 		hash_hex(hash, hex);
 		name_add(b, "upcast");
 		string_add(b, hex);
@@ -82,7 +78,8 @@ static void map_add(struct buf *b, evlog_map_fn *map, const void *arg)
 
 int selected_text(const struct consumer *c, struct buf *b, evlog_error *err)
 {
-	const struct evlog_selection *s = &c->sel;
+	const struct mapping *m = &c->mapping;
+	const struct evlog_selection *s = m->used ? &m->wanted : &c->sel;
 	unsigned char hash[HASH_SIZE];
 	char hex[65];
 
@@ -94,7 +91,7 @@ int selected_text(const struct consumer *c, struct buf *b, evlog_error *err)
 		name_add(b, "fixed");
 		buf_puts(b, "true");
 	}
-	map_add(b, c->map, c->map_arg);
+	map_add(b, m);
 	if (c->o->key) {
 		name_add(b, "key");
 		string_add(b, c->o->key);
