@@ -651,3 +651,22 @@ doubled() {
 	[ "$(seq_of c)" -lt 5000 ]
 	run -0 timeout --preserve-status -k 2 1 evreplay --upcast slow.lua --checkpoint c a.evlog -- false
 }
+
+@test "a letter is appended once, though the checkpoint was reset, then lost, and the next run killed" {
+	numbered 5 | evappend a.evlog
+	evreplay --checkpoint c --reset-to 1 a.evlog
+	cat >fails <<-'E'
+		#!/bin/sh
+		grep -q '"n":3}' && exit 1
+		[ $EVLOG_FROM != 2 ] || ! [ -e kill ] || { rm kill; kill -9 $PPID; sleep 10; }
+	E
+	chmod +x fails
+	evreplay -q --batch 1 --retry 0 --checkpoint c --dead-letter dead.evlog a.evlog -- ./fails
+	rm c
+	touch kill
+	run evreplay -q --batch 1 --retry 0 --checkpoint c --dead-letter dead.evlog a.evlog -- ./fails
+	assert_equal "$(seq_of c)" 1
+	evreplay -q --batch 1 --retry 0 --checkpoint c --dead-letter dead.evlog a.evlog -- ./fails
+	assert_equal "$(seq_of c)" 5
+	assert_equal "$(evcat dead.evlog | wc -l)" 1
+}

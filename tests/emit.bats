@@ -295,3 +295,13 @@ old_events() {
 		'["0000000000000001","its output: more than 64 MiB of events"]'
 	assert_equal "$(evcat x.evlog | jq -r .type)" after
 }
+
+@test "--reset-to makes it emit again, even if the checkpoint of an earlier reset was lost" {
+	numbered 5 | evappend a.evlog
+	for times in 1 2 3; do
+		rm -f c
+		evreplay -q --checkpoint c --reset-to 1 a.evlog
+		evreplay -q --checkpoint c --emit out.evlog a.evlog -- jq -c '{type, subject}'
+		assert_equal "$(evcat out.evlog | wc -l)" $((5 * times))
+	done
+}

@@ -6,7 +6,7 @@
  *   frontier         the hashes needed to compute later roots from there
  *   part             the shard, as "I/N PATH"; missing for all events
  *   selection        which events are processed (selected.c)
- *   generation       how often it was reset (--reset-to); missing for 0
+ *   generation       changes each time that it is reset (--reset-to); missing for 0
  *   emitted          log, seq and root after the last commit to the --emit log
  *   written          when the file was written
  *

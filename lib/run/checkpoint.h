@@ -8,7 +8,9 @@
 
 struct checkpoint {
 	struct evlog_position at; /* seq 0: before all events; log "": no log yet */
-	uint64_t generation;	  /* how often the checkpoint was reset */
+	/* 0; one more each time that the checkpoint is reset.  If a reset creates it: the
+	 * time in microseconds, because cursors of an earlier one may exist. */
+	uint64_t generation;
 	/* The end of the emit log after the last commit; log "": there was none. */
 	struct evlog_position emitted;
 	int64_t written; /* when the file was written; EVLOG_TIME_MIN: unknown */

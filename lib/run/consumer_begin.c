@@ -6,6 +6,7 @@
  * a crash, the cursor in that log may be further, and is followed.  A cursor is ignored
  * if the checkpoint was reset after it was written, that is, if their generations differ.
  * If the checkpoint is new, every cursor counts, because the old one may have been lost.
+ * The new one takes over the highest generation, so that they count next time, too.
  *
  * The cursor in the --dead-letter log only prevents letters from being appended twice.
  */
@@ -127,24 +128,24 @@ static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_opti
 	*upto = !r && o->found && (fresh || o->cursor.generation == c->mark.generation)
 		    ? o->cursor.seq
 		    : 0;
+	if (*upto && o->cursor.generation > c->mark.generation)
+		c->mark.generation = o->cursor.generation; /* of the one that was lost */
 	return r;
 }
 
 /* Moves the mark to the cursor of the emit log, which is further than the checkpoint. */
-static int cursor_follow(
-    struct consumer *c, const struct cursor *cursor, bool fresh, evlog_error *err)
+static int cursor_follow(struct consumer *c, uint64_t seq, bool fresh, evlog_error *err)
 {
 	int r = c->emit->kind->where(c->emit, &c->mark.at, err);
 
 	if (r)
 		return r;
-	c->mark.generation = cursor->generation;
 	c->dirty = true;
 	if (fresh)
 		say(c,
 		    "%s is new, but %s already has its events: continuing after event "
 		    "%" PRIu64,
-		    c->o->checkpoint, c->o->emit, cursor->seq);
+		    c->o->checkpoint, c->o->emit, seq);
 	return evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
 }
 
@@ -161,7 +162,7 @@ static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
 	if (!r && dead.path)
 		r = outlet_open(c, &c->dead, &dead, fresh, &c->dead_upto, err);
 	if (!r && emitted > c->mark.at.seq)
-		r = cursor_follow(c, &emit.cursor, fresh, err);
+		r = cursor_follow(c, emitted, fresh, err);
 	if (c->emit)
 		log_sink_set_generation(c->emit, c->mark.generation);
 	if (c->dead)

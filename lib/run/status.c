@@ -120,6 +120,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 		  : checkpoint_open(&file, checkpoint, &c, err);
 	if (r < 0)
 		return r;
+	bool fresh = r == EVLOG_END;
 	*from = c.at.seq + 1;
 	r = last_find(log, o.max_line, &last, err);
 	*to = o.seq;
@@ -135,7 +136,9 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 		    last);
 	if (!r)
 		r = place_before(log, *to, o.max_line, &c.at, err);
-	c.generation++;
+	/* logs may have cursors of a checkpoint that was lost, with any number of resets
+	 */
+	c.generation = fresh ? (uint64_t)evlog_now() : c.generation + 1;
 	c.emitted = (struct evlog_position){0};
 	if (!r && !o.dry)
 		r = checkpoint_write(&file, &c, err);
