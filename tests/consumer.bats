@@ -670,3 +670,19 @@ doubled() {
 	assert_equal "$(seq_of c)" 5
 	assert_equal "$(evcat dead.evlog | wc -l)" 1
 }
+
+@test "an event that fits into no dead letter stops the consumer, which never passes it" {
+	{
+		numbered 3
+		printf '{"type":"big","id":"4","data":"%s"}\n' "$(head -c 67108700 /dev/zero | tr '\0' x)"
+		numbered 3 5
+	} | evappend --max-line 70M a.evlog
+	for batch in 1 2 100; do
+		rm -rf c runs
+		run -65 evreplay -q --max-line 70M --batch $batch --retry 0 --checkpoint c --dead-letter dead.evlog \
+			a.evlog -- sh -c 'echo run >>runs; cat >part; ! grep -q big part'
+		assert_equal "$(seq_of c)" 3
+		[ $batch != 1 ] || assert_equal "$(wc -l <runs)" 4
+		assert_equal "$(evcat dead.evlog)" ""
+	done
+}

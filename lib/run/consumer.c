@@ -421,13 +421,25 @@ static int stop_asked(struct consumer *c, evlog_error *err)
 			: 0;
 }
 
+/* If reading has failed because the input is damaged or invalid, ends it, so that the
+ * events before that are processed first.  Returns any other error. */
+static int input_end(struct consumer *c, int r, evlog_error *err)
+{
+	if (r != EVLOG_EDATA && r != EVLOG_EDAMAGED)
+		return r;
+	c->bad = *err;
+	c->ended = true;
+	round_close(c);
+	return 0;
+}
+
 /* Does everything that can be done without waiting. */
 static int turn(struct consumer *c, evlog_error *err)
 {
 	int r = stop_asked(c, err);
 
 	if (!r)
-		r = rounds_fill(c, err);
+		r = input_end(c, rounds_fill(c, err), err);
 	for (unsigned i = 0; i < c->workers && !r; i++)
 		r = worker_look(c, &c->worker[i], err);
 	/* commit before the next run starts, because it may read the emit log */
@@ -446,11 +458,11 @@ static int turn(struct consumer *c, evlog_error *err)
 	return r;
 }
 
-/* The loop.  If the input is damaged or invalid, the events before that are processed
- * first.  If an event cannot be processed, that is reported instead (c->why). */
+/* The loop.  If an event cannot be processed, that is reported rather than what is wrong
+ * with the input.  If the consumer itself cannot continue, nothing more is committed:
+ * what failed may have been a commit, which must not be tried again. */
 static int work(struct consumer *c, evlog_error *err)
 {
-	evlog_error why = {0};
 	int r = 0;
 
 	while (!r) {
@@ -459,23 +471,13 @@ static int work(struct consumer *c, evlog_error *err)
 			break;
 		bool idle = c->first < c->filled && !is_busy(c); /* a retry may be due */
 		if (!r && !(idle && wait_ms(c) == 0))
-			r = wait_turn(c, err);
-	}
-	if (r == EVLOG_EDATA || r == EVLOG_EDAMAGED) {
-		why = *err;
-		c->ended = true;
-		round_close(c);
-		for (r = 0; !r && !is_over(c);) {
-			r = turn(c, err);
-			if (!r && !is_over(c))
-				r = wait_turn(c, err);
-		}
+			r = input_end(c, wait_turn(c, err), err);
 	}
 	if (!r)
 		r = mark_write(c, true, err);
-	if (r || !(c->why.code || why.code))
+	if (r || !(c->why.code || c->bad.code))
 		return r;
-	*err = c->why.code ? c->why : why;
+	*err = c->why.code ? c->why : c->bad;
 	return err->code;
 }
 

@@ -162,7 +162,8 @@ struct consumer {
 
 	struct sink *emit, *dead; /* logs; NULL: none */
 	uint64_t dead_upto; /* dead letters up to this seq are in their log already */
-	evlog_error why;    /* why the consumer failed; code 0: it has not */
+	evlog_error bad;    /* what is wrong with the input, and */
+	evlog_error why;    /* why the command has failed; code 0: nothing */
 };
 
 static inline struct round *round_at(struct consumer *c, uint64_t number)
