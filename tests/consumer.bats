@@ -679,10 +679,58 @@ doubled() {
 	} | evappend --max-line 70M a.evlog
 	for batch in 1 2 100; do
 		rm -rf c runs
-		run -65 evreplay -q --max-line 70M --batch $batch --retry 0 --checkpoint c --dead-letter dead.evlog \
+		run -1 evreplay --max-line 70M --batch $batch --retry 0 --checkpoint c --dead-letter dead.evlog \
 			a.evlog -- sh -c 'echo run >>runs; cat >part; ! grep -q big part'
+		assert_output "evreplay: sh: exit status 1, at event 4, which is too large for a dead letter; to skip it, use --reset-to 5"
 		assert_equal "$(seq_of c)" 3
 		[ $batch != 1 ] || assert_equal "$(wc -l <runs)" 4
 		assert_equal "$(evcat dead.evlog)" ""
 	done
+	evreplay --checkpoint c --reset-to 5 --max-line 70M a.evlog
+	evreplay --max-line 70M --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 5 7)
+}
+
+@test "-j: all events before the one that fails are processed" {
+	numbered 7 | evappend keys.evlog
+	other=$(evreplay -j 2 --batch 1 keys.evlog -- sh -c 'echo $EVLOG_SHARD $(jq -r .subject)' |
+		sort | sed -n '1s/.* //p;$s/.* //p' | xargs)
+	for n in 1 2 3 4; do
+		printf '{"type":"T","subject":"%s","data":%d}\n' ${other% *} $n
+	done | evappend b.evlog
+	printf '{"type":"T","subject":"%s","data":5}\n' ${other#* } | evappend b.evlog
+	run -1 evreplay -j 2 --batch 1 --retry 0 --checkpoint c b.evlog -- sh -c 'n=$(jq .data); [ $n != 5 ] && sleep 0.1 && echo $n'
+	assert_output "$(seq 4)
+evreplay: sh: exit status 1, at event 5"
+	assert_equal "$(seq_of c)" 4
+	numbered 60 | evappend a.evlog
+	cat >fails <<-'E'
+		#!/bin/sh
+		n=$(jq -s '.[-1].data.n')
+		[ $n = 30 ] && exit 1
+		sleep 0.03
+		[ $n = "$1" ] && exit 1
+		echo $n >>done
+		echo "{\"type\":\"Out\",\"data\":$n}"
+	E
+	chmod +x fails
+	for other in 0 23; do
+		first=$((other ? other : 30))
+		for emit in "" "--emit out.evlog"; do
+			rm -rf c done out.evlog
+			# shellcheck disable=SC2086 # words
+			run -1 evreplay -j 4 --batch 1 --retry 0 --checkpoint c $emit a.evlog -- ./fails $other
+			assert_output --partial "exit status 1, at event $first"
+			seq $((first - 1)) | cmp - <(sort -nu done | head -n $((first - 1)))
+			[ "$emit" ] || [ "$(wc -l <done)" -lt 50 ]
+			[ -z "$emit" ] || evcat -o data out.evlog | sort -n | cmp - <(seq $((first - 1)))
+			assert_equal "$(seq_of c)" $((first - 1))
+		done
+	done
+}
+
+@test "-j: status 75 ends it without more runs" {
+	numbered 60 | evappend a.evlog
+	run -75 evreplay -j 4 --batch 1 --retry 0 --checkpoint c a.evlog -- sh -c \
+		'grep -q "\"n\":10}" && exit 75; sleep 0.1; echo run >>runs'
+	[ "$(wc -l <runs)" -lt 20 ]
 }

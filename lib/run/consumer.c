@@ -353,7 +353,7 @@ static int wait_ms(const struct consumer *c)
 	if (c->yielded)
 		return 0;
 	for (unsigned i = 0; i < c->workers; i++) {
-		int64_t at = worker_due(&c->worker[i]);
+		int64_t at = worker_due(c, &c->worker[i]);
 		if (at < due)
 			due = at;
 		if (c->worker[i].process.pid && c->worker[i].process.exit_fd < 0)
@@ -397,12 +397,26 @@ static int wait_turn(struct consumer *c, evlog_error *err)
 	return c->paused ? evlog_stream_wait(c->stream, 0, err) : 0;
 }
 
+/* Whether all events before the one that fails are done. */
+static bool is_done_before_failure(const struct consumer *c)
+{
+	for (uint64_t n = c->first; n < c->filled; n++)
+		for (unsigned i = 0; i < c->workers; i++) {
+			const struct part *p = &c->rounds[n % ROUNDS].part[i];
+			if (p->done < p->n && p->unit[p->done].number < c->fail_at)
+				return false;
+		}
+	return true;
+}
+
 /* Whether the loop is done: nothing is running, and nothing more will be started. */
 static bool is_over(const struct consumer *c)
 {
 	if (is_busy(c))
 		return false;
-	return c->stopping || c->failed || (c->ended && c->first == c->filled);
+	if (c->failed && is_done_before_failure(c))
+		return true;
+	return c->stopping || (c->ended && c->first == c->filled);
 }
 
 /* Looks at sel.stop.  Once it is set, reads no further; returns EVLOG_EBUSY if it is more
@@ -447,6 +461,8 @@ static int turn(struct consumer *c, evlog_error *err)
 		r = overflow_split(c, err);
 	if (!r)
 		r = front_keep(c, err);
+	if (!r && c->failed && c->emit && c->workers > 1 && c->first < c->filled)
+		pass_cut(c);
 	for (unsigned i = 0; i < c->workers && !r; i++)
 		r = worker_start(c, &c->worker[i], err);
 	if (!r)
@@ -578,7 +594,11 @@ int evlog_consume(const struct evlog_consumer_options *given, const char *const 
     evlog_error *err)
 {
 	struct evlog_consumer_options o;
-	struct consumer c = {.o = &o, .paths = paths, .n_paths = n, .file = {.fd = -1}};
+	struct consumer c = {.o = &o,
+	    .paths = paths,
+	    .n_paths = n,
+	    .file = {.fd = -1},
+	    .fail_at = UINT64_MAX};
 
 	OWN_ERROR(err);
 	if (done)

@@ -132,7 +132,8 @@ struct consumer {
 	bool ended;		 /* there is nothing more to read */
 	bool paused;		 /* there is nothing to read now */
 	bool yielded;		 /* reading has taken READ_MOST */
-	bool failed;		 /* an event cannot be processed: start no more runs */
+	bool failed;		 /* an event cannot be processed: read no more, and */
+	uint64_t fail_at;	 /* start no runs from this unit number on */
 	bool stopping;		 /* sel.stop was set */
 	int64_t turn;		 /* when this turn began to read */
 
@@ -163,7 +164,7 @@ struct consumer {
 	struct sink *emit, *dead; /* logs; NULL: none */
 	uint64_t dead_upto; /* dead letters up to this seq are in their log already */
 	evlog_error bad;    /* what is wrong with the input, and */
-	evlog_error why;    /* why the command has failed; code 0: nothing */
+	evlog_error why;    /* why fail_at was set; code 0: nothing */
 };
 
 static inline struct round *round_at(struct consumer *c, uint64_t number)
@@ -225,9 +226,13 @@ void pass_begin(struct consumer *c, struct round *r);
 
 /* Drops everything that the current pass of a round has produced, because it does not fit
  * into one commit, and begins the pass again with half as many units.  If the pass has
- * only one event, makes that a dead letter or, without a log for these, sets c->failed.
- * Nothing of the pass may have been committed. */
+ * only one event, gives that up.  Nothing of the pass may have been committed. */
 int pass_split(struct consumer *c, uint64_t number, evlog_error *err);
+
+/* If the current pass of the first round has an event that fails, begins the pass again,
+ * with only the events before it, so that their output can be committed.  Nothing of the
+ * pass may have been committed. */
+void pass_cut(struct consumer *c);
 
 /* ---- worker.c ---- */
 
@@ -236,8 +241,9 @@ int pass_split(struct consumer *c, uint64_t number, evlog_error *err);
  * long.  Returns an error only if the consumer itself cannot continue. */
 int worker_look(struct consumer *c, struct worker *w, evlog_error *err);
 
-/* Starts the worker's next run, unless it is busy, has nothing to do, or has to pause
- * before a retry.  Returns EVLOG_EAWAY if the command cannot be executed. */
+/* Starts the worker's next run, unless it is busy, has nothing to do before c->fail_at,
+ * or has to pause before a retry.  Returns EVLOG_EAWAY if the command cannot be executed.
+ */
 int worker_start(struct consumer *c, struct worker *w, evlog_error *err);
 
 /* Kills the worker's run, if there is one, waits for its end, and drops its output. */
@@ -245,7 +251,7 @@ void worker_abandon(struct worker *w);
 
 /* When to call worker_look or worker_start even if no run has ended, on clock_us;
  * INT64_MAX: never. */
-int64_t worker_due(const struct worker *w);
+int64_t worker_due(const struct consumer *c, const struct worker *w);
 
 /* ---- consumer_commit.c ---- */
 
@@ -256,9 +262,16 @@ int64_t worker_due(const struct worker *w);
 int output_take(
     struct consumer *c, struct part *p, size_t from, size_t to, int fd, evlog_error *err);
 
-/* Adds a dead letter for unit `i` of p, a part of r.  tries: how often it was tried.
- * process: its last run, for the status and the end of stderr. */
-int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t i,
+/* Ends the consumer because of the unit with this number, or at once if it is 0.  Runs
+ * are still started for the units before it.  If one of them fails, too, that counts. */
+void consumer_fail(struct consumer *c, uint64_t number, const evlog_error *why);
+
+/* Makes a dead letter of unit `i` of p, a part of r, which has failed for good.  tries:
+ * how often it was tried.  process: its last run, for the status and the end of stderr.
+ *
+ * Returns 1 if there is no log for dead letters, or if no letter can be made of the
+ * event, because it would be too large; then the consumer has failed. */
+int unit_give_up(struct consumer *c, struct round *r, const struct part *p, size_t i,
     unsigned tries, const char *reason, const struct process *process, evlog_error *err);
 
 /* Commits what a round has produced: its dead letters up to event `seq` and its events to

@@ -177,23 +177,68 @@ static void letter_write(struct consumer *c, struct buf *out, struct view line,
 	buf_puts(out, "}}");
 }
 
-int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t i,
+/* Adds a dead letter to the round, as the event that will be in the log.  Returns
+ * EVLOG_EDATA if it is too large. */
+static int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t i,
     unsigned tries, const char *reason, const struct process *process, evlog_error *err)
 {
 	const struct unit *u = &p->unit[i];
 	struct view line = part_lines(p, i, i + 1);
+	struct buf text = {0};
 	size_t at = r->texts.len;
 
 	line.len--; /* newline */
 	if (u->stored_len)
 		line = (struct view){p->stored.p + u->stored_at, u->stored_len};
-	letter_write(c, &r->texts, line, tries, reason, process);
-	if (r->texts.failed ||
-	    (r->letters == r->cap && !array_grow(&r->letter, &r->cap, sizeof *r->letter)))
-		return error_memory(err);
-	r->letter[r->letters++] =
-	    (struct letter){u->number, u->seq, at, r->texts.len - at};
-	return 0;
+	letter_write(c, &text, line, tries, reason, process);
+	int res = text.failed ? error_memory(err)
+			      : log_sink_complete(c->dead, text.p, text.len,
+				    "dead letter", u->seq, &r->texts, err);
+	buf_free(&text);
+	if (!res && r->texts.len - at > LOG_SINK_MOST)
+		res = error_set(err, EVLOG_EDATA, "too large");
+	if (!res && r->letters == r->cap &&
+	    !array_grow(&r->letter, &r->cap, sizeof *r->letter))
+		res = error_memory(err);
+	if (res)
+		r->texts.len = at;
+	else
+		r->letter[r->letters++] = (struct letter){
+		    u->number, u->seq, at, r->texts.len - at - 1 /* newline */};
+	return res;
+}
+
+void consumer_fail(struct consumer *c, uint64_t number, const evlog_error *why)
+{
+	if (number >= c->fail_at)
+		return;
+	c->failed = true;
+	c->fail_at = number;
+	c->why = *why;
+}
+
+int unit_give_up(struct consumer *c, struct round *r, const struct part *p, size_t i,
+    unsigned tries, const char *reason, const struct process *process, evlog_error *err)
+{
+	const struct unit *u = &p->unit[i];
+	char at[32] = "an event without seq", next[100] = "";
+	evlog_error why;
+
+	int res = c->dead ? letter_add(c, r, p, i, tries, reason, process, err) : 1;
+	if (!res || (res < 0 && res != EVLOG_EDATA))
+		return res;
+	if (u->seq)
+		snprintf(at, sizeof at, "event %" PRIu64, u->seq);
+	if (res < 0)
+		snprintf(next, sizeof next, ", which is too large for a dead letter");
+	if (res < 0 && u->seq)
+		snprintf(next + strlen(next), sizeof next - strlen(next),
+		    "; to skip it, use --%s %" PRIu64, c->tracking ? "reset-to" : "from",
+		    u->seq + 1);
+	error_set(
+	    &why, EVLOG_ECONFLICT, "%s: %s, at %s%s", c->o->command[0], reason, at, next);
+	consumer_fail(c, u->number, &why);
+	return 1;
 }
 
 /* ---- Committing ---- */
@@ -228,9 +273,10 @@ static int letters_add(
 		const struct letter *l = &r->letter[i];
 		if (i && l->number == l[-1].number)
 			continue; /* its lines were in several parts */
-		c->done.dead++;
-		if (l->seq && l->seq <= c->dead_upto)
-			continue; /* it was put there before a restart */
+		if (l->seq && l->seq <= c->dead_upto) {
+			c->done.dead++; /* it was put there before a restart */
+			continue;
+		}
 		size_t pending = log_sink_pending(c->dead);
 		if (pending && pending + l->len > LOG_SINK_MOST / 2) {
 			at.seq = r->letter[i - 1].seq;
@@ -245,6 +291,7 @@ static int letters_add(
 				.name = "dead letter",
 				.number = i + 1},
 			    err);
+		c->done.dead += !res;
 	}
 	r->letters -= i;
 	if (i)

@@ -77,8 +77,8 @@ static void pass_drop(struct consumer *c, struct round *r, uint64_t number)
 	r->letters = r->texts.len = 0;
 }
 
-/* Makes one dead letter of the event of a pass, whose lines may be in several parts. */
-static int event_put_aside(
+/* Gives up the event of a pass, whose lines may be in several parts. */
+static int event_give_up(
     struct consumer *c, struct round *r, const char *reason, evlog_error *err)
 {
 	const struct process none = {0};
@@ -88,10 +88,11 @@ static int event_put_aside(
 		struct part *p = &r->part[i];
 		size_t end = part_end(r, p);
 		if (p->from < end && r->letters == 0)
-			res = letter_add(c, r, p, p->from, 1, reason, &none, err);
-		p->done = end;
+			res = unit_give_up(c, r, p, p->from, 1, reason, &none, err);
+		if (!res)
+			p->done = end;
 	}
-	return res;
+	return res < 0 ? res : 0;
 }
 
 int pass_split(struct consumer *c, uint64_t number, evlog_error *err)
@@ -109,10 +110,22 @@ int pass_split(struct consumer *c, uint64_t number, evlog_error *err)
 		pass_begin(c, r);
 		return 0;
 	}
-	if (c->dead)
-		return event_put_aside(c, r, reason, err);
-	c->failed = true;
-	error_set(&c->why, EVLOG_ECONFLICT, "%s: %s, at event %" PRIu64, c->o->command[0],
-	    reason, seq);
-	return 0;
+	return event_give_up(c, r, reason, err);
+}
+
+void pass_cut(struct consumer *c)
+{
+	struct round *r = round_at(c, c->first);
+	uint64_t seq = 0;
+
+	for (unsigned i = 0; i < c->workers && !seq; i++) {
+		const struct part *p = &r->part[i];
+		size_t end = part_end(r, p);
+		if (p->done < end && p->unit[p->done].number == c->fail_at)
+			seq = p->unit[p->done].seq;
+	}
+	if (!seq)
+		return;
+	pass_drop(c, r, c->first);
+	r->limit = seq - 1;
 }

@@ -146,31 +146,20 @@ static void range_split(struct worker *w)
 	w->due = 0;
 }
 
-/* Ends the consumer because of the current range.  code: EVLOG_ECONFLICT if it is a
- * single event that fails; otherwise the command reports that a service is unavailable.
- */
-static void give_up(struct consumer *c, int code, const struct part *p,
+/* Ends the consumer, because the command reports that a service is unavailable. */
+static void away_give_up(struct consumer *c, int code, const struct part *p,
     const struct worker *w, const char *reason)
 {
-	uint64_t seq = p->unit[w->from].seq;
-	uint64_t to = p->unit[w->stack[w->depth - 1].to - 1].seq;
+	evlog_error why;
 
-	c->failed = true;
-	if (c->why.code)
-		return;
-	if (code != EVLOG_ECONFLICT)
-		error_set(&c->why, code,
-		    "%s: %s; gave up after attempt %u at the batch from event %" PRIu64,
-		    c->o->command[0], reason, w->tries, seq);
-	else if (seq == 0)
-		error_set(&c->why, code, "%s: %s, at an event without seq",
-		    c->o->command[0], reason);
-	else if (to == seq)
-		error_set(&c->why, code, "%s: %s, at event %" PRIu64, c->o->command[0],
-		    reason, seq);
+	error_set(&why, code,
+	    "%s: %s; gave up after attempt %u at the batch from event %" PRIu64,
+	    c->o->command[0], reason, w->tries, p->unit[w->from].seq);
+	consumer_fail(c, 0, &why);
 }
 
-/* Decides what follows a failed run.  away: as from service_away. */
+/* Decides what follows a failed run: a retry, a split, or that the event or the service
+ * is given up.  away: as from service_away. */
 static int run_failed(struct consumer *c, struct worker *w, struct part *p,
     const char *reason, int away, evlog_error *err)
 {
@@ -190,15 +179,15 @@ static int run_failed(struct consumer *c, struct worker *w, struct part *p,
 		range_split(w);
 		return 0;
 	}
-	if (away || !c->dead) {
-		give_up(c, away ? away : EVLOG_ECONFLICT, p, w, reason);
+	if (away) {
+		away_give_up(c, away, p, w, reason);
 		return 0;
 	}
-	int r = letter_add(c, round_at(c, w->round), p, w->from, range->tries + tries,
+	int r = unit_give_up(c, round_at(c, w->round), p, w->from, range->tries + tries,
 	    reason, &w->process, err);
 	if (!r)
 		range_next(w, p, range->to);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* Decides what follows a run that has ended. */
@@ -259,12 +248,16 @@ static void run_watch(struct worker *w)
 	}
 }
 
-/* Begins a batch with the first unit of p that is not done, up to unit `end`. */
+/* Begins a batch with the first unit of p that is not done, up to unit `end` and to the
+ * event that fails. */
 static void batch_begin(
     const struct consumer *c, struct worker *w, const struct part *p, size_t end)
 {
-	size_t n = end - p->done < c->o->batch ? end - p->done : (size_t)c->o->batch;
+	size_t n = 1;
 
+	while (n < c->o->batch && p->done + n < end &&
+	       p->unit[p->done + n].number < c->fail_at)
+		n++;
 	w->batch = w->from = p->done;
 	w->tries = 0;
 	w->depth = 1;
@@ -284,6 +277,8 @@ static bool batch_find(struct consumer *c, struct worker *w)
 		if (w->started && w->depth)
 			return true;
 		if (p->done < end) {
+			if (p->unit[p->done].number >= c->fail_at)
+				return false;
 			if (c->stopping && (w->round > c->last || !c->emit))
 				return false;
 			w->started = true;
@@ -296,6 +291,16 @@ static bool batch_find(struct consumer *c, struct worker *w)
 			return false;
 	}
 	return false;
+}
+
+/* Whether the next run of the current range may be started, now or when it is due. */
+static bool may_start(const struct consumer *c, const struct worker *w)
+{
+	const struct part *p = &c->rounds[w->round % ROUNDS].part[w->number];
+
+	if (c->stopping && w->tries) /* do not retry any more */
+		return false;
+	return p->unit[w->from].number < c->fail_at;
 }
 
 int worker_look(struct consumer *c, struct worker *w, evlog_error *err)
@@ -313,9 +318,7 @@ int worker_start(struct consumer *c, struct worker *w, evlog_error *err)
 {
 	if (w->process.pid)
 		return 0;
-	if (c->failed || !batch_find(c, w) || (w->due && clock_us() < w->due))
-		return 0;
-	if (c->stopping && w->tries) /* do not retry any more */
+	if (!batch_find(c, w) || !may_start(c, w) || (w->due && clock_us() < w->due))
 		return 0;
 	return run_start(c, w, &round_at(c, w->round)->part[w->number], err);
 }
@@ -329,9 +332,10 @@ void worker_abandon(struct worker *w)
 	w->out = -1;
 }
 
-int64_t worker_due(const struct worker *w)
+int64_t worker_due(const struct consumer *c, const struct worker *w)
 {
 	if (w->process.pid == 0)
-		return w->started && w->due ? w->due : INT64_MAX;
+		return w->started && w->depth && w->due && may_start(c, w) ? w->due
+									   : INT64_MAX;
 	return w->deadline < w->kill_at ? w->deadline : w->kill_at;
 }
