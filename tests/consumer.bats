@@ -734,3 +734,15 @@ evreplay: sh: exit status 1, at event 5"
 		'grep -q "\"n\":10}" && exit 75; sleep 0.1; echo run >>runs'
 	[ "$(wc -l <runs)" -lt 20 ]
 }
+
+@test "-j: rounds that become free at the same time are filled at once" {
+	numbered 7 | evappend keys.evlog
+	keys=$(evreplay -j 2 --batch 1 keys.evlog -- sh -c 'echo $EVLOG_SHARD $(jq -r .subject)' |
+		sort | sed -n '1s/.* //p;$s/.* //p' | xargs)
+	# an event that takes long, and three rounds of the other worker
+	for _ in $(seq 20); do
+		echo "{\"type\":\"Slow\",\"subject\":\"${keys% *}\"}"
+		for _ in $(seq 59); do echo "{\"type\":\"T\",\"subject\":\"${keys#* }\"}"; done
+	done | evappend a.evlog
+	run -0 timeout 8 evreplay -j 2 --batch 10 a.evlog -- sh -c 'grep -q Slow && sleep 0.1; true'
+}

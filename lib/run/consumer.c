@@ -350,7 +350,7 @@ static int wait_ms(const struct consumer *c)
 {
 	int64_t due = INT64_MAX, now = clock_us();
 
-	if (c->yielded)
+	if (can_read(c))
 		return 0;
 	for (unsigned i = 0; i < c->workers; i++) {
 		int64_t at = worker_due(c, &c->worker[i]);
