@@ -746,3 +746,25 @@ evreplay: sh: exit status 1, at event 5"
 	done | evappend a.evlog
 	run -0 timeout 8 evreplay -j 2 --batch 10 a.evlog -- sh -c 'grep -q Slow && sleep 0.1; true'
 }
+
+@test "--key subject is the default, in checkpoints of all versions" {
+	numbered 20 | evappend a.evlog
+	evreplay --checkpoint new -t T1 --to 10 a.evlog -- true
+	evreplay --checkpoint long -F $(printf -- '-t %04000d ' 1 2) --to 10 a.evlog -- true
+	for key in "" "--key subject" "--key /subject"; do
+		# as versions before 0.1.0 recorded it
+		for old in '"type":["T1"]' '"type":["T1"],"key":"subject"' '"type":["T1"],"key":"/subject"'; do
+			sed "s|\"selection\":{.*}|\"selection\":{$old}|" new >c
+			grep -qF "$old}" c
+			# shellcheck disable=SC2086 # words
+			run -0 evreplay --checkpoint c -t T1 $key a.evlog -- true
+			assert_equal "$(seq_of c)" 20
+			assert_equal "$(jq -c .selection c)" '{"type":["T1"]}'
+		done
+		cp long c
+		# shellcheck disable=SC2046,SC2086
+		run -0 evreplay --checkpoint c -F $(printf -- '-t %04000d ' 1 2) $key a.evlog -- true
+	done
+	cp new c
+	run -76 evreplay --checkpoint c -t T1 --key type a.evlog -- true
+}

@@ -204,8 +204,10 @@ int mapping_selects(struct mapping *m, const struct evlog_event *e, evlog_error 
 
 /* ---- selected.c ---- */
 
-/* Appends the selection, the upcaster and the key as a JSON object, and a NUL. */
-int selected_text(const struct consumer *c, struct buf *b, evlog_error *err);
+/* Appends the selection, the upcaster and the key, if not NULL, as a JSON object, and a
+ * NUL. */
+int selected_text(
+    const struct consumer *c, const char *key, struct buf *b, evlog_error *err);
 
 /* ---- consumer_begin.c ---- */
 

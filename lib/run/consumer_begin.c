@@ -11,6 +11,7 @@
  * The cursor in the --dead-letter log only prevents letters from being appended twice.
  */
 #include "base/error.h"
+#include "json/path.h"
 #include "run/consumer.h"
 
 #include <inttypes.h>
@@ -60,16 +61,43 @@ static const char *selection_name(const char *text)
 	return strcmp(text, "{}") == 0 ? "all events" : text;
 }
 
+/* Whether the key is the default, however it is written. */
+static bool key_is_default(const struct consumer *c)
+{
+	return c->key->n == 1 && view_is(c->key->step[0], "subject");
+}
+
+/* Returns 1 if the text from a checkpoint is that of this selection, otherwise 0.  Old
+ * versions recorded the default key if it was given as an option. */
+static int selection_fits(const struct consumer *c, const char *was, evlog_error *err)
+{
+	static const char *const keys[] = {"subject", "/subject"};
+	struct buf old = {0};
+	int r = 0;
+
+	bool fits = strcmp(was, c->selected.p) == 0;
+	for (int i = 0; i < 2 && !r && !fits && key_is_default(c); i++) {
+		old.len = 0;
+		r = selected_text(c, keys[i], &old, err);
+		fits = !r && strcmp(was, old.p) == 0;
+	}
+	buf_free(&old);
+	return r ? r : fits;
+}
+
 /* Checks that the checkpoint is for this selection, unless --accept-change is given, and
  * records the selection in the mark.  Checkpoints written by old versions have none. */
 static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
 {
-	int r = selected_text(c, &c->selected, err);
+	int r = selected_text(c, key_is_default(c) ? NULL : c->o->key, &c->selected, err);
 	char *was = c->mark.selection;
 
 	if (r)
 		return r;
-	if (was && strcmp(was, c->selected.p) != 0 && !c->o->accept_change)
+	int fits = was ? selection_fits(c, was, err) : 1;
+	if (fits < 0)
+		return fits;
+	if (!fits && !c->o->accept_change)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: the checkpoint is for %.250s, not for %.250s; use "
 		    "--accept-change to continue after event %" PRIu64,

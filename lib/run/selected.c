@@ -76,7 +76,8 @@ static void map_add(struct buf *b, const struct mapping *m)
 	}
 }
 
-int selected_text(const struct consumer *c, struct buf *b, evlog_error *err)
+int selected_text(
+    const struct consumer *c, const char *key, struct buf *b, evlog_error *err)
 {
 	const struct mapping *m = &c->mapping;
 	const struct evlog_selection *s = m->used ? &m->wanted : &c->sel;
@@ -92,9 +93,9 @@ int selected_text(const struct consumer *c, struct buf *b, evlog_error *err)
 		buf_puts(b, "true");
 	}
 	map_add(b, m);
-	if (c->o->key) {
+	if (key) {
 		name_add(b, "key");
-		string_add(b, c->o->key);
+		string_add(b, key);
 	}
 	buf_puts(b, b->len ? "}" : "{}");
 	if (good && !b->failed && b->len > LONGEST) {
