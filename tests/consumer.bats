@@ -93,6 +93,17 @@ seq_of() { jq .seq "$1"; }
 		assert_output --partial "not a checkpoint"
 		assert_equal "$(cat c)" "$text"
 	done
+	evreplay --checkpoint good a.evlog -- true
+	for member in '"generation":-1' '"generation":"1"' '"generation":1.5' '"generation":18446744073709551616' \
+		'"generation":null' '"part":1' '"part":null' "\"part\":\"$(printf %0300d 0)\""; do
+		sed "s|^{|{$member,|" good >c
+		cp c before
+		run -65 evreplay --checkpoint c a.evlog -- true
+		assert_output --partial "not a checkpoint"
+		run -65 evreplay --checkpoint c --reset-to 1 a.evlog
+		run -65 evreplay --checkpoint c --status a.evlog
+		cmp c before
+	done
 	run ! evreplay --checkpoint no/such/folder/c a.evlog -- touch ran
 	refute [ -e ran ]
 	run -66 evreplay --checkpoint new no.evlog -- true

@@ -70,6 +70,26 @@ static bool string_of(struct json_text object, const char *name, char *out, size
 	return good;
 }
 
+/* The same for members that may be missing: then they are 0, or empty. */
+static bool number_if_any(struct json_text object, const char *name, uint64_t *n)
+{
+	struct json_text v;
+
+	*n = 0;
+	return !json_top_find(object, (struct view){name, strlen(name)}, &v) ||
+	       number_of(object, name, n);
+}
+
+static bool string_if_any(
+    struct json_text object, const char *name, char *out, size_t room)
+{
+	struct json_text v;
+
+	*out = '\0';
+	return !json_top_find(object, (struct view){name, strlen(name)}, &v) ||
+	       string_of(object, name, out, room);
+}
+
 static bool frontier_of(struct json_text object, struct evlog_position *at)
 {
 	struct json_text v;
@@ -115,12 +135,12 @@ static int parse(
 		return EVLOG_END;
 	if (!json_scan(p, n, JSON_DEPTH, &object, NULL, &fault) || *object.p != '{' ||
 	    !position_of(object, &c->at) ||
+	    !number_if_any(object, "generation", &c->generation) ||
+	    !string_if_any(object, "part", c->part, sizeof c->part) ||
 	    (json_top_find(object, (struct view){"emitted", 7}, &emitted) &&
 		(*emitted.p != '{' || !position_of(emitted, &c->emitted))))
 		return error_set(
 		    err, EVLOG_EDATA, "%s: not a checkpoint, or damaged", path);
-	number_of(object, "generation", &c->generation);
-	string_of(object, "part", c->part, sizeof c->part);
 	if (json_top_find(object, (struct view){"selection", 9}, &selection) &&
 	    !(c->selection = strndup(selection.p, selection.len)))
 		return error_memory(err);
