@@ -305,3 +305,13 @@ old_events() {
 		assert_equal "$(evcat out.evlog | wc -l)" $((5 * times))
 	done
 }
+
+@test "a command that prints too much is told so, whether it has ended or not" {
+	numbered 1 | evappend a.evlog
+	for after in true 'sleep 20'; do
+		rm -rf dead.evlog
+		run -0 timeout 15 evreplay -q --retry 0 --checkpoint c.$((++n)) --emit out.evlog --dead-letter dead.evlog \
+			a.evlog -- sh -c "head -c 63000000 /dev/zero; $after"
+		assert_equal "$(evcat -o data dead.evlog | jq -r .reason)" "its output: more than 60 MiB"
+	done
+}

@@ -95,7 +95,8 @@ struct worker {
 	int64_t due;	  /* when the next try may start; 0: at once */
 	int64_t deadline; /* when the run times out, */
 	int64_t kill_at;  /* and when it gets SIGKILL after that; INT64_MAX: never */
-	bool timed_out;
+	bool timed_out;	  /* the run took too long, */
+	bool flooded;	  /* or printed more than OUTPUT_MOST */
 };
 
 /* How stored events are converted and selected (mapping.c). */

@@ -82,7 +82,7 @@ static int run_start(
 	close(in);
 	if (r == 0) {
 		w->deadline = c->o->timeout ? clock_us() + c->o->timeout : INT64_MAX;
-		w->timed_out = false;
+		w->timed_out = w->flooded = false;
 		w->kill_at = INT64_MAX;
 		return 0;
 	}
@@ -104,6 +104,8 @@ static void reason_write(const struct worker *w, char *reason, size_t room)
 
 	if (w->timed_out)
 		snprintf(reason, room, "timed out");
+	else if (w->flooded)
+		snprintf(reason, room, "its output: more than %u MiB", OUTPUT_MOST >> 20);
 	else if (WIFSIGNALED(status))
 		snprintf(reason, room, "killed by signal %d (%s)", WTERMSIG(status),
 		    strsignal(WTERMSIG(status)));
@@ -234,8 +236,10 @@ static void run_watch(struct worker *w)
 	int64_t now = clock_us();
 	struct stat st;
 
-	if (w->out >= 0 && fstat(w->out, &st) == 0 && st.st_size > OUTPUT_MOST)
+	if (w->out >= 0 && fstat(w->out, &st) == 0 && st.st_size > OUTPUT_MOST) {
+		w->flooded = true;
 		process_kill(&w->process, SIGKILL);
+	}
 	if (now >= w->kill_at) {
 		process_kill(&w->process, SIGKILL);
 		w->kill_at = INT64_MAX;
