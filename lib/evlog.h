@@ -801,17 +801,17 @@ struct evlog_consumer_options {
 	const char *const *command; /* as for execvp(3) */
 	const char *checkpoint;	    /* the file that records its place; NULL: none */
 	bool accept_change;	    /* ... may be of another selection, upcaster or key */
-	const char *emit, *dead_letter; /* logs; NULL: none */
+	const char *emit, *dead_letter; /* logs; NULL: none; emit needs a checkpoint */
 	const char *key;		/* a path; NULL: subject */
 	uint64_t batch;			/* most events per run; 0: 1000 */
 	int64_t linger;			/* how long a batch waits to be filled */
 	unsigned workers;		/* runs at the same time, 1024 at most; 0: 1 */
-	unsigned shard, shards;		/* part shard of shards, from 1; 0: all */
-	unsigned retry;			/* how often a failed batch is retried */
+	unsigned shard, shards; /* part shard of shards, from 1, 100000 at most; 0: all */
+	unsigned retry;		/* how often a failed batch is retried */
 	int64_t backoff; /* pause before the first retry; doubled each time, up to 30 s */
 	int64_t timeout; /* of a run; 0: none */
 	bool line_by_line; /* the command prints a line, perhaps blank, for each
-			    * line that it reads, which is its cause */
+			    * line that it reads, which is its cause; needs emit */
 	void (*say)(void *arg, const char *text); /* receives notices; or NULL */
 	void (*progress)(void *arg, const evlog_stream *s, uint64_t events); /* or NULL */
 	void *arg;

@@ -1017,11 +1017,16 @@ static void rows_consumer(void)
 	ROW("negative", USAGE, CONSUME(.linger = -1));
 	ROW("negative", USAGE, CONSUME(.backoff = INT64_MIN));
 	ROW("negative", USAGE, CONSUME(.timeout = -1));
+	ROW("as many parts as there can be", 0,
+	    CONSUME(.workers = 1024, .shards = 100000, .shard = 100000));
 	ROW("all that can be", 0,
 	    CONSUME(.linger = INT64_MAX, .backoff = INT64_MAX, .timeout = INT64_MAX,
 		.batch = UINT64_MAX, .retry = UINT32_MAX));
-	ROW("emit without a checkpoint", 0,
-	    CONSUME(.emit = "e.evlog", .dead_letter = "d.evlog"));
+	ROW("emit without a checkpoint", USAGE, CONSUME(.emit = "e.evlog"));
+	ROW("line_by_line without emit", USAGE, CONSUME(.line_by_line = true));
+	ROW("accept_change without a checkpoint", USAGE, CONSUME(.accept_change = true));
+	ROW("shard 2^22 of 2^22, which 1024 workers multiply to 2^32", USAGE,
+	    CONSUME(.workers = 1024, .shards = 1u << 22, .shard = 1u << 22));
 }
 
 static void rows_checkpoint(void)

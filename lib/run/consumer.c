@@ -500,6 +500,7 @@ static int work(struct consumer *c, evlog_error *err)
 /* ---- The interface ---- */
 
 #define WORKERS_MOST 1024
+#define SHARDS_MOST  100000 /* times WORKERS_MOST, they still fit into an unsigned */
 #define SPAN_MOST    (INT64_C(1) << 60) /* us; 36,000 years, without overflow */
 
 static int workers_make(struct consumer *c, evlog_error *err)
@@ -560,11 +561,18 @@ static int options_check(
 	if (o->workers > WORKERS_MOST)
 		return error_set(err, EVLOG_EUSAGE, "%u workers: there can be at most %d",
 		    o->workers, WORKERS_MOST);
+	if (o->shards > SHARDS_MOST)
+		return error_set(err, EVLOG_EUSAGE, "%u shards: there can be at most %d",
+		    o->shards, SHARDS_MOST);
 	if (o->shards && (o->shard < 1 || o->shard > o->shards))
 		return error_set(err, EVLOG_EUSAGE, "shard %u: must be from 1 to %u",
 		    o->shard, o->shards);
 	if (o->backoff < 0 || o->linger < 0 || o->timeout < 0)
 		return error_set(err, EVLOG_EUSAGE, "a duration must not be negative");
+	REFUSE(o->emit && !o->checkpoint, "emit needs a checkpoint", err);
+	REFUSE(o->line_by_line && !o->emit, "line_by_line needs emit", err);
+	REFUSE(
+	    o->accept_change && !o->checkpoint, "accept_change needs a checkpoint", err);
 	if (!process_can_wait())
 		return error_set(err, EVLOG_EUSAGE,
 		    "the exit status of commands would be lost, because SIGCHLD is "
