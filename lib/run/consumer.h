@@ -124,8 +124,7 @@ struct consumer {
 	struct evlog_consumed done;
 	const char *const *paths;
 	size_t n_paths;
-	struct evlog_selection
-	    sel; /* of the stream; its map is lines_see of consumer.c */
+	struct evlog_selection sel; /* of the stream; its map is lines_see */
 	struct mapping mapping;
 	evlog_stream *stream;
 	struct evlog_lines rest; /* read, but not in a round yet */
@@ -202,6 +201,24 @@ int mapping_call(
 
 /* Returns 1 if a converted event is selected, 0 if not, EVLOG_EDATA if it is not JSON. */
 int mapping_selects(struct mapping *m, const struct evlog_event *e, evlog_error *err);
+
+/* ---- reading.c ---- */
+
+/* The map of the stream: it gets all lines of the log, selected or not, and adds them to
+ * the root.  They may be delivered later, to check the workers first. */
+int lines_see(void *consumer, const struct evlog_lines *lines, evlog_write_fn *put,
+    void *to, evlog_error *err);
+
+/* Whether there may be something to read, and there is a place for it. */
+bool can_read(const struct consumer *c);
+
+/* Reads until all rounds are complete, the stream pauses or ends, or the workers are to
+ * be checked.  Completes the last round if nothing more is to come, or if its first event
+ * has waited for as long as `linger` says. */
+int rounds_fill(struct consumer *c, evlog_error *err);
+
+/* Completes the round being filled, unless it is empty, so that workers may begin it. */
+void round_close(struct consumer *c);
 
 /* ---- selected.c ---- */
 
