@@ -24,8 +24,8 @@ struct cursor {
 	unsigned char id[ID_SIZE];	/* of the active segment of the log being read, */
 	unsigned char lineage[HASH_SIZE]; /* and its lineage; zeros: not known */
 	uint64_t seq;			  /* the last event processed */
-	uint64_t generation;	       /* incremented each time the consumer is reset */
-	unsigned char root[HASH_SIZE]; /* of the log being read, after seq */
+	uint64_t generation;		  /* changes each time the consumer is reset */
+	unsigned char root[HASH_SIZE];	  /* of the log being read, after seq */
 
 	unsigned has; /* CURSOR_HAS of the fields that are there */
 	unsigned char fold[HASH_SIZE];

@@ -83,14 +83,14 @@ static int map_call(evlog_map_fn *map, void *arg, struct evlog_lines *lines,
 	else if (room->failed)
 		return error_memory(err);
 	if (r == 0)
-		*lines = (struct evlog_lines){room->p, room->len};
+		*lines = (struct evlog_lines){.p = room->p, .len = room->len};
 	return r;
 }
 
 int mapping_call(
     struct mapping *m, const struct evlog_event *e, struct mapped *out, evlog_error *err)
 {
-	struct evlog_lines lines = {e->line, e->len + 1};
+	struct evlog_lines lines = {.p = e->line, .len = e->len + 1};
 	int r = 1;
 
 	if (m->unwrapping)
