@@ -1451,6 +1451,7 @@ def index_of(log, noise, subjects_in, right):
             data = {"n": n, "noise": rng.randbytes(noise).hex()}
             e = {"type": "T%d" % rng.randrange(min(few, 200)), "id": str(n), "source": "/", "data": data}
             e["subject"] = "s%d" % rng.randrange(few)
+            e["source"] = "/%d" % rng.randrange(min(few, 50))
             lines.append(json.dumps(e).encode() + b"\n")
     must(0, "evappend", log, data=b"".join(lines))
     append(log, n + 1, 1, "--segment-size", "1")
@@ -1465,6 +1466,11 @@ def index_of(log, noise, subjects_in, right):
         want = b"".join(x for e, x in events if e.get("subject") == name)
         assert reads(log, 0, "-s", name) == (want, ""), name
         assert reads(log, 0, "-r", "-n", "2", "-s", name)[0] == b"".join(want.splitlines(True)[:-3:-1]), name
+    for name in "/0", "/2", "/49", "/50":
+        want = b"".join(x for e, x in events if e["source"] == name)
+        assert reads(log, 0, "--source", name) == (want, ""), name
+        want = [x for e, x in events if e["source"] == name and e.get("subject") == "s1"]
+        assert reads(log, 0, "-r", "--source", name, "-s", "s1")[0] == b"".join(want[::-1]), name
     for name in "T0", "T2", "T39", "T150", "T200":
         want = b"".join(x for e, x in events if e["type"] == name)
         assert reads(log, 0, "-t", name) == (want, ""), name
