@@ -97,16 +97,16 @@ static int header_search(
 	return r == FARTHER_BACK && cursors_are_all(extensions) ? EVLOG_END : r;
 }
 
-/* Gets the latest cursor of c's consumer from blocks with events after `behind`.  Returns
- * EVLOG_END if there is none. */
-static int cursor_find(
-    struct evlog_writer *w, uint64_t behind, struct cursor *c, evlog_error *err)
+/* Gets the latest cursor of c's consumer from blocks with events after `behind`, up to
+ * the end that head records.  active: the segment that head names.  Returns EVLOG_END if
+ * there is none. */
+static int cursor_find(struct evlog_writer *w, struct segment *active,
+    const struct head *h, uint64_t behind, struct cursor *c, evlog_error *err)
 {
-	const struct head *h = &w->log.head;
-	struct segment_header header = w->seg.header;
+	struct segment_header header = active->header;
 	struct segment s;
 
-	int r = blocks_search(w, &w->seg, h->last_block, h->committed, behind, c, err);
+	int r = blocks_search(w, active, h->last_block, h->committed, behind, c, err);
 	while (r == FARTHER_BACK && header.previous != SEGMENT_NONE &&
 	       !(header.flags & SEGMENT_TRIMMED) && header.first_seq - 1 > behind) {
 		uint64_t end, last;
@@ -123,9 +123,35 @@ static int cursor_find(
 	}
 	/* a trimmed log has the cursors of what was removed in its first header */
 	if (r == FARTHER_BACK && header.flags & SEGMENT_TRIMMED &&
-	    header.first_seq == w->seg.first_seq)
-		r = header_search(w, &w->seg, c, err);
+	    header.first_seq == active->first_seq)
+		r = header_search(w, active, c, err);
 	return r == FARTHER_BACK ? EVLOG_END : r;
+}
+
+/* The same without the lock, so that others can append while a long log is searched. Sets
+ * *looked to the last event that was searched; to 0 if that failed, because whatever is
+ * wrong will be found and reported with the lock. */
+static int cursor_probe(struct evlog_writer *w, struct cursor *c, uint64_t *looked)
+{
+	struct segment active;
+	struct head h;
+	enum head_state state;
+	evlog_error ignored;
+
+	*looked = 0;
+	if (head_read(w->log.head_fd, &h, &state, true, w->log.path, &ignored) ||
+	    state != HEAD_WHOLE)
+		return EVLOG_END;
+	int r = segment_open(
+	    &active, w->log.dir_fd, w->log.path, h.segment, h.id, false, &ignored);
+	if (!r && !segment_is_sealed(&active))
+		r = cursor_find(w, &active, &h, 0, c, &ignored);
+	else if (!r)
+		r = EVLOG_EBUSY; /* head is old */
+	segment_close(&active);
+	if (r == 0 || r == EVLOG_END)
+		*looked = h.tree.n;
+	return r == 0 ? 0 : EVLOG_END;
 }
 
 int cursor_prepare(struct evlog_writer *w, evlog_error *err)
@@ -135,7 +161,7 @@ int cursor_prepare(struct evlog_writer *w, evlog_error *err)
 	w->extension.len = 0;
 	if (!*w->cursor.name)
 		return 0;
-	int r = cursor_find(w, w->looked, &now, err);
+	int r = cursor_find(w, &w->seg, &w->log.head, w->looked, &now, err);
 	/* sealing moves a cursor to the header of its segment, so ours may be found
 	 * again */
 	bool ours = r == 0 && now.seq == w->left.seq &&
@@ -160,15 +186,25 @@ void cursor_left(struct evlog_writer *w)
 
 int writer_cursor(struct evlog_writer *w, evlog_error *err)
 {
-	int r = writer_lock(w, err);
+	struct cursor probed = w->cursor;
+	uint64_t looked;
+	int found = cursor_probe(w, &probed, &looked);
 
+	int r = writer_lock(w, err);
 	if (r)
 		return r;
 	r = recover(w, err);
 	if (!r)
 		r = segment_ensure(w, err);
+	const struct head *h = &w->log.head;
+	if (looked > h->tree.n) /* it was lost in a power cut */
+		looked = 0;
 	if (!r)
-		r = cursor_find(w, 0, &w->cursor, err);
+		r = cursor_find(w, &w->seg, h, looked, &w->cursor, err);
+	if (r == EVLOG_END && looked && found == 0) {
+		w->cursor = probed;
+		r = 0;
+	}
 	cursor_left(w);
 	return writer_unlock(w, r, err);
 }
