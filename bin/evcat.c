@@ -251,6 +251,7 @@ int main(int argc, char **argv)
 	if (optind == argc)
 		cli_usage("no LOG given");
 	c.form = form ? form_of(form) : cli.out_tty ? READABLE : NDJSON;
+	sel.cursors = c.form == ZST;
 	sel.json = c.form != NDJSON && c.form != ZST;
 	if (c.form == ZST && sel.map)
 		cli_usage("--output zst cannot be combined with --upcast");
@@ -262,6 +263,8 @@ int main(int argc, char **argv)
 		cli_fail(&err);
 	if (evlog_stream_open(&s, (const char *const *)argv + optind,
 		(size_t)(argc - optind), &sel, &err) < 0)
+		cli_fail(&err);
+	if (c.packer && evlog_packer_follow(c.packer, s, &err) < 0)
 		cli_fail(&err);
 	int status = cat(&c, s);
 	evlog_stream_close(s);

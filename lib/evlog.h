@@ -388,6 +388,10 @@ struct evlog_lines {
 	const char *p;
 	size_t len;
 	bool leaves; /* a line may be only its leaf: evlog-format(5), "The line" */
+	/* The cursors that became durable with these lines, as extensions of a block
+	 * header, if they were asked for; only evlog_packer_add needs them. */
+	const char *cursors;
+	size_t cursors_len;
 };
 
 /* One event, as a view of its line. */
@@ -438,6 +442,7 @@ struct evlog_selection {
 	const volatile sig_atomic_t *stop; /* the stream ends once this is set; or NULL */
 	evlog_map_fn *map; /* receives all lines before the globs are matched; or NULL */
 	void *map_arg;
+	bool cursors; /* also get the cursors of a log, for evlog_packer_add */
 };
 
 static inline void evlog_selection_init(struct evlog_selection *s)
@@ -581,6 +586,14 @@ typedef struct evlog_packer evlog_packer;
  */
 int evlog_packer_new(
     evlog_packer **k, int level, evlog_write_fn *write, void *arg, evlog_error *err);
+
+/*
+ * Call this before evlog_packer_add if all lines come from this stream, which has just
+ * been opened.  If it reads a single log forwards, without gaps, then the result is not
+ * an extract, wherever it begins: it has the tree and the cursors of the log before that,
+ * and with evlog_selection.cursors those that come with its events.
+ */
+int evlog_packer_follow(evlog_packer *k, evlog_stream *s, evlog_error *err);
 int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_error *err);
 int evlog_packer_end(evlog_packer *k, evlog_error *err);
 void evlog_packer_free(evlog_packer *k);

@@ -301,9 +301,20 @@ e4'
 
 @test "an extract is not taken for a segment" {
 	mkdir -p part.evlog
-	evcat -o zst --from 5 n.evlog >part.evlog/0000000000000005.ndjson.zst
+	evcat -o zst -t T1 n.evlog >part.evlog/0000000000000001.ndjson.zst
 	run -65 evcat part.evlog
 	assert_output --partial "an extract"
+}
+
+@test "a stream from any event on is a log that says where it begins" {
+	mkdir -p later.evlog
+	evcat -o zst --from 5 n.evlog >later.evlog/0000000000000005.ndjson.zst
+	echo '{"type":"Next","id":"next"}' | evappend later.evlog
+	run -0 --separate-stderr evcat later.evlog
+	assert_equal "$stderr" "evcat: later.evlog: begins with event 5; those before it have been removed"
+	cmp <(head -n -1 <<<"$output") <(evcat --from 5 n.evlog)
+	run -76 evfold 'n=count()' later.evlog
+	assert_output --partial "Continue a snapshot of them, or fold what is left: evcat later.evlog | evfold"
 }
 
 @test "-f goes on as events are appended, across segments, and starts with what is there" {

@@ -92,6 +92,10 @@ check() { harness format.py "$1"; }
 	check tiles
 }
 
+@test "a stream from any event on is the log from there, with all that it has" {
+	check stream
+}
+
 @test "a forked log has several ids, and one chain of roots" {
 	check ids
 }

@@ -314,7 +314,7 @@ def segment_parse(p):
     else:
         for b in blocks:
             kinds = [kind for kind, _ in b["extensions"]]
-            if not kinds and b["flags"] & 2:
+            if set(kinds) <= {4} and b["flags"] & 2:
                 continue  # of a stream
             assert kinds in ([6], [6, 5], [6, 4], [6, 5, 4]), f"extensions {kinds}"
             assert b["extensions"][0][1] == struct.pack("<I", FILTERED) + bloom(b["events"]), "the filter of a block"
@@ -881,6 +881,52 @@ def check_tiles():
     assert sum(segment_parse(read("a.evlog", x))[0]["sealed"] for x in segments("a.evlog")) == 3
     for seq in seqs + [3072, 3073, 3200, 3300, 3760, 3841, n - 2]:
         fits("a.evlog", seq, hashes)
+
+
+def check_stream():
+    """evcat -o zst from any event on is the log from there: with its roots, cursors, and lines
+    that are only their leaves."""
+    argv = ["evreplay", "-q", "--batch", "10", "--checkpoint", "c", "--emit", "a.evlog", "in.evlog", "--", "sed", 's/"id":"/&x/']
+    for n in range(3):
+        must(0, "evappend", "in.evlog", data=subjects(1 + 40 * n, 40))
+        must(0, *argv)
+        must(0, "evappend", "--segment-size", "1", "a.evlog", data=subjects(1000 + 300 * n, 300))
+    lines = must(0, "evcat", "a.evlog").splitlines()
+    hashes = [leaf(x) for x in lines]
+    want = [x for name in segments("a.evlog") for b in segment_parse(read("a.evlog", name))[1] for k, x in b["extensions"] if k == 4]
+    assert len(want) >= 3 and len(segments("a.evlog")) > 3
+    for first in 1, 2, 5, 40, 41, 42, 257, 341, 500, 700, len(lines):
+        log = f"from{first}.evlog"
+        os.mkdir(log)
+        name = "%016d.ndjson.zst" % first
+        p = must(0, "evcat", "-o", "zst", "--from", str(first), "a.evlog")
+        write(log, name, p)
+        h, blocks = segment_parse(p)
+        assert (h["first_seq"], h["flags"]) == (first, 4 if first > 1 else 0)
+        assert h["lineage"] == (hashes[0] if first > 1 else bytes(32))
+        assert h["root"] == tree(hashes[: first - 1]) and h["frontier"] == peaks(hashes[: first - 1])
+        for b in blocks:
+            assert b["root"] == tree(hashes[: b["first_seq"] + b["count"] - 1])
+        assert must(0, "zstd", "-dcq", f"{log}/{name}").splitlines() == lines[first - 1 :]
+        kept = [x for kind, x in h["extensions"] if kind == 4] + [x for b in blocks for kind, x in b["extensions"]]
+        assert kept and kept[-1] == want[-1], "the latest cursor is in it"
+        assert all(x in want for x in kept)
+        # as a log, it goes on
+        append(log, 5000, 1)
+        assert cat(log, "-q")[1].splitlines()[:-1] == lines[first - 1 :]
+        if first > 1:
+            fits(log, first - 1, hashes)
+        fits(log, len(lines), hashes)
+        os.path.exists("lost") and os.unlink("lost")
+        shutil.copy("c", "c.kept")
+        os.unlink("c")
+        must(0, *[log if x == "a.evlog" else x for x in argv])
+        assert not re.search(rb'"id":"x', cat(log, "-q", "--from", str(len(lines) + 1))[1]), "nothing is emitted twice"
+        os.replace("c.kept", "c")
+    # with gaps, it is an extract
+    mine = [x for x in lines[3:] if b'"subject": "s1"' in x]
+    p = must(0, "evcat", "-o", "zst", "--from", "4", "-s", "s1", "a.evlog")
+    assert int(mine[0][8:24]) > 4 and u32(p, 20) == 1
 
 
 def log_ids(log):

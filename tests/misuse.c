@@ -768,6 +768,14 @@ static void rows_packer(void)
 	ROW("no such level", USAGE, evlog_packer_new(&k, 1000, discard, NULL, err));
 	ROW("k NULL", USAGE, evlog_packer_add(NULL, &lines, err));
 	ROW("lines NULL", USAGE, evlog_packer_add(packer(), NULL, err));
+	struct evlog_lines with = lines;
+	with.cursors_len = 10;
+	ROW("cursors NULL", USAGE, evlog_packer_add(packer(), &with, err));
+	with.cursors = "0123456789";
+	ROW("no cursors", USAGE, evlog_packer_add(packer(), &with, err));
+	ROW("k NULL", USAGE,
+	    evlog_packer_follow(NULL, stream_of(LOG, everything()), err));
+	ROW("s NULL", USAGE, evlog_packer_follow(packer(), NULL, err));
 	ROW("no stamp", EVLOG_EDATA, evlog_packer_add(packer(), &plain, err));
 	ROW("a seq twice", 0, evlog_packer_add(packer(), &lines, err));
 	ROW("after the end", USAGE, evlog_packer_add(packer_ended(), &lines, err));

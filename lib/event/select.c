@@ -227,7 +227,8 @@ static size_t hopeless(const struct select *s, struct evlog_lines lines, const c
 	return nl ? (size_t)(nl + 1 - p) : 0;
 }
 
-bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines *run)
+/* The lines that match next, without their cursors. */
+static bool run_find(struct select *s, struct evlog_lines *rest, struct evlog_lines *run)
 {
 	struct evlog_lines left = *rest;
 	struct evlog_event event;
@@ -263,4 +264,15 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 	if (!run->p || s->has_bad)
 		*rest = left;
 	return run->p != NULL;
+}
+
+bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines *run)
+{
+	const char *end = rest->p + rest->len;
+	bool found = run_find(s, rest, run);
+	bool last = found && run->p + run->len == end; /* with it, they became durable */
+
+	run->cursors = last ? rest->cursors : NULL;
+	run->cursors_len = last ? rest->cursors_len : 0;
+	return found;
 }

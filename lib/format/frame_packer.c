@@ -10,7 +10,7 @@
 #include "base/options.h"
 #include "base/os.h"
 #include "event/stamp.h"
-#include "format/segment.h"
+#include "format/frame_packer.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,8 +22,12 @@ struct evlog_packer {
 	struct block_codec *codec;
 	struct segment_header header;
 	struct merkle tree;
+	struct merkle origin; /* before the first line, unless it is an extract */
+	int64_t origin_logtime;
+	unsigned char lineage[HASH_SIZE];
+	struct buf cursors; /* up to the origin */
 	struct buf raw, out;
-	bool begun, ended;
+	bool begun, ended, extract;
 	bool leaves;	      /* of the lines in raw: as in struct evlog_lines */
 	uint64_t first, last; /* seqs in raw */
 	uint32_t count;
@@ -61,6 +65,7 @@ void evlog_packer_free(evlog_packer *k)
 	if (!k)
 		return;
 	block_codec_free(k->codec);
+	buf_free(&k->cursors);
 	buf_free(&k->raw);
 	buf_free(&k->out);
 	free(k);
@@ -77,26 +82,54 @@ static int packer_write(evlog_packer *k, evlog_error *err)
 	return 0;
 }
 
+int packer_origin(evlog_packer *k, const struct merkle *tree, int64_t logtime,
+    const unsigned char lineage[HASH_SIZE], struct view cursors, evlog_error *err)
+{
+	if (k->begun || k->ended)
+		return options_bad(
+		    "evlog_packer_follow", "lines were added already", err);
+	k->origin = *tree;
+	k->origin_logtime = logtime;
+	memcpy(k->lineage, lineage, HASH_SIZE);
+	k->cursors.len = 0;
+	buf_add(&k->cursors, cursors.p, cursors.len);
+	return k->cursors.failed ? error_memory(err) : 0;
+}
+
+void packer_extract(evlog_packer *k)
+{
+	k->extract = true;
+}
+
+/* Begins a segment with event `first`: the log from there on, if that is where the lines
+ * began, and else an extract, whose tree has only its own lines. */
 static int header_write(evlog_packer *k, uint64_t first, evlog_error *err)
 {
 	struct segment_header *h = &k->header;
+	bool whole = !k->begun && !k->extract && first == k->origin.n + 1;
 
 	h->first_seq = first;
 	h->epoch = 1;
-	h->last_logtime = EVLOG_TIME_MIN;
+	h->last_logtime = whole && first > 1 ? k->origin_logtime : EVLOG_TIME_MIN;
 	h->previous = h->previous_size = h->previous_block = SEGMENT_NONE;
-	h->flags = k->begun || first != 1 ? SEGMENT_EXTRACT : 0;
+	h->flags = !whole ? SEGMENT_EXTRACT : first > 1 ? SEGMENT_TRIMMED : 0;
+	h->tree = whole ? k->origin : (struct merkle){0};
+	memset(h->lineage, 0, HASH_SIZE);
+	if (whole && first > 1)
+		memcpy(h->lineage, k->lineage, HASH_SIZE);
 	merkle_root(&h->tree, h->root);
 	k->begun = true;
 	k->tree = h->tree;
 	k->offset = k->previous = 0;
-	segment_header_encode(&k->out, h, (struct view){NULL, 0});
+	segment_header_encode(
+	    &k->out, h, (struct view){k->cursors.p, whole ? k->cursors.len : 0});
 	return packer_write(k, err);
 }
 
-static int block_flush(evlog_packer *k, evlog_error *err)
+/* Writes the block of what was added, with these cursors. */
+static int block_flush(evlog_packer *k, struct view cursors, evlog_error *err)
 {
-	struct block b = {.header_size = BLOCK_HEADER,
+	struct block b = {.header_size = BLOCK_HEADER + (uint32_t)cursors.len,
 	    .flags = BLOCK_COMMIT | BLOCK_UNSYNCED | (k->leaves ? BLOCK_LEAVES : 0),
 	    .segment = k->header.first_seq,
 	    .epoch = 1,
@@ -116,14 +149,14 @@ static int block_flush(evlog_packer *k, evlog_error *err)
 	memcpy(b.id, k->header.id, ID_SIZE);
 	merkle_add_lines(&k->tree, k->raw.p, k->raw.len, k->leaves, NULL);
 	merkle_root(&k->tree, b.root);
-	if (!buf_reserve(&k->out, BLOCK_HEADER))
+	if (!buf_reserve(&k->out, b.header_size))
 		return error_memory(err);
-	k->out.len = BLOCK_HEADER;
+	k->out.len = b.header_size;
 	if (block_pack(k->codec, k->raw.p, k->raw.len, &k->out, &packed) < 0)
 		return error_memory(err);
 	b.packed_size = (uint32_t)packed;
-	b.packed_hash = hash64(k->out.p + BLOCK_HEADER, packed);
-	block_header_write((unsigned char *)k->out.p, &b, (struct view){0});
+	b.packed_hash = hash64(k->out.p + b.header_size, packed);
+	block_header_write((unsigned char *)k->out.p, &b, cursors);
 	k->previous = k->offset;
 	k->raw.len = 0;
 	k->count = 0;
@@ -172,7 +205,7 @@ static int lines_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 		bool full = k->raw.len + e.len + 1 > BLOCK_RAW_DENSE ||
 			    e.logtime < k->last_logtime || lines->leaves != k->leaves;
 		if (k->count && (restart || full))
-			r = block_flush(k, err);
+			r = block_flush(k, (struct view){NULL, 0}, err);
 		if (!r && restart)
 			r = header_write(k, e.seq, err);
 		k->leaves = lines->leaves;
@@ -184,6 +217,9 @@ static int lines_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 	}
 	if (!r && k->raw.failed)
 		r = error_memory(err);
+	if (!r && lines->cursors_len && !(k->header.flags & SEGMENT_EXTRACT))
+		r = block_flush(
+		    k, (struct view){lines->cursors, lines->cursors_len}, err);
 	return r;
 }
 
@@ -191,6 +227,13 @@ int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 {
 	NEED(k && lines, err);
 	REFUSE(k->ended, "it has ended, or failed", err);
+	REFUSE(
+	    lines->cursors_len &&
+		(lines->cursors_len > BLOCK_HEADER_MAX - BLOCK_HEADER ||
+		    !lines->cursors ||
+		    understood(0, 0, (struct view){lines->cursors, lines->cursors_len}) !=
+			UNDERSTOOD),
+	    "these are not cursors", err);
 	int r = lines_add(k, lines, err);
 	k->ended = r != 0;
 	return r;
@@ -201,7 +244,7 @@ int evlog_packer_end(evlog_packer *k, evlog_error *err)
 	NEED(k, err);
 	REFUSE(k->ended, "it has ended, or failed", err);
 	k->ended = true;
-	int r = k->begun ? 0 : header_write(k, 1, err);
+	int r = k->begun ? 0 : header_write(k, k->origin.n + 1, err);
 
-	return r ? r : block_flush(k, err);
+	return r ? r : block_flush(k, (struct view){NULL, 0}, err);
 }

@@ -100,8 +100,9 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 			res = segment_unpack(&r->seg, r->codec, &b, &r->lines, err);
 			if (res)
 				return res;
-			*lines = (struct evlog_lines){
-			    r->lines.p, r->lines.len, b.flags & BLOCK_LEAVES};
+			*lines = (struct evlog_lines){.p = r->lines.p,
+			    .len = r->lines.len,
+			    .leaves = b.flags & BLOCK_LEAVES};
 			lines_trim(&r->bounds, &b, lines);
 		}
 		r->emitted = b.first_seq;

@@ -16,6 +16,7 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 	const uint64_t few = 5000; /* for fewer events, reading ahead does not pay */
 	struct bounds b = {.threads = sel->count && sel->count < few ? 1 : sel->threads,
 	    .max_line = sel->max_line,
+	    .cursors = sel->cursors,
 	    .from = sel->from,
 	    .to = sel->to,
 	    .since = EVLOG_TIME_MIN,

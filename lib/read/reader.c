@@ -75,6 +75,29 @@ static int block_lines(struct log_reader *r, const struct block *b, evlog_error 
 		   : 0;
 }
 
+/* Adds the cursors of block b to its lines, unless the last line is beyond the bounds. */
+static int block_cursors(struct log_reader *r, const struct block *b,
+    struct evlog_lines *lines, evlog_error *err)
+{
+	struct extension x;
+	const char *p;
+
+	if (b->header_size == BLOCK_HEADER ||
+	    lines->p + lines->len != r->lines.p + r->lines.len)
+		return 0;
+	int res = segment_bytes(&r->seg, b->offset, b->header_size, 0, &p, err);
+	if (res || !p)
+		return res;
+	r->cursors.len = 0;
+	for (struct view rest = block_extensions(p, b); extension_next(&rest, &x);)
+		if (x.type == EXTENSION_CURSOR || x.type == EXTENSION_CURSOR_1)
+			buf_add(&r->cursors, x.bytes.p - EXTENSION_HEADER,
+			    EXTENSION_HEADER + x.bytes.len);
+	lines->cursors = r->cursors.p;
+	lines->cursors_len = r->cursors.len;
+	return r->cursors.failed ? error_memory(err) : 0;
+}
+
 static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	struct block b;
@@ -111,10 +134,13 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 		res = block_lines(r, &b, err);
 		if (res)
 			return res;
-		*lines = (struct evlog_lines){
-		    r->lines.p, r->lines.len, b.flags & BLOCK_LEAVES};
+		*lines = (struct evlog_lines){.p = r->lines.p,
+		    .len = r->lines.len,
+		    .leaves = b.flags & BLOCK_LEAVES};
 		lines_trim(&r->bounds, &b, lines);
 		r->emitted = block_last_seq(&b);
+		if (r->bounds.cursors && (res = block_cursors(r, &b, lines, err)) != 0)
+			return res;
 	}
 	r->done += block_end(&b) - b.offset;
 	r->at = block_end(&b);
@@ -399,6 +425,7 @@ void log_reader_close(struct log_reader *r)
 	index_close(&r->index);
 	block_codec_free(r->codec);
 	buf_free(&r->lines);
+	buf_free(&r->cursors);
 	log_close(&r->log);
 	free(r);
 }

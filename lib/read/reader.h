@@ -17,6 +17,7 @@ struct bounds {
 	uint64_t max_line; /* blocks with a longer line are refused; 0: EVLOG_MAX_LINE */
 	unsigned threads;  /* for decompressing, if forwards; 0: one */
 	const struct filter_wanted *wanted; /* types and subjects; NULL: any */
+	bool cursors;			    /* get those of each block */
 };
 
 struct log_reader;
@@ -46,6 +47,10 @@ int log_reader_verdict(const struct log_reader *r, evlog_error *err);
 /* Whether a sealed segment had to be searched block by block because its index is missing
  * or damaged. */
 bool log_reader_unindexed(const struct log_reader *r);
+
+/* Tells the packer what was before the first event that a forward reader, just opened,
+ * will read. */
+int log_reader_origin(struct log_reader *r, evlog_packer *k, evlog_error *err);
 
 /* The first event that was kept, if older ones were removed that are within the bounds;
  * else 0. */

@@ -44,7 +44,7 @@ struct log_reader {
 	struct segment next;	   /* the segment after seg; fd -1: not open */
 	struct index next_index;
 
-	struct buf lines;
+	struct buf lines, cursors;
 	evlog_error verdict; /* code 0: none */
 	uint64_t done, total;
 };

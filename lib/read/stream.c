@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "base/os.h"
 #include "base/thread.h"
+#include "format/frame_packer.h"
 #include "read/operand.h"
 
 #include <errno.h>
@@ -468,6 +469,19 @@ int evlog_stream_position(
 	if (!r)
 		position_lineage(at, &who);
 	return r;
+}
+
+int evlog_packer_follow(evlog_packer *k, evlog_stream *s, evlog_error *err)
+{
+	OWN_ERROR(err);
+	NEED(k && s, err);
+	const struct evlog_selection *sel = &s->sel;
+	if (s->n != 1 || sel->reverse || sel->salvage || sel->map || sel->types ||
+	    sel->subjects || sel->sources || sel->ids || sel->event_time)
+		packer_extract(k);
+	else if (s->at[0].log && sel->since == EVLOG_TIME_MIN)
+		return log_reader_origin(s->at[0].log, k, err);
+	return 0;
 }
 
 const char *evlog_stream_unindexed(const evlog_stream *s)

@@ -87,7 +87,7 @@ static int cursors_load(struct sealer *s, uint64_t limit, evlog_error *err)
 			r = 0; /* they are searched for in the blocks, then */
 	}
 	if (!r)
-		r = cursor_set_load(&s->cursors, &s->old, limit, err);
+		r = cursor_set_load(&s->cursors, &s->old, limit, UINT64_MAX, err);
 	s->extensions.len = 0;
 	cursor_set_write(&s->cursors, &s->extensions);
 	if (!r && s->extensions.failed)

@@ -1,6 +1,7 @@
 /* cursor_set.c - the latest cursor of each consumer, for the header of a sealed segment,
  * so that nobody has to search the blocks for it. */
-#include "write/writer.h"
+#include "recover/cursor_set.h"
+#include "base/error.h"
 
 #include <stdlib.h>
 
@@ -122,8 +123,8 @@ bool cursors_are_all(struct view extensions)
 	return false;
 }
 
-int cursor_set_load(
-    struct cursor_set *set, struct segment *s, uint64_t limit, evlog_error *err)
+int cursor_set_load(struct cursor_set *set, struct segment *s, uint64_t limit,
+    uint64_t last, evlog_error *err)
 {
 	struct view extensions;
 	struct block b;
@@ -132,14 +133,19 @@ int cursor_set_load(
 	int r = segment_extensions(s, &extensions, err);
 	if (r)
 		return r;
+	bool sealed = segment_is_sealed(s) && s->header.version > 1;
+	bool whole = sealed && s->header.seal.last_seq <= last;
 	set->all |= s->first_seq == 1 || cursors_are_all(extensions);
-	cursor_set_take(set, extensions);
-	if (segment_is_sealed(s) && s->header.version > 1)
+	if (whole || !sealed) /* else they are of events that are to come */
+		cursor_set_take(set, extensions);
+	if (whole)
 		return 0;
 	for (uint64_t at = s->header.size; at < limit; at = block_end(&b)) {
 		r = segment_block(s, at, limit, STREAM, &b, err);
 		if (r == EVLOG_EDAMAGED)
 			return segment_damaged(s, at, s->first_seq, 0, err->reason, err);
+		if (!r && block_last_seq(&b) > last)
+			break;
 		if (!r && b.header_size > BLOCK_HEADER)
 			r = segment_bytes(s, at, b.header_size, 0, &p, err);
 		if (r)
@@ -148,6 +154,47 @@ int cursor_set_load(
 			cursor_set_take(set, block_extensions(p, &b));
 	}
 	return 0;
+}
+
+int cursor_set_before(
+    struct cursor_set *set, const struct log *l, uint64_t first, evlog_error *err)
+{
+	struct segment s, next;
+	uint64_t limit, ignored;
+	size_t from = 0, to = 0;
+	int r = 0;
+
+	while (to + 1 < l->n && l->segments[to + 1] <= first)
+		to++;
+	/* begin with the last segment whose header has all */
+	for (from = to; from > 0 && !r; from--) {
+		struct view extensions = {NULL, 0};
+		r = segment_open(
+		    &s, l->dir_fd, l->path, l->segments[from - 1], NULL, false, err);
+		if (!r)
+			r = segment_extensions(&s, &extensions, err);
+		bool all = !r && cursors_are_all(extensions);
+		segment_close(&s);
+		if (all)
+			break;
+	}
+	for (size_t i = from ? from - 1 : 0; i < to && !r; i++) {
+		r = segment_open(
+		    &s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
+		if (r)
+			break;
+		next = (struct segment){.fd = -1};
+		if (!segment_is_sealed(&s) && i + 1 < l->n)
+			r = segment_open(&next, l->dir_fd, l->path, l->segments[i + 1],
+			    NULL, false, err);
+		if (!r && (segment_is_sealed(&s) || next.header.size)) {
+			segment_extent(&s, &next.header, &limit, &ignored);
+			r = cursor_set_load(set, &s, limit, UINT64_MAX, err);
+		}
+		segment_close(&next);
+		segment_close(&s);
+	}
+	return r;
 }
 
 void cursor_set_write(struct cursor_set *set, struct buf *out)
