@@ -154,7 +154,8 @@ struct evlog_input_options {
 	bool salvage;
 
 	const volatile sig_atomic_t
-	    *stop; /* the input ends once this is set; NULL: never */
+	    *stop;   /* the input ends once this is set; NULL: never */
+	bool frames; /* keep what evlog_input_frame gets */
 };
 
 /*
@@ -186,6 +187,16 @@ int evlog_input_open(evlog_input **in, const char *path,
  */
 int evlog_input_command(evlog_input **in, const char *const *command,
     const char *const *env, const struct evlog_input_options *o, evlog_error *err);
+
+/*
+ * Gets the next frame in which a compressed log describes itself: the header of a segment
+ * or of a block (evlog-format(5)), as it was before the lines that follow it.  It is
+ * valid until the next call of evlog_input_next.  evlog_writer_frame understands it.
+ *
+ * false: there is none among what has been read so far.  Frames may be read some lines
+ * ahead of those that they describe.
+ */
+bool evlog_input_frame(evlog_input *in, const char **p, size_t *len);
 
 /*
  * Delivers the next line that is not blank, without its end (LF or CRLF; the last line
@@ -388,6 +399,8 @@ struct evlog_lines {
 	const char *p;
 	size_t len;
 	bool leaves; /* a line may be only its leaf: evlog-format(5), "The line" */
+	bool
+	    partial; /* more lines of the same commit follow, if cursors were asked for */
 	/* The cursors that became durable with these lines, as extensions of a block
 	 * header, if they were asked for; only evlog_packer_add needs them. */
 	const char *cursors;

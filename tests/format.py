@@ -350,16 +350,17 @@ def seal_parse(p, h, blocks):
     assert h["flags"] & ~4 == 2 and h["last_block"] == last["offset"]
     assert h["last_seq"] == last["first_seq"] + last["count"] - 1
     assert h["last_root"] == last["root"], "root of a sealed segment"
+    assert last["flags"] & 1, "a segment ends with a whole commit"
     before, seq = 0, h["first_seq"]
     for b in blocks:
-        assert (b["flags"] & ~4, b["synced_upto"]) == (1, b["offset"]), "all of it is synced"
+        assert (b["flags"] & ~5, b["synced_upto"]) == (0, b["offset"]), "all of it is synced"
         assert b["offset"] - b["back"] == before and b["first_seq"] == seq
         assert b["segment"] == h["first_seq"] and b["log_id"] == h["log_id"]
         before, seq = b["offset"], seq + b["count"]
     size = RAW
     for a, b in zip(blocks, blocks[1:]):
         full = a["raw_size"] >= size // 2 or a["raw_size"] + b["raw_size"] > size
-        full = full or a["flags"] != b["flags"]
+        full = full or (a["flags"] ^ b["flags"]) & 4
         assert full, "small blocks are merged"
         size = gather(size, a["raw_size"], a["packed_size"])
         assert a["epoch"] <= b["epoch"]
@@ -701,7 +702,7 @@ def sealed_file(header, h, merged, extensions, tiles):
         )
         count, first = sum(b["count"] for b in source), source[0]["first_seq"]
         back = at - last_block if i else at
-        head = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(more), b"evlogBLK", 2, 1, h["log_id"])
+        head = struct.pack("<II8sII16s", 0x184D2A5B, 160 + len(more), b"evlogBLK", 2, source[-1]["flags"] & 5, h["log_id"])
         head += struct.pack("<QQQ", h["first_seq"], source[-1]["epoch"], first)
         head += struct.pack("<IIIIQ", count, len(raw), len(frame), back, xxh3(frame))
         head += struct.pack("<qqqqQ", *times, at) + source[-1]["root"] + more
@@ -891,8 +892,18 @@ def check_stream():
         must(0, "evappend", "in.evlog", data=subjects(1 + 40 * n, 40))
         must(0, *argv)
         must(0, "evappend", "--segment-size", "1", "a.evlog", data=subjects(1000 + 300 * n, 300))
+    rng = random.Random(5)
+    for options in ["--atomic"], ["--atomic", "--segment-size", "1"]:
+        noise = b"".join(event(n, rng.randbytes(400).hex()) for n in range(1000))
+        must(0, "evappend", *options, "a.evlog", data=noise)
     lines = must(0, "evcat", "a.evlog").splitlines()
     hashes = [leaf(x) for x in lines]
+    ends, every = set(), set()
+    for name in segments("a.evlog"):
+        for b in segment_parse(read("a.evlog", name))[1]:
+            every.add(b["first_seq"] + b["count"] - 1)
+            ends |= {max(every)} if b["flags"] & 1 else set()
+    assert len(every) > len(ends) + 5, "some commits have several blocks, in a sealed segment, too"
     want = [x for name in segments("a.evlog") for b in segment_parse(read("a.evlog", name))[1] for k, x in b["extensions"] if k == 4]
     assert len(want) >= 3 and len(segments("a.evlog")) > 3
     for first in 1, 2, 5, 40, 41, 42, 257, 341, 500, 700, len(lines):
@@ -906,7 +917,9 @@ def check_stream():
         assert h["lineage"] == (hashes[0] if first > 1 else bytes(32))
         assert h["root"] == tree(hashes[: first - 1]) and h["frontier"] == peaks(hashes[: first - 1])
         for b in blocks:
-            assert b["root"] == tree(hashes[: b["first_seq"] + b["count"] - 1])
+            last = b["first_seq"] + b["count"] - 1
+            assert b["root"] == tree(hashes[:last])
+            assert not b["flags"] & 1 or last in ends, f"{last} is not the end of a commit"
         assert must(0, "zstd", "-dcq", f"{log}/{name}").splitlines() == lines[first - 1 :]
         kept = [x for kind, x in h["extensions"] if kind == 4] + [x for b in blocks for kind, x in b["extensions"]]
         assert kept and kept[-1] == want[-1], "the latest cursor is in it"

@@ -544,6 +544,11 @@ static void rows_input(void)
 	ROW("after an error", EVLOG_EDATA, input_again("echo 1; exit 65"));
 	ROW("after an error", EVLOG_EAWAY, input_again("printf 1; exit 3"));
 	TRUE("in NULL", evlog_input_name(NULL) == NULL);
+	const char *frame;
+	size_t frame_len;
+	TRUE("in NULL", !evlog_input_frame(NULL, &frame, &frame_len));
+	TRUE("p NULL", !evlog_input_frame(in, NULL, &frame_len));
+	TRUE("none were asked for", !evlog_input_frame(in, &frame, &frame_len));
 	TRUE("in NULL", evlog_input_line(NULL) == 0);
 	TRUE("in NULL", (evlog_input_close(NULL), 1));
 }

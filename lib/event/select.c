@@ -274,5 +274,6 @@ bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines
 
 	run->cursors = last ? rest->cursors : NULL;
 	run->cursors_len = last ? rest->cursors_len : 0;
+	run->partial = last && rest->partial;
 	return found;
 }

@@ -28,7 +28,7 @@ struct evlog_packer {
 	struct buf cursors; /* up to the origin */
 	struct buf raw, out;
 	bool begun, ended, extract;
-	bool leaves;	      /* of the lines in raw: as in struct evlog_lines */
+	bool leaves, partial; /* of the lines in raw: as in struct evlog_lines */
 	uint64_t first, last; /* seqs in raw */
 	uint32_t count;
 	int64_t first_logtime, last_logtime, least_time, greatest_time;
@@ -130,7 +130,8 @@ static int header_write(evlog_packer *k, uint64_t first, evlog_error *err)
 static int block_flush(evlog_packer *k, struct view cursors, evlog_error *err)
 {
 	struct block b = {.header_size = BLOCK_HEADER + (uint32_t)cursors.len,
-	    .flags = BLOCK_COMMIT | BLOCK_UNSYNCED | (k->leaves ? BLOCK_LEAVES : 0),
+	    .flags = BLOCK_UNSYNCED | (k->partial ? 0 : BLOCK_COMMIT) |
+		     (k->leaves ? BLOCK_LEAVES : 0),
 	    .segment = k->header.first_seq,
 	    .epoch = 1,
 	    .first_seq = k->first,
@@ -209,6 +210,7 @@ static int lines_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 		if (!r && restart)
 			r = header_write(k, e.seq, err);
 		k->leaves = lines->leaves;
+		k->partial = true; /* unless this is the last line */
 		times_note(k, &e);
 		buf_add(&k->raw, e.line, e.len);
 		buf_putc(&k->raw, '\n');
@@ -217,6 +219,7 @@ static int lines_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 	}
 	if (!r && k->raw.failed)
 		r = error_memory(err);
+	k->partial = lines->partial && !(k->header.flags & SEGMENT_EXTRACT);
 	if (!r && lines->cursors_len && !(k->header.flags & SEGMENT_EXTRACT))
 		r = block_flush(
 		    k, (struct view){lines->cursors, lines->cursors_len}, err);
@@ -244,6 +247,7 @@ int evlog_packer_end(evlog_packer *k, evlog_error *err)
 	NEED(k, err);
 	REFUSE(k->ended, "it has ended, or failed", err);
 	k->ended = true;
+	k->partial = false; /* what is there counts */
 	int r = k->begun ? 0 : header_write(k, k->origin.n + 1, err);
 
 	return r ? r : block_flush(k, (struct view){NULL, 0}, err);

@@ -5,7 +5,9 @@
 
 #include <stdlib.h>
 
-#define ROOM (128u << 10)
+#define ROOM	   (128u << 10)
+#define NOTE_MOST  (1u << 20)  /* bytes of a frame that is noted, */
+#define NOTES_MOST (64u << 20) /* and of all that have not been taken */
 
 struct decoder {
 	struct stage s;
@@ -14,6 +16,7 @@ struct decoder {
 	bool inside;  /* in a member; false: between two */
 	bool any;     /* a member has begun */
 	bool pending; /* the codec may have more output for the input it already has */
+	bool noting;  /* this member is a frame to be noted */
 	char out[ROOM];
 };
 
@@ -41,6 +44,15 @@ static int padding_check(struct decoder *d, evlog_error *err)
 	return 0;
 }
 
+/* Whether a member is a skippable frame (RFC 8878) with the header of a segment or of a
+ * block; see evlog-format(5). */
+static bool is_note(const char *p, size_t n)
+{
+	return n >= 16 && (get32(p) & 0xfffffff0u) == 0x184d2a50u &&
+	       get32(p + 4) <= NOTE_MOST &&
+	       (memcmp(p + 8, "evlogSEG", 8) == 0 || memcmp(p + 8, "evlogBLK", 8) == 0);
+}
+
 /* Begins the next member.  Returns EVLOG_END if there is none. */
 static int member_next(struct decoder *d, evlog_error *err)
 {
@@ -56,9 +68,12 @@ static int member_next(struct decoder *d, evlog_error *err)
 		r = padding_check(d, err);
 		return r ? r : EVLOG_END;
 	}
+	if (d->s.notes && d->s.notes->len > NOTES_MOST)
+		return fault(d, "damaged", "too many headers without a line", err);
 	if (!d->codec->begin(&d->state))
 		return error_memory(err);
 	d->inside = d->any = true;
+	d->noting = d->s.notes && is_note(below->p, below->len);
 	return 0;
 }
 
@@ -70,6 +85,8 @@ static int member_step(struct decoder *d, evlog_error *err)
 
 	enum step step = d->codec->step(d->state, &f, &why);
 	bool idle = f.in_len == below->len && f.out_len == sizeof d->out;
+	if (d->noting)
+		buf_add(s->notes, below->p, below->len - f.in_len);
 	stage_take(below, below->len - f.in_len);
 	s->p = d->out;
 	s->len = sizeof d->out - f.out_len;
@@ -127,6 +144,7 @@ int decoder_new(
 	d->codec = codec;
 	d->s = (struct stage){.below = below,
 	    .name = below->name,
+	    .notes = below->notes,
 	    .read = decoder_read,
 	    .ready = decoder_ready,
 	    .close = decoder_close};

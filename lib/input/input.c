@@ -113,6 +113,7 @@ static struct evlog_input *input_new(
 				   : EVLOG_MAX_EVENT;
 		in->salvage = o->salvage;
 		in->stop = o->stop;
+		in->noting = o->frames;
 		in->path = strdup(name);
 	}
 	if (in && in->path && input_name(in, NULL, NULL) == 0)
@@ -298,6 +299,23 @@ int evlog_input_next(
 	return r;
 }
 
+bool evlog_input_frame(evlog_input *in, const char **p, size_t *len)
+{
+	if (!in || !p || !len || in->notes.failed)
+		return false;
+	size_t left = in->notes.len - in->noted;
+	const char *next = in->notes.p + in->noted;
+	if (left < 8 || left - 8 < get32(next + 4)) {
+		if (left == 0)
+			in->notes.len = in->noted = 0;
+		return false;
+	}
+	*p = next;
+	*len = 8 + (size_t)get32(next + 4);
+	in->noted += *len;
+	return true;
+}
+
 const char *evlog_input_name(const evlog_input *in)
 {
 	return in ? in->name.p : NULL;
@@ -319,6 +337,7 @@ void evlog_input_close(evlog_input *in)
 		close(in->fd);
 	buf_free(&in->name);
 	buf_free(&in->data);
+	buf_free(&in->notes);
 	free(in->path);
 	free(in);
 }

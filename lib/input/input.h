@@ -28,14 +28,17 @@ struct evlog_input {
 	size_t start, scanned; /* no newline in [start, scanned) */
 	size_t max_line;
 	uint64_t line;
-	bool eof;	     /* end of the member, or of plain input */
-	bool done;	     /* end of everything */
-	bool ended;	     /* read(2) has returned 0 */
-	bool skipping;	     /* to the end of a line that was too long */
-	bool pollable;	     /* reading may block */
-	bool salvage;	     /* deliver lines that may be wrong, too */
-	bool begun;	     /* bytes of this member have been delivered */
-	bool unknown;	     /* a pipe whose format is not known yet */
+	bool eof;	  /* end of the member, or of plain input */
+	bool done;	  /* end of everything */
+	bool ended;	  /* read(2) has returned 0 */
+	bool skipping;	  /* to the end of a line that was too long */
+	bool pollable;	  /* reading may block */
+	bool salvage;	  /* deliver lines that may be wrong, too */
+	bool begun;	  /* bytes of this member have been delivered */
+	bool unknown;	  /* a pipe whose format is not known yet */
+	bool noting;	  /* note the frames in which evlog describes a log, */
+	struct buf notes; /* here; those from noted on have not been taken */
+	size_t noted;
 	evlog_error failure; /* the error that ended it; code 0: none */
 	const volatile sig_atomic_t *stop;
 	struct process process; /* the command whose output this is */

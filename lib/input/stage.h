@@ -23,9 +23,10 @@ struct stage {
 	const char *p; /* bytes not taken yet */
 	size_t len;
 	bool end;
-	bool wrong;	  /* the error means that bytes already delivered may be wrong */
-	evlog_error late; /* error to report after p; code 0: none */
-	struct buf held;  /* used by stage_look to join several reads */
+	bool wrong;	   /* the error means that bytes already delivered may be wrong */
+	evlog_error late;  /* error to report after p; code 0: none */
+	struct buf held;   /* used by stage_look to join several reads */
+	struct buf *notes; /* gets the frames in which evlog describes a log; or NULL */
 };
 
 /* Reads more if no bytes are left; len 0 then means the end.  An error is final: each

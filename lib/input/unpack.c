@@ -49,7 +49,10 @@ static int file_stage_new(struct evlog_input *in, evlog_error *err)
 	if (!f)
 		return error_memory(err);
 	f->in = in;
-	f->s = (struct stage){.name = in->path, .read = file_read, .close = file_close};
+	f->s = (struct stage){.name = in->path,
+	    .read = file_read,
+	    .close = file_close,
+	    .notes = in->noting ? &in->notes : NULL};
 	memcpy(f->chunk, in->head, in->head_len);
 	f->s.p = f->chunk;
 	f->s.len = in->head_len;

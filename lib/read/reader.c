@@ -82,6 +82,7 @@ static int block_cursors(struct log_reader *r, const struct block *b,
 	struct extension x;
 	const char *p;
 
+	lines->partial = !(b->flags & BLOCK_COMMIT);
 	if (b->header_size == BLOCK_HEADER ||
 	    lines->p + lines->len != r->lines.p + r->lines.len)
 		return 0;

@@ -154,7 +154,7 @@ static int block_put(
 		return error_memory(err);
 	b->offset = s->at;
 	b->back = (uint32_t)(s->at - seal->block);
-	b->flags = BLOCK_COMMIT | (b->flags & BLOCK_LEAVES);
+	b->flags &= BLOCK_COMMIT | BLOCK_LEAVES;
 	memcpy(b->id, s->made.header.id, ID_SIZE);
 	b->synced_upto = s->at;
 	b->packed_hash = hash64(packed, b->packed_size);
@@ -205,6 +205,7 @@ static int gather(struct sealer *s, const struct block *b, evlog_error *err)
 		return 0;
 	}
 	g->count += b->count;
+	g->flags = b->flags; /* whether it ends a commit */
 	g->epoch = b->epoch;
 	memcpy(g->root, b->root, HASH_SIZE);
 	g->last_logtime = b->last_logtime;
