@@ -876,7 +876,7 @@ def check_tiles():
     for seq in seqs:
         fits("a.evlog", seq, hashes)
     for count in 900, 1, 1200:
-        must(0, "evappend", "--segment-size", "1", "a.evlog", data=subjects(n, count))
+        must(0, "evappend", "--atomic", "--segment-size", "1", "a.evlog", data=subjects(n, count))
         n += count
     hashes = [leaf(x) for x in must(0, "evcat", "a.evlog").splitlines()]
     assert sum(segment_parse(read("a.evlog", x))[0]["sealed"] for x in segments("a.evlog")) == 3
