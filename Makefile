@@ -198,8 +198,8 @@ BRANCHES = 82.0
 coverage:
 	@.ci/deps test
 	rm -rf build/coverage
-	@$(QUIETLY) CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage \
-	    CPPFLAGS=-DUNCONFINED BUILD=build/coverage tools library completions \
+	@$(QUIETLY) CFLAGS='-std=gnu11 -O0 -g --coverage' LDFLAGS=--coverage \
+	    CPPFLAGS='-DUNCONFINED -DCOVERAGE' BUILD=build/coverage tools library completions \
 	    build/coverage/unit build/coverage/misuse build/coverage/flips build/coverage/fault-shim.so \
 	    build/coverage/fault-probe build/coverage/fault-rot
 	@$(QUIETLY) BUILD=build/coverage scanners
