@@ -173,6 +173,59 @@ EOF
 	done <patches
 }
 
+@test "a JSON Patch that cannot be applied says why" {
+	while IFS=$'\t' read -r target patch want; do
+		run -0 unit patch "$target" "$patch"
+		assert_output "error: $want" || fail "$target $patch: $output"
+	done <<-'EOF'
+		{}	{}	a patch must be an array of operations
+		{}	[1]	an operation is not an object
+		{}	[{"path":"/a"}]	an operation has no "op"
+		{}	[{"op":1,"path":"/a"}]	an operation has no "op"
+		{}	[{"op":"add\u0000","path":"/a","value":1}]	an operation has no "op"
+		{}	[{"op":"add","value":1}]	an operation has no "path"
+		{}	[{"op":"add","path":null,"value":1}]	an operation has no "path"
+		{}	[{"op":"add","path":"/a"}]	an operation has no "value"
+		{"a":1}	[{"op":"copy","path":"/b"}]	an operation has no "from"
+		{"a":1}	[{"op":"move","from":1,"path":"/b"}]	an operation has no "from"
+		{"a":1}	[{"op":"copy","from":"/none","path":"/b"}]	no value at a pointer in the patch
+		{"a":1}	[{"op":"move","from":"/none","path":"/b"}]	no value at a pointer in the patch
+		{"a":1}	[{"op":"remove","path":""}]	the whole value cannot be removed
+		{"a":1}	[{"op":"remove","path":"a"}]	a JSON Pointer must be empty or begin with /
+		{"a":1}	[{"op":"remove","path":"/a~2"}]	not a JSON Pointer
+		{"a":1}	[{"op":"add","path":"/a/b","value":1}]	a pointer in the patch goes into a value that is neither an object nor an array
+		{"a":[1]}	[{"op":"add","path":"/a/2","value":1}]	no such array index
+		{"a":1}	[{"op":"set","path":"/a","value":1}]	unknown operation in "op"
+	EOF
+}
+
+@test "a \"test\" in a JSON Patch compares by value, as deep as it goes" {
+	while read -r want a b; do
+		for order in "$a $b" "$b $a"; do
+			run -0 unit patch "{\"a\":${order% *}}" "[{\"op\":\"test\",\"path\":\"/a\",\"value\":${order#* }}]"
+			if [ "$want" = = ]; then
+				assert_output "{\"a\":${order% *}}"
+			else
+				assert_output 'error: a "test" operation failed'
+			fi
+		done
+	done <<-'EOF'
+		= [1,[2,{}]] [1.0,[20e-1,{}]]
+		! [1,2] [2,1]
+		! [1,2] [1,2,3]
+		! [] {}
+		= {"a":1,"b":[{"c":null}]} {"b":[{"c":null}],"a":1e0}
+		! {"a":1,"b":2} {"a":1,"c":2}
+		! {"a":{"b":{"c":1}}} {"a":{"b":{"c":2}}}
+		! {"a":1} {"a":1,"b":2}
+		= {"a":"\u0062"} {"a":"b"}
+		! "1" 1
+		= 1e99999 10e99998
+		! 1e99999 1e99998
+		! 1e99999 1
+	EOF
+}
+
 @test "canonical texts are equal for equal values" {
 	run -0 unit canonical '{"b":1.50,"a":["\u0041\/",1e2],"c":-0.0}'
 	assert_output '{"a":["A/",100],"b":1.5,"c":0}'
@@ -237,6 +290,8 @@ EOF
 		@1700000000.5	2023-11-14T22:13:20.500000Z
 		2026-11-23	2026-11-23T00:00:00.000000Z
 		2026-11-23 05:00	2026-11-23T05:00:00.000000Z
+		2ago	2026-11-23T04:59:58.000000Z
+		1h 5 ago	2026-11-23T03:59:55.000000Z
 		2026-11-23 05:00:01	2026-11-23T05:00:01.000000Z
 		2026-11-23 05:00:01.25	2026-11-23T05:00:01.250000Z
 		2026-11-23T05:00:00Z	2026-11-23T05:00:00.000000Z
@@ -261,7 +316,8 @@ EOF
 	for text in "" lunchtime 2026-13-01 2026-02-29 "2026-11-23 25:00" 2026-11-23T05:00Z \
 		2026-11-23T05:00:00 5 "2h" 2016-12-31T12:00:60Z 2016-12-30T23:59:60Z \
 		2016-12-31T23:59:60+01:00 2016-12-31T23:58:60Z 2023-02-27T23:59:60Z "2016-12-31 23:58:60" \
-		2016-12-31T23:59:61Z 2016-12-31T23:60:00Z @-1.0000001 "-2 parsecs" @ @x "2026-11-23T05:00:00+24:00" "ago"; do
+		2016-12-31T23:59:61Z 2016-12-31T23:60:00Z @-1.0000001 "-2 parsecs" "-2 internationalunits" @ @x "2026-11-23 05:00:01.5x" \
+		"2026-11-23 05:00:01." 2026-11-23T05:00:01.Z -99999999999999999999s "2026-11-23T05:00:00+24:00" "ago"; do
 		[ "$text" != 2026-11-23T05:00:00 ] || continue # local time is valid
 		run unit time "$text" 0
 		assert_output --partial "not a time" || fail "$text: $output"
