@@ -199,6 +199,19 @@ old_events() {
 	done
 }
 
+@test "backwards, and with -n, an upcaster that fails hides no later event" {
+	echo 'upcast.T = function(e) if e.data.n == 3 then error("no", 0) end return e end' >u.lua
+	printf '{"type":"T","data":{"n":%d}}\n' 1 2 3 4 5 | evappend a.evlog
+	run -65 --separate-stderr evcat -r --upcast u.lua -o data a.evlog
+	assert_output $'{"n":5}\n{"n":4}'
+	assert_equal "$stderr" "evcat: event 3: no"
+	run -0 evcat -n 2 --upcast u.lua -o data a.evlog
+	assert_output $'{"n":4}\n{"n":5}'
+	run -65 --separate-stderr evcat -n 3 --upcast u.lua -o data a.evlog
+	assert_output $'{"n":4}\n{"n":5}'
+	assert_equal "$stderr" "evcat: event 3: no"
+}
+
 @test "--upcast-lint shows each type's way, and what fails, with status 1" {
 	old_events
 	run -0 evreplay --upcast u.lua --upcast-lint a.evlog

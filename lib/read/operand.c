@@ -262,6 +262,14 @@ static int lines_check(struct operand *s, struct evlog_lines *lines, evlog_error
 	return 0;
 }
 
+/* Checks and maps lines that were read. */
+static int lines_convert(struct operand *s, struct evlog_lines *lines, evlog_error *err)
+{
+	int r = s->log && s->sel->json ? lines_check(s, lines, err) : 0;
+
+	return r || !s->sel->map ? r : lines_map(s, lines, err);
+}
+
 static int lines_next(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
 	int r = 0;
@@ -271,10 +279,22 @@ static int lines_next(struct operand *s, struct evlog_lines *lines, evlog_error 
 		s->failure.code = 0;
 		return err->code;
 	}
+	if (s->singly.len) {
+		*lines = last_line(&s->singly);
+		return lines_convert(s, lines, err);
+	}
 	r = s->log ? log_reader_next(s->log, lines, err) : file_gather(s, lines, err);
-	if (!r && s->log && s->sel->json)
-		r = lines_check(s, lines, err);
-	return r || !s->sel->map ? r : lines_map(s, lines, err);
+	if (r)
+		return r;
+	struct evlog_lines block = *lines;
+	r = lines_convert(s, lines, err);
+	if (!s->sel->reverse || s->spooled || (r >= 0 && !s->failure.code))
+		return r;
+	/* backwards, the lines after the one that failed come before the error */
+	s->failure.code = 0;
+	s->singly = block;
+	*lines = last_line(&s->singly);
+	return lines_convert(s, lines, err);
 }
 
 static bool stopped(const struct operand *s)

@@ -20,7 +20,9 @@ struct operand {
 	struct spool spool;	 /* holds a file that is read backwards */
 	bool spooled, drained;	 /* uses the spool; everything is in it */
 	struct evlog_lines rest; /* read, not yet searched */
-	struct evlog_lines run;	 /* wanted, not yet delivered (merge) */
+	struct evlog_lines
+	    singly;		/* of a block that failed: to be converted one by one */
+	struct evlog_lines run; /* wanted, not yet delivered (merge) */
 	bool ended;
 	int wait_ms;	     /* limit for the next read of a pipe */
 	evlog_error failure; /* to be reported after the lines before it; code 0: none */
