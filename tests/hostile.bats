@@ -501,6 +501,49 @@ leaks() {
 	EVLOG_FORGE_SECONDS=${EVLOG_FORGE_SECONDS:-10} harness fault/forge.py kinds
 }
 
+@test "a line in a log that is not JSON: who looks into it says so, after all before it; --salvage leaves it out" {
+	echo 'upcast["none"] = function(e) return e end' >u.lua
+	numbers() { jq '.data.n // .n' <<<"$output" | xargs; }
+	# what follows the stamp, and what is wrong with it
+	while IFS=$'\t' read -r text wrong; do
+		rm -rf bad.evlog
+		harness fault/forge.py line bad.evlog "$text"
+		run -0 evcat bad.evlog
+		assert_equal "${#lines[@]}" 4
+		while IFS='|' read -r options before rest; do
+			# shellcheck disable=SC2086 # options are words
+			run -65 --separate-stderr evcat $options bad.evlog
+			assert_equal "$(numbers)" "$before"
+			[[ $stderr == "evcat: event 3: not valid JSON"?(": $wrong") ]] || fail "$options: $stderr"
+			# shellcheck disable=SC2086
+			run -65 --separate-stderr evcat --salvage $options bad.evlog
+			assert_equal "$(numbers)" "$rest"
+			[[ $stderr == "evcat: event 3: not valid JSON"?(": $wrong") ]] || fail "$options: $stderr"
+		done <<-'END'
+			-o data|1 2|1 2 4
+			-o data -r|4|4 2 1
+			-o data -n 3|4|1 2 4
+			-o data --upcast u.lua|1 2|1 2 4
+			-t T*|1 2|1 2 4
+			-r -t T*|4|4 2 1
+		END
+		for options in "-j 1" "-j 2" "-j 1 -k data.n" "-j 2 -k data.n"; do
+			# shellcheck disable=SC2086
+			run -65 evfold $options 'n=count(data.n)' bad.evlog
+			assert_output "evfold: event 3: not valid JSON"
+		done
+	done <<-'EOF'
+		"specversion":"1.0","id":"1","source":"/x","type":"	unterminated string
+		"specversion":"1.0","id":"1","source":"/x\	unterminated string
+		"data":[	unexpected end of text
+		"data":{"a":[{}	unterminated array
+		"data":{"a":["	unterminated string
+		"data":	unexpected end of text
+		"type	unterminated string
+		type:"T"}	expected a member name in quotes
+	EOF
+}
+
 @test "a segment cut short while its index is searched: no signal" {
 	head -c 3000000 /dev/urandom | base64 -w 300 |
 		awk '{ printf "{\"type\":\"T\",\"subject\":\"s%d\",\"data\":\"%s\"}\n", NR % 5, $0 }' >in

@@ -11,6 +11,9 @@ order.
 
 forge.py flood COUNT: prints events whose keys collide in a hash table without a seed.
 
+forge.py line FOLDER TEXT: makes a log of four events in which the stamp of the third is
+followed by TEXT, which may be no JSON.
+
 forge.py kinds [NAME...]: logs of known kinds, each with the verdict that it must get.
 
 EVLOG_FORGE_ALL=1: run every tool on each log, not just six.  EVLOG_FORGE_KEEP=FOLDER: keep
@@ -909,6 +912,16 @@ def flood(count):
                 return
 
 
+# ---- A line of one's own ----
+
+
+def line(folder, text):
+    """One block, without a filter, which cannot be made for such a line."""
+    lines = [x.rstrip(b"\n") for x in plain([4]).lines]
+    lines[2] = stamp(3) + text.encode()
+    Log([[Block(lines, filtered=False)]], [False], PLAIN).put(folder)
+
+
 def some(seed):
     if os.environ.get("EVLOG_FORGE_ALL"):
         return TOOLS
@@ -936,6 +949,8 @@ def main(count, first=1):
 if __name__ == "__main__":
     if sys.argv[1] == "flood":
         sys.exit(flood(int(sys.argv[2])))
+    if sys.argv[1] == "line":
+        sys.exit(line(*sys.argv[2:]))
     if sys.argv[1] == "kinds":
         sys.exit(kinds(*sys.argv[2:]))
     sys.exit(main(*map(int, sys.argv[1:])))
