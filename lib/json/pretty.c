@@ -12,9 +12,11 @@ struct sink {
 	bool failed;
 };
 
+/* Writes nothing after memory has run out: what follows would have gaps. */
 static void flush(struct sink *s)
 {
-	if (!s->failed && s->b.len && s->write(s->arg, s->b.p, s->b.len) < 0)
+	if (!s->failed && !s->b.failed && s->b.len &&
+	    s->write(s->arg, s->b.p, s->b.len) < 0)
 		s->failed = true;
 	s->b.len = 0;
 }
