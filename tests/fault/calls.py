@@ -9,6 +9,7 @@ cores.  Exit status 1 and a message if anything is broken.
 """
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -32,6 +33,35 @@ end
 """
 
 
+UPCAST = """
+upcast.T = function(e)
+	local t = {}
+	for word in e.data.pad:gmatch("%x%x") do t[#t + 1] = word:gsub("a", { a = "A" }) end
+	table.sort(t, function(a, b) return a < b end)
+	table.insert(t, 1, "first")
+	for k, v in pairs(e.data) do t[#t + 1] = k end
+	e.data = { words = array(t), n = decimal("1.5") * e.data.n, text = table.concat(t, ","), big = decimal(10) }
+	e.type = "U"
+	return { e, { type = "V", id = e.id .. "v", source = e.source, data = e.data } }
+end
+"""
+
+
+def patches():
+    """Events whose data are JSON Patches that use every operation; the states grow."""
+    for n in range(6):
+        value = {"list": list(range(n)), "text": "x" * n, **{f"m{i}": i for i in range(9 if n == 5 else n)}}
+        ops = [
+            {"op": "add", "path": f"/k{n}", "value": value}, {"op": "copy", "from": f"/k{n}", "path": "/copy"},
+            {"op": "test", "path": "/copy", "value": value}, {"op": "add", "path": "/copy/list/0", "value": "first"},
+            {"op": "replace", "path": "/copy/text", "value": n}, {"op": "move", "from": "/copy", "path": "/moved"},
+            {"op": "replace", "path": "/moved/list/0", "value": "\u00e9\n"}, {"op": "remove", "path": "/moved/list/0"},
+        ]  # fmt: skip
+        if n == 4:  # one that fails at its end and is undone
+            ops.append({"op": "remove", "path": "/none"})
+        yield json.dumps({"type": "P", "subject": f"s{n % 2}", "id": str(n), "data": ops}).encode() + b"\n"
+
+
 class Read:
     """A reader of a log with several segments.  It must print everything, or say why not."""
 
@@ -50,6 +80,15 @@ class Read:
         must(["evappend", "other", "more"], folder)
         with open(f"{folder}/program.lua", "w") as f:
             f.write(PROGRAM)
+        with open(f"{folder}/upcast.lua", "w") as f:
+            f.write(UPCAST)
+        with open(f"{folder}/patches", "wb") as f:
+            f.writelines(patches())
+        for name, logs in (("before", ["log"]), ("after", ["log", "patches"])):
+            with open(f"{folder}/{name}", "wb") as f:
+                f.write(must(["evfold", "-j1", "-k", "subject", *STATES, *logs], folder))
+        with open(f"{folder}/shuffled", "wb") as f:
+            f.writelines(reversed(must(["evfold", "-j1", "-k", "id", *STATES, "more"], folder).splitlines(keepends=True)))
         for argv in (["zstd", "-q"], ["gzip", "-nk"], ["xz", "-k"], ["tar", "-cf", "more.tar"]):
             must([*argv, "more"], folder)
         status, self.full, err = run(self.command, self.data, cwd=folder)
@@ -63,6 +102,8 @@ class Read:
         """The output without the parts that differ between runs."""
         return run(["zstd", "-dcq"], out)[1] if self.name == "packed" else out
 
+
+STATES = ["l=list(data)", "m=merge(data)", "f=first(data)"]
 
 READS = [
     Read("cat", ["evcat", "log"]),
@@ -87,6 +128,14 @@ READS = [
     Read("table", ["evfold", "-j1", "-k", "subject", "-o", "sqlite:db", "n=count()", "log"]),
     Read("fold-pipe", ["evfold", "n=count()"], prefix=False, data=events("pipe", 0, 20)),
     Read("diff", ["evdiff", "log", "other"], prefix=False),
+    Read("reducers", ["evfold", "-j1", *STATES, "s=set(data.pad)", "x=max(data.pad)", "a=avg(data.n){subject!=s1}", "log"], prefix=False),
+    Read("patches", ["evfold", "-j1", "-k", "subject", "patch(data)", "patches"], prefix=False),
+    Read("upcast", ["evcat", "--upcast", "upcast.lua", "log"]),
+    Read("pretty", ["evcat", "-o", "pretty", "-n", "3", "log"]),
+    Read("states", ["evdiff", "before", "after"], prefix=False),
+    Read("state-patches", ["evdiff", "-o", "patch", "before", "after"], prefix=False),
+    Read("rows", ["evdiff", "-o", "json", "shuffled", "before"], prefix=False),
+    Read("by-id", ["evdiff", "--by-id", "log", "other"], prefix=False),
 ]
 
 
