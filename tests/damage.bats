@@ -31,6 +31,11 @@ with zipfile.ZipFile(Pipe(), "w", zipfile.ZIP_DEFLATED) as z: z.writestr(zipfile
 	zip64) python3 -c 'import sys,zipfile
 with zipfile.ZipFile(sys.stdout.buffer, "w") as z:
     with z.open("a", "w", force_zip64=True) as f: f.write(sys.stdin.buffer.read())' <"$lines" ;;
+	zip64-end) python3 -c 'import sys,zipfile
+zipfile.ZIP_FILECOUNT_LIMIT = 0
+with zipfile.ZipFile(sys.stdout.buffer, "w") as z:
+    z.writestr(zipfile.ZipInfo("folder/", (2000, 1, 1, 0, 0, 0)), "")
+    z.writestr(zipfile.ZipInfo("a", (2000, 1, 1, 0, 0, 0)), sys.stdin.read())' <"$lines" ;;
 	tar-*) "$EVLOG_BUILD/flips" make ustar "${1#*-}" "$file" <"$lines" >&2 ;;
 	*) "$EVLOG_BUILD/flips" make "${1%%:*}" "${1#*:}" "$file" <"$lines" >&2 ;;
 	esac >"$file.new" || { rm -f "$file.new"; return 1; }
@@ -50,7 +55,7 @@ damaged() {
 
 # Formats with a checksum of their data, and formats without.
 checked=(gzip gzip-twice gzip-of-gzip zstd xz bzip2 raw:lz4 raw:lzip tar-gzip tar-xz tar-bzip2
-	zip: zip-stored: zip-descriptor zip64 7zip:)
+	zip: zip-stored: zip-descriptor zip64 zip64-end 7zip:)
 unchecked=(zstd-unchecked raw:lzma raw:compress ustar: gnutar: pax:)
 
 @test "each bit flipped: the right lines, or status 65" {
