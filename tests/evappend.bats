@@ -173,6 +173,16 @@ B'
 		{"type":"T","ext":{}}	19: ext: an attribute cannot be an object or array
 		{"type":"T","ext":"a\\\\u0001"}	19: ext: attributes must not contain control characters or noncharacters
 		{"type":"T","ext":"\\\\uffff"}	19: ext: attributes must not contain control characters or noncharacters
+		{"type":"T","ext":"\\\\u0085"}	19: ext: attributes must not contain control characters or noncharacters
+		{"type":"T","ext":"\\\\ufdd0"}	19: ext: attributes must not contain control characters or noncharacters
+		{"type":"T","ext":"\\\\ud83f\\\\udffe"}	19: ext: attributes must not contain control characters or noncharacters
+		{"type":"T","ext":-12345678901}	19: ext: a number in an attribute must be a 32-bit integer; put other numbers in data
+		{"type":"T","ext":1e3}	19: ext: a number in an attribute must be a 32-bit integer; put other numbers in data
+		{"type":"T","source":"%4"}	22: source: not a URI-reference
+		{"type":"T","datacontenttype":"a/b  c"}	31: datacontenttype: not a media type
+		{"type":"T","a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"b":2}	109: b: the member occurs twice
+		{"type":"T","data_base64":"Y*=="}	27: data_base64: not valid base64
+		{"type":"T","data_base64":"YQ=Y"}	27: data_base64: not valid base64
 		{"type":"T","data":1,"data_base64":"YQ=="}	22: data_base64: an event cannot have both data and data_base64
 		{"type":"T","data_base64":"Y"}	27: data_base64: not valid base64
 		{"type":"T","specversion":"0.9","id":"1","source":"/"}	27: specversion: must be "1.0"
@@ -181,6 +191,29 @@ B'
 		{"\\\\u0074ype":"T"}	2: \\u0074ype: an attribute name must not contain escapes
 		{"type":"T","ctl":"a\\x01"}	21: control character in a string
 	EOF
+}
+
+@test "attributes that look odd, and are good, are kept" {
+	while read -r line; do
+		rm -rf a.evlog
+		echo "$line" >f
+		run -0 evappend a.evlog f
+		run -0 evcat a.evlog
+		[[ $output == *"${line#*\"T\",}" ]] || fail "$line: $output"
+	done <<-'EOF'
+		{"type":"T","ext":-2147483648}
+		{"type":"T","ext":"\u00a0\ufdcf\ufffd\ud83f\udffd"}
+		{"type":"T","datacontenttype":"text/plain  ; charset=utf-8"}
+		{"type":"T","source":"%4a?x=[1]"}
+		{"type":"T","data_base64":"YWI="}
+	EOF
+}
+
+@test "a path that ends with slashes is the same log" {
+	echo '{"type":"T"}' >f
+	run -0 evappend a.evlog// f
+	run -0 evappend a.evlog f
+	[ "$(evcat a.evlog/ | wc -l)" -eq 2 ]
 }
 
 @test "a line over --max-line is refused, and one that makes too long an event" {

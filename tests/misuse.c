@@ -301,6 +301,35 @@ static int next_again(const char *name)
 	return again != r ? -100 : evlog_stream_next(s, &got, err);
 }
 
+/* What comes of a file that begins like bzip2, unpacked by this program. */
+static int unpack_by(const char *program)
+{
+	evlog_input *in;
+
+	must(evlog_set_unpacker(program, err));
+	int r = evlog_input_open(&in, "packed", NULL, err);
+	if (r)
+		return r;
+	r = evlog_input_next(in, -1, &p, &len, err);
+	evlog_input_close(in);
+	return r;
+}
+
+/* Nothing is done before the first event; in the end, all but the headers of files. */
+static bool progress(void)
+{
+	evlog_stream *s = stream_of(LOG, everything());
+	uint64_t done = 1, total = 0;
+	unsigned events;
+
+	evlog_stream_progress(s, &done, &total);
+	bool good = done == 0 && total > 0;
+	must(read_all(s, &events) != EVLOG_END);
+	evlog_stream_progress(s, &done, &n);
+	evlog_stream_close(s);
+	return good && done > total / 2 && done <= total && n == total;
+}
+
 static int input_again(const char *command)
 {
 	const char *const argv[] = {"sh", "-c", command, NULL};
@@ -552,6 +581,10 @@ static void rows_input(void)
 	ROW("after the end", EVLOG_END, input_again("echo 1"));
 	ROW("after an error", EVLOG_EDATA, input_again("echo 1; exit 65"));
 	ROW("after an error", EVLOG_EAWAY, input_again("printf 1; exit 3"));
+	ROW("no such program", EVLOG_EAWAY, unpack_by("none"));
+	ROW("not a program", EVLOG_EAWAY, unpack_by("f"));
+	ROW("a program that unpacks nothing", EVLOG_EDATA, unpack_by("/bin/true"));
+	ROW("not bzip2", EVLOG_EDATA, unpack_by(NULL));
 	TRUE("in NULL", evlog_input_name(NULL) == NULL);
 	const char *frame;
 	size_t frame_len;
@@ -701,6 +734,7 @@ static void rows_stream(void)
 	TRUE("s NULL", evlog_stream_fd(NULL) == -1);
 	TRUE("s NULL", (evlog_stream_progress(NULL, &n, &n), n == 0));
 	TRUE("done NULL", (evlog_stream_progress(s, NULL, &n), 1));
+	TRUE("of all", progress());
 	TRUE("total NULL", (evlog_stream_progress(s, &n, NULL), 1));
 	TRUE("s NULL", evlog_stream_unindexed(NULL) == NULL);
 	TRUE("s NULL", (evlog_stream_close(NULL), 1));
@@ -708,6 +742,9 @@ static void rows_stream(void)
 	ROW("at NULL", USAGE, evlog_stream_position(s, NULL, err));
 	ROW("a file", USAGE,
 	    evlog_stream_position(stream_of("f", everything()), &at, err));
+	ROW("backwards", USAGE,
+	    (following.follow = false, following.reverse = true,
+		evlog_stream_position(stream_of(LOG, following), &at, err)));
 	ROW("nothing was delivered", EVLOG_END, evlog_stream_position(s, &at, err));
 	evlog_stream_close(s);
 }
@@ -1099,6 +1136,7 @@ int main(void)
 	file_write("f", stamped);
 	file_write("bad", "{\"type\":\"t\"}\nno JSON\n{\"type\":\"t\"}\n");
 	file_write("empty", "");
+	file_write("packed", "BZh91AY&SY, and so on, but no more than that");
 	file_write("p.lua", "function on.t(state) state.n = 1 end");
 	file_write("u.lua", "upcast['t'] = function(e) e.type = 'u' return e end");
 	rows_times();

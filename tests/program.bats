@@ -750,6 +750,10 @@ bounded() { run -65 --separate-stderr timeout -s KILL 60 /usr/bin/time -q -f "%M
 		(function() local t = { 1, 2, 3 } table.insert(t, 2, 9) table.insert(t, 1, 8) table.insert(t, 6, 7) return table.concat(t, ",") end)()|["8,1,9,2,3,7"]
 		select(2, pcall(table.insert, {})), select(2, pcall(table.concat, { 1, {}, 3 }))|["wrong number of arguments to 'insert'","invalid value (table) at index 2 in table for 'concat'"]
 		select(2, pcall(table.unpack, {}, 1, 1 << 40)), select(2, pcall(table.insert, 1, 2)):match("table expected, got number")|["too many results to unpack","table expected, got number"]
+		(function() local t, n = { a = 1, b = 2, c = 3 }, "" for k in pairs(t) do t.b = nil n = n .. k end return n end)()|["ac"]
+		(function() local n = "" for k, v in pairs(setmetatable({}, { __pairs = function() return next, { x = 7 } end })) do n = n .. k .. v end return n end)()|["x7"]
+		array(), select("#", string.unpack(("b"):rep(40), ("a"):rep(40))), (pcall(array, 1))|[[],41,false]
+		rawset(s, "x", nil) == s|[true]
 		xpcall(function() error("x", 0) end, function(m) return m .. "!" end)|[false,"x!"]
 		xpcall(function(...) return select("#", ...), ... end, print or tostring, 1, nil)|[true,2,1]
 	END

@@ -115,6 +115,9 @@ d = bytearray(open('whole', 'rb').read()); d[$at] ^= 2; open('s', 'wb').write(d)
 		run evfold -k subject --snapshot s 'n=count()' 'a=avg(data.n)' a.evlog
 		[ "$status" = 65 ] || [ "$status" = 76 ] || fail "a bit flipped in byte $at: status $status: $output"
 	done
+	{ cat whole; tail -n 1 whole; } >s
+	run -65 evfold -k subject --snapshot s 'n=count()' 'a=avg(data.n)' a.evlog
+	assert_output --partial "s: line $(($(wc -l <whole) + 1)): unexpected line after the end; use --rebuild"
 }
 
 @test "in a pipe a snapshot goes on with what lies behind it, and counts nothing twice" {

@@ -455,6 +455,12 @@ EOF
 			*a*b*c	xaybzcabc	0
 		EOF
 	done
+	# a byte that is no character matches itself, and ?
+	run -0 unit glob '?' $'\xe9'
+	run -1 unit glob '??' $'\xe9'
+	run -0 unit glob $'\xe9*' $'\xe9t\xe9'
+	run -1 unit glob $'\xe9' $'\xe8'
+	run -1 unit glob $'\xe9' é
 	run -0 unit globs 300000
 	assert_output ""
 	# no pattern takes long
