@@ -746,6 +746,29 @@ evreplay: sh: exit status 1, at event 5"
 	[ "$(wc -l <runs)" -lt 20 ]
 }
 
+@test "--dead-letters: what is no letter is an error, after the letters before it" {
+	while read -r data; do
+		printf '{"type":"L","data":{"event":{"type":"A"}}}\n{"type":"L"%s}\n' "${data:+,\"data\":$data}" >letters
+		run -65 --separate-stderr evreplay -q --dead-letters letters
+		assert_output '{"type":"A"}'
+		assert_equal "$stderr" "evreplay: event 0: not a dead letter: there is no event in its data"
+	done <<-'EOF'
+
+		[]
+		{}
+		{"event":1}
+		{"event":"{}"}
+		{"line":1}
+		{"line":"*"}
+		{"line":"YQ"}
+		{"line":"YQpi"}
+	EOF
+	# a line that could not be parsed is delivered as it was
+	echo '{"type":"L","data":{"line":"bm8ganNvbg=="}}' >letters
+	run -0 evreplay -q --dead-letters letters
+	assert_output "no json"
+}
+
 @test "-j: rounds that become free at the same time are filled at once" {
 	numbered 7 | evappend keys.evlog
 	keys=$(evreplay -j 2 --batch 1 keys.evlog -- sh -c 'echo $EVLOG_SHARD $(jq -r .subject)' |

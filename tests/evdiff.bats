@@ -166,6 +166,18 @@ changed 2'
 	assert_output --partial "damaged at byte $((at + header)) (events 6 to 6): the checksum of a block does not match"
 }
 
+@test "--by-id compares thousands of events, in whatever order" {
+	numbered 3001 | sed 's/^{/&"time":"2026-11-01T00:00:00Z","source":"x",/' >n
+	head -n 3000 n | evappend x.evlog
+	head -n 3000 n | sort -r | evappend y.evlog
+	run -0 evdiff --by-id x.evlog y.evlog
+	tail -n 1 n | evappend y.evlog
+	head -n 2 n | sed 's/"id":"/&x/' | evappend x.evlog
+	run -1 evdiff --by-id x.evlog y.evlog
+	assert_equal "$(cut -c 1 <<<"$output" | xargs)" "> < <"
+	assert_line --regexp '^>.*"id":"3001"'
+}
+
 @test "a newline in a member's name forges no line" {
 	echo '{"a\n- \"x\\ 1":1}' >x
 	echo '{}' >y

@@ -259,6 +259,27 @@ for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print('|'.join('' 
 	assert_output --partial "UNIQUE constraint failed: state.n"
 }
 
+@test "a table may have any name; a row that somebody removed, or whose state is gone, is named" {
+	orders | evappend a.evlog
+	evfold -q -k subject -o 'sqlite:db:my "own" table' 'n=count()' a.evlog
+	assert_equal "$(sql db 'SELECT count(*) FROM "my ""own"" table"')" 2
+	for change in "DELETE FROM state WHERE key = 'order-17'" \
+		"UPDATE evlog_exact_state SET exact = NULL WHERE key = '\"order-17\"'" \
+		"UPDATE evlog_exact_state SET exact = '[' WHERE key = '\"order-17\"'" \
+		"UPDATE evlog_exact_state SET exact = '[1,2]' WHERE key = '\"order-17\"'" \
+		"UPDATE evlog_exact_state SET exact = '{}' WHERE key = '\"order-17\"'" \
+		"UPDATE evlog_exact_state SET exact = '[12345678901234567890123456]' WHERE key = '\"order-17\"'" \
+		"UPDATE evlog_exact_state SET exact = '[\"1\"]' WHERE key = '\"order-17\"'"; do
+		rm -f db
+		evfold -q -k subject -o sqlite:db 'n=count()' a.evlog
+		python3 -c 'import sqlite3, sys; sqlite3.connect("db", isolation_level=None).execute(sys.argv[1])' "$change"
+		echo '{"type":"T","subject":"order-17"}' | evappend a.evlog
+		run -65 evfold -q -k subject -o sqlite:db 'n=count()' a.evlog
+		[[ $output == *order-17* ]] || fail "$change: $output"
+		run -0 evfold -q -k subject -o sqlite:db --rebuild 'n=count()' a.evlog
+	done
+}
+
 # Each line: JSON, its SQL type, its value.
 sql_values() {
 	cat <<-'END'
