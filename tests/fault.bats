@@ -50,7 +50,7 @@ need_shim() {
 
 @test "allocations that fail: said, with the right status, and nothing is lost" {
 	need_shim
-	part 400 30
+	part 400 8
 	fault calls memory
 }
 
