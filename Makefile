@@ -192,9 +192,10 @@ check:
 	@EVLOG_BUILD=$(CURDIR)/$(BUILD) SAN=$(SAN) tests/run $(ONLY)
 
 # Built without optimisation, so that a line is a line, and with a helper that is not
-# confined, so that it can write what it has run.  Killed processes are not counted.
-LINES    = 94.0
-BRANCHES = 82.0
+# confined.  gnu11 lets gcov see fork and exec, and write down what a child has run before
+# it becomes another program.  Killed processes are not counted.
+LINES    = 95.7
+BRANCHES = 82.2
 coverage:
 	@.ci/deps test
 	rm -rf build/coverage
