@@ -371,7 +371,8 @@ def seal_parse(p, h, blocks):
         kept.update((cursor_key(x), x) for _, x in b["extensions"])
     cursors = [x for kind, x in h["extensions"] if kind == 4]
     assert len(cursors) == len({cursor_key(x) for x in cursors}), "a cursor of each name"
-    assert [kind for kind, _ in h["extensions"]] == [4] * len(cursors) + [8]
+    kinds = [kind for kind, _ in h["extensions"]]
+    assert kinds in ([4] * len(cursors), [4] * len(cursors) + [8]), kinds  # 8: unless one before is not sealed
     assert kept.items() <= {cursor_key(x): x for x in cursors}.items(), "its header has the latest"
     frames = [(h["size"], 0)]
     for b in blocks:

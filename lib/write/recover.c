@@ -307,27 +307,35 @@ static bool is_of_this_boot(const struct evlog_writer *w)
 	return !known || boot_is(w->log.head.boot_id, w->boot_id);
 }
 
-/* Whether the file that is open as the lock still has its name. */
-static bool lock_is_named(const struct evlog_writer *w)
+/* Sets *named if the file that is open as the lock still has its name. */
+static int lock_check(const struct evlog_writer *w, bool *named, evlog_error *err)
 {
-	struct stat ours, named;
+	struct stat ours, there;
 
-	return w->lock_fd >= 0 && fstat(w->lock_fd, &ours) == 0 &&
-	       fstatat(w->log.dir_fd, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+	*named = false;
+	if (w->lock_fd < 0)
+		return 0;
+	if (fstat(w->lock_fd, &ours) < 0)
+		return error_sys(err, "%s/lock", w->log.path);
+	if (fstatat(w->log.dir_fd, "lock", &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : error_sys(err, "%s/lock", w->log.path);
+	*named = ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+	return 0;
 }
 
 static int lock_open(struct evlog_writer *w, evlog_error *err)
 {
 	const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	bool named;
 
-	if (lock_is_named(w))
-		return 0;
+	int r = lock_check(w, &named, err);
+	if (r || named)
+		return r;
 	if (w->lock_fd >= 0)
 		close(w->lock_fd);
 	w->lock_fd = openat(w->log.dir_fd, "lock", flags);
 	if (w->lock_fd < 0 && errno == ENOENT) {
-		int r = lock_create(w->log.dir_fd, w->log.path, err);
+		r = lock_create(w->log.dir_fd, w->log.path, err);
 		if (r)
 			return r;
 		w->lock_fd = openat(w->log.dir_fd, "lock", flags);
@@ -347,14 +355,19 @@ static int lock_failed(const struct evlog_writer *w, const char *name, evlog_err
 
 int writer_lock(struct evlog_writer *w, evlog_error *err)
 {
+	bool named = false;
 	int r;
 
-	do { /* until the lock is on the file that has the name */
+	while (!named) { /* until the lock is on the file that has the name */
 		if ((r = lock_open(w, err)) != 0)
 			return r;
 		if (file_lock(w->lock_fd, w->o.lock_wait_ms) < 0)
 			return lock_failed(w, "lock", err);
-	} while (!lock_is_named(w));
+		if ((r = lock_check(w, &named, err)) != 0) {
+			os_unlock(w->lock_fd);
+			return r;
+		}
+	}
 	if (file_mark(w->log.head_fd, w->o.lock_wait_ms) == 0)
 		return 0;
 	r = lock_failed(w, "head", err);
