@@ -111,7 +111,7 @@ static int worker_of(
 /* Adds an event, converted and selected, to the round being filled. */
 static int event_add(struct consumer *c, const struct evlog_event *e, evlog_error *err)
 {
-	struct mapped m = {.lines = {e->line, e->len + 1}};
+	struct mapped m = {.lines = {.p = e->line, .len = e->len + 1}};
 	struct evlog_event line;
 	unsigned worker;
 	int r = c->mapping.used ? mapping_call(&c->mapping, e, &m, err) : 1;
