@@ -88,6 +88,10 @@ check() { harness format.py "$1"; }
 	check trimmed
 }
 
+@test "more cursors than a header has room for: none is left out silently" {
+	check many_cursors
+}
+
 @test "the root after any event is found from tiles, which are not believed" {
 	check tiles
 }

@@ -1037,6 +1037,28 @@ def check_leaves():
         assert root_at(f"odd{ord(bad)}.evlog", 1)[0] == sha(b"\0" + odd).hex()
 
 
+def check_many_cursors():
+    """More cursors than a new header has room for: nothing leaves one out silently."""
+    def named(n):
+        cursor = b"id of the source" + sha(b"lineage") + struct.pack("<QQ", 7, 1) + sha(b"root")
+        return 4, cursor + struct.pack("<I", 5) + b"%05d" % n
+
+    for count, status in (1000, 0), (6000, 65):
+        lines = [stamped(n, numbered(n)) for n in range(1, 25)]
+        spec = [{"blocks": [(0, lines[i : i + 4]), (0, lines[i + 4 : i + 8])]} for i in (0, 8, 16)]
+        spec[1]["extensions"] = [named(n) for n in range(count)]
+        log = f"{count}.evlog"
+        log_make(log, spec)
+        got, out, err = cat(log, "-o", "zst", "--from", "20")
+        assert got == status and ("more cursors than fit" in err) == bool(status), f"{count}: {got}: {err}"
+        assert bool(out) == (status == 0)
+        if out:
+            assert [x for x, _ in segment_parse(out)[0]["extensions"]] == [4] * count + [8]
+        err = run("evappend", "--reindex", log)[2]
+        assert ("more cursors than fit" in err) == bool(status), err
+        assert must(0, "evcat", log) == b"".join(line + b"\n" for line in lines)
+
+
 def check_trimmed():
     """A log whose first events were removed on purpose."""
     lines, leaves = log_trimmed("a.evlog")
@@ -1045,6 +1067,10 @@ def check_trimmed():
     assert (status, out) == (0, whole) and "begins with event 9" in err, err
     assert cat("a.evlog", "-q")[2] == "" and cat("a.evlog", "--from", "9")[2] == ""
     assert "begins with event 9" in cat("a.evlog", "-r")[2] and cat("a.evlog", "-r", "-c", "2")[2] == ""
+    for n, told in (1, True), (8, True), (9, False), (12, False):
+        for options in ["--since"], ["-r", "--since"]:
+            status, out, err = cat("a.evlog", *options, "2026-11-01T00:00:00.%06dZ" % n)
+            assert (status, "begins with event 9" in err) == (0, told), f"{options} {n}: {err}"
     for options, want in ((), 76), (("-k", "subject", "-j", "2"), 76), (("--snapshot", "s"), 76):
         status, out, err = run("evfold", *options, "n=count", "a.evlog")
         assert status == want and bool(out) == (want == 0), f"{options}: {status}: {err}"
@@ -2291,6 +2317,12 @@ def head_with(p, **fields):
     return slot_with(p[:SLOT], **fields) + slot_with(p[SLOT:], **fields)
 
 
+def segment_write(log, name, p):
+    """Replaces the active segment, and says in head where it ends now."""
+    write(log, name, p)
+    write(log, "head", head_with(read(log, "head"), committed=len(p), durable=len(p)))
+
+
 def check_poisoned():
     """A poisoned segment is never appended to: a new one records where it ended."""
     poisoned(False)
@@ -2820,7 +2852,7 @@ def check_refused():
     assert reads("a.evlog", 65)[0] == b""
     write("a.evlog", name, p)
     write("a.evlog", "head", head_with(read("a.evlog", "head"), flags=8))
-    assert reads("a.evlog", 65), "an unknown flag in head"
+    assert "newer evlog" in reads("a.evlog", 65)[1], "an unknown flag in head"
 
 
 def check_extension():
@@ -2834,10 +2866,7 @@ def check_extension():
     more = struct.pack("<HHI", 999, 0, 5) + b"hello"
     struct.pack_into("<I", h, 4, len(h) + len(more))
     h = checked(bytes(h) + more + bytes(8))
-    q = p[: b["offset"]] + h + p[b["frame"] :]
-    write("a.evlog", name, q)
-    head = read("a.evlog", "head")
-    write("a.evlog", "head", head_with(head, committed=len(q), durable=len(q)))
+    segment_write("a.evlog", name, p[: b["offset"]] + h + p[b["frame"] :])
     assert reads("a.evlog", 0)[0] == whole
     append("a.evlog", 3, 1)
     assert numbers(reads("a.evlog", 0)[0]) == [1, 2, 3]
@@ -2846,11 +2875,16 @@ def check_extension():
         h = bytearray(p[b["offset"] : b["frame"] - 8])
         more = lie + b"hello"
         struct.pack_into("<I", h, 4, len(h) + len(more))
-        q = p[: b["offset"]] + checked(bytes(h) + more + bytes(8)) + p[b["frame"] :]
-        write("a.evlog", name, q)
-        write("a.evlog", "head", head_with(head, committed=len(q), durable=len(q)))
+        segment_write("a.evlog", name, p[: b["offset"]] + checked(bytes(h) + more + bytes(8)) + p[b["frame"] :])
         out, err = reads("a.evlog", 65)
         assert out == b"" and "impossible extensions" in err, err
+    # what a newer evlog wrote is not called damaged, however it looks
+    lie = struct.pack("<HHI", 0x8000, 0, 0) + b"12345"
+    h = bytearray(p[b["offset"] : b["frame"] - 8])
+    struct.pack_into("<I", h, 4, len(h) + len(lie))
+    segment_write("a.evlog", name, p[: b["offset"]] + checked(bytes(h) + lie + bytes(8)) + p[b["frame"] :])
+    out, err = reads("a.evlog", 65)
+    assert out == b"" and "newer evlog" in err, err
 
 
 def header_with(p, h, extensions, **fields):
@@ -2891,9 +2925,7 @@ def check_features():
         name = segments(log)[0]
         p = read(log, name)
         h = segment_parse(p)[0]
-        x = header_with(p, h, struct.pack("<HHI", kind, 0, 3) + b"new")
-        write(log, name, x)
-        write(log, "head", head_with(read(log, "head"), committed=len(x), durable=len(x)))
+        segment_write(log, name, header_with(p, h, struct.pack("<HHI", kind, 0, 3) + b"new"))
 
     def block_flag(log, bit, _):
         build(log, 3)
@@ -2909,9 +2941,7 @@ def check_features():
         x = bytearray(p[b["offset"] : b["frame"] - 8])
         x += struct.pack("<HHI", kind, 0, 3) + b"new" + bytes(8)
         struct.pack_into("<I", x, 4, len(x) - 8)
-        p = p[: b["offset"]] + checked(bytes(x)) + p[b["frame"] :]
-        write(log, name, p)
-        write(log, "head", head_with(read(log, "head"), committed=len(p), durable=len(p)))
+        segment_write(log, name, p[: b["offset"]] + checked(bytes(x)) + p[b["frame"] :])
 
     def version(log, _, __):
         build(log, 3)

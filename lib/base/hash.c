@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/os.h"
 
-#include <string.h>
 #include <nettle/sha2.h>
 #include <stdatomic.h>
 #include <string.h>

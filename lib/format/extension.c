@@ -44,5 +44,5 @@ enum understood understood(uint32_t flags, uint32_t known, struct view extension
 		else if (x.type >= EXTENSION_READ_ONLY && u == UNDERSTOOD)
 			u = UNDERSTOOD_READ;
 	}
-	return extensions.len ? UNDERSTOOD_WRONG : u;
+	return extensions.len && u != UNDERSTOOD_NOT ? UNDERSTOOD_WRONG : u;
 }

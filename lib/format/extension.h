@@ -23,9 +23,7 @@ enum extension_type {
 	EXTENSION_CURSOR = 4,
 	EXTENSION_TILES = 5,
 	EXTENSION_FILTER = 6,
-	EXTENSION_SUMMARY = 7,
 	EXTENSION_CURSORS_ALL = 8,
-	EXTENSION_KNOWN, /* the first type that has no meaning yet */
 };
 
 struct extension {
@@ -47,7 +45,7 @@ void extension_end(struct buf *out, size_t begun);
 enum understood {
 	UNDERSTOOD,	  /* all of it, or what is not may be ignored */
 	UNDERSTOOD_READ,  /* enough to read it */
-	UNDERSTOOD_NOT,	  /* written by a newer evlog */
+	UNDERSTOOD_NOT,	  /* written by a newer evlog; wins over what looks wrong */
 	UNDERSTOOD_WRONG, /* the extensions do not fill their space */
 };
 

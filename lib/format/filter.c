@@ -8,8 +8,8 @@
  * "Filters".
  */
 #include "format/filter.h"
-#include "format/extension.h"
 #include "base/hash.h"
+#include "format/extension.h"
 #include "json/scan.h"
 
 #include <stdlib.h>

@@ -198,14 +198,16 @@ const char *segment_header_decode(
 		return "this is an extract (evcat -o zst of a part), not a segment of a "
 		       "log; read it with evcat FILE";
 	const char *why = header_take(h, p, size);
-	enum understood u = understood(h->flags, SEGMENT_FLAGS,
-	    (struct view){(const char *)p + size - 8 - (why ? 0 : h->extensions),
-		why ? 0 : h->extensions});
-	h->read_only = u == UNDERSTOOD_READ;
-	if (!why && u == UNDERSTOOD_NOT)
-		why = segment_newer;
-	if (!why && u == UNDERSTOOD_WRONG)
-		why = "impossible extensions in the segment header";
+	if (!why) {
+		struct view extensions = {
+		    (const char *)p + size - 8 - h->extensions, h->extensions};
+		enum understood u = understood(h->flags, SEGMENT_FLAGS, extensions);
+		h->read_only = u == UNDERSTOOD_READ;
+		if (u == UNDERSTOOD_NOT)
+			why = segment_newer;
+		else if (u == UNDERSTOOD_WRONG)
+			why = "impossible extensions in the segment header";
+	}
 	h->size = why ? 0 : size;
 	return why;
 }
@@ -267,38 +269,36 @@ static int open_regular(
 	return 0;
 }
 
-/* Reads the whole header into the segment's window; *n is how much of it there is. */
-static int header_load(struct segment *s, size_t *n, evlog_error *err)
+/* Reads up to n bytes from the start of the file into the segment's window. */
+static int start_load(struct segment *s, size_t n, evlog_error *err)
 {
-	size_t want = SEGMENT_FIRST;
-
-	for (*n = 0; *n < want;) {
-		if (!buf_reserve(&s->window, want))
-			return error_memory(err);
-		ssize_t got = file_pread(s->fd, s->window.p, want, 0);
-		if (got < 0)
-			return error_sys(err, "%s", s->path);
-		*n = s->window.len = (size_t)got;
-		uint32_t size =
-		    *n < SEGMENT_HEADER_MIN
-			? 0
-			: segment_header_claims((const unsigned char *)s->window.p);
-		if (*n < want || size <= want)
-			break;
-		want = size;
-	}
+	s->window.len = 0;
+	if (!buf_reserve(&s->window, n))
+		return error_memory(err);
+	ssize_t got = file_pread(s->fd, s->window.p, n, 0);
+	if (got < 0)
+		return error_sys(err, "%s", s->path);
+	s->window.len = (size_t)got;
 	return 0;
+}
+
+/* Reads the whole header into the segment's window. */
+static int header_load(struct segment *s, evlog_error *err)
+{
+	int r = start_load(s, SEGMENT_FIRST, err);
+	if (r || s->window.len < SEGMENT_FIRST)
+		return r;
+	uint32_t size = segment_header_claims((const unsigned char *)s->window.p);
+	return size > SEGMENT_FIRST ? start_load(s, size, err) : 0;
 }
 
 int segment_header_read(struct segment *s, const unsigned char *id, evlog_error *err)
 {
-	size_t n;
-
-	int r = header_load(s, &n, err);
+	int r = header_load(s, err);
 	if (r)
 		return r;
-	const char *why =
-	    segment_header_decode(&s->header, (const unsigned char *)s->window.p, n);
+	const char *why = segment_header_decode(
+	    &s->header, (const unsigned char *)s->window.p, s->window.len);
 	if (why == segment_newer)
 		return error_set(err, EVLOG_ENEWER, "%s: %s", s->path, why);
 	if (!why && s->header.first_seq != s->first_seq) {

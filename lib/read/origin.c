@@ -44,6 +44,11 @@ static int cursors_upto(
 		res = cursor_set_load(&set, &r->seg, r->limit, n, err);
 	set.all = true;
 	cursor_set_write(&set, out);
+	if (!res && set.full)
+		res = error_set(err, EVLOG_EDATA,
+		    "%s: it has more cursors than fit into a header; without -o zst, "
+		    "they are left out",
+		    r->log.path);
 	cursor_set_free(&set);
 	return res ? res : out->failed ? error_memory(err) : 0;
 }

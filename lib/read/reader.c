@@ -401,7 +401,7 @@ const struct merkle *log_reader_tree(const struct log_reader *r)
 uint64_t log_reader_trimmed(const struct log_reader *r)
 {
 	const struct bounds *b = &r->bounds;
-	bool wanted = b->from < r->log.first && b->since == EVLOG_TIME_MIN &&
+	bool wanted = b->from < r->log.first && b->since <= r->log.removed &&
 		      (!r->reverse || (r->at_segment == 0 && r->at == 0));
 
 	return r->log.first > 1 && wanted ? r->log.first : 0;

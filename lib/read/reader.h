@@ -16,7 +16,7 @@ struct bounds {
 	int64_t event_since, event_until;
 	uint64_t max_line; /* blocks with a longer line are refused; 0: EVLOG_MAX_LINE */
 	unsigned threads;  /* for decompressing, if forwards; 0: one */
-	const struct filter_wanted *wanted; /* types and subjects; NULL: any */
+	const struct filter_wanted *wanted; /* keys; NULL: any */
 	bool cursors;			    /* get those of each block */
 };
 

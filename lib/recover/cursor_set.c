@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-#define STREAM (384u << 10) /* bytes to read ahead */
+#define STREAM	     (384u << 10) /* bytes to read ahead */
+#define CURSORS_MOST (SEGMENT_HEADER_MAX / 2)
 
 static bool is_cursor(const struct extension *x)
 {
@@ -79,9 +80,9 @@ void cursor_set_add(struct cursor_set *set, const struct extension *x)
 {
 	struct cursor c;
 
-	if (set->bytes.len > SEGMENT_HEADER_MAX && set->replaced)
+	if (set->bytes.len > CURSORS_MOST && set->replaced)
 		squeeze(set);
-	set->full |= set->bytes.len > SEGMENT_HEADER_MAX;
+	set->full |= set->bytes.len > CURSORS_MOST;
 	if (set->failed || set->full || cursor_decode(&c, x) == UNDERSTOOD_WRONG)
 		return;
 	if ((2 * (set->n + 1) > set->slots && !slots_grow(set)) ||
@@ -156,44 +157,51 @@ int cursor_set_load(struct cursor_set *set, struct segment *s, uint64_t limit,
 	return 0;
 }
 
+static int nth_open(struct segment *s, const struct log *l, size_t i, evlog_error *err)
+{
+	return segment_open(s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
+}
+
+/* Adds those of segment i, which is not the last. */
+static int nth_load(
+    struct cursor_set *set, const struct log *l, size_t i, evlog_error *err)
+{
+	struct segment s, next = {.fd = -1};
+	uint64_t limit, ignored;
+
+	int r = nth_open(&s, l, i, err);
+	if (!r && !segment_is_sealed(&s))
+		r = nth_open(&next, l, i + 1, err);
+	if (!r) {
+		segment_extent(&s, &next.header, &limit, &ignored);
+		r = cursor_set_load(set, &s, limit, UINT64_MAX, err);
+	}
+	segment_close(&next);
+	segment_close(&s);
+	return r;
+}
+
 int cursor_set_before(
     struct cursor_set *set, const struct log *l, uint64_t first, evlog_error *err)
 {
-	struct segment s, next;
-	uint64_t limit, ignored;
-	size_t from = 0, to = 0;
+	size_t from, to = 0;
+	bool all = false;
 	int r = 0;
 
 	while (to + 1 < l->n && l->segments[to + 1] <= first)
 		to++;
 	/* begin with the last segment whose header has all */
-	for (from = to; from > 0 && !r; from--) {
+	for (from = to; from > 0 && !r && !all; from--) {
 		struct view extensions = {NULL, 0};
-		r = segment_open(
-		    &s, l->dir_fd, l->path, l->segments[from - 1], NULL, false, err);
+		struct segment s;
+		r = nth_open(&s, l, from - 1, err);
 		if (!r)
 			r = segment_extensions(&s, &extensions, err);
-		bool all = !r && cursors_are_all(extensions);
-		segment_close(&s);
-		if (all)
-			break;
-	}
-	for (size_t i = from ? from - 1 : 0; i < to && !r; i++) {
-		r = segment_open(
-		    &s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
-		if (r)
-			break;
-		next = (struct segment){.fd = -1};
-		if (!segment_is_sealed(&s) && i + 1 < l->n)
-			r = segment_open(&next, l->dir_fd, l->path, l->segments[i + 1],
-			    NULL, false, err);
-		if (!r && (segment_is_sealed(&s) || next.header.size)) {
-			segment_extent(&s, &next.header, &limit, &ignored);
-			r = cursor_set_load(set, &s, limit, UINT64_MAX, err);
-		}
-		segment_close(&next);
+		all = !r && cursors_are_all(extensions);
 		segment_close(&s);
 	}
+	for (; from < to && !r; from++)
+		r = nth_load(set, l, from, err);
 	return r;
 }
 
@@ -201,6 +209,7 @@ void cursor_set_write(struct cursor_set *set, struct buf *out)
 {
 	if (set->replaced)
 		squeeze(set);
+	set->full |= set->bytes.len > CURSORS_MOST;
 	buf_add(out, set->bytes.p, set->bytes.len);
 	if (set->all)
 		extension_end(out, extension_begin(out, EXTENSION_CURSORS_ALL));

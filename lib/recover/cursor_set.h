@@ -15,7 +15,7 @@ struct cursor_set {
 	size_t n, cap, replaced;
 	size_t *slot, slots; /* open addressing by name: 1 + index in at; 0: free */
 	bool failed;	     /* out of memory */
-	bool full;	     /* there are more than a header can have */
+	bool full;	     /* some are left out: a header has no room for more */
 	bool all;	     /* those of all segments so far; else only of some */
 };
 
@@ -36,7 +36,7 @@ int cursor_set_load(struct cursor_set *set, struct segment *s, uint64_t limit,
 int cursor_set_before(
     struct cursor_set *set, const struct log *l, uint64_t first, evlog_error *err);
 
-/* Writes the extensions for the header of a sealed segment. */
+/* Writes the extensions for a header.  Check failed and full after it. */
 void cursor_set_write(struct cursor_set *set, struct buf *out);
 void cursor_set_free(struct cursor_set *set);
 

@@ -122,6 +122,7 @@ int log_first(struct log *l, evlog_error *err)
 		int r = segment_open(
 		    &s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
 		found = !r && s.header.flags & SEGMENT_TRIMMED;
+		l->removed = s.header.last_logtime;
 		segment_close(&s);
 		if (r && r != EVLOG_EDAMAGED)
 			return r;

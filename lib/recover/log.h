@@ -13,7 +13,8 @@ struct log {
 	unsigned char id[ID_SIZE]; /* from head, or from the last segment */
 	uint64_t *segments;
 	size_t n;
-	uint64_t first; /* seq of the first event that was kept: 1, unless trimmed */
+	uint64_t first;	 /* seq of the first event that was kept: 1, unless trimmed; */
+	int64_t removed; /* then the logtime of the last event that was not */
 };
 
 /* Opens the directory and head (O_RDWR if writable), but does not read head.  Returns

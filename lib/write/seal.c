@@ -92,7 +92,7 @@ static int cursors_load(struct sealer *s, uint64_t limit, evlog_error *err)
 	cursor_set_write(&s->cursors, &s->extensions);
 	if (!r && s->extensions.failed)
 		r = error_memory(err);
-	if (!r && (s->cursors.full || s->extensions.len > SEGMENT_HEADER_MAX / 2))
+	if (!r && s->cursors.full)
 		r = too_many_cursors(s, err);
 	return r;
 }
@@ -596,15 +596,14 @@ static int head_sync(const struct log *l, evlog_error *err)
 static size_t first_to_seal(const struct log *l, bool all)
 {
 	size_t i = l->n;
-	bool sealed = false;
 
 	while (i > 0 && l->segments[i - 1] >= l->head.segment)
 		i--;
-	for (; i > 0 && !all && !sealed; i--) {
+	for (; i > 0 && !all; i--) {
 		struct segment s;
-		sealed = segment_open(&s, l->dir_fd, l->path, l->segments[i - 1], NULL,
-			     false, NULL) == 0 &&
-			 segment_is_sealed(&s);
+		bool sealed = segment_open(&s, l->dir_fd, l->path, l->segments[i - 1],
+				  NULL, false, NULL) == 0 &&
+			      segment_is_sealed(&s);
 		segment_close(&s);
 		if (sealed)
 			return i;
