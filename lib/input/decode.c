@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define ROOM	   (128u << 10)
+#define LOOK	   16	       /* bytes that show what a member is */
 #define NOTE_MOST  (1u << 20)  /* bytes of a frame that is noted, */
 #define NOTES_MOST (64u << 20) /* and of all that have not been taken */
 
@@ -57,7 +58,7 @@ static bool is_note(const char *p, size_t n)
 static int member_next(struct decoder *d, evlog_error *err)
 {
 	struct stage *below = d->s.below;
-	int r = stage_look(below, 16, false, err);
+	int r = stage_look(below, LOOK, false, err);
 
 	if (r)
 		return r;
@@ -104,25 +105,40 @@ static int member_step(struct decoder *d, evlog_error *err)
 	return 0;
 }
 
-static int decoder_read(struct stage *s, evlog_error *err)
+/* Decompresses a little.  Returns EVLOG_END if there is nothing more. */
+static int decoder_step(struct decoder *d, evlog_error *err)
 {
-	struct decoder *d = (struct decoder *)s;
+	int r = d->inside ? 0 : member_next(d, err);
 
-	for (;;) {
-		int r = d->inside ? 0 : member_next(d, err);
-		if (r)
-			return r == EVLOG_END ? 0 : r;
-		if (!d->pending && (r = stage_fill(s->below, err)) != 0)
-			return r;
-		r = member_step(d, err);
-		if (r || s->len)
-			return r;
-	}
+	if (!r && !d->pending)
+		r = stage_fill(d->s.below, err);
+	return r ? r : member_step(d, err);
 }
 
+static int decoder_read(struct stage *s, evlog_error *err)
+{
+	int r = 0;
+
+	while (!r && !s->len)
+		r = decoder_step((struct decoder *)s, err);
+	return r == EVLOG_END ? 0 : r;
+}
+
+/* The bytes below may be the end of a member, which produces nothing, so this has to
+ * decompress them. */
 static bool decoder_ready(struct stage *s)
 {
-	return ((const struct decoder *)s)->pending;
+	struct decoder *d = (struct decoder *)s;
+	evlog_error why;
+	int r = 0;
+
+	while (!r && !s->len && !d->pending && s->below->len >= (d->inside ? 1 : LOOK))
+		r = decoder_step(d, &why);
+	s->end = r == EVLOG_END;
+	if (r < 0)
+		s->late = why;
+	return s->len || s->end || s->late.code || d->pending ||
+	       (!s->below->len && stage_ready(s->below));
 }
 
 static void decoder_close(struct stage *s)

@@ -74,10 +74,9 @@ void stage_take(struct stage *s, size_t n)
 
 bool stage_ready(struct stage *s)
 {
-	for (; s; s = s->below)
-		if (s->len || s->end || s->late.code || (s->ready && s->ready(s)))
-			return true;
-	return false;
+	if (!s || s->len || s->end || s->late.code)
+		return s != NULL;
+	return s->ready ? s->ready(s) : stage_ready(s->below);
 }
 
 bool stage_is_wrong(const struct stage *s)

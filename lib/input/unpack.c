@@ -68,7 +68,9 @@ static int decoders_add(struct evlog_input *in, evlog_error *err)
 {
 	for (int depth = 0;; depth++) {
 		struct stage *s = in->top;
-		int r = stage_look(s, INPUT_LOOK, true, err);
+		/* of a pipe, enough has been read, and more may not come soon */
+		bool known = depth == 0 && in->pollable && !in->archive;
+		int r = stage_look(s, known ? 1 : INPUT_LOOK, true, err);
 		if (r)
 			return r;
 		const struct codec *codec = codec_of(s->p, s->len, false, NULL);
