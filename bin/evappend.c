@@ -88,17 +88,19 @@ static const struct cli_tool tool = {
 	"65: a line is not an event.  74: only what was acknowledged is stored.\n"
 	"EVLOG_FROM tells COMMAND at which seq to start.\n"
 	"\n"
-	"  evappend --replica LOG -- sh -c 'ssh HOST evcat -f --from $EVLOG_FROM LOG'\n",
+	"  evappend --replica LOG -- \\\n"
+	"      sh -c 'ssh HOST evcat -f -o zst --from $EVLOG_FROM LOG'\n",
     .options = options,
 };
 
 struct append {
+	const char *path; /* of the log */
 	struct evlog_writer_options o;
 	evlog_writer *w;
 	struct evlog_input_options input;
 	int64_t linger;
 	bool ack, reindex, committing;
-	bool extension_said;
+	bool created_said, extension_said;
 	bool slid;	 /* --dedup=WINDOW did not compare with all events */
 	bool unrecorded; /* the last commit is durable, but not recorded in head */
 	struct evlog_expectation *expected;
@@ -109,10 +111,18 @@ struct append {
 
 /* ---- Acknowledging and rejecting ---- */
 
+static void created_say(struct append *a)
+{
+	if (evlog_writer_created(a->w) && cli.err_tty && !cli.quiet && !a->created_said)
+		cli_say("%s: created a new log", a->path);
+	a->created_said |= evlog_writer_created(a->w);
+}
+
 static void acknowledge(struct append *a, const struct evlog_ack *ack)
 {
 	char line[256];
 
+	created_say(a);
 	if (ack->recovered && !cli.quiet)
 		cli_say("%s", ack->notice);
 	a->skipped += ack->skipped;
@@ -349,6 +359,18 @@ static void file_check(const char *file)
 					     : CLI_IO);
 }
 
+/* Passes on what a compressed stream says of the next lines. */
+static int frames_pass(struct append *a, evlog_input *in, evlog_error *err)
+{
+	const char *frame;
+	size_t n;
+	int r = 0;
+
+	while (!r && a->o.replica && evlog_input_frame(in, &frame, &n))
+		r = evlog_writer_frame(a->w, frame, n, err);
+	return r;
+}
+
 /* Appends all lines of an input.  Returns EVLOG_END, or the error that ended it. */
 static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 {
@@ -370,8 +392,10 @@ static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 			bad_line(a, &err, name, "", 0);
 			r = 0;
 		} else if (!r) {
-			r = evlog_writer_add(
-			    a->w, line, len, name, evlog_input_line(in), &err);
+			r = frames_pass(a, in, &err);
+			if (!r)
+				r = evlog_writer_add(
+				    a->w, line, len, name, evlog_input_line(in), &err);
 			if (r == EVLOG_EDATA && err.line) {
 				bad_line(a, &err, name, line, len);
 				r = 0;
@@ -381,6 +405,9 @@ static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 				commit_begin(a);
 		}
 	}
+	int last = r == EVLOG_END ? frames_pass(a, in, &err) : 0;
+	if (last < 0)
+		r = last;
 	if (r < 0)
 		*why = err;
 	return r;
@@ -396,6 +423,14 @@ static void append_input(struct append *a, const char *path)
 	int r = evlog_input_open(&in, path, &a->input, &err);
 	if (!r)
 		r = append_lines(a, in, &err);
+	size_t dropped = evlog_writer_input_end(a->w);
+	if (r == EVLOG_END && dropped) {
+		r = err.code = EVLOG_EDATA;
+		snprintf(err.text, sizeof err.text,
+		    "%s: it ends in the middle of a commit, whose %zu event%s not "
+		    "appended; end it elsewhere, or send plain lines",
+		    path, dropped, dropped == 1 ? " was" : "s were");
+	}
 	if (r < 0) {
 		if (!a->o.atomic)
 			commit(a);
@@ -414,13 +449,15 @@ static void append_command(struct append *a, const char *const *command)
 	evlog_input *in;
 	evlog_error err;
 
-	commit(a);
+	if (access(a->path, F_OK) == 0)
+		commit(a);
 	for (int pause = FIRST;; pause = pause > LONGEST / 2 ? LONGEST : 2 * pause) {
 		uint64_t last = a->last_seq;
 		snprintf(from, sizeof from, "EVLOG_FROM=%" PRIu64, last ? last : 1);
 		if (evlog_input_command(&in, command, env, &a->input, &err) < 0)
 			stop(a, &err);
 		int r = append_lines(a, in, &err);
+		evlog_writer_input_end(a->w);
 		evlog_input_close(in);
 		commit(a);
 		if (r == EVLOG_END)
@@ -562,8 +599,9 @@ int main(int argc, char **argv)
 	if (command && (!*command || optind + 1 < argc))
 		cli_usage(*command ? "give either FILEs or a COMMAND, not both"
 				   : "no COMMAND given after --");
-	const char *path = argv[optind++];
+	a.path = argv[optind++];
 	a.o.max_event = a.input.max_line;
+	a.input.frames = a.o.replica;
 	if (!a.o.threads)
 		a.o.threads = cli_cores();
 	if (a.reject.path && cli_reject_open(&a.reject) < 0) {
@@ -573,10 +611,9 @@ int main(int argc, char **argv)
 	a.o.no_create |= a.reindex;
 	if (optind < argc && strcmp(argv[optind], "-") != 0)
 		file_check(argv[optind]);
-	if (evlog_writer_open(&a.w, path, &a.o, &err) < 0)
+	if (evlog_writer_open(&a.w, a.path, &a.o, &err) < 0)
 		cli_fail(&err);
-	if (evlog_writer_created(a.w) && cli.err_tty && !cli.quiet)
-		cli_say("%s: created a new log", path);
+	created_say(&a);
 	if (a.reindex)
 		return cli_end(reindex(&a));
 	if (command)

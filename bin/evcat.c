@@ -201,6 +201,8 @@ static int cat(struct cat *c, evlog_stream *s)
 				cli_progress(s, 0);
 			continue;
 		}
+		if (c->packer && evlog_packer_flush(c->packer, &err) < 0)
+			cli_fail(&err);
 		cli_flush();
 		if (evlog_stream_wait(s, 500, &err) < 0)
 			cli_fail(&err);

@@ -261,8 +261,8 @@ struct evlog_writer_options {
 	size_t n_expect_subjects;
 	bool dedup;	       /* skip events that the log has (same source and id) */
 	uint64_t dedup_window; /* ... among this many of its last events; 0: all */
-	bool replica;	       /* lines are already stamped: store them unchanged */
-	uint64_t max_event;    /* longest stored line, in bytes; 0: EVLOG_MAX_EVENT */
+	bool replica; /* lines are already stamped: store them unchanged (see below) */
+	uint64_t max_event; /* longest stored line, in bytes; 0: EVLOG_MAX_EVENT */
 
 	bool text;	    /* lines are text: wrap each one as a string */
 	const char *type;   /* wrap any JSON value as the data of an event of this type */
@@ -310,6 +310,23 @@ int evlog_writer_open(evlog_writer **w, const char *path,
  */
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err);
+
+/*
+ * For a replica that reads compressed streams (evcat -o zst).  evlog_writer_frame takes
+ * what evlog_input_frame gets, before the lines that come after it are added; a line that
+ * comes without is stored alone, as from a plain stream.  A commit then ends only where
+ * one of the replicated log ends, and has the same cursors; lines may be only their
+ * leaves; and roots are compared.  A log that does not exist is created by the first
+ * commit, and begins where a trimmed log begins.
+ *
+ * EVLOG_EDATA: the frame is damaged.  EVLOG_ENEWER: a newer version wrote it.
+ *
+ * evlog_writer_input_end must be called at the end of each stream, also of one that has
+ * broken off.  It drops the events of a commit that is incomplete, and returns how many
+ * those are.
+ */
+int evlog_writer_frame(evlog_writer *w, const char *p, size_t len, evlog_error *err);
+size_t evlog_writer_input_end(evlog_writer *w);
 
 /* How many bytes are pending; and whether it is time to commit them, because there are
  * enough of them for the idle threads, or as many as may be pending.  evlog_writer_full
@@ -399,8 +416,9 @@ struct evlog_lines {
 	const char *p;
 	size_t len;
 	bool leaves; /* a line may be only its leaf: evlog-format(5), "The line" */
-	bool
-	    partial; /* more lines of the same commit follow, if cursors were asked for */
+	/* If cursors were asked for: more lines of the same commit follow; or they would,
+	 * and cursors with them, if the selection did not end here. */
+	bool partial;
 	/* The cursors that became durable with these lines, as extensions of a block
 	 * header, if they were asked for; only evlog_packer_add needs them. */
 	const char *cursors;
@@ -608,6 +626,9 @@ int evlog_packer_new(
  */
 int evlog_packer_follow(evlog_packer *k, evlog_stream *s, evlog_error *err);
 int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_error *err);
+
+/* Writes what is pending, so that whoever reads the stream has all lines up to here. */
+int evlog_packer_flush(evlog_packer *k, evlog_error *err);
 int evlog_packer_end(evlog_packer *k, evlog_error *err);
 void evlog_packer_free(evlog_packer *k);
 

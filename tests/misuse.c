@@ -595,8 +595,23 @@ static void rows_input(void)
 	TRUE("in NULL", (evlog_input_close(NULL), 1));
 }
 
+/* Passes a frame to a replica that does not exist yet. */
+static int frame_to_replica(const char *frame, size_t bytes, evlog_error *why)
+{
+	const struct evlog_writer_options o = {.size = sizeof o, .replica = true};
+	evlog_writer *w;
+
+	must(evlog_writer_open(&w, "absent", &o, NULL));
+	int r = evlog_writer_frame(w, frame, bytes, why);
+	if (evlog_writer_reindex(w, NULL) || evlog_writer_seal(w, true, NULL))
+		r = EVLOG_EIO;
+	evlog_writer_close(w);
+	return r;
+}
+
 static void rows_writer_open(void)
 {
+	const char frame[16] = "P*M\x18\x08\0\0\0evlogBLK", other[16] = {0};
 	const struct evlog_expectation none[2] = {{"s", 0}, {NULL, 0}};
 	evlog_writer *w;
 
@@ -631,6 +646,15 @@ static void rows_writer_open(void)
 	ROW("replica and text", USAGE, WRITE(.replica = true, .text = true));
 	ROW("replica and dedup", USAGE, WRITE(.replica = true, .dedup = true));
 	ROW("replica and type", USAGE, WRITE(.replica = true, .type = "t"));
+	ROW("w NULL", USAGE, evlog_writer_frame(NULL, frame, sizeof frame, err));
+	ROW("not a replica", USAGE,
+	    evlog_writer_frame(writer(), frame, sizeof frame, err));
+	ROW("p NULL", USAGE, frame_to_replica(NULL, sizeof frame, err));
+	ROW("too short", USAGE, frame_to_replica(frame, 15, err));
+	ROW("another frame", 0, frame_to_replica(other, sizeof other, err));
+	ROW("only a tag", EVLOG_EDATA, frame_to_replica(frame, sizeof frame, err));
+	TRUE("w NULL", evlog_writer_input_end(NULL) == 0);
+	TRUE("not a replica", evlog_writer_input_end(writer()) == 0);
 }
 
 static void rows_writer(void)
@@ -832,6 +856,9 @@ static void rows_packer(void)
 	ROW("after the end", USAGE, evlog_packer_add(packer_ended(), &lines, err));
 	ROW("k NULL", USAGE, evlog_packer_end(NULL, err));
 	ROW("twice", USAGE, evlog_packer_end(packer_ended(), err));
+	ROW("k NULL", USAGE, evlog_packer_flush(NULL, err));
+	ROW("nothing", 0, evlog_packer_flush(packer(), err));
+	ROW("after the end", USAGE, evlog_packer_flush(packer_ended(), err));
 	TRUE("k NULL", (evlog_packer_free(NULL), 1));
 }
 

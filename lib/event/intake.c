@@ -523,21 +523,23 @@ static int add_event(struct intake *in, struct json_text value, const char *line
 	int r = members_check(in, &k, line, err);
 	if (r)
 		return r;
-	if ((r = known_check(&k, value, line, err)) != 0)
+	bool gone = in->replica && (in->alone || in->leaves) &&
+		    leafhash_read(line, value.len, leaf);
+	if (gone && in->alone)
+		return bad(err, 0, "%s%s",
+		    "only the leaf of this event is left, which a line alone cannot "
+		    "carry",
+		    "; replicate evcat -o zst instead");
+	if (!gone && (r = known_check(&k, value, line, err)) != 0)
 		return r;
-	if (k.at[ATTR_TIME] && !time_of(k.at[ATTR_TIME]->value, &event->time))
+	if (k.at[ATTR_TIME] && !time_of(k.at[ATTR_TIME]->value, &event->time) && !gone)
 		return bad(err, (size_t)(k.at[ATTR_TIME]->value.p - line), "%s: %s",
 		    "time", not_a_time(k.at[ATTR_TIME]->value));
 	keys_tell(in, &k, event);
 	extension_note(in, &k);
 	if (!in->replica)
 		return add_completed(in, value, &k, out, err);
-	if (leafhash_read(line, value.len, leaf))
-		return bad(err, 0, "%s%s",
-		    "only the leaf of this event is left, which a line alone cannot "
-		    "carry",
-		    "; replicate evcat -o zst instead");
-	if (!k.at[ATTR_SPECVERSION] ||
+	if ((!gone && !k.at[ATTR_SPECVERSION]) ||
 	    !stamp_read(line, value.len, &event->seq, &event->logtime))
 		return bad(err, 0, "%s%s", "--replica accepts only stored events",
 		    ", as evcat prints them");

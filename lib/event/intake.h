@@ -12,6 +12,8 @@ extern const char *const from_name[FROM_COUNT];
 
 struct intake {
 	bool text, replica;
+	bool alone;  /* replica: nobody knows whether a line may be only its leaf; */
+	bool leaves; /* it may */
 	const char *type, *source, *subject; /* plain text from the options */
 	bool require; /* reject a line in which a path finds nothing */
 	struct intake_path {

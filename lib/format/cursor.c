@@ -16,6 +16,16 @@ static void field_add(struct buf *out, enum cursor_field field, const void *p, s
 	extension_end(out, begun);
 }
 
+void cursors_copy(struct buf *out, struct view extensions)
+{
+	struct extension x;
+
+	while (extension_next(&extensions, &x))
+		if (extension_is_cursor(&x))
+			buf_add(out, x.bytes.p - EXTENSION_HEADER,
+			    EXTENSION_HEADER + x.bytes.len);
+}
+
 void cursor_encode(struct buf *out, const struct cursor *c)
 {
 	unsigned char p[CURSOR_FIXED], number[16];

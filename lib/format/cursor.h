@@ -7,8 +7,9 @@
 #include "format/block.h"
 
 #define CURSOR_NAME_MAX 255
-#define CURSOR_FIXED	100 /* bytes before the name */
-#define CURSOR_FIXED_1	64  /* the same in a cursor of evlog 0.1 */
+#define CURSORS_GATHER	(16u << 10) /* bytes of cursors to gather for a block */
+#define CURSOR_FIXED	100	    /* bytes before the name */
+#define CURSOR_FIXED_1	64	    /* the same in a cursor of evlog 0.1 */
 
 /* Fields that some consumers add, by their tags.  A tag of EXTENSION_INCOMPATIBLE or more
  * must be understood. */
@@ -32,6 +33,15 @@ struct cursor {
 	int64_t due;
 	uint64_t due_seq, sequence;
 };
+
+/* Whether an extension is a cursor, of any version. */
+static inline bool extension_is_cursor(const struct extension *x)
+{
+	return x->type == EXTENSION_CURSOR || x->type == EXTENSION_CURSOR_1;
+}
+
+/* Appends the extensions that are cursors to `out`. */
+void cursors_copy(struct buf *out, struct view extensions);
 
 /* Appends the cursor as an extension of a header; see evlog-format(5), "Cursors". */
 void cursor_encode(struct buf *out, const struct cursor *c);

@@ -242,12 +242,20 @@ int evlog_packer_add(evlog_packer *k, const struct evlog_lines *lines, evlog_err
 	return r;
 }
 
+int evlog_packer_flush(evlog_packer *k, evlog_error *err)
+{
+	NEED(k, err);
+	REFUSE(k->ended, "it has ended, or failed", err);
+	int r = block_flush(k, (struct view){NULL, 0}, err);
+	k->ended = r != 0;
+	return r;
+}
+
 int evlog_packer_end(evlog_packer *k, evlog_error *err)
 {
 	NEED(k, err);
 	REFUSE(k->ended, "it has ended, or failed", err);
 	k->ended = true;
-	k->partial = false; /* what is there counts */
 	int r = k->begun ? 0 : header_write(k, k->origin.n + 1, err);
 
 	return r ? r : block_flush(k, (struct view){NULL, 0}, err);

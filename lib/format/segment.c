@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define MAGIC  0x184d2a5du
-#define TAG    "evlogSEG"
 #define SUFFIX ".ndjson.zst"
 #define MANY   (1u << 20)
 
@@ -32,9 +31,9 @@ _Static_assert(
     SEGMENT_HEADER + MERKLE_MAX * HASH_SIZE + SEGMENT_SEAL <= SEGMENT_ACTIVE_MAX,
     "a header holds the longest frontier");
 
-static const char segment_newer[] = "unknown version, flags or extensions in the segment "
-				    "header; reading it needs a newer "
-				    "evlog";
+const char segment_newer[] = "unknown version, flags or extensions in the segment "
+			     "header; reading it needs a newer "
+			     "evlog";
 
 void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq)
 {
@@ -79,7 +78,7 @@ void segment_header_encode(
 	unsigned char *p = (unsigned char *)out->p + out->len;
 	put32(p, MAGIC);
 	put32(p + 4, h->size - 8);
-	memcpy(p + 8, TAG, 8);
+	memcpy(p + 8, SEGMENT_TAG, 8);
 	put32(p + 16, h->version);
 	put32(p + 20, h->flags);
 	memcpy(p + 24, h->id, ID_SIZE);
@@ -140,7 +139,7 @@ uint32_t segment_header_claims(const unsigned char *p)
 {
 	uint32_t size = get32(p + 4);
 
-	if (get32(p) != MAGIC || memcmp(p + 8, TAG, 8) != 0 ||
+	if (get32(p) != MAGIC || memcmp(p + 8, SEGMENT_TAG, 8) != 0 ||
 	    size < SEGMENT_HEADER_MIN - 8 || size > SEGMENT_HEADER_MAX - 8)
 		return 0;
 	return size + 8;

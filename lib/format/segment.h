@@ -6,6 +6,7 @@
 
 #define SEGMENT_NAME_SIZE 28 /* 0000000000000001.ndjson.zst and a NUL */
 #define SEGMENT_NONE	  UINT64_MAX
+#define SEGMENT_TAG	  "evlogSEG" /* the first 8 bytes of its header's frame */
 
 /* Part of a log (evcat -o zst): seqs may have gaps.  Never found in a log directory. */
 #define SEGMENT_EXTRACT 1u
@@ -67,7 +68,12 @@ void segment_header_encode(
  * none does. */
 uint32_t segment_header_claims(const unsigned char *p);
 
-/* Returns NULL, or what is wrong.  Sets h->size, to 0 on failure. */
+/* Returned by segment_header_decode for an intact header with unknown version, flags or
+ * extensions. */
+extern const char segment_newer[];
+
+/* Returns NULL, or what is wrong.  Sets h->size, to 0 on failure; then, too, h->flags has
+ * SEGMENT_EXTRACT if it is an intact header of an extract. */
 const char *segment_header_decode(
     struct segment_header *h, const unsigned char *p, size_t n);
 

@@ -75,30 +75,6 @@ static int block_lines(struct log_reader *r, const struct block *b, evlog_error 
 		   : 0;
 }
 
-/* Adds the cursors of block b to its lines, unless the last line is beyond the bounds. */
-static int block_cursors(struct log_reader *r, const struct block *b,
-    struct evlog_lines *lines, evlog_error *err)
-{
-	struct extension x;
-	const char *p;
-
-	lines->partial = !(b->flags & BLOCK_COMMIT);
-	if (b->header_size == BLOCK_HEADER ||
-	    lines->p + lines->len != r->lines.p + r->lines.len)
-		return 0;
-	int res = segment_bytes(&r->seg, b->offset, b->header_size, 0, &p, err);
-	if (res || !p)
-		return res;
-	r->cursors.len = 0;
-	for (struct view rest = block_extensions(p, b); extension_next(&rest, &x);)
-		if (x.type == EXTENSION_CURSOR || x.type == EXTENSION_CURSOR_1)
-			buf_add(&r->cursors, x.bytes.p - EXTENSION_HEADER,
-			    EXTENSION_HEADER + x.bytes.len);
-	lines->cursors = r->cursors.p;
-	lines->cursors_len = r->cursors.len;
-	return r->cursors.failed ? error_memory(err) : 0;
-}
-
 static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	struct block b;
@@ -140,7 +116,7 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 		    .leaves = b.flags & BLOCK_LEAVES};
 		lines_trim(&r->bounds, &b, lines);
 		r->emitted = block_last_seq(&b);
-		if (r->bounds.cursors && (res = block_cursors(r, &b, lines, err)) != 0)
+		if (r->bounds.cursors && (res = lines_carry(r, &b, lines, err)) != 0)
 			return res;
 	}
 	r->done += block_end(&b) - b.offset;

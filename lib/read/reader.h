@@ -48,6 +48,10 @@ int log_reader_verdict(const struct log_reader *r, evlog_error *err);
  * or damaged. */
 bool log_reader_unindexed(const struct log_reader *r);
 
+/* Says that only these lines of the block delivered last will be used: they have no
+ * cursors, and are partial if their commit has any. */
+void log_reader_cut(struct log_reader *r, struct evlog_lines *lines);
+
 /* Tells the packer what was before the first event that a forward reader, just opened,
  * will read. */
 int log_reader_origin(struct log_reader *r, evlog_packer *k, evlog_error *err);

@@ -34,6 +34,7 @@ struct log_reader {
 	unsigned char root[HASH_SIZE];
 	bool rooted;		 /* epoch and root are known */
 	uint64_t emitted;	 /* last seq delivered */
+	struct block carried;	 /* for cursors: the last block delivered */
 	bool finished, anywhere; /* anywhere: next_seq is not yet known */
 
 	unsigned threads;
@@ -72,6 +73,13 @@ void verdict_keep(struct log_reader *r, const evlog_error *err);
 /* After damage, with --salvage: delivers the next intact lines of this segment, or moves
  * to the next one.  lines->len can be 0 although more follows. */
 int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
+
+/* ---- carried.c ---- */
+
+/* Adds to the lines of block b, which has just been read, what a compressed stream must
+ * carry: its cursors, and whether its commit goes on. */
+int lines_carry(struct log_reader *r, const struct block *b, struct evlog_lines *lines,
+    evlog_error *err);
 
 /* ---- bounds.c ---- */
 

@@ -389,6 +389,9 @@ static int stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *
 		size_t whole = lines->len;
 		s->left -= lines_limit(lines, s->left);
 		cut = lines->len < whole;
+		if ((cut || (s->left == 0 && lines->partial)) && s->sel.cursors &&
+		    s->n == 1 && s->at[0].log && !s->sel.reverse)
+			log_reader_cut(s->at[0].log, lines);
 	}
 	passed_note(s, r, *lines, cut);
 	if (r == EVLOG_END)

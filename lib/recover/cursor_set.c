@@ -8,11 +8,6 @@
 #define STREAM	     (384u << 10) /* bytes to read ahead */
 #define CURSORS_MOST (SEGMENT_HEADER_MAX / 2)
 
-static bool is_cursor(const struct extension *x)
-{
-	return x->type == EXTENSION_CURSOR || x->type == EXTENSION_CURSOR_1;
-}
-
 /* The hash of what makes two cursors those of one consumer, as far as both have it. */
 static uint64_t name_hash(const struct cursor *c)
 {
@@ -110,7 +105,7 @@ void cursor_set_take(struct cursor_set *set, struct view extensions)
 	struct extension x;
 
 	while (extension_next(&extensions, &x))
-		if (is_cursor(&x))
+		if (extension_is_cursor(&x))
 			cursor_set_add(set, &x);
 }
 

@@ -92,38 +92,48 @@ size_t batch_block(const struct batch *b, size_t i, size_t n, size_t size, size_
 
 	*bytes = 0;
 	while (i + count < n) {
-		size_t len = b->at[i + count].len;
-		if (count && *bytes + len > size)
+		const struct pending *p = &b->at[i + count];
+		if (count && (*bytes + p->len > size || p->leaf != b->at[i].leaf))
 			break;
-		*bytes += len;
+		*bytes += p->len;
 		count++;
 	}
 	return count;
 }
 
-void batch_split(struct batch *b, size_t size, struct batch *to)
+size_t batch_whole(const struct batch *b, size_t size)
 {
-	struct batch rest = *to;
 	size_t whole = 0, bytes, count;
 
 	while (
 	    (count = batch_block(b, whole, b->n, size, &bytes)) && whole + count < b->n)
 		whole += count;
-	*to = *b;
-	*b = rest;
-	for (size_t i = whole; whole && i < to->n; i++) {
-		struct pending p = to->at[i];
-		const char *line = to->raw.p + p.offset;
-		p.offset = b->raw.len;
-		buf_add(&b->raw, line, p.len);
-		if (b->raw.failed || !pending_add(b, p)) {
-			b->n = b->raw.len = 0;
-			b->raw.failed = false;
-			return;
+	return whole ? whole : b->n;
+}
+
+bool batch_cut(struct batch *b, size_t n, struct batch *to)
+{
+	struct batch rest = *to;
+
+	rest.n = rest.raw.len = 0;
+	rest.whole = b->whole > n ? b->whole - n : 0;
+	for (size_t i = n; i < b->n; i++) {
+		struct pending p = b->at[i];
+		const char *line = b->raw.p + p.offset;
+		p.offset = rest.raw.len;
+		buf_add(&rest.raw, line, p.len);
+		if (rest.raw.failed || !pending_add(&rest, p)) {
+			rest.n = rest.raw.len = 0;
+			rest.raw.failed = false;
+			*to = rest;
+			return false;
 		}
 	}
-	if (whole) {
-		to->raw.len = to->at[whole].offset;
-		to->n = whole;
+	if (n < b->n) {
+		b->raw.len = b->at[n].offset;
+		b->n = n;
 	}
+	*to = *b;
+	*b = rest;
+	return true;
 }

@@ -11,8 +11,10 @@ struct pending {
 	uint64_t key[KEY_KINDS]; /* as in filters; 0: none */
 	bool keys_known;
 	int64_t time;
-	uint64_t seq; /* for a replica; so is logtime */
+	uint64_t seq; /* for a replica; so are the next three */
 	int64_t logtime;
+	bool leaf;    /* may be only its leaf */
+	bool partial; /* more events of the same commit follow */
 	const char *name;
 	uint64_t line_no;
 };
@@ -23,6 +25,7 @@ struct batch {
 	struct pending *at;  /* the remaining events, */
 	struct pending *all; /* and, before them, those that were dropped */
 	size_t n, cap;
+	size_t whole; /* for a replica: up to the end of a commit */
 	char **names; /* names of the inputs, which the events point to */
 	size_t n_names;
 };
@@ -38,11 +41,14 @@ bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
 void batch_drop(struct batch *b, size_t n);
 
 /* Counts the events in [i, n) that fit into a block of `size` bytes, but at least one,
- * and their bytes. */
+ * and their bytes.  Those that may be only their leaves have blocks of their own. */
 size_t batch_block(const struct batch *b, size_t i, size_t n, size_t size, size_t *bytes);
 
-/* Moves the events that fill whole blocks of `size` bytes to `to`, which must be empty.
- * The rest stays, unless there is nothing else to move or no memory for it. */
-void batch_split(struct batch *b, size_t size, struct batch *to);
+/* How many events fill whole blocks of `size` bytes; all, if that is none. */
+size_t batch_whole(const struct batch *b, size_t size);
+
+/* Moves the first n events to `to`, which must be empty.  Returns false, and moves
+ * nothing, if there is no memory for the rest. */
+bool batch_cut(struct batch *b, size_t n, struct batch *to);
 
 #endif

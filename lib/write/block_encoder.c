@@ -214,7 +214,7 @@ static void describe(struct block_job *m, const struct batch *batch, size_t i,
 	    .epoch = h->epoch,
 	    .first_seq = last + 1,
 	    .count = (uint32_t)count,
-	    .flags = kind->flags,
+	    .flags = kind->flags | (p->leaf ? BLOCK_LEAVES : 0),
 	    .synced_upto = kind->synced_upto,
 	    .first_logtime = kind->replica ? p[0].logtime : now,
 	    .last_logtime = kind->replica ? p[count - 1].logtime : now};
@@ -255,6 +255,7 @@ static int block_put(
 	struct block *b = &m->b;
 
 	assert(m->out.len && h->last_block <= h->committed);
+	assert(b->header_size <= BLOCK_HEADER_MAX);
 	if (m->tiles.failed)
 		return error_memory(err);
 	if (m->tiles.len)

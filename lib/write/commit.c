@@ -233,6 +233,11 @@ static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 		write_undo(w);
 		return r;
 	}
+	r = carry_check(w, &next, err);
+	if (r) {
+		write_undo(w);
+		return r;
+	}
 	if (w->committing.begun)
 		sem_post(&w->committing.written);
 	next.flags &= HEAD_COPY;
@@ -333,15 +338,30 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
 	*ack = (struct evlog_ack){.from = 1};
-	int r = writer_lock(w, err);
+	int r = w->absent ? writer_create(w, err) : 0;
+	if (!r)
+		r = writer_lock(w, err);
 	if (r)
 		return r;
 	w->notice[0] = '\0';
 	r = commit_locked(w, ack, err);
+	if (w->now.n == 0)
+		carry_done(w);
 	ack->slid = w->dedup && dedup_has_slid(w->dedup);
 	ack->recovered = w->notice[0] != '\0';
 	memcpy(ack->notice, w->notice, sizeof ack->notice);
 	return writer_unlock(w, r, err);
+}
+
+/* Moves the first n pending events to the next commit; those of a replica only up to the
+ * end of a commit.  After a failure, the events that failed come first. */
+static int commit_take(struct evlog_writer *w, size_t n, evlog_error *err)
+{
+	if (w->o.replica)
+		n = carry_whole(w);
+	if (w->now.n == 0 && n && !batch_cut(&w->next, n, &w->now))
+		return error_memory(err);
+	return w->o.replica ? carry_begin(w, err) : 0;
 }
 
 int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
@@ -349,12 +369,8 @@ int evlog_writer_commit(evlog_writer *w, struct evlog_ack *ack, evlog_error *err
 	OWN_ERROR(err);
 	NEED(w && ack, err);
 	REFUSE(w->committing.begun, WRITER_BEGUN, err);
-	if (w->now.n == 0) {
-		struct batch empty = w->now;
-		w->now = w->next;
-		w->next = empty;
-	}
-	return commit_run(w, ack, err);
+	int r = commit_take(w, w->next.n, err);
+	return r ? r : commit_run(w, ack, err);
 }
 
 /* ---- A commit while more is added ---- */
@@ -376,14 +392,20 @@ void evlog_writer_begin(evlog_writer *w)
 
 	if (!w || c->begun || w->next.n + w->now.n == 0)
 		return; /* evlog_writer_end returns EVLOG_END, or waits */
-	/* after a failure, the events that failed come first */
-	if (w->now.n == 0)
-		batch_split(&w->next, block_encoder_gather(w->encoder), &w->now);
-	c->last = w->now.at[w->now.n - 1];
+	size_t whole = batch_whole(&w->next, block_encoder_gather(w->encoder));
+	c->result = commit_take(w, whole, &c->err);
+	if (!c->result && w->now.n == 0)
+		return; /* a replica has only a part of a commit */
 	c->begun = true;
-	c->write_phase_seen = false;
+	c->threaded = c->write_phase_seen = false;
 	atomic_store(&c->done, false);
 	sem_init(&c->written, 0, 0);
+	if (c->result) {
+		atomic_store(&c->done, true);
+		sem_post(&c->written);
+		return;
+	}
+	c->last = w->now.at[w->now.n - 1];
 	c->threaded =
 	    w->o.threads > 1 && pthread_create(&c->thread, NULL, commit_thread, w) == 0;
 	if (!c->threaded)

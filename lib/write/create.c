@@ -63,13 +63,13 @@ struct permissions log_permissions(const struct log *l)
 }
 
 int segment_create(int dir_fd, const char *dir, struct permissions mode,
-    struct segment_header *h, bool replace, evlog_error *err)
+    struct segment_header *h, struct view extensions, bool replace, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 	struct buf b = {0};
 
 	segment_name(name, h->first_seq);
-	segment_header_encode(&b, h, (struct view){NULL, 0});
+	segment_header_encode(&b, h, extensions);
 	int r = b.failed ? error_memory(err) : 0;
 	if (!r && replace)
 		unlinkat(dir_fd, NEW_SEGMENT, 0);
@@ -106,37 +106,51 @@ int lock_create(int dir_fd, const char *dir, evlog_error *err)
 	return r;
 }
 
-static int first_state(struct head *h, struct segment_header *s, evlog_error *err)
+static int first_state(struct head *h, struct segment_header *s,
+    const struct origin *origin, evlog_error *err)
 {
-	*h = (struct head){.generation = 1, .epoch = 1, .segment = 1};
 	*s = (struct segment_header){.first_seq = 1,
 	    .epoch = 1,
 	    .last_logtime = EVLOG_TIME_MIN,
 	    .previous = SEGMENT_NONE,
 	    .previous_size = SEGMENT_NONE,
 	    .previous_block = SEGMENT_NONE};
-	merkle_root(&h->tree, h->root);
-	int r = 0;
-	if (os_random(h->id, ID_SIZE) < 0)
-		r = error_sys(err, "random bytes");
-	h->last_logtime = EVLOG_TIME_MIN;
+	if (origin) {
+		const struct segment_header *o = &origin->header;
+		s->flags = SEGMENT_TRIMMED;
+		s->first_seq = o->first_seq;
+		s->last_logtime = o->last_logtime;
+		s->tree = o->tree;
+		memcpy(s->lineage, o->lineage, HASH_SIZE);
+	}
+	merkle_root(&s->tree, s->root);
+	if (os_random(s->id, ID_SIZE) < 0)
+		return error_sys(err, "random bytes");
+	*h = (struct head){.generation = 1,
+	    .epoch = 1,
+	    .segment = s->first_seq,
+	    .last_logtime = s->last_logtime,
+	    .tree = s->tree};
 	os_boot_id(h->boot_id);
-	memcpy(s->root, h->root, HASH_SIZE);
-	memcpy(s->id, h->id, ID_SIZE);
-	return r;
+	memcpy(h->root, s->root, HASH_SIZE);
+	memcpy(h->id, s->id, ID_SIZE);
+	return 0;
 }
 
 /* Fills the temporary directory: the first segment, then head with both slots. */
-static int log_fill(
-    int dir_fd, const char *dir, struct permissions mode, evlog_error *err)
+static int log_fill(int dir_fd, const char *dir, struct permissions mode,
+    const struct origin *origin, evlog_error *err)
 {
+	struct view cursors = {NULL, 0};
 	unsigned char slots[HEAD_SIZE];
 	struct segment_header s;
 	struct head h;
 
-	int r = first_state(&h, &s, err);
+	if (origin)
+		cursors = (struct view){origin->cursors.p, origin->cursors.len};
+	int r = first_state(&h, &s, origin, err);
 	if (!r)
-		r = segment_create(dir_fd, dir, mode, &s, false, err);
+		r = segment_create(dir_fd, dir, mode, &s, cursors, false, err);
 	if (r)
 		return r;
 	h.committed = h.durable = s.size;
@@ -151,11 +165,11 @@ static int log_fill(
 	return r;
 }
 
-static void log_discard(int dir_fd, const char *temporary)
+static void log_discard(int dir_fd, const char *temporary, const struct origin *origin)
 {
 	char name[SEGMENT_NAME_SIZE];
 
-	segment_name(name, 1);
+	segment_name(name, origin ? origin->header.first_seq : 1);
 	unlinkat(dir_fd, name, 0);
 	unlinkat(dir_fd, "head", 0);
 	unlinkat(dir_fd, "lock", 0);
@@ -181,12 +195,12 @@ static int parent_sync(const char *path, evlog_error *err)
 	return r;
 }
 
-static int log_rename(
-    const char *temporary, const char *path, int dir_fd, evlog_error *err)
+static int log_rename(const char *temporary, const char *path, int dir_fd,
+    const struct origin *origin, evlog_error *err)
 {
 	if (rename(temporary, path) < 0) {
 		int e = errno;
-		log_discard(dir_fd, temporary);
+		log_discard(dir_fd, temporary, origin);
 		errno = e;
 		/* another process was faster: use its log */
 		return e == ENOTEMPTY || e == EEXIST ? 0 : create_failed(path, err);
@@ -194,7 +208,8 @@ static int log_rename(
 	return parent_sync(path, err);
 }
 
-int log_create(const char *given, mode_t mode, evlog_error *err)
+int log_create(
+    const char *given, mode_t mode, const struct origin *origin, evlog_error *err)
 {
 	size_t n = strlen(given);
 	char *path = strdup(given), *temporary = malloc(n + 16);
@@ -216,10 +231,10 @@ int log_create(const char *given, mode_t mode, evlog_error *err)
 		if (fd < 0 || (mode && fchmod(fd, mode | (mode & 0444) >> 2) < 0))
 			r = create_failed(temporary, err);
 		const struct permissions p = {mode, (gid_t)-1};
-		if (!r && (r = log_fill(fd, temporary, p, err)) != 0)
-			log_discard(fd, temporary);
+		if (!r && (r = log_fill(fd, temporary, p, origin, err)) != 0)
+			log_discard(fd, temporary, origin);
 		if (!r)
-			r = log_rename(temporary, path, fd, err);
+			r = log_rename(temporary, path, fd, origin, err);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -301,7 +316,7 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 	}
 	if (!r)
 		r = segment_create(w->log.dir_fd, w->log.path, log_permissions(&w->log),
-		    &s, replace, err);
+		    &s, (struct view){NULL, 0}, replace, err);
 	if (r)
 		return r;
 	h->segment = s.first_seq;

@@ -36,7 +36,7 @@ static int extensions_search(const struct evlog_writer *w, struct view extension
 	bool there = false, same;
 
 	while (extension_next(&extensions, &x)) {
-		if (x.type != EXTENSION_CURSOR && x.type != EXTENSION_CURSOR_1)
+		if (!extension_is_cursor(&x))
 			continue;
 		enum understood u = cursor_decode(&found, &x);
 		if (u == UNDERSTOOD_WRONG)
@@ -159,6 +159,8 @@ int cursor_prepare(struct evlog_writer *w, evlog_error *err)
 	struct cursor now = w->cursor;
 
 	w->extension.len = 0;
+	if (w->o.replica)
+		return carry_cursors(w, &w->extension, err);
 	if (!*w->cursor.name)
 		return 0;
 	int r = cursor_find(w, &w->seg, &w->log.head, w->looked, &now, err);

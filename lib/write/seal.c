@@ -244,7 +244,9 @@ static int block_take(
 		    "%s: not sealed: it has features of a newer evlog", s->old.path);
 	/* a line that looks as if only its leaf was left must stay an ordinary one */
 	const bool other = (s->gathered.flags ^ b->flags) & BLOCK_LEAVES;
-	if (!r && (s->raw.len + b->raw_size > s->gather || other))
+	const bool full =
+	    s->raw.len + b->raw_size > s->gather || s->moved.bytes.len > CURSORS_GATHER;
+	if (!r && (full || other))
 		r = gathered_put(s, err);
 	if (!r)
 		r = extensions_take(s, b, err);
@@ -697,7 +699,7 @@ int evlog_writer_reindex(evlog_writer *w, evlog_error *err)
 	NEED(w, err);
 	REFUSE(w->committing.begun, WRITER_BEGUN, err);
 	int r = sealing_end(w, err);
-	if (!r)
+	if (!r && !w->absent)
 		r = sealing_begin(w, true, false, err);
 	return r ? r : sealing_end(w, err);
 }

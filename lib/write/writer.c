@@ -5,15 +5,11 @@
 #include "write/writer.h"
 #include "base/error.h"
 #include "base/options.h"
-#include "base/file.h"
 #include "base/os.h"
 #include "event/attributes.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SEGMENT_FULL (64u << 20)
@@ -50,67 +46,6 @@ static char *default_source(const char *path)
 		return NULL;
 	}
 	return b.p;
-}
-
-static int dir_open(struct evlog_writer *w, const char *path, evlog_error *err)
-{
-	bool foreign, empty;
-
-	int r = log_open(&w->log, path, true, err);
-	if (r == 0 && w->log.head_fd < 0) {
-		r = log_list(&w->log, err);
-		if (!r)
-			r = log_is_foreign(&w->log, &foreign, &empty, err);
-		if (!r && !foreign)
-			return head_create(w, err);
-		if (!r && !empty)
-			return error_set(err, EVLOG_ECREATE,
-			    "%s: not a log, and not empty; choose a new or empty "
-			    "directory",
-			    path);
-		if (!r)
-			r = EVLOG_ENOINPUT;
-	}
-	if (r == EVLOG_ENOINPUT && err && err->sys == ENOTDIR)
-		return error_set(
-		    err, EVLOG_ECREATE, "%s: exists and is not a log directory", path);
-	return r;
-}
-
-/* A seq that an expectation says exists; 0: none does. */
-static uint64_t seq_expected(const struct evlog_writer_options *o)
-{
-	for (size_t i = 0; i < o->n_expect_subjects; i++)
-		if (o->expect_subjects[i].seq)
-			return o->expect_subjects[i].seq;
-	return o->expect_seq;
-}
-
-static int writer_log_open(struct evlog_writer *w, const char *path, evlog_error *err)
-{
-	int r = dir_open(w, path, err);
-
-	if (r == EVLOG_ENOINPUT && w->o.no_create)
-		return error_set(err, r, "%s: no such log", path);
-	uint64_t expected = seq_expected(&w->o);
-	if (r == EVLOG_ENOINPUT && expected)
-		return error_set(err, EVLOG_ECONFLICT,
-		    "%s: no such log: the last seq is 0, not %" PRIu64
-		    "; nothing was appended",
-		    path, expected);
-	if (r == EVLOG_ENOINPUT) {
-		log_close(&w->log);
-		r = log_create(path, w->o.mode, err);
-		w->created = !r;
-		if (!r)
-			r = dir_open(w, path, err);
-	}
-	if (!r && !w->o.force && os_is_remote(w->log.head_fd))
-		return error_set(err, EVLOG_EPERM,
-		    "%s: on a network file system, where locks can be lost; use --force "
-		    "to append anyway",
-		    path);
-	return r;
 }
 
 /* Why the options make no sense; NULL: they do. */
@@ -207,6 +142,9 @@ void evlog_writer_close(evlog_writer *w)
 	log_close(&w->log);
 	batch_free(&w->next);
 	batch_free(&w->now);
+	carry_free(&w->told);
+	carry_free(&w->carried);
+	buf_free(&w->origin.cursors);
 	buf_free(&w->rejected);
 	buf_free(&w->extension);
 	free(w->source);
@@ -252,6 +190,8 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 	size_t start = raw->len;
 	if (!w->o.text && memchr(line, '\n', len))
 		return error_at(err, name, line_no, 1, "it is more than one line");
+	if (w->o.replica)
+		carry_expect(w);
 	int r = intake_line(&w->intake, line, len, raw, &e, err);
 	if (r == EVLOG_EDATA)
 		return where(err, name, line_no);
@@ -259,6 +199,8 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 		r = too_long(w, name, line_no, err);
 	if (!r)
 		r = replica_follows(w, &e, name, line_no, err);
+	if (!r && w->o.replica)
+		r = carry_line(w, e.seq, name, line_no, err);
 	if (!r && w->o.atomic && raw->len > ATOMIC_MAX)
 		r = error_set(err, EVLOG_EDATA,
 		    "%s:%" PRIu64 ": a commit cannot be larger than 64 MiB", name,
@@ -267,6 +209,8 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 		r = error_memory(err);
 	if (r)
 		raw->len = start;
+	else if (w->o.replica)
+		carry_added(w);
 	return r;
 }
 
@@ -295,7 +239,12 @@ bool evlog_writer_created(const evlog_writer *w)
 
 size_t evlog_writer_pending(const evlog_writer *w)
 {
-	return !w ? 0 : w->next.raw.len + (w->committing.begun ? 0 : w->now.raw.len);
+	if (!w)
+		return 0;
+	const struct batch *b = &w->next;
+	/* a replica waits for the rest of a commit */
+	size_t n = w->o.replica && b->whole < b->n ? b->at[b->whole].offset : b->raw.len;
+	return n + (w->committing.begun ? 0 : w->now.raw.len);
 }
 
 bool evlog_writer_full(evlog_writer *w)
@@ -304,7 +253,11 @@ bool evlog_writer_full(evlog_writer *w)
 		return false;
 	struct committing *c = &w->committing;
 	size_t have = w->next.raw.len;
-	if (w->o.atomic || have < ENOUGH)
+	if (w->o.atomic || (w->o.replica && w->next.whole == 0))
+		return false;
+	if (w->o.replica && carry_whole(w) < w->next.whole) /* they have many cursors */
+		return true;
+	if (have < ENOUGH)
 		return false;
 	if (w->o.threads > 1 && (!c->begun || atomic_load(&c->done)))
 		return true;

@@ -44,6 +44,30 @@ struct doubt {
 	unsigned char root[HASH_SIZE]; /* after `last` */
 };
 
+/* What the header of a block in a compressed stream says of its lines. */
+struct carried {
+	uint64_t next, last; /* the next one, and the last one there was */
+	uint32_t left;	     /* lines that are to come */
+	bool extract;	     /* it tells nothing of a log */
+	bool leaves;	     /* lines may be only their leaves */
+	bool partial;	     /* the last one does not end a commit */
+	unsigned char root[HASH_SIZE];
+	struct buf cursors; /* the extensions */
+};
+
+/* Zero-initialise. */
+struct carry {
+	struct carried *at;
+	size_t n, cap, taken; /* taken: all lines of the first ones have come */
+};
+
+/* The first segment of a trimmed log. */
+struct origin {
+	bool known;
+	struct segment_header header;
+	struct buf cursors; /* as of its beginning */
+};
+
 struct evlog_writer {
 	struct evlog_writer_options o;
 	uint64_t max_line; /* limit for lines read from this log */
@@ -63,6 +87,11 @@ struct evlog_writer {
 	struct block_codec *codec;
 	struct block_encoder *encoder;
 	struct dedup *dedup;
+	struct carry told; /* what a stream told of the lines in next, and later ones; */
+	struct carry carried; /* of those in now */
+	bool extract;	      /* the stream is an extract */
+	bool absent; /* a replica that is created when it is known where it begins */
+	struct origin origin;
 	unsigned char boot_id[16];
 	bool rolled;		 /* a segment has become full and can be sealed */
 	struct sealing *sealing; /* NULL: no sealing in progress */
@@ -77,8 +106,15 @@ struct evlog_writer {
 };
 
 /* Creates a log in a temporary directory and renames it into place, so no process ever
- * sees half of one.  Returns 0 too if another process has created it meanwhile. */
-int log_create(const char *path, mode_t mode, evlog_error *err);
+ * sees half of one.  origin: where it begins, if that is known; it may be trimmed.
+ * Returns 0 too if another process has created it meanwhile. */
+int log_create(
+    const char *path, mode_t mode, const struct origin *origin, evlog_error *err);
+
+/* Opens the log, or creates it, unless the options forbid that.  A replica that is absent
+ * stays so, until writer_create creates and opens it. */
+int writer_log_open(struct evlog_writer *w, const char *path, evlog_error *err);
+int writer_create(struct evlog_writer *w, evlog_error *err);
 
 /* The mode and group of a new file.  Mode 0: leave both to umask and the system. */
 struct permissions {
@@ -108,7 +144,7 @@ int segment_roll(struct evlog_writer *w, evlog_error *err);
  * --no-sync, because the header attests the segment before it.  If `replace`, renames it
  * over an existing one. */
 int segment_create(int dir_fd, const char *dir, struct permissions mode,
-    struct segment_header *h, bool replace, evlog_error *err);
+    struct segment_header *h, struct view extensions, bool replace, evlog_error *err);
 
 /* Sets head's epoch to one more than this, because something is cut off or replaced. */
 int epoch_raise(struct evlog_writer *w, uint64_t epoch, evlog_error *err);
@@ -156,6 +192,31 @@ int replica_follows(const struct evlog_writer *w, const struct intake_event *e,
  * them, and checks that the rest continues the log.  Returns EVLOG_EMISMATCH if an event
  * differs or does not continue the log. */
 int replica_compare(struct evlog_writer *w, uint64_t *skipped, evlog_error *err);
+
+/* Sets what a stream has told of the next line: whether it may be only its leaf. */
+void carry_expect(struct evlog_writer *w);
+
+/* Checks a line against what a stream has told of it.  Returns EVLOG_EDATA if it is
+ * another one.  carry_added notes what was told in the last pending event. */
+int carry_line(const struct evlog_writer *w, uint64_t seq, const char *name,
+    uint64_t line_no, evlog_error *err);
+void carry_added(struct evlog_writer *w);
+
+/* How many of the pending events make up the next commit. */
+size_t carry_whole(const struct evlog_writer *w);
+
+/* Moves what was told of the events of a commit to w->carried; and forgets it, after the
+ * commit. */
+int carry_begin(struct evlog_writer *w, evlog_error *err);
+void carry_done(struct evlog_writer *w);
+
+/* With the lock held: appends the cursors for the commit to `out`. */
+int carry_cursors(struct evlog_writer *w, struct buf *out, evlog_error *err);
+
+/* Checks the root that the log would have.  Returns EVLOG_EMISMATCH if the stream says
+ * that it is another one. */
+int carry_check(const struct evlog_writer *w, const struct head *next, evlog_error *err);
+void carry_free(struct carry *c);
 
 /* ---- Deduplication ---- */
 

@@ -1,0 +1,192 @@
+# Replicas of compressed streams: evcat -o zst A | evappend --replica B.
+
+load common
+
+# a.evlog has 60 numbers.  out.evlog has what a consumer made of them, one event for each,
+# in commits of several events.
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	for i in 0 10 20 30 40 50; do
+		seq $((i + 1)) $((i + 10)) | sed 's/.*/{"type":"N","data":&}/' | evappend a.evlog
+	done
+	for n in 25 30 60; do
+		evcat --to $n a.evlog | evappend --replica in.evlog
+		consume out.evlog in.evlog
+	done
+	cp -r out.evlog sealed.evlog
+	evappend --segment-size 1 sealed.evlog <<<'{"type":"End","data":61}'
+	evappend --reindex sealed.evlog
+}
+
+setup() {
+	common_setup
+	a=$BATS_FILE_TMPDIR/a.evlog
+	out=$BATS_FILE_TMPDIR/out.evlog
+	sealed=$BATS_FILE_TMPDIR/sealed.evlog
+}
+
+# consume LOG FROM: a consumer of FROM whose checkpoint is lost goes on emitting to LOG.
+consume() {
+	rm -f lost
+	evreplay -q --checkpoint lost --emit "$1" "$2" -- \
+		sed -u 's/.*"data":\([0-9]*\).*/{"type":"Out","data":\1}/'
+}
+
+# The numbers of a promoted replica, to which the consumer goes on emitting.
+promoted() {
+	consume "$1" "$a" 2>/dev/null
+	evcat -t Out -o data "$1"
+}
+
+# send [EVCAT-OPTION...] LOG REPLICA
+send() {
+	evcat -o zst "${@:1:$#-1}" | evappend --quiet --replica "${@: -1}"
+}
+
+@test "a stream carries the root, the lineage and the cursors; plain lines do not" {
+	send "$out" b.evlog
+	run -0 evdiff "$out" b.evlog
+	assert_equal "$(promoted b.evlog)" "$(seq 60)"
+	evcat "$out" | evappend --replica plain.evlog
+	run -0 evdiff "$out" plain.evlog
+	assert_equal "$(promoted plain.evlog)" "$(seq 60; seq 60)"
+}
+
+@test "wherever a stream ends, a promoted replica has each output once" {
+	local refused=0
+	for log in "$out" "$sealed"; do
+		for ((n = 1; n <= 60; n += 3)); do
+			for how in "--to $n" "-c $n"; do
+				rm -rf b.evlog
+				send $how "$log" b.evlog 2>error || {
+					grep -q "in the middle of a commit" error
+					((refused += 1))
+				}
+				assert_equal "$(promoted b.evlog)" "$(seq 60)"
+			done
+		done
+	done
+	((refused > 20 && refused < 80))
+	# without cursors, there is no harm in it
+	send --to 7 "$a" c.evlog
+	assert_equal "$(evcat c.evlog | wc -l)" 7
+}
+
+@test "a stream that breaks off at any byte gives whole commits, and can be sent again" {
+	evcat -o zst "$out" >stream
+	local size
+	size=$(stat -c %s stream)
+	for ((n = 100; n < size; n += 61)); do
+		rm -rf b.evlog
+		head -c $n stream | evappend --replica b.evlog 2>/dev/null && [ "$n" -lt 200 ] || true
+		[ -d b.evlog ] || continue
+		cp -r b.evlog c.evlog
+		assert_equal "$(promoted c.evlog)" "$(seq 60)"
+		run -0 evappend --replica b.evlog stream
+		run -0 evdiff "$out" b.evlog
+		assert_equal "$(promoted b.evlog)" "$(seq 60)"
+		rm -rf c.evlog
+	done
+}
+
+@test "what is sent again, or from an earlier event, moves no place back" {
+	send "$out" b.evlog
+	send --to 30 "$out" b.evlog
+	send --from 12 "$out" b.evlog
+	assert_equal "$(promoted b.evlog)" "$(seq 60)"
+	run -0 evdiff "$out" b.evlog
+}
+
+@test "a follower keeps a replica in step, commit by commit" {
+	cp -r "$out" x.evlog
+	(timeout 20 evcat -f -o zst x.evlog | evappend --replica b.evlog) 3>&- &
+	for n in 1 2 3; do
+		evappend x.evlog <<<"{\"type\":\"More\",\"data\":$n}"
+		for _ in {1..100}; do
+			[ "$(evcat -n 1 -o data -t More b.evlog 2>/dev/null)" = $n ] && break
+			sleep 0.1
+		done
+		assert_equal "$(evcat -n 1 -o data -t More b.evlog)" $n
+	done
+	kill %1
+	wait %1 || true
+	assert_equal "$(promoted b.evlog)" "$(seq 60)"
+}
+
+@test "a trimmed log gives a replica that begins where it does" {
+	send --from 31 "$out" b.evlog
+	run -0 --separate-stderr evcat b.evlog
+	assert_equal "$output" "$(evcat --from 31 "$out")"
+	assert_equal "$stderr" "evcat: b.evlog: begins with event 31; those before it have been removed"
+	assert_equal "$(promoted b.evlog 2>/dev/null)" "$(seq 31 60)"
+	# without any event, too; then it grows like any other
+	send --from 61 "$out" c.evlog
+	assert_equal "$(promoted c.evlog)" ""
+	evcat -o zst --from 31 "$out" | evappend --quiet --replica d.evlog -
+	for log in b c d; do
+		evappend -q --segment-size 1 $log.evlog < <(orders)
+		evappend -q --segment-size 1 $log.evlog < <(orders)
+		evappend -q --reindex $log.evlog
+	done
+	send b.evlog e.evlog
+	run -0 evdiff b.evlog e.evlog
+	assert_equal "$(evcat -q --from 61 e.evlog | wc -l)" 10
+}
+
+@test "-- COMMAND: a trimmed log, and one whose connection breaks" {
+	send --from 31 "$out" t.evlog
+	run -0 evappend --quiet --replica b.evlog -- evcat -q -o zst t.evlog
+	run -0 evdiff t.evlog b.evlog
+	cat >part <<-EOF
+		echo x >>tries
+		evcat -o zst --from \$EVLOG_FROM "$out" >all
+		head -c \$((400 * \$(wc -l <tries))) all
+		[ \$((400 * \$(wc -l <tries))) -ge \$(stat -c %s all) ]
+	EOF
+	run -0 evappend --quiet --replica c.evlog -- bash part
+	run -0 evdiff "$out" c.evlog
+	assert_equal "$(promoted c.evlog)" "$(seq 60)"
+}
+
+@test "a stream of another log is refused by its root, even where all lines continue" {
+	evcat --to 30 "$out" | sed 's/"data":7}/"data":8}/' | evappend --replica b.evlog
+	run -76 send --from 31 "$out" b.evlog
+	assert_output --partial "the stream is damaged, or of another log"
+	assert_equal "$(evcat b.evlog | wc -l)" 30
+	# plain lines cannot show it
+	run -0 evappend --replica b.evlog <(evcat --from 31 "$out")
+}
+
+@test "the files of a log are a stream, too; an extract carries only lines" {
+	cat "$sealed"/*.zst | evappend --quiet --replica b.evlog
+	run -0 evdiff "$sealed" b.evlog
+	assert_equal "$(promoted b.evlog)" "$(seq 60)"
+	run -76 send -t Out --from 10 "$out" c.evlog
+	run -0 send -t Out "$out" d.evlog
+	run -0 evdiff "$out" d.evlog
+}
+
+@test "lines that are only their leaves are taken over, and nothing else is" {
+	python3 "$BATS_TEST_DIRNAME/format.py" golden
+	send leaves.evlog b.evlog
+	run -0 evdiff leaves.evlog b.evlog
+	assert_equal "$(evcat b.evlog)" "$(evcat leaves.evlog)"
+	send b.evlog c.evlog
+	run -0 evdiff leaves.evlog c.evlog
+	run -65 evappend --replica d.evlog < <(evcat leaves.evlog)
+	assert_output --partial "replicate evcat -o zst instead"
+}
+
+@test "a follower keeps a replica in step with plain lines, too, whose compression is zstd" {
+	(
+		for n in 1 2 3; do
+			zstd -q <<<"{\"type\":\"T\",\"data\":$n}"
+			sleep 1
+		done
+		touch ended
+		sleep 20
+	) 3>&- | evappend --ack b.evlog 3>&- >acks &
+	for _ in {1..50}; do [ -e ended ] && break || sleep 0.1; done
+	assert_equal "$(wc -l <acks)" 3
+	kill %1
+}
