@@ -485,6 +485,7 @@ bool cli_select(struct evlog_selection *sel, int id, const char *arg)
 	case 'f': sel->follow = true; break;
 	case 'r': sel->reverse = true; break;
 	case CLI_SALVAGE: sel->salvage = true; break;
+	case CLI_NO_INDEX: sel->no_index = true; break;
 	default: return false;
 	}
 	return true;

@@ -52,6 +52,7 @@ enum cli_id {
 	CLI_PROGRESS,
 	CLI_NO_PROGRESS,
 	CLI_SALVAGE,
+	CLI_NO_INDEX,
 	CLI_MAX_LINE,
 	CLI_UPCAST,
 	CLI_OWN = 512, /* first id of a tool's own options */
@@ -72,6 +73,7 @@ enum cli_id {
 		"match types, subjects, sources and ids literally"},                     \
 	    {'n', "last", "N", "only the last N that match"},                            \
 	    {'c', "count", "N", "only the first N that match"},                          \
+	    {CLI_NO_INDEX, "no-index", NULL, "read without indexes and catalogues"},     \
 	{                                                                                \
 		'm', "merge", NULL, "merge several logs by logtime"                      \
 	}

@@ -56,7 +56,9 @@ static const struct cli_option options[] = {
     {EXPECT, "expect", "N", "append only if the last seq is N (0: LOG is empty)"},
     {EXPECT_SUBJECT, "expect-subject", "S=N...",
 	"append only if the last event of S has seq N; repeat for more"},
-    {DEDUP, "dedup", "[=WINDOW]", "skip events in LOG, or among its last WINDOW"},
+    {DEDUP, "dedup", "[=N|id]",
+	"skip events in LOG, or among its last N; id: if only source and id are the "
+	"same"},
     {REPLICA, "replica", NULL, "append stored events unchanged; skip those in LOG"},
     {LINGER, "linger", "MS", "wait up to MS for more input before a commit"},
     {0, NULL, NULL, "Durability and the log"},
@@ -101,7 +103,7 @@ struct append {
 	int64_t linger;
 	bool ack, reindex, committing;
 	bool created_said, extension_said;
-	bool slid;	 /* --dedup=WINDOW did not compare with all events */
+	bool slid;	 /* --dedup=N did not compare with all events */
 	bool unrecorded; /* the last commit is durable, but not recorded in head */
 	struct evlog_expectation *expected;
 	struct cli_reject reject;
@@ -524,7 +526,10 @@ static void option_take(struct append *a, int id, char *arg)
 	case EXPECT_SUBJECT: option_expect_subject(a, arg); break;
 	case DEDUP:
 		o->dedup = true;
-		o->dedup_window = arg ? cli_number("dedup", arg, 1, 1u << 30) : 0;
+		if (arg && strcmp(arg, "id") == 0)
+			o->dedup_by_id = true;
+		else if (arg)
+			o->dedup_window = cli_number("dedup", arg, 1, 1u << 30);
 		break;
 	case REINDEX: a->reindex = true; break;
 	case REPLICA: o->replica = true; break;

@@ -270,7 +270,8 @@ struct evlog_writer_options {
 	const char *subject; /* for events that have none */
 	/* Where in the wrapped value to find these attributes. */
 	const char *type_from, *subject_from, *time_from, *id_from, *source_from;
-	bool require; /* refuse a line in which one of the paths points to nothing */
+	bool require;	  /* refuse a line in which one of the paths points to nothing */
+	bool dedup_by_id; /* with dedup: skip such an event even if its content differs */
 };
 
 /* What a commit has made durable. */
@@ -473,7 +474,8 @@ struct evlog_selection {
 	const volatile sig_atomic_t *stop; /* the stream ends once this is set; or NULL */
 	evlog_map_fn *map; /* receives all lines before the globs are matched; or NULL */
 	void *map_arg;
-	bool cursors; /* also get the cursors of a log, for evlog_packer_add */
+	bool cursors;  /* also get the cursors of a log, for evlog_packer_add */
+	bool no_index; /* do without what is derived: indexes, filters, catalogues */
 };
 
 static inline void evlog_selection_init(struct evlog_selection *s)

@@ -21,6 +21,14 @@ check() { harness format.py "$1"; }
 	check root
 }
 
+@test "catalogues have every byte that evlog-format(5) says" {
+	check catalogue
+}
+
+@test "a catalogue that lies: nothing that was not asked for, no hang, and --no-index knows" {
+	check catalogue_lies
+}
+
 @test "--no-sync says so in head and in its blocks, and attests nothing" {
 	check unsynced
 }

@@ -62,7 +62,8 @@ void filter_add(struct filter_keys *k, uint64_t key)
 	k->slot[i] = key;
 }
 
-static void member_add(
+/* The key of a member; 0: it has none. */
+static uint64_t member_key(
     struct filter_keys *k, enum key_kind kind, const struct json_member *m)
 {
 	struct view text = {m->value.p + 1, m->value.len - 2};
@@ -70,30 +71,42 @@ static void member_add(
 	if (key_is_presence(kind)) {
 		text = (struct view){"", 0};
 	} else if (json_type_of(m->value) != JSON_STRING) {
-		return;
+		return 0;
 	} else if (memchr(text.p, '\\', text.len)) {
 		k->scratch.len = 0;
 		json_unescape(&k->scratch, m->value);
 		k->failed |= k->scratch.failed;
 		text = (struct view){k->scratch.p, k->scratch.len};
 	}
-	filter_add(k, filter_key(kind, text));
+	return filter_key(kind, text);
 }
 
-static void line_add(struct filter_keys *k, const char *line, size_t len)
+void filter_line_keys(struct filter_keys *k, const char *line, size_t len, uint32_t kinds,
+    uint64_t key[KEY_KINDS])
 {
-	uint32_t left = FILTER_KINDS; /* of two members, the first counts */
+	uint32_t left = kinds; /* of two members, the first counts */
 	struct json_member m;
 	struct json_walk w;
 
+	memset(key, 0, KEY_KINDS * sizeof *key);
 	json_walk_begin(&w, (struct json_text){line, len});
 	while (left && json_walk_next(&w, &m)) {
 		enum key_kind kind = key_kind_of(&m);
 		if (!(left & KEY_IN(kind)))
 			continue;
-		member_add(k, kind, &m);
+		key[kind] = member_key(k, kind, &m);
 		left &= ~KEY_IN(kind);
 	}
+}
+
+static void line_add(struct filter_keys *k, const char *line, size_t len)
+{
+	uint64_t key[KEY_KINDS];
+
+	filter_line_keys(k, line, len, FILTER_KINDS, key);
+	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++)
+		if (key[kind])
+			filter_add(k, key[kind]);
 }
 
 void filter_add_lines(struct filter_keys *k, const char *p, size_t len)
@@ -130,9 +143,14 @@ uint32_t filter_probe(uint64_t key, uint32_t i)
 
 void filter_write(const struct filter_keys *k, struct buf *out)
 {
+	filter_write_up_to(k, MOST, out);
+}
+
+void filter_write_up_to(const struct filter_keys *k, size_t most, struct buf *out)
+{
 	size_t size = k->n ? FILTER_LEAST : 0;
 
-	while (size * 8 < k->n * BITS && size < MOST)
+	while (size * 8 < k->n * BITS && size < most)
 		size *= 2;
 	if (!buf_reserve(out, size))
 		return;

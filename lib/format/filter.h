@@ -26,12 +26,21 @@ struct filter_keys {
 /* Add a key, which must not be 0, or the keys of whole stored lines. */
 void filter_add(struct filter_keys *k, uint64_t key);
 void filter_add_lines(struct filter_keys *k, const char *p, size_t len);
+
+/* Gets the keys of a stored line, of these kinds; 0: it has none.  k: for scratch, and
+ * `failed`. */
+void filter_line_keys(struct filter_keys *k, const char *line, size_t len, uint32_t kinds,
+    uint64_t key[KEY_KINDS]);
 void filter_clear(struct filter_keys *k);
 void filter_free(struct filter_keys *k);
 
 /* Appends the filter of these keys to out; see evlog-format(5), "Filters".  Its size is a
  * power of two, or 0 if there are no keys. */
 void filter_write(const struct filter_keys *k, struct buf *out);
+
+/* The same with a limit of one's own, a power of two; that of filter_write lets it fit
+ * into the header of a block. */
+void filter_write_up_to(const struct filter_keys *k, size_t most, struct buf *out);
 
 /* The same as an extension of a block header. */
 void filter_extend(const struct filter_keys *k, struct buf *out);

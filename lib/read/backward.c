@@ -56,7 +56,15 @@ static int segment_back(struct log_reader *r, evlog_error *err)
 	    h->previous < r->seg.first_seq)
 		return segment_missing(
 		    r->log.path, h->previous, r->seg.first_seq - 1, err);
-	return reader_segment(r, r->at_segment - 1, &r->at, err);
+	size_t index = r->at_segment - 1;
+	const struct catalogue_segment *s;
+	while (index > 0 && (s = scope_excludes(r, index)) != NULL &&
+	       s->last_seq + 1 == r->log.segments[index + 1]) {
+		r->emitted = s->first_seq;
+		r->done += s->size;
+		index--;
+	}
+	return reader_segment(r, index, &r->at, err);
 }
 
 int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)

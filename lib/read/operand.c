@@ -17,6 +17,7 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 	struct bounds b = {.threads = sel->count && sel->count < few ? 1 : sel->threads,
 	    .max_line = sel->max_line,
 	    .cursors = sel->cursors,
+	    .no_index = sel->no_index,
 	    .from = sel->from,
 	    .to = sel->to,
 	    .since = EVLOG_TIME_MIN,
@@ -64,6 +65,8 @@ static int wanted_make(struct operand *s, evlog_error *err)
 		r = keys_of(s, KEY_SUBJECT, sel->subject, sel->subjects, err);
 	if (!r)
 		r = keys_of(s, KEY_SOURCE, sel->source, sel->sources, err);
+	if (!r)
+		r = keys_of(s, KEY_ID, sel->id, sel->ids, err);
 	return r;
 }
 
@@ -91,7 +94,7 @@ int operand_open(struct operand *s, const char *path, const struct evlog_selecti
 		return evlog_input_open(&s->input, path, &o, err);
 	}
 	s->select.stamps = false; /* the reader applies these bounds */
-	int r = sel->map ? 0 : wanted_make(s, err);
+	int r = sel->map || sel->no_index ? 0 : wanted_make(s, err);
 	if (r)
 		return r;
 	if (s->has_wanted)

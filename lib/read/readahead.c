@@ -13,7 +13,9 @@ static bool is_hopping(const struct log_reader *r)
 
 size_t header_ahead(const struct log_reader *r)
 {
-	return is_hopping(r) ? r->hop : r->bounds.wanted ? SPARSE : STREAM;
+	return is_hopping(r)			   ? r->hop
+	       : r->index.open && r->bounds.wanted ? SPARSE
+						   : STREAM;
 }
 
 size_t hop_after(const struct block *b)
@@ -34,14 +36,17 @@ static bool next_enter(struct log_reader *r)
 	size_t i = r->at_segment + 1;
 	evlog_error ignored;
 
-	if (!r->index.open || r->ahead_next || i >= r->log.n ||
-	    r->log.segments[i] >= r->end.segment)
+	if (!r->index.open || r->ahead_next)
+		return false;
+	while (i < r->log.n && scope_excludes(r, i))
+		i++;
+	if (i >= r->log.n || r->log.segments[i] >= r->end.segment)
 		return false;
 	next_close(r);
 	if (segment_open(&r->next, r->log.dir_fd, r->log.path, r->log.segments[i], NULL,
 		false, &ignored) ||
 	    !segment_is_sealed(&r->next) ||
-	    index_open(&r->next_index, &r->next, r->bounds.wanted, &ignored)) {
+	    reader_index(r, &r->next, &r->next_index, &ignored)) {
 		next_close(r);
 		return false; /* reported when its turn comes */
 	}

@@ -125,6 +125,23 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	return 0;
 }
 
+/* Goes over segments from `index` on that need not be read, as if they had been. */
+static size_t skip_forward(struct log_reader *r, size_t index)
+{
+	const struct catalogue_segment *s;
+
+	while (index + 1 < r->log.n && (s = scope_excludes(r, index)) != NULL &&
+	       (r->anywhere || s->first_seq == r->next_seq)) {
+		r->next_seq = s->last_seq + 1;
+		memcpy(r->root, s->root, HASH_SIZE);
+		r->rooted = true;
+		r->anywhere = false;
+		r->done += s->size;
+		index++;
+	}
+	return index;
+}
+
 static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	lines->len = 0;
@@ -145,7 +162,7 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 			else
 				return EVLOG_END;
 		} else {
-			res = reader_enter(r, r->at_segment + 1, err);
+			res = reader_enter(r, skip_forward(r, r->at_segment + 1), err);
 		}
 		if (res == EVLOG_EDAMAGED && r->salvage && !r->salvaging) {
 			verdict_keep(r, err);
@@ -199,13 +216,23 @@ static int forward_begin(struct log_reader *r, evlog_error *err)
 	r->anywhere = index > 0 || r->bounds.from >= r->log.segments[0];
 	r->next_seq = r->log.first;
 	if (!res)
-		res = reader_enter(r, index, err);
+		res = reader_enter(r, skip_forward(r, index), err);
 	if (res == EVLOG_EDAMAGED && r->salvage) {
 		verdict_keep(r, err);
 		r->salvaging = true;
 		res = 0;
 	}
 	return res;
+}
+
+/* Whether keys are wanted that filters have. */
+static bool wants_keys(const struct filter_wanted *w)
+{
+	bool any = false;
+
+	for (enum key_kind kind = 0; w && kind < KEY_KINDS; kind++)
+		any |= kind != KEY_ID && w->of[kind].n;
+	return any;
 }
 
 /* ---- The interface ---- */
@@ -223,15 +250,18 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 	r->threads = reverse || salvage ? 1 : b->threads;
 	r->salvage = salvage;
 	r->seg.fd = r->next.fd = -1;
-	r->skipping = !salvage && (b->from || b->since != EVLOG_TIME_MIN || b->wanted ||
-				      b->event_since != EVLOG_TIME_MIN ||
-				      b->event_until != EVLOG_TIME_MAX);
+	r->skipping =
+	    !salvage && !b->no_index &&
+	    (b->from || b->since != EVLOG_TIME_MIN || wants_keys(b->wanted) ||
+		b->event_since != EVLOG_TIME_MIN || b->event_until != EVLOG_TIME_MAX);
 	r->codec = block_codec_new(0);
 	if (r->codec)
 		block_codec_limit(r->codec, b->max_line);
 	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
 	if (!res)
 		res = state_read(r, err);
+	if (!res && !salvage)
+		res = scope_make(r, err);
 	if (!res)
 		res = reverse ? reverse_begin(r, err) : forward_begin(r, err);
 	if (res) {
@@ -398,6 +428,7 @@ void log_reader_close(struct log_reader *r)
 	if (!r)
 		return;
 	readahead_close(r);
+	scope_free(r->scope);
 	segment_close(&r->seg);
 	index_close(&r->index);
 	block_codec_free(r->codec);

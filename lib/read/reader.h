@@ -18,6 +18,7 @@ struct bounds {
 	unsigned threads;  /* for decompressing, if forwards; 0: one */
 	const struct filter_wanted *wanted; /* keys; NULL: any */
 	bool cursors;			    /* get those of each block */
+	bool no_index;			    /* use neither indexes nor catalogues */
 };
 
 struct log_reader;

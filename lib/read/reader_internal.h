@@ -5,6 +5,7 @@
 #include "format/index.h"
 #include "read/decoder_pool.h"
 #include "read/reader.h"
+#include "recover/catalogues.h"
 
 #define SMALL  (4u << 10)   /* blocks below this are read many at a time */
 #define SPARSE (24u << 10)  /* read-ahead if few blocks are wanted, or many small ones */
@@ -19,18 +20,19 @@ struct log_reader {
 	struct log_end end;
 	unsigned char lineage[HASH_SIZE]; /* zeros: not asked for yet, or not known */
 
-	bool skipping;	    /* a bound may rule out blocks */
-	size_t hop;	    /* bytes to read with a header when skipping blocks */
-	bool unindexed;	    /* an index that was needed is missing */
-	struct segment seg; /* fd -1: none open */
-	struct index index; /* of seg, if sealed and skipping */
-	size_t at_segment;  /* position of seg in log.segments */
-	uint64_t at;	    /* next block; backwards, the one to read; 0: none left */
-	uint64_t limit;	    /* end of the committed bytes in seg */
-	bool salvaging;	    /* in seg after damage: deliver whatever is intact */
-	uint64_t tried;	    /* bytes of seg tried and found damaged */
-	uint64_t next_seq;  /* of the block at `at`, when going forwards */
-	uint64_t epoch;	    /* of the block before it, like root */
+	struct scope *scope; /* what catalogues rule out; NULL: nothing */
+	bool skipping;	     /* a bound may rule out blocks */
+	size_t hop;	     /* bytes to read with a header when skipping blocks */
+	bool unindexed;	     /* an index that was needed is missing */
+	struct segment seg;  /* fd -1: none open */
+	struct index index;  /* of seg, if sealed and skipping */
+	size_t at_segment;   /* position of seg in log.segments */
+	uint64_t at;	     /* next block; backwards, the one to read; 0: none left */
+	uint64_t limit;	     /* end of the committed bytes in seg */
+	bool salvaging;	     /* in seg after damage: deliver whatever is intact */
+	uint64_t tried;	     /* bytes of seg tried and found damaged */
+	uint64_t next_seq;   /* of the block at `at`, when going forwards */
+	uint64_t epoch;	     /* of the block before it, like root */
 	unsigned char root[HASH_SIZE];
 	bool rooted;		 /* epoch and root are known */
 	uint64_t emitted;	 /* last seq delivered */
@@ -73,6 +75,23 @@ void verdict_keep(struct log_reader *r, const evlog_error *err);
 /* After damage, with --salvage: delivers the next intact lines of this segment, or moves
  * to the next one.  lines->len can be 0 although more follows. */
 int salvage_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
+
+/* ---- scope.c ---- */
+
+/* Asks the catalogues for what the bounds want. */
+int scope_make(struct log_reader *r, evlog_error *err);
+void scope_free(struct scope *s);
+
+/* Gets what is said of log.segments[index] if it has nothing that is wanted; otherwise
+ * NULL. */
+const struct catalogue_segment *scope_excludes(struct log_reader *r, size_t index);
+
+/* Whether it is known which blocks of a segment may have the wanted ids. */
+bool scope_has_ids(struct log_reader *r, uint64_t first_seq);
+
+/* Opens the index of a sealed segment, for what is wanted.  EVLOG_END: it has none. */
+int reader_index(
+    struct log_reader *r, const struct segment *seg, struct index *x, evlog_error *err);
 
 /* ---- carried.c ---- */
 

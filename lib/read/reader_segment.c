@@ -126,9 +126,10 @@ int reader_segment(
 		return segment_missing(r->log.path, r->log.segments[index], 0, err);
 	if (!res)
 		res = reader_limit(r, last_block, err);
-	if (res || !r->skipping || !segment_is_sealed(&r->seg))
+	if (res || !segment_is_sealed(&r->seg) ||
+	    !(r->skipping || scope_has_ids(r, first)))
 		return res;
-	res = index_open(&r->index, &r->seg, r->bounds.wanted, err);
+	res = reader_index(r, &r->seg, &r->index, err);
 	r->unindexed |= res == EVLOG_END;
 	return res < 0 ? res : 0;
 }

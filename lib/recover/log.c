@@ -1,6 +1,7 @@
 /* log.c - opens a log directory and lists its segments. */
 #include "recover/log.h"
 #include "base/error.h"
+#include "format/catalogue.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,6 +35,7 @@ void log_close(struct log *l)
 	if (l->dir_fd >= 0)
 		close(l->dir_fd);
 	free(l->segments);
+	free(l->catalogues);
 	free(l->path);
 	*l = (struct log){.dir_fd = -1, .head_fd = -1};
 }
@@ -66,28 +68,56 @@ static int segments_add(struct log *l, size_t *cap, uint64_t seq, evlog_error *e
 	return 0;
 }
 
+static int catalogues_add(
+    struct log *l, size_t *cap, struct catalogue_span span, evlog_error *err)
+{
+	if (l->n_catalogues == *cap &&
+	    !array_grow(&l->catalogues, cap, sizeof *l->catalogues))
+		return error_memory(err);
+	l->catalogues[l->n_catalogues++] = span;
+	return 0;
+}
+
+/* By first seq, the longest one first. */
+static int span_compare(const void *a, const void *b)
+{
+	const struct catalogue_span *x = a, *y = b;
+
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	return (x->last < y->last) - (x->last > y->last);
+}
+
 int log_list(struct log *l, evlog_error *err)
 {
+	struct catalogue_span span;
 	struct dirent *e;
-	size_t cap = 0;
+	size_t cap = 0, cap_catalogues = 0;
 	DIR *d;
 
 	int r = directory_open(l, &d, err);
 	if (r)
 		return r;
 	free(l->segments);
+	free(l->catalogues);
 	l->segments = NULL;
-	l->n = 0;
+	l->catalogues = NULL;
+	l->n = l->n_catalogues = 0;
 	for (errno = 0; !r && (e = readdir(d)) != NULL; errno = 0) {
 		uint64_t seq = segment_name_read(e->d_name);
 		if (seq)
 			r = segments_add(l, &cap, seq, err);
+		else if (catalogue_name_read(e->d_name, &span.first, &span.last))
+			r = catalogues_add(l, &cap_catalogues, span, err);
 	}
 	if (!r && errno)
 		r = error_sys(err, "%s", l->path);
 	closedir(d);
 	if (l->n)
 		qsort(l->segments, l->n, sizeof *l->segments, seq_compare);
+	if (l->n_catalogues)
+		qsort(
+		    l->catalogues, l->n_catalogues, sizeof *l->catalogues, span_compare);
 	return r;
 }
 

@@ -13,6 +13,10 @@ struct log {
 	unsigned char id[ID_SIZE]; /* from head, or from the last segment */
 	uint64_t *segments;
 	size_t n;
+	struct catalogue_span {
+		uint64_t first, last; /* seqs */
+	} * catalogues;		      /* by first, the longest first */
+	size_t n_catalogues;
 	uint64_t first;	 /* seq of the first event that was kept: 1, unless trimmed; */
 	int64_t removed; /* then the logtime of the last event that was not */
 };
@@ -28,7 +32,7 @@ void log_close(struct log *l);
 bool log_has(const struct log *l, uint64_t first);
 uint64_t log_after(const struct log *l, uint64_t first);
 
-/* Lists the segments, replacing the previous list. */
+/* Lists the segments and catalogues, replacing the previous lists. */
 int log_list(struct log *l, evlog_error *err);
 
 /* If event 1 is not there, finds the first segment that was kept, and drops those before

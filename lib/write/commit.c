@@ -102,37 +102,63 @@ static struct pending line_move(struct batch *b, struct pending p, size_t to)
 	return p;
 }
 
+static int dedup_start(struct evlog_writer *w, evlog_error *err)
+{
+	const struct batch *b = &w->now;
+	struct view *lines = calloc(b->n + 1, sizeof *lines);
+	int r = lines ? 0 : error_memory(err);
+
+	for (size_t i = 0; i < b->n && !r; i++)
+		lines[i] = (struct view){b->raw.p + b->at[i].offset, b->at[i].len - 1};
+	if (!r)
+		r = dedup_catch_up(
+		    w->dedup, &w->log, w->log.head.tree.n, w->max_line, err);
+	if (!r)
+		r = dedup_begin(w->dedup, lines, b->n, err);
+	free(lines);
+	return r;
+}
+
 /* Drops the pending events that the log has already.  Stops before an event that has the
  * same id as one in the log but other content, and sets *stop to its index; else to the
  * number of events left. */
-static int dedup_pending(
+static int dedup_pass(
     struct evlog_writer *w, uint64_t *skipped, size_t *stop, evlog_error *err)
 {
 	struct batch *b = &w->now;
 	size_t i, kept = 0, to = b->n ? b->at[0].offset : 0;
-	enum dedup_verdict verdict;
-	int r =
-	    dedup_catch_up(w->dedup, w->log.path, w->log.head.tree.n, w->max_line, err);
+	enum dedup_verdict verdict = DEDUP_NEW;
+	int r = dedup_start(w, err);
 
 	for (i = 0; i < b->n && !r; i++) {
 		const struct pending *p = &b->at[i];
-		r = dedup_ask(w->dedup, b->raw.p + p->offset, p->len - 1, &verdict, err);
+		const char *line = b->raw.p + p->offset;
+		r = dedup_ask(w->dedup, (uint32_t)i, line, p->len - 1, &verdict, err);
 		if (r || verdict == DEDUP_CONFLICT)
 			break;
 		if (verdict == DEDUP_SAME)
 			continue;
 		b->at[kept] = line_move(b, *p, to);
+		r = dedup_add(w->dedup, b->raw.p + to, b->at[kept].len - 1, err);
 		to += b->at[kept++].len;
 	}
-	if (r)
-		return r;
 	/* what is left: the events kept, then the conflict and what follows it */
 	*skipped += i - kept;
 	*stop = kept;
 	if (kept)
 		memmove(b->at + (i - kept), b->at, kept * sizeof *b->at);
 	batch_drop(b, i - kept);
-	return 0;
+	return r;
+}
+
+static int dedup_pending(
+    struct evlog_writer *w, uint64_t *skipped, size_t *stop, evlog_error *err)
+{
+	int r;
+
+	while ((r = dedup_pass(w, skipped, stop, err)) == EVLOG_WAIT)
+		dedup_forget(w->dedup);
+	return r;
 }
 
 /* A write failed: truncate the file to its committed length.  If even that fails, poison

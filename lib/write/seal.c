@@ -442,25 +442,10 @@ static int made_open(struct sealer *s, evlog_error *err)
 	if (fstatat(dir_fd, s->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    named.st_ino == old.st_ino && unlinkat(dir_fd, s->name, 0) < 0)
 		return error_sys(err, "%s", s->made.path);
-	s->made.fd =
-	    openat(dir_fd, s->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (s->made.fd < 0)
-		return error_sys(err, "%s", s->made.path);
-	if (file_lock(s->made.fd, 0) < 0)
-		return errno == EAGAIN || errno == EACCES
-			   ? EVLOG_END
-			   : error_sys(err, "%s", s->made.path);
+	int r = work_file_open(s->log, s->name, &s->made.fd, err);
+	if (r)
+		return r;
 	if (fstat(s->made.fd, &ours) < 0)
-		return error_sys(err, "%s", s->made.path);
-	if (fstatat(dir_fd, s->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    named.st_ino != ours.st_ino)
-		return EVLOG_END; /* another process has renamed it */
-	if (!S_ISREG(ours.st_mode) || ours.st_nlink != 1)
-		return error_set(err, EVLOG_EPERM,
-		    "%s: not a regular file, or it has another name (a hard link); "
-		    "remove it",
-		    s->made.path);
-	if (ftruncate(s->made.fd, 0) < 0)
 		return error_sys(err, "%s", s->made.path);
 	return owner_keep(s, &old, &ours, err);
 }
@@ -470,6 +455,9 @@ static int made_rename(struct sealer *s, evlog_error *err)
 	char name[SEGMENT_NAME_SIZE];
 
 	segment_name(name, s->old.first_seq);
+	int r = catalogues_remove(s->log, s->old.first_seq, err);
+	if (r)
+		return r;
 	if (renameat(s->log->dir_fd, s->name, s->log->dir_fd, name) < 0)
 		return error_sys(err, "%s", s->old.path);
 	if (os_sync(s->log->dir_fd) < 0)
@@ -634,6 +622,15 @@ static void *log_seal(void *arg)
 			g->err = why;
 		}
 	}
+	struct block_codec *codec = block_codec_new(0);
+	if (codec)
+		block_codec_limit(codec, g->max_line);
+	int r = codec ? catalogues_update(l, codec, &why) : error_memory(&why);
+	if (r < 0 && g->result == 0) {
+		g->result = why.code;
+		g->err = why;
+	}
+	block_codec_free(codec);
 	atomic_store(&g->done, true);
 	return NULL;
 }
@@ -650,6 +647,7 @@ static int sealing_end(struct evlog_writer *w, evlog_error *err)
 	if (r < 0)
 		*err = g->err;
 	free(g->log.segments);
+	free(g->log.catalogues);
 	free(g->log.path);
 	free(g);
 	w->sealing = NULL;

@@ -110,7 +110,7 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		w->encoder = block_encoder_new(o->threads, o->level);
 		w->source = default_source(path);
 		if (o->dedup)
-			w->dedup = dedup_new(o->dedup_window);
+			w->dedup = dedup_new(o->dedup_window, o->dedup_by_id);
 		if (!w->codec || !w->encoder || !w->source || (o->dedup && !w->dedup))
 			r = error_memory(err);
 	}

@@ -181,6 +181,20 @@ int writer_cursor(struct evlog_writer *w, evlog_error *err);
 int writer_complete(struct evlog_writer *w, const char *line, size_t len,
     const char *name, uint64_t line_no, struct buf *out, evlog_error *err);
 
+/* Creates and locks a file of this name, readable for the owner only, or opens and
+ * empties it.  EVLOG_END: another process has it. */
+int work_file_open(const struct log *l, const char *name, int *fd, evlog_error *err);
+
+/* ---- Catalogues ---- */
+
+/* Makes those that are missing, of all sealed segments before the one that head names.
+ * Lists the segments. */
+int catalogues_update(struct log *l, struct block_codec *codec, evlog_error *err);
+
+/* Removes those that a segment is in, and syncs the directory: call it before the segment
+ * changes. */
+int catalogues_remove(const struct log *l, uint64_t first, evlog_error *err);
+
 /* ---- Replicas ---- */
 
 /* Checks that a stamped line follows the last pending one; returns EVLOG_EMISMATCH if
@@ -222,23 +236,29 @@ void carry_free(struct carry *c);
 
 #define DEDUP_MOST (UINT32_MAX - 1) /* entries; the table uses 32-bit indexes */
 
-/* window: how many of the last events to remember, at most DEDUP_MOST; 0: all.  Returns
- * NULL if out of memory. */
-struct dedup *dedup_new(uint64_t window);
+/* window: with how many of the last events to compare, at most DEDUP_MOST; 0: all.
+ * by_id: the same source and id is enough.  Returns NULL if out of memory. */
+struct dedup *dedup_new(uint64_t window, bool by_id);
 void dedup_free(struct dedup *d);
 
 /* Whether there have been more events than the window holds. */
 bool dedup_has_slid(const struct dedup *d);
 
-/* Reads the events of the log up to `last` that it does not know yet. */
-int dedup_catch_up(struct dedup *d, const char *path, uint64_t last, uint64_t max_line,
+/* With the lock held: gets to know the events of the log up to `last`. */
+int dedup_catch_up(struct dedup *d, const struct log *l, uint64_t last, uint64_t max_line,
     evlog_error *err);
 
 enum dedup_verdict { DEDUP_NEW, DEDUP_SAME, DEDUP_CONFLICT };
 
-/* Looks up a line (stamped or not), and adds it if it is new. */
-int dedup_ask(struct dedup *d, const char *line, size_t len, enum dedup_verdict *verdict,
-    evlog_error *err);
+/* Begins with the n lines of a commit (stamped or not). */
+int dedup_begin(struct dedup *d, const struct view *lines, size_t n, evlog_error *err);
+
+/* Asks about line number `event`; they come in order.  EVLOG_WAIT: a catalogue proved to
+ * be damaged; begin again, with all lines.  dedup_add adds the line asked about last, if
+ * it is new; `line` is where it is kept until the end of the commit. */
+int dedup_ask(struct dedup *d, uint32_t event, const char *line, size_t len,
+    enum dedup_verdict *verdict, evlog_error *err);
+int dedup_add(struct dedup *d, const char *line, size_t len, evlog_error *err);
 
 /* dedup_keep: the commit succeeded, and the log now ends at `last`.  dedup_forget: it
  * failed; drops the lines added since the last dedup_keep or dedup_catch_up. */

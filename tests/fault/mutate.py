@@ -32,6 +32,7 @@ NOTICERS = [
     ("append", "cd .. && bats evappend.bats"),
     ("diff", "cd .. && bats evdiff.bats"),
     ("replica", "cd .. && bats replica.bats"),
+    ("catalogue", "cd .. && bats catalogue.bats"),
     ("stream", "EVLOG_KILLS=2 python3 kill.py stream && rm -rf many log*.evlog"),
     ("errors", "EVLOG_FAULT_STEP=80 python3 calls.py errors"),
 ]

@@ -1,0 +1,110 @@
+/* catalogue.h - a catalogue of sealed segments: which of them may have certain keys, and
+ * in which block each id is.  It is derived from them; evlog-format(5), "Catalogues",
+ * specifies the bytes. */
+#ifndef FORMAT_CATALOGUE_H
+#define FORMAT_CATALOGUE_H
+
+#include "format/filter.h"
+#include "format/segment.h"
+
+#define CATALOGUE_NAME_SIZE 56	 /* FIRST-LAST.catalogue and a NUL */
+#define CATALOGUE_MOST	    256u /* segments */
+#define CATALOGUE_STEP	    16u	 /* so many of one size make one of the next */
+
+void catalogue_name(char out[CATALOGUE_NAME_SIZE], uint64_t first, uint64_t last);
+
+/* Gets the first and last seq in a catalogue's name.  false: it is not such a name. */
+bool catalogue_name_read(const char *name, uint64_t *first, uint64_t *last);
+
+/* What a catalogue says of a segment. */
+struct catalogue_segment {
+	uint64_t first_seq, last_seq;
+	uint64_t size;			     /* bytes of its file */
+	int64_t first_logtime, last_logtime; /* of its events, and their times: */
+	int64_t least_time, greatest_time;
+	uint32_t blocks, base; /* base: blocks of the segments before it */
+	unsigned char root[HASH_SIZE];
+};
+
+/* The fingerprint of an id: 36 bits of the id, then 4 of the source. */
+#define ID_BITS	   40
+#define ID_SOURCE  4 /* bits */
+#define ID_SOURCES ((1u << ID_SOURCE) - 1)
+uint64_t id_fingerprint(uint64_t id_key, uint64_t source_key);
+
+/* ---- Reading ---- */
+
+#define CATALOGUE_PAGE 512 /* bytes, of which the last 8 are a checksum */
+
+/* An open catalogue.  Its pages are read when they are needed. */
+struct catalogue {
+	int fd;
+	uint64_t first, last;
+	uint32_t n, blocks; /* segments; blocks of all of them */
+	struct catalogue_segment *at;
+	uint32_t kinds;	  /* of keys in the filters */
+	uint32_t columns; /* bits of a row, one for each segment; a power of two */
+	uint64_t rows;	  /* bits of a filter, a power of two; 0: there are none */
+	uint64_t ids;
+	unsigned bucket_bits, block_bits;
+	uint64_t pages_at;	     /* offset of the first page: rows, */
+	uint64_t buckets_at, ids_at; /* and the numbers of the first of these */
+	uint64_t sum;		     /* of the header */
+	struct catalogue_page { /* those that were read last: of the ids, and of the rest
+				 */
+		uint64_t no;
+		unsigned char p[CATALOGUE_PAGE];
+	} ids_page, page;
+};
+
+/* Opens a catalogue.  EVLOG_END: there is none, or it is damaged. */
+int catalogue_open(
+    struct catalogue *c, int dir_fd, uint64_t first, uint64_t last, evlog_error *err);
+void catalogue_close(struct catalogue *c);
+
+/* Sets bit i of `found` if segment i may have what is wanted, except for ids.  Returns
+ * false if that cannot be read. */
+bool catalogue_match(struct catalogue *c, const struct filter_wanted *w,
+    unsigned char found[CATALOGUE_MOST / 8]);
+
+/* Where to look for an id. */
+struct id_search {
+	uint64_t fingerprint;
+	unsigned ignored; /* so many low bits of it do not count */
+	uint64_t at, end; /* entries that are left */
+};
+
+/* Begins a search; ignored: ID_SOURCE if the source does not count, else 0.  Returns
+ * false if the catalogue is damaged. */
+bool id_search_begin(
+    struct catalogue *c, struct id_search *s, uint64_t fingerprint, unsigned ignored);
+
+/* Gets the next block that may have the id, counted over all segments.  EVLOG_END: there
+ * is none.  EVLOG_EDAMAGED: the catalogue is damaged. */
+int id_search_next(struct catalogue *c, struct id_search *s, uint32_t *block);
+
+/* Gets row r of the filters, `columns` bits.  Returns false if it cannot be read. */
+bool catalogue_row(
+    struct catalogue *c, uint64_t r, unsigned char row[CATALOGUE_MOST / 8]);
+
+/* Gets entry i of the ids, which ascend.  *bucket: the one that it is in; 0 at first.
+ * Returns false if it cannot be read. */
+bool catalogue_id(struct catalogue *c, uint64_t i, uint64_t *bucket,
+    uint64_t *fingerprint, uint32_t *block);
+
+/* ---- Writing ---- */
+
+/* Where the writer gets its content.  Both return false on failure. */
+struct catalogue_source {
+	void *arg;
+	/* Gets row r of the filters. */
+	bool (*row)(void *arg, uint64_t r, unsigned char row[CATALOGUE_MOST / 8]);
+	/* Gets the next id; they ascend by fingerprint, then block. */
+	bool (*id)(void *arg, uint64_t *fingerprint, uint32_t *block);
+};
+
+/* Writes a catalogue to fd.  c: first, last, n, at, kinds, rows and ids are set.  Returns
+ * 0, or -1 with errno; 0 if the source has failed. */
+int catalogue_write(int fd, struct catalogue *c, const struct catalogue_source *from);
+
+#endif
