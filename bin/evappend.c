@@ -415,6 +415,21 @@ static int append_lines(struct append *a, evlog_input *in, evlog_error *why)
 	return r;
 }
 
+/* Handles the end of an input, which is EVLOG_END or an error. */
+static int input_end(struct append *a, evlog_input *in, int r, evlog_error *err)
+{
+	size_t dropped = evlog_writer_input_end(a->w, r == EVLOG_END);
+
+	if (r != EVLOG_END || !dropped)
+		return r;
+	snprintf(err->text, sizeof err->text,
+	    "%s: it ends in the middle of a commit, whose %zu event%s not appended; end "
+	    "it "
+	    "elsewhere, or send plain lines",
+	    evlog_input_name(in), dropped, dropped == 1 ? " was" : "s were");
+	return err->code = EVLOG_EDATA;
+}
+
 static void append_input(struct append *a, const char *path)
 {
 	evlog_input *in;
@@ -423,15 +438,11 @@ static void append_input(struct append *a, const char *path)
 	if (!a->o.atomic && is_pending(a) && may_wait(path))
 		commit(a);
 	int r = evlog_input_open(&in, path, &a->input, &err);
-	if (!r)
+	if (!r) {
 		r = append_lines(a, in, &err);
-	size_t dropped = evlog_writer_input_end(a->w);
-	if (r == EVLOG_END && dropped) {
-		r = err.code = EVLOG_EDATA;
-		snprintf(err.text, sizeof err.text,
-		    "%s: it ends in the middle of a commit, whose %zu event%s not "
-		    "appended; end it elsewhere, or send plain lines",
-		    path, dropped, dropped == 1 ? " was" : "s were");
+		r = input_end(a, in, r, &err);
+	} else {
+		evlog_writer_input_end(a->w, false);
 	}
 	if (r < 0) {
 		if (!a->o.atomic)
@@ -451,15 +462,15 @@ static void append_command(struct append *a, const char *const *command)
 	evlog_input *in;
 	evlog_error err;
 
-	if (access(a->path, F_OK) == 0)
-		commit(a);
+	evlog_writer_input_end(a->w, false); /* where it begins is not known yet */
+	commit(a);
 	for (int pause = FIRST;; pause = pause > LONGEST / 2 ? LONGEST : 2 * pause) {
 		uint64_t last = a->last_seq;
 		snprintf(from, sizeof from, "EVLOG_FROM=%" PRIu64, last ? last : 1);
 		if (evlog_input_command(&in, command, env, &a->input, &err) < 0)
 			stop(a, &err);
 		int r = append_lines(a, in, &err);
-		evlog_writer_input_end(a->w);
+		r = input_end(a, in, r, &err);
 		evlog_input_close(in);
 		commit(a);
 		if (r == EVLOG_END)

@@ -190,11 +190,11 @@ int evlog_input_command(evlog_input **in, const char *const *command,
 
 /*
  * Gets the next frame in which a compressed log describes itself: the header of a segment
- * or of a block (evlog-format(5)), as it was before the lines that follow it.  It is
- * valid until the next call of evlog_input_next.  evlog_writer_frame understands it.
+ * or of a block (evlog-format(5)).  It is valid until the next call of evlog_input_next.
+ * evlog_writer_frame understands it.
  *
- * false: there is none among what has been read so far.  Frames may be read some lines
- * ahead of those that they describe.
+ * false: there is no other one between the last line and the one before it, or after the
+ * last line of all.
  */
 bool evlog_input_frame(evlog_input *in, const char **p, size_t *len);
 
@@ -322,12 +322,13 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
  *
  * EVLOG_EDATA: the frame is damaged.  EVLOG_ENEWER: a newer version wrote it.
  *
- * evlog_writer_input_end must be called at the end of each stream, also of one that has
- * broken off.  It drops the events of a commit that is incomplete, and returns how many
- * those are.
+ * evlog_writer_input_end must be called at the end of each stream.  whole: false if it
+ * has broken off, or is yet to begin; then an absent log stays absent if there is no
+ * event. It drops the events of a commit that is incomplete, and returns how many those
+ * are.
  */
 int evlog_writer_frame(evlog_writer *w, const char *p, size_t len, evlog_error *err);
-size_t evlog_writer_input_end(evlog_writer *w);
+size_t evlog_writer_input_end(evlog_writer *w, bool whole);
 
 /* How many bytes are pending; and whether it is time to commit them, because there are
  * enough of them for the idle threads, or as many as may be pending.  evlog_writer_full

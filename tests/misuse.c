@@ -653,8 +653,8 @@ static void rows_writer_open(void)
 	ROW("too short", USAGE, frame_to_replica(frame, 15, err));
 	ROW("another frame", 0, frame_to_replica(other, sizeof other, err));
 	ROW("only a tag", EVLOG_EDATA, frame_to_replica(frame, sizeof frame, err));
-	TRUE("w NULL", evlog_writer_input_end(NULL) == 0);
-	TRUE("not a replica", evlog_writer_input_end(writer()) == 0);
+	TRUE("w NULL", evlog_writer_input_end(NULL, true) == 0);
+	TRUE("not a replica", evlog_writer_input_end(writer(), false) == 0);
 }
 
 static void rows_writer(void)

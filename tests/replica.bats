@@ -190,3 +190,92 @@ send() {
 	assert_equal "$(wc -l <acks)" 3
 	kill %1
 }
+
+@test "sealing a trimmed log keeps the places of what was removed" {
+	send --from 61 "$out" b.evlog # no event, but the place of the consumer
+	for ((i = 0; i < 3; i++)); do evappend --segment-size 1 b.evlog < <(orders); done
+	evappend --reindex b.evlog
+	for from in 61 62 66; do
+		rm -rf c.evlog
+		send -q --from $from b.evlog c.evlog
+		assert_equal "$(promoted c.evlog 2>/dev/null)" ""
+	done
+	cat b.evlog/*.zst | evappend --quiet --replica d.evlog
+	assert_equal "$(promoted d.evlog 2>/dev/null)" ""
+	assert_equal "$(promoted b.evlog 2>/dev/null)" ""
+}
+
+@test "a replica is not created by a stream that never came" {
+	send --from 31 "$out" t.evlog
+	evcat -q -o zst t.evlog >stream
+	cat >command <<-'EOT'
+		echo x >>tries
+		[ "$(wc -l <tries)" = 1 ] && exit 255
+		exec evcat -q -o zst t.evlog
+	EOT
+	run -0 evappend --quiet --replica b.evlog -- bash command
+	run -0 evdiff t.evlog b.evlog
+	run -65 evappend --replica c.evlog < <(head -c 300 stream)
+	assert [ ! -e c.evlog ]
+	run -0 evappend --quiet --replica c.evlog <stream
+	run -0 evdiff t.evlog c.evlog
+	# a plain stream without events does create it
+	run -0 evappend --replica d.evlog </dev/null
+	run -0 evcat d.evlog
+	assert_output ""
+}
+
+@test "each bit of the stream's headers is believed only with its checksum" {
+	evcat -o zst "$out" >stream
+	python3 - <<-'EOT'
+		import re, subprocess, shutil
+		p = open("stream", "rb").read()
+		for at in [m.start() + i for m in re.finditer(rb"evlog(SEG|BLK)", p) for i in range(-8, 20)]:
+		    q = bytearray(p)
+		    q[at] ^= 1 << at % 8
+		    shutil.rmtree("f.evlog", True)
+		    r = subprocess.run(["evappend", "--replica", "f.evlog"], input=bytes(q), stderr=subprocess.PIPE)
+		    assert r.returncode in (0, 65, 76), (at, r)
+		    if r.returncode == 0:
+		        whole = subprocess.run(["evcat", "-o", "zst", "f.evlog"], stdout=subprocess.PIPE).stdout
+		        assert b"lost" in whole, at  # the consumer's name
+	EOT
+}
+
+@test "headers belong to the lines that follow them, in a file as in a pipe" {
+	evcat --to 30 "$out" | zstd -q >mixed
+	evcat -o zst --from 31 "$out" >>mixed
+	run -0 evappend --quiet --replica b.evlog mixed
+	run -0 evappend --quiet --replica c.evlog < <(cat mixed)
+	run -0 evdiff b.evlog c.evlog
+	run -0 evdiff "$out" b.evlog
+	# two streams of a large log; the second header comes while the first part is committed
+	numbered 60000 | evappend --atomic big.evlog
+	numbered 10 60001 | evappend big.evlog
+	evcat -o zst --to 60000 big.evlog >one
+	evcat -o zst --from 60001 big.evlog >two
+	run -0 evappend --quiet -j 4 --replica d.evlog one two
+	run -0 evdiff big.evlog d.evlog
+}
+
+@test "many consumers: their places are taken over by a replica of a sealed replica" {
+	local i log
+	emit() { # emit NUMBER TYPE LOG
+		name=$(printf '%0190d' "$1")
+		rm -f "$name"
+		evreplay -q --checkpoint "$name" --to 1 --emit "$3" "$a" -- sed -u "s/.*/{\"type\":\"$2\",\"data\":1}/"
+	}
+	for ((i = 0; i < 90; i++)); do
+		emit $i Out many.evlog
+	done
+	send many.evlog b.evlog
+	evappend --segment-size 1 b.evlog < <(orders)
+	evappend --reindex b.evlog
+	send b.evlog c.evlog
+	for log in b.evlog c.evlog; do
+		for i in 0 44 89; do
+			emit $i Twice $log 2>/dev/null
+		done
+		run ! grep -q Twice <(evcat "$log")
+	done
+}

@@ -7,7 +7,8 @@
 #include "format/block.h"
 
 #define CURSOR_NAME_MAX 255
-#define CURSORS_GATHER	(16u << 10) /* bytes of cursors to gather for a block */
+#define CURSORS_GATHER	(16u << 10) /* bytes of cursors to gather for a block, */
+#define CURSORS_MOST	29000u	    /* for which any header has room */
 #define CURSOR_FIXED	100	    /* bytes before the name */
 #define CURSOR_FIXED_1	64	    /* the same in a cursor of evlog 0.1 */
 

@@ -1,9 +1,9 @@
 /*
  * frame_packer.c - compresses lines to a stream that is itself a valid segment.
  *
- * If it starts at event 1 and has no gaps, it is the segment that a log would have.
- * Anything else is an extract: its header says so, its seqs may have gaps, and its tree
- * counts only the lines in it.
+ * If it is of a log, without gaps, it is the log from its first event on.  Anything else
+ * is an extract: its header says so, its seqs may have gaps, and its tree counts only the
+ * lines in it.
  */
 #include "base/error.h"
 #include "base/file.h"

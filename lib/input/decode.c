@@ -18,6 +18,7 @@ struct decoder {
 	bool any;     /* a member has begun */
 	bool pending; /* the codec may have more output for the input it already has */
 	bool noting;  /* this member is a frame to be noted */
+	uint64_t produced;
 	char out[ROOM];
 };
 
@@ -54,6 +55,15 @@ static bool is_note(const char *p, size_t n)
 	       (memcmp(p + 8, "evlogSEG", 8) == 0 || memcmp(p + 8, "evlogBLK", 8) == 0);
 }
 
+/* A note is the offset in the output where the frame stands, and the frame. */
+static void note_begin(struct buf *notes, uint64_t offset)
+{
+	unsigned char p[8];
+
+	put64(p, offset);
+	buf_add(notes, p, sizeof p);
+}
+
 /* Begins the next member.  Returns EVLOG_END if there is none. */
 static int member_next(struct decoder *d, evlog_error *err)
 {
@@ -75,6 +85,8 @@ static int member_next(struct decoder *d, evlog_error *err)
 		return error_memory(err);
 	d->inside = d->any = true;
 	d->noting = d->s.notes && is_note(below->p, below->len);
+	if (d->noting)
+		note_begin(d->s.notes, d->produced);
 	return 0;
 }
 
@@ -86,8 +98,11 @@ static int member_step(struct decoder *d, evlog_error *err)
 
 	enum step step = d->codec->step(d->state, &f, &why);
 	bool idle = f.in_len == below->len && f.out_len == sizeof d->out;
-	if (d->noting)
+	if (d->noting && s->notes)
 		buf_add(s->notes, below->p, below->len - f.in_len);
+	if (s->notes && s->notes->failed)
+		return error_memory(err);
+	d->produced += sizeof d->out - f.out_len;
 	stage_take(below, below->len - f.in_len);
 	s->p = d->out;
 	s->len = sizeof d->out - f.out_len;

@@ -49,6 +49,7 @@ static int bytes_more(struct evlog_input *in, evlog_error *err)
 	if (in->start) {
 		memmove(in->data.p, in->data.p + in->start, in->data.len - in->start);
 		in->data.len -= in->start;
+		in->moved += in->start;
 		in->scanned -= in->start;
 		in->start = 0;
 	}
@@ -224,6 +225,7 @@ static int line_take(struct evlog_input *in, size_t end, bool newline, const cha
 {
 	*line = in->data.p + in->start;
 	*len = end - in->start;
+	in->line_at = in->moved + in->start;
 	in->start = in->scanned = end + newline;
 	if (in->skipping) {
 		in->skipping = false;
@@ -284,6 +286,16 @@ static int line_next(
 	}
 }
 
+/* Drops the notes that have been taken. */
+static void notes_drop(struct evlog_input *in)
+{
+	if (in->noted == 0)
+		return;
+	in->notes.len -= in->noted;
+	memmove(in->notes.p, in->notes.p + in->noted, in->notes.len);
+	in->noted = 0;
+}
+
 int evlog_input_next(
     evlog_input *in, int wait_ms, const char **line, size_t *len, evlog_error *err)
 {
@@ -293,7 +305,10 @@ int evlog_input_next(
 		*err = in->failure;
 		return err->code;
 	}
+	notes_drop(in);
 	int r = line_next(in, wait_ms, line, len, err);
+	if (r == EVLOG_END)
+		in->line_at = UINT64_MAX;
 	if (r < 0 && !(r == EVLOG_EDATA && err->line))
 		in->failure = *err;
 	return r;
@@ -301,18 +316,15 @@ int evlog_input_next(
 
 bool evlog_input_frame(evlog_input *in, const char **p, size_t *len)
 {
-	if (!in || !p || !len || in->notes.failed)
+	if (!in || !p || !len)
 		return false;
 	size_t left = in->notes.len - in->noted;
 	const char *next = in->notes.p + in->noted;
-	if (left < 8 || left - 8 < get32(next + 4)) {
-		if (left == 0)
-			in->notes.len = in->noted = 0;
+	if (left < 16 || get64(next) > in->line_at || left - 16 < get32(next + 12))
 		return false;
-	}
-	*p = next;
-	*len = 8 + (size_t)get32(next + 4);
-	in->noted += *len;
+	*p = next + 8;
+	*len = 8 + (size_t)get32(next + 12);
+	in->noted += 8 + *len;
 	return true;
 }
 

@@ -39,6 +39,8 @@ struct evlog_input {
 	bool noting;	  /* note the frames in which evlog describes a log, */
 	struct buf notes; /* here; those from noted on have not been taken */
 	size_t noted;
+	uint64_t moved;	     /* bytes that were in `data` before what is there now */
+	uint64_t line_at;    /* offset of the last line; UINT64_MAX: there are no more */
 	evlog_error failure; /* the error that ended it; code 0: none */
 	const volatile sig_atomic_t *stop;
 	struct process process; /* the command whose output this is */

@@ -84,6 +84,9 @@ static int decoders_add(struct evlog_input *in, evlog_error *err)
 				 : helper_new(&above, in, codec->name, err);
 		if (r)
 			return r;
+		/* only what is said of the lines themselves is noted */
+		s->notes = NULL;
+		in->notes.len = 0;
 		in->top = above;
 	}
 }

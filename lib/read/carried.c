@@ -59,7 +59,10 @@ int lines_carry(struct log_reader *r, const struct block *b, struct evlog_lines 
 	if (b->header_size == BLOCK_HEADER)
 		return 0;
 	int res = segment_bytes(&r->seg, b->offset, b->header_size, 0, &p, err);
-	if (res || !p)
+	if (!res && !p)
+		res = segment_damaged(&r->seg, b->offset, b->first_seq, 0,
+		    "a block header is missing", err);
+	if (res)
 		return res;
 	r->cursors.len = 0;
 	cursors_copy(&r->cursors, block_extensions(p, b));

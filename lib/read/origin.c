@@ -42,7 +42,7 @@ static int cursors_upto(
 	int res = cursor_set_before(&set, &r->log, n + 1, err);
 	if (!res)
 		res = cursor_set_load(&set, &r->seg, r->limit, n, err);
-	set.all = true;
+	set.all = !set.partial;
 	cursor_set_write(&set, out);
 	if (!res && set.full)
 		res = error_set(err, EVLOG_EDATA,

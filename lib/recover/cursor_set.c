@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-#define STREAM	     (384u << 10) /* bytes to read ahead */
-#define CURSORS_MOST (SEGMENT_HEADER_MAX / 2)
+#define STREAM	 (384u << 10) /* bytes to read ahead */
+#define ALL_MOST (SEGMENT_HEADER_MAX / 2)
 
 /* The hash of what makes two cursors those of one consumer, as far as both have it. */
 static uint64_t name_hash(const struct cursor *c)
@@ -58,7 +58,7 @@ static bool slots_grow(struct cursor_set *set)
 /* Removes what was replaced, so that memory grows with the consumers only. */
 static void squeeze(struct cursor_set *set)
 {
-	struct cursor_set kept = {.all = set->all};
+	struct cursor_set kept = {.all = set->all, .partial = set->partial};
 
 	for (size_t i = 0; i < set->n; i++) {
 		struct extension x = extension_at(set, i);
@@ -75,9 +75,9 @@ void cursor_set_add(struct cursor_set *set, const struct extension *x)
 {
 	struct cursor c;
 
-	if (set->bytes.len > CURSORS_MOST && set->replaced)
+	if (set->bytes.len > ALL_MOST && set->replaced)
 		squeeze(set);
-	set->full |= set->bytes.len > CURSORS_MOST;
+	set->full |= set->bytes.len > ALL_MOST;
 	if (set->failed || set->full || cursor_decode(&c, x) == UNDERSTOOD_WRONG)
 		return;
 	if ((2 * (set->n + 1) > set->slots && !slots_grow(set)) ||
@@ -140,8 +140,12 @@ int cursor_set_load(struct cursor_set *set, struct segment *s, uint64_t limit,
 		r = segment_block(s, at, limit, STREAM, &b, err);
 		if (r == EVLOG_EDAMAGED)
 			return segment_damaged(s, at, s->first_seq, 0, err->reason, err);
-		if (!r && block_last_seq(&b) > last)
+		if (!r && block_last_seq(&b) > last) {
+			/* a merged block has those of several commits */
+			set->partial |=
+			    sealed && b.first_seq <= last && b.header_size > BLOCK_HEADER;
 			break;
+		}
 		if (!r && b.header_size > BLOCK_HEADER)
 			r = segment_bytes(s, at, b.header_size, 0, &p, err);
 		if (r)
@@ -204,7 +208,7 @@ void cursor_set_write(struct cursor_set *set, struct buf *out)
 {
 	if (set->replaced)
 		squeeze(set);
-	set->full |= set->bytes.len > CURSORS_MOST;
+	set->full |= set->bytes.len > ALL_MOST;
 	buf_add(out, set->bytes.p, set->bytes.len);
 	if (set->all)
 		extension_end(out, extension_begin(out, EXTENSION_CURSORS_ALL));

@@ -17,6 +17,7 @@ struct cursor_set {
 	bool failed;	     /* out of memory */
 	bool full;	     /* some are left out: a header has no room for more */
 	bool all;	     /* those of all segments so far; else only of some */
+	bool partial;	     /* a block that goes beyond the end may have more */
 };
 
 /* Adds a cursor, or replaces an earlier one of the same consumer. */

@@ -249,8 +249,8 @@ static size_t window_begin(struct block_encoder *s, const struct batch *batch, s
 	return all;
 }
 
-static int block_put(
-    struct block_job *m, struct segment *seg, struct head *h, evlog_error *err)
+static int block_put(struct block_job *m, const struct block_encoder_kind *kind,
+    struct segment *seg, struct head *h, evlog_error *err)
 {
 	struct block *b = &m->b;
 
@@ -258,6 +258,12 @@ static int block_put(
 	assert(b->header_size <= BLOCK_HEADER_MAX);
 	if (m->tiles.failed)
 		return error_memory(err);
+	if (b->flags & BLOCK_COMMIT && kind->root &&
+	    memcmp(b->root, kind->root, HASH_SIZE) != 0)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the stream is damaged, or of another log: with its events up to "
+		    "%llu, the root would not be the one it attests",
+		    seg->path, (unsigned long long)block_last_seq(b));
 	if (m->tiles.len)
 		memcpy(m->extensions.p + m->tiles_at, m->tiles.p, m->tiles.len);
 	b->offset = h->committed;
@@ -288,7 +294,7 @@ int block_encoder_write(struct block_encoder *s, struct batch *b, size_t n,
 		if (!make_all(s, bytes))
 			return error_memory(err);
 		for (size_t k = 0; k < s->n && !r; k++) {
-			r = block_put(&s->at[k], seg, h, err);
+			r = block_put(&s->at[k], kind, seg, h, err);
 			s->gather = block_gather(s->gather, &s->at[k].b);
 		}
 	}

@@ -17,13 +17,16 @@ size_t block_encoder_gather(const struct block_encoder *s);
 
 /* What the blocks of a commit have in common. */
 struct block_encoder_kind {
-	bool replica;	    /* lines are stamped already */
-	uint32_t flags;	    /* of each block */
-	struct view cursor; /* the extension for the last block */
+	bool replica;		   /* lines are stamped already */
+	uint32_t flags;		   /* of each block */
+	struct view cursor;	   /* the extension for the last block */
+	const unsigned char *root; /* that the log must have after it; NULL: any */
 	uint64_t synced_upto;
 };
 
-/* Stamps, hashes and compresses the first n events of b, and writes their blocks to `seg`
+/* EVLOG_EMISMATCH: the root would be another one; the last block was not written.
+ *
+ * Stamps, hashes and compresses the first n events of b, and writes their blocks to `seg`
  * after *h.  Updates *h, which the caller records once the blocks are synced.  After a
  * failure, blocks may have been written. */
 int block_encoder_write(struct block_encoder *s, struct batch *b, size_t n,

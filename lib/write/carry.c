@@ -15,13 +15,17 @@
 #include <stdlib.h>
 
 #define COMMIT_MOST  (256u << 20) /* bytes of lines that wait for their commit to end */
-#define CURSORS_MOST (24u << 10)  /* bytes of cursors for which a header has room */
+#define WAITING_MOST (1u << 20)	  /* bytes of cursors that wait for their commit to end */
 
 /* Drops the first n. */
 static void carry_drop(struct carry *c, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		c->bytes -= c->at[i].cursors.len;
 		buf_free(&c->at[i].cursors);
+	}
 	c->n -= n;
 	c->taken -= n < c->taken ? n : c->taken;
 	memmove(c->at, c->at + n, c->n * sizeof *c->at);
@@ -40,6 +44,7 @@ static int carry_add(struct carry *c, const struct carried *one, evlog_error *er
 	if (c->n == c->cap && !array_grow(&c->at, &c->cap, sizeof *c->at))
 		return error_memory(err);
 	c->at[c->n++] = *one;
+	c->bytes += one->cursors.len;
 	return 0;
 }
 
@@ -52,26 +57,45 @@ static int stream_bad(const char *why, bool newer, evlog_error *err)
 	return error_set(err, EVLOG_EDATA, "the compressed stream is damaged: %s", why);
 }
 
+/* Keeps where a trimmed log begins. */
+static int origin_told(struct evlog_writer *w, const struct segment_header *h,
+    const unsigned char *p, evlog_error *err)
+{
+	struct view rest = {(const char *)p + h->size - 8 - h->extensions, h->extensions};
+	struct origin *o = &w->origin;
+
+	if (h->read_only)
+		return stream_bad("its first header has unknown features", true, err);
+	if (h->last_logtime > EVLOG_TIME_MAX)
+		return stream_bad("its first header has no possible time", false, err);
+	o->known = true;
+	o->header = *h;
+	o->cursors.len = 0;
+	/* those of a sealed segment are as of its end */
+	o->all = !(h->flags & SEGMENT_SEALED) && cursors_are_all(rest);
+	if (!(h->flags & SEGMENT_SEALED))
+		cursors_copy(&o->cursors, rest);
+	if (o->all)
+		extension_end(
+		    &o->cursors, extension_begin(&o->cursors, EXTENSION_CURSORS_ALL));
+	return o->cursors.failed ? error_memory(err) : 0;
+}
+
 static int segment_told(
     struct evlog_writer *w, const unsigned char *p, size_t len, evlog_error *err)
 {
 	struct segment_header h = {0};
-	struct origin *o = &w->origin;
 
 	const char *why = segment_header_decode(&h, p, len);
 	w->extract = why && why != segment_newer && h.flags & SEGMENT_EXTRACT;
 	if (why && !w->extract)
 		return stream_bad(why, why == segment_newer, err);
-	bool begins = w->absent && !o->known && w->next.n == 0 && w->told.n == 0;
-	if (w->extract || !begins || !(h.flags & SEGMENT_TRIMMED))
-		return 0;
-	o->known = true;
-	o->header = h;
-	o->cursors.len = 0;
-	/* those of a sealed segment are as of its end */
-	if (!(h.flags & SEGMENT_SEALED))
-		buf_add(&o->cursors, p + len - 8 - h.extensions, h.extensions);
-	return o->cursors.failed ? error_memory(err) : 0;
+	/* while a commit runs, it may be creating the log */
+	bool begins = !w->committing.begun && w->absent && !w->origin.known &&
+		      w->next.n == 0 && w->now.n == 0 && w->told.n == 0;
+	return begins && h.flags & SEGMENT_TRIMMED && !w->extract
+		   ? origin_told(w, &h, p, err)
+		   : 0;
 }
 
 static int block_told(
@@ -83,6 +107,9 @@ static int block_told(
 	const char *why = block_header_read(&b, p, len);
 	if (why)
 		return stream_bad(why, why == block_newer, err);
+	if (w->told.taken < w->told.n)
+		return stream_bad(
+		    "a block has fewer lines than its header says", false, err);
 	one.next = b.first_seq;
 	one.left = b.count;
 	one.leaves = b.flags & BLOCK_LEAVES;
@@ -109,6 +136,7 @@ int evlog_writer_frame(evlog_writer *w, const char *p, size_t len, evlog_error *
 	REFUSE(!w->o.replica, "only a replica takes frames", err);
 	REFUSE(len < 16, "it is not a frame", err);
 	const unsigned char *bytes = (const unsigned char *)p;
+	w->framed = true;
 	return memcmp(p + 8, SEGMENT_TAG, 8) == 0 ? segment_told(w, bytes, len, err)
 	       : memcmp(p + 8, BLOCK_TAG, 8) == 0 ? block_told(w, bytes, len, err)
 						  : 0;
@@ -136,17 +164,24 @@ int carry_line(const struct evlog_writer *w, uint64_t seq, const char *name,
 	const struct carried *told = told_next(w);
 	const struct batch *b = &w->next;
 
-	if (!told)
+	if (!told && !w->framed)
 		return 0;
+	if (!told)
+		return error_set(err, EVLOG_EDATA,
+		    "%s:%" PRIu64 ": the compressed stream is damaged: event %" PRIu64
+		    " is in no block",
+		    name, line_no, seq);
 	if (!told->extract && seq != told->next)
 		return error_set(err, EVLOG_EDATA,
 		    "%s:%" PRIu64 ": the compressed stream is damaged: event %" PRIu64
 		    ", but the header of its block says %" PRIu64,
 		    name, line_no, seq, told->next);
-	if (b->whole < b->n && b->raw.len - b->at[b->whole].offset > COMMIT_MOST)
+	if (b->whole < b->n && (b->raw.len - b->at[b->whole].offset > COMMIT_MOST ||
+				   w->told.bytes > WAITING_MOST))
 		return error_set(err, EVLOG_EDATA,
 		    "%s:%" PRIu64 ": event %" PRIu64
-		    " is in a commit of more than 256 MiB; replicate plain lines instead",
+		    " is in a commit of more than 256 MiB, or of too many cursors; "
+		    "replicate plain lines instead",
 		    name, line_no, seq);
 	return 0;
 }
@@ -169,9 +204,10 @@ void carry_added(struct evlog_writer *w)
 		b->whole = b->n;
 }
 
-size_t evlog_writer_input_end(evlog_writer *w)
+size_t evlog_writer_input_end(evlog_writer *w, bool whole)
 {
 	struct batch *b = w ? &w->next : NULL;
+	struct carry *told = w ? &w->told : NULL;
 	size_t kept = 0;
 
 	if (!w || !w->o.replica)
@@ -181,13 +217,17 @@ size_t evlog_writer_input_end(evlog_writer *w)
 		b->raw.len = b->at[b->whole].offset;
 	b->n = b->whole;
 	uint64_t last = b->n ? b->at[b->n - 1].seq : 0;
-	struct carry *told = &w->told;
 	while (kept < told->taken && told->at[kept].last <= last)
 		kept++;
-	for (size_t i = kept; i < told->n; i++)
-		buf_free(&told->at[i].cursors);
-	told->n = told->taken = kept;
-	w->extract = false;
+	while (told->n > kept) {
+		told->bytes -= told->at[--told->n].cursors.len;
+		buf_free(&told->at[told->n].cursors);
+	}
+	told->taken = kept;
+	w->extract = w->framed = false;
+	w->broken = !whole;
+	if (w->broken && !w->committing.begun && b->n + w->now.n == 0)
+		w->origin.known = false;
 	return dropped;
 }
 
@@ -216,12 +256,14 @@ int carry_begin(struct evlog_writer *w, evlog_error *err)
 	size_t n = 0;
 	int r = 0;
 
-	for (; n < w->told.taken && w->told.at[n].last <= last && !r; n++) {
+	while (!r && n < w->told.taken && w->told.at[n].last <= last) {
 		r = carry_add(&w->carried, &w->told.at[n], err);
-		if (!r)
-			w->told.at[n].cursors = (struct buf){0}; /* it has moved */
+		if (!r) { /* it has moved */
+			w->told.bytes -= w->told.at[n].cursors.len;
+			w->told.at[n++].cursors = (struct buf){0};
+		}
 	}
-	carry_drop(&w->told, n - (r != 0));
+	carry_drop(&w->told, n);
 	return r;
 }
 
@@ -251,15 +293,9 @@ int carry_cursors(struct evlog_writer *w, struct buf *out, evlog_error *err)
 	return out->failed ? error_memory(err) : 0;
 }
 
-int carry_check(const struct evlog_writer *w, const struct head *next, evlog_error *err)
+const unsigned char *carry_root(const struct evlog_writer *w, uint64_t last)
 {
 	const struct carried *c = w->carried.n ? &w->carried.at[w->carried.n - 1] : NULL;
 
-	if (!c || c->extract || c->last != next->tree.n ||
-	    memcmp(c->root, next->root, HASH_SIZE) == 0)
-		return 0;
-	return error_set(err, EVLOG_EMISMATCH,
-	    "%s: the stream is damaged, or of another log: with its events up to %" PRIu64
-	    ", the root would not be the one it attests",
-	    w->log.path, next->tree.n);
+	return c && !c->extract && c->last == last ? c->root : NULL;
 }

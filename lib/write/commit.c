@@ -248,18 +248,12 @@ static int commit_write(struct evlog_writer *w, size_t n, evlog_error *err)
 {
 	struct head next = w->log.head;
 
-	if (next.tree.n + n > SEQ_MAX)
-		return error_set(err, EVLOG_EIO, "%s: the log is full", w->log.path);
 	const struct block_encoder_kind kind = {.replica = w->o.replica,
 	    .flags = w->o.no_sync ? BLOCK_UNSYNCED : 0,
 	    .cursor = {w->extension.p, w->extension.len},
+	    .root = carry_root(w, next.tree.n + n),
 	    .synced_upto = w->log.head.durable};
 	int r = block_encoder_write(w->encoder, &w->now, n, &kind, &w->seg, &next, err);
-	if (r) {
-		write_undo(w);
-		return r;
-	}
-	r = carry_check(w, &next, err);
 	if (r) {
 		write_undo(w);
 		return r;
@@ -339,6 +333,8 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	bool repeated = ack->skipped && n == 0 && !clash;
 	if (!r && !repeated)
 		r = expectations_check(w, err);
+	if (!r && w->log.head.tree.n + n > SEQ_MAX)
+		r = error_set(err, EVLOG_EIO, "%s: the log is full", w->log.path);
 	if (!r && n && must_roll(w))
 		r = segment_roll(w, err);
 	if (!r)
@@ -364,6 +360,8 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
 	*ack = (struct evlog_ack){.from = 1};
+	if (w->absent && w->now.n == 0 && w->broken)
+		return 0;
 	int r = w->absent ? writer_create(w, err) : 0;
 	if (!r)
 		r = writer_lock(w, err);
@@ -383,7 +381,7 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
  * end of a commit.  After a failure, the events that failed come first. */
 static int commit_take(struct evlog_writer *w, size_t n, evlog_error *err)
 {
-	if (w->o.replica)
+	if (w->o.replica && w->now.n == 0)
 		n = carry_whole(w);
 	if (w->now.n == 0 && n && !batch_cut(&w->next, n, &w->now))
 		return error_memory(err);
@@ -422,6 +420,8 @@ void evlog_writer_begin(evlog_writer *w)
 	c->result = commit_take(w, whole, &c->err);
 	if (!c->result && w->now.n == 0)
 		return; /* a replica has only a part of a commit */
+	if (w->now.n)
+		c->last = w->now.at[w->now.n - 1];
 	c->begun = true;
 	c->threaded = c->write_phase_seen = false;
 	atomic_store(&c->done, false);
@@ -431,7 +431,6 @@ void evlog_writer_begin(evlog_writer *w)
 		sem_post(&c->written);
 		return;
 	}
-	c->last = w->now.at[w->now.n - 1];
 	c->threaded =
 	    w->o.threads > 1 && pthread_create(&c->thread, NULL, commit_thread, w) == 0;
 	if (!c->threaded)

@@ -57,6 +57,12 @@ int writer_create(struct evlog_writer *w, evlog_error *err)
 	const struct origin *origin = w->origin.known ? &w->origin : NULL;
 	char *path = w->log.path;
 
+	if (origin && !origin->all && w->now.n == 0)
+		return error_set(err, EVLOG_EDATA,
+		    "%s: not created: the stream has no event, and not the places of all "
+		    "consumers; let it begin at another event",
+		    path);
+
 	w->log.path = NULL;
 	log_close(&w->log);
 	int r = log_create(path, w->o.mode, origin, err);

@@ -133,6 +133,27 @@ static int filter_make(struct sealer *s, evlog_error *err)
 
 /* ---- Writing ---- */
 
+/* Takes cursors for the header of the next block; what has no room stays for the one
+ * after it. */
+static int carried_take(struct sealer *s, evlog_error *err)
+{
+	size_t end = 0;
+	struct extension x;
+
+	s->carried.len = 0;
+	cursor_set_write(&s->moved, &s->carried);
+	cursor_set_free(&s->moved);
+	struct view rest = {s->carried.p, s->carried.len};
+	while (extension_next(&rest, &x) && s->carried.len - rest.len <= CURSORS_MOST)
+		end = s->carried.len - rest.len;
+	rest = (struct view){s->carried.p + end, s->carried.len - end};
+	cursor_set_take(&s->moved, rest);
+	if (s->carried.failed || s->moved.failed)
+		return error_memory(err);
+	s->carried.len = end;
+	return 0;
+}
+
 /* Writes *b with `packed` as its frame.  Its root stays that of the last block merged
  * into it. */
 static int block_put(
@@ -141,13 +162,9 @@ static int block_put(
 	struct view filter = {s->filter.p, s->filter.len};
 	struct seal *seal = &s->made.header.seal;
 
-	s->carried.len = 0;
-	cursor_set_write(&s->moved, &s->carried);
-	cursor_set_free(&s->moved);
-	if (s->carried.failed)
-		return error_memory(err);
-	if (s->carried.len > BLOCK_HEADER_MAX - BLOCK_HEADER)
-		return too_many_cursors(s, err);
+	int r = carried_take(s, err);
+	if (r)
+		return r;
 	b->header_size = BLOCK_HEADER + (uint32_t)s->carried.len;
 	s->out.len = 0;
 	if (!buf_reserve(&s->out, b->header_size + b->packed_size))
@@ -335,6 +352,13 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 	h->extensions = (uint32_t)s->extensions.len;
 	h->size = segment_header_size(h);
 	index_frame(&s->index, h->size, 0);
+	if (h->flags & SEGMENT_TRIMMED && !segment_is_sealed(&s->old)) {
+		/* the new header has those as of the end; the first block keeps these */
+		struct view before;
+		if ((r = segment_extensions(&s->old, &before, err)) != 0)
+			return r;
+		cursor_set_take(&s->moved, before);
+	}
 	s->at = h->size;
 	s->gather = BLOCK_RAW;
 	while (!r && at < limit)
@@ -342,6 +366,8 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 			at = block_end(&b);
 	if (!r)
 		r = gathered_put(s, err);
+	if (!r && s->moved.n)
+		r = too_many_cursors(s, err);
 	return r ? r : rest_put(s, err);
 }
 

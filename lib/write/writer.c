@@ -255,7 +255,7 @@ bool evlog_writer_full(evlog_writer *w)
 	size_t have = w->next.raw.len;
 	if (w->o.atomic || (w->o.replica && w->next.whole == 0))
 		return false;
-	if (w->o.replica && carry_whole(w) < w->next.whole) /* they have many cursors */
+	if (w->o.replica && w->told.bytes > CURSORS_GATHER)
 		return true;
 	if (have < ENOUGH)
 		return false;

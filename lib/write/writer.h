@@ -59,13 +59,15 @@ struct carried {
 struct carry {
 	struct carried *at;
 	size_t n, cap, taken; /* taken: all lines of the first ones have come */
+	size_t bytes;	      /* of all cursors */
 };
 
 /* The first segment of a trimmed log. */
 struct origin {
 	bool known;
 	struct segment_header header;
-	struct buf cursors; /* as of its beginning */
+	struct buf cursors; /* as of its beginning, */
+	bool all;	    /* of all consumers */
 };
 
 struct evlog_writer {
@@ -89,7 +91,9 @@ struct evlog_writer {
 	struct dedup *dedup;
 	struct carry told; /* what a stream told of the lines in next, and later ones; */
 	struct carry carried; /* of those in now */
-	bool extract;	      /* the stream is an extract */
+	bool extract;	      /* the stream is an extract; */
+	bool framed;	      /* it has headers; */
+	bool broken;	      /* it has broken off, or is yet to begin */
 	bool absent; /* a replica that is created when it is known where it begins */
 	struct origin origin;
 	unsigned char boot_id[16];
@@ -227,9 +231,9 @@ void carry_done(struct evlog_writer *w);
 /* With the lock held: appends the cursors for the commit to `out`. */
 int carry_cursors(struct evlog_writer *w, struct buf *out, evlog_error *err);
 
-/* Checks the root that the log would have.  Returns EVLOG_EMISMATCH if the stream says
- * that it is another one. */
-int carry_check(const struct evlog_writer *w, const struct head *next, evlog_error *err);
+/* The root that a stream attests after event `last`, the last one of the commit; NULL: it
+ * does not say. */
+const unsigned char *carry_root(const struct evlog_writer *w, uint64_t last);
 void carry_free(struct carry *c);
 
 /* ---- Deduplication ---- */
