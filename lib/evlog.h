@@ -58,7 +58,7 @@
 extern "C" {
 #endif
 
-#define EVLOG_VERSION "0.1.0"
+#define EVLOG_VERSION "0.2.0"
 
 /* The version of the library that is linked, which may differ from the header's. */
 const char *evlog_version(void);

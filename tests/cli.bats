@@ -13,7 +13,7 @@ options_of() { "$1" --help | grep -oE '^  +(-[A-Za-z], )?--[a-z-]+' | grep -oE -
 		assert_line --index 0 --partial "Usage: $tool [OPTION...]"
 		[ -z "$stderr" ]
 		run -0 --separate-stderr "$tool" --version
-		assert_output "$tool (evlog) 0.1.0"
+		assert_output "$tool (evlog) 0.2.0"
 		run -0 "$tool" -h
 		run -0 "$tool" -V
 	done
