@@ -76,6 +76,28 @@ same() {
 	done
 }
 
+@test "an id is looked for in the active segment with few reads" {
+	command -v strace >/dev/null || skip "needs strace"
+	while read -r event; do
+		evappend --no-sync many.evlog <<<"$event"
+	done < <(events 1 300)
+	strace -f -c -e trace=pread64 -o calls evcat --id 77 many.evlog
+	(($(awk '/pread64/ { print $4 }' calls) < 60))
+}
+
+@test "--expect-subject: searched before the lock is taken, and after it only what is new" {
+	for ((i = 1; i <= 40; i++)); do
+		evappend --expect-subject "new$i=0" log.evlog <<<"{\"type\":\"A\",\"subject\":\"new$i\"}" &
+		evappend --expect-subject "new$i=0" log.evlog <<<"{\"type\":\"B\",\"subject\":\"new$i\"}" &
+		((i % 5)) || wait
+	done 2>/dev/null
+	wait
+	assert_equal "$(evcat -s 'new*' log.evlog | wc -l)" 40
+	run -0 evappend --expect-subject s1000=9008 log.evlog /dev/null
+	run -1 evappend --expect-subject s1000=9007 log.evlog /dev/null
+	assert_output --partial "the last seq of subject s1000 is 9008, not 9007"
+}
+
 @test "damaged, cut or lost: done without, and made again" {
 	evcat -s s1000 --id 700 log.evlog >want
 	local all

@@ -23,7 +23,7 @@ int block_is_outside(
 	const char *p;
 
 	*outside = block_outside(&r->bounds, b);
-	if (*outside || !w || b->header_size == BLOCK_HEADER)
+	if (*outside || !w || !r->skipping || b->header_size == BLOCK_HEADER)
 		return 0;
 	int res = segment_bytes(&r->seg, b->offset, b->header_size, 0, &p, err);
 	if (!res && p) {

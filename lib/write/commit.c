@@ -17,12 +17,12 @@
 
 /* ---- Conditions ---- */
 
-/* Gets the seq of the last event of a subject, newest first.  Only searches from the
- * expected seq on, because any earlier event fails the expectation anyway. */
-static int subject_last(struct evlog_writer *w, const struct evlog_expectation *x,
-    uint64_t *last, evlog_error *err)
+/* Gets the seq of the last event of a subject among events from..to, newest first; 0:
+ * none has it.  to 0: up to the end. */
+static int subject_last(struct evlog_writer *w, const char *want, uint64_t from,
+    uint64_t to, uint64_t *last, evlog_error *err)
 {
-	const char *path = w->log.path, *want = x->subject;
+	const char *path = w->log.path;
 	struct evlog_selection sel;
 	struct evlog_lines lines;
 	struct evlog_event event;
@@ -32,7 +32,8 @@ static int subject_last(struct evlog_writer *w, const struct evlog_expectation *
 
 	*last = 0;
 	evlog_selection_init(&sel);
-	sel.from = x->seq;
+	sel.from = from;
+	sel.to = to;
 	sel.max_line = w->max_line;
 	sel.reverse = true;
 	sel.subject = (const char **)&want;
@@ -56,12 +57,46 @@ static int subject_last(struct evlog_writer *w, const struct evlog_expectation *
 	return r == EVLOG_END ? 0 : r;
 }
 
-static int subject_check(
-    struct evlog_writer *w, const struct evlog_expectation *x, evlog_error *err)
+/* Searches for the expected subjects without the lock, so that others can append
+ * meanwhile, up to the event that w->probed says.  Whatever is wrong will be found, and
+ * reported, with the lock. */
+static void subjects_probe(struct evlog_writer *w)
 {
-	uint64_t last;
+	size_t n = w->o.n_expect_subjects;
+	enum head_state state;
+	evlog_error ignored;
+	struct head h;
+	int r = 0;
 
-	int r = subject_last(w, x, &last, err);
+	if (n == 0 || w->expectation_checked || w->probed || w->absent ||
+	    head_read(w->log.head_fd, &h, &state, true, w->log.path, &ignored) ||
+	    state != HEAD_WHOLE || h.tree.n == 0)
+		return;
+	free(w->probe);
+	w->probe = calloc(n, sizeof *w->probe);
+	/* an earlier event than the expected one fails the expectation anyway */
+	for (size_t i = 0; i < n && w->probe && !r; i++) {
+		const struct evlog_expectation *x = &w->o.expect_subjects[i];
+		if (x->seq <= h.tree.n)
+			r = subject_last(
+			    w, x->subject, x->seq, h.tree.n, &w->probe[i], &ignored);
+	}
+	w->probed = w->probe && !r ? h.tree.n : 0;
+}
+
+static int subject_check(struct evlog_writer *w, size_t i, evlog_error *err)
+{
+	const struct evlog_expectation *x = &w->o.expect_subjects[i];
+	uint64_t end = w->log.head.tree.n, from = x->seq, last = 0;
+	bool probed = w->probed && w->probed <= end; /* else events were lost */
+	int r = 0;
+
+	if (probed && from <= w->probed)
+		from = w->probed + 1;
+	if (from <= end)
+		r = subject_last(w, x->subject, from, 0, &last, err);
+	if (probed && last == 0)
+		last = w->probe[i];
 	if (r || last == x->seq)
 		return r;
 	if (last == 0)
@@ -88,7 +123,7 @@ static int expectations_check(struct evlog_writer *w, evlog_error *err)
 		    "; nothing was appended",
 		    w->log.path, h->tree.n, w->o.expect_seq);
 	for (size_t i = 0; i < w->o.n_expect_subjects && !r; i++)
-		r = subject_check(w, &w->o.expect_subjects[i], err);
+		r = subject_check(w, i, err);
 	w->expectation_checked = !r;
 	return r;
 }
@@ -363,8 +398,10 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
 	if (w->absent && w->now.n == 0 && w->broken)
 		return 0;
 	int r = w->absent ? writer_create(w, err) : 0;
-	if (!r)
+	if (!r) {
+		subjects_probe(w);
 		r = writer_lock(w, err);
+	}
 	if (r)
 		return r;
 	w->notice[0] = '\0';

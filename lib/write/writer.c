@@ -145,6 +145,7 @@ void evlog_writer_close(evlog_writer *w)
 	carry_free(&w->told);
 	carry_free(&w->carried);
 	buf_free(&w->origin.cursors);
+	free(w->probe);
 	buf_free(&w->rejected);
 	buf_free(&w->extension);
 	free(w->source);

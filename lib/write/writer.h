@@ -101,6 +101,8 @@ struct evlog_writer {
 	struct sealing *sealing; /* NULL: no sealing in progress */
 	bool created;		 /* this writer has created the log */
 	bool locked, expectation_checked; /* all expectations were met */
+	uint64_t *probe; /* the last event of each expected subject, up to the seq in */
+	uint64_t probed; /* 0: they were not looked for */
 	struct cursor cursor; /* written with each commit, unless its name is empty */
 	const char *cursor_source; /* the log that the consumer reads; NULL: not known */
 	struct cursor left;	   /* the cursor that the log last had, */
