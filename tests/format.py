@@ -429,7 +429,7 @@ def index_rows(filters, end, table_sum):
     """Transposes these filters into rows.  Returns how many bits, and so rows, an index
     that begins at `end` has, and the groups of rows."""
     size = max(8, max(map(len, filters)))
-    while size > 8 and size * len(filters) > max(2 * sum(map(len, filters)), end // 32):
+    while size > 8 and size * len(filters) > max(sum(map(len, filters)), end // 64):
         size //= 2
     rows = [0] * (8 * size)
     for k, f in enumerate(filters):
@@ -517,7 +517,7 @@ def catalogue(log, names):
             for line in b["events"]:
                 e = json.loads(line)
                 if key_of(e, 3):
-                    ids.append((key_of(e, 3) >> 28 << 4 | key_of(e, 2) >> 60, base))
+                    ids.append((key_of(e, 3) >> 27 << 3 | key_of(e, 2) >> 61, base))
             base += 1
     ids.sort()
     bucket = block = 0

@@ -26,9 +26,9 @@ struct catalogue_segment {
 	unsigned char root[HASH_SIZE];
 };
 
-/* The fingerprint of an id: 36 bits of the id, then 4 of the source. */
+/* The fingerprint of an id: 37 bits of the id, then 3 of the source. */
 #define ID_BITS	   40
-#define ID_SOURCE  4 /* bits */
+#define ID_SOURCE  3 /* bits */
 #define ID_SOURCES ((1u << ID_SOURCE) - 1)
 uint64_t id_fingerprint(uint64_t id_key, uint64_t source_key);
 

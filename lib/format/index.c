@@ -106,8 +106,9 @@ static void column_write(unsigned char *rows, size_t width, size_t k,
 	}
 }
 
-/* The size of the largest filter, halved while the rows would take more than twice the
- * bytes of the filters and more than 1/32 of the segment. */
+/* The size of the largest filter, halved while the rows would take more bytes than the
+ * filters, and more than 1/64 of the segment: catalogues rule out most of what is nowhere
+ * in it. */
 static size_t filter_size(const struct index_builder *x, uint64_t segment)
 {
 	size_t size = FILTER_LEAST;
@@ -115,8 +116,8 @@ static size_t filter_size(const struct index_builder *x, uint64_t segment)
 	for (size_t i = 0; i < x->blocks; i++)
 		while (size < get32(x->sizes.p + 4 * i))
 			size *= 2;
-	while (size > FILTER_LEAST && size * x->blocks > 2 * x->filters.len &&
-	       size * x->blocks > segment / 32)
+	while (size > FILTER_LEAST && size * x->blocks > x->filters.len &&
+	       size * x->blocks > segment / 64)
 		size /= 2;
 	return size;
 }
