@@ -43,7 +43,7 @@ Try '$tool --help'."
 		--reset-to:*) echo 1 ;;
 		--shard:*) echo 1/2 ;;
 		--expect-subject:*) echo a=1 ;;
-		*:N | *:X | *:WINDOW | *:MS | *:SECONDS) echo 5000 ;;
+		*:N | *:"N|id" | *:X | *:MS | *:SECONDS) echo 5000 ;;
 		*:SPAN) echo 5s ;;
 		*:BYTES) echo 64K ;;
 		*:TIME) echo yesterday ;;

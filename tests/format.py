@@ -1674,7 +1674,7 @@ def selects(log, lines):
 def check_index():
     """The index of many blocks with filters of all sizes, repeated or (if few are large)
     made smaller; no wanted event may be skipped."""
-    index_of("a.evlog", 200, [1, 3, 40, 300, 10**6, 1, 10**6, 20], lambda bits, largest: bits == largest)
+    index_of("a.evlog", 700, [1, 3, 40, 300, 10**6, 1, 10**6, 20], lambda bits, largest: bits == largest)
     index_of("b.evlog", 20, [1] * 30 + [10**6, 10**6, 20], lambda bits, largest: 64 < bits < largest)
 
 
