@@ -57,8 +57,7 @@ static const struct cli_option options[] = {
     {EXPECT_SUBJECT, "expect-subject", "S=N...",
 	"append only if the last event of S has seq N; repeat for more"},
     {DEDUP, "dedup", "[=N|id]",
-	"skip events in LOG, or among its last N; id: if only source and id are the "
-	"same"},
+	"skip events in LOG, or in its last N; id: by source and id"},
     {REPLICA, "replica", NULL, "append stored events unchanged; skip those in LOG"},
     {LINGER, "linger", "MS", "wait up to MS for more input before a commit"},
     {0, NULL, NULL, "Durability and the log"},

@@ -70,7 +70,7 @@ same() {
 @test "only the segments that have the answer are opened" {
 	command -v strace >/dev/null || skip "needs strace"
 	for question in "-s s1000" "--id 777" "-s none" "--id none" "-n 1 -s s3" "-r -t Rare"; do
-		strace -f -e trace=openat -o calls evcat $question log.evlog
+		traced -f -e trace=openat -o calls evcat $question log.evlog
 		run -0 grep -c 'ndjson.zst' calls
 		((output <= 12)) || fail "$question: $output segments opened"
 	done
@@ -81,7 +81,7 @@ same() {
 	while read -r event; do
 		evappend --no-sync many.evlog <<<"$event"
 	done < <(events 1 300)
-	strace -f -c -e trace=pread64 -o calls evcat --id 77 many.evlog
+	traced -f -c -e trace=pread64 -o calls evcat --id 77 many.evlog
 	(($(awk '/pread64/ { print $4 }' calls) < 60))
 }
 
@@ -126,7 +126,7 @@ same() {
 	first=log.evlog/0000000000000001.ndjson.zst
 	truncate -s $(($(stat -c %s $first) - 3)) $first # the index is damaged
 	expected=9 same -s s1
-	strace -f -e trace=renameat,renameat2,unlinkat,fsync -o calls evappend --reindex log.evlog
+	traced -f -e trace=renameat,renameat2,unlinkat,fsync -o calls evappend --reindex log.evlog
 	awk '/unlinkat.*catalogue/ && !gone { gone = NR } /fsync/ && gone && !synced { synced = NR }
 		/renameat.*"0000000000000001.ndjson.zst"/ { renamed = NR }
 		END { exit !(gone && gone < synced && synced < renamed) }' calls
