@@ -29,6 +29,7 @@
 #define FEW	    32	       /* ids in a bucket, at least; up to twice as many */
 #define ROWS_MOST   (1u << 27)
 #define BLOCKS_MOST (1u << 24)
+#define WIDTH_MOST  57 /* bits that a shift leaves of 64 */
 
 _Static_assert(
     FIXED == 8 + 2 * 4 + 2 * 8 + 2 * 4 + 2 * 8 + 4 * 4, "evlog-format(5), Catalogues");
@@ -153,8 +154,8 @@ static const char *header_take(struct catalogue *c, const unsigned char *p, size
 	if (c->rows > ROWS_MOST || (c->rows & (c->rows - 1)) || c->ids > UINT32_MAX)
 		return "impossible sizes";
 	layout(c);
-	return get32(p + 56) == c->columns && get32(p + 60) == c->bucket_bits &&
-		       get32(p + 64) == c->block_bits
+	return id_width(c) <= WIDTH_MOST && get32(p + 56) == c->columns &&
+		       get32(p + 60) == c->bucket_bits && get32(p + 64) == c->block_bits
 		   ? NULL
 		   : "impossible sizes";
 }
@@ -185,25 +186,39 @@ static int header_read(struct catalogue *c, evlog_error *err)
 	return whole ? 0 : EVLOG_END;
 }
 
-int catalogue_open(
-    struct catalogue *c, int dir_fd, uint64_t first, uint64_t last, evlog_error *err)
+static int file_open(struct catalogue *c)
 {
 	char name[CATALOGUE_NAME_SIZE];
 
-	*c = (struct catalogue){.fd = -1, .first = first, .last = last};
+	catalogue_name(name, c->first, c->last);
+	c->fd = openat(c->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	return c->fd < 0 ? -1 : 0;
+}
+
+int catalogue_open(
+    struct catalogue *c, int dir_fd, uint64_t first, uint64_t last, evlog_error *err)
+{
+	*c = (struct catalogue){.fd = -1, .dir_fd = dir_fd, .first = first, .last = last};
 	c->page.no = c->ids_page.no = UINT64_MAX;
-	catalogue_name(name, first, last);
-	c->fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	int r = c->fd < 0 ? EVLOG_END : header_read(c, err);
+	if (file_open(c) < 0)
+		return errno == ENOENT || errno == ELOOP ? EVLOG_END
+							 : error_sys(err, "a catalogue");
+	int r = header_read(c, err);
 	if (r)
 		catalogue_close(c);
 	return r;
 }
 
-void catalogue_close(struct catalogue *c)
+void catalogue_release(struct catalogue *c)
 {
 	if (c->fd >= 0)
 		close(c->fd);
+	c->fd = -1;
+}
+
+void catalogue_close(struct catalogue *c)
+{
+	catalogue_release(c);
 	free(c->at);
 	*c = (struct catalogue){.fd = -1};
 }
@@ -216,6 +231,8 @@ static const unsigned char *page_get(struct catalogue *c, uint64_t no)
 	if (page->no == no)
 		return page->p;
 	page->no = UINT64_MAX;
+	if (c->fd < 0 && file_open(c) < 0)
+		return NULL;
 	if (file_pread(c->fd, page->p, CATALOGUE_PAGE,
 		c->pages_at + no * CATALOGUE_PAGE) != CATALOGUE_PAGE ||
 	    get64(page->p + BODY) != page_sum(c, no, page->p))
@@ -465,7 +482,9 @@ int catalogue_write(int fd, struct catalogue *c, const struct catalogue_source *
 	for (uint32_t i = 0; i < c->n; i++)
 		c->blocks += c->at[i].blocks;
 	layout(c);
-	assert(id_width(c) <= 57 && c->n <= CATALOGUE_MOST);
+	assert(c->n <= CATALOGUE_MOST);
+	if (id_width(c) > WIDTH_MOST)
+		return 1;
 	if (header_put(fd, c) < 0)
 		return -1;
 	struct filling rows = {.fd = fd, .c = c},

@@ -38,7 +38,7 @@ uint64_t id_fingerprint(uint64_t id_key, uint64_t source_key);
 
 /* An open catalogue.  Its pages are read when they are needed. */
 struct catalogue {
-	int fd;
+	int fd, dir_fd; /* fd -1: not open now; it is opened again for a page */
 	uint64_t first, last;
 	uint32_t n, blocks; /* segments; blocks of all of them */
 	struct catalogue_segment *at;
@@ -57,9 +57,11 @@ struct catalogue {
 	} ids_page, page;
 };
 
-/* Opens a catalogue.  EVLOG_END: there is none, or it is damaged. */
+/* Opens a catalogue.  EVLOG_END: there is none, or it is damaged; other errors say
+ * nothing about it.  catalogue_release closes only its descriptor. */
 int catalogue_open(
     struct catalogue *c, int dir_fd, uint64_t first, uint64_t last, evlog_error *err);
+void catalogue_release(struct catalogue *c);
 void catalogue_close(struct catalogue *c);
 
 /* Sets bit i of `found` if segment i may have what is wanted, except for ids.  Returns
@@ -104,7 +106,7 @@ struct catalogue_source {
 };
 
 /* Writes a catalogue to fd.  c: first, last, n, at, kinds, rows and ids are set.  Returns
- * 0, or -1 with errno; 0 if the source has failed. */
+ * 0; -1 with errno; or 1 if the source has failed, or there is too much for one. */
 int catalogue_write(int fd, struct catalogue *c, const struct catalogue_source *from);
 
 #endif

@@ -260,7 +260,7 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
 	if (!res)
 		res = state_read(r, err);
-	if (!res && !salvage)
+	if (!res && !salvage && !b->no_index)
 		res = scope_make(r, err);
 	if (!res)
 		res = reverse ? reverse_begin(r, err) : forward_begin(r, err);

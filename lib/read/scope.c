@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "read/reader_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* What one of the catalogues says. */
@@ -110,10 +111,13 @@ int scope_make(struct log_reader *r, evlog_error *err)
 		return error_memory(err);
 	}
 	r->scope = s;
-	res = catalogues_open(&s->set, &r->log, err);
-	for (size_t i = 0; i < s->set.n && !res; i++)
+	res = catalogues_open(&s->set, &r->log, false, err);
+	for (size_t i = 0; i < s->set.n && !res; i++) {
 		res = part_make(&s->part[i], &s->set.at[i], b, err);
-	return res;
+		catalogue_release(&s->set.at[i]);
+	}
+	/* what only saves time is done without, unless memory is out */
+	return res && err->sys != ENOMEM ? 0 : res;
 }
 
 void scope_free(struct scope *s)

@@ -17,7 +17,20 @@ static bool is_of(const struct catalogue *c, const struct log *l)
 	return same;
 }
 
-int catalogues_open(struct catalogues *set, const struct log *l, evlog_error *err)
+/* Whether the root after a catalogue is that of the segment after it, whose header is
+ * attested by what follows.  Returns EVLOG_END if not. */
+static int root_check(const struct catalogue *c, const struct log *l, evlog_error *err)
+{
+	struct segment next;
+
+	int r = segment_open(&next, l->dir_fd, l->path, c->last + 1, NULL, false, err);
+	bool same = !r && memcmp(next.header.root, c->at[c->n - 1].root, HASH_SIZE) == 0;
+	segment_close(&next);
+	return same || (r && r != EVLOG_EDAMAGED && r != EVLOG_ENOINPUT) ? r : EVLOG_END;
+}
+
+int catalogues_open(
+    struct catalogues *set, const struct log *l, bool keep, evlog_error *err)
 {
 	*set = (struct catalogues){0};
 	if (l->n_catalogues == 0)
@@ -26,19 +39,25 @@ int catalogues_open(struct catalogues *set, const struct log *l, evlog_error *er
 	if (!set->at)
 		return error_memory(err);
 	for (size_t i = 0; i < l->n_catalogues; i++) {
+		const struct catalogue_span *s = &l->catalogues[i];
 		struct catalogue *c = &set->at[set->n];
-		if (set->n && l->catalogues[i].first <= c[-1].last)
+		if (set->n && s->first <= c[-1].last)
 			continue;
-		int r = catalogue_open(
-		    c, l->dir_fd, l->catalogues[i].first, l->catalogues[i].last, err);
+		int r = catalogue_open(c, l->dir_fd, s->first, s->last, err);
+		if (r == EVLOG_END)
+			continue;
+		if (!r)
+			r = is_of(c, l) ? root_check(c, l, err) : EVLOG_END;
+		if (!keep)
+			catalogue_release(c);
+		if (!r)
+			set->n++;
+		else
+			catalogue_close(c);
 		if (r < 0) {
 			catalogues_close(set);
 			return r;
 		}
-		if (!r && is_of(c, l))
-			set->n++;
-		else if (!r)
-			catalogue_close(c);
 	}
 	return 0;
 }

@@ -11,8 +11,11 @@ struct catalogues {
 };
 
 /* Opens those that say the same of the names of the segments as the list, which must be
- * up to date.  Others are left out, like damaged ones, and those that overlap another. */
-int catalogues_open(struct catalogues *set, const struct log *l, evlog_error *err);
+ * up to date, and whose last root is the one with which the next segment begins: so they
+ * are of these events.  Others are left out, like damaged ones, and those that overlap
+ * another.  keep: keep their files open. */
+int catalogues_open(
+    struct catalogues *set, const struct log *l, bool keep, evlog_error *err);
 void catalogues_close(struct catalogues *set);
 
 /* Gets what is said of the segment with this first seq; NULL: nothing. */

@@ -36,7 +36,8 @@ static int unlink_one(
 		   : 0;
 }
 
-/* Writes a catalogue.  The caller has the lock. */
+/* Writes a catalogue.  The caller has the lock.  EVLOG_END: done without it, because its
+ * source is damaged, or there is too much for one. */
 static int file_make(const struct log *l, struct catalogue *c,
     const struct catalogue_source *from, evlog_error *err)
 {
@@ -47,6 +48,7 @@ static int file_make(const struct log *l, struct catalogue *c,
 	if (fstatat(l->dir_fd, "head", &head, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_sys(err, "%s/head", l->path);
 	const struct permissions p = {head.st_mode & 0777, head.st_gid};
+	unlinkat(l->dir_fd, WORK_NAME, 0); /* perhaps of somebody else, who was killed */
 	int r = work_file_open(l, WORK_NAME, &fd, err);
 	if (r)
 		return r;
@@ -187,15 +189,17 @@ static int segment_collect(struct collected *x, struct segment *seg,
 	struct block b;
 	int r = 0;
 
-	while (at < end && !r) {
+	while (at < end) {
 		r = segment_block(seg, at, end, STREAM, &b, err);
 		if (!r)
 			r = segment_unpack(seg, codec, &b, &lines, err);
 		if (!r && !lines_collect(x, s->blocks, lines.p, lines.len))
 			r = error_memory(err);
-		block_note(s, &b);
-		if (s->blocks >> BLOCK_BITS)
+		if (!r && s->blocks + 1 >= 1u << BLOCK_BITS)
 			r = EVLOG_END; /* done without */
+		if (r)
+			break;
+		block_note(s, &b);
 		at = block_end(&b);
 	}
 	buf_free(&lines);
@@ -348,12 +352,15 @@ static int catalogues_merge(
 		r = error_memory(err);
 	else if (!merge_begin(m, &c))
 		r = EVLOG_END;
-	if (!r)
+	else
 		r = file_make(l, &c, &from, err);
 	if (!r && os_sync(l->dir_fd) < 0)
 		r = error_sys(err, "%s", l->path);
-	for (uint32_t i = 0; i < CATALOGUE_STEP && !r; i++)
-		r = unlink_one(l, first[i].first, first[i].last, err);
+	for (uint32_t i = 0; i < CATALOGUE_STEP; i++) {
+		catalogue_release(&first[i]);
+		if (!r)
+			r = unlink_one(l, first[i].first, first[i].last, err);
+	}
 	free(c.at);
 	free(m);
 	return r;
@@ -392,40 +399,71 @@ static int useless_remove(const struct log *l, struct catalogues *set, evlog_err
 }
 
 /* Lists the log again and opens its catalogues. */
-static int again(struct log *l, struct catalogues *set, evlog_error *err)
+static int list_again(struct log *l, struct catalogues *set, evlog_error *err)
 {
 	catalogues_close(set);
 	int r = log_list(l, err);
-	return r ? r : catalogues_open(set, l, err);
+	return r ? r : catalogues_open(set, l, false, err);
+}
+
+/* Makes up to CATALOGUE_STEP that are missing, from segment *i of the list on. */
+static int some_make(struct log *l, struct catalogues *set, size_t *i,
+    struct block_codec *codec, evlog_error *err)
+{
+	struct catalogue *of;
+	evlog_error why;
+	unsigned made = 0;
+	int r = 0;
+
+	for (; !r && made < CATALOGUE_STEP && *i + 1 < l->n &&
+	       l->segments[*i] < l->head.segment;
+	     ++*i) {
+		if (catalogues_find(set, l->segments[*i], &of))
+			continue;
+		r = catalogue_make(l, l->segments[*i], codec, &why);
+		made += r == 0;
+		if (r == EVLOG_EIO)
+			*err = why;
+		else
+			r = 0; /* of damage, others tell */
+	}
+	return r;
+}
+
+/* Merges all runs. */
+static int runs_merge(struct log *l, struct catalogues *set, evlog_error *err)
+{
+	int r = list_again(l, set, err);
+
+	for (size_t i = 0; !r && i < set->n; i++) {
+		if (!is_run(set, i))
+			continue;
+		r = catalogues_merge(l, &set->at[i], err);
+		if (r == EVLOG_END) { /* they cannot be merged */
+			i += CATALOGUE_STEP - 1;
+			r = 0;
+		} else if (!r) {
+			r = list_again(l, set, err);
+			i = SIZE_MAX; /* perhaps it completes a larger run */
+		}
+	}
+	return r;
 }
 
 static int update_locked(struct log *l, struct block_codec *codec, evlog_error *err)
 {
 	struct catalogues set = {0};
-	struct catalogue *of;
-	evlog_error ignored;
+	size_t i = 0;
 
-	int r = again(l, &set, err);
+	int r = list_again(l, &set, err);
 	if (!r)
 		r = useless_remove(l, &set, err);
 	if (!r)
-		r = again(l, &set, err);
-	for (size_t i = 0; !r && i + 1 < l->n && l->segments[i] < l->head.segment; i++)
-		if (!catalogues_find(&set, l->segments[i], &of) &&
-		    catalogue_make(l, l->segments[i], codec, &ignored) == EVLOG_EIO)
-			r = ignored.code; /* of damage, others tell */
-	if (r == EVLOG_EIO)
-		*err = ignored;
-	for (bool merged = true; merged && !r;) {
-		merged = false;
-		r = again(l, &set, err);
-		for (size_t i = 0; i < set.n && !r && !merged; i++)
-			if (is_run(&set, i)) {
-				r = catalogues_merge(l, &set.at[i], err);
-				merged = !r;
-			}
-		if (r == EVLOG_END)
-			r = 0;
+		r = list_again(l, &set, err);
+	while (!r && i + 1 < l->n && l->segments[i] < l->head.segment) {
+		r = some_make(l, &set, &i, codec, err);
+		if (!r)
+			r = runs_merge(l, &set, err);
 	}
 	catalogues_close(&set);
 	return r;
@@ -435,11 +473,15 @@ static int update_locked(struct log *l, struct block_codec *codec, evlog_error *
  * made yet. */
 int catalogues_update(struct log *l, struct block_codec *codec, evlog_error *err)
 {
+	struct stat head;
 	int fd;
 
 	int r = work_file_open(l, LOCK_NAME, &fd, err);
-	if (r)
-		return r == EVLOG_END ? 0 : r;
+	if (r) /* another process has it, or another user had, and was killed */
+		return r == EVLOG_END || r == EVLOG_EPERM ? 0 : r;
+	if (fstatat(l->dir_fd, "head", &head, AT_SYMLINK_NOFOLLOW) == 0)
+		permissions_give(
+		    fd, (struct permissions){head.st_mode & 0777, head.st_gid});
 	r = update_locked(l, codec, err);
 	unlinkat(l->dir_fd, LOCK_NAME, 0);
 	close(fd);

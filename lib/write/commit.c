@@ -137,19 +137,18 @@ static struct pending line_move(struct batch *b, struct pending p, size_t to)
 	return p;
 }
 
-static int dedup_start(struct evlog_writer *w, evlog_error *err)
+/* Looks for the next of the pending events, from `from` on, in the catalogues. */
+static int dedup_look(struct evlog_writer *w, size_t from, size_t n, evlog_error *err)
 {
 	const struct batch *b = &w->now;
-	struct view *lines = calloc(b->n + 1, sizeof *lines);
-	int r = lines ? 0 : error_memory(err);
+	struct view *lines = calloc(n + 1, sizeof *lines);
 
-	for (size_t i = 0; i < b->n && !r; i++)
-		lines[i] = (struct view){b->raw.p + b->at[i].offset, b->at[i].len - 1};
-	if (!r)
-		r = dedup_catch_up(
-		    w->dedup, &w->log, w->log.head.tree.n, w->max_line, err);
-	if (!r)
-		r = dedup_begin(w->dedup, lines, b->n, err);
+	if (!lines)
+		return error_memory(err);
+	for (size_t i = 0; i < n; i++)
+		lines[i] = (struct view){
+		    b->raw.p + b->at[from + i].offset, b->at[from + i].len - 1};
+	int r = dedup_begin(w->dedup, lines, n, err);
 	free(lines);
 	return r;
 }
@@ -160,15 +159,26 @@ static int dedup_start(struct evlog_writer *w, evlog_error *err)
 static int dedup_pass(
     struct evlog_writer *w, uint64_t *skipped, size_t *stop, evlog_error *err)
 {
+	/* few at first, because it may stop soon; then many, because that is fast */
+	size_t few = 64, begun = 0, looked = 0;
 	struct batch *b = &w->now;
 	size_t i, kept = 0, to = b->n ? b->at[0].offset : 0;
 	enum dedup_verdict verdict = DEDUP_NEW;
-	int r = dedup_start(w, err);
+	int r = dedup_catch_up(w->dedup, &w->log, w->log.head.tree.n, w->max_line, err);
 
 	for (i = 0; i < b->n && !r; i++) {
+		if (i == looked) {
+			begun = i;
+			looked = b->n - i < few ? b->n : i + few;
+			few = few < 1u << 14 ? 2 * few : few;
+			r = dedup_look(w, begun, looked - begun, err);
+			if (r)
+				break;
+		}
 		const struct pending *p = &b->at[i];
 		const char *line = b->raw.p + p->offset;
-		r = dedup_ask(w->dedup, (uint32_t)i, line, p->len - 1, &verdict, err);
+		r = dedup_ask(
+		    w->dedup, (uint32_t)(i - begun), line, p->len - 1, &verdict, err);
 		if (r || verdict == DEDUP_CONFLICT)
 			break;
 		if (verdict == DEDUP_SAME)

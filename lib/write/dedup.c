@@ -30,7 +30,9 @@ struct dedup {
 	struct catalogues set;
 	uint64_t distrusted; /* no catalogue is used from this seq on; 0: all are */
 
-	uint64_t *hash; /* hash i is that of event base + 1 + i */
+	uint64_t *hash;	 /* hash i is that of event base + 1 + i */
+	uint32_t *chain; /* 1 + index of the one before it that is the same; 0: none */
+	size_t chain_cap;
 	uint64_t base;
 	size_t n, cap, kept; /* kept: those that are in the log; then the pending ones: */
 	struct view *line;   /* their lines, which the caller keeps */
@@ -70,6 +72,7 @@ void dedup_free(struct dedup *d)
 	dedup_key_free(&d->key);
 	buf_free(&d->leaf_line);
 	free(d->hash);
+	free(d->chain);
 	free(d->line);
 	free(d->table);
 	free(d->candidate);
@@ -87,8 +90,9 @@ static void table_put(struct dedup *d, size_t i)
 {
 	uint64_t slot = d->hash[i] & d->mask;
 
-	while (d->table[slot])
+	while (d->table[slot] && d->hash[d->table[slot] - 1] != d->hash[i])
 		slot = (slot + 1) & d->mask;
+	d->chain[i] = d->table[slot];
 	d->table[slot] = (uint32_t)i + 1;
 }
 
@@ -129,7 +133,9 @@ static bool hash_add(struct dedup *d, uint64_t hash)
 	    !hashes_drop(d, d->kept - (size_t)d->window))
 		return false;
 	if (d->n >= DEDUP_MOST ||
-	    (d->n == d->cap && !array_grow(&d->hash, &d->cap, sizeof *d->hash)))
+	    (d->n == d->cap && !array_grow(&d->hash, &d->cap, sizeof *d->hash)) ||
+	    (d->n >= d->chain_cap &&
+		!array_grow(&d->chain, &d->chain_cap, sizeof *d->chain)))
 		return false;
 	d->hash[d->n++] = hash;
 	if (!d->table || 2 * d->n > d->mask + 1)
@@ -184,25 +190,28 @@ static int events_read(struct dedup *d, uint64_t last, evlog_error *err)
 
 /* ---- Catalogues ---- */
 
-/* The last event up to which catalogues have all events from the window's first on.
- * Closes the catalogues after a gap. */
+/* Keeps the catalogues that have all events from the window's first on, without a gap,
+ * and returns the last event that they have. */
 static uint64_t covered(struct dedup *d, uint64_t last)
 {
 	uint64_t begin = d->window && last >= d->window ? last - d->window + 1 : 1;
-	size_t i = 0;
+	struct catalogues *set = &d->set;
+	size_t from = 0, n;
 
 	if (begin < d->log.first)
 		begin = d->log.first;
-	while (i < d->set.n && d->set.at[i].last < begin)
-		i++;
 	uint64_t upto = begin - 1;
-	for (; i < d->set.n && d->set.at[i].first <= upto + 1; i++)
-		if (d->distrusted && d->set.at[i].last >= d->distrusted)
+	while (from < set->n && set->at[from].last < begin)
+		catalogue_close(&set->at[from++]);
+	for (n = from; n < set->n && set->at[n].first <= upto + 1; n++)
+		if (d->distrusted && set->at[n].last >= d->distrusted)
 			break;
 		else
-			upto = d->set.at[i].last;
-	while (d->set.n > i)
-		catalogue_close(&d->set.at[--d->set.n]);
+			upto = set->at[n].last;
+	while (set->n > n)
+		catalogue_close(&set->at[--set->n]);
+	set->n -= from;
+	memmove(set->at, set->at + from, set->n * sizeof *set->at);
 	return upto < last ? upto : last;
 }
 
@@ -215,7 +224,7 @@ static int refresh(struct dedup *d, uint64_t last, evlog_error *err)
 	if (!r)
 		r = log_first(&d->log, err);
 	if (!r)
-		r = catalogues_open(&d->set, &d->log, err);
+		r = catalogues_open(&d->set, &d->log, true, err);
 	if (r)
 		return r;
 	assert(d->n == d->kept);
@@ -240,8 +249,10 @@ int dedup_catch_up(struct dedup *d, const struct log *l, uint64_t last, uint64_t
 	d->log.path = l->path;
 	d->log.dir_fd = l->dir_fd;
 	d->block.max_line = max_line;
-	if (!d->begun || d->n > d->refreshed + REFRESH)
+	if (!d->begun || d->n > d->refreshed + REFRESH) {
+		d->distrusted = 0;
 		r = refresh(d, last, err);
+	}
 	return r ? r : events_read(d, last, err);
 }
 
@@ -296,14 +307,18 @@ static int catalogue_ask(struct dedup *d, uint32_t catalogue, const struct sough
 	return 0;
 }
 
-/* Does without a catalogue that proved to be damaged, and those after it. */
+/* Does without a catalogue that proved to be damaged, and those after it.  Returns
+ * EVLOG_WAIT: everything is to be asked again. */
 static int distrust(struct dedup *d, uint32_t catalogue, evlog_error *err)
 {
 	uint64_t last = d->base + d->kept;
 
 	d->distrusted = d->set.at[catalogue].last;
+	dedup_forget(d);
 	int r = refresh(d, last, err);
-	return r ? r : events_read(d, last, err);
+	if (!r)
+		r = events_read(d, last, err);
+	return r ? r : EVLOG_WAIT;
 }
 
 static int candidates_find(struct dedup *d, struct sought *s, size_t n, evlog_error *err)
@@ -313,13 +328,8 @@ static int candidates_find(struct dedup *d, struct sought *s, size_t n, evlog_er
 		qsort(s, n, sizeof *s, sought_compare);
 	for (uint32_t i = 0; i < d->set.n; i++) {
 		int r = catalogue_ask(d, i, s, n, err);
-		if (r == EVLOG_EDAMAGED) {
-			r = distrust(d, i, err);
-			d->candidates = 0;
-			i = UINT32_MAX; /* begin again */
-		}
 		if (r)
-			return r;
+			return r == EVLOG_EDAMAGED ? distrust(d, i, err) : r;
 	}
 	if (d->candidates)
 		qsort(
@@ -332,7 +342,6 @@ int dedup_begin(struct dedup *d, const struct view *lines, size_t n, evlog_error
 	struct sought *s = calloc(n + 1, sizeof *s);
 	int r = s ? 0 : error_memory(err);
 
-	d->lines = 0;
 	for (size_t i = 0; i < n && !r && d->set.n; i++) {
 		r = dedup_key_get(&d->key, lines[i].p, lines[i].len, err);
 		s[i] = (struct sought){d->key.fingerprint, (uint32_t)i};
@@ -412,12 +421,12 @@ static int hashes_ask(
 	uint64_t begin = window_begin(d), slot = d->key.hash & d->mask;
 	int r = 0;
 
-	for (; d->table && d->table[slot] && !r && *verdict != DEDUP_SAME;
-	     slot = (slot + 1) & d->mask) {
-		size_t i = d->table[slot] - 1;
-		if (d->hash[i] == d->key.hash && d->base + 1 + i >= begin)
-			r = hash_ask(d, i, line, verdict, err);
-	}
+	while (d->table && d->table[slot] && d->hash[d->table[slot] - 1] != d->key.hash)
+		slot = (slot + 1) & d->mask;
+	for (uint32_t i = d->table ? d->table[slot] : 0;
+	     i && !r && *verdict != DEDUP_SAME && d->base + i >= begin;
+	     i = d->chain[i - 1])
+		r = hash_ask(d, i - 1, line, verdict, err);
 	return r;
 }
 
@@ -434,12 +443,8 @@ static int candidates_ask(struct dedup *d, uint32_t event, struct view line,
 		const struct candidate *c = &d->candidate[i];
 		int r = dedup_block_read(
 		    &d->block, &d->log, &d->set.at[c->catalogue], c->block, err);
-		if (r == EVLOG_EDAMAGED) {
-			d->n = d->kept;
-			d->lines = 0;
-			r = distrust(d, c->catalogue, err);
-			return r ? r : EVLOG_WAIT;
-		}
+		if (r == EVLOG_EDAMAGED)
+			return distrust(d, c->catalogue, err);
 		if (!r)
 			r = block_ask(d, line, verdict, err);
 		if (r)

@@ -256,12 +256,13 @@ int dedup_catch_up(struct dedup *d, const struct log *l, uint64_t last, uint64_t
 
 enum dedup_verdict { DEDUP_NEW, DEDUP_SAME, DEDUP_CONFLICT };
 
-/* Begins with the n lines of a commit (stamped or not). */
+/* Begins with the next n lines of a commit (stamped or not).  EVLOG_WAIT: as below. */
 int dedup_begin(struct dedup *d, const struct view *lines, size_t n, evlog_error *err);
 
-/* Asks about line number `event`; they come in order.  EVLOG_WAIT: a catalogue proved to
- * be damaged; begin again, with all lines.  dedup_add adds the line asked about last, if
- * it is new; `line` is where it is kept until the end of the commit. */
+/* Asks about line number `event` of those; they come in order.  EVLOG_WAIT: a catalogue
+ * proved to be damaged; begin again, with all lines of the commit.  dedup_add adds the
+ * line asked about last, if it is new; `line` is where it is kept until the end of the
+ * commit. */
 int dedup_ask(struct dedup *d, uint32_t event, const char *line, size_t len,
     enum dedup_verdict *verdict, evlog_error *err);
 int dedup_add(struct dedup *d, const char *line, size_t len, evlog_error *err);
