@@ -286,10 +286,9 @@ int carry_cursors(struct evlog_writer *w, struct buf *out, evlog_error *err)
 	cursor_set_free(&set);
 	if (out->len > CURSORS_MOST)
 		return error_set(err, EVLOG_EDATA,
-		    "%s: a single commit has no room for so many cursors; without "
-		    "--atomic, "
-		    "it ends where a commit of the log ends",
-		    w->log.path);
+		    "%s: a commit has no room for so many cursors; %s", w->log.path,
+		    w->o.atomic ? "try without --atomic"
+				: "replicate plain lines instead");
 	return out->failed ? error_memory(err) : 0;
 }
 

@@ -415,18 +415,47 @@ static int hash_ask(struct dedup *d, size_t i, struct view line,
 	return 0;
 }
 
+/* Gets the events of this hash that are in the window, the newest first.  Returns how
+ * many there are; `which`, unless it is NULL, has room for them. */
+static size_t chain_get(const struct dedup *d, uint32_t *which)
+{
+	uint64_t begin = window_begin(d), slot = d->key.hash & d->mask;
+	size_t n = 0;
+
+	if (!d->table)
+		return 0;
+	while (d->table[slot] && d->hash[d->table[slot] - 1] != d->key.hash)
+		slot = (slot + 1) & d->mask;
+	for (uint32_t i = d->table[slot]; i && d->base + i >= begin; i = d->chain[i - 1])
+		if (which)
+			which[n++] = i - 1;
+		else
+			n++;
+	return n;
+}
+
+/* Compares with them, the oldest first, because what is read goes on to the end of a
+ * block, and may have several. */
 static int hashes_ask(
     struct dedup *d, struct view line, enum dedup_verdict *verdict, evlog_error *err)
 {
-	uint64_t begin = window_begin(d), slot = d->key.hash & d->mask;
+	size_t n = chain_get(d, NULL);
+	uint32_t *which = n ? malloc(n * sizeof *which) : NULL;
+	uint64_t read = 0; /* up to this seq */
 	int r = 0;
 
-	while (d->table && d->table[slot] && d->hash[d->table[slot] - 1] != d->key.hash)
-		slot = (slot + 1) & d->mask;
-	for (uint32_t i = d->table ? d->table[slot] : 0;
-	     i && !r && *verdict != DEDUP_SAME && d->base + i >= begin;
-	     i = d->chain[i - 1])
-		r = hash_ask(d, i - 1, line, verdict, err);
+	if (n && !which)
+		return error_memory(err);
+	chain_get(d, which);
+	while (n && !r && *verdict != DEDUP_SAME) {
+		uint32_t i = which[--n];
+		if (i < d->kept && d->base + 1 + i <= read)
+			continue;
+		r = hash_ask(d, i, line, verdict, err);
+		if (i < d->kept)
+			read = d->block.upto;
+	}
+	free(which);
 	return r;
 }
 

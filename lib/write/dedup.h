@@ -27,6 +27,7 @@ struct dedup_block {
 	uint64_t segment; /* the lines are block `number` of it; 0: of none */
 	uint32_t number;
 	bool there, leaves;
+	uint64_t upto; /* seq of the last line */
 	struct buf lines;
 	uint32_t *table; /* 1 + offset in lines; 0: free */
 	size_t slots;

@@ -139,6 +139,7 @@ static bool table_fill(struct dedup_block *b, size_t count)
 		while (b->table[i])
 			i = (i + 1) & (slots - 1);
 		b->table[i] = (uint32_t)(e.line - b->lines.p) + 1;
+		b->upto = e.seq;
 	}
 	return b->table && !b->scratch.failed;
 }

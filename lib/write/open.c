@@ -46,9 +46,8 @@ static int remote_check(const struct evlog_writer *w, evlog_error *err)
 	if (w->o.force || !os_is_remote(w->log.head_fd))
 		return 0;
 	return error_set(err, EVLOG_EPERM,
-	    "%s: on a network file system, where locks can be lost; use --force to "
-	    "append "
-	    "anyway",
+	    "%s: on a network file system, where locks can be lost; append anyway with "
+	    "--force",
 	    w->log.path);
 }
 
@@ -62,7 +61,6 @@ int writer_create(struct evlog_writer *w, evlog_error *err)
 		    "%s: not created: the stream has no event, and not the places of all "
 		    "consumers; let it begin at another event",
 		    path);
-
 	w->log.path = NULL;
 	log_close(&w->log);
 	int r = log_create(path, w->o.mode, origin, err);
