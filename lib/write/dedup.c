@@ -211,7 +211,8 @@ static uint64_t covered(struct dedup *d, uint64_t last)
 	while (set->n > n)
 		catalogue_close(&set->at[--set->n]);
 	set->n -= from;
-	memmove(set->at, set->at + from, set->n * sizeof *set->at);
+	if (from)
+		memmove(set->at, set->at + from, set->n * sizeof *set->at);
 	return upto < last ? upto : last;
 }
 
