@@ -152,9 +152,7 @@ const struct catalogue_segment *scope_excludes(struct log_reader *r, size_t inde
 	if (!s || r->log.segments[index] >= r->end.segment)
 		return NULL;
 	size_t i = (size_t)(s - c->at);
-	return !(p->found[i / 8] & 1u << i % 8) && catalogue_segment_is(s, r->log.dir_fd)
-		   ? s
-		   : NULL;
+	return p->found[i / 8] & 1u << i % 8 ? NULL : s;
 }
 
 bool scope_has_ids(struct log_reader *r, uint64_t first_seq)
