@@ -422,9 +422,8 @@ static int input_end(struct append *a, evlog_input *in, int r, evlog_error *err)
 	if (r != EVLOG_END || !dropped)
 		return r;
 	snprintf(err->text, sizeof err->text,
-	    "%s: it ends in the middle of a commit, whose %zu event%s not appended; end "
-	    "it "
-	    "elsewhere, or send plain lines",
+	    "%s: it ends in the middle of a commit, whose %zu event%s not appended; "
+	    "end it elsewhere, or send plain lines",
 	    evlog_input_name(in), dropped, dropped == 1 ? " was" : "s were");
 	return err->code = EVLOG_EDATA;
 }

@@ -314,18 +314,18 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 
 /*
  * For a replica that reads compressed streams (evcat -o zst).  evlog_writer_frame takes
- * what evlog_input_frame gets, before the lines that come after it are added; a line that
- * comes without is stored alone, as from a plain stream.  A commit then ends only where
- * one of the replicated log ends, and has the same cursors; lines may be only their
- * leaves; and roots are compared.  A log that does not exist is created by the first
- * commit, and begins where a trimmed log begins.
+ * what evlog_input_frame gets, before the lines that come after it are added.  A commit
+ * then ends only where one of the replicated log ends, and has the same cursors; lines
+ * may be only their leaves; roots are compared; and a line that is in no block is
+ * refused.  Lines of a stream without frames are stored alone.  A log that does not exist
+ * is created by the first commit, and begins where a trimmed log begins.
  *
  * EVLOG_EDATA: the frame is damaged.  EVLOG_ENEWER: a newer version wrote it.
  *
  * evlog_writer_input_end must be called at the end of each stream.  whole: false if it
  * has broken off, or is yet to begin; then an absent log stays absent if there is no
- * event. It drops the events of a commit that is incomplete, and returns how many those
- * are.
+ * event.  It drops the events of a commit that is incomplete, and returns how many they
+ * were.
  */
 int evlog_writer_frame(evlog_writer *w, const char *p, size_t len, evlog_error *err);
 size_t evlog_writer_input_end(evlog_writer *w, bool whole);

@@ -632,6 +632,8 @@ static void rows_writer_open(void)
 	ROW("set-user-ID", USAGE, WRITE(.mode = 04644));
 	ROW("more than it can have", USAGE,
 	    WRITE(.dedup = true, .dedup_window = UINT64_MAX));
+	ROW("no dedup", USAGE, WRITE(.dedup_window = 1));
+	ROW("no dedup", USAGE, WRITE(.dedup_by_id = true));
 	ROW("no array", USAGE, WRITE(.n_expect_subjects = 1));
 	ROW("a subject NULL", USAGE,
 	    WRITE(.expect_subjects = none, .n_expect_subjects = 2));

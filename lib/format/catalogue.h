@@ -27,9 +27,8 @@ struct catalogue_segment {
 };
 
 /* The fingerprint of an id: 37 bits of the id, then 3 of the source. */
-#define ID_BITS	   40
-#define ID_SOURCE  3 /* bits */
-#define ID_SOURCES ((1u << ID_SOURCE) - 1)
+#define ID_BITS	  40
+#define ID_SOURCE 3 /* bits */
 uint64_t id_fingerprint(uint64_t id_key, uint64_t source_key);
 
 /* ---- Reading ---- */

@@ -57,8 +57,7 @@ static int file_make(const struct log *l, struct catalogue *c,
 	if (written < 0 || (!written && (permissions_give(fd, p) < 0 || os_sync(fd) < 0)))
 		r = error_sys(err, "%s/" WORK_NAME, l->path);
 	else if (written)
-		r = error_set(
-		    err, EVLOG_EIO, "%s/%s: the source of it is damaged", l->path, name);
+		r = EVLOG_END;
 	else if (renameat(l->dir_fd, WORK_NAME, l->dir_fd, name) < 0)
 		r = error_sys(err, "%s/%s", l->path, name);
 	if (r)
@@ -154,19 +153,6 @@ static bool line_collect(
 	return !x->keys.failed;
 }
 
-static bool lines_collect(struct collected *x, uint32_t block, const char *p, size_t len)
-{
-	const char *end = p + len;
-	bool good = true;
-
-	while (p < end && good) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
-		good = line_collect(x, block, p, (size_t)((nl ? nl : end) - p));
-		p = nl ? nl + 1 : end;
-	}
-	return good;
-}
-
 static void block_note(struct catalogue_segment *s, const struct block *b)
 {
 	if (s->blocks++ == 0) {
@@ -185,6 +171,7 @@ static int segment_collect(struct collected *x, struct segment *seg,
     struct block_codec *codec, struct catalogue_segment *s, evlog_error *err)
 {
 	uint64_t at = seg->header.size, end = seg->header.seal.end;
+	struct evlog_event event;
 	struct buf lines = {0};
 	struct block b;
 	int r = 0;
@@ -193,8 +180,10 @@ static int segment_collect(struct collected *x, struct segment *seg,
 		r = segment_block(seg, at, end, STREAM, &b, err);
 		if (!r)
 			r = segment_unpack(seg, codec, &b, &lines, err);
-		if (!r && !lines_collect(x, s->blocks, lines.p, lines.len))
-			r = error_memory(err);
+		struct evlog_lines rest = {.p = lines.p, .len = lines.len};
+		while (!r && evlog_lines_take(&rest, &event))
+			if (!line_collect(x, s->blocks, event.line, event.len))
+				r = error_memory(err);
 		if (!r && s->blocks + 1 >= 1u << BLOCK_BITS)
 			r = EVLOG_END; /* done without */
 		if (r)

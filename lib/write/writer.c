@@ -62,6 +62,8 @@ static const char *options_wrong(const struct evlog_writer_options *o)
 	       : o->mode & ~0777u	     ? "mode must not be greater than 0777"
 	       : o->dedup_window > DEDUP_MOST
 		   ? "dedup_window must not be greater than 4294967294"
+	       : !o->dedup && (o->dedup_window || o->dedup_by_id)
+		   ? "dedup_window and dedup_by_id need dedup"
 	       : o->strict && o->no_sync ? "strict and no_sync exclude each other"
 	       : o->text && from	 ? "text has no members that a path could find"
 	       : from && !o->type_from && !o->type ? "a path needs type or type_from"
