@@ -249,13 +249,14 @@ f.log_make("leaves.evlog", [{"blocks": [(4, lines)]}])' >originals
 }
 
 @test "catalogues of another log, whose files are replaced, are not believed" {
+	rm -r log.evlog
 	for ((i = 0; i < 20; i++)); do
-		events $((70 * i + 1)) 70 | sed 's/"id":"/&other/' >part
-		evappend --quiet --segment-size 1 other.evlog part
+		events $((70 * i + 1)) 70 >part
+		evappend --quiet --segment-size 1 log.evlog part
+		sed 's/"id":"/&other/' part >other
+		evappend --quiet --segment-size 1 other.evlog other
 	done
 	events 1 1400 | sed 's/"id":"/&other/' >others
-	cp log.evlog/*.catalogue other.evlog/
-	rm log.evlog/*.zst
 	cp other.evlog/*.zst other.evlog/head log.evlog/
 	assert_equal "$(evcat --id other77 log.evlog | wc -l)" 1
 	run -0 evappend --dedup --ack log.evlog others
