@@ -21,6 +21,10 @@ check() { harness format.py "$1"; }
 	check root
 }
 
+@test "summaries of small blocks: their bytes, what is found with them, and those that lie" {
+	check summary
+}
+
 @test "catalogues have every byte that evlog-format(5) says" {
 	check catalogue
 }

@@ -7,6 +7,7 @@ format.py ...` in an empty directory with the tools in PATH; it fails by an asse
 "all" runs all of them; EVLOG_STEP=N takes every N-th case of the long loops.
 """
 
+import base64
 import ctypes
 import fcntl
 import hashlib
@@ -316,9 +317,33 @@ def segment_parse(p):
             kinds = [kind for kind, _ in b["extensions"]]
             if set(kinds) <= {4} and b["flags"] & 2:
                 continue  # of a stream
-            assert kinds in ([6], [6, 5], [6, 4], [6, 5, 4]), f"extensions {kinds}"
+            assert [k for k in kinds if k != 7] in ([6], [6, 5], [6, 4], [6, 5, 4]), f"extensions {kinds}"
             assert b["extensions"][0][1] == struct.pack("<I", FILTERED) + bloom(b["events"]), "the filter of a block"
+        if version > 1 and not all(b["flags"] & 2 for b in blocks):
+            summaries_parse(blocks)
     return h, blocks
+
+
+SPAN = 256 << 10
+
+
+def summary(b):
+    """The summary in a block, or None."""
+    return ([x for kind, x in b["extensions"] if kind == 7] + [None])[0]
+
+
+def summaries_parse(blocks):
+    """Checks that the first block in each span, and no other, has the summary of those before."""
+    since = []
+    for before, b in zip([None, *blocks], blocks):
+        if before and before["offset"] // SPAN != b["offset"] // SPAN:
+            lines = [e for s in since for e in s["events"]] if len(since) >= 64 else []
+            want = struct.pack("<II", b["offset"] - since[0]["offset"], FILTERED) + bloom(lines)
+            assert summary(b) == want, f"the summary at {b['offset']}"
+            since = []
+        else:
+            assert summary(b) is None, f"a summary at {b['offset']}"
+        since.append(b)
 
 
 def extensions_parse(p):
@@ -618,6 +643,64 @@ def check_catalogue_lies():
         lie(flipped(right, at), ("flip", at))
     for n in (0, 71, 72, len(header), len(right) - 512, len(right) - 1):
         lie(right[:n], ("cut", n))
+    write("a.evlog", name, right)
+    assert [selected("a.evlog", *q) for q in asked] == truth
+
+
+def bytes_read(*options):
+    """How many bytes evcat reads of its files for this."""
+    asan = "ASAN_OPTIONS=" + os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+    must(0, "env", asan, "strace", "-f", "-qq", "-e", "trace=pread64", "-o", "calls", "evcat", *options, "a.evlog")
+    return sum(int(n) for n in re.findall(rb"pread64\(.* = (\d+)", read(".", "calls")))
+
+
+def check_summary():
+    """Summaries of small blocks: their bytes; searches with and without them; and those that
+    lie, with right checksums."""
+    noise = random.Random(7)
+    for i in range(230):
+        e = {"type": "T%d" % (i % 3), "subject": "s%d" % (i // 2), "source": "/x"}
+        e["data"] = base64.b64encode(noise.randbytes(3000)).decode()
+        must(0, "evappend", "--quiet", "a.evlog", data=json.dumps(e).encode())
+    big = [json.dumps({"type": "Big", "data": base64.b64encode(noise.randbytes(90000)).decode()}) for _ in range(8)]
+    must(0, "evappend", "--quiet", "a.evlog", data="\n".join(big).encode())
+    must(0, "evappend", "--quiet", "a.evlog", data=b'{"type":"T1","subject":"s3"}')
+    name = segments("a.evlog")[0]
+    right = read("a.evlog", name)
+    h, blocks = segment_parse(right)
+    having = [b for b in blocks if summary(b)]
+    assert [len(summary(b)) > 8 for b in having] == [True] * 3 + [False] * (len(having) - 3) and len(having) > 4
+    subjects = ("s0", "s3", "s60", "s114", "none")
+    asked = [q for s in subjects for q in (("-s", s), ("-s", s, "-r"), ("-s", s, "-n1"), ("-s", s, "--from", "70"))]
+    asked += [("-t", "Big"), ("-t", "Big", "-r"), ("-t", "T1", "-r")]
+    truth = [selected("a.evlog", "--no-index", *q) for q in asked]
+    assert [selected("a.evlog", *q) for q in asked] == truth and sum(map(len, truth)) > 40
+    assert bytes_read("-s", "none") < len(right) / 3, "small blocks are gone over"
+
+    def lie(b, content, what):
+        extensions = b"".join(
+            struct.pack("<HHI", kind, 0, len(x)) + x
+            for kind, x in ((k, content if k == 7 else x) for k, x in b["extensions"])
+        )
+        header = right[b["offset"] : b["offset"] + 160] + extensions
+        assert len(header) + 8 == b["frame"] - b["offset"]
+        header += struct.pack("<Q", xxh3(header))
+        write("a.evlog", name, right[: b["offset"]] + header + right[b["frame"] :])
+        for q, want in zip(asked, truth):
+            code, out, err = run("evcat", *q, "a.evlog")
+            rest = iter(want)
+            assert code in (0, 65), (what, q, code, err)
+            assert all(line in rest for line in out.splitlines()), (what, q)
+            assert selected("a.evlog", "--no-index", *q) == want, (what, q)
+
+    for b in having[1:3]:
+        s, other = summary(b), having[0]["offset"]
+        for d in (0, 1, 7, 168, b["offset"], b["offset"] - h["size"], b["offset"] - other - 1, 2**31, 2**32 - 1):
+            lie(b, struct.pack("<I", d) + s[4:], ("distance", d))
+            lie(b, struct.pack("<I", d) + s[4:8] + bytes(len(s) - 8), ("distance of nothing", d))
+        for k in (0, 2**32 - 1):
+            lie(b, s[:4] + struct.pack("<I", k) + s[8:], ("kinds", k))
+        lie(b, s[:8] + bytes(len(s) - 8), "nothing")
     write("a.evlog", name, right)
     assert [selected("a.evlog", *q) for q in asked] == truth
 

@@ -117,6 +117,8 @@ int reverse_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *e
 		r->done += block_end(&b) - b.offset;
 		r->limit = r->at;
 		r->at -= b.back;
+		if ((res = summaries_skip_back(r, &b, err)) != 0)
+			return res;
 	}
 	return lines->len ? 0 : EVLOG_END;
 }

@@ -4,11 +4,20 @@
  */
 #include "read/reader_internal.h"
 
+#define RUN 4 /* blocks in a row that are wanted: so will be the next ones */
+
 /* Whether blocks are skipped by their headers, so that it is unknown which will be
  * wanted. */
 static bool is_hopping(const struct log_reader *r)
 {
-	return r->skipping && !r->index.open;
+	return r->skipping && !r->index.open && r->run < RUN;
+}
+
+bool readahead_has(const struct log_reader *r, const struct block *b)
+{
+	const struct block *first = r->pool ? decoder_pool_first(r->pool) : NULL;
+
+	return first && first->segment == b->segment && first->offset == b->offset;
 }
 
 size_t header_ahead(const struct log_reader *r)
@@ -82,6 +91,7 @@ static bool block_ahead(struct log_reader *r)
 	const char *packed;
 	evlog_error ignored;
 	struct block b;
+	bool outside;
 
 	if (index->open)
 		index_next(
@@ -91,6 +101,8 @@ static bool block_ahead(struct log_reader *r)
 	if (segment_block(seg, r->ahead_at, limit, header_ahead(r), &b, &ignored) ||
 	    b.raw_size > BLOCK_RAW_PLAIN || block_beyond(&r->bounds, &b))
 		return false; /* reported when its turn comes */
+	if (!index->open && (block_is_outside(r, &b, &outside, &ignored) || outside))
+		return false; /* the run ends */
 	r->ahead_at = block_end(&b);
 	r->ahead_seq = block_last_seq(&b) + 1;
 	return segment_bytes(seg, b.offset + b.header_size, b.packed_size, 0, &packed,

@@ -62,10 +62,9 @@ static int block_read(struct log_reader *r, struct block *b, evlog_error *err)
 /* Gets that block's lines. */
 static int block_lines(struct log_reader *r, const struct block *b, evlog_error *err)
 {
-	const struct block *first = r->pool ? decoder_pool_first(r->pool) : NULL;
 	bool failed;
 
-	if (!first || first->segment != b->segment || first->offset != b->offset)
+	if (!readahead_has(r, b))
 		return segment_unpack(&r->seg, r->codec, b, &r->lines, err);
 	const char *why = decoder_pool_take(r->pool, &r->lines, &failed);
 	if (failed)
@@ -85,6 +84,8 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 		index_skip(r);
 		if (r->at >= r->limit)
 			return 0;
+	} else {
+		summaries_skip(r);
 	}
 	int res = block_read(r, &b, err);
 	if (res == EVLOG_EDAMAGED)
@@ -105,8 +106,10 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	r->hop = hop_after(&b);
 	memcpy(r->root, b.root, HASH_SIZE);
 	r->rooted = true;
-	if ((res = block_is_outside(r, &b, &outside, err)) != 0)
+	outside = false;
+	if (!readahead_has(r, &b) && (res = block_is_outside(r, &b, &outside, err)) != 0)
 		return res;
+	r->run = outside ? 0 : r->run + 1;
 	if (!outside) {
 		res = block_lines(r, &b, err);
 		if (res)
@@ -434,6 +437,7 @@ void log_reader_close(struct log_reader *r)
 	block_codec_free(r->codec);
 	buf_free(&r->lines);
 	buf_free(&r->cursors);
+	free(r->ruled_out);
 	log_close(&r->log);
 	free(r);
 }

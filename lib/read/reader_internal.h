@@ -11,6 +11,13 @@
 #define SPARSE (24u << 10)  /* read-ahead if few blocks are wanted, or many small ones */
 #define STREAM (384u << 10) /* read-ahead if all are wanted */
 
+/* A part of a segment that has nothing that is wanted; the block at its end is not in
+ * it. */
+struct ruled_out {
+	uint64_t from, to; /* offsets */
+	uint64_t seq;	   /* of the block at `to` */
+};
+
 struct log_reader {
 	struct log log;
 	struct bounds bounds;
@@ -22,17 +29,21 @@ struct log_reader {
 
 	struct scope *scope; /* what catalogues rule out; NULL: nothing */
 	bool skipping;	     /* a bound may rule out blocks */
-	size_t hop;	     /* bytes to read with a header when skipping blocks */
-	bool unindexed;	     /* an index that was needed is missing */
-	struct segment seg;  /* fd -1: none open */
-	struct index index;  /* of seg, if sealed and skipping */
-	size_t at_segment;   /* position of seg in log.segments */
-	uint64_t at;	     /* next block; backwards, the one to read; 0: none left */
-	uint64_t limit;	     /* end of the committed bytes in seg */
-	bool salvaging;	     /* in seg after damage: deliver whatever is intact */
-	uint64_t tried;	     /* bytes of seg tried and found damaged */
-	uint64_t next_seq;   /* of the block at `at`, when going forwards */
-	uint64_t epoch;	     /* of the block before it, like root */
+	struct ruled_out
+	    *ruled_out; /* parts of seg, by summaries; the last one is next */
+	size_t n_ruled_out, cap_ruled_out;
+	size_t run;	    /* blocks in a row that were not ruled out */
+	size_t hop;	    /* bytes to read with a header when skipping blocks */
+	bool unindexed;	    /* an index that was needed is missing */
+	struct segment seg; /* fd -1: none open */
+	struct index index; /* of seg, if sealed and skipping */
+	size_t at_segment;  /* position of seg in log.segments */
+	uint64_t at;	    /* next block; backwards, the one to read; 0: none left */
+	uint64_t limit;	    /* end of the committed bytes in seg */
+	bool salvaging;	    /* in seg after damage: deliver whatever is intact */
+	uint64_t tried;	    /* bytes of seg tried and found damaged */
+	uint64_t next_seq;  /* of the block at `at`, when going forwards */
+	uint64_t epoch;	    /* of the block before it, like root */
 	unsigned char root[HASH_SIZE];
 	bool rooted;		 /* epoch and root are known */
 	uint64_t emitted;	 /* last seq delivered */
@@ -130,6 +141,18 @@ bool index_next(const struct bounds *b, const struct index *x, const struct seal
 void index_skip(struct log_reader *r);
 void index_skip_back(struct log_reader *r);
 
+/* ---- summaries.c ---- */
+
+/* Finds what summaries rule out of the open segment, which has no index, between r->at
+ * and the last block. */
+int summaries_load(struct log_reader *r, uint64_t last_block, evlog_error *err);
+
+/* Moves to the end of the part that is ruled out, if r->at is in one. */
+void summaries_skip(struct log_reader *r);
+
+/* Backwards: the same, after block b. */
+int summaries_skip_back(struct log_reader *r, const struct block *b, evlog_error *err);
+
 /* ---- readahead.c ---- */
 
 /* Fills the pool with the blocks that will be delivered next. */
@@ -139,6 +162,9 @@ void readahead_fill(struct log_reader *r);
  * returns true.  Otherwise empties the pool. */
 bool readahead_enter(struct log_reader *r);
 void readahead_close(struct log_reader *r);
+
+/* Whether b is the first block of the pool: then it is wanted. */
+bool readahead_has(const struct log_reader *r, const struct block *b);
 
 /* How many bytes to read along with a header: few if the next blocks will likely be
  * skipped. */

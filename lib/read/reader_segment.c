@@ -136,11 +136,11 @@ int reader_segment(
 
 int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
 {
-	uint64_t ignored;
+	uint64_t last_block = 0;
 
 	if (index >= r->log.n)
 		return segment_missing(r->log.path, r->next_seq, r->end.seq, err);
-	int res = reader_segment(r, index, &ignored, err);
+	int res = reader_segment(r, index, &last_block, err);
 	r->salvaging = false;
 	r->tried = 0;
 	r->at = r->seg.header.size;
@@ -160,8 +160,10 @@ int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
 	r->next_seq = r->seg.first_seq;
 	r->epoch = r->seg.header.epoch;
 	r->anywhere = false;
-	if (r->index.open ||
-	    (r->bounds.from <= r->next_seq && r->bounds.since == EVLOG_TIME_MIN))
+	r->run = r->n_ruled_out = 0;
+	if (r->index.open)
 		return 0;
-	return segment_seek(r, err);
+	if (r->bounds.from > r->next_seq || r->bounds.since != EVLOG_TIME_MIN)
+		res = segment_seek(r, err);
+	return res ? res : summaries_load(r, last_block, err);
 }

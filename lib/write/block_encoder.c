@@ -5,6 +5,7 @@
 #include "write/block_encoder.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "write/summary.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -249,8 +250,31 @@ static size_t window_begin(struct block_encoder *s, const struct batch *batch, s
 	return all;
 }
 
+/* Adds the summary of the blocks before, if this block has one and there is room. */
+static int summary_add(struct block_job *m, struct segment *seg, const struct head *h,
+    struct block_codec *codec, evlog_error *err)
+{
+	size_t before = m->extensions.len, frame = m->b.packed_size;
+
+	int r = summary_make(seg, h, codec, &m->extensions, err);
+	size_t added = m->extensions.len - before;
+	if (r || !added)
+		return r;
+	if (m->b.header_size + added > BLOCK_HEADER_MAX) {
+		m->extensions.len = before;
+		return 0;
+	}
+	if (!buf_reserve(&m->out, added))
+		return error_memory(err);
+	char *p = m->out.p + m->b.header_size;
+	memmove(p + added, p, frame);
+	m->out.len += added;
+	m->b.header_size += (uint32_t)added;
+	return 0;
+}
+
 static int block_put(struct block_job *m, const struct block_encoder_kind *kind,
-    struct segment *seg, struct head *h, evlog_error *err)
+    struct segment *seg, struct head *h, struct block_codec *codec, evlog_error *err)
 {
 	struct block *b = &m->b;
 
@@ -266,6 +290,9 @@ static int block_put(struct block_job *m, const struct block_encoder_kind *kind,
 		    seg->path, (unsigned long long)block_last_seq(b));
 	if (m->tiles.len)
 		memcpy(m->extensions.p + m->tiles_at, m->tiles.p, m->tiles.len);
+	int r = summary_add(m, seg, h, codec, err);
+	if (r)
+		return r;
 	b->offset = h->committed;
 	b->back = (uint32_t)(h->committed - h->last_block);
 	block_header_write((unsigned char *)m->out.p, b,
@@ -294,7 +321,7 @@ int block_encoder_write(struct block_encoder *s, struct batch *b, size_t n,
 		if (!make_all(s, bytes))
 			return error_memory(err);
 		for (size_t k = 0; k < s->n && !r; k++) {
-			r = block_put(&s->at[k], kind, seg, h, err);
+			r = block_put(&s->at[k], kind, seg, h, s->thread[0].codec, err);
 			s->gather = block_gather(s->gather, &s->at[k].b);
 		}
 	}
