@@ -450,11 +450,26 @@ def tile_groups(tiles, table_sum):
     return out
 
 
+def resized(filter, size):
+    """The bits of a filter of another size."""
+    bits, out = int.from_bytes(filter, "little"), 0
+    for at in range(0, max(len(filter), size), len(filter)):
+        out |= bits << 8 * (at % size)
+    while out >> 8 * size:
+        out = out & (1 << 8 * size) - 1 | out >> 8 * size
+    return out
+
+
 def index_rows(filters, end, table_sum):
     """Transposes these filters into rows.  Returns how many bits, and so rows, an index
     that begins at `end` has, and the groups of rows."""
     size = max(8, max(map(len, filters)))
-    while size > 8 and size * len(filters) > max(sum(map(len, filters)), end // 64):
+    having = [f for f in filters if f]
+
+    def fit(half):
+        return 64 * sum(resized(f, half).bit_count() > 4 * half for f in having) <= len(having)
+
+    while size > 8 and (size * len(filters) > max(sum(map(len, filters)), end // 64) or fit(size // 2)):
         size //= 2
     rows = [0] * (8 * size)
     for k, f in enumerate(filters):
@@ -518,12 +533,32 @@ def segment_filter(events):
     return bits, 8 * size
 
 
-def packed(values, width, pages, header_sum):
-    """Appends pages of numbers of `width` bits to a list."""
-    each = 504 * 8 // width
+def packed(values, width, pages):
+    """Appends the bodies of pages of numbers of `width` bits to a list."""
+    each = 1016 * 8 // width
     for at in range(0, len(values), each):
-        body = sum(v << i * width for i, v in enumerate(values[at : at + each])).to_bytes(504, "little")
-        pages.append(body + struct.pack("<Q", (xxh3(body) + len(pages) + header_sum) % 2**64))
+        pages.append(sum(v << i * width for i, v in enumerate(values[at : at + each])).to_bytes(1016, "little"))
+
+
+def id_pages(ids, block_bits):
+    """The bodies of pages of these fingerprints and blocks, and in which page each is."""
+    low = max(g for g in range(38) if len(ids) << g <= 1 << 37)
+    pages, where = [], []
+    for f, block in ids:
+        fits = pages and 56 + len(pages[-1]) + (f - pages[-1][0][0] >> low) + 1 + (low + block_bits) * (len(pages[-1]) + 1) <= 8128
+        if not fits:
+            pages.append([])
+        pages[-1].append((f, block))
+        where.append(len(pages) - 1)
+    bodies = []
+    for page in pages:
+        base = page[0][0]
+        bits = len(page) | base << 16
+        for i, (f, block) in enumerate(page):
+            bits |= 1 << 56 + i + (f - base >> low)
+            bits |= ((f - base) % 2**low | block << low) << 8128 - (i + 1) * (low + block_bits)
+        bodies.append(bits.to_bytes(1016, "little"))
+    return bodies, where
 
 
 def catalogue(log, names):
@@ -542,23 +577,24 @@ def catalogue(log, names):
             for line in b["events"]:
                 e = json.loads(line)
                 if key_of(e, 3):
-                    ids.append((key_of(e, 3) >> 27 << 3 | key_of(e, 2) >> 61, base))
+                    ids.append((key_of(e, 3) >> 29 << 2 | key_of(e, 2) >> 62, base))
             base += 1
     ids.sort()
     bucket = block = 0
-    while len(ids) >> bucket + 1 >= 32:
+    while len(ids) >> bucket + 1 >= 128:
         bucket += 1
     while base > 1 << block:
         block += 1
     rows = max(size for _, size in filters)
-    p = b"evlogCAT" + struct.pack("<IIQQIIQQIIII", 1, 0, u64(entries, 0), u64(entries, len(entries) - 88), len(names),
-                                  FILTERED, rows, len(ids), len(names), bucket, block, 0) + entries  # fmt: skip
-    out, pages = p + struct.pack("<Q", xxh3(p)), []
+    bodies, where = id_pages(ids, block)
+    p = b"evlogCAT" + struct.pack("<IIQQIIQQIIII", 2, 0, u64(entries, 0), u64(entries, len(entries) - 88), len(names),
+                                  FILTERED, rows, len(ids), len(names), bucket, block, len(bodies)) + entries  # fmt: skip
+    pages = []
     row = [sum((f >> r % size & 1) << i for i, (f, size) in enumerate(filters)) for r in range(rows)]
-    packed(row, len(names), pages, xxh3(p))
-    packed([sum(f >> 40 - bucket < k for f, _ in ids) for k in range(2**bucket + 1)], 32, pages, xxh3(p))
-    packed([f % 2 ** (40 - bucket) << block | n for f, n in ids], 40 - bucket + block, pages, xxh3(p))
-    return out + b"".join(pages)
+    packed(row, len(names), pages)
+    before = [sum(f >> 37 - bucket < k for f, _ in ids) for k in range(2**bucket + 1)]
+    packed([([*where, len(bodies)])[n] for n in before], 32, pages)
+    return catalogue_with(p, pages + bodies)
 
 
 def catalogues(log):
@@ -594,13 +630,13 @@ def check_catalogue():
 def catalogue_pages(p):
     """Its header, and the bodies of its pages."""
     size = 72 + 96 * u32(p, 32)
-    return p[:size], [p[at : at + 504] for at in range(size + 8, len(p), 512)]
+    return p[:size], [p[at : at + 1016] for at in range(size + 8, len(p), 1024)]
 
 
 def catalogue_with(header, pages):
     """The same with right checksums."""
-    total = xxh3(header)
-    out = header + struct.pack("<Q", total)
+    total = xxh3(header[:68] + bytes(4) + header[72:])
+    out = header + struct.pack("<Q", xxh3(header))
     for i, body in enumerate(pages):
         out += body + struct.pack("<Q", (xxh3(body) + i + total) % 2**64)
     return out
@@ -630,18 +666,18 @@ def check_catalogue_lies():
             assert selected("a.evlog", "--no-index", *q) == want, (what, q)
         must(0, "evappend", "--dedup", "--quiet", "a.evlog", data=b"")
 
-    fields = [(at, n) for at in (32, 36, 56, 60, 64) for n in (0, 1, 2, 15, 17, 255, 256, 257, 2**31, 2**32 - 1)]
+    fields = [(at, n) for at in (32, 36, 56, 60, 64, 68) for n in (0, 1, 2, 15, 17, 255, 256, 257, 2**31, 2**32 - 1)]
     for at, n in fields:
         lie(catalogue_with(header[:at] + struct.pack("<I", n) + header[at + 4 :], pages), (at, n))
     for at in (16, 24, 40, 48, 72, 80, 88, 96, 104, 112, 120, 128, 168, 176):
         for n in (0, 1, 2, 3, 2**27, 2**28, 2**32, 2**53, 2**63, 2**64 - 1):
             lie(catalogue_with(header[:at] + struct.pack("<Q", n) + header[at + 8 :], pages), (at, n))
     for i in range(len(pages)):
-        for body in (bytes(504), b"\xff" * 504, pages[i][::-1], pages[i][4:] + pages[i][:4], pages[i - 1]):
+        for body in (bytes(1016), b"\xff" * 1016, pages[i][::-1], pages[i][4:] + pages[i][:4], pages[i - 1]):
             lie(catalogue_with(header, pages[:i] + [body] + pages[i + 1 :]), ("page", i))
     for at in some(range(0, len(right), 7), 23):
         lie(flipped(right, at), ("flip", at))
-    for n in (0, 71, 72, len(header), len(right) - 512, len(right) - 1):
+    for n in (0, 71, 72, len(header), len(right) - 1024, len(right) - 1):
         lie(right[:n], ("cut", n))
     write("a.evlog", name, right)
     assert [selected("a.evlog", *q) for q in asked] == truth

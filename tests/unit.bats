@@ -24,6 +24,11 @@ unit() { "$EVLOG_BUILD/unit" "$@"; }
 	done
 }
 
+@test "pages of ids give back what was put into them, and random bytes do no harm" {
+	run -0 unit ids 3000
+	assert_output good
+}
+
 @test "decimal sums are exact: against Python's decimal" {
 	python3 - "$EVLOG_BUILD/unit" "$(rounds)" <<'EOF'
 import decimal, random, subprocess, sys

@@ -9,6 +9,7 @@
 #include "json/decimal.h"
 #include "json/path.h"
 #include "json/value.h"
+#include "format/id_code.h"
 #include "format/merkle.h"
 
 #include <fcntl.h>
@@ -337,6 +338,76 @@ static int misuse(const char *what, const char *log)
 }
 
 /* unit confine: tries what a confined process must not be able to do. */
+static uint64_t draw(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return *seed >> 24 ^ *seed << 13;
+}
+
+/* Reads a page from the first id that id_seek leaves on, and compares. */
+static bool page_is(const struct id_code *c, const unsigned char *body,
+    const uint64_t *fingerprint, const uint32_t *block, unsigned n, uint64_t from)
+{
+	struct id_place at;
+	uint64_t f = 0;
+	uint32_t b;
+	int r;
+
+	id_first(body, &at);
+	id_seek(c, body, &at, from);
+	if (at.n > n || (at.n && fingerprint[at.n - 1] >= from))
+		return false; /* it went too far */
+	for (unsigned i = at.n; (r = id_take(c, body, &at, &f, &b)) == 0; i++)
+		if (i >= n || f != fingerprint[i] || b != block[i])
+			return false;
+	return r == EVLOG_END && at.n == n;
+}
+
+/* Pages of random ids, which come back as they were; and random bytes, which must do no
+ * harm. */
+static int id_pages(int rounds)
+{
+	unsigned char body[ID_BODY];
+	uint64_t seed = 7, f[ID_BODY * 8], found;
+	uint32_t b[ID_BODY * 8], block;
+
+	for (int round = 0; round < rounds; round++) {
+		uint64_t ids = UINT64_C(1) << draw(&seed) % 32, last = 0;
+		struct id_code c = id_code_for(ids, UINT64_C(1) << draw(&seed) % 25);
+		uint64_t gap = (UINT64_C(1) << ID_BITS) / ids >> draw(&seed) % 3;
+		struct id_place at = {0};
+		unsigned n = 0;
+		memset(body, 0, sizeof body);
+		for (;; n++) {
+			bool jump = draw(&seed) % 40 == 0;
+			f[n] = last + draw(&seed) % (jump ? 30 * gap + 1 : 2 * gap + 1);
+			b[n] = (uint32_t)(draw(&seed) & ((1u << c.block_bits) - 1));
+			if (f[n] >> ID_BITS || !id_put(&c, body, &at, f[n], b[n]))
+				break;
+			last = f[n];
+		}
+		if (n == 0)
+			continue;
+		bool good =
+		    page_is(&c, body, f, b, n, 0) && page_is(&c, body, f, b, n, last + 1);
+		for (unsigned k = 0; good && k < 50; k++)
+			good = page_is(
+			    &c, body, f, b, n, f[draw(&seed) % n] + draw(&seed) % 3);
+		if (!good)
+			return puts("not what was put into the page");
+		for (unsigned k = 0; k < 20; k++)
+			body[draw(&seed) % (k < 10 ? 8 : ID_BODY)] =
+			    (unsigned char)draw(&seed);
+		id_first(body, &at);
+		id_seek(&c, body, &at, f[n / 2]);
+		for (unsigned k = 0; id_take(&c, body, &at, &found, &block) == 0; k++)
+			if (k > ID_BODY * 8)
+				return puts("an endless page");
+	}
+	puts("good");
+	return 0;
+}
+
 static int confine(void)
 {
 	pid_t parent = getppid();
@@ -376,6 +447,8 @@ int main(int argc, char **argv)
 		return span(argv[2]);
 	if (strcmp(what, "times") == 0)
 		return times(strcmp(argv[2], "until") == 0 ? EVLOG_UNTIL : EVLOG_SINCE);
+	if (strcmp(what, "ids") == 0)
+		return id_pages(atoi(argv[2]));
 	if (strcmp(what, "globs") == 0)
 		return globs(atoi(argv[2]));
 	if (argc != 4)

@@ -20,16 +20,15 @@
 #include <unistd.h>
 
 #define TAG	    "evlogCAT"
-#define VERSION	    1
+#define VERSION	    2
 #define SUFFIX	    ".catalogue"
 #define FIXED	    72 /* bytes of a header before the segments */
 #define ENTRY	    96 /* bytes of a segment */
 #define BODY	    (CATALOGUE_PAGE - 8)
 #define BUCKETS	    (BODY / 4) /* in a page */
-#define FEW	    32	       /* ids in a bucket, at least; up to twice as many */
+#define FEW	    128	       /* ids in a bucket, at least; up to twice as many */
 #define ROWS_MOST   (1u << 27)
 #define BLOCKS_MOST (1u << 24)
-#define WIDTH_MOST  57 /* bits that a shift leaves of 64 */
 
 _Static_assert(
     FIXED == 8 + 2 * 4 + 2 * 8 + 2 * 4 + 2 * 8 + 4 * 4, "evlog-format(5), Catalogues");
@@ -52,19 +51,7 @@ bool catalogue_name_read(const char *name, uint64_t *first, uint64_t *last)
 	return strcmp(again, name) == 0;
 }
 
-uint64_t id_fingerprint(uint64_t id_key, uint64_t source_key)
-{
-	return id_key >> (64 - ID_BITS + ID_SOURCE) << ID_SOURCE |
-	       source_key >> (64 - ID_SOURCE);
-}
-
 /* ---- The layout ---- */
-
-/* Bits of an id: what its bucket does not say of the fingerprint, and the block. */
-static unsigned id_width(const struct catalogue *c)
-{
-	return ID_BITS - c->bucket_bits + c->block_bits;
-}
 
 static uint64_t pages_of(uint64_t n, uint64_t each)
 {
@@ -76,12 +63,7 @@ static uint64_t rows_each(const struct catalogue *c)
 	return BODY * 8 / c->columns;
 }
 
-static uint64_t ids_each(const struct catalogue *c)
-{
-	return BODY * 8 / id_width(c);
-}
-
-/* Computes the rest from n, rows, ids and the segments. */
+/* Computes the rest from n, rows, ids and the segments, except for id_pages. */
 static void layout(struct catalogue *c)
 {
 	c->columns = 1;
@@ -90,9 +72,7 @@ static void layout(struct catalogue *c)
 	c->bucket_bits = 0;
 	while (c->ids >> (c->bucket_bits + 1) >= FEW)
 		c->bucket_bits++;
-	c->block_bits = 0;
-	while (c->blocks > UINT64_C(1) << c->block_bits)
-		c->block_bits++;
+	c->code = id_code_for(c->ids, c->blocks);
 	c->pages_at = FIXED + (uint64_t)c->n * ENTRY + 8;
 	c->buckets_at = pages_of(c->rows, rows_each(c));
 	c->ids_at =
@@ -101,7 +81,7 @@ static void layout(struct catalogue *c)
 
 static uint64_t pages_all(const struct catalogue *c)
 {
-	return c->ids_at + pages_of(c->ids, ids_each(c));
+	return c->ids_at + c->id_pages;
 }
 
 static uint64_t page_sum(const struct catalogue *c, uint64_t no, const unsigned char *p)
@@ -139,23 +119,36 @@ static const char *segments_take(struct catalogue *c, const unsigned char *p)
 	return next == c->last + 1 ? NULL : "impossible segments";
 }
 
+/* The sum that makes pages belong to a header: that of the header as it was before the
+ * number of id pages was known. */
+static uint64_t header_sum(unsigned char *p, size_t n)
+{
+	uint32_t id_pages = get32(p + 68);
+
+	put32(p + 68, 0);
+	uint64_t sum = hash64(p, n);
+	put32(p + 68, id_pages);
+	return sum;
+}
+
 /* Decodes the n bytes of a header.  Returns NULL, or what is wrong. */
-static const char *header_take(struct catalogue *c, const unsigned char *p, size_t n)
+static const char *header_take(struct catalogue *c, unsigned char *p, size_t n)
 {
 	if (get64(p + n - 8) != hash64(p, n - 8))
 		return "the checksum does not match";
 	const char *why = segments_take(c, p + FIXED);
 	if (why)
 		return why;
-	c->sum = get64(p + n - 8);
+	c->sum = header_sum(p, n - 8);
 	c->kinds = get32(p + 36);
 	c->rows = get64(p + 40);
 	c->ids = get64(p + 48);
 	if (c->rows > ROWS_MOST || (c->rows & (c->rows - 1)) || c->ids > UINT32_MAX)
 		return "impossible sizes";
 	layout(c);
-	return id_width(c) <= WIDTH_MOST && get32(p + 56) == c->columns &&
-		       get32(p + 60) == c->bucket_bits && get32(p + 64) == c->block_bits
+	c->id_pages = get32(p + 68);
+	return get32(p + 56) == c->columns && get32(p + 60) == c->bucket_bits &&
+		       get32(p + 64) == c->code.block_bits
 		   ? NULL
 		   : "impossible sizes";
 }
@@ -291,30 +284,35 @@ bool catalogue_match(struct catalogue *c, const struct filter_wanted *w,
 	return true;
 }
 
-/* Gets the number of ids in the buckets before b. */
-static bool bucket_start(struct catalogue *c, uint64_t b, uint64_t *start)
+/* Gets the page in which the ids of bucket b begin. */
+static bool bucket_page(struct catalogue *c, uint64_t b, uint64_t *page)
 {
 	const unsigned char *p = page_get(c, c->buckets_at + b / BUCKETS);
 
 	if (p)
-		*start = get32(p + b % BUCKETS * 4);
-	return p && *start <= c->ids;
+		*page = get32(p + b % BUCKETS * 4);
+	return p && *page <= c->id_pages;
 }
 
-/* Gets id i of a bucket. */
-static bool id_get(struct catalogue *c, uint64_t i, uint64_t bucket,
-    uint64_t *fingerprint, uint32_t *block)
+int id_next(
+    struct catalogue *c, struct id_walk *w, uint64_t *fingerprint, uint32_t *block)
 {
-	const unsigned char *p = page_get(c, c->ids_at + i / ids_each(c));
-	uint64_t bit = i % ids_each(c) * id_width(c);
-
-	if (!p)
-		return false;
-	uint64_t v = get64(p + bit / 8) >> bit % 8;
-	v &= (UINT64_C(1) << id_width(c)) - 1;
-	*block = (uint32_t)(v & ((UINT64_C(1) << c->block_bits) - 1));
-	*fingerprint = bucket << (ID_BITS - c->bucket_bits) | v >> c->block_bits;
-	return *block < c->blocks;
+	while (w->page < c->id_pages) {
+		const unsigned char *p = page_get(c, c->ids_at + w->page);
+		if (!p)
+			return EVLOG_EDAMAGED;
+		if (!w->begun)
+			id_first(p, &w->at);
+		if (!w->begun && w->from)
+			id_seek(&c->code, p, &w->at, w->from);
+		w->begun = true;
+		int r = id_take(&c->code, p, &w->at, fingerprint, block);
+		if (r != EVLOG_END)
+			return r || *block >= c->blocks ? EVLOG_EDAMAGED : 0;
+		w->begun = false;
+		w->page++;
+	}
+	return EVLOG_END;
 }
 
 bool id_search_begin(
@@ -322,36 +320,25 @@ bool id_search_begin(
 {
 	uint64_t bucket = fingerprint >> (ID_BITS - c->bucket_bits);
 
-	*s = (struct id_search){.fingerprint = fingerprint, .ignored = ignored};
-	return bucket_start(c, bucket, &s->at) && bucket_start(c, bucket + 1, &s->end);
+	*s = (struct id_search){.fingerprint = fingerprint,
+	    .ignored = ignored,
+	    .walk.from = fingerprint >> ignored << ignored};
+	return bucket_page(c, bucket, &s->walk.page);
 }
 
 int id_search_next(struct catalogue *c, struct id_search *s, uint32_t *block)
 {
-	uint64_t bucket = s->fingerprint >> (ID_BITS - c->bucket_bits), found;
+	uint64_t found;
+	int r;
 
-	while (s->at < s->end) {
-		if (!id_get(c, s->at++, bucket, &found, block))
-			return EVLOG_EDAMAGED;
+	while ((r = id_next(c, &s->walk, &found, block)) == 0) {
 		if (found >> s->ignored == s->fingerprint >> s->ignored)
 			return 0;
-		if (found > s->fingerprint)
+		if (found >> s->ignored > s->fingerprint >> s->ignored)
 			break;
 	}
-	s->at = s->end;
-	return EVLOG_END;
-}
-
-bool catalogue_id(struct catalogue *c, uint64_t i, uint64_t *bucket,
-    uint64_t *fingerprint, uint32_t *block)
-{
-	uint64_t end;
-
-	do {
-		if (*bucket >> c->bucket_bits || !bucket_start(c, *bucket + 1, &end))
-			return false;
-	} while (end <= i && ++*bucket);
-	return id_get(c, i, *bucket, fingerprint, block);
+	s->walk.page = c->id_pages;
+	return r ? r : EVLOG_END;
 }
 
 /* ---- Writing ---- */
@@ -410,7 +397,8 @@ static int header_put(int fd, struct catalogue *c)
 	put64(p + 48, c->ids);
 	put32(p + 56, c->columns);
 	put32(p + 60, c->bucket_bits);
-	put32(p + 64, c->block_bits);
+	put32(p + 64, c->code.block_bits);
+	put32(p + 68, c->id_pages);
 	for (uint32_t i = 0; i < c->n; i++, e += ENTRY) {
 		const struct catalogue_segment *s = &c->at[i];
 		put64(e, s->first_seq);
@@ -423,8 +411,8 @@ static int header_put(int fd, struct catalogue *c)
 		put32(e + 56, s->blocks);
 		memcpy(e + 64, s->root, HASH_SIZE);
 	}
-	c->sum = hash64(p, size - 8);
-	put64(p + size - 8, c->sum);
+	c->sum = header_sum(p, size - 8);
+	put64(p + size - 8, hash64(p, size - 8));
 	int r = file_pwrite(fd, p, size, 0);
 	free(p);
 	return r;
@@ -459,20 +447,25 @@ static bool ids_put(
 	const struct catalogue *c = ids->c;
 	const unsigned rest = ID_BITS - c->bucket_bits;
 	uint64_t begun = 0, fingerprint; /* buckets */
+	struct id_place at = {0};
 	uint32_t block;
 
 	for (uint64_t i = 0; i < c->ids; i++) {
 		if (!from->id(from->arg, &fingerprint, &block))
 			return false;
+		if (!id_put(&c->code, ids->p, &at, fingerprint, block)) {
+			page_put(ids);
+			at = (struct id_place){0};
+			id_put(&c->code, ids->p, &at, fingerprint, block);
+		}
 		for (; begun <= fingerprint >> rest; begun++)
-			number_put(buckets, i, 32);
-		fingerprint &= (UINT64_C(1) << rest) - 1;
-		number_put(ids, fingerprint << c->block_bits | block, id_width(c));
+			number_put(buckets, ids->no - c->ids_at, 32);
 	}
+	if (at.n)
+		page_put(ids);
 	for (; begun <= UINT64_C(1) << c->bucket_bits; begun++)
-		number_put(buckets, c->ids, 32);
+		number_put(buckets, ids->no - c->ids_at, 32);
 	filling_end(buckets);
-	filling_end(ids);
 	return true;
 }
 
@@ -483,14 +476,15 @@ int catalogue_write(int fd, struct catalogue *c, const struct catalogue_source *
 		c->blocks += c->at[i].blocks;
 	layout(c);
 	assert(c->n <= CATALOGUE_MOST);
-	if (id_width(c) > WIDTH_MOST)
-		return 1;
-	if (header_put(fd, c) < 0)
+	c->id_pages = 0;
+	if (header_put(fd, c) < 0) /* its sum is in the pages */
 		return -1;
 	struct filling rows = {.fd = fd, .c = c},
 		       ids = {.fd = fd, .c = c, .no = c->ids_at},
 		       buckets = {.fd = fd, .c = c, .no = c->buckets_at};
 	if (!rows_put(&rows, from) || !ids_put(&buckets, &ids, from))
 		return 1;
-	return rows.failed || buckets.failed || ids.failed ? -1 : 0;
+	c->id_pages = (uint32_t)(ids.no - c->ids_at);
+	return rows.failed || buckets.failed || ids.failed || header_put(fd, c) < 0 ? -1
+										    : 0;
 }

@@ -5,6 +5,7 @@
 #define FORMAT_CATALOGUE_H
 
 #include "format/filter.h"
+#include "format/id_code.h"
 #include "format/segment.h"
 
 #define CATALOGUE_NAME_SIZE 56	 /* FIRST-LAST.catalogue and a NUL */
@@ -26,14 +27,9 @@ struct catalogue_segment {
 	unsigned char root[HASH_SIZE];
 };
 
-/* The fingerprint of an id: 37 bits of the id, then 3 of the source. */
-#define ID_BITS	  40
-#define ID_SOURCE 3 /* bits */
-uint64_t id_fingerprint(uint64_t id_key, uint64_t source_key);
-
 /* ---- Reading ---- */
 
-#define CATALOGUE_PAGE 512 /* bytes, of which the last 8 are a checksum */
+#define CATALOGUE_PAGE (ID_BODY + 8) /* bytes, of which the last 8 are a checksum */
 
 /* An open catalogue.  Its pages are read when they are needed. */
 struct catalogue {
@@ -45,10 +41,12 @@ struct catalogue {
 	uint32_t columns; /* bits of a row, one for each segment; a power of two */
 	uint64_t rows;	  /* bits of a filter, a power of two; 0: there are none */
 	uint64_t ids;
-	unsigned bucket_bits, block_bits;
+	struct id_code code;
+	unsigned bucket_bits;
 	uint64_t pages_at;	     /* offset of the first page: rows, */
 	uint64_t buckets_at, ids_at; /* and the numbers of the first of these */
-	uint64_t sum;		     /* of the header */
+	uint32_t id_pages;
+	uint64_t sum;		/* of the header without id_pages */
 	struct catalogue_page { /* those that were read last: of the ids, and of the rest
 				 */
 		uint64_t no;
@@ -68,11 +66,24 @@ void catalogue_close(struct catalogue *c);
 bool catalogue_match(struct catalogue *c, const struct filter_wanted *w,
     unsigned char found[CATALOGUE_MOST / 8]);
 
+/* A walk over ids.  Zero-initialise to get all of them. */
+struct id_walk {
+	uint64_t from; /* those with a lesser fingerprint may be left out */
+	uint64_t page; /* counted from the first of the ids */
+	bool begun;    /* `at` is in it */
+	struct id_place at;
+};
+
+/* Gets the next id; they ascend by fingerprint, then block.  EVLOG_END: there is none.
+ * EVLOG_EDAMAGED: the catalogue is damaged. */
+int id_next(
+    struct catalogue *c, struct id_walk *w, uint64_t *fingerprint, uint32_t *block);
+
 /* Where to look for an id. */
 struct id_search {
 	uint64_t fingerprint;
 	unsigned ignored; /* so many low bits of it do not count */
-	uint64_t at, end; /* entries that are left */
+	struct id_walk walk;
 };
 
 /* Begins a search; ignored: ID_SOURCE if the source does not count, else 0.  Returns
@@ -87,11 +98,6 @@ int id_search_next(struct catalogue *c, struct id_search *s, uint32_t *block);
 /* Gets row r of the filters, `columns` bits.  Returns false if it cannot be read. */
 bool catalogue_row(
     struct catalogue *c, uint64_t r, unsigned char row[CATALOGUE_MOST / 8]);
-
-/* Gets entry i of the ids, which ascend.  *bucket: the one that it is in; 0 at first.
- * Returns false if it cannot be read. */
-bool catalogue_id(struct catalogue *c, uint64_t i, uint64_t *bucket,
-    uint64_t *fingerprint, uint32_t *block);
 
 /* ---- Writing ---- */
 

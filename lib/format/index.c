@@ -106,9 +106,32 @@ static void column_write(unsigned char *rows, size_t width, size_t k,
 	}
 }
 
-/* The size of the largest filter, halved while the rows would take more bytes than the
- * filters, and more than 1/64 of the segment: catalogues rule out most of what is nowhere
- * in it. */
+/* Whether, if all filters had this size, at most one in 64 would have more than half of
+ * its bits set. */
+static bool is_half_empty(
+    const struct index_builder *x, size_t size, unsigned char *scratch)
+{
+	const char *filter = x->filters.p;
+	size_t filters = 0, full = 0;
+
+	for (size_t i = 0; i < x->blocks; i++) {
+		size_t len = get32(x->sizes.p + 4 * i), set = 0;
+		if (len == 0)
+			continue;
+		filter_resize((struct view){filter, len}, scratch, size);
+		for (size_t k = 0; k < size; k += 8)
+			set += (size_t)__builtin_popcountll(get64(scratch + k));
+		filters++;
+		full += set > 4 * size;
+		filter += len;
+	}
+	return 64 * full <= filters;
+}
+
+/* The size of the largest filter; but halved while the rows would take more bytes than
+ * the filters, and more than 1/64 of the segment, because a few large filters are not
+ * worth that; and while almost all would be at most half full, because more bits tell
+ * little. 0: out of memory. */
 static size_t filter_size(const struct index_builder *x, uint64_t segment)
 {
 	size_t size = FILTER_LEAST;
@@ -116,9 +139,14 @@ static size_t filter_size(const struct index_builder *x, uint64_t segment)
 	for (size_t i = 0; i < x->blocks; i++)
 		while (size < get32(x->sizes.p + 4 * i))
 			size *= 2;
-	while (size > FILTER_LEAST && size * x->blocks > x->filters.len &&
-	       size * x->blocks > segment / 64)
+	unsigned char *scratch = malloc(size);
+	if (!scratch)
+		return 0;
+	while (size > FILTER_LEAST &&
+	       ((size * x->blocks > x->filters.len && size * x->blocks > segment / 64) ||
+		   is_half_empty(x, size / 2, scratch)))
 		size /= 2;
+	free(scratch);
 	return size;
 }
 
@@ -208,7 +236,7 @@ void index_write(struct index_builder *x, const struct segment_header *h, struct
 		return;
 	filter = filter_size(x, h->seal.end);
 	group = group_rows((uint32_t)filter * 8, width) * width;
-	if (!rows_make(x, filter, width, &rows)) {
+	if (!filter || !rows_make(x, filter, width, &rows)) {
 		out->failed = true;
 		return;
 	}

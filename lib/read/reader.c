@@ -29,7 +29,8 @@ static int state_read(struct log_reader *r, evlog_error *err)
 	if (l->head_fd >= 0)
 		res = head_read(l->head_fd, &l->head, &l->state, true, l->path, err);
 	if (!res)
-		res = log_list(l, err);
+		res = r->bounds.listed ? log_list_copy(l, r->bounds.listed, err)
+				       : log_list(l, err);
 	if (!res)
 		res = log_first(l, err);
 	if (res)

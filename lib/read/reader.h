@@ -17,8 +17,9 @@ struct bounds {
 	uint64_t max_line; /* blocks with a longer line are refused; 0: EVLOG_MAX_LINE */
 	unsigned threads;  /* for decompressing, if forwards; 0: one */
 	const struct filter_wanted *wanted; /* keys; NULL: any */
-	bool cursors;			    /* get those of each block */
-	bool no_index;			    /* use neither indexes nor catalogues */
+	const struct log *listed; /* has the segments there are; NULL: list them */
+	bool cursors;		  /* get those of each block */
+	bool no_index;		  /* use neither indexes nor catalogues */
 };
 
 struct log_reader;

@@ -121,6 +121,24 @@ int log_list(struct log *l, evlog_error *err)
 	return r;
 }
 
+int log_list_copy(struct log *l, const struct log *from, evlog_error *err)
+{
+	size_t n = from->n * sizeof *l->segments,
+	       m = from->n_catalogues * sizeof *l->catalogues;
+
+	l->segments = malloc(n + 1);
+	l->catalogues = malloc(m + 1);
+	if (!l->segments || !l->catalogues)
+		return error_memory(err);
+	if (n)
+		memcpy(l->segments, from->segments, n);
+	if (m)
+		memcpy(l->catalogues, from->catalogues, m);
+	l->n = from->n;
+	l->n_catalogues = from->n_catalogues;
+	return 0;
+}
+
 bool log_has(const struct log *l, uint64_t first)
 {
 	return bsearch(&first, l->segments, l->n, sizeof first, seq_compare) != NULL;

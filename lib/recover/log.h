@@ -35,6 +35,9 @@ uint64_t log_after(const struct log *l, uint64_t first);
 /* Lists the segments and catalogues, replacing the previous lists. */
 int log_list(struct log *l, evlog_error *err);
 
+/* The same for a log that was just opened, from another list of this directory. */
+int log_list_copy(struct log *l, const struct log *from, evlog_error *err);
+
 /* If event 1 is not there, finds the first segment that was kept, and drops those before
  * it from the list.  Sets l->first, to 1 if no segment says that it was the first to be
  * kept; then those before it are missing. */

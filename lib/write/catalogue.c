@@ -124,6 +124,8 @@ static bool ids_sort(struct collected *x)
 		size_t start[257] = {0};
 		for (size_t i = 0; i < x->n; i++)
 			start[(x->ids[i] >> shift & 0xff) + 1]++;
+		if (x->n && start[(x->ids[0] >> shift & 0xff) + 1] == x->n)
+			continue; /* it is the same in all */
 		for (size_t k = 1; k < 257; k++)
 			start[k] += start[k - 1];
 		for (size_t i = 0; i < x->n; i++)
@@ -251,7 +253,8 @@ static int catalogue_make(
 struct merge {
 	struct catalogue *of[CATALOGUE_STEP];
 	struct {
-		uint64_t next, bucket, fingerprint;
+		struct id_walk walk;
+		uint64_t fingerprint;
 		uint32_t base, block;
 		bool there;
 	} id[CATALOGUE_STEP];
@@ -278,11 +281,10 @@ static bool merged_row(void *arg, uint64_t r, unsigned char row[CATALOGUE_MOST /
 
 static bool id_advance(struct merge *m, uint32_t i)
 {
-	struct catalogue *c = m->of[i];
+	int r = id_next(m->of[i], &m->id[i].walk, &m->id[i].fingerprint, &m->id[i].block);
 
-	m->id[i].there = m->id[i].next < c->ids;
-	return !m->id[i].there || catalogue_id(c, m->id[i].next++, &m->id[i].bucket,
-				      &m->id[i].fingerprint, &m->id[i].block);
+	m->id[i].there = r == 0;
+	return r == 0 || r == EVLOG_END;
 }
 
 static bool merged_id(void *arg, uint64_t *fingerprint, uint32_t *block)

@@ -9,6 +9,7 @@
  */
 #include "write/dedup.h"
 #include "base/error.h"
+#include "read/reader.h"
 #include "write/writer.h"
 
 #include <assert.h>
@@ -152,25 +153,29 @@ static uint64_t window_begin(const struct dedup *d)
 	return d->window && next > d->window ? next - d->window : 1;
 }
 
-/* Reads the events up to `last` that the table does not have. */
-static int events_read(struct dedup *d, uint64_t last, evlog_error *err)
+/* Reads the events up to `last` that the table does not have.  listed: the list of
+ * segments is the latest. */
+static int events_read(struct dedup *d, uint64_t last, bool listed, evlog_error *err)
 {
 	const char *path = d->log.path;
-	struct evlog_selection sel;
+	const struct bounds b = {.from = d->base + d->n + 1,
+	    .to = last,
+	    .since = EVLOG_TIME_MIN,
+	    .until = EVLOG_TIME_MAX,
+	    .event_since = EVLOG_TIME_MIN,
+	    .event_until = EVLOG_TIME_MAX,
+	    .max_line = d->block.max_line,
+	    .listed = listed ? &d->log : NULL};
 	struct evlog_lines lines;
 	struct evlog_event event;
-	evlog_stream *s;
+	struct log_reader *reader;
 
 	if (d->base + d->n >= last)
 		return 0;
-	evlog_selection_init(&sel);
-	sel.from = d->base + d->n + 1;
-	sel.to = last;
-	sel.max_line = d->block.max_line;
-	int r = evlog_stream_open(&s, &path, 1, &sel, err);
+	int r = log_reader_open(&reader, path, &b, false, false, err);
 	if (r)
 		return r;
-	while (!r && (r = evlog_stream_next(s, &lines, err)) == 0)
+	while (!r && (r = log_reader_next(reader, &lines, err)) == 0)
 		while (!r && evlog_lines_take(&lines, &event)) {
 			if (event.seq != d->base + d->n + 1)
 				r = EVLOG_END;
@@ -178,7 +183,7 @@ static int events_read(struct dedup *d, uint64_t last, evlog_error *err)
 						  event.line, event.len)))
 				r = error_memory(err);
 		}
-	evlog_stream_close(s);
+	log_reader_close(reader);
 	if (r == EVLOG_END)
 		r = d->base + d->n == last
 			? 0
@@ -245,16 +250,17 @@ static int refresh(struct dedup *d, uint64_t last, evlog_error *err)
 int dedup_catch_up(struct dedup *d, const struct log *l, uint64_t last, uint64_t max_line,
     evlog_error *err)
 {
+	bool due = !d->begun || d->n > d->refreshed + REFRESH;
 	int r = 0;
 
 	d->log.path = l->path;
 	d->log.dir_fd = l->dir_fd;
 	d->block.max_line = max_line;
-	if (!d->begun || d->n > d->refreshed + REFRESH) {
+	if (due) {
 		d->distrusted = 0;
 		r = refresh(d, last, err);
 	}
-	return r ? r : events_read(d, last, err);
+	return r ? r : events_read(d, last, due, err);
 }
 
 /* ---- Candidates ---- */
@@ -318,7 +324,7 @@ static int distrust(struct dedup *d, uint32_t catalogue, evlog_error *err)
 	dedup_forget(d);
 	int r = refresh(d, last, err);
 	if (!r)
-		r = events_read(d, last, err);
+		r = events_read(d, last, true, err);
 	return r ? r : EVLOG_WAIT;
 }
 
