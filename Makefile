@@ -113,7 +113,7 @@ $(BUILD)/fault-%: $(BUILD)/tests/fault/%.o $(BUILD)/objects.a
 	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # libFuzzer's targets, on objects built for them: make fuzz SECONDS=60 (for each).
-FUZZERS  = scan event log index head header time reducer decimal diff input
+FUZZERS  = scan event log index catalogue head header time reducer decimal diff input
 SECONDS  = 30
 LENGTH   = 1
 FUZZED   = $(filter-out %/helper.o,$(SOURCES:%.c=$(BUILD)/fuzz/%.o)) $(UNPACK_C:%.c=$(BUILD)/fuzz/%.o)

@@ -1,8 +1,8 @@
 /*
  * fuzz.c - libFuzzer's entry to the parts that read what others wrote.  FUZZ names the
  * target to build.  Besides not crashing, each target checks what must hold for accepted
- * input.  This file has JSON, events, grammars and files; log.c and index.c have the
- * parts of a log.
+ * input.  This file has JSON, events, grammars and files; log.c, index.c and
+ * catalogue.c have the parts of a log.
  */
 #include "fuzz.h"
 #include "event/intake.h"

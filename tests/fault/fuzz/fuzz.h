@@ -21,6 +21,7 @@ void fuzz_scan(const uint8_t *p, size_t n);
 void fuzz_event(const uint8_t *p, size_t n);
 void fuzz_log(const uint8_t *p, size_t n);
 void fuzz_index(const uint8_t *p, size_t n);
+void fuzz_catalogue(const uint8_t *p, size_t n);
 void fuzz_head(const uint8_t *p, size_t n);
 void fuzz_header(const uint8_t *p, size_t n);
 void fuzz_time(const uint8_t *p, size_t n);

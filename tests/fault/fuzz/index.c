@@ -73,7 +73,7 @@ static void sealed_make(void)
 /* Recomputes the checksums of an index: of its table, and of each group of rows. */
 static void index_checksums(unsigned char *p, size_t size)
 {
-	uint64_t blocks = get32(p + 20), bits = get64(p + 48), end = 56 + 48 * blocks;
+	uint64_t blocks = get32(p + 48), bits = get64(p + 56), end = 72 + 48 * blocks;
 	uint64_t width = (blocks + 7) / 8, group = 1;
 
 	if (blocks == 0 || bits > UINT32_MAX || end + 8 > size)
@@ -141,7 +141,7 @@ void fuzz_index(const uint8_t *p, size_t n)
 		else
 			size = at % sealed.size; /* cut */
 	}
-	if (kind & 1 && size >= 56)
+	if (kind & 1 && size >= 72)
 		index_checksums(bytes, size);
 	MUST(ftruncate(sealed.fd, sealed.at) == 0 &&
 	     pwrite(sealed.fd, bytes, size, sealed.at) == (ssize_t)size);

@@ -186,7 +186,7 @@ void fuzz_head(const uint8_t *p, size_t n)
 	evlog_error err;
 
 	if (n > 0 && p[0] & 1)
-		memcpy(slots, "evlogHD1", 8);
+		memcpy(slots, p[0] & 4 ? "evlogHD1" : "evlogHD2", 8);
 	if (n > 1)
 		memcpy(slots + (p[0] & 2 ? 8 : HEAD_SLOT), p + 1,
 		    n - 1 < HEAD_SLOT - 8 ? n - 1 : HEAD_SLOT - 8);
