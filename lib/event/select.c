@@ -268,7 +268,7 @@ static bool run_find(struct select *s, struct evlog_lines *rest, struct evlog_li
 
 bool select_lines(struct select *s, struct evlog_lines *rest, struct evlog_lines *run)
 {
-	const char *end = rest->p + rest->len;
+	const char *end = rest->len ? rest->p + rest->len : NULL;
 	bool found = run_find(s, rest, run);
 	bool last = found && run->p + run->len == end; /* with it, they became durable */
 

@@ -93,6 +93,8 @@ void summaries_skip(struct log_reader *r)
 	r->at = x->to;
 	r->next_seq = x->seq;
 	r->rooted = false;
+	if (r->pool) /* by their own filters, they could not be ruled out */
+		decoder_pool_clear(r->pool);
 }
 
 int summaries_skip_back(struct log_reader *r, const struct block *b, evlog_error *err)

@@ -256,10 +256,12 @@ static int summary_add(struct block_job *m, struct segment *seg, const struct he
 {
 	size_t before = m->extensions.len, frame = m->b.packed_size;
 
-	int r = summary_make(seg, h, codec, &m->extensions, err);
+	summary_make(seg, h, codec, &m->extensions);
 	size_t added = m->extensions.len - before;
-	if (r || !added)
-		return r;
+	if (m->extensions.failed)
+		return error_memory(err);
+	if (!added)
+		return 0;
 	if (m->b.header_size + added > BLOCK_HEADER_MAX) {
 		m->extensions.len = before;
 		return 0;

@@ -143,6 +143,8 @@ static int carried_take(struct sealer *s, evlog_error *err)
 	s->carried.len = 0;
 	cursor_set_write(&s->moved, &s->carried);
 	cursor_set_free(&s->moved);
+	if (s->carried.len == 0)
+		return s->carried.failed ? error_memory(err) : 0;
 	struct view rest = {s->carried.p, s->carried.len};
 	while (extension_next(&rest, &x) && s->carried.len - rest.len <= CURSORS_MOST)
 		end = s->carried.len - rest.len;

@@ -8,8 +8,7 @@
 #define STREAM	(384u << 10)
 
 /* Finds the block from which the summary counts: the one that has the summary before it,
- * or the first of the segment; and how many blocks there are from there on.  Returns
- * EVLOG_END if the blocks cannot be read, because others will tell. */
+ * or the first of the segment; and how many blocks there are from there on. */
 static int covered_find(struct segment *seg, const struct head *h, struct block *first,
     uint32_t *blocks, evlog_error *err)
 {
@@ -18,7 +17,6 @@ static int covered_find(struct segment *seg, const struct head *h, struct block 
 	const char *p;
 	int r = 0;
 
-	seg->window.len = 0; /* blocks have been written since it was read */
 	if (start < seg->header.size)
 		start = seg->header.size;
 	if (h->committed - start <= PRELOAD)
@@ -32,10 +30,10 @@ static int covered_find(struct segment *seg, const struct head *h, struct block 
 		uint64_t before = at - first->back;
 		if (first->back == at || summary_is_due(at, before) ||
 		    summary_find(block_extensions(p, first), &earlier))
-			return 0;
+			break;
 		at = before;
 	}
-	return r == EVLOG_EDAMAGED || r == EVLOG_ENEWER ? EVLOG_END : r;
+	return r;
 }
 
 /* Gathers the keys of the blocks from *b on. */
@@ -55,35 +53,34 @@ static int keys_gather(struct segment *seg, const struct head *h,
 		r = segment_block(seg, block_end(b), h->committed, STREAM, b, err);
 	}
 	buf_free(&lines);
-	if (!r && keys->failed)
-		r = error_memory(err);
-	return r == EVLOG_EDAMAGED || r == EVLOG_ENEWER ? EVLOG_END : r;
+	return !r && keys->failed ? error_memory(err) : r;
 }
 
-int summary_make(struct segment *seg, const struct head *h, struct block_codec *codec,
-    struct buf *out, evlog_error *err)
+void summary_make(
+    struct segment *seg, const struct head *h, struct block_codec *codec, struct buf *out)
 {
 	struct filter_keys keys = {0};
 	struct buf filter = {0};
+	evlog_error ignored;
 	struct block b;
 	uint32_t blocks;
 
 	if (!summary_is_due(h->committed, h->last_block))
-		return 0;
-	int r = covered_find(seg, h, &b, &blocks, err);
+		return;
+	seg->window.len = 0; /* blocks have been written since it was read */
+	int r = covered_find(seg, h, &b, &blocks, &ignored);
 	uint64_t first = r ? 0 : b.offset;
 	if (!r && blocks >= FEWEST)
-		r = keys_gather(seg, h, codec, &b, &keys, err);
-	if (!r) {
+		r = keys_gather(seg, h, codec, &b, &keys, &ignored);
+	if (!r)
 		filter_write(&keys, &filter);
+	if (!r && !filter.failed) {
 		struct summary s = {.distance = (uint32_t)(h->committed - first),
 		    .kinds = FILTER_KINDS,
 		    .filter = {filter.p, filter.len}};
 		summary_write(&s, out);
-		r = filter.failed || out->failed ? error_memory(err) : 0;
 	}
 	seg->window.len = 0;
 	filter_free(&keys);
 	buf_free(&filter);
-	return r == EVLOG_END ? 0 : r;
 }
