@@ -1,0 +1,1 @@
+function on.t(state) state.n = 1 end

@@ -1,0 +1,1 @@
+upcast['t'] = function(e) e.type = 'u' return e end
