@@ -280,3 +280,44 @@ f.log_make("leaves.evlog", [{"blocks": [(4, lines)]}])' >originals
 	run -65 timeout 60 evappend --quiet --dedup --reject refused log.evlog conflicts
 	assert_equal "$(wc -l <refused)" 6000
 }
+
+@test "--dedup: a segment that is not as its catalogue says is read all the same" {
+	local segment=log.evlog/0000000000000071.ndjson.zst
+	events 71 70 >same
+	cp -r log.evlog whole.evlog
+	printf x >>$segment # behind its index
+	assert_equal "$(asks same --dedup)" "0 70 0"
+	truncate -s -4 $segment # into its index
+	assert_equal "$(asks same --dedup)" "0 70 0"
+	rm -r log.evlog
+	mv whole.evlog log.evlog
+	printf '\xa5' | dd of=$segment bs=1 seek=800 conv=notrunc status=none # a block
+	head -n 1 same >one
+	run -65 evappend --dedup log.evlog one
+	assert_output --partial "damaged at byte"
+	assert_equal "$(evcat -n 1 log.evlog | cut -c 1-24)" '{"seq":"0000000000021070'
+}
+
+@test "--dedup=N: events that have left the window in the same run are stored again" {
+	# each third comes again after 40, and each seventh after 400 events; commits at pauses
+	seq 1 6000 | awk '{
+		print ($1 % 3 == 0 && $1 > 40 ? $1 - 40 : $1 % 7 == 0 && $1 > 400 ? $1 - 400 : $1) }' >ids
+	awk '{ printf "{\"type\":\"T\",\"id\":\"%d\",\"source\":\"/x\"}\n", $1 }' ids >in
+	{
+		for from in 1 1501 3001 4501; do
+			sed -n "$from,$((from + 1499))p" in
+			sleep 0.4
+		done
+	} | evappend --dedup=100 --ack --linger 0 new.evlog >acks
+	[ "$(wc -l <acks)" -ge 4 ]
+	python3 - ids <<'EOF' >want
+import sys
+log = []
+for id in open(sys.argv[1]).read().split():
+    if id not in log[-100:]:
+        log.append(id)
+print("\n".join(log))
+EOF
+	evcat new.evlog | sed 's/.*"id":"\([0-9]*\)".*/\1/' | cmp - want
+	[ "$(wc -l <want)" -lt 6000 ]
+}

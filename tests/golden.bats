@@ -14,3 +14,37 @@ setup() {
 	done
 	assert_equal "$different" ""
 }
+
+@test "--reindex brings what evlog 0.1 wrote to this version, with tiles and indexes" {
+	python3 - "$BATS_TEST_DIRNAME" <<'EOF'
+import os, random, sys
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/fault"]
+from forge import Block, Log, event, stamp
+from format import leaf, must, read, segment_parse, segments, tiles_of
+rng, blocks, n = random.Random(7), [], 0
+for size in (300, 1, 250, 40, 700, 9):
+    lines = [stamp(n + i) + event(rng, n + i) for i in range(1, size + 1)]
+    blocks.append(Block(lines))
+    n += size
+old = Log([blocks[:2], blocks[2:4], blocks[4:]], [True, False, False], {"version": 1, "old": False, "boot": False, "lost": False, "flags": 0})
+os.mkdir("old.evlog")
+for name, data in old.files.items():
+    with open("old.evlog/" + name, "wb") as f:
+        f.write(data)
+before = must(0, "evcat", "old.evlog")
+assert before.count(b"\n") == n
+must(0, "evappend", "-q", "old.evlog", data=b'{"type":"New"}')
+must(0, "evappend", "--reindex", "old.evlog")
+after = must(0, "evcat", "old.evlog")
+assert after.startswith(before) and after.count(b"\n") == n + 1
+leaves, sealed = [], []
+for name in segments("old.evlog"):
+    h, made = segment_parse(read("old.evlog", name))
+    hashes = leaves + [leaf(line) for b in made for line in b["events"]]
+    assert h["version"] == 2 and (not h["sealed"] or h["tiles"] == b"".join(tiles_of(len(leaves), hashes)))
+    leaves = hashes
+    sealed.append(h["sealed"])
+assert sealed == [True] * 3 + [False], sealed
+assert len(leaves) == n + 1
+EOF
+}
