@@ -148,6 +148,23 @@ send() {
 	assert_equal "$(promoted c.evlog)" "$(seq 60)"
 }
 
+@test "a stream that ends in a commit of many blocks is whole only if no place comes after it" {
+	# one commit of four blocks or more, with a place and without one
+	seq 1500 | awk '{ printf "{\"type\":\"Big\",\"data\":\"%d%s\"}\n", $1, sprintf("%0250d", 0) }' >big
+	evappend -q source.evlog <<<'{"type":"N"}'
+	evreplay -q --checkpoint c --emit placed.evlog source.evlog -- cat big
+	evappend -q plain.evlog big
+	for log in placed plain; do
+		evappend -q $log.evlog <<<'{"type":"Last"}'
+		for to in 1 300 700 1499 1500 1501; do
+			run evappend -q --replica $log-$to.evlog < <(evcat -o zst --to $to $log.evlog)
+			[ $log = placed ] && ((to < 1500)) && expected=65 || expected=0
+			assert_equal "$log $to $status" "$log $to $expected"
+			[ $expected = 65 ] || assert_equal "$(evcat $log-$to.evlog | wc -l)" $to
+		done
+	done
+}
+
 @test "a stream of another log is refused by its root, even where all lines continue" {
 	evcat --to 30 "$out" | sed 's/"data":7}/"data":8}/' | evappend --replica b.evlog
 	run -76 send --from 31 "$out" b.evlog

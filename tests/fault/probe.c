@@ -2,12 +2,14 @@
  * probe.c - reads and appends to logs on command, in one process, because there are too
  * many replayed disk states to start a process for each.
  *
+ * A command is a line on standard input:
  *
- *   read PATH\n           ->  CODE SIZE MESSAGE\n and SIZE bytes
- *   append PATH LINE\n    ->  CODE SIZE MESSAGE\n and SIZE bytes: from, to and root;
- * without an error, the message is the notice twice PATH LINE\n     ->  the same, but a
- * commit that fails is tried again; the message says what it returned first seal PATH\n
- * ->  CODE 0 MESSAGE\n: as evappend --reindex
+ *   - "read PATH";
+ *   - "append PATH LINE": answers with from, to and root, and the notice as message;
+ *   - "twice PATH LINE": tries a commit that fails again; the message has what failed;
+ *   - "seal PATH": as evappend --reindex.
+ *
+ * The answer is a line "CODE SIZE MESSAGE", and SIZE bytes.
  */
 #include "evlog.h"
 

@@ -1,17 +1,16 @@
 /*
  * shim.c - preloaded into a tool, this makes its N-th system call or allocation fail, or
- * kills it there, or records what a power cut could undo.
+ * kills it there, or records what a power cut could undo.  The environment says which:
  *
- *
- *   FAULT_AT=N        the N-th call after main() starts, of those in FAULT_CLASS
- *   FAULT_CLASS=      calls (default) or memory
- *   FAULT_NAME=       count only calls of this name, or of these: a,b
- *   FAULT_DO=         kill (before the call), killed (after it), stop (before it), short,
- * or an errno's number FAULT_STICKY=1    also all later calls of that name (or of the
- * list) FAULT_REPORT=     file: the number of calls made, and the name of the N-th
- *   FAULT_CLOCK=S     shifts the wall clock by S seconds
- *   FAULT_BOOT=FILE   replaces the kernel's boot id
- *   FAULT_TRACE=FILE  records every change to files below FAULT_BELOW, for power.py
+ *   - FAULT_AT: the number N of the call after main() starts, of those in FAULT_CLASS;
+ *   - FAULT_CLASS: calls (default) or memory;
+ *   - FAULT_NAME: count only calls of this name, or of these: a,b;
+ *   - FAULT_DO: kill or stop (before the call), killed (after it), short, or an errno;
+ *   - FAULT_STICKY=1: also all later calls of that name, or of the list;
+ *   - FAULT_REPORT: a file for the number of calls made, and the name of the N-th;
+ *   - FAULT_CLOCK: seconds by which the wall clock is shifted;
+ *   - FAULT_BOOT: a file in place of the kernel's boot id;
+ *   - FAULT_TRACE: a file for every change to files below FAULT_BELOW, for power.py.
  *
  * It sees the calls that the tool or a library makes through libc, but not libc's own,
  * and not those of a child before it becomes another program.
