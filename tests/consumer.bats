@@ -802,3 +802,22 @@ evreplay: sh: exit status 1, at event 5"
 	cp new c
 	run -76 evreplay --checkpoint c -t T1 --key type a.evlog -- true
 }
+
+@test "events that have been removed from a log: a consumer is told, or refused if it needs them" {
+	seq 60 | sed 's/.*/{"type":"N","data":&}/' | evappend -q whole.evlog
+	evcat -o zst --from 31 whole.evlog | evappend -q --replica trimmed.evlog
+	run -0 --separate-stderr evreplay --checkpoint new trimmed.evlog -- jq -c .data
+	assert_equal "$output" "$(seq 31 60)"
+	assert_equal "$stderr" "evreplay: trimmed.evlog: begins with event 31; those before it have been removed"
+	local at
+	for at in 1 10 29; do
+		evreplay -q --checkpoint p$at --to $at whole.evlog -- cat >/dev/null
+		run -76 evreplay --checkpoint p$at trimmed.evlog -- cat
+		assert_output "evreplay: trimmed.evlog: begins with event 31; events $((at + 1)) to 30 have been removed"
+	done
+	for at in 30 31 45; do
+		evreplay -q --checkpoint p$at --to $at whole.evlog -- cat >/dev/null
+		run -0 evreplay --checkpoint p$at trimmed.evlog -- jq -c .data
+		assert_output "$(seq $((at + 1)) 60)"
+	done
+}

@@ -229,6 +229,8 @@ static int frontier_check(const char *path, const struct evlog_position *at,
 
 	memcpy(tree.at, at->frontier, at->hashes * HASH_SIZE);
 	int res = log_reader_open(&r, path, &b, false, false, err);
+	if (!res && log_reader_trimmed(r))
+		res = EVLOG_END; /* what follows event at->seq was removed */
 	if (!res)
 		res = log_reader_next(r, &lines, err);
 	if (!res) {
@@ -245,9 +247,9 @@ static int frontier_check(const char *path, const struct evlog_position *at,
 static int was_removed(const char *path, uint64_t seq, uint64_t first, evlog_error *err)
 {
 	return error_set(err, EVLOG_EMISMATCH,
-	    "%s: begins with event %" PRIu64 "; event %" PRIu64
-	    " and those before it have been removed",
-	    path, first, seq);
+	    "%s: begins with event %" PRIu64 "; events %" PRIu64 " to %" PRIu64
+	    " have been removed",
+	    path, first, seq + 1, first - 1);
 }
 
 int position_find(const char *path, uint64_t seq, uint64_t max_line,

@@ -368,7 +368,7 @@ static int consume(struct consumer *c, evlog_error *err)
 	if (!r)
 		r = consumer_begin(c, err);
 	if (!r)
-		r = evlog_stream_open(&c->stream, c->paths, c->n_paths, &c->sel, err);
+		r = consumer_open(c, err);
 	if (!r)
 		r = work(c, err);
 	consumer_free(c);

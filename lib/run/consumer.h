@@ -239,6 +239,10 @@ int selected_text(
  */
 int consumer_begin(struct consumer *c, evlog_error *err);
 
+/* Opens the stream of events from there on.  Says so if some of them have been removed.
+ */
+int consumer_open(struct consumer *c, evlog_error *err);
+
 /* ---- pass.c ---- */
 
 /* Begins the next pass of a round, with the units that are not done. */

@@ -241,3 +241,17 @@ int consumer_begin(struct consumer *c, evlog_error *err)
 		c->sel.from = c->mark.at.seq + 1;
 	return 0;
 }
+
+int consumer_open(struct consumer *c, evlog_error *err)
+{
+	uint64_t first;
+
+	int r = evlog_stream_open(&c->stream, c->paths, c->n_paths, &c->sel, err);
+	const char *path = r ? NULL : evlog_stream_trimmed(c->stream, &first);
+	if (path)
+		say(c,
+		    "%s: begins with event %" PRIu64
+		    "; those before it have been removed",
+		    path, first);
+	return r;
+}
