@@ -124,7 +124,7 @@ d = bytearray(open('whole', 'rb').read()); d[$at] ^= 2; open('s', 'wb').write(d)
 	numbered 20 | evappend a.evlog
 	evcat --to 8 a.evlog | evfold --snapshot s 's=sum(data.n)' >/dev/null
 	run -76 evfold --snapshot s 's=sum(data.n)' < <(evcat a.evlog)
-	assert_output --partial "event 1 comes after event 8, which is already folded; continue with --from 9"
+	assert_output --partial "event 1 comes after event 8, which is already folded; read on with evcat --from 9"
 	run -0 evfold --snapshot s 's=sum(data.n)' < <(evreplay --from 9 a.evlog)
 	assert_output '{"s":210}'
 	run -65 evfold --snapshot s 's=sum(data.n)' < <(numbered 3)

@@ -132,7 +132,7 @@ static int track(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	    (e->seq == f->at_seq && !(f->shared && e->seq > f->began)))
 		return error_set(err, EVLOG_EMISMATCH,
 		    "event %" PRIu64 " comes after event %" PRIu64
-		    ", which is already folded; continue with --from %" PRIu64,
+		    ", which is already folded; read on with evcat --from %" PRIu64,
 		    e->seq, f->at_seq, f->at_seq + 1);
 	f->at_seq = e->seq;
 	return 0;
