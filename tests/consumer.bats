@@ -809,11 +809,13 @@ evreplay: sh: exit status 1, at event 5"
 	run -0 --separate-stderr evreplay --checkpoint new trimmed.evlog -- jq -c .data
 	assert_equal "$output" "$(seq 31 60)"
 	assert_equal "$stderr" "evreplay: trimmed.evlog: begins with event 31; those before it have been removed"
-	local at
+	local at removed
 	for at in 1 10 29; do
+		removed="events $((at + 1)) to 30 have been removed"
+		[ $at != 29 ] || removed="event 30 has been removed"
 		evreplay -q --checkpoint p$at --to $at whole.evlog -- cat >/dev/null
 		run -76 evreplay --checkpoint p$at trimmed.evlog -- cat
-		assert_output "evreplay: trimmed.evlog: begins with event 31; events $((at + 1)) to 30 have been removed"
+		assert_output "evreplay: trimmed.evlog: begins with event 31; $removed"
 	done
 	for at in 30 31 45; do
 		evreplay -q --checkpoint p$at --to $at whole.evlog -- cat >/dev/null

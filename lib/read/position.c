@@ -246,6 +246,11 @@ static int frontier_check(const char *path, const struct evlog_position *at,
 
 static int was_removed(const char *path, uint64_t seq, uint64_t first, evlog_error *err)
 {
+	if (seq + 1 == first - 1)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: begins with event %" PRIu64 "; event %" PRIu64
+		    " has been removed",
+		    path, first, first - 1);
 	return error_set(err, EVLOG_EMISMATCH,
 	    "%s: begins with event %" PRIu64 "; events %" PRIu64 " to %" PRIu64
 	    " have been removed",
