@@ -478,6 +478,7 @@ bool cli_select(struct evlog_selection *sel, int id, const char *arg)
 	case 's': add_glob(&sel->subject, &sel->subjects, arg); break;
 	case CLI_SOURCE: add_glob(&sel->source, &sel->sources, arg); break;
 	case CLI_ID: add_glob(&sel->id, &sel->ids, arg); break;
+	case 'w': add_glob(&sel->where, &sel->wheres, arg); break;
 	case 'F': sel->fixed = true; break;
 	case 'n': sel->last = cli_number("last", arg, 1, max); break;
 	case 'c': sel->count = cli_number("count", arg, 1, max); break;
@@ -506,6 +507,7 @@ void cli_select_free(struct evlog_selection *sel)
 	free((void *)(uintptr_t)sel->subject);
 	free((void *)(uintptr_t)sel->source);
 	free((void *)(uintptr_t)sel->id);
+	free((void *)(uintptr_t)sel->where);
 }
 
 unsigned cli_cores(void)
@@ -570,6 +572,19 @@ void cli_progress_clear(void)
 	fputs("\r\033[K", stderr);
 	fflush(stderr);
 	cli.shown = 0;
+}
+
+void cli_incomparable(const evlog_stream *s)
+{
+	uint64_t n = evlog_stream_incomparable(s);
+
+	const char *unmet = evlog_stream_unmet(s);
+	if (unmet && !cli.quiet)
+		cli_say("--where: no event has anything at %s", unmet);
+	if (n && !cli.quiet)
+		cli_say("--where: %" PRIu64
+			" value%s of another kind could not be compared",
+		    n, cli_plural(n));
 }
 
 void cli_trimmed(const evlog_stream *s)

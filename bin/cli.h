@@ -69,6 +69,8 @@ enum cli_id {
 	    {'s', "subject", "GLOB...", "only this subject; repeat for more"},           \
 	    {CLI_SOURCE, "source", "GLOB...", "only this source; repeat for more"},      \
 	    {CLI_ID, "id", "ID...", "only this id; repeat for more"},                    \
+	    {'w', "where", "FILTER...",                                                  \
+		"only if FILTER (data.n>=5) holds; repeat for more"},                    \
 	    {'F', "fixed-strings", NULL,                                                 \
 		"match types, subjects, sources and ids literally"},                     \
 	    {'n', "last", "N", "only the last N that match"},                            \
@@ -221,6 +223,9 @@ int cli_sync(int fd, const char *path);
  * how many events were handled (0: not counted). */
 void cli_progress(const evlog_stream *s, uint64_t events);
 void cli_progress_clear(void);
+
+/* Says how many values could not be compared with those of --where. */
+void cli_incomparable(const evlog_stream *s);
 
 /* Says that a log which was read from its beginning no longer has all of it. */
 void cli_trimmed(const evlog_stream *s);

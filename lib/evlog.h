@@ -477,6 +477,10 @@ struct evlog_selection {
 	void *map_arg;
 	bool cursors;  /* also get the cursors of a log, for evlog_packer_add */
 	bool no_index; /* do without what is derived: indexes, filters, catalogues */
+	/* Conditions on the content, as in evcat(1), -w; an event must meet all of them.
+	 */
+	const char *const *where;
+	size_t wheres;
 };
 
 static inline void evlog_selection_init(struct evlog_selection *s)
@@ -518,6 +522,15 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
  * The maximum is 500, which a negative value also selects.  EVLOG_EUSAGE: the stream
  * does not follow, and evlog_stream_next has not returned EVLOG_WAIT. */
 int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err);
+
+/* At the end of a stream: how often a value could not be compared with that of a
+ * condition, because it was of another kind: text instead of a number, for instance. Then
+ * the condition did not hold. */
+uint64_t evlog_stream_incomparable(const evlog_stream *s);
+
+/* At the end of a stream: a path of a condition at which no event had anything, although
+ * it was looked for; NULL: there is none.  Perhaps it is misspelt. */
+const char *evlog_stream_unmet(const evlog_stream *s);
 
 /* A descriptor that becomes readable when there may be more; -1: there is none. */
 int evlog_stream_fd(const evlog_stream *s);

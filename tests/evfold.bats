@@ -215,7 +215,7 @@ fold() { evfold "$@"; }
 		x=sum	at character 6: this function needs a path in parentheses, such as sum(data.amount)
 		x=sum(data	at character 11: ')' is missing
 		x=summ(data)	at character 3: unknown function; use count, sum
-		x=count{type}	at character 9: expected a filter: PATH=GLOB
+		x=count{type>}	at character 14: less and greater need a number
 		x=count{type=a	'}' is missing
 		x=sum(a)y	at character 9: unexpected text after the reducer
 		x=sum(a..b)	a..b: not a path

@@ -37,6 +37,7 @@ int select_check(const struct evlog_selection *sel, evlog_error *err)
 	    !texts_are_whole(sel->subject, sel->subjects) ||
 	    !texts_are_whole(sel->source, sel->sources) ||
 	    !texts_are_whole(sel->id, sel->ids) ||
+	    !texts_are_whole(sel->where, sel->wheres) ||
 	    (sel->since_digits.n && !sel->since_digits.p) ||
 	    (sel->until_digits.n && !sel->until_digits.p))
 		return error_set(err, EVLOG_EUSAGE, "a text of the selection is NULL");
@@ -46,9 +47,10 @@ int select_check(const struct evlog_selection *sel, evlog_error *err)
 	return 0;
 }
 
-void select_init(struct select *s, const struct evlog_selection *sel)
+int select_init(struct select *s, const struct evlog_selection *sel, evlog_error *err)
 {
 	bool times = sel->since != EVLOG_TIME_MIN || sel->until != EVLOG_TIME_MAX;
+	int r = 0;
 
 	*s = (struct select){.sel = sel};
 	s->stamps = sel->from || sel->to || (times && !sel->event_time);
@@ -58,12 +60,17 @@ void select_init(struct select *s, const struct evlog_selection *sel)
 	       needle_set(s, sel->subject, sel->subjects) ||
 	       needle_set(s, sel->source, sel->sources) ||
 	       needle_set(s, sel->type, sel->types));
+	for (size_t i = 0; i < sel->wheres && !r; i++)
+		r = where_add(&s->where, sel->where[i], err);
+	return r;
 }
 
 void select_free(struct select *s)
 {
 	buf_free(&s->needle);
 	buf_free(&s->scratch);
+	where_free(&s->where);
+	where_scratch_free(&s->compared);
 }
 
 /* The unescaped content of a string member, in scratch. */
@@ -187,7 +194,13 @@ bool select_event(struct select *s, const struct evlog_event *event)
 			event->logtime >= select_until(sel)))
 			return false;
 	}
-	return !s->members || members_match(s, event);
+	if (s->members && !members_match(s, event))
+		return false;
+	bool holds = s->where.n == 0 ||
+		     where_holds(&s->where, (struct json_text){event->line, event->len},
+			 &s->compared);
+	s->failed |= s->compared.failed;
+	return holds;
 }
 
 /* Finds the needle, or returns `end`.  Looks for two of its bytes at once (those inside
@@ -237,7 +250,7 @@ static bool run_find(struct select *s, struct evlog_lines *rest, struct evlog_li
 	*run = (struct evlog_lines){.leaves = rest->leaves};
 	if (!rest->len)
 		return false;
-	if (!s->stamps && !s->members) {
+	if (!s->stamps && !s->members && !s->where.n) {
 		*run = *rest;
 		rest->len = 0;
 		return true;
@@ -255,10 +268,10 @@ static bool run_find(struct select *s, struct evlog_lines *rest, struct evlog_li
 				run->p = event.line;
 			run->len = (size_t)(left.p - run->p);
 			*rest = left;
-		} else if (run->p && !s->has_bad) {
-			return true;
 		} else {
-			*rest = left;
+			*rest = left; /* it is not looked at again */
+			if (run->p && !s->has_bad)
+				return true;
 		}
 	}
 	if (!run->p || s->has_bad)

@@ -3,6 +3,7 @@
 #define EVENT_SELECT_H
 
 #include "base/buf.h"
+#include "event/where.h"
 #include "evlog.h"
 
 /* A selection prepared for use, with scratch memory. */
@@ -13,6 +14,8 @@ struct select {
 	struct buf
 	    needle; /* a text found in every wanted line without escapes; empty: none */
 	struct buf scratch;
+	struct where where; /* conditions on the content */
+	struct where_scratch compared;
 	bool failed;  /* out of memory */
 	uint64_t bad; /* seq of a line that was examined and is not JSON; */
 	bool has_bad; /* needed because seq may be 0 */
@@ -28,7 +31,8 @@ int select_check(const struct evlog_selection *sel, evlog_error *err);
 int64_t select_since(const struct evlog_selection *sel);
 int64_t select_until(const struct evlog_selection *sel);
 
-void select_init(struct select *s, const struct evlog_selection *sel);
+/* EVLOG_EUSAGE: a condition is not one.  Free it after a failure, too. */
+int select_init(struct select *s, const struct evlog_selection *sel, evlog_error *err);
 void select_free(struct select *s);
 
 /* Whether the event is wanted, ignoring count and last. */

@@ -6,28 +6,10 @@
  * path are skipped.
  */
 #include "base/error.h"
-#include "base/glob.h"
 #include "event/stamp.h"
 #include "fold/fold.h"
 
 #include <inttypes.h>
-
-static bool filter_holds(evlog_fold *f, const struct filter *filter)
-{
-	struct json_text v = f->found[filter->slot];
-	bool hit = false;
-
-	if (v.p) {
-		f->scratch.len = 0;
-		if (json_type_of(v) == JSON_STRING)
-			json_unescape(&f->scratch, v);
-		else
-			buf_add(&f->scratch, v.p, v.len);
-		hit =
-		    glob_match(filter->glob, (struct view){f->scratch.p, f->scratch.len});
-	}
-	return hit != filter->negated;
-}
 
 /* Gets the key that a program returns, in canonical form, in scratch; empty if it has
  * none. */
@@ -77,10 +59,15 @@ static int reduce(evlog_fold *f, size_t i, struct group *g, struct json_text eve
 	struct json_text v = r->path ? f->found[r->slot] : event;
 	bool failed = false;
 
-	for (size_t k = 0; k < r->n_filters; k++) {
-		bool holds = filter_holds(f, &r->filters[k]);
-		if (f->scratch.failed)
+	for (size_t k = 0; k < r->where.n; k++) {
+		const struct condition *c = &r->where.at[k];
+		uint64_t other = f->compared.other;
+		bool holds = condition_holds(c, f->found[c->slot], &f->compared);
+		if (f->compared.failed)
 			return error_memory(err);
+		if (f->strict && f->compared.other > other)
+			return refuse(
+			    r, e, "a value of another kind than in its filter", err);
 		if (!holds)
 			return 0;
 	}

@@ -23,7 +23,7 @@ void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusabl
 		return;
 	bool known = f && !fold_is_busy(f);
 	*keyless = known ? f->keyless : 0;
-	*unusable = known ? f->unusable : 0;
+	*unusable = known ? f->unusable + f->compared.other : 0;
 }
 
 /* Whether a path of the reducer has found nothing in any event. */
@@ -31,8 +31,9 @@ static bool has_missed(const evlog_fold *f, const struct reducer *r)
 {
 	bool missed = r->path && f->met[r->slot] == 0;
 
-	for (size_t i = 0; i < r->n_filters; i++)
-		missed |= f->met[r->filters[i].slot] == 0;
+	for (size_t i = 0; i < r->where.n; i++)
+		missed |= r->where.at[i].op != CONDITION_LACKS &&
+			  f->met[r->where.at[i].slot] == 0;
 	return missed;
 }
 
@@ -65,6 +66,7 @@ void evlog_fold_free(evlog_fold *f)
 	free(f->key);
 	buf_free(&f->identity);
 	buf_free(&f->scratch);
+	where_scratch_free(&f->compared);
 	buf_free(&f->row);
 	buf_free(&f->stop);
 	free(f);

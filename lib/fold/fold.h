@@ -76,6 +76,7 @@ struct evlog_fold {
 	bool tracked;		/* seqs must ascend from at_seq */
 	uint64_t at_seq, began; /* the last seq; the seq of what was loaded */
 	bool shared;		/* events may share a seq */
+	struct where_scratch compared;
 	uint64_t keyless, unusable;
 	struct sink *sink;     /* NULL: none */
 	bool columns;	       /* the sink has one for each reducer */

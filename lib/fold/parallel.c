@@ -491,7 +491,7 @@ static int parts_gather(evlog_fold *f, struct pool *pool, evlog_error *err)
 		if (!groups_move(&f->groups, &part->groups))
 			return error_memory(err);
 		f->keyless += part->keyless;
-		f->unusable += part->unusable;
+		f->unusable += part->unusable + part->compared.other;
 		f->folded += part->folded;
 		for (size_t k = 0; k < f->slots; k++)
 			f->met[k] += part->met[k];

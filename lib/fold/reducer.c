@@ -10,7 +10,7 @@
 static const char *const names[] = {"count", "sum", "min", "max", "avg", "first", "last",
     "list", "set", "merge", "patch"};
 
-/* ---- Grammar: [NAME=]FUNC[(PATH)][{PATH=GLOB,...}] ---- */
+/* ---- Grammar: [NAME=]FUNC[(PATH)][{FILTER}] ---- */
 
 static int func_find(const char *p, size_t n)
 {
@@ -70,39 +70,6 @@ static int path_parse(struct json_path **path, const char *p, size_t n, evlog_er
 	return r;
 }
 
-/* Parses {path=glob,path!=glob}.  p is after the opening brace; sets *end after the
- * closing one. */
-static int filters_parse(struct reducer *r, const char *text, const char *p,
-    const char **end, evlog_error *err)
-{
-	for (;;) {
-		size_t n = strcspn(p, "=,}");
-		struct filter f = {.negated = n && p[n - 1] == '!'};
-		if (p[n] != '=' || n == f.negated)
-			return bad(
-			    err, text, p, "expected a filter: PATH=GLOB or PATH!=GLOB");
-		const char *glob = p + n + 1;
-		size_t m = strcspn(glob, ",}");
-		if (!glob[m])
-			return bad(err, text, glob + m, "'}' is missing");
-		struct filter *more =
-		    realloc(r->filters, (r->n_filters + 1) * sizeof *more);
-		if (!more)
-			return error_memory(err);
-		r->filters = more;
-		int res = path_parse(&f.path, p, n - f.negated, err);
-		f.glob = word_copy(glob, m);
-		more[r->n_filters++] = f;
-		if (res || !f.glob)
-			return res ? res : error_memory(err);
-		p = glob + m + 1;
-		if (glob[m] == '}') {
-			*end = p;
-			return 0;
-		}
-	}
-}
-
 static int body_parse(
     struct reducer *r, const char *text, const char *p, evlog_error *err)
 {
@@ -126,7 +93,7 @@ static int body_parse(
 		p += n + 1;
 	}
 	if (!res && *p == '{')
-		res = filters_parse(r, text, p + 1, &p, err);
+		res = where_add_braced(&r->where, text, p + 1, &p, err);
 	if (res)
 		return res;
 	if (*p)
@@ -160,11 +127,7 @@ int reducer_parse(struct reducer *r, const char *text, evlog_error *err)
 
 void reducer_free(struct reducer *r)
 {
-	for (size_t i = 0; i < r->n_filters; i++) {
-		free(r->filters[i].path);
-		free(r->filters[i].glob);
-	}
-	free(r->filters);
+	where_free(&r->where);
 	free(r->path);
 	free(r->text);
 	free(r->name);

@@ -3,6 +3,7 @@
 #define FOLD_REDUCER_H
 
 #include "json/decimal.h"
+#include "event/where.h"
 #include "json/path.h"
 #include "json/value.h"
 
@@ -20,20 +21,12 @@ enum func {
 	FUNC_PATCH,
 };
 
-struct filter {
-	struct json_path *path;
-	size_t slot; /* of the path */
-	char *glob;
-	bool negated;
-};
-
 struct reducer {
 	char *text, *name; /* text: as given */
 	enum func func;
 	struct json_path *path; /* NULL: the whole event (count) */
 	size_t slot;		/* of the path */
-	struct filter *filters; /* all must match */
-	size_t n_filters;
+	struct where where;	/* all of these must hold */
 };
 
 bool reducer_is(const char *word);

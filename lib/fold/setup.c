@@ -36,6 +36,12 @@ static int reducer_add(evlog_fold *f, const char *text, evlog_error *err)
 		}
 	f->n++;
 	buf_printf(&f->identity, "reducer %s\n", text);
+	/* up to 0.1, all of these were globs */
+	for (size_t i = 0; i < more[f->n - 1].where.n; i++)
+		if (more[f->n - 1].where.at[i].kind > VALUE_GLOB) {
+			buf_puts(&f->identity, "compared\n");
+			break;
+		}
 	return 0;
 }
 
@@ -136,8 +142,8 @@ int fold_ready(evlog_fold *f, evlog_error *err)
 	for (size_t i = 0; i < f->n && !r; i++) {
 		struct reducer *x = &f->reducers[i];
 		r = want(f, x->path, &x->slot, err);
-		for (size_t k = 0; k < x->n_filters && !r; k++)
-			r = want(f, x->filters[k].path, &x->filters[k].slot, err);
+		for (size_t k = 0; k < x->where.n && !r; k++)
+			r = want(f, x->where.at[k].path, &x->where.at[k].slot, err);
 	}
 	if (r)
 		return r;

@@ -1,11 +1,13 @@
 /*
- * decoder_pool.c - decompresses blocks ahead of their turn.  The blocks are in a ring:
- * the caller adds and takes them in order, and threads decompress any that is not begun.
+ * decoder_pool.c - decompresses blocks ahead of their turn, and drops the lines that are
+ * not wanted.  The blocks are in a ring: the caller adds and takes them in order, and
+ * threads do any that is not begun.
  */
 #include "read/decoder_pool.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SLOTS 4 /* for each thread */
 
@@ -19,15 +21,23 @@ struct slot {
 	bool failed;
 };
 
+/* A thread, and what it works with. */
+struct decoder {
+	struct decoder_pool *of;
+	struct block_codec *codec;
+	struct select select;
+	pthread_t id;
+};
+
 struct decoder_pool {
 	struct slot *slot;
-	size_t slots, first, n;	   /* the ring */
-	size_t begun;		   /* blocks, from the first on, that are not WAITING */
-	struct block_codec *codec; /* of the caller's thread */
+	size_t slots, first, n; /* the ring */
+	size_t begun;		/* blocks, from the first on, that are not WAITING */
+	bool selecting;
+	struct decoder *decoder;    /* the first is the caller's */
+	unsigned decoders, running; /* running: without the caller's */
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
-	pthread_t *threads;
-	unsigned running;
 	bool ending;
 };
 
@@ -36,15 +46,40 @@ static struct slot *slot_at(const struct decoder_pool *a, size_t i)
 	return &a->slot[(a->first + i) % a->slots];
 }
 
-/* Decompresses the next waiting block.  Called with the lock held; releases it
- * meanwhile. */
-static void do_next(struct decoder_pool *a, struct block_codec *c)
+/* Drops the lines that are not wanted.  What comes from a line on that cannot be examined
+ * is kept, so that the caller comes to it. */
+static void unwanted_drop(struct select *s, struct buf *lines)
+{
+	struct evlog_lines rest = {.p = lines->p, .len = lines->len}, run;
+	size_t kept = 0;
+	bool found = true;
+
+	while (found && rest.len) {
+		const struct evlog_lines before = rest;
+		found = select_lines(s, &rest, &run);
+		if (s->has_bad || s->failed) {
+			s->has_bad = s->failed = s->compared.failed = false;
+			run = before;
+			found = true;
+			rest.len = 0;
+		}
+		if (found)
+			memmove(lines->p + kept, run.p, run.len);
+		kept += found ? run.len : 0;
+	}
+	lines->len = kept;
+}
+
+/* Does the next waiting block.  Called with the lock held; releases it meanwhile. */
+static void do_next(struct decoder_pool *a, struct decoder *d)
 {
 	struct slot *s = slot_at(a, a->begun++);
 
 	s->state = WORKING;
 	pthread_mutex_unlock(&a->lock);
-	s->why = block_unpack(c, &s->b, s->packed.p, &s->lines, &s->failed);
+	s->why = block_unpack(d->codec, &s->b, s->packed.p, &s->lines, &s->failed);
+	if (!s->why && !s->failed && a->selecting)
+		unwanted_drop(&d->select, &s->lines);
 	pthread_mutex_lock(&a->lock);
 	s->state = DONE;
 	pthread_cond_signal(&a->done);
@@ -52,40 +87,51 @@ static void do_next(struct decoder_pool *a, struct block_codec *c)
 
 static void *work(void *arg)
 {
-	struct decoder_pool *a = arg;
-	struct block_codec *c = block_codec_new(0);
+	struct decoder *d = arg;
+	struct decoder_pool *a = d->of;
 
 	pthread_mutex_lock(&a->lock);
-	while (c && !a->ending) {
+	while (!a->ending) {
 		if (a->begun < a->n)
-			do_next(a, c);
+			do_next(a, d);
 		else
 			pthread_cond_wait(&a->work, &a->lock);
 	}
 	pthread_mutex_unlock(&a->lock);
-	block_codec_free(c);
 	return NULL;
 }
 
-struct decoder_pool *decoder_pool_new(unsigned threads)
+static bool decoder_init(
+    struct decoder_pool *a, struct decoder *d, const struct evlog_selection *sel)
+{
+	evlog_error ignored;
+
+	*d = (struct decoder){.of = a, .codec = block_codec_new(0)};
+	return d->codec && (!sel || !select_init(&d->select, sel, &ignored));
+}
+
+struct decoder_pool *decoder_pool_new(unsigned threads, const struct evlog_selection *sel)
 {
 	struct decoder_pool *a = calloc(1, sizeof *a);
+	bool good = true;
 
 	if (!a)
 		return NULL;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->work, NULL);
 	pthread_cond_init(&a->done, NULL);
+	a->selecting = sel != NULL;
 	a->slots = (size_t)threads * SLOTS;
 	a->slot = calloc(a->slots, sizeof *a->slot);
-	a->threads = calloc(threads, sizeof *a->threads);
-	a->codec = block_codec_new(0);
-	if (!a->slot || !a->threads || !a->codec) {
+	a->decoder = calloc(threads + 1, sizeof *a->decoder);
+	while (a->decoder && good && a->decoders <= threads)
+		good = decoder_init(a, &a->decoder[a->decoders++], sel);
+	if (!a->slot || !a->decoder || !good) {
 		decoder_pool_free(a);
 		return NULL;
 	}
-	while (a->running < threads &&
-	       pthread_create(&a->threads[a->running], NULL, work, a) == 0)
+	while (a->running < threads && pthread_create(&a->decoder[a->running + 1].id,
+					   NULL, work, &a->decoder[a->running + 1]) == 0)
 		a->running++;
 	return a;
 }
@@ -99,18 +145,32 @@ void decoder_pool_free(struct decoder_pool *a)
 	pthread_cond_broadcast(&a->work);
 	pthread_mutex_unlock(&a->lock);
 	while (a->running)
-		pthread_join(a->threads[--a->running], NULL);
+		pthread_join(a->decoder[a->running--].id, NULL);
 	for (size_t i = 0; a->slot && i < a->slots; i++) {
 		buf_free(&a->slot[i].packed);
 		buf_free(&a->slot[i].lines);
 	}
-	pthread_cond_destroy(&a->done);
+	for (unsigned i = 0; i < a->decoders; i++) {
+		block_codec_free(a->decoder[i].codec);
+		select_free(&a->decoder[i].select);
+	}
 	pthread_cond_destroy(&a->work);
+	pthread_cond_destroy(&a->done);
 	pthread_mutex_destroy(&a->lock);
-	block_codec_free(a->codec);
-	free(a->threads);
+	free(a->decoder);
 	free(a->slot);
 	free(a);
+}
+
+void decoder_pool_count(struct decoder_pool *a, struct select *total)
+{
+	pthread_mutex_lock(&a->lock);
+	for (unsigned i = 0; a->selecting && i < a->decoders; i++) {
+		const struct select *s = &a->decoder[i].select;
+		total->compared.other += s->compared.other;
+		where_count(&total->where, &s->where);
+	}
+	pthread_mutex_unlock(&a->lock);
 }
 
 bool decoder_pool_has_room(const struct decoder_pool *a)
@@ -150,7 +210,7 @@ static struct slot *first_done(struct decoder_pool *a)
 
 	while (s->state != DONE)
 		if (a->begun < a->n)
-			do_next(a, a->codec);
+			do_next(a, &a->decoder[0]);
 		else
 			pthread_cond_wait(&a->done, &a->lock);
 	return s;

@@ -3,13 +3,16 @@
 #ifndef READ_DECODER_POOL_H
 #define READ_DECODER_POOL_H
 
+#include "event/select.h"
 #include "format/block.h"
 
 struct decoder_pool;
 
-/* Starts `threads` threads; the caller's helps when it would have to wait.  Returns NULL
- * if out of memory. */
-struct decoder_pool *decoder_pool_new(unsigned threads);
+/* Starts `threads` threads; the caller's helps when it would have to wait.  sel: lines
+ * that it does not want are dropped from a block, up to the first that cannot be
+ * examined; NULL: none are.  Returns NULL if out of memory. */
+struct decoder_pool *decoder_pool_new(
+    unsigned threads, const struct evlog_selection *sel);
 void decoder_pool_free(struct decoder_pool *a);
 
 bool decoder_pool_has_room(const struct decoder_pool *a);
@@ -27,5 +30,8 @@ const char *decoder_pool_take(struct decoder_pool *a, struct buf *lines, bool *f
 
 /* Drops all blocks. */
 void decoder_pool_clear(struct decoder_pool *a);
+
+/* Adds what the threads' conditions have counted to `total`, which has the same ones. */
+void decoder_pool_count(struct decoder_pool *a, struct select *total);
 
 #endif

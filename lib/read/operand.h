@@ -48,6 +48,9 @@ void operand_end(struct operand *s, const evlog_error *why);
 int operand_verdict(const struct operand *s, evlog_error *err);
 void operand_close(struct operand *s);
 
+/* At the end of the stream, once: completes what `select` has counted. */
+void operand_count(struct operand *s);
+
 /* Removes the last line from lines, which must have one, and returns it. */
 struct evlog_lines last_line(struct evlog_lines *lines);
 

@@ -115,7 +115,7 @@ void readahead_fill(struct log_reader *r)
 	if (r->threads < 2 || is_hopping(r) ||
 	    (!r->pool && r->limit - r->at < 2 * STREAM))
 		return;
-	if (!r->pool && !(r->pool = decoder_pool_new(r->threads - 1)))
+	if (!r->pool && !(r->pool = decoder_pool_new(r->threads - 1, r->bounds.select)))
 		r->threads = 1;
 	if (!r->pool)
 		return;

@@ -422,6 +422,12 @@ bool log_reader_unindexed(const struct log_reader *r)
 	return r->unindexed;
 }
 
+void log_reader_count(const struct log_reader *r, struct select *total)
+{
+	if (r->pool)
+		decoder_pool_count(r->pool, total);
+}
+
 const char *log_reader_path(const struct log_reader *r)
 {
 	return r->log.path;

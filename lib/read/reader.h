@@ -5,6 +5,7 @@
 #ifndef READ_READER_H
 #define READ_READER_H
 
+#include "event/select.h"
 #include "format/filter.h"
 #include "recover/log.h"
 
@@ -16,7 +17,9 @@ struct bounds {
 	int64_t event_since, event_until;
 	uint64_t max_line; /* blocks with a longer line are refused; 0: EVLOG_MAX_LINE */
 	unsigned threads;  /* for decompressing, if forwards; 0: one */
-	const struct filter_wanted *wanted; /* keys; NULL: any */
+	const struct filter_wanted *wanted;   /* keys; NULL: any */
+	const struct evlog_selection *select; /* lines that it does not want may be left
+					       out; NULL: none */
 	const struct log *listed; /* has the segments there are; NULL: list them */
 	bool cursors;		  /* get those of each block */
 	bool no_index;		  /* use neither indexes nor catalogues */
@@ -121,6 +124,9 @@ int log_reader_segments(struct log_reader *r,
 int log_reader_roots(struct log_reader *r,
     int (*each)(void *arg, uint64_t seq, const unsigned char root[HASH_SIZE]), void *arg,
     evlog_error *err);
+
+/* Adds what was counted where lines were left out. */
+void log_reader_count(const struct log_reader *r, struct select *total);
 
 const char *log_reader_path(const struct log_reader *r);
 void log_reader_close(struct log_reader *r);

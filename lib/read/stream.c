@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define WAIT_MOST 500 /* ms */
@@ -33,7 +34,10 @@ struct evlog_stream {
 	int watch;	       /* -1: none, so poll */
 	bool waiting_input;    /* the last EVLOG_WAIT came from a pipe */
 	evlog_error verdict;   /* an error met while collecting the last N, */
-	const char *unindexed; /* and a log without an index */
+	const char *unindexed; /* and a log without an index; */
+	uint64_t incomparable; /* and values of another kind; */
+	char *unmet;	       /* and a path that no event had */
+	bool counted;	       /* what the operands have found */
 	evlog_error failure;   /* what ended the stream; code 0: nothing yet */
 };
 
@@ -116,10 +120,20 @@ static int ends_find(const char *const *paths, size_t n,
 	return 0;
 }
 
-/* Reads the last N events into the spool, newest first. */
-static int last_collect(struct spool *spool, const char *const *paths, size_t n,
-    const struct evlog_selection *sel, const uint64_t *to, const char **unindexed,
-    evlog_error *verdict, evlog_error *err)
+/* Keeps what a stream that is about to be closed has found out. */
+static int findings_keep(evlog_stream *out, const evlog_stream *s, evlog_error *err)
+{
+	const char *unmet = evlog_stream_unmet(s);
+
+	out->unindexed = evlog_stream_unindexed(s);
+	out->incomparable = evlog_stream_incomparable(s);
+	out->unmet = unmet ? strdup(unmet) : NULL;
+	return unmet && !out->unmet ? error_memory(err) : 0;
+}
+
+/* Reads the last N events into the spool of `out`, newest first. */
+static int last_collect(evlog_stream *out, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, const uint64_t *to, evlog_error *err)
 {
 	struct evlog_selection backwards = *sel;
 	struct evlog_lines lines;
@@ -134,16 +148,17 @@ static int last_collect(struct spool *spool, const char *const *paths, size_t n,
 		r = evlog_stream_next(s, &lines, err);
 		if (r == EVLOG_WAIT)
 			r = evlog_stream_wait(s, 500, err);
-		else if (!r && spool_add(spool, lines.p, lines.len) < 0)
+		else if (!r && spool_add(&out->last, lines.p, lines.len) < 0)
 			r = error_sys(err, "temporary file");
 	}
-	*unindexed = s ? evlog_stream_unindexed(s) : NULL;
-	evlog_stream_close(s);
 	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
-		*verdict = *err; /* reported after the events before it */
+		out->verdict = *err; /* reported after the events before it */
 		r = EVLOG_END;
 	}
-	return r == EVLOG_END ? 0 : r;
+	if (r == EVLOG_END)
+		r = findings_keep(out, s, err);
+	evlog_stream_close(s);
+	return r;
 }
 
 static int last_open(evlog_stream **out, const char *const *paths, size_t n,
@@ -161,8 +176,7 @@ static int last_open(evlog_stream **out, const char *const *paths, size_t n,
 		    out, paths, sel->follow ? n : 0, &forward, end + n, NULL, err);
 	if (!r) {
 		(*out)->has_last = true;
-		r = last_collect(&(*out)->last, paths, n, sel, sel->follow ? end : NULL,
-		    &(*out)->unindexed, &(*out)->verdict, err);
+		r = last_collect(*out, paths, n, sel, sel->follow ? end : NULL, err);
 	}
 	free(end);
 	return r;
@@ -214,6 +228,7 @@ void evlog_stream_close(evlog_stream *s)
 	for (size_t i = 0; i < s->n; i++)
 		operand_close(&s->at[i]);
 	free(s->at);
+	free(s->unmet);
 	spool_free(&s->last);
 	if (s->watch >= 0)
 		close(s->watch);
@@ -321,6 +336,12 @@ static bool stopped(const evlog_stream *s)
 
 static int stream_end(evlog_stream *s, evlog_error *err)
 {
+	for (size_t i = 0; i < s->n && !s->counted; i++) {
+		operand_count(&s->at[i]);
+		if (i > 0)
+			where_count(&s->at[0].select.where, &s->at[i].select.where);
+	}
+	s->counted = true;
 	if (s->verdict.code) {
 		*err = s->verdict;
 		return err->code;
@@ -480,7 +501,7 @@ int evlog_packer_follow(evlog_packer *k, evlog_stream *s, evlog_error *err)
 	NEED(k && s, err);
 	const struct evlog_selection *sel = &s->sel;
 	if (s->n != 1 || sel->reverse || sel->salvage || sel->map || sel->types ||
-	    sel->subjects || sel->sources || sel->ids || sel->event_time)
+	    sel->subjects || sel->sources || sel->ids || sel->wheres || sel->event_time)
 		packer_extract(k);
 	else if (s->at[0].log && sel->since == EVLOG_TIME_MIN)
 		return log_reader_origin(s->at[0].log, k, err);
@@ -495,6 +516,22 @@ const char *evlog_stream_unindexed(const evlog_stream *s)
 		if (s->at[i].log && log_reader_unindexed(s->at[i].log))
 			return s->at[i].path;
 	return NULL;
+}
+
+uint64_t evlog_stream_incomparable(const evlog_stream *s)
+{
+	uint64_t all = s ? s->incomparable : 0;
+
+	for (size_t i = 0; s && i < s->n; i++)
+		all += s->at[i].select.compared.other;
+	return all;
+}
+
+const char *evlog_stream_unmet(const evlog_stream *s)
+{
+	if (!s || s->unmet)
+		return s ? s->unmet : NULL;
+	return s->n ? where_unmet(&s->at[0].select.where) : NULL;
 }
 
 const char *evlog_stream_trimmed(const evlog_stream *s, uint64_t *first)

@@ -371,6 +371,8 @@ static int consume(struct consumer *c, evlog_error *err)
 		r = consumer_open(c, err);
 	if (!r)
 		r = work(c, err);
+	if (!r)
+		consumer_tell(c);
 	consumer_free(c);
 	return r;
 }
@@ -412,10 +414,13 @@ int evlog_consume(const struct evlog_consumer_options *given, const char *const 
 	if (!o.batch)
 		o.batch = 1000;
 	c.workers = o.workers ? o.workers : 1;
-	mapping_begin(&c.mapping, &c.sel);
+	r = mapping_begin(&c.mapping, &c.sel, err);
 	c.sel.map = lines_see;
 	c.sel.map_arg = &c;
-	r = consume(&c, err);
+	if (r)
+		mapping_end(&c.mapping);
+	else
+		r = consume(&c, err);
 	if (done)
 		*done = c.done;
 	return r;

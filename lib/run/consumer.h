@@ -192,7 +192,7 @@ size_t part_end(const struct round *r, const struct part *p);
 
 /* Takes the map out of a selection, and everything that applies to converted events.  If
  * there is none, changes nothing.  Call mapping_end in any case. */
-void mapping_begin(struct mapping *m, struct evlog_selection *sel);
+int mapping_begin(struct mapping *m, struct evlog_selection *sel, evlog_error *err);
 void mapping_end(struct mapping *m);
 
 /* Converts an event.  Returns 1; EVLOG_WAIT if the map asks for a pause; or an error. */
@@ -242,6 +242,9 @@ int consumer_begin(struct consumer *c, evlog_error *err);
 /* Opens the stream of events from there on.  Says so if some of them have been removed.
  */
 int consumer_open(struct consumer *c, evlog_error *err);
+
+/* At the end: says what the conditions of the selection could not be compared with. */
+void consumer_tell(struct consumer *c);
 
 /* ---- pass.c ---- */
 

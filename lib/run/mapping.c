@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-void mapping_begin(struct mapping *m, struct evlog_selection *sel)
+int mapping_begin(struct mapping *m, struct evlog_selection *sel, evlog_error *err)
 {
 	const struct evlog_dead_letters *letters = sel->map_arg;
 
@@ -25,7 +25,7 @@ void mapping_begin(struct mapping *m, struct evlog_selection *sel)
 	m->used = m->unwrapping || m->map;
 	m->left = UINT64_MAX;
 	if (!m->used)
-		return;
+		return 0;
 	m->wanted = *sel;
 	m->wanted.from = m->wanted.to = 0; /* the stream applies these bounds */
 	if (!sel->event_time) {
@@ -40,9 +40,9 @@ void mapping_begin(struct mapping *m, struct evlog_selection *sel)
 		m->left = sel->count;
 	if (sel->last && sel->last < m->left)
 		m->left = sel->last; /* backwards, these are the first */
-	sel->types = sel->subjects = sel->sources = sel->ids = 0;
+	sel->types = sel->subjects = sel->sources = sel->ids = sel->wheres = 0;
 	sel->count = sel->last = 0;
-	select_init(&m->select, &m->wanted);
+	return select_init(&m->select, &m->wanted, err);
 }
 
 void mapping_end(struct mapping *m)

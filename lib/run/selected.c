@@ -87,7 +87,8 @@ int selected_text(
 	bool good = set_add(b, "type", s->type, s->types) &&
 		    set_add(b, "subject", s->subject, s->subjects) &&
 		    set_add(b, "source", s->source, s->sources) &&
-		    set_add(b, "id", s->id, s->ids);
+		    set_add(b, "id", s->id, s->ids) &&
+		    set_add(b, "where", s->where, s->wheres);
 	if (s->fixed && b->len) {
 		name_add(b, "fixed");
 		buf_puts(b, "true");
