@@ -403,9 +403,10 @@ static void options_check(const struct replay *p, int logs)
 		cli_usage("--status and --reset-to need --checkpoint FILE and one LOG");
 	if (aside && c->command)
 		cli_usage("--status and --reset-to cannot be combined with a COMMAND");
-	if (aside && (s->types || s->subjects || s->sources || s->ids || s->from ||
-			 s->to || s->last || s->count || s->follow || s->merge ||
-			 s->since != EVLOG_TIME_MIN || s->until != EVLOG_TIME_MAX))
+	if (aside &&
+	    (s->types || s->subjects || s->sources || s->ids || s->wheres || s->from ||
+		s->to || s->last || s->count || s->follow || s->merge ||
+		s->since != EVLOG_TIME_MIN || s->until != EVLOG_TIME_MAX))
 		cli_usage("--status and --reset-to cannot be combined with a selection");
 	if (p->dry && !p->reset_to)
 		cli_usage("--dry-run needs --reset-to");

@@ -466,7 +466,7 @@ seq_of() { jq .seq "$1"; }
 	run -0 evreplay --checkpoint c --reset-to 2026-11-04 a.evlog
 	assert_output "the next event is now 1; it was 4"
 	run -64 evreplay --checkpoint c -E --reset-to 2 a.evlog
-	for option in '-t T' '-s x' '--from 2' '--to 2' '-n 1' '-c 1' '-f' '-m' '--since 2020-01-01'; do
+	for option in '-t T' '-s x' '--source x' '--id x' '-w x' '--from 2' '--to 2' '-n 1' '-c 1' '-f' '-m' '--since 2020-01-01'; do
 		# shellcheck disable=SC2086
 		run -64 evreplay --checkpoint c --status $option a.evlog
 	done
