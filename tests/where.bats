@@ -248,3 +248,38 @@ END
 	done
 	[ -s want ]
 }
+
+@test "what the indexes and the names of segments rule out changes no answer" {
+	local i
+	for i in {0..11}; do
+		seq $((40 * i + 1)) $((40 * i + 40)) | awk '{
+			printf "{\"type\":\"T%d\",\"subject\":\"s%d\",\"id\":\"%d\",", $1 % 5, $1 % 11, $1
+			if ($1 % 4 == 0) printf "\"time\":\"2026-11-%02dT%02d:00:00%s\",", $1 % 28 + 1, $1 % 24, $1 % 3 ? "Z" : ".0000004+02:00"
+			if ($1 % 9 == 0) printf "\"due\":%d,", $1
+			if ($1 % 6 == 0) printf "\"causationid\":\"%s\",", $1 % 12 ? $1 - 1 : "true"
+			if ($1 % 7 == 0) printf "\"correlationid\":\"c%d\",", $1 % 3
+			printf "\"data\":%d}\n", $1 }' | evappend -q --segment-size 1 a.evlog
+	done
+	middle=$(evcat --from 250 -c 1 a.evlog | cut -c 38-64)
+	for filter in seq=7 seq=7.0 'seq>=300,seq<305' 'seq>478' 'seq<3' seq=0 seq=-1 seq=1.5 'seq<=1e2,seq>98' seq=99999 \
+		"logtime>=$middle" "logtime>$middle" "logtime<$middle" "logtime=$middle,data<245" "logtime<=$middle,data>270" \
+		'time>2026-11-20T10:00:00Z' 'time<=2026-11-03T22:00:00Z' time=2026-11-09T08:00:00Z \
+		time=2026-11-13T10:00:00.0000004Z 'time<2026-11-13T10:00:00.0000004Z,time>=2026-11-13T10:00:00Z' \
+		type=T3 'type="T3"' type=T9 'type=T*,subject=s4' 'subject=s3,seq<100' id=77 'id="77"' id=nosuch 'id="77",type=T2' \
+		due 'due>400' '!due,seq<20' 'due!=9' due=18 causationid=5 'causationid="5"' causationid=true 'causationid="true"' \
+		causationid correlationid=c1 'correlationid!=c1' 'type!=T1,seq>470' '/type=T2' '"type"=T2' type/x=1; do
+		for order in "" -r "-n 3" "-c 2"; do
+			# shellcheck disable=SC2086
+			evcat -q $order -w "$filter" a.evlog >got
+			# shellcheck disable=SC2086
+			evcat -q $order --no-index -w "$filter" a.evlog | cmp - got || fail "$order $filter"
+		done
+		wc -l <got
+	done | sort | uniq -c >counts
+	[ "$(wc -l <counts)" -ge 3 ] # of all sizes
+	# and it is found without reading the rest
+	for filter in seq=7 "logtime>=$middle,logtime<=$middle"; do
+		traced -f -e trace=openat -o calls evcat -q -w "$filter" a.evlog >/dev/null
+		[ "$(grep -c ndjson.zst calls)" -le 8 ] || fail "$filter: $(grep -c ndjson.zst calls)"
+	done
+}

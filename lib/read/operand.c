@@ -2,8 +2,8 @@
  * backwards. */
 #include "read/operand.h"
 #include "base/error.h"
-#include "base/glob.h"
 #include "json/scan.h"
+#include "read/pushdown.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -53,53 +53,11 @@ static int keys_of(struct operand *s, enum key_kind kind, const char *const *tex
 		keys[i] = filter_key(kind, (struct view){texts[i], strlen(texts[i])});
 	s->wanted.of[kind].key = keys;
 	s->wanted.of[kind].n = n;
-	s->has_wanted |= n > 0;
 	return 0;
 }
 
-/* Which kind of key a condition asks for, if blocks can be ruled out by it: it must be
- * impossible for any value without that key. */
-static enum key_kind kind_asked(const struct condition *c)
-{
-	const bool equal = c->op == CONDITION_EQUAL;
-	struct json_member m = {.key = c->path->step[0]};
-
-	if (c->path->n == 0 || c->op == CONDITION_LACKS || c->op == CONDITION_UNEQUAL)
-		return KEY_KINDS;
-	enum key_kind kind = key_kind_of(&m);
-	if (kind == KEY_KINDS || key_is_presence(kind))
-		return kind;
-	/* a glob could also mean the JSON text of a value that is not a string */
-	bool text = c->kind == VALUE_TEXT ||
-		    (c->kind == VALUE_GLOB && !glob_is_pattern(c->text) &&
-			!json_is_valid((struct json_text){c->text, c->len}));
-	return c->path->n == 1 && equal && text ? kind : KEY_KINDS;
-}
-
-/* Adds the keys that conditions ask for, one of each kind that has none yet. */
-static int keys_where(struct operand *s, evlog_error *err)
-{
-	const struct where *w = &s->select.where;
-
-	for (size_t i = 0; i < w->n; i++) {
-		enum key_kind kind = kind_asked(&w->at[i]);
-		if (kind == KEY_KINDS || s->wanted.of[kind].n)
-			continue;
-		struct view text = key_is_presence(kind)
-				       ? (struct view){"", 0}
-				       : (struct view){w->at[i].text, w->at[i].len};
-		uint64_t *key = malloc(sizeof *key);
-		if (!key)
-			return error_memory(err);
-		*key = filter_key(kind, text);
-		s->wanted.of[kind].key = key;
-		s->wanted.of[kind].n = 1;
-		s->has_wanted = true;
-	}
-	return 0;
-}
-
-static int wanted_make(struct operand *s, evlog_error *err)
+/* Finds out what need not be read of a log. */
+static int wanted_make(struct operand *s, struct bounds *b, evlog_error *err)
 {
 	const struct evlog_selection *sel = s->sel;
 
@@ -110,7 +68,12 @@ static int wanted_make(struct operand *s, evlog_error *err)
 		r = keys_of(s, KEY_SOURCE, sel->source, sel->sources, err);
 	if (!r)
 		r = keys_of(s, KEY_ID, sel->id, sel->ids, err);
-	return r ? r : keys_where(s, err);
+	if (!r)
+		r = where_push_down(&s->select.where, b, &s->wanted, err);
+	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++)
+		if (s->wanted.of[kind].n)
+			b->wanted = &s->wanted;
+	return r;
 }
 
 int operand_open(struct operand *s, const char *path, const struct evlog_selection *sel,
@@ -139,11 +102,9 @@ int operand_open(struct operand *s, const char *path, const struct evlog_selecti
 		return evlog_input_open(&s->input, path, &o, err);
 	}
 	s->select.stamps = false; /* the reader applies these bounds */
-	r = sel->map || sel->no_index ? 0 : wanted_make(s, err);
+	r = sel->map || sel->no_index ? 0 : wanted_make(s, &b, err);
 	if (r)
 		return r;
-	if (s->has_wanted)
-		b.wanted = &s->wanted;
 	/* not of what is to be converted, checked or carried along first */
 	if (!sel->map && !sel->json && !sel->cursors &&
 	    (s->select.members || s->select.where.n))

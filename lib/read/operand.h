@@ -11,8 +11,7 @@ struct operand {
 	const char *path;
 	const struct evlog_selection *sel;
 	struct select select;
-	struct filter_wanted wanted; /* what to ask the log's filters for, */
-	bool has_wanted;	     /* if anything */
+	struct filter_wanted wanted; /* what to ask the log's filters for */
 	struct log_reader *log;	     /* either this */
 	evlog_input *input;
 	struct buf gathered;	 /* lines of a file, or the valid lines of a block */
