@@ -1,1 +1,0 @@
-function on.t(state) state.n = 1 end

@@ -1,1 +1,0 @@
-upcast['t'] = function(e) e.type = 'u' return e end
