@@ -577,8 +577,8 @@ void cli_progress_clear(void)
 void cli_incomparable(const evlog_stream *s)
 {
 	uint64_t n = evlog_stream_incomparable(s);
-
 	const char *unmet = evlog_stream_unmet(s);
+
 	if (unmet && !cli.quiet)
 		cli_say("--where: no event has anything at %s", unmet);
 	if (n && !cli.quiet)

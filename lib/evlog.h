@@ -477,8 +477,7 @@ struct evlog_selection {
 	void *map_arg;
 	bool cursors;  /* also get the cursors of a log, for evlog_packer_add */
 	bool no_index; /* do without what is derived: indexes, filters, catalogues */
-	/* Conditions on the content, as in evcat(1), -w; an event must meet all of them.
-	 */
+	/* Conditions as in evcat(1), Filters; an event must meet all of them. */
 	const char *const *where;
 	size_t wheres;
 };
@@ -524,7 +523,7 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err);
 
 /* At the end of a stream: how often a value could not be compared with that of a
- * condition, because it was of another kind: text instead of a number, for instance. Then
+ * condition, because it was of another kind, such as text instead of a number.  Then
  * the condition did not hold. */
 uint64_t evlog_stream_incomparable(const evlog_stream *s);
 

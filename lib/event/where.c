@@ -56,7 +56,7 @@ static int quoted_take(struct parser *s, struct buf *out)
 	return 0;
 }
 
-/* Takes text up to a comma, a closing brace in braces, the end, or one of `stop`. */
+/* Takes text up to one of `stop` or the end, without the spaces before that. */
 static void plain_take(struct parser *s, const char *stop, struct buf *out)
 {
 	size_t n = strcspn(s->p, stop);
@@ -135,27 +135,23 @@ static int value_classify(struct parser *s, struct condition *c, const char *at)
 		return failed ? error_memory(s->err)
 			      : bad(s, at, "a number of that size cannot be compared");
 	}
-	if (time_rfc3339(c->text, c->len, &c->time)) {
+	if (time_rfc3339(c->text, c->len, &c->time))
 		c->kind = VALUE_TIME;
-		return 0;
-	}
-	if (c->op != CONDITION_EQUAL && c->op != CONDITION_UNEQUAL)
-		return bad(
-		    s, at, "less and greater need a number, or a time of RFC 3339");
 	return 0;
 }
 
 static int value_take(struct parser *s, struct condition *c)
 {
 	const char *at = s->p;
+	const bool quoted = *at == '"';
 	struct buf b = {0};
 	int r = 0;
 
-	if (*at == '"')
+	if (quoted)
 		r = quoted_take(s, &b);
 	else
 		plain_take(s, s->braced ? ",}" : ",", &b);
-	for (size_t i = 0; *at != '"' && i < b.len && !r; i++)
+	for (size_t i = 0; !quoted && i < b.len && !r; i++)
 		if (strchr(SPECIAL, b.p[i]) && !(b.p[i] == '!' && i && b.p[i - 1] == '['))
 			r = bad(s, at + i,
 			    "write a value with one of ,=<>!{}() as a JSON string");
@@ -165,10 +161,10 @@ static int value_take(struct parser *s, struct condition *c)
 	}
 	if ((r = text_keep(s, &b, &c->text, &c->len)) != 0)
 		return r;
-	if (*at != '"')
-		return value_classify(s, c, at);
 	c->kind = VALUE_TEXT;
-	if (c->op != CONDITION_EQUAL && c->op != CONDITION_UNEQUAL)
+	if (!quoted && (r = value_classify(s, c, at)) != 0)
+		return r;
+	if (c->kind <= VALUE_TEXT && c->op >= CONDITION_LESS)
 		return bad(
 		    s, at, "less and greater need a number, or a time of RFC 3339");
 	return 0;
