@@ -574,17 +574,16 @@ void cli_progress_clear(void)
 	cli.shown = 0;
 }
 
-void cli_incomparable(const evlog_stream *s)
+static void remark(void *arg, const char *text)
 {
-	uint64_t n = evlog_stream_incomparable(s);
-	const char *unmet = evlog_stream_unmet(s);
+	(void)arg;
+	cli_say("%s", text);
+}
 
-	if (unmet && !cli.quiet)
-		cli_say("--where: no event has anything at %s", unmet);
-	if (n && !cli.quiet)
-		cli_say("--where: %" PRIu64
-			" value%s of another kind could not be compared",
-		    n, cli_plural(n));
+void cli_remarks(evlog_stream *s)
+{
+	if (!cli.quiet)
+		evlog_stream_remarks(s, remark, NULL);
 }
 
 void cli_trimmed(const evlog_stream *s)

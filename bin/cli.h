@@ -224,8 +224,8 @@ int cli_sync(int fd, const char *path);
 void cli_progress(const evlog_stream *s, uint64_t events);
 void cli_progress_clear(void);
 
-/* Says how many values could not be compared with those of --where. */
-void cli_incomparable(const evlog_stream *s);
+/* At the end: says what in --where may be a mistake. */
+void cli_remarks(evlog_stream *s);
 
 /* Says that a log which was read from its beginning no longer has all of it. */
 void cli_trimmed(const evlog_stream *s);

@@ -213,7 +213,7 @@ static int cat(struct cat *c, evlog_stream *s)
 			"or missing; run evappend --reindex",
 		    unindexed);
 	cli_trimmed(s);
-	cli_incomparable(s);
+	cli_remarks(s);
 	evlog_error end;
 	if (c->packer && evlog_packer_end(c->packer, &end) < 0)
 		cli_fail(&end);

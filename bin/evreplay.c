@@ -211,7 +211,7 @@ static int to_stdout(struct replay *p, char **logs, int n)
 		cli_fail(&err);
 	cli_trimmed(s);
 	int status = replay(s, &p->pace, u);
-	cli_incomparable(s);
+	cli_remarks(s);
 	evlog_stream_close(s);
 	if (!u)
 		return status;

@@ -522,14 +522,12 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
  * does not follow, and evlog_stream_next has not returned EVLOG_WAIT. */
 int evlog_stream_wait(evlog_stream *s, int wait_ms, evlog_error *err);
 
-/* At the end of a stream: how often a value could not be compared with that of a
- * condition, because it was of another kind, such as text instead of a number.  Then
- * the condition did not hold. */
-uint64_t evlog_stream_incomparable(const evlog_stream *s);
-
-/* At the end of a stream: a path of a condition at which no event had anything, although
- * it was looked for; NULL: there is none.  Perhaps it is misspelt. */
-const char *evlog_stream_unmet(const evlog_stream *s);
+/* At the end of a stream, in any case: says what its conditions (sel->where) have met
+ * that may be a mistake: a path at which no event had anything, and how many values were
+ * of another kind than the one to compare with.  Calls `say` once for each remark, with a
+ * text without newline that is valid during the call. */
+void evlog_stream_remarks(
+    evlog_stream *s, void (*say)(void *arg, const char *text), void *arg);
 
 /* A descriptor that becomes readable when there may be more; -1: there is none. */
 int evlog_stream_fd(const evlog_stream *s);

@@ -14,6 +14,8 @@
 #include "base/time.h"
 #include "json/scan.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -256,14 +258,26 @@ void where_count(struct where *total, const struct where *part)
 	}
 }
 
-const char *where_unmet(const struct where *w)
+void where_remark(const struct where *w, uint64_t other,
+    void (*say)(void *arg, const char *text), void *arg)
 {
-	for (size_t i = 0; i < w->n; i++) {
-		const struct condition *c = &w->at[i];
-		if (c->asked && !c->met && c->op != CONDITION_LACKS)
-			return c->name;
+	char text[512];
+	size_t i = 0;
+
+	while (i < w->n &&
+	       (!w->at[i].asked || w->at[i].met || w->at[i].op == CONDITION_LACKS))
+		i++;
+	if (i < w->n) {
+		snprintf(text, sizeof text, "--where: no event has anything at %s",
+		    w->at[i].name);
+		say(arg, text);
 	}
-	return NULL;
+	if (other) {
+		snprintf(text, sizeof text,
+		    "--where: %" PRIu64 " value%s of another kind could not be compared",
+		    other, other == 1 ? "" : "s");
+		say(arg, text);
+	}
 }
 
 /* ---- Checking ---- */

@@ -58,9 +58,11 @@ void where_free(struct where *w);
 /* Adds what where_holds has counted for the same conditions. */
 void where_count(struct where *total, const struct where *part);
 
-/* A path at which where_holds never found anything, although it looked and something had
- * to be there; NULL: there is none. */
-const char *where_unmet(const struct where *w);
+/* Says what may be a mistake: a path at which where_holds never found anything, although
+ * it looked and something had to be there; and `other`, the number of values of a kind
+ * that could not be compared. */
+void where_remark(const struct where *w, uint64_t other,
+    void (*say)(void *arg, const char *text), void *arg);
 
 /* What a check of conditions needs and finds out.  Zero-initialise. */
 struct where_scratch {

@@ -35,9 +35,8 @@ struct evlog_stream {
 	bool waiting_input;    /* the last EVLOG_WAIT came from a pipe */
 	evlog_error verdict;   /* an error met while collecting the last N, */
 	const char *unindexed; /* and a log without an index; */
-	uint64_t incomparable; /* and values of another kind; */
-	char *unmet;	       /* and a path that no event had */
-	bool counted;	       /* what the operands have found */
+	struct buf remarks;    /* and remarks, each with a NUL */
+	bool counted;	       /* what the operands' conditions have met */
 	evlog_error failure;   /* what ended the stream; code 0: nothing yet */
 };
 
@@ -120,15 +119,9 @@ static int ends_find(const char *const *paths, size_t n,
 	return 0;
 }
 
-/* Keeps what a stream that is about to be closed has found out. */
-static int findings_keep(evlog_stream *out, const evlog_stream *s, evlog_error *err)
+static void remark_keep(void *arg, const char *text)
 {
-	const char *unmet = evlog_stream_unmet(s);
-
-	out->unindexed = evlog_stream_unindexed(s);
-	out->incomparable = evlog_stream_incomparable(s);
-	out->unmet = unmet ? strdup(unmet) : NULL;
-	return unmet && !out->unmet ? error_memory(err) : 0;
+	buf_add(arg, text, strlen(text) + 1);
 }
 
 /* Reads the last N events into the spool of `out`, newest first. */
@@ -155,10 +148,12 @@ static int last_collect(evlog_stream *out, const char *const *paths, size_t n,
 		out->verdict = *err; /* reported after the events before it */
 		r = EVLOG_END;
 	}
-	if (r == EVLOG_END)
-		r = findings_keep(out, s, err);
+	out->unindexed = s ? evlog_stream_unindexed(s) : NULL;
+	evlog_stream_remarks(s, remark_keep, &out->remarks);
 	evlog_stream_close(s);
-	return r;
+	if (out->remarks.failed)
+		return error_memory(err);
+	return r == EVLOG_END ? 0 : r;
 }
 
 static int last_open(evlog_stream **out, const char *const *paths, size_t n,
@@ -228,7 +223,7 @@ void evlog_stream_close(evlog_stream *s)
 	for (size_t i = 0; i < s->n; i++)
 		operand_close(&s->at[i]);
 	free(s->at);
-	free(s->unmet);
+	buf_free(&s->remarks);
 	spool_free(&s->last);
 	if (s->watch >= 0)
 		close(s->watch);
@@ -336,12 +331,6 @@ static bool stopped(const evlog_stream *s)
 
 static int stream_end(evlog_stream *s, evlog_error *err)
 {
-	for (size_t i = 0; i < s->n && !s->counted; i++) {
-		operand_count(&s->at[i]);
-		if (i > 0)
-			where_count(&s->at[0].select.where, &s->at[i].select.where);
-	}
-	s->counted = true;
 	if (s->verdict.code) {
 		*err = s->verdict;
 		return err->code;
@@ -518,20 +507,30 @@ const char *evlog_stream_unindexed(const evlog_stream *s)
 	return NULL;
 }
 
-uint64_t evlog_stream_incomparable(const evlog_stream *s)
+/* Adds up in the first operand what the conditions of all have met. */
+static void conditions_count(evlog_stream *s)
 {
-	uint64_t all = s ? s->incomparable : 0;
-
-	for (size_t i = 0; s && i < s->n; i++)
-		all += s->at[i].select.compared.other;
-	return all;
+	for (size_t i = 0; i < s->n && !s->counted; i++) {
+		operand_count(&s->at[i]);
+		if (i == 0)
+			continue;
+		where_count(&s->at[0].select.where, &s->at[i].select.where);
+		s->at[0].select.compared.other += s->at[i].select.compared.other;
+	}
+	s->counted = true;
 }
 
-const char *evlog_stream_unmet(const evlog_stream *s)
+void evlog_stream_remarks(
+    evlog_stream *s, void (*say)(void *arg, const char *text), void *arg)
 {
-	if (!s || s->unmet)
-		return s ? s->unmet : NULL;
-	return s->n ? where_unmet(&s->at[0].select.where) : NULL;
+	if (!s || !say)
+		return;
+	for (size_t at = 0; at < s->remarks.len; at += strlen(s->remarks.p + at) + 1)
+		say(arg, s->remarks.p + at);
+	conditions_count(s);
+	if (s->n)
+		where_remark(
+		    &s->at[0].select.where, s->at[0].select.compared.other, say, arg);
 }
 
 const char *evlog_stream_trimmed(const evlog_stream *s, uint64_t *first)

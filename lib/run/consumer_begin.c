@@ -259,15 +259,9 @@ int consumer_open(struct consumer *c, evlog_error *err)
 void consumer_tell(struct consumer *c)
 {
 	const struct select *mapped = &c->mapping.select;
-	uint64_t other = evlog_stream_incomparable(c->stream) + mapped->compared.other;
-	const char *unmet = evlog_stream_unmet(c->stream);
 
-	if (!unmet)
-		unmet = where_unmet(&mapped->where);
-	if (unmet)
-		say(c, "--where: no event has anything at %s", unmet);
-	if (other)
-		say(c,
-		    "--where: %" PRIu64 " value%s of another kind could not be compared",
-		    other, other == 1 ? "" : "s");
+	if (!c->o->say)
+		return;
+	evlog_stream_remarks(c->stream, c->o->say, c->o->arg);
+	where_remark(&mapped->where, mapped->compared.other, c->o->say, c->o->arg);
 }
