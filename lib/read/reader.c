@@ -444,7 +444,7 @@ void log_reader_close(struct log_reader *r)
 	block_codec_free(r->codec);
 	buf_free(&r->lines);
 	buf_free(&r->cursors);
-	free(r->ruled_out);
+	free(r->gaps);
 	log_close(&r->log);
 	free(r);
 }

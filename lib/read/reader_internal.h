@@ -11,9 +11,8 @@
 #define SPARSE (24u << 10)  /* read-ahead if few blocks are wanted, or many small ones */
 #define STREAM (384u << 10) /* read-ahead if all are wanted */
 
-/* A part of a segment that has nothing that is wanted; the block at its end is not in
- * it. */
-struct ruled_out {
+/* A part of a segment that has nothing that is wanted, up to the block at `to`. */
+struct gap {
 	uint64_t from, to; /* offsets */
 	uint64_t seq;	   /* of the block at `to` */
 };
@@ -29,21 +28,18 @@ struct log_reader {
 
 	struct scope *scope; /* what catalogues rule out; NULL: nothing */
 	bool skipping;	     /* a bound may rule out blocks */
-	struct ruled_out
-	    *ruled_out; /* parts of seg, by summaries; the last one is next */
-	size_t n_ruled_out, cap_ruled_out;
-	size_t run;	    /* blocks in a row that were not ruled out */
-	size_t hop;	    /* bytes to read with a header when skipping blocks */
-	bool unindexed;	    /* an index that was needed is missing */
-	struct segment seg; /* fd -1: none open */
-	struct index index; /* of seg, if sealed and skipping */
-	size_t at_segment;  /* position of seg in log.segments */
-	uint64_t at;	    /* next block; backwards, the one to read; 0: none left */
-	uint64_t limit;	    /* end of the committed bytes in seg */
-	bool salvaging;	    /* in seg after damage: deliver whatever is intact */
-	uint64_t tried;	    /* bytes of seg tried and found damaged */
-	uint64_t next_seq;  /* of the block at `at`, when going forwards */
-	uint64_t epoch;	    /* of the block before it, like root */
+	size_t run;	     /* blocks in a row that were not ruled out */
+	size_t hop;	     /* bytes to read with a header when skipping blocks */
+	bool unindexed;	     /* an index that was needed is missing */
+	struct segment seg;  /* fd -1: none open */
+	struct index index;  /* of seg, if sealed and skipping */
+	size_t at_segment;   /* position of seg in log.segments */
+	uint64_t at;	     /* next block; backwards, the one to read; 0: none left */
+	uint64_t limit;	     /* end of the committed bytes in seg */
+	bool salvaging;	     /* in seg after damage: deliver whatever is intact */
+	uint64_t tried;	     /* bytes of seg tried and found damaged */
+	uint64_t next_seq;   /* of the block at `at`, when going forwards */
+	uint64_t epoch;	     /* of the block before it, like root */
 	unsigned char root[HASH_SIZE];
 	bool rooted;		 /* epoch and root are known */
 	uint64_t emitted;	 /* last seq delivered */
@@ -57,6 +53,9 @@ struct log_reader {
 	bool ahead_next;	   /* and whether they are in `next` */
 	struct segment next;	   /* the segment after seg; fd -1: not open */
 	struct index next_index;
+
+	struct gap *gaps; /* of seg, by summaries; the last one comes next */
+	size_t n_gaps, cap_gaps;
 
 	struct buf lines, cursors;
 	evlog_error verdict; /* code 0: none */

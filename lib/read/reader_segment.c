@@ -160,7 +160,7 @@ int reader_enter(struct log_reader *r, size_t index, evlog_error *err)
 	r->next_seq = r->seg.first_seq;
 	r->epoch = r->seg.header.epoch;
 	r->anywhere = false;
-	r->run = r->n_ruled_out = 0;
+	r->run = r->n_gaps = 0;
 	if (r->index.open)
 		return 0;
 	if (r->bounds.from > r->next_seq || r->bounds.since != EVLOG_TIME_MIN)

@@ -34,20 +34,19 @@ static bool rules_out(const struct log_reader *r, const struct summary *s)
 	return s->distance && !filter_match(s->filter, s->kinds, r->bounds.wanted);
 }
 
-static int part_add(
+static int gap_add(
     struct log_reader *r, uint64_t from, const struct block *b, evlog_error *err)
 {
-	size_t n = r->n_ruled_out;
+	size_t n = r->n_gaps;
 
-	if (n && r->ruled_out[n - 1].from == b->offset) {
-		r->ruled_out[n - 1].from = from;
+	if (n && r->gaps[n - 1].from == b->offset) {
+		r->gaps[n - 1].from = from;
 		return 0;
 	}
-	if (n == r->cap_ruled_out &&
-	    !array_grow(&r->ruled_out, &r->cap_ruled_out, sizeof *r->ruled_out))
+	if (n == r->cap_gaps && !array_grow(&r->gaps, &r->cap_gaps, sizeof *r->gaps))
 		return error_memory(err);
-	r->ruled_out[r->n_ruled_out++] =
-	    (struct ruled_out){.from = from, .to = b->offset, .seq = b->first_seq};
+	r->gaps[r->n_gaps++] =
+	    (struct gap){.from = from, .to = b->offset, .seq = b->first_seq};
 	return 0;
 }
 
@@ -59,7 +58,7 @@ int summaries_load(struct log_reader *r, uint64_t last_block, evlog_error *err)
 	const char *p;
 	int res = 0;
 
-	r->n_ruled_out = 0;
+	r->n_gaps = 0;
 	if (!r->bounds.wanted || !r->skipping || r->limit - r->at < SUMMARY_SPAN)
 		return 0;
 	while (at > r->at && !res) {
@@ -70,7 +69,7 @@ int summaries_load(struct log_reader *r, uint64_t last_block, evlog_error *err)
 		if (!s.distance && (b.back == at || summary_is_due(at, before)))
 			break; /* the chain ends: an earlier evlog has written this */
 		if (rules_out(r, &s))
-			res = part_add(r, before, &b, err);
+			res = gap_add(r, before, &b, err);
 		if (!res && !s.distance && before < r->seg.window_at)
 			res = segment_bytes(&r->seg, before > STEP ? before - STEP : 0,
 			    before > STEP ? STEP : before, BLOCK_HEADER_MAX, &p, err);
@@ -82,11 +81,11 @@ int summaries_load(struct log_reader *r, uint64_t last_block, evlog_error *err)
 
 void summaries_skip(struct log_reader *r)
 {
-	const struct ruled_out *x;
+	const struct gap *x;
 
-	while (r->n_ruled_out && r->ruled_out[r->n_ruled_out - 1].to <= r->at)
-		r->n_ruled_out--;
-	x = r->n_ruled_out ? &r->ruled_out[r->n_ruled_out - 1] : NULL;
+	while (r->n_gaps && r->gaps[r->n_gaps - 1].to <= r->at)
+		r->n_gaps--;
+	x = r->n_gaps ? &r->gaps[r->n_gaps - 1] : NULL;
 	if (!x || x->from > r->at || x->seq < r->next_seq)
 		return;
 	r->done += x->to - r->at;

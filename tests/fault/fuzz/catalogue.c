@@ -119,16 +119,9 @@ void fuzz_catalogue(const uint8_t *p, size_t n)
 	catalogue_make();
 	if (n < 1)
 		return;
-	bool right = *p++ & 1;
-	size_t size = made.size;
-	memcpy(bytes, made.bytes, size);
-	for (n--; n >= 3; n -= 3, p += 3) {
-		size_t at = (size_t)(p[0] | p[1] << 8) % (made.size * 9 / 8);
-		if (at < size)
-			bytes[at] = p[2];
-		else
-			size = at % made.size; /* cut */
-	}
+	bool right = *p & 1;
+	memcpy(bytes, made.bytes, made.size);
+	size_t size = bytes_edit(bytes, made.size, p + 1, n - 1);
 	if (right && size >= 72)
 		checksums(bytes, size);
 	MUST(ftruncate(made.fd, 0) == 0 &&

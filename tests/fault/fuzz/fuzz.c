@@ -30,6 +30,20 @@ char *text_take(const uint8_t **p, const uint8_t *end, int stop)
 	return text;
 }
 
+size_t bytes_edit(unsigned char *bytes, size_t n, const uint8_t *p, size_t left)
+{
+	size_t size = n;
+
+	for (; left >= 3; left -= 3, p += 3) {
+		size_t at = (size_t)(p[0] | p[1] << 8) % (n * 9 / 8);
+		if (at < size)
+			bytes[at] = p[2];
+		else
+			size = at % n; /* cut */
+	}
+	return size;
+}
+
 int file_of(const uint8_t *p, size_t n, char path[64])
 {
 	int fd = memfd_create("fuzz", 0);

@@ -34,6 +34,10 @@ void fuzz_input(const uint8_t *p, size_t n);
  * it.  The caller frees it. */
 char *text_take(const uint8_t **p, const uint8_t *end, int stop);
 
+/* Edits the n bytes by the input, in threes: an offset and a byte; or, if the offset is
+ * beyond them, where they end.  Returns how many are left. */
+size_t bytes_edit(unsigned char *bytes, size_t n, const uint8_t *p, size_t left);
+
 /* Makes a file with these bytes and gets its path.  The caller closes the descriptor. */
 int file_of(const uint8_t *p, size_t n, char path[64]);
 

@@ -131,16 +131,9 @@ void fuzz_index(const uint8_t *p, size_t n)
 	sealed_make();
 	if (n < 1)
 		return;
-	unsigned kind = *p++;
-	size_t size = sealed.size;
-	memcpy(bytes, sealed.bytes, size);
-	for (n--; n >= 3; n -= 3, p += 3) {
-		size_t at = (size_t)(p[0] | p[1] << 8) % (sealed.size * 9 / 8);
-		if (at < size)
-			bytes[at] = p[2];
-		else
-			size = at % sealed.size; /* cut */
-	}
+	unsigned kind = *p;
+	memcpy(bytes, sealed.bytes, sealed.size);
+	size_t size = bytes_edit(bytes, sealed.size, p + 1, n - 1);
 	if (kind & 1 && size >= 72)
 		index_checksums(bytes, size);
 	MUST(ftruncate(sealed.fd, sealed.at) == 0 &&
