@@ -298,6 +298,22 @@ f.log_make("leaves.evlog", [{"blocks": [(4, lines)]}])' >originals
 	assert_equal "$(evcat -n 1 log.evlog | cut -c 1-24)" '{"seq":"0000000000021070'
 }
 
+@test "--dedup: blocks that are not those of the catalogue are not looked up by their number" {
+	# the same events in larger and in smaller blocks
+	seq 3000 | awk '{ printf "{\"type\":\"T\",\"id\":\"%d\",\"source\":\"/x\",\"data\":\"%0300d\"}\n", $1, $1 * 7919 % 10007 }' >in
+	evappend -q a.evlog in
+	for from in $(seq 1 250 2751); do
+		evcat --from "$from" --to $((from + 249)) a.evlog | evappend -q --replica b.evlog
+	done
+	for log in a b; do
+		evappend -q --segment-size 1 $log.evlog <<<'{"type":"Next","id":"n"}'
+		evappend -q --reindex $log.evlog
+	done
+	cp b.evlog/0000000000000001.ndjson.zst a.evlog/
+	run -0 --separate-stderr evappend --ack --dedup a.evlog in
+	assert_equal "$(jq -s 'map(.skipped) | add' <<<"$output")" 3000
+}
+
 @test "--dedup=N: events that have left the window in the same run are stored again" {
 	# each third comes again after 40, and each seventh after 400 events; commits at pauses
 	seq 1 6000 | awk '{

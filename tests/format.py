@@ -1796,6 +1796,7 @@ def check_index():
     """The index of many blocks with filters of all sizes, repeated or (if few are large)
     made smaller; no wanted event may be skipped."""
     index_of("a.evlog", 700, [1, 3, 40, 300, 10**6, 1, 10**6, 20], lambda bits, largest: bits == largest)
+    index_of("c.evlog", 300, [40] * 20 + [10**6], lambda bits, largest: 2 * bits == largest)
     index_of("b.evlog", 20, [1] * 30 + [10**6, 10**6, 20], lambda bits, largest: 64 < bits < largest)
 
 

@@ -228,6 +228,9 @@ END
 	run -0 evcat -o data part.ndjson.zst
 	assert_equal "${#lines[@]}" 10
 	run -76 evappend --replica b.evlog part.ndjson.zst
+	# even if there are none yet
+	evcat -o zst -w 'data.n<=10' a.evlog >part.ndjson.zst
+	assert_equal "$(od -An -tu1 -j20 -N1 part.ndjson.zst | tr -d ' ')" 1
 }
 
 @test "with several threads, the same lines and the same counts" {
@@ -256,8 +259,8 @@ END
 		seq $((40 * i + 1)) $((40 * i + 40)) | awk '{
 			printf "{\"type\":\"T%d\",\"subject\":\"s%d\",\"id\":\"%d\",", $1 % 5, $1 % 11, $1
 			if ($1 % 4 == 0) printf "\"time\":\"2026-11-%02dT%02d:00:00%s\",", $1 % 28 + 1, $1 % 24, $1 % 3 ? "Z" : ".0000004+02:00"
-			if ($1 % 9 == 0) printf "\"due\":%d,", $1
-			if ($1 % 6 == 0) printf "\"causationid\":\"%s\",", $1 % 12 ? $1 - 1 : "true"
+			if ($1 % 9 == 0 && $1 > 240) printf "\"due\":%d,", $1
+			if ($1 % 6 == 0) printf "\"causationid\":%s,", $1 == 300 ? "true" : $1 % 12 || $1 > 100 ? "\"" $1 - 1 "\"" : "\"true\""
 			if ($1 % 7 == 0) printf "\"correlationid\":\"c%d\",", $1 % 3
 			printf "\"data\":%d}\n", $1 }' | evappend -q --segment-size 1 a.evlog
 	done
