@@ -758,6 +758,8 @@ static void rows_stream(void)
 	ROW("INT_MAX ms", 0,
 	    evlog_stream_wait(stream_of(LOG, following), INT32_MAX, err));
 	TRUE("s NULL", evlog_stream_fd(NULL) == -1);
+	TRUE("s NULL", (evlog_stream_remarks(NULL, NULL, NULL), 1));
+	TRUE("say NULL", (evlog_stream_remarks(s, NULL, NULL), 1));
 	TRUE("s NULL", (evlog_stream_progress(NULL, &n, &n), n == 0));
 	TRUE("done NULL", (evlog_stream_progress(s, NULL, &n), 1));
 	TRUE("of all", progress());
