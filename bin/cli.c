@@ -436,6 +436,34 @@ double cli_real(const char *option, const char *text)
 	return v;
 }
 
+int64_t cli_span(const char *option, const char *text)
+{
+	int64_t us;
+	evlog_error err;
+
+	if (evlog_span_parse(text, &us, &err) < 0)
+		cli_usage("--%s %s", option, err.text);
+	return us;
+}
+
+char *cli_table(const char *option, const char *text, const char **table)
+{
+	if (strncmp(text, "sqlite:", 7) != 0)
+		return NULL;
+	char *file = strcpy(cli_resize(NULL, strlen(text)), text + 7);
+	char *colon = strrchr(file, ':');
+
+	*table = "state";
+	if (colon && !strpbrk(colon, "/.")) {
+		*colon = '\0';
+		*table = colon + 1;
+	}
+	if (!**table || !*file)
+		cli_usage(
+		    "--%s %s: write sqlite:FILE or sqlite:FILE:TABLE", option, text);
+	return file;
+}
+
 void *cli_resize(void *p, size_t size)
 {
 	void *more = realloc(p, size);
@@ -508,6 +536,14 @@ void cli_select_free(struct evlog_selection *sel)
 	free((void *)(uintptr_t)sel->source);
 	free((void *)(uintptr_t)sel->id);
 	free((void *)(uintptr_t)sel->where);
+}
+
+int64_t cli_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 unsigned cli_cores(void)

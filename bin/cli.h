@@ -55,6 +55,7 @@ enum cli_id {
 	CLI_NO_INDEX,
 	CLI_MAX_LINE,
 	CLI_UPCAST,
+	CLI_DEAD_LETTERS,
 	CLI_OWN = 512, /* first id of a tool's own options */
 };
 
@@ -84,6 +85,12 @@ enum cli_id {
 	{                                                                                \
 		CLI_UPCAST, "upcast", "FILE",                                            \
 		    "convert old events with the Lua rules in FILE"                      \
+	}
+
+#define CLI_UNWRAPPING                                                                   \
+	{                                                                                \
+		CLI_DEAD_LETTERS, "dead-letters", NULL,                                  \
+		    "deliver the events in the dead letters of LOG"                      \
 	}
 
 #define CLI_THREADED                                                                     \
@@ -152,9 +159,11 @@ char **cli_command(int *argc, char **argv);
  * value. */
 bool cli_select(struct evlog_selection *sel, int id, const char *arg);
 
-/* Applies --upcast, and frees what it made, if it was given (upcast.c). */
+/* Apply --upcast, and --dead-letters after it; free what they made, if they were given
+ * (upcast.c). */
 void cli_upcast(struct evlog_selection *sel, const char *path);
-void cli_upcast_free(struct evlog_selection *sel);
+void cli_dead_letters(struct evlog_selection *sel);
+void cli_upcast_free(void);
 
 /* Exits if the selection is contradictory. */
 void cli_select_check(const struct evlog_selection *sel);
@@ -166,6 +175,11 @@ uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t
 /* In bytes; K, M and G are multiples of 1024 (KB and KiB as well). */
 uint64_t cli_size(const char *option, const char *text, uint64_t max);
 double cli_real(const char *option, const char *text);
+/* Parses sqlite:FILE[:TABLE].  Returns FILE, to be freed; NULL if the text does not begin
+ * with "sqlite:". */
+char *cli_table(const char *option, const char *text, const char **table);
+/* In microseconds. */
+int64_t cli_span(const char *option, const char *text);
 
 /* Writes a message to stderr, after the tool's name, with control characters escaped.
  * cli_usage then exits with 64. */
@@ -190,6 +204,9 @@ int cli_out_fn(void *arg, const char *p, size_t len); /* an evlog_write_fn */
  * except those in `keep`, such as "\n\t". */
 void cli_out_safe(const char *p, size_t len, const char *keep);
 void cli_flush(void);
+
+/* Microseconds on a clock that is never set. */
+int64_t cli_clock(void);
 
 /* The number of cores that this process may use. */
 unsigned cli_cores(void);

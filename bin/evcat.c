@@ -273,7 +273,7 @@ int main(int argc, char **argv)
 	evlog_stream_close(s);
 	evlog_packer_free(c.packer);
 	free(c.text);
-	cli_upcast_free(&sel);
+	cli_upcast_free();
 	cli_select_free(&sel);
 	return cli_end(status);
 }

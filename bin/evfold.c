@@ -291,26 +291,6 @@ static int skipped_close(struct fold *o)
 	return o->failed ? CLI_DATA : CLI_OK;
 }
 
-/* Parses FILE[:TABLE]. */
-static void output_table(struct fold *o, const char *arg)
-{
-	o->database = strdup(arg);
-	if (!o->database) {
-		cli_say("out of memory");
-		exit(CLI_IO);
-	}
-	char *colon = strrchr(o->database, ':');
-	o->table = "state";
-	if (colon && !strpbrk(colon, "/.")) {
-		*colon = '\0';
-		o->table = colon + 1;
-	}
-	if (!*o->table || !*o->database)
-		cli_usage(
-		    "--output sqlite:%s: write sqlite:FILE or sqlite:FILE:TABLE", arg);
-	o->form = TABLE;
-}
-
 static void option_take(
     struct fold *o, struct evlog_selection *sel, int id, const char *arg)
 {
@@ -329,8 +309,8 @@ static void option_take(
 			o->form = CHANGES;
 		else if (strcmp(arg, "events") == 0)
 			o->form = EVENTS;
-		else if (strncmp(arg, "sqlite:", 7) == 0)
-			output_table(o, arg + 7);
+		else if ((o->database = cli_table("output", arg, &o->table)))
+			o->form = TABLE;
 		else
 			cli_usage(
 			    "--output %s: must be state, changes, events or sqlite:FILE",
@@ -566,7 +546,7 @@ int main(int argc, char **argv)
 		say_counts(o.f);
 	evlog_fold_free(o.f);
 	free(logs);
-	cli_upcast_free(&sel);
+	cli_upcast_free();
 	cli_select_free(&sel);
 	free(o.database);
 	return cli_end(status);

@@ -7,7 +7,7 @@
  * file PLACE, so that the next run goes on from there: every event is handled at least
  * once, and only those handled since the place was last written, twice.
  *
- * evreplay(1) does this for any command; for what must happen exactly once, see its
+ * evrun(1) does this for any command; for what must happen exactly once, see its
  * --emit.
  */
 #include <evlog.h>

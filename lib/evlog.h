@@ -855,7 +855,7 @@ void evlog_dead_letters_free(evlog_dead_letters *d);
 /* ---- Consumers ---------------------------------------------------------- */
 
 /* A consumer runs a command for one batch of events after another; see CONSUMERS in
- * evreplay(1).  Spans are in microseconds. */
+ * evrun(1).  Spans are in microseconds. */
 struct evlog_consumer_options {
 	size_t size;
 	const char *const *command; /* as for execvp(3) */
@@ -913,19 +913,24 @@ struct evlog_lag {
 	int64_t oldest;	 /* logtime of the first of them; EVLOG_TIME_MAX: there is none */
 };
 
-/* Compares a checkpoint with its log.  max_line: as for evlog_position_check.
- * EVLOG_EMISMATCH: the checkpoint is of another log. */
+/* Compare a checkpoint, or a table that evlog_fold_table keeps in the SQLite database
+ * `file`, with its log.  Nothing is locked, so it may be in use.  max_line: as for
+ * evlog_position_check.  EVLOG_ENOINPUT: there is no such checkpoint or table, or it was
+ * not committed yet.  EVLOG_EMISMATCH: it is of another log. */
 int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const char *log,
     uint64_t max_line, evlog_error *err);
+int evlog_table_lag(struct evlog_lag *lag, const char *file, const char *table,
+    const char *log, uint64_t max_line, evlog_error *err);
 
 struct evlog_reset_options {
 	size_t size;
-	uint64_t seq;		    /* of the next event; 0: find it by its time */
+	uint64_t seq;		    /* of the next event; 0: find it otherwise */
 	int64_t time;		    /* the first event with this logtime or a later one */
 	struct evlog_digits digits; /* of time, after the microsecond */
 	bool event_time;	    /* the first one with this `time` or a later one */
 	uint64_t max_line;	    /* as for evlog_position_check */
 	bool dry;		    /* change nothing */
+	bool end;		    /* after the last event, whatever time says */
 };
 
 /* Sets a checkpoint.  *from, *to: the seq of the next event, before and after the

@@ -1,4 +1,4 @@
-# evreplay --emit appends what COMMAND prints exactly once; and --upcast.
+# evrun --emit appends what COMMAND prints exactly once; and --upcast.
 load common
 setup() { common_setup; }
 
@@ -6,23 +6,23 @@ double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
 
 @test "lines that COMMAND prints are events, completed, with the place in the same commit" {
 	numbered 25 | evappend a.evlog
-	evreplay --batch 10 --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evrun --batch 10 --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
 	evcat -o data b.evlog | jq .n | cmp - <(seq 2 2 50)
 	evcat b.evlog | jq -es 'all(.specversion == "1.0" and .source == "/b" and .type == "Out")'
 	assert_equal "$(jq .emitted.seq c)" 25
 	zstd -t -q b.evlog/*.zst
-	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evrun --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
 	assert_equal "$(evcat b.evlog | wc -l)" 25
 }
 
 @test "causationid and correlationid come from the cause" {
 	printf '%s\n' '{"type":"A","id":"1"}' '{"type":"A","id":"2","correlationid":"c0"}' |
 		evappend a.evlog
-	evreplay --batch 1 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "B"}'
+	evrun --batch 1 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "B"}'
 	run -0 jq -c '[.causationid, .correlationid]' <(evcat b.evlog)
 	assert_output "$(printf '["1","1"]\n["2","c0"]')"
 	# of several only if the line says so
-	evreplay --checkpoint d --emit d.evlog a.evlog -- jq -c \
+	evrun --checkpoint d --emit d.evlog a.evlog -- jq -c \
 		'{type: "B"}, {type: "C", causationid: .id}, {type: "D", causationid: .id, correlationid: "own"}, {type: "E", causationid: "x"}'
 	run -0 jq -c '[.type, .causationid, .correlationid]' <(evcat --from 5 d.evlog)
 	assert_output "$(printf '["B",null,null]\n["C","2","c0"]\n["D","2","own"]\n["E","x",null]')"
@@ -30,12 +30,12 @@ double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
 
 @test "a line that is no event is a failure, and nothing of the run is appended" {
 	numbered 3 | evappend a.evlog
-	run -1 evreplay --retry 0 --checkpoint c --emit b.evlog a.evlog -- \
+	run -1 evrun --retry 0 --checkpoint c --emit b.evlog a.evlog -- \
 		jq -c 'if .data.n == 2 then {no: "type"} else {type: "B", data: .data.n} end'
 	assert_output --partial "its output: line:1:1: type: missing; to wrap other JSON as an event, use --type or --type-from"
 	assert_output --partial ", at event 2"
 	evcat -o data b.evlog | cmp - <(echo 1)
-	run -0 evreplay -q --retry 0 --checkpoint c --dead-letter d.evlog --emit b.evlog a.evlog -- \
+	run -0 evrun -q --retry 0 --checkpoint c --dead-letter d.evlog --emit b.evlog a.evlog -- \
 		jq -c 'if .data.n == 2 then {no: "type"} else {type: "B", data: .data.n} end'
 	evcat -o data b.evlog | cmp - <(printf '1\n3\n')
 	assert_equal "$(evcat d.evlog | wc -l)" 1
@@ -43,32 +43,32 @@ double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
 
 @test "without its checkpoint a consumer goes on where the log says, and says so" {
 	numbered 20 | evappend a.evlog
-	evreplay --to 12 --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evrun --to 12 --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
 	numbered 5 | evappend b.evlog
 	rm c
-	run -0 evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	run -0 evrun --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
 	assert_output --partial "continuing after event 12"
 	evcat -t Out -o data b.evlog | jq .n | cmp - <(seq 2 2 40)
 }
 
 @test "a log that has lost what was emitted into it is refused with 76" {
 	numbered 5 | evappend a.evlog
-	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evrun --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
 	cp -r b.evlog old.evlog
 	numbered 5 6 | evappend a.evlog
-	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evrun --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
 	rm -r b.evlog
 	mv old.evlog b.evlog
-	run -76 evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	run -76 evrun --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
 	assert_output --partial "b.evlog: an older copy of the log: it ends before event 10"
 }
 
 @test "two consumers of one name, log and output: the second is refused" {
 	numbered 5 | evappend a.evlog
 	mkdir x y
-	evreplay --batch 1 --checkpoint x/c --emit b.evlog a.evlog -- sh -c \
+	evrun --batch 1 --checkpoint x/c --emit b.evlog a.evlog -- sh -c \
 		"if [ \$EVLOG_FROM = 3 ] && [ ! -e once ]; then touch once
-		 evreplay --checkpoint y/c --emit b.evlog a.evlog -- jq -c '$double' 2>&1; fi >/dev/null; jq -c '$double'" \
+		 evrun --checkpoint y/c --emit b.evlog a.evlog -- jq -c '$double' 2>&1; fi >/dev/null; jq -c '$double'" \
 		>out 2>&1 || status=$?
 	assert_equal "$status" 76
 	grep -q "another consumer named c has already appended" out
@@ -77,9 +77,9 @@ double='{type: "Out", subject, data: {n: (.data.n * 2)}}'
 
 @test "--reset-to makes it emit again" {
 	numbered 5 | evappend a.evlog
-	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
-	evreplay --checkpoint c --reset-to 4 a.evlog
-	evreplay --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evrun --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
+	evrun --checkpoint c --reset-to 4 a.evlog
+	evrun --checkpoint c --emit b.evlog a.evlog -- jq -c "$double"
 	evcat -o data b.evlog | jq .n | cmp - <(printf '2\n4\n6\n8\n10\n8\n10\n')
 }
 
@@ -242,7 +242,7 @@ old_events() {
 	causes() { # EXPECTED OPTIONS... -- FILTER
 		want=$1 batch=$2 filter=$3 n=$((n + 1))
 		shift 3
-		run -0 --separate-stderr evreplay --batch "$batch" --checkpoint "c$n" --emit "b$n.evlog" "$@" a.evlog -- jq -c "$filter"
+		run -0 --separate-stderr evrun --batch "$batch" --checkpoint "c$n" --emit "b$n.evlog" "$@" a.evlog -- jq -c "$filter"
 		assert_equal "$(evcat "b$n.evlog" | jq -c '[.causationid, .correlationid]' | xargs)" "$want"
 	}
 	# a promise of a line for each: the one by its place
@@ -256,7 +256,7 @@ old_events() {
 		[ -z "$stderr" ]
 	done
 	causes '[null,null] [null,null] [null,null]' 3 '{type: "B"}'
-	assert_equal "$stderr" "evreplay: 3 emitted events could not be assigned a cause; see --line-by-line"
+	assert_equal "$stderr" "evrun: 3 emitted events could not be assigned a cause; see --line-by-line"
 	# an event that is only passed on has not caused itself
 	for batch in 1 3; do
 		causes '[null,null] [null,c0] [null,null]' $batch '.'
@@ -268,21 +268,21 @@ old_events() {
 	numbered 6 | evappend a.evlog
 	for filter in 'select(.data.n != 4) | {type: "B"}' '{type: "B"}, (select(.data.n == 4) | {type: "C"})'; do
 		rm -rf c b.evlog d.evlog
-		run -1 evreplay --retry 0 --checkpoint c --emit b.evlog --line-by-line a.evlog -- jq -c "$filter"
+		run -1 evrun --retry 0 --checkpoint c --emit b.evlog --line-by-line a.evlog -- jq -c "$filter"
 		assert_output --partial "for 1 event (--line-by-line needs one for each), at event 4"
-		run -0 evreplay -q --retry 0 --checkpoint c --emit b.evlog --line-by-line --dead-letter d.evlog a.evlog -- jq -c "$filter"
+		run -0 evrun -q --retry 0 --checkpoint c --emit b.evlog --line-by-line --dead-letter d.evlog a.evlog -- jq -c "$filter"
 		assert_equal "$(evcat -t B b.evlog | jq -r .causationid | xargs)" "1 2 3 5 6"
 	done
-	run -0 evreplay --checkpoint e --emit e.evlog --line-by-line a.evlog -- \
+	run -0 evrun --checkpoint e --emit e.evlog --line-by-line a.evlog -- \
 		jq -r 'if .data.n == 4 then "" else ({type: "B"} | tojson) end'
 	assert_equal "$(evcat e.evlog | jq -r .causationid | xargs)" "1 2 3 5 6"
-	run -64 evreplay --line-by-line a.evlog -- cat
+	run -64 evrun --line-by-line a.evlog -- cat
 }
 
 @test "a round that emits more than a commit holds is split, and nothing is doubled" {
 	numbered 40 | evappend a.evlog
 	big='{type: "B", subject, data: {n: .data.n, pad: ("x" * 4000000)}}'
-	run -0 evreplay -q -j 4 --batch 10 --checkpoint c --emit b.evlog a.evlog -- jq -c "$big"
+	run -0 evrun -q -j 4 --batch 10 --checkpoint c --emit b.evlog a.evlog -- jq -c "$big"
 	assert_equal "$(jq .seq c)" 40
 	evcat -o data b.evlog | jq .n | sort -n | cmp - <(seq 40)
 	for s in s0 s1 s2 s3 s4 s5 s6; do
@@ -290,7 +290,7 @@ old_events() {
 	done
 	# one event alone that emits too much is one that fails
 	echo '{"type":"T"}' | evappend z.evlog
-	run -1 evreplay --retry 0 --checkpoint z --emit y.evlog z.evlog -- sh -c \
+	run -1 evrun --retry 0 --checkpoint z --emit y.evlog z.evlog -- sh -c \
 		'cat >/dev/null; yes "{\"type\":\"a\"}" | head -n 500000'
 	assert_output --partial "its output: more than 64 MiB of events, at event 1"
 	# nor is one whose lines are in several parts tried for ever
@@ -300,7 +300,7 @@ old_events() {
 		return lines
 	end' >many.lua
 	echo '{"type":"after"}' | evappend z.evlog
-	replay=(timeout --foreground -k 1 60 evreplay -q -j 4 --retry 0 --upcast many.lua --checkpoint m --emit x.evlog)
+	replay=(timeout --foreground -k 1 60 evrun -q -j 4 --retry 0 --upcast many.lua --checkpoint m --emit x.evlog)
 	run -1 "${replay[@]}" z.evlog -- jq -c '{type: "B", data: ("x" * 9000000)}'
 	assert_output --partial "its output: more than 64 MiB of events, at event 1"
 	run -0 "${replay[@]}" --dead-letter dead.evlog z.evlog -- jq -c 'if .type == "T" then {type: "B", data: ("x" * 9000000)} else . end'
@@ -313,8 +313,8 @@ old_events() {
 	numbered 5 | evappend a.evlog
 	for times in 1 2 3; do
 		rm -f c
-		evreplay -q --checkpoint c --reset-to 1 a.evlog
-		evreplay -q --checkpoint c --emit out.evlog a.evlog -- jq -c '{type, subject}'
+		evrun -q --checkpoint c --reset-to 1 a.evlog
+		evrun -q --checkpoint c --emit out.evlog a.evlog -- jq -c '{type, subject}'
 		assert_equal "$(evcat out.evlog | wc -l)" $((5 * times))
 	done
 }
@@ -323,7 +323,7 @@ old_events() {
 	numbered 1 | evappend a.evlog
 	for after in true 'sleep 20'; do
 		rm -rf dead.evlog
-		run -0 timeout 15 evreplay -q --retry 0 --checkpoint c.$((++n)) --emit out.evlog --dead-letter dead.evlog \
+		run -0 timeout 15 evrun -q --retry 0 --checkpoint c.$((++n)) --emit out.evlog --dead-letter dead.evlog \
 			a.evlog -- sh -c "head -c 63000000 /dev/zero; $after"
 		assert_equal "$(evcat -o data dead.evlog | jq -r .reason)" "its output: more than 60 MiB"
 	done

@@ -118,6 +118,30 @@ at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least
 	run -124 timeout 0.5 evreplay --speed 1e-300 s.evlog
 }
 
+@test "evreplay still runs a COMMAND, and says that evrun does it" {
+	run -0 --separate-stderr evreplay --batch 3 --checkpoint c.pos a.evlog -- wc -l
+	assert_output "$(printf '%s\n' 3 2)"
+	assert_equal "$stderr" "evreplay: running a command is the task of evrun now; the next version of evreplay will refuse it"
+	run -0 --separate-stderr evreplay --status --checkpoint=c.pos a.evlog
+	assert_output --partial "at event 5, the last"
+	run -64 evreplay a.evlog --
+	mkdir -p alone path
+	cp "$(command -v evreplay)" alone
+	ln -s "$(command -v evrun)" path
+	PATH=path:$PATH run -0 alone/evreplay a.evlog -- wc -l
+	PATH=/nowhere run -69 alone/evreplay a.evlog -- wc -l
+	assert_line "evreplay: evrun: No such file or directory"
+	for option in '--batch 3' '--emit b.evlog' '-j 3' '--retry 1'; do
+		# shellcheck disable=SC2086
+		run -64 evreplay $option a.evlog
+	done
+	for option in '' '--dead-letters --upcast u.lua' '--upcast u.lua --speed 1' '--upcast u.lua --rate 1'; do
+		echo "upcast.T = function(e) return e end" >u.lua
+		# shellcheck disable=SC2086
+		run -64 evreplay --upcast-lint $option a.evlog
+	done
+}
+
 # Simulates a slow disk: much time passes between the end of a run and its commit.
 @test "a run finds in the --emit log all that the runs before it have brought" {
 	cat >last <<-'END'
@@ -126,7 +150,7 @@ at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least
 	END
 	evappend emitted.evlog </dev/null
 	traced -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_exit=50000 \
-		evreplay --batch 1 --checkpoint c.pos --emit emitted.evlog a.evlog -- sh last
+		evrun --batch 1 --checkpoint c.pos --emit emitted.evlog a.evlog -- sh last
 	run -0 evcat -o data emitted.evlog
 	assert_output "$(printf '"%s"\n' 0 000000000000000{1..4})"
 }

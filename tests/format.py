@@ -1159,7 +1159,7 @@ def check_tiles():
 def check_stream():
     """evcat -o zst from any event on is the log from there: with its roots, cursors, and lines
     that are only their leaves."""
-    argv = ["evreplay", "-q", "--batch", "10", "--checkpoint", "c", "--emit", "a.evlog", "in.evlog", "--", "sed", 's/"id":"/&x/']
+    argv = ["evrun", "-q", "--batch", "10", "--checkpoint", "c", "--emit", "a.evlog", "in.evlog", "--", "sed", 's/"id":"/&x/']
     for n in range(3):
         must(0, "evappend", "in.evlog", data=subjects(1 + 40 * n, 40))
         must(0, *argv)
@@ -1235,7 +1235,7 @@ def root_at(log, seq):
     pos = f"{log}.pos"
     if os.path.exists(pos):
         os.unlink(pos)
-    must(0, "evreplay", "-q", "--checkpoint", pos, "--to", str(seq), log, "--", "cat")
+    must(0, "evrun", "-q", "--checkpoint", pos, "--to", str(seq), log, "--", "cat")
     with open(pos) as f:
         x = json.load(f)
     assert x["seq"] == seq, x
@@ -1249,7 +1249,7 @@ def fits(log, seq, hashes):
         value = tree(hashes[:seq]) if good else sha(b"no root")
         with open(f"{log}.place", "w") as f:
             json.dump({"log": "00" * 16, "seq": seq, "root": value.hex()}, f)
-        status, _, err = run("evreplay", "--status", "--checkpoint", f"{log}.place", log)
+        status, _, err = run("evrun", "--status", "--checkpoint", f"{log}.place", log)
         assert status == (0 if good else 76), f"{log} at {seq}: {status}, {err}"
 
 
@@ -1359,7 +1359,7 @@ def check_trimmed():
         place = {"log": "00" * 16, "seq": seq, "root": tree(leaves[:seq]).hex()}
         with open("c.pos", "w") as f:
             json.dump(place, f)
-        status, out, err = run("evreplay", "--checkpoint", "c.pos", "a.evlog", "--", "wc", "-l")
+        status, out, err = run("evrun", "--checkpoint", "c.pos", "a.evlog", "--", "wc", "-l")
         assert status == want, f"{seq}: {status}: {err}"
         assert want == 0 or "begins with event 9; event 8 has been removed" in err, err
     # valid without head; and while the removal is under way
@@ -2131,7 +2131,7 @@ def check_sealed_cursors():
     say = ["--", "sed", "s/.*/{\"type\":\"Out\"}/"]
     for log, name in ("a", "c1"), ("other", "c2"), ("a", "c3"):
         for to in "4", "8", "12":
-            argv = ["evreplay", "-q", "--batch", "2", "--to", to, "--checkpoint", name]
+            argv = ["evrun", "-q", "--batch", "2", "--to", to, "--checkpoint", name]
             must(0, *argv, "--emit", "out.evlog", f"{log}.evlog", *say)
     name = segments("out.evlog")[0]
     before = read("out.evlog", name)

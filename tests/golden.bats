@@ -54,12 +54,12 @@ EOF
 	evcat read.evlog | evappend -q --replica other.evlog # it has another id
 	evappend -q other.evlog <<<'{"type":"T9","data":25}'
 	cp -r cursors.evlog again.evlog
-	evreplay -q --checkpoint one.pos --emit cursors.evlog --line-by-line other.evlog -- cat
+	evrun -q --checkpoint one.pos --emit cursors.evlog --line-by-line other.evlog -- cat
 	assert_equal "$(evcat -n 1 -o data cursors.evlog)" 25
 	assert_equal "$(evcat cursors.evlog | wc -l)" 33
 	# a log with other events: the place in it is not known
 	evcat read.evlog | cut -c 67- | sed 's/^/{/; s/"n":12/"n":0/' | evappend -q third.evlog
 	rm one.pos
-	run -0 evreplay -q --checkpoint one.pos --emit again.evlog --line-by-line third.evlog -- cat
+	run -0 evrun -q --checkpoint one.pos --emit again.evlog --line-by-line third.evlog -- cat
 	assert_equal "$(evcat again.evlog | wc -l)" 56
 }

@@ -376,7 +376,7 @@ leaks() {
 	assert_equal "$(stat -c %a a.evlog/[!l]* | sort -u)" 644
 	assert_equal "$(stat -c %a a.evlog/lock)" 600
 	ls a.evlog/torn-*
-	evreplay -q --retry 0 --checkpoint c --dead-letter d.evlog a.evlog -- false
+	evrun -q --retry 0 --checkpoint c --dead-letter d.evlog a.evlog -- false
 	assert_equal "$(stat -c %a c d.evlog/[!l]* | sort -u)" 644
 	assert_equal "$(stat -c %a d.evlog)" 755
 	# and nothing is opened to others that was closed
@@ -393,7 +393,7 @@ leaks() {
 		before=$(stat -c '%F %i' "$path")
 		run -73 timeout 10 evfold --snapshot $path 'n=count()' a.evlog
 		assert_output --partial "$path: not a regular file"
-		run -73 timeout 10 evreplay --checkpoint $path a.evlog -- true
+		run -73 timeout 10 evrun --checkpoint $path a.evlog -- true
 		assert_output --partial "$path: not a regular file"
 		assert_equal "$(stat -c '%F %i' "$path")" "$before"
 	done
@@ -405,8 +405,8 @@ leaks() {
 	chmod 640 there/snap
 	numbered 1 | evappend a.evlog
 	evfold --snapshot snap 'n=count()' a.evlog
-	evreplay --checkpoint there/pos --to 3 a.evlog -- true
-	evreplay --checkpoint pos a.evlog -- true
+	evrun --checkpoint there/pos --to 3 a.evlog -- true
+	evrun --checkpoint pos a.evlog -- true
 	[ -L snap ] && [ -L pos ] && [ -f there/snap ]
 	assert_equal "$(jq .seq there/pos)" 6
 	assert_equal "$(stat -c %a there/snap)" 640
@@ -418,14 +418,14 @@ leaks() {
 
 @test "--reset-to --dry-run makes nothing, deletes nothing and takes no lock" {
 	numbered 5 | evappend a.evlog
-	run -0 evreplay --checkpoint c --reset-to 3 --dry-run a.evlog
+	run -0 evrun --checkpoint c --reset-to 3 --dry-run a.evlog
 	assert_output "the next event would be 3; it is 1"
 	[ ! -e c ]
 	: >c
-	run -0 evreplay --checkpoint c --reset-to 3 --dry-run a.evlog
+	run -0 evrun --checkpoint c --reset-to 3 --dry-run a.evlog
 	[ -e c ]
 	# an empty file that was there is left, too, where nothing is written to it
-	run -76 evreplay --checkpoint c b.evlog -- true || run -66 evreplay --checkpoint c b.evlog -- true
+	run -76 evrun --checkpoint c b.evlog -- true || run -66 evrun --checkpoint c b.evlog -- true
 	[ -e c ]
 }
 
@@ -452,9 +452,9 @@ leaks() {
 	{ deep a 509; deep b 510; deep c 511; echo '{"type":"T","subject":"s","id":"d","data":1}'; } | evappend a.evlog
 	run -65 evappend a.evlog < <(deep e 512)
 	# dead letters
-	run -0 evreplay -q --retry 0 --checkpoint c --dead-letter d.evlog a.evlog -- false
+	run -0 evrun -q --retry 0 --checkpoint c --dead-letter d.evlog a.evlog -- false
 	assert_equal "$(evcat d.evlog | wc -l)" 4
-	evreplay --dead-letters d.evlog -- cat >again
+	evrun --dead-letters d.evlog -- cat >again
 	cut -b 67- again | cmp - <(evcat a.evlog | cut -b 67-)
 	# snapshots and tables go on, and states are compared
 	for reducer in 'x=list(data)' 'x=last(data)' 'x=merge(data)' 'x=set(data)' 'merge(data)'; do

@@ -7,9 +7,9 @@ setup() {
 	numbered 10 | evappend a.evlog
 	mkdir places
 	# every kind of place, after event 10
-	evreplay --checkpoint places/checkpoint a.evlog -- true
+	evrun --checkpoint places/checkpoint a.evlog -- true
 	jq -c 'del(.frontier, .lineage)' places/checkpoint >places/old
-	evreplay -q --checkpoint places/emitting --emit places/out.evlog a.evlog -- sed 's/"id":"/&x/'
+	evrun -q --checkpoint places/emitting --emit places/out.evlog a.evlog -- sed 's/"id":"/&x/'
 	cp -r places/out.evlog places/lost.evlog
 	evfold -k subject --snapshot places/snapshot 'n=count()' a.evlog >/dev/null
 	evfold -k subject -o sqlite:places/db 'n=count()' a.evlog
@@ -46,13 +46,13 @@ use() {
 	rm -rf here
 	cp -r places here
 	case $1 in
-	checkpoint | old) evreplay --checkpoint "here/$1" "$2.evlog" -- jq -r .id ;;
+	checkpoint | old) evrun --checkpoint "here/$1" "$2.evlog" -- jq -r .id ;;
 	emitting)
-		evreplay -q --checkpoint here/emitting --emit here/out.evlog "$2.evlog" -- sed 's/"id":"/&x/' &&
+		evrun -q --checkpoint here/emitting --emit here/out.evlog "$2.evlog" -- sed 's/"id":"/&x/' &&
 			evcat here/out.evlog | jq -r .id
 		;;
 	lost) # the checkpoint; its name is the consumer's
-		evreplay -q --checkpoint here/new/emitting --emit here/lost.evlog "$2.evlog" -- sed 's/"id":"/&x/' &&
+		evrun -q --checkpoint here/new/emitting --emit here/lost.evlog "$2.evlog" -- sed 's/"id":"/&x/' &&
 			evcat here/lost.evlog | jq -r .id
 		;;
 	snapshot) evfold -k subject --snapshot here/snapshot 'n=count()' "$2.evlog" ;;
@@ -102,10 +102,10 @@ wanted() {
 
 @test "the place before all events fits every log" {
 	evappend empty.evlog </dev/null
-	evreplay --checkpoint p empty.evlog -- true
+	evrun --checkpoint p empty.evlog -- true
 	for log in a other empty; do
 		cp p q 2>/dev/null || true
-		run -0 evreplay --checkpoint q $log.evlog -- jq -r .id
+		run -0 evrun --checkpoint q $log.evlog -- jq -r .id
 		assert_equal "$output" "$(evcat $log.evlog | jq -r .id)"
 		rm -f q
 	done
@@ -113,22 +113,22 @@ wanted() {
 
 @test "a consumer of an empty log finds its cursor once there are events, and on a replica" {
 	evappend new.evlog </dev/null
-	evreplay -q --checkpoint c --emit o.evlog new.evlog -- sed 's/"id":"/&x/'
+	evrun -q --checkpoint c --emit o.evlog new.evlog -- sed 's/"id":"/&x/'
 	numbered 3 | evappend new.evlog
-	evreplay -q --checkpoint c --emit o.evlog new.evlog -- sed 's/"id":"/&x/'
+	evrun -q --checkpoint c --emit o.evlog new.evlog -- sed 's/"id":"/&x/'
 	evcat new.evlog | evappend --replica r.evlog
 	numbered 3 4 | evappend r.evlog
 	rm c
-	evreplay -q --checkpoint c --emit o.evlog r.evlog -- sed 's/"id":"/&x/'
+	evrun -q --checkpoint c --emit o.evlog r.evlog -- sed 's/"id":"/&x/'
 	assert_equal "$(evcat o.evlog | jq -r .id | xargs)" "x1 x2 x3 x4 x5 x6"
 }
 
 @test "two logs that one consumer reads have a cursor each, though the name is the same" {
 	numbered 4 50 | evappend b.evlog
 	for log in a b a b; do
-		evreplay -q --checkpoint $log/c --emit o.evlog $log.evlog -- sed 's/"id":"/&x/' || {
+		evrun -q --checkpoint $log/c --emit o.evlog $log.evlog -- sed 's/"id":"/&x/' || {
 			mkdir -p $log
-			evreplay -q --checkpoint $log/c --emit o.evlog $log.evlog -- sed 's/"id":"/&x/'
+			evrun -q --checkpoint $log/c --emit o.evlog $log.evlog -- sed 's/"id":"/&x/'
 		}
 		rm $log/c
 	done

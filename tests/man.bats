@@ -10,6 +10,7 @@ examples() {
 @test "evappend(1)'s examples print what it says" { examples evappend.1; }
 @test "evcat(1)'s examples print what it says" { examples evcat.1; }
 @test "evreplay(1)'s examples print what it says" { examples evreplay.1; }
+@test "evrun(1)'s examples print what it says" { examples evrun.1; }
 @test "evfold(1)'s examples print what it says" { examples evfold.1; }
 @test "evdiff(1)'s examples print what it says" { examples evdiff.1; }
 @test "evlog(7)'s tour runs" { examples evlog.7; }

@@ -1127,6 +1127,12 @@ static void rows_checkpoint(void)
 
 	ROW("lag NULL", USAGE, evlog_checkpoint_lag(NULL, "c", LOG, 0, err));
 	ROW("checkpoint NULL", USAGE, evlog_checkpoint_lag(&lag, NULL, LOG, 0, err));
+	ROW("lag NULL", USAGE, evlog_table_lag(NULL, "t", "state", LOG, 0, err));
+	ROW("file NULL", USAGE, evlog_table_lag(&lag, NULL, "state", LOG, 0, err));
+	ROW("table NULL", USAGE, evlog_table_lag(&lag, "t", NULL, LOG, 0, err));
+	ROW("log NULL", USAGE, evlog_table_lag(&lag, "t", "state", NULL, 0, err));
+	ROW("no such table", EVLOG_ENOINPUT,
+	    evlog_table_lag(&lag, "none", "state", LOG, 0, err));
 	ROW("log NULL", USAGE, evlog_checkpoint_lag(&lag, "c", NULL, 0, err));
 	ROW("no checkpoint", EVLOG_ENOINPUT,
 	    evlog_checkpoint_lag(&lag, "none", LOG, 0, err));

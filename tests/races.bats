@@ -43,9 +43,9 @@ events() { # FROM TO [PAUSE after every 1000]
 
 @test "consumers run commands side by side, emit, and are told to stop" {
 	events 1 3000 | evappend -q a.evlog
-	evreplay -q -j 3 --batch 100 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "Seen", subject, data: .data.n}'
+	evrun -q -j 3 --batch 100 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "Seen", subject, data: .data.n}'
 	evcat -o data b.evlog | sort -n | cmp - <(seq 3000)
-	evreplay -q -f -j 3 --batch 10 --checkpoint d a.evlog -- sh -c 'cat >/dev/null; sleep 0.05' 3>&- &
+	evrun -q -f -j 3 --batch 10 --checkpoint d a.evlog -- sh -c 'cat >/dev/null; sleep 0.05' 3>&- &
 	sleep 0.5
 	kill -TERM $!
 	wait $!

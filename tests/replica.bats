@@ -28,7 +28,7 @@ setup() {
 # consume LOG FROM: a consumer of FROM whose checkpoint is lost goes on emitting to LOG.
 consume() {
 	rm -f lost
-	evreplay -q --checkpoint lost --emit "$1" "$2" -- \
+	evrun -q --checkpoint lost --emit "$1" "$2" -- \
 		sed -u 's/.*"data":\([0-9]*\).*/{"type":"Out","data":\1}/'
 }
 
@@ -152,7 +152,7 @@ send() {
 	# one commit of four blocks or more, with a place and without one
 	seq 1500 | awk '{ printf "{\"type\":\"Big\",\"data\":\"%d%s\"}\n", $1, sprintf("%0250d", 0) }' >big
 	evappend -q source.evlog <<<'{"type":"N"}'
-	evreplay -q --checkpoint c --emit placed.evlog source.evlog -- cat big
+	evrun -q --checkpoint c --emit placed.evlog source.evlog -- cat big
 	evappend -q plain.evlog big
 	for log in placed plain; do
 		evappend -q $log.evlog <<<'{"type":"Last"}'
@@ -280,7 +280,7 @@ send() {
 	emit() { # emit NUMBER TYPE LOG
 		name=$(printf '%0190d' "$1")
 		rm -f "$name"
-		evreplay -q --checkpoint "$name" --to 1 --emit "$3" "$a" -- sed -u "s/.*/{\"type\":\"$2\",\"data\":1}/"
+		evrun -q --checkpoint "$name" --to 1 --emit "$3" "$a" -- sed -u "s/.*/{\"type\":\"$2\",\"data\":1}/"
 	}
 	for ((i = 0; i < 90; i++)); do
 		emit $i Out many.evlog

@@ -248,16 +248,16 @@ one_by_one() {
 
 @test "consumers go on where they were when the segment with their cursor is sealed" {
 	numbered 60 | evappend a.evlog
-	evreplay --batch 5 --to 20 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "Out", data: .data.n}'
+	evrun --batch 5 --to 20 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "Out", data: .data.n}'
 	for i in {1..30}; do numbered 1 "$i" | evappend --segment-size 1500 b.evlog; done
 	[ "$(sealed b.evlog)" -gt 1 ]
 	rm c
-	run -0 evreplay --batch 5 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "Out", data: .data.n}'
+	run -0 evrun --batch 5 --checkpoint c --emit b.evlog a.evlog -- jq -c '{type: "Out", data: .data.n}'
 	assert_output --partial "continuing after event 20"
 	evcat -t Out -o data b.evlog | cmp - <(seq 60)
 	# sealed while it runs: that is no other consumer of its name
 	rm -r b.evlog c
-	run -0 evreplay --batch 3 --checkpoint c --emit b.evlog a.evlog -- sh -c \
+	run -0 evrun --batch 3 --checkpoint c --emit b.evlog a.evlog -- sh -c \
 		'echo "{\"type\":\"Other\"}" | evappend --segment-size 500 b.evlog; jq -c "{type: \"Out\", data: .data.n}"'
 	evcat -t Out -o data b.evlog | cmp - <(seq 60)
 	[ "$(sealed b.evlog)" -gt 1 ]

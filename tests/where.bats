@@ -155,7 +155,7 @@ END
 	run -64 evfold 'count(){a=5' a.evlog
 	assert_output --partial "'}' is missing"
 	run -64 evfold 'count(){a>b}' a.evlog
-	run -64 evreplay -w 'a>b' a.evlog -- cat
+	run -64 evrun -w 'a>b' a.evlog -- cat
 }
 
 @test "a path that no event has is told of, and so are values of another kind" {
@@ -179,27 +179,27 @@ END
 
 @test "a consumer selects by content, and its checkpoint knows by which" {
 	seq 20 | sed 's/.*/{"type":"N","data":{"n":&}}/' | evappend -q a.evlog
-	run -0 evreplay --checkpoint c -w 'data.n>15' a.evlog -- jq -c .data.n
+	run -0 evrun --checkpoint c -w 'data.n>15' a.evlog -- jq -c .data.n
 	assert_output "$(seq 16 20)"
 	seq 21 25 | sed 's/.*/{"type":"N","data":{"n":&}}/' | evappend -q a.evlog
-	run -0 evreplay --checkpoint c -w 'data.n>15' a.evlog -- jq -c .data.n
+	run -0 evrun --checkpoint c -w 'data.n>15' a.evlog -- jq -c .data.n
 	assert_output "$(seq 21 25)"
-	run -76 evreplay --checkpoint c -w 'data.n>16' a.evlog -- jq -c .data.n
-	run -76 evreplay --checkpoint c a.evlog -- jq -c .data.n
+	run -76 evrun --checkpoint c -w 'data.n>16' a.evlog -- jq -c .data.n
+	run -76 evrun --checkpoint c a.evlog -- jq -c .data.n
 	# with an upcaster, it applies to what the events become
 	echo 'upcast.N = function(e) e.data.n = e.data.n * 10 return e end' >up.lua
-	run -0 evreplay --upcast up.lua -w 'data.n>=240' a.evlog -- jq -c .data.n
+	run -0 evrun --upcast up.lua -w 'data.n>=240' a.evlog -- jq -c .data.n
 	assert_output $'240\n250'
 	run -0 evcat --upcast up.lua -o data -w 'data.n>=240' a.evlog
 	assert_output $'{"n":240}\n{"n":250}'
 	# what cannot be compared is told of, as by evcat
 	for upcast in "" "--upcast up.lua"; do
 		# shellcheck disable=SC2086
-		run -0 --separate-stderr evreplay $upcast -w 'type>5' a.evlog -- cat
-		assert_equal "$stderr" "evreplay: --where: 25 values of another kind could not be compared"
+		run -0 --separate-stderr evrun $upcast -w 'type>5' a.evlog -- cat
+		assert_equal "$stderr" "evrun: --where: 25 values of another kind could not be compared"
 		# shellcheck disable=SC2086
-		run -0 --separate-stderr evreplay $upcast -w nothing a.evlog -- cat
-		assert_equal "$stderr" "evreplay: --where: no event has anything at nothing"
+		run -0 --separate-stderr evrun $upcast -w nothing a.evlog -- cat
+		assert_equal "$stderr" "evrun: --where: no event has anything at nothing"
 	done
 	run -0 --separate-stderr evcat -w 'data.m=1' a.evlog a.evlog
 	assert_equal "$stderr" "evcat: --where: no event has anything at data.m"

@@ -5,6 +5,7 @@
 #include "read/reader.h"
 #include "read/root_tracker.h"
 #include "run/checkpoint.h"
+#include "sink/table.h"
 
 #include <inttypes.h>
 
@@ -51,12 +52,32 @@ static int last_find(const char *log, uint64_t max_line, uint64_t *seq, evlog_er
 	return res;
 }
 
+/* Compares lag->at with the log. */
+static int lag_measure(
+    struct evlog_lag *lag, const char *log, uint64_t max_line, evlog_error *err)
+{
+	const struct evlog_digits none = {0};
+	uint64_t seq = lag->at.seq;
+	struct evlog_event e;
+
+	int r = evlog_position_check(log, &lag->at, max_line, err);
+	if (!r)
+		r = last_find(log, max_line, &lag->last, err);
+	if (r)
+		return r;
+	lag->events = lag->last > seq ? lag->last - seq : 0;
+	r = lag->events
+		? first_find(log, seq + 1, EVLOG_TIME_MIN, none, false, max_line, &e, err)
+		: EVLOG_END;
+	if (!r)
+		lag->oldest = e.logtime;
+	return r < 0 ? r : 0;
+}
+
 int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const char *log,
     uint64_t max_line, evlog_error *err)
 {
-	const struct evlog_digits none = {0};
 	struct checkpoint c;
-	struct evlog_event e;
 
 	OWN_ERROR(err);
 	NEED(lag && checkpoint && log, err);
@@ -66,22 +87,25 @@ int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const ch
 		return error_set(err, EVLOG_ENOINPUT,
 		    "%s: the checkpoint does not exist or is still empty", checkpoint);
 	checkpoint_free(&c);
-	if (!r)
-		r = evlog_position_check(log, &c.at, max_line, err);
-	if (!r)
-		r = last_find(log, max_line, &lag->last, err);
 	if (r)
 		return r;
 	lag->at = c.at;
 	lag->written = c.written;
 	memcpy(lag->part, c.part, sizeof lag->part);
-	lag->events = lag->last > c.at.seq ? lag->last - c.at.seq : 0;
-	r = lag->events ? first_find(log, c.at.seq + 1, EVLOG_TIME_MIN, none, false,
-			      max_line, &e, err)
-			: EVLOG_END;
-	if (!r)
-		lag->oldest = e.logtime;
-	return r < 0 ? r : 0;
+	return lag_measure(lag, log, max_line, err);
+}
+
+int evlog_table_lag(struct evlog_lag *lag, const char *file, const char *table,
+    const char *log, uint64_t max_line, evlog_error *err)
+{
+	OWN_ERROR(err);
+	NEED(lag && file && table && log, err);
+	*lag = (struct evlog_lag){.written = EVLOG_TIME_MIN, .oldest = EVLOG_TIME_MAX};
+	int r = table_place(file, table, &lag->at, err);
+	if (r == EVLOG_END)
+		return error_set(err, EVLOG_ENOINPUT,
+		    "%s: there is no table %s of evfold yet", file, table);
+	return r ? r : lag_measure(lag, log, max_line, err);
 }
 
 /* Gets the position from which the next event is `next`. */
@@ -113,7 +137,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 	OWN_ERROR(err);
 	NEED(checkpoint && log && from && to, err);
 	int r = options_take(
-	    &o, sizeof o, END_OF(struct evlog_reset_options, dry), given, err);
+	    &o, sizeof o, END_OF(struct evlog_reset_options, end), given, err);
 	if (r)
 		return r;
 	r = o.dry ? checkpoint_read(checkpoint, &c, err)
@@ -123,8 +147,8 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 	bool fresh = r == EVLOG_END;
 	*from = c.at.seq + 1;
 	r = last_find(log, o.max_line, &last, err);
-	*to = o.seq;
-	if (!r && o.seq == 0) {
+	*to = o.end ? last + 1 : o.seq;
+	if (!r && *to == 0) {
 		r = first_find(
 		    log, 1, o.time, o.digits, o.event_time, o.max_line, &e, err);
 		*to = r == 0 ? e.seq : last + 1;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "sink/table_value.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -308,7 +309,7 @@ static int columns_take(struct table *t, const struct table_options *o, evlog_er
 }
 
 static int open_database(
-    struct table *t, const char *file, const char *name, evlog_error *err)
+    struct table *t, const char *file, const char *name, int flags, evlog_error *err)
 {
 	t->file = strdup(file);
 	t->plain_name = strdup(name);
@@ -320,7 +321,6 @@ static int open_database(
 	if (!t->file || !t->plain_name || !t->plain_exact || t->exact.failed ||
 	    t->name.failed)
 		return error_memory(err);
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 	/* the name of a file, whatever it is to SQLite: ":memory:", "file:..." */
 	char *path = NULL;
 	if (asprintf(&path, "%s%s", *file == '/' ? "" : "./", file) < 0)
@@ -332,12 +332,14 @@ static int open_database(
 	/* somebody else may have written its schema */
 	sqlite3_db_config(t->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(t->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_extended_result_codes(t->db, 0);
+	sqlite3_busy_timeout(t->db, BUSY_MS);
+	if (flags == SQLITE_OPEN_READONLY)
+		return 0;
 	/* SQLite opens for reading what it fails to open for writing, whatever the cause
 	 */
 	if (sqlite3_db_readonly(t->db, "main") == 1 && access(file, W_OK) == 0)
 		return error_set(err, EVLOG_EIO, "%s: cannot open for writing", file);
-	sqlite3_extended_result_codes(t->db, 0);
-	sqlite3_busy_timeout(t->db, BUSY_MS);
 	return run(t, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err);
 }
 
@@ -564,7 +566,8 @@ int table_open(struct sink **s, const struct table_options *o, evlog_error *err)
 	snprintf(t->fold, sizeof t->fold, "%s", o->fold);
 	int r = columns_take(t, o, err);
 	if (!r)
-		r = open_database(t, o->file, o->name, err);
+		r = open_database(
+		    t, o->file, o->name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
 	if (!r)
 		r = look(t, o->rebuild, err);
 	t->sink.name = t->file;
@@ -572,5 +575,22 @@ int table_open(struct sink **s, const struct table_options *o, evlog_error *err)
 		table_close(&t->sink);
 	else
 		*s = &t->sink;
+	return r;
+}
+
+int table_place(
+    const char *file, const char *name, struct evlog_position *at, evlog_error *err)
+{
+	struct table *t;
+	char fold[65];
+
+	if (access(file, F_OK) < 0)
+		return errno == ENOENT ? EVLOG_END : error_sys(err, "%s", file);
+	if (!(t = calloc(1, sizeof *t)))
+		return error_memory(err);
+	int r = open_database(t, file, name, SQLITE_OPEN_READONLY, err);
+	if (!r)
+		r = position_read(t, at, fold, err);
+	table_close(&t->sink);
 	return r;
 }

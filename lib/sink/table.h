@@ -21,4 +21,8 @@ struct table_options {
  * there is such a table, and evlog has not made it. */
 int table_open(struct sink **s, const struct table_options *o, evlog_error *err);
 
+/* Where a table is, whoever is writing it.  EVLOG_END: there is no such table yet. */
+int table_place(
+    const char *file, const char *name, struct evlog_position *at, evlog_error *err);
+
 #endif

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The customer service, which evreplay runs for each batch of orders.  It finds what it has
+# The customer service, which evrun runs for each batch of orders.  It finds what it has
 # reserved in its own answers in the log, so there is no other state that a kill could leave
 # behind or ahead of the log.  The snapshot only saves reading all answers again.
 #

@@ -44,7 +44,7 @@ class Consumer:
         self.start()
 
     def start(self):
-        self.p = subprocess.Popen(["evreplay", "-q", "-f", "--retry", "0", *self.argv], stderr=subprocess.PIPE)
+        self.p = subprocess.Popen(["evrun", "-q", "-f", "--retry", "0", *self.argv], stderr=subprocess.PIPE)
 
     def children(self):
         out = subprocess.run(["pgrep", "-P", str(self.p.pid)], capture_output=True, text=True, check=False)

@@ -540,9 +540,9 @@ TOOLS = [
     ("fold-value", ["evfold", "-k", "data.n", "n=count()", "log"], 0),
     ("fold-table", ["evfold", "-j", "1", "-k", "subject", "-o", "sqlite:out.db", "n=count()", "log"], 0),
     ("fold-snapshot", ["evfold", "--snapshot", "snap", "n=count()", "log"], 0),
-    ("replay", ["evreplay", "-q", "--checkpoint", "pos", "log", "--", "cat"], 1),
-    ("status", ["evreplay", "--status", "--checkpoint", "pos", "log"], 0),
-    ("emit", ["evreplay", "-q", "--checkpoint", "pos", "--emit", "made", "log", "--", "cat"], 0),
+    ("replay", ["evrun", "-q", "--checkpoint", "pos", "log", "--", "cat"], 1),
+    ("status", ["evrun", "--status", "--checkpoint", "pos", "log"], 0),
+    ("emit", ["evrun", "-q", "--checkpoint", "pos", "--emit", "made", "log", "--", "cat"], 0),
     ("diff", ["evdiff", "log", "sound"], 0),
     ("diff-back", ["evdiff", "sound", "log"], 0),
     ("append", ["evappend", "log"], NEW),
@@ -551,7 +551,7 @@ TOOLS = [
     ("append-dedup", ["evappend", "--dedup", "log"], NEW),
     ("append-reindex", ["evappend", "--reindex", "log"], b""),
     ("append-replica", ["evappend", "--replica", "log"], "REPLICA"),
-    ("append-cursor", ["evreplay", "-q", "--checkpoint", "pos", "--emit", "log", "sound", "--", "cat"], NEW),
+    ("append-cursor", ["evrun", "-q", "--checkpoint", "pos", "--emit", "log", "sound", "--", "cat"], NEW),
 ]  # fmt: skip
 
 

@@ -228,7 +228,7 @@ REFUSE = f'/"n":{POISON},/ {{ exit 3 }} {TELL}'
 
 
 class Consume:
-    """evreplay with a checkpoint, and a command that prints a line for each event."""
+    """evrun with a checkpoint, and a command that prints a line for each event."""
 
     right = 0
     data = None
@@ -251,7 +251,7 @@ class Consume:
         self.log = bytes_of(f"{folder}/log")
 
     def argv(self):
-        return ["evreplay", "-q", "--retry", "1", "--backoff", "1ms", "--checkpoint", "pos", *self.options,
+        return ["evrun", "-q", "--retry", "1", "--backoff", "1ms", "--checkpoint", "pos", *self.options,
                 "log", "--", "awk", self.program]  # fmt: skip
 
 

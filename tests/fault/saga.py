@@ -1,7 +1,7 @@
 """saga.py - runs the saga of the samples, by broker and by mediator, and kills every
 processor at random: all orders must end correctly, and the same way in both.
 
-The scripts run unchanged, with other orders.  The evreplay that they find is this file: it
+The scripts run unchanged, with other orders.  The evrun that they find is this file: it
 runs the real one, kills it or one of the processes of its command, and starts it again,
 until the script ends it.  Run in an empty directory with the tools in PATH.  EVLOG_ORDERS:
 how many; EVLOG_BATCH: events per run; EVLOG_PAUSE: average seconds between two kills of a
@@ -42,7 +42,7 @@ def at_work(pid):
 
 
 def victim(rng, pid):
-    """The evreplay, or, if it soon starts a command, one process of that."""
+    """The evrun, or, if it soon starts a command, one process of that."""
     if rng.random() < 0.5:
         end = time.monotonic() + 0.05
         while not (found := list(at_work(pid))) and time.monotonic() < end:
@@ -61,7 +61,7 @@ def name(pid):
 
 
 def supervise(argv):
-    """Plays the evreplay of the scripts."""
+    """Plays the evrun of the scripts."""
     checkpoint = argv[argv.index("--checkpoint") + 1]
     rng = random.Random(f"{SEED} {os.getcwd()} {checkpoint}")
     ended, told, p = [], set(), None
@@ -158,12 +158,12 @@ def main():
         with open(f"samples/orders/{file}.ndjson", "w", encoding="utf-8") as f:
             f.writelines(lines)
     os.mkdir("bin")
-    with open("bin/evreplay", "w", encoding="utf-8") as f:
+    with open("bin/evrun", "w", encoding="utf-8") as f:
         f.write(f'#!/bin/sh\nexec {sys.executable} -S {os.path.abspath(__file__)} supervise "$@"\n')
-    os.chmod("bin/evreplay", 0o755)
+    os.chmod("bin/evrun", 0o755)
     # LeakSanitizer waits for a child for ever if that child is killed
     asan = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-    env = {**os.environ, "EVLOG_REAL": shutil.which("evreplay"), "EVLOG_SEED": str(SEED),
+    env = {**os.environ, "EVLOG_REAL": shutil.which("evrun"), "EVLOG_SEED": str(SEED),
            "PATH": f"{os.getcwd()}/bin:{os.environ['PATH']}", "ASAN_OPTIONS": asan}
     print(f"orders {ORDERS}\napproved {sum(x[0] == 'approved' for x in outcome.values())}")
     commands = 0
@@ -185,7 +185,7 @@ def main():
         whom = collections.Counter(p for p, _ in kills)
         what = collections.Counter(x for _, x in kills)
         assert all(whom[p] >= KILLS for p in PROCESSORS[topology]), f"{topology}: too few kills: {whom}"
-        commands += sum(what.values()) - what["evreplay"]
+        commands += sum(what.values()) - what["evrun"]
         print(f"{topology} kills {len(kills)}")
     assert commands >= KILLS, f"too few commands killed: {commands}"
     differs = subprocess.run(["evdiff", "broker/states.ndjson", "mediator/states.ndjson"], check=False).returncode
