@@ -132,6 +132,7 @@ int cli_status(int code)
 	case EVLOG_EUSAGE: return CLI_USAGE;
 	case EVLOG_EDATA:
 	case EVLOG_ENEWER:
+	case EVLOG_EPROGRAM:
 	case EVLOG_EDAMAGED: return CLI_DATA;
 	case EVLOG_ENOINPUT: return CLI_NOINPUT;
 	case EVLOG_EAWAY: return CLI_AWAY;

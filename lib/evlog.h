@@ -83,6 +83,7 @@ enum evlog_result {
 	EVLOG_ENEWER = -12,	 /* the log was written by a newer version */
 	EVLOG_EAWAY = -13,	 /* a service or a helper program is not available */
 	EVLOG_EUNRECORDED = -14, /* a commit is durable, but head does not record it */
+	EVLOG_EPROGRAM = -15,	 /* a program in Lua cannot go on: see evlog_fold_event */
 };
 
 typedef struct evlog_error {
@@ -700,7 +701,8 @@ void evlog_fold_threads(evlog_fold *f, unsigned n);
 
 /* Folds one event, whose line must be JSON.  EVLOG_EDATA: the program or, after
  * evlog_fold_strict, a reducer cannot process it; continue only if
- * evlog_fold_set_rollback was called. */
+ * evlog_fold_set_rollback was called.  EVLOG_EPROGRAM: the states need more memory than
+ * they may have, or the program has changed what must not change; do not continue. */
 int evlog_fold_event(evlog_fold *f, const struct evlog_event *event, evlog_error *err);
 
 /*

@@ -89,7 +89,7 @@ static int blame(const struct evlog_event *e, int code, evlog_error *err)
 {
 	evlog_error why = *err;
 
-	if (code != EVLOG_EDATA)
+	if (code != EVLOG_EDATA && code != EVLOG_EPROGRAM)
 		return code;
 	return error_set(err, code, "event %" PRIu64 ": %s", e->seq, why.text);
 }

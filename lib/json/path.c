@@ -125,3 +125,14 @@ bool json_top_find(struct json_text object, struct view name, struct json_text *
 		}
 	return false;
 }
+
+struct json_text json_top_string(const char *line, size_t len, const char *name)
+{
+	struct json_text v;
+
+	if (json_top_find(
+		(struct json_text){line, len}, (struct view){name, strlen(name)}, &v) &&
+	    json_type_of(v) == JSON_STRING && json_is_valid(v))
+		return v;
+	return (struct json_text){0};
+}

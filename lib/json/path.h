@@ -28,6 +28,10 @@ bool json_path_find_from(const struct json_path *path, size_t from,
  * first. */
 bool json_top_find(struct json_text object, struct view name, struct json_text *found);
 
+/* The same, with the quotes, if the member is a string and stands for a text; otherwise
+ * .p is NULL. */
+struct json_text json_top_string(const char *line, size_t len, const char *name);
+
 /* Reads a step as an array index; false if it is not one. */
 bool json_index(struct view step, size_t *index);
 

@@ -13,17 +13,6 @@ struct cause {
 	size_t len;
 };
 
-struct json_text text_member(const char *line, size_t len, const char *name)
-{
-	struct json_text v;
-
-	if (json_top_find(
-		(struct json_text){line, len}, (struct view){name, strlen(name)}, &v) &&
-	    json_type_of(v) == JSON_STRING && json_is_valid(v))
-		return v;
-	return (struct json_text){0};
-}
-
 size_t lines_count(struct view lines)
 {
 	size_t n = 0;
@@ -91,7 +80,7 @@ static int causes_list(struct causes *all)
 
 	all->listed = true;
 	while (evlog_lines_take(&left, &e)) {
-		struct json_text id = text_member(e.line, e.len, "id");
+		struct json_text id = json_top_string(e.line, e.len, "id");
 		if (!id.p)
 			continue;
 		if (all->n == all->cap &&
@@ -124,7 +113,7 @@ static int cause_named(struct causes *all, struct json_text id, struct view *cau
 	}
 	for (; low < all->n && all->at[low].hash == hash && !cause->p; low++) {
 		const struct cause *c = &all->at[low];
-		if (same_text(&all->room, id, text_member(c->line, c->len, "id")))
+		if (same_text(&all->room, id, json_top_string(c->line, c->len, "id")))
 			*cause = (struct view){c->line, c->len};
 	}
 	return all->room.failed ? -1 : 0;
@@ -137,8 +126,8 @@ static int cause_named(struct causes *all, struct json_text id, struct view *cau
 static int cause_find(
     struct causes *all, size_t number, const char *line, size_t len, struct view *cause)
 {
-	struct json_text named = text_member(line, len, "causationid");
-	struct json_text own = text_member(line, len, "id"), id;
+	struct json_text named = json_top_string(line, len, "causationid");
+	struct json_text own = json_top_string(line, len, "id"), id;
 
 	*cause = (struct view){NULL, 0};
 	if (named.p && cause_named(all, named, cause) < 0)
@@ -148,7 +137,7 @@ static int cause_find(
 		*cause = (struct view){all->lines.p, all->lines.len - 1};
 	if (!cause->p && all->by_line)
 		*cause = line_of(all->lines, number);
-	id = cause->p ? text_member(cause->p, cause->len, "id") : own;
+	id = cause->p ? json_top_string(cause->p, cause->len, "id") : own;
 	if (!id.p || (own.p && same_text(&all->room, id, own)))
 		*cause = (struct view){NULL, 0};
 	return all->room.failed ? -1 : 0;
@@ -161,8 +150,8 @@ int causes_fill(struct causes *all, size_t number, struct buf *out, size_t start
 	struct buf fill = {0};
 	struct view cause;
 
-	struct json_text causation = text_member(line, len, "causationid");
-	struct json_text correlation = text_member(line, len, "correlationid");
+	struct json_text causation = json_top_string(line, len, "causationid");
+	struct json_text correlation = json_top_string(line, len, "correlationid");
 	if (causation.p && correlation.p)
 		return 0;
 	if (cause_find(all, number, line, len, &cause) < 0)
@@ -170,8 +159,8 @@ int causes_fill(struct causes *all, size_t number, struct buf *out, size_t start
 	all->uncaused += !cause.p && !causation.p;
 	if (!cause.p)
 		return 0;
-	struct json_text id = text_member(cause.p, cause.len, "id");
-	struct json_text theirs = text_member(cause.p, cause.len, "correlationid");
+	struct json_text id = json_top_string(cause.p, cause.len, "id");
+	struct json_text theirs = json_top_string(cause.p, cause.len, "correlationid");
 	if (!theirs.p)
 		theirs = id;
 	if (!causation.p)

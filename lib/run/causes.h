@@ -30,10 +30,6 @@ struct causes {
 int causes_fill(struct causes *all, size_t number, struct buf *out, size_t start);
 void causes_free(struct causes *all);
 
-/* The text of a member of the object `line` that is a string, with its quotes; .p is NULL
- * if there is no such member. */
-struct json_text text_member(const char *line, size_t len, const char *name);
-
 /* Counts lines; each must end with a newline. */
 size_t lines_count(struct view lines);
 

@@ -6,9 +6,9 @@
 #include "json/path.h"
 #include "run/causes.h"
 #include "run/consumer.h"
+#include "sink/letter.h"
 
 #include <inttypes.h>
-#include <nettle/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,87 +96,6 @@ int output_take(
 
 /* ---- Dead letters ---- */
 
-/* Appends any bytes as a JSON string.  If they are not valid UTF-8, all that are not
- * ASCII become "?". */
-static void add_text(struct buf *out, const char *p, size_t n)
-{
-	struct json_fault fault;
-	struct json_text v;
-	struct buf plain = {0};
-	size_t start = out->len;
-
-	json_escape(out, (struct view){p, n});
-	if (out->failed ||
-	    json_scan(out->p + start, out->len - start, JSON_DEPTH, &v, NULL, &fault))
-		return;
-	out->len = start;
-	buf_add(&plain, p, n);
-	for (size_t i = 0; i < plain.len; i++)
-		if (plain.p[i] & 0x80)
-			plain.p[i] = '?';
-	out->failed |= plain.failed;
-	json_escape(out, (struct view){plain.p, plain.len});
-	buf_free(&plain);
-}
-
-static void add_member(struct buf *out, const char *name, struct json_text v)
-{
-	if (v.p)
-		buf_printf(out, "\"%s\":%.*s,", name, (int)v.len, v.p);
-}
-
-/* Appends the event as the member `event`; or, if it is not an event, or the letter would
- * be nested too deeply, as the member `line`, in base64: a consumer must be able to put
- * any line aside. */
-static void add_event(struct buf *out, struct view line)
-{
-	struct json_text value;
-	struct json_fault fault;
-	size_t size = BASE64_ENCODE_RAW_LENGTH(line.len);
-
-	if (json_scan(line.p, line.len, JSON_DEPTH - 2, &value, NULL, &fault) &&
-	    json_type_of(value) == JSON_OBJECT) {
-		buf_puts(out, ",\"event\":");
-		buf_add(out, value.p, value.len);
-		return;
-	}
-	buf_puts(out, ",\"line\":\"");
-	if (buf_reserve(out, size)) {
-		base64_encode_raw(out->p + out->len, line.len, (const uint8_t *)line.p);
-		out->len += size;
-	}
-	buf_putc(out, '"');
-}
-
-static void letter_write(struct consumer *c, struct buf *out, struct view line,
-    unsigned tries, const char *reason, const struct process *process)
-{
-	struct json_text subject = text_member(line.p, line.len, "subject");
-	struct json_text id = text_member(line.p, line.len, "id");
-	struct json_text correlation = text_member(line.p, line.len, "correlationid");
-
-	buf_puts(out, "{\"type\":\"evlog.deadletter\",");
-	add_member(out, "subject", subject.len > 2 ? subject : (struct json_text){0});
-	add_member(out, "causationid", id);
-	add_member(out, "correlationid", correlation.p ? correlation : id);
-	buf_puts(out, "\"data\":{\"reason\":");
-	add_text(out, reason, strlen(reason));
-	if (WIFEXITED(process->status))
-		buf_printf(out, ",\"status\":%d", WEXITSTATUS(process->status));
-	else
-		buf_printf(out, ",\"signal\":%d", WTERMSIG(process->status));
-	buf_printf(out, ",\"attempts\":%u,\"stderr\":", tries);
-	add_text(out, process->tail, process->tail_len);
-	buf_puts(out, ",\"command\":");
-	for (size_t i = 0; c->o->command[i]; i++) {
-		buf_putc(out, i ? ',' : '[');
-		add_text(out, c->o->command[i], strlen(c->o->command[i]));
-	}
-	buf_putc(out, ']');
-	add_event(out, line);
-	buf_puts(out, "}}");
-}
-
 /* Adds a dead letter to the round, as the event that will be in the log.  Returns
  * EVLOG_EDATA if it is too large. */
 static int letter_add(struct consumer *c, struct round *r, const struct part *p, size_t i,
@@ -190,7 +109,14 @@ static int letter_add(struct consumer *c, struct round *r, const struct part *p,
 	line.len--; /* newline */
 	if (u->stored_len)
 		line = (struct view){p->stored.p + u->stored_at, u->stored_len};
-	letter_write(c, &text, line, tries, reason, process);
+	letter_write(&text,
+	    &(struct letter_facts){.line = line,
+		.reason = reason,
+		.command = c->o->command,
+		.status = WIFEXITED(process->status) ? WEXITSTATUS(process->status) : -1,
+		.signal = WIFEXITED(process->status) ? 0 : WTERMSIG(process->status),
+		.attempts = tries,
+		.error = {process->tail, process->tail_len}});
 	int res = text.failed ? error_memory(err)
 			      : log_sink_complete(c->dead, text.p, text.len,
 				    "dead letter", u->seq, &r->texts, err);

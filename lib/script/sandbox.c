@@ -117,7 +117,7 @@ static int exhausted(struct sandbox *s, evlog_error *err)
 		return error_set(err, EVLOG_EDATA,
 		    "one event needs more than %zu bytes of memory",
 		    bounds_share(s->memory));
-	return error_set(err, EVLOG_EDATA,
+	return error_set(err, EVLOG_EPROGRAM,
 	    "the program needs more than %zu bytes of memory", s->memory);
 }
 
@@ -152,7 +152,7 @@ static int run_here(struct sandbox *s, lua_CFunction fn, void *arg, evlog_error 
 	else if (r != LUA_OK)
 		r = error_set(err, EVLOG_EDATA, "%s", text);
 	if (!constants_kept(s, &name) && !r)
-		r = error_set(err, EVLOG_EDATA,
+		r = error_set(err, EVLOG_EPROGRAM,
 		    "'%s', defined outside of the functions, has changed; keep what "
 		    "changes in the state",
 		    name);
