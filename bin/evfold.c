@@ -11,7 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STRICT = CLI_OWN, COLUMNS, SNAPSHOT, REBUILD, SKIP_ERRORS, LUA_MEMORY, LUA_STEPS };
+enum {
+	STRICT = CLI_OWN,
+	COLUMNS,
+	SNAPSHOT,
+	REBUILD,
+	SKIP_ERRORS,
+	NAME,
+	ACCEPT_CHANGE,
+	DEAD_LETTER,
+	LUA_MEMORY,
+	LUA_STEPS
+};
 
 static const struct cli_option options[] = {
     {'k', "key", "PATH",
@@ -22,7 +33,15 @@ static const struct cli_option options[] = {
 	"                            new state at once; events: print what the program "
 	"emits;\n"
 	"                            sqlite:FILE[:TABLE]: update a table with a row for "
-	"each key"},
+	"each key;\n"
+	"                            log:LOG: append what the program emits to LOG, "
+	"exactly once"},
+    {NAME, "name", "NAME",
+	"name of the process in LOG (default: the program's file name)"},
+    {ACCEPT_CHANGE, "accept-change", NULL,
+	"continue in LOG with a changed program, key or upcaster"},
+    {DEAD_LETTER, "dead-letter", "LOG",
+	"append events that the program fails on to LOG; continue"},
     {COLUMNS, "columns", NULL, "add a column for each reducer to the table"},
     CLI_UPCASTING,
     CLI_FOLLOW,
@@ -56,19 +75,28 @@ static const struct cli_tool tool = {
 	"is merge(data).  Numbers are exact decimals: 0.1 + 0.2 is 0.3.\n"
 	"\n"
 	"  evfold -k subject n=count 'paid=sum(data.amount){type=PaymentCaptured}' LOG\n"
-	"  evfold -k subject -p orders.lua LOG\n",
+	"  evfold -k subject -p orders.lua LOG\n"
+	"  evfold -f -k subject -p saga.lua -o log:commands.evlog LOG\n",
     .options = options,
 };
 
-enum form { STATE, CHANGES, EVENTS, TABLE };
+enum form { STATE, CHANGES, EVENTS, TABLE, LOG };
 
 #define COMMIT_EVERY	    10000000 /* microseconds between commits of a table */
 #define COMMIT_EVERY_FOLLOW 200000
+#define COMMIT_BYTES	    (16u << 20) /* of emitted events */
+#define SAVE_EVERY	    30000000	/* between snapshots, with --follow, at least; */
+#define SAVE_SHARE	    20		/* and this many times as long as one takes */
 
 struct fold {
 	evlog_fold *f;
 	enum form form;
 	const char *program, *upcast, *skip_path, *snapshot;
+	const char *log, *name, *dead_letter; /* LOG: where it emits, and so on */
+	const char *source;		      /* the log that is folded */
+	bool accept_change;
+	int64_t saved,
+	    save_cost; /* when the snapshot was written, and how long it took */
 	char *database;
 	const char *table;
 	unsigned threads;
@@ -99,11 +127,30 @@ static void put_line(const char *p, size_t len)
 
 /* ---- Folding ---- */
 
+/* Commits what was emitted, if anything was; s NULL: up to the last event folded, rather
+ * than the last one read. */
+static void log_commit(struct fold *o, const evlog_stream *s)
+{
+	struct evlog_position at;
+	evlog_error err;
+
+	if (evlog_fold_log_pending(o->f) == 0)
+		return;
+	int r = s ? evlog_stream_position(s, &at, &err)
+		  : evlog_position_find(
+			o->source, evlog_fold_seq(o->f), &at, cli.max_line, &err);
+	if (r != 0 || evlog_fold_log_commit(o->f, &at, &err) < 0)
+		cli_fail(&err);
+	o->committed = cli_clock();
+}
+
 /* Keeps an event that the program failed on, so that it can be folded later. */
 static void skip(struct fold *o, const struct evlog_event *e, const evlog_error *why)
 {
-	if (!o->skipped || why->code != EVLOG_EDATA)
+	if (!o->skipped || why->code != EVLOG_EDATA) {
+		log_commit(o, NULL);
 		cli_fail(why);
+	}
 	o->failed++;
 	fwrite(e->line, 1, e->len, o->skipped);
 	fputc('\n', o->skipped);
@@ -117,6 +164,9 @@ static void fold_event(struct fold *o, const struct evlog_event *e)
 	const char *p;
 	size_t len;
 
+	/* not between events that an upcaster has made of one */
+	if (evlog_fold_log_pending(o->f) > COMMIT_BYTES && e->seq > evlog_fold_seq(o->f))
+		log_commit(o, NULL);
 	if (evlog_fold_event(o->f, e, &err) < 0) {
 		skip(o, e, &err);
 		return;
@@ -165,7 +215,7 @@ static void commit(struct fold *o, const evlog_stream *s, int64_t every)
 {
 	evlog_error err;
 
-	if (every && (evlog_now() - o->committed < every || o->rebuild))
+	if (every && (cli_clock() - o->committed < every || o->rebuild))
 		return;
 	skipped_sync(o); /* an event counted as folded must not be lost */
 	struct evlog_position at = position(o, s);
@@ -173,7 +223,26 @@ static void commit(struct fold *o, const evlog_stream *s, int64_t every)
 		cli_fail(&err);
 	o->at = at;
 	o->rebuild = false;
-	o->committed = evlog_now();
+	o->committed = cli_clock();
+}
+
+static void save(struct fold *o, const evlog_stream *s)
+{
+	int64_t begun = cli_clock();
+	evlog_error err;
+
+	if (o->database)
+		commit(o, s, 0);
+	log_commit(o, s);
+	if (!o->snapshot)
+		return;
+	skipped_sync(o);
+	struct evlog_position at = position(o, s);
+	if (evlog_fold_save(o->f, o->snapshot, &at, &err) < 0)
+		cli_fail(&err);
+	o->at = at;
+	o->saved = cli_clock();
+	o->save_cost = o->saved - begun;
 }
 
 /* Folds one event at a time if results are shown at once, and whole blocks otherwise. */
@@ -197,6 +266,25 @@ static void fold_lines(struct fold *o, struct evlog_lines lines)
 		fold_event(o, &e);
 }
 
+/* What is done now and then: all that was read has been folded. */
+static void keep(struct fold *o, const evlog_stream *s, bool follow, bool idle)
+{
+	int64_t every = follow ? COMMIT_EVERY_FOLLOW : COMMIT_EVERY;
+
+	if (o->form == TABLE && !idle)
+		commit(o, s, every);
+	else if (o->form == TABLE && evlog_fold_seq(o->f) > o->at.seq)
+		commit(o, s, 0);
+	if (o->form != LOG)
+		return;
+	if (idle || cli_clock() - o->committed >= COMMIT_EVERY_FOLLOW ||
+	    evlog_fold_log_pending(o->f) > COMMIT_BYTES / 4)
+		log_commit(o, s);
+	if (follow && o->snapshot && evlog_fold_seq(o->f) > o->at.seq &&
+	    cli_clock() - o->saved > SAVE_EVERY + SAVE_SHARE * o->save_cost)
+		save(o, s);
+}
+
 static void fold(struct fold *o, evlog_stream *s, bool follow)
 {
 	struct evlog_lines lines;
@@ -205,19 +293,19 @@ static void fold(struct fold *o, evlog_stream *s, bool follow)
 
 	while (!o->over &&
 	       ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT)) {
-		if (r == EVLOG_WAIT) {
-			cli_flush();
-			if (o->form == TABLE && evlog_fold_seq(o->f) > o->at.seq)
-				commit(o, s, 0);
-			if (evlog_stream_wait(s, 500, &err) < 0)
-				cli_fail(&err);
+		if (r == 0)
+			fold_lines(o, lines);
+		if (!o->over)
+			keep(o, s, follow, r == EVLOG_WAIT);
+		if (r == 0) {
+			cli_progress(s, o->events);
 			continue;
 		}
-		fold_lines(o, lines);
-		if (o->form == TABLE && !o->over)
-			commit(o, s, follow ? COMMIT_EVERY_FOLLOW : COMMIT_EVERY);
-		cli_progress(s, o->events);
+		cli_flush();
+		if (evlog_stream_wait(s, 500, &err) < 0)
+			cli_fail(&err);
 	}
+	log_commit(o, o->over ? NULL : s);
 	if (r < 0)
 		cli_fail(&err); /* half a state could be mistaken for a whole one */
 	r = evlog_fold_finish(o->f, &lines, &err);
@@ -274,6 +362,18 @@ static void skipped_open(struct fold *o)
 	}
 }
 
+static void emitted_say(const struct fold *o)
+{
+	struct evlog_fold_log_counts n;
+
+	evlog_fold_log_counted(o->f, &n);
+	if (n.dead && !cli.quiet)
+		cli_say("%" PRIu64 " event%s that the program failed on; see %s", n.dead,
+		    cli_plural(n.dead), o->dead_letter);
+	if (o->log && cli.verbose)
+		cli_say("%" PRIu64 " event%s emitted", n.emitted, cli_plural(n.emitted));
+}
+
 /* Returns the exit status. */
 static int skipped_close(struct fold *o)
 {
@@ -311,9 +411,12 @@ static void option_take(
 			o->form = EVENTS;
 		else if ((o->database = cli_table("output", arg, &o->table)))
 			o->form = TABLE;
+		else if (strncmp(arg, "log:", 4) == 0 && arg[4])
+			o->log = arg + 4, o->form = LOG;
 		else
 			cli_usage(
-			    "--output %s: must be state, changes, events or sqlite:FILE",
+			    "--output %s: must be state, changes, events, sqlite:FILE or "
+			    "log:LOG",
 			    arg);
 		break;
 	case CLI_UPCAST: o->upcast = arg; break;
@@ -327,6 +430,9 @@ static void option_take(
 		evlog_fold_strict(o->f);
 		break;
 	case SKIP_ERRORS: o->skip_path = arg; break;
+	case NAME: o->name = arg; break;
+	case ACCEPT_CHANGE: o->accept_change = true; break;
+	case DEAD_LETTER: o->dead_letter = arg; break;
 	case LUA_MEMORY:
 		o->limits.memory = cli_size("lua-memory", arg, UINT64_C(1) << 40);
 		break;
@@ -351,8 +457,18 @@ static size_t operands_take(struct fold *o, char **words, int n, const char **op
 	}
 	if (o->program && reducers)
 		cli_usage("reducers and --program cannot be combined");
-	if (!o->program && o->form == EVENTS)
-		cli_usage("--output events needs --program");
+	if (!o->program && (o->form == EVENTS || o->form == LOG))
+		cli_usage("--output events and --output log need --program");
+	if (o->form != LOG && (o->name || o->accept_change || o->dead_letter))
+		cli_usage(
+		    "--name, --accept-change and --dead-letter need --output log:LOG");
+	if (o->form == LOG && o->skip_path)
+		cli_usage("--output log cannot be combined with --skip-errors; use "
+			  "--dead-letter LOG");
+	if (o->dead_letter && o->upcast)
+		cli_usage(
+		    "--dead-letter cannot be combined with --upcast: a letter has the "
+		    "event as it was stored");
 	if (o->snapshot && o->database)
 		cli_usage("--snapshot cannot be combined with --output sqlite: the table "
 			  "stores the states");
@@ -404,6 +520,39 @@ static void folder_check(const char *path)
 	free(copy);
 }
 
+static void notice(void *arg, const char *text)
+{
+	(void)arg;
+	if (!cli.quiet)
+		cli_say("%s", text);
+}
+
+/* Opens the log that the process appends to. */
+static void log_open(struct fold *o)
+{
+	const char *slash = strrchr(o->program, '/');
+	struct evlog_fold_log_options log = {.size = sizeof log,
+	    .path = o->log,
+	    .name = o->name ? o->name
+		    : slash ? slash + 1
+			    : o->program,
+	    .source = o->source,
+	    .dead_letter = o->dead_letter,
+	    .accept_change = o->accept_change,
+	    .max_line = cli.max_line,
+	    .say = notice};
+	struct evlog_position at;
+	evlog_error err;
+
+	int r = evlog_fold_log(o->f, &log, &at, &err);
+	if (r == EVLOG_EUSAGE)
+		wrong(&err);
+	if (r < 0)
+		cli_fail(&err);
+	if (cli.verbose && r == 0)
+		cli_say("%s has what was emitted up to event %" PRIu64, o->log, at.seq);
+}
+
 /* Loads the stored states, checks that they are of this log, and sets where to
  * continue. */
 static void resume(struct fold *o, const char *operand, struct evlog_selection *sel)
@@ -447,20 +596,6 @@ static void trimmed_refuse(const evlog_stream *s)
 	    "what is left: evcat %s | evfold",
 	    path, first, path);
 	exit(CLI_MISMATCH);
-}
-
-static void save(struct fold *o, const evlog_stream *s)
-{
-	evlog_error err;
-
-	if (o->database)
-		commit(o, s, 0);
-	if (!o->snapshot)
-		return;
-	skipped_sync(o);
-	struct evlog_position at = position(o, s);
-	if (evlog_fold_save(o->f, o->snapshot, &at, &err) < 0)
-		cli_fail(&err);
 }
 
 static bool is_directory(const char *path)
@@ -521,6 +656,11 @@ int main(int argc, char **argv)
 		evlog_fold_threads(o.f, sel.threads);
 	if ((o.snapshot || o.database) && n > 1)
 		cli_usage("--snapshot and --output sqlite need a single LOG or FILE");
+	if (o.log && !o.is_log)
+		cli_usage("--output log needs a single log directory");
+	o.source = logs[0];
+	if (o.log)
+		log_open(&o);
 	if (o.snapshot || o.database)
 		resume(&o, logs[0], &sel);
 	if (evlog_stream_open(&s, logs, n, &sel, &err) < 0)
@@ -528,6 +668,7 @@ int main(int argc, char **argv)
 	trimmed_refuse(s);
 	if (o.skip_path)
 		skipped_open(&o);
+	o.committed = o.saved = cli_clock();
 	fold(&o, s, sel.follow);
 	int missed = o.stopped ? CLI_OK : missed_say(&o);
 	if (missed)
@@ -538,6 +679,7 @@ int main(int argc, char **argv)
 	cli_flush();
 	if (!o.stopped)
 		save(&o, s);
+	emitted_say(&o);
 	int status = skipped_close(&o);
 	if (status == CLI_OK && !o.stopped && evlog_fold_may_stop(o.f))
 		status = CLI_NO; /* the program never found what it looks for */

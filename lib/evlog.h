@@ -617,6 +617,11 @@ int evlog_stream_position(
 int evlog_position_check(const char *path, const struct evlog_position *at,
     uint64_t max_line, evlog_error *err);
 
+/* Gets the place after event `seq` of the log at `path`, which may have to be read for
+ * it. max_line: as above.  EVLOG_END: there is no such event. */
+int evlog_position_find(const char *path, uint64_t seq, struct evlog_position *at,
+    uint64_t max_line, evlog_error *err);
+
 /* ---- A compressed stream that is itself a valid segment ----------------- */
 
 typedef struct evlog_packer evlog_packer;
@@ -749,9 +754,10 @@ uint64_t evlog_fold_seq(const evlog_fold *f);
  * at: the place up to which events are in the snapshot.
  *
  * evlog_fold_load: EVLOG_END: there is no such file; begin with the first event.
- * EVLOG_EMISMATCH: it was made with another program, key or reducers.  EVLOG_EDAMAGED:
- * it is incomplete or damaged.  After an error of evlog_fold_load or evlog_fold_table,
- * the fold accepts no events.
+ * EVLOG_EMISMATCH: it was made with another program, key or reducers; but after
+ * evlog_fold_log, that, or that the log does not have all that was emitted up to there,
+ * is said, and gives EVLOG_END. EVLOG_EDAMAGED: it is incomplete or damaged.  After an
+ * error of evlog_fold_load or evlog_fold_table, the fold accepts no events.
  */
 int evlog_fold_load(
     evlog_fold *f, const char *path, struct evlog_position *at, evlog_error *err);
@@ -783,6 +789,55 @@ int evlog_fold_table(evlog_fold *f, const struct evlog_table_options *o,
     struct evlog_position *at, evlog_error *err);
 int evlog_fold_table_commit(
     evlog_fold *f, const struct evlog_position *at, evlog_error *err);
+
+struct evlog_fold_log_options {
+	size_t size;
+	const char *path;	 /* the log to append to, created if it does not exist */
+	const char *name;	 /* of the process */
+	const char *source;	 /* the log directory that is folded */
+	const char *dead_letter; /* a log for the events at which the program fails; NULL:
+				    none */
+	bool accept_change;	 /* another program, key or upcaster takes over */
+	uint64_t max_line;	 /* as for evlog_position_check */
+	void (*say)(void *arg, const char *text); /* is told what is worth knowing; or
+						     NULL */
+	void *arg;
+};
+
+struct evlog_fold_log_counts {
+	uint64_t emitted; /* events committed, */
+	uint64_t dead;	  /* and events at which the program failed */
+};
+
+/*
+ * Appends what the program emits to a log, each event exactly once.  A cursor in that log
+ * says up to which event of `source` this has been done.  Call it after what defines the
+ * fold, and before evlog_fold_load; then fold `source` from its first event, or from what
+ * evlog_fold_load gives, one event after the other.  What is emitted up to the cursor is
+ * dropped, because it is in the log already.
+ *
+ * An event that the program emits gets, unless it has them, an id made of the name of the
+ * process, the lineage of `source`, the seq of the event at which it was emitted, and a
+ * number; and the causationid and correlationid that follow from that event.
+ *
+ * evlog_fold_log: *at: the place of the cursor.  EVLOG_END: there is none yet.
+ * EVLOG_EMISMATCH: it is of another fold, or `source` is not the log that was folded.
+ *
+ * evlog_fold_log_commit: makes what was emitted durable; at: the place after the last
+ * event that was folded.  Call it before evlog_fold_log_pending, the bytes that are
+ * waiting for a commit, exceeds 16 MiB, and at the end.  If it fails, the fold accepts no
+ * more events.  EVLOG_EMISMATCH: another process of this name has appended meanwhile.
+ *
+ * With dead_letter, evlog_fold_event returns 0 for an event at which the program fails,
+ * and the state of its key stays as it was.  After an error of evlog_fold_event, what was
+ * emitted before can still be committed, at the event before.
+ */
+int evlog_fold_log(evlog_fold *f, const struct evlog_fold_log_options *o,
+    struct evlog_position *at, evlog_error *err);
+int evlog_fold_log_commit(
+    evlog_fold *f, const struct evlog_position *at, evlog_error *err);
+size_t evlog_fold_log_pending(const evlog_fold *f);
+void evlog_fold_log_counted(const evlog_fold *f, struct evlog_fold_log_counts *counts);
 
 void evlog_fold_free(evlog_fold *f);
 

@@ -437,6 +437,14 @@ static int table(evlog_fold *f)
 	return evlog_fold_table(f, &o, &at, err);
 }
 
+static int emit(evlog_fold *f)
+{
+	struct evlog_fold_log_options o = {
+	    .size = sizeof o, .path = "emitted", .name = "n", .source = LOG};
+
+	return evlog_fold_log(f, &o, &at, err);
+}
+
 static evlog_fold *fold_of_table(void)
 {
 	evlog_fold *f = fold("n=count()", 0);
@@ -822,6 +830,11 @@ static void rows_positions(void)
 
 	ROW("path NULL", USAGE, evlog_position_check(NULL, &place, 0, err));
 	ROW("at NULL", USAGE, evlog_position_check(LOG, NULL, 0, err));
+	ROW("path NULL", USAGE, evlog_position_find(NULL, 1, &at, 0, err));
+	ROW("at NULL", USAGE, evlog_position_find(LOG, 1, NULL, 0, err));
+	ROW("seq 0", USAGE, evlog_position_find(LOG, 0, &at, 0, err));
+	ROW("beyond the end", EVLOG_END,
+	    evlog_position_find(LOG, UINT64_MAX >> 11, &at, 0, err));
 	ROW("not a frontier", EVLOG_EMISMATCH, position_with(place));
 	place.hashes = UINT32_MAX;
 	ROW("4 billion hashes", USAGE, position_with(place));
@@ -995,6 +1008,62 @@ static void rows_fold_kept(void)
 	ROW("not a position", USAGE,
 	    evlog_fold_table_commit(fold_of_table(), &wrong, err));
 	evlog_fold_free(f);
+}
+
+/* A fold with a program, and, if `emitting`, a log. */
+static evlog_fold *fold_of_program(bool emitting)
+{
+	evlog_fold *f = fold(NULL, 0);
+
+	must(evlog_fold_program(f, "p.lua", NULL, NULL));
+	if (emitting)
+		must(emit(f) < 0);
+	return f;
+}
+
+static void rows_fold_log(void)
+{
+	evlog_fold *f = fold_of_program(false);
+	struct evlog_position wrong = {.hashes = 7};
+	struct evlog_fold_log_options right = {
+	    .size = sizeof right, .path = "emitted", .name = "n", .source = LOG};
+	struct evlog_fold_log_options none = right, longest = right;
+	char many[300];
+
+	memset(many, 'x', sizeof many);
+	many[299] = '\0';
+	longest.name = many;
+	ROW("f NULL", USAGE, evlog_fold_log(NULL, &right, &at, err));
+	ROW("at NULL", USAGE, evlog_fold_log(f, &right, NULL, err));
+	ROW("no options", USAGE, evlog_fold_log(f, NULL, &at, err));
+	none.path = NULL;
+	ROW("path NULL", USAGE, evlog_fold_log(f, &none, &at, err));
+	none = right;
+	none.name = NULL;
+	ROW("name NULL", USAGE, evlog_fold_log(f, &none, &at, err));
+	none.name = "";
+	ROW("name empty", USAGE, evlog_fold_log(f, &none, &at, err));
+	ROW("name too long", USAGE, evlog_fold_log(f, &longest, &at, err));
+	none = right;
+	none.source = NULL;
+	ROW("source NULL", USAGE, evlog_fold_log(f, &none, &at, err));
+	SIZES(
+	    evlog_fold_log_options, evlog_fold_log(fold_of_program(false), o, &at, err));
+	ROW("no program", USAGE, emit(fold("n=count()", 0)));
+	ROW("threads", USAGE,
+	    (f = fold_of_program(false), evlog_fold_threads(f, 4), emit(f)));
+	ROW("the fold has begun", USAGE, emit(fold_begun(0)));
+	ROW("after a table", USAGE, emit(fold_of_table()));
+	ROW("twice", USAGE, emit(fold_of_program(true)));
+	ROW("a table after it", USAGE, table(fold_of_program(true)));
+	ROW("f NULL", USAGE, evlog_fold_log_commit(NULL, &at, err));
+	ROW("at NULL", USAGE, evlog_fold_log_commit(fold_of_program(true), NULL, err));
+	ROW("no log", USAGE, evlog_fold_log_commit(f, &at, err));
+	ROW("nothing to commit", 0,
+	    evlog_fold_log_commit(fold_of_program(true), &wrong, err));
+	ROW("f NULL", 0, (int)evlog_fold_log_pending(NULL));
+	ROW("no log", 0, (int)evlog_fold_log_pending(f));
+	TRUE("counts NULL", (evlog_fold_log_counted(f, NULL), true));
 }
 
 static void rows_upcast(void)
@@ -1192,6 +1261,7 @@ int main(void)
 	rows_fold_set();
 	rows_fold_events();
 	rows_fold_kept();
+	rows_fold_log();
 	rows_upcast();
 	rows_replay();
 	rows_consumer();

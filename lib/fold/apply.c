@@ -161,6 +161,21 @@ static int group_load(evlog_fold *f, struct group *g, evlog_error *err)
 	return r;
 }
 
+/* What cannot be emitted is an error of the program, which must not have happened. */
+static int emitted_take(
+    evlog_fold *f, struct group *g, const struct evlog_event *e, evlog_error *err)
+{
+	evlog_error undone;
+	int r = emitter_take(f, e, err);
+
+	if (r == EVLOG_EDATA && f->rollback &&
+	    program_undo(f->program, &g->state, &undone) != 0) {
+		*err = undone;
+		return undone.code;
+	}
+	return blame(e, r, err);
+}
+
 int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint64_t hash,
     evlog_error *err)
 {
@@ -192,6 +207,8 @@ int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint
 		r = blame(e,
 		    program_event(f->program, &g->state, g->key, e, f->rollback, err),
 		    err);
+	if (f->emitter && !r)
+		r = emitted_take(f, g, e, err);
 	for (size_t i = 0; i < f->n && !r; i++)
 		r = reduce(f, i, g, (struct json_text){e->line, e->len}, e, err);
 	if (!r && e->seq)

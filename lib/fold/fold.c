@@ -54,6 +54,7 @@ void evlog_fold_free(evlog_fold *f)
 		return;
 	if (f->sink)
 		f->sink->kind->close(f->sink);
+	emitter_free(f->emitter);
 	fold_pool_free(f);
 	groups_free(&f->groups, f->n);
 	for (size_t i = 0; i < f->n; i++)

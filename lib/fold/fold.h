@@ -5,6 +5,7 @@
 #ifndef FOLD_FOLD_H
 #define FOLD_FOLD_H
 
+#include "fold/emitter.h"
 #include "fold/path_trie.h"
 #include "fold/program.h"
 #include "fold/reducer.h"
@@ -78,9 +79,10 @@ struct evlog_fold {
 	bool shared;		/* events may share a seq */
 	struct where_scratch compared;
 	uint64_t keyless, unusable;
-	struct sink *sink;     /* NULL: none */
-	bool columns;	       /* the sink has one for each reducer */
-	struct group *changed; /* list since the last commit of the sink */
+	struct emitter *emitter; /* NULL: what is emitted is only shown */
+	struct sink *sink;	 /* NULL: none */
+	bool columns;		 /* the sink has one for each reducer */
+	struct group *changed;	 /* list since the last commit of the sink */
 };
 
 static inline bool fold_keyed(const evlog_fold *f)

@@ -397,13 +397,20 @@ static void threads_start(struct pool *pool)
 	pool->wanted = pool->running; /* continue with those that started */
 }
 
+static int fold_one(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+{
+	int r = fold_event(f, e, err);
+
+	return r < 0 && f->emitter ? emitter_failed(f, e, err) : r;
+}
+
 static int one_by_one(evlog_fold *f, struct evlog_lines lines, evlog_error *err)
 {
 	struct evlog_event e;
 	int r = 0;
 
 	while (!r && !fold_stopped(f) && evlog_lines_take(&lines, &e)) {
-		r = fold_event(f, &e, err);
+		r = fold_one(f, &e, err);
 		if (!r && fold_stopped(f)) {
 			buf_add(&f->stop, e.line, e.len);
 			r = f->stop.failed ? error_memory(err) : EVLOG_END;
@@ -429,7 +436,7 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 	NEED(f && e && e->line, err);
 	REFUSE(f->over, f->over, err);
 	REFUSE(fold_divides(f), "with threads, fold lines instead of events", err);
-	return fold_event(f, e, err);
+	return fold_one(f, e, err);
 }
 
 int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error *err)

@@ -356,6 +356,20 @@ static int handle(lua_State *L)
 	return 0;
 }
 
+int program_undo(struct program *p, uint32_t *state, evlog_error *err)
+{
+	struct json_text before = {p->before.p, p->before.len};
+	evlog_error ignored = {0};
+
+	p->emitted.len = p->whole = 0;
+	p->stopped = false;
+	if (p->before.len == 0) { /* there was no state */
+		*state = 0;
+		return 0;
+	}
+	return program_restore(p, state, before, &ignored) == 0 ? 0 : error_memory(err);
+}
+
 int program_event(struct program *p, uint32_t *state, struct view key,
     const struct evlog_event *e, bool undo, evlog_error *err)
 {
@@ -378,13 +392,8 @@ int program_event(struct program *p, uint32_t *state, struct view key,
 	p->stopped = false;
 	if (!r)
 		return error_memory(err);
-	evlog_error ignored = {0};
-	if (undo && had &&
-	    program_restore(
-		p, state, (struct json_text){p->before.p, p->before.len}, &ignored) != 0)
-		return error_memory(err);
-	if (undo && !had)
-		*state = 0;
+	if (undo && program_undo(p, state, err) != 0)
+		return err->code;
 	return r;
 }
 

@@ -32,6 +32,9 @@ const unsigned char *program_hash(const struct program *p);
 int program_event(struct program *p, uint32_t *state, struct view key,
     const struct evlog_event *e, bool undo, evlog_error *err);
 
+/* Takes back the last program_event, which was called with `undo`. */
+int program_undo(struct program *p, uint32_t *state, evlog_error *err);
+
 /* Sets *out to the result of key(e), as the JSON text of a string, number or boolean;
  * empty if it returned nil or null. */
 bool program_has_key(const struct program *p);

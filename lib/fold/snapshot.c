@@ -3,9 +3,10 @@
  * there.
  *
  * The file has lines of JSON: first {"evlog":"snapshot
- * 1","log":ID,"seq":N,"root":ROOT,"fold":HASH}; then, sorted by key,
- * {"key":KEY,"seq":SEQ,"state":STATE} for each group; last {"groups":COUNT,"hash":HASH},
- * where HASH is an XXH3 over the hashes of the lines.
+ * 1","log":ID,"seq":N,"root":ROOT,"fold":HASH}, and, if the fold emits into a log,
+ * "emitted":{"log":ID,"seq":N,"root":ROOT}, which is a place in that log; then, sorted by
+ * key, {"key":KEY,"seq":SEQ,"state":STATE} for each group; last
+ * {"groups":COUNT,"hash":HASH}, where HASH is an XXH3 over the hashes of the lines.
  */
 #include "base/error.h"
 #include "base/options.h"
@@ -78,24 +79,46 @@ static int broken(const struct reading *r, const char *why, evlog_error *err)
 	    r->line, why);
 }
 
+static bool position_take(struct json_text object, struct evlog_position *at)
+{
+	text_take(object, "lineage", at->lineage, sizeof at->lineage);
+	return text_take(object, "log", at->log, sizeof at->log) &&
+	       text_take(object, "root", at->root, sizeof at->root) &&
+	       number_take(object, "seq", &at->seq);
+}
+
+/* The snapshot counts only if the log has all that was emitted before it was written. */
+static int emitted_check(const struct reading *r, struct json_text line, evlog_error *err)
+{
+	struct evlog_position end = {0};
+	struct json_text v;
+	evlog_error why;
+
+	if (!json_top_find(line, (struct view){"emitted", 7}, &v) || *v.p != '{' ||
+	    !position_take(v, &end))
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: it does not say what was emitted", r->path);
+	int res = emitter_check(r->f->emitter, &end, &why);
+	if (res == EVLOG_EMISMATCH)
+		return error_set(err, res, "%s: %s", r->path, why.text);
+	if (res && err)
+		*err = why;
+	return res;
+}
+
 static int header_take(
     struct reading *r, struct json_text line, struct evlog_position *at, evlog_error *err)
 {
 	char hash[65];
 
-	text_take(line, "lineage", at->lineage, sizeof at->lineage);
-	if (!text_is(line, "evlog", "snapshot 1") ||
-	    !text_take(line, "log", at->log, sizeof at->log) ||
-	    !text_take(line, "root", at->root, sizeof at->root) ||
-	    !number_take(line, "seq", &at->seq))
+	if (!text_is(line, "evlog", "snapshot 1") || !position_take(line, at))
 		return broken(r, "not a snapshot, or written by another version", err);
 	int res = fold_identity(r->f, hash, err);
 	if (!res && !text_is(line, "fold", hash))
 		res = error_set(err, EVLOG_EMISMATCH,
-		    "%s: made with a different program, reducers or key; use --rebuild "
-		    "to create it again",
-		    r->path);
-	return res;
+		    "%s: made with a different program, reducers or key%s", r->path,
+		    r->f->emitter ? "" : "; use --rebuild to create it again");
+	return res || !r->f->emitter ? res : emitted_check(r, line, err);
 }
 
 static int group_take(struct reading *r, struct json_text line, evlog_error *err)
@@ -190,8 +213,14 @@ int evlog_fold_load(
 {
 	OWN_ERROR(err);
 	NEED(f && path && at, err);
-	REFUSE(f->ready, FOLD_SET, err);
+	REFUSE(f->ready && !(f->emitter && !f->at_seq), FOLD_SET, err);
 	int r = snapshot_read(f, path, at, err);
+	if (r == EVLOG_EMISMATCH && f->emitter) { /* nothing was loaded: do without */
+		emitter_unsaved(f->emitter, err);
+		*at = (struct evlog_position){0};
+		f->at_seq = f->began = 0;
+		return EVLOG_END;
+	}
 	if (r < 0)
 		f->over = "evlog_fold_load has failed";
 	return r;
@@ -212,6 +241,7 @@ static int line_write(FILE *out, const struct buf *b, uint64_t *hash, evlog_erro
 static int lines_write(
     evlog_fold *f, FILE *out, const struct evlog_position *at, evlog_error *err)
 {
+	struct evlog_position end;
 	struct buf *b = &f->row;
 	uint64_t hash = 0, n = 0;
 	char fold[65];
@@ -220,8 +250,15 @@ static int lines_write(
 	b->len = 0;
 	buf_printf(b,
 	    "{\"evlog\":\"snapshot 1\",\"log\":\"%s\",\"lineage\":\"%s\",\"seq\":%" PRIu64
-	    ",\"root\":\"%s\",\"fold\":\"%s\"}",
+	    ",\"root\":\"%s\",\"fold\":\"%s\"",
 	    at->log, at->lineage, at->seq, at->root, fold);
+	if (f->emitter)
+		emitter_end(f->emitter, &end);
+	if (f->emitter)
+		buf_printf(b,
+		    ",\"emitted\":{\"log\":\"%s\",\"seq\":%" PRIu64 ",\"root\":\"%s\"}",
+		    end.log, end.seq, end.root);
+	buf_putc(b, '}');
 	if (!r)
 		r = line_write(out, b, &hash, err);
 	for (size_t i = 0; i < f->groups.n && !r; i++) {

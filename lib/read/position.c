@@ -332,3 +332,20 @@ int evlog_position_check(const char *path, const struct evlog_position *at,
 		    "%s: not the same log: its id is %s, not %s", path, id, at->log);
 	return root_check(path, at, max_line, err);
 }
+
+int evlog_position_find(const char *path, uint64_t seq, struct evlog_position *at,
+    uint64_t max_line, evlog_error *err)
+{
+	struct log_identity who;
+
+	OWN_ERROR(err);
+	NEED(path && at, err);
+	REFUSE(!seq, "there is no event 0", err);
+	*at = (struct evlog_position){0};
+	int r = position_find(path, seq, max_line, at, err);
+	if (!r)
+		r = log_identify(path, max_line, &who, err);
+	if (!r)
+		position_lineage(at, &who);
+	return r;
+}

@@ -156,6 +156,14 @@ void log_sink_set_generation(struct sink *s, uint64_t generation)
 	sink_of(s)->o.cursor.generation = generation;
 }
 
+void log_sink_set_fold(struct sink *s, const unsigned char fold[HASH_SIZE])
+{
+	struct cursor *c = &sink_of(s)->o.cursor;
+
+	c->has |= CURSOR_HAS(CURSOR_FOLD);
+	memcpy(c->fold, fold, HASH_SIZE);
+}
+
 int log_sink_complete(struct sink *s, const char *line, size_t len, const char *name,
     uint64_t number, struct buf *out, evlog_error *err)
 {
@@ -172,5 +180,5 @@ void log_sink_end(const struct sink *s, struct evlog_position *at)
 	const struct log_sink *l = sink_of(s);
 	const struct head *h = &l->w->log.head;
 
-	position_set(at, h->id, l->ack.to, h->root);
+	position_set(at, h->id, h->tree.n, h->root);
 }

@@ -28,8 +28,9 @@ struct log_sink_options {
 /* Opens the log, or makes it. */
 int log_sink_open(struct sink **s, struct log_sink_options *o, evlog_error *err);
 
-/* The reader was reset so often: for the cursors to come. */
+/* For the cursors to come: the reader was reset so often; it is this fold. */
 void log_sink_set_generation(struct sink *s, uint64_t generation);
+void log_sink_set_fold(struct sink *s, const unsigned char fold[HASH_SIZE]);
 
 /* Makes of a line the event that would be put, as writer_complete. */
 int log_sink_complete(struct sink *s, const char *line, size_t len, const char *name,
@@ -38,7 +39,8 @@ int log_sink_complete(struct sink *s, const char *line, size_t len, const char *
 /* Bytes that were put and not committed yet. */
 size_t log_sink_pending(const struct sink *s);
 
-/* After a commit: where that log is now. */
+/* Where that log was after the last commit, or, if it has a cursor, when it was opened.
+ */
 void log_sink_end(const struct sink *s, struct evlog_position *at);
 
 #endif

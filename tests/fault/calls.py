@@ -17,7 +17,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from oracle import APPENDS, CONSUMES, SHIM, SINKS, Consume, Sink, acknowledged, clean, consumed, events, must, old, run, sunk, survived
+from oracle import (APPENDS, CONSUMES, PROCESSES, SHIM, SINKS, Consume, Process, Sink, acknowledged, clean,
+                    consumed, events, must, old, processed, run, sunk, survived)  # fmt: skip
 
 STEP = int(os.environ.get("EVLOG_FAULT_STEP", "1"))
 CORES = os.cpu_count() or 2
@@ -182,6 +183,12 @@ def judge(w, what, status, out, err, folder):
             return "the output is no beginning of the right one"
         return None
     consumer = isinstance(w, Consume)
+    if isinstance(w, Process):
+        try:
+            processed(w, folder, done=status == w.right)
+            return clean(folder)
+        except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
+            return f"(status {status}) {e} [{err.strip()}]"
     if isinstance(w, Sink):
         try:
             return sunk(w, folder)
@@ -243,7 +250,7 @@ def campaign(kinds, top):
                 bad.append(f"{w.name}: {what} at {env['FAULT_AT']}{sticky} ({hit}): {wrong}")
         shutil.rmtree(folder, ignore_errors=True)
 
-    for w in [w for w in APPENDS + CONSUMES + SINKS + READS if os.environ.get("W", w.name) == w.name]:
+    for w in [w for w in APPENDS + CONSUMES + PROCESSES + SINKS + READS if os.environ.get("W", w.name) == w.name]:
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))

@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from format import head_parse, is_sealed, read, root, segment_parse, segments, u32, write  # noqa: E402
+from format import head_parse, is_sealed, leaf, read, root, segment_parse, segments, u32, write  # noqa: E402
 
 SHIM = os.path.join(os.environ.get("EVLOG_BUILD", "build"), "fault-shim.so")
 
@@ -329,6 +329,93 @@ def sunk(w, folder):
         assert status == 65 and "poison" in err, f"again: status {status}: {err}"
     w_at = kept(folder)[0]
     assert w_at == POISON or "snap" in w.name, f"again: recorded up to {w_at} only"
+
+
+# ---- Durable processes ----
+
+SAGA = """function on.T(s, e)
+  s.n = (s.n or 0) + 1
+  emit{type="Out", subject=e.subject, data={n=e.data.n, nth=s.n}}
+  if e.data.n == %d then error("refused") end
+  if s.n %% 2 == 0 then emit{type="Pair", subject=e.subject, data={n=e.data.n}} end
+end""" % (POISON - 1)
+
+
+def process(*options):
+    return ["evfold", "-q", "-k", "subject", "-p", "saga.lua", "-o", "log:out", *options, "log"]
+
+
+class Process:
+    """evfold with a program that emits into a log, perhaps with letters and a snapshot."""
+
+    right = 0
+    data = None
+
+    def __init__(self, name, options, before=()):
+        self.name, self.options, self.before = name, options, before
+        self.dead = [POISON - 1] if "--dead-letter" in options else []
+
+    def prepare(self, folder):
+        os.makedirs(folder)
+        for i in range(4):
+            with open(f"{folder}/old{i}", "wb") as f:
+                f.writelines(e for e in events("in", i * 3, 3, 50).splitlines(keepends=True)
+                             if self.dead or f'"n":{POISON - 1},'.encode() not in e)  # fmt: skip
+        with open(f"{folder}/saga.lua", "w") as f:
+            f.write(SAGA)
+        must(["evappend", "--segment-size", "600", "log", "old0"], folder)
+        for argv in self.before:
+            must(argv, folder)
+        for argv in old("old1", "old2", "old3", options=("--segment-size", "600")):
+            must(argv, folder)
+
+    def argv(self):
+        return process(*self.options)
+
+
+PROCESSES = [
+    Process("process", []),
+    Process("process-on", [], before=[process()]),
+    Process("process-snapshot", ["--snapshot", "snap"], before=[process("--snapshot", "snap")]),
+    Process("process-letters", ["--dead-letter", "dead", "--snapshot", "snap"], before=[process("--dead-letter", "dead")]),
+]
+
+
+def emitted(folder, log):
+    """What a process has appended: id, cause and data of each event."""
+    return [(e["id"], e["causationid"], e["correlationid"], e["subject"], e["data"]) for e in stored(f"{folder}/{log}")]
+
+
+def process_expected(folder):
+    """What the program emits, computed here."""
+    lines = [json.loads(x) for x in must(["evcat", "log"], folder).splitlines()]
+    name = "saga.lua/" + leaf(must(["evcat", "--to", "1", "log"], folder).splitlines()[0]).hex()[:16]
+    count, out, dead = {}, [], []
+    for e in lines:
+        nth, n, subject, seq = count.get(e["subject"], 0) + 1, e["data"]["n"], e["subject"], int(e["seq"])
+        if n == POISON - 1:
+            dead.append(n)
+            continue
+        count[subject] = nth
+        out.append((f"{name}/{seq}/1", e["id"], e["id"], subject, {"n": n, "nth": nth}))
+        if nth % 2 == 0:
+            out.append((f"{name}/{seq}/2", e["id"], e["id"], subject, {"n": n}))
+    return out, dead
+
+
+def processed(w, folder, done):
+    """After the fault: what is there is the beginning of what must be, and the same command
+    completes it, once and again.  done: the status said that nothing was left."""
+    expected, dead = process_expected(folder)
+    seen = emitted(folder, "out")
+    assert seen == expected[: len(seen)], f"emitted {seen}"
+    assert not done or seen == expected, f"status 0, and {len(seen)} of {len(expected)} are there"
+    for _ in range(2):
+        status, _, err = run(w.argv(), None, folder)
+        assert status == 0, f"again: status {status}: {err}"
+        assert emitted(folder, "out") == expected, f"again: {emitted(folder, 'out')}"
+        assert refused(folder) == dead, f"dead letters: {refused(folder)}"
+    whole(f"{folder}/out")
 
 
 # ---- Afterwards ----

@@ -1,0 +1,343 @@
+/*
+ * emitter.c - appends what a fold's program emits to a log, each event exactly once.
+ *
+ * A cursor in that log, which becomes durable together with the events, says up to which
+ * event of the folded log they are there.  The states are not stored: they are folded
+ * again from the first event, silently up to the cursor.  What a program emits depends on
+ * the events alone, so nothing is emitted twice, and nothing is left out.
+ */
+#include "fold/emitter.h"
+#include "base/error.h"
+#include "base/options.h"
+#include "fold/fold.h"
+#include "json/path.h"
+#include "read/reader.h"
+#include "sink/letter.h"
+#include "sink/log.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define EVENT_MOST  (48u << 20) /* bytes that may be emitted at one event */
+#define LINEAGE_HEX 16		/* digits of the lineage in an id */
+
+struct emitter {
+	struct evlog_fold_log_options o;
+	char *path, *name, *source, *dead_path;
+	struct sink *log, *dead;  /* dead NULL: a failing program ends the fold */
+	uint64_t done, dead_done; /* they have all up to these events */
+	struct log_identity who;  /* of the source */
+	struct buf out, letters;  /* lines that are to be committed */
+	uint64_t last, number;	  /* the last event, how many events it has emitted, */
+	size_t last_at;		  /* and where they begin in `out` */
+	struct buf line;
+	struct evlog_fold_log_counts counts;
+};
+
+/* ---- Taking what is emitted ---- */
+
+/* The beginning of the ids: the process and the log that it folds. */
+static int identify(struct emitter *m, evlog_error *err)
+{
+	if (!hash_is_none(m->who.lineage)) /* it was empty when it was opened */
+		return 0;
+	return log_identify(m->source, m->o.max_line, &m->who, err);
+}
+
+/* Writes one emitted event with its id and its causes, unless it has them, to m->line. */
+static void line_make(struct emitter *m, const struct evlog_event *cause, uint64_t number,
+    const char *p, size_t len)
+{
+	struct buf *b = &m->line;
+	struct json_text id = json_top_string(cause->line, cause->len, "id");
+	struct json_text first =
+	    json_top_string(cause->line, cause->len, "correlationid");
+	char lineage[2 * HASH_SIZE + 1];
+
+	b->len = 0;
+	buf_putc(b, '{');
+	if (!json_top_string(p, len, "id").p) {
+		hash_hex(m->who.lineage, lineage);
+		buf_puts(b, "\"id\":");
+		json_escape(b, (struct view){m->name, strlen(m->name)});
+		b->len--; /* the quote */
+		buf_printf(b, "/%.*s/%" PRIu64 "/%" PRIu64 "\",", LINEAGE_HEX, lineage,
+		    cause->seq, number);
+	}
+	if (id.p && !json_top_string(p, len, "causationid").p)
+		buf_printf(b, "\"causationid\":%.*s,", (int)id.len, id.p);
+	first = first.p ? first : id;
+	if (first.p && !json_top_string(p, len, "correlationid").p)
+		buf_printf(b, "\"correlationid\":%.*s,", (int)first.len, first.p);
+	buf_add(b, p + 1, len - 1);
+}
+
+int emitter_take(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+{
+	struct emitter *m = f->emitter;
+	struct view lines = program_emitted(f->program);
+	const char *p = lines.p, *end = p + lines.len;
+	size_t start = m->out.len;
+
+	int r = e->seq > m->done && lines.len ? identify(m, err) : 0;
+	if (e->seq <= m->done)
+		return 0;
+	if (e->seq != m->last) { /* an upcaster makes several events of one */
+		m->last = e->seq;
+		m->last_at = start;
+		m->number = 0;
+	}
+	for (uint64_t n = m->number + 1; p < end && !r; n++) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		line_make(m, e, n, p, (size_t)(nl - p));
+		r = m->line.failed ? error_memory(err)
+				   : log_sink_complete(m->log, m->line.p, m->line.len,
+					 "emitted event", n, &m->out, err);
+		if (!r && m->out.len - start > EVENT_MOST)
+			r = error_set(
+			    err, EVLOG_EDATA, "emits more than %u MiB", EVENT_MOST >> 20);
+		m->number = n;
+		p = nl + 1;
+	}
+	if (r)
+		m->out.len = start;
+	return r;
+}
+
+void emitter_unsaved(const struct emitter *m, const evlog_error *why)
+{
+	evlog_error text;
+
+	error_set(
+	    &text, why->code, "%.700s; folding from the first event instead", why->text);
+	if (m->o.say)
+		m->o.say(m->o.arg, text.text);
+}
+
+static int letter_add(
+    struct emitter *m, const struct evlog_event *e, const char *reason, evlog_error *err)
+{
+	const char *command[] = {m->name, NULL};
+	size_t start = m->letters.len;
+
+	m->line.len = 0;
+	letter_write(&m->line, &(struct letter_facts){.line = {e->line, e->len},
+				   .reason = reason,
+				   .command = command,
+				   .status = -1});
+	int r = m->line.failed ? error_memory(err)
+			       : log_sink_complete(m->dead, m->line.p, m->line.len,
+				     "dead letter", e->seq, &m->letters, err);
+	if (!r && m->letters.len - start > EVENT_MOST)
+		r = error_set(
+		    err, EVLOG_EDATA, "%.700s; too large for a dead letter", reason);
+	if (r)
+		m->letters.len = start;
+	m->counts.dead += !r;
+	return r;
+}
+
+int emitter_failed(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
+{
+	struct emitter *m = f->emitter;
+	evlog_error why = *err;
+	int r = why.code;
+
+	if (m->dead && why.code == EVLOG_EDATA)
+		r = e->seq <= m->dead_done ? 0 : letter_add(m, e, why.text, err);
+	if (r) { /* as if it had not come */
+		f->at_seq = e->seq - 1;
+		m->out.len = m->last == e->seq ? m->last_at : m->out.len;
+	}
+	return r;
+}
+
+/* ---- Committing ---- */
+
+/* Appends the lines in `out`, and the place `at`; nothing if there are none. */
+static int lines_commit(struct sink *s, struct buf *out, const struct evlog_position *at,
+    uint64_t *n, evlog_error *err)
+{
+	const char *p = out->p, *end = p + out->len;
+	uint64_t number = 0;
+	int r = 0;
+
+	while (p < end && !r) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		struct sink_item item = {.value = {p, (size_t)(nl - p)},
+		    .name = "emitted event",
+		    .number = number + 1};
+		r = s->kind->put(s, &item, err);
+		number++;
+		p = nl + 1;
+	}
+	if (!r && number)
+		r = s->kind->commit(s, at, err);
+	if (!r) {
+		out->len = 0;
+		*n += number;
+	}
+	return r;
+}
+
+int evlog_fold_log_commit(
+    evlog_fold *f, const struct evlog_position *at, evlog_error *err)
+{
+	uint64_t letters = 0;
+
+	OWN_ERROR(err);
+	NEED(f && at, err);
+	REFUSE(!f->emitter, "it has no log", err);
+	REFUSE(f->over, f->over, err);
+	struct emitter *m = f->emitter;
+	if (!m->out.len && !m->letters.len)
+		return 0;
+	REFUSE(!position_is_sound(at) || at->seq < f->at_seq,
+	    "it is not a position after the last event", err);
+	int r = lines_commit(m->dead, &m->letters, at, &letters, err);
+	if (!r)
+		r = lines_commit(m->log, &m->out, at, &m->counts.emitted, err);
+	if (r) /* it may have been written: do not commit it again */
+		f->over = "evlog_fold_log_commit has failed";
+	return r;
+}
+
+size_t evlog_fold_log_pending(const evlog_fold *f)
+{
+	return f && f->emitter ? f->emitter->out.len + f->emitter->letters.len : 0;
+}
+
+void evlog_fold_log_counted(const evlog_fold *f, struct evlog_fold_log_counts *counts)
+{
+	if (counts)
+		*counts = f && f->emitter ? f->emitter->counts
+					  : (struct evlog_fold_log_counts){0};
+}
+
+void emitter_end(const struct emitter *m, struct evlog_position *end)
+{
+	log_sink_end(m->log, end);
+}
+
+int emitter_check(
+    const struct emitter *m, const struct evlog_position *end, evlog_error *err)
+{
+	return evlog_position_check(m->path, end, m->o.max_line, err);
+}
+
+/* ---- Opening ---- */
+
+/* Opens a log to append to.  Gets the place that its cursor records; `at` is as it was if
+ * there is none.  *changed: that cursor is of another fold. */
+static int outlet_open(struct emitter *m, struct sink **s, const char *path,
+    const unsigned char *fold, struct evlog_position *at, bool *changed, evlog_error *err)
+{
+	struct log_sink_options o = {.path = path,
+	    .source = m->source,
+	    .say = m->o.say,
+	    .arg = m->o.arg,
+	    .cursor = {.has = CURSOR_HAS(CURSOR_FOLD)}};
+
+	memcpy(o.cursor.name, m->name, strlen(m->name) + 1);
+	memcpy(o.cursor.id, m->who.id, ID_SIZE);
+	memcpy(o.cursor.lineage, m->who.lineage, HASH_SIZE);
+	memcpy(o.cursor.fold, fold, HASH_SIZE);
+	int r = log_sink_open(s, &o, err);
+	if (r)
+		return r;
+	*changed = o.found && (!(o.cursor.has & CURSOR_HAS(CURSOR_FOLD)) ||
+				  memcmp(o.cursor.fold, fold, HASH_SIZE) != 0);
+	log_sink_set_fold(*s, fold);
+	r = (*s)->kind->where(*s, at, err);
+	return r == EVLOG_END ? 0 : r;
+}
+
+static int logs_open(evlog_fold *f, struct evlog_position *at, evlog_error *err)
+{
+	struct emitter *m = f->emitter;
+	struct evlog_position letters = {0};
+	unsigned char fold[HASH_SIZE];
+	char hex[65];
+	bool changed = false, ignored;
+
+	int r = fold_identity(f, hex, err);
+	hex_read(fold, hex, HASH_SIZE);
+	if (!r)
+		r = log_identify(m->source, m->o.max_line, &m->who, err);
+	if (!r)
+		r = outlet_open(m, &m->log, m->path, fold, at, &changed, err);
+	if (!r && changed && !m->o.accept_change)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: %s has appended with a different program, key or upcaster, up "
+		    "to "
+		    "event %" PRIu64
+		    "; use --accept-change to continue after that event with this one",
+		    m->path, m->name, at->seq);
+	if (!r && m->dead_path)
+		r = outlet_open(m, &m->dead, m->dead_path, fold, &letters, &ignored, err);
+	if (!r)
+		r = evlog_position_check(m->source, at, m->o.max_line, err);
+	m->done = at->seq;
+	m->dead_done = letters.seq;
+	return r;
+}
+
+static bool text_copy(char **copy, const char *text)
+{
+	*copy = text ? strdup(text) : NULL;
+	return *copy || !text;
+}
+
+int evlog_fold_log(evlog_fold *f, const struct evlog_fold_log_options *given,
+    struct evlog_position *at, evlog_error *err)
+{
+	struct evlog_fold_log_options o;
+
+	OWN_ERROR(err);
+	NEED(f && at, err);
+	*at = (struct evlog_position){0};
+	int r = options_take(
+	    &o, sizeof o, END_OF(struct evlog_fold_log_options, arg), given, err);
+	if (r)
+		return r;
+	NEED(o.path && o.source && o.name, err);
+	REFUSE(f->ready, FOLD_SET, err);
+	REFUSE(!f->program, "only a program emits events", err);
+	REFUSE(f->threads > 1, "with threads, nothing is emitted", err);
+	REFUSE(!*o.name || strlen(o.name) > CURSOR_NAME_MAX,
+	    "a name must have from 1 to 255 bytes", err);
+	struct emitter *m = calloc(1, sizeof *m);
+	if (!m)
+		return error_memory(err);
+	f->emitter = m;
+	f->tracked = true;
+	f->rollback |= o.dead_letter != NULL;
+	m->o = o;
+	bool copied = text_copy(&m->path, o.path) & text_copy(&m->name, o.name) &
+		      text_copy(&m->source, o.source) &
+		      text_copy(&m->dead_path, o.dead_letter);
+	r = copied ? fold_ready(f, err) : error_memory(err);
+	if (!r)
+		r = logs_open(f, at, err);
+	if (r)
+		f->over = "evlog_fold_log has failed";
+	return r ? r : at->seq ? 0 : EVLOG_END;
+}
+
+void emitter_free(struct emitter *m)
+{
+	if (!m)
+		return;
+	if (m->log)
+		m->log->kind->close(m->log);
+	if (m->dead)
+		m->dead->kind->close(m->dead);
+	buf_free(&m->out);
+	buf_free(&m->letters);
+	buf_free(&m->line);
+	free(m->path);
+	free(m->name);
+	free(m->source);
+	free(m->dead_path);
+	free(m);
+}
