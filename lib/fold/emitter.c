@@ -16,6 +16,7 @@
 #include "sink/log.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define EVENT_MOST  (48u << 20) /* bytes that may be emitted at one event */
@@ -27,49 +28,82 @@ struct emitter {
 	struct sink *log, *dead;  /* dead NULL: a failing program ends the fold */
 	uint64_t done, dead_done; /* they have all up to these events */
 	struct log_identity who;  /* of the source */
-	struct buf out, letters;  /* lines that are to be committed */
-	uint64_t last, number;	  /* the last event, how many events it has emitted, */
-	size_t last_at;		  /* and where they begin in `out` */
+	struct buf start;	  /* of a line with an id: {"id":"NAME/LINEAGE/ */
+	uint64_t last, number;	  /* the last event, how many it has emitted, */
+	size_t last_at;		  /* and how many were pending before it */
 	struct buf line;
 	struct evlog_fold_log_counts counts;
 };
 
 /* ---- Taking what is emitted ---- */
 
-/* The beginning of the ids: the process and the log that it folds. */
-static int identify(struct emitter *m, evlog_error *err)
+/* Makes the beginning of the ids: the process and the log that it folds. */
+static int start_make(struct emitter *m, evlog_error *err)
 {
-	if (!hash_is_none(m->who.lineage)) /* it was empty when it was opened */
-		return 0;
-	return log_identify(m->source, m->o.max_line, &m->who, err);
-}
-
-/* Writes one emitted event with its id and its causes, unless it has them, to m->line. */
-static void line_make(struct emitter *m, const struct evlog_event *cause, uint64_t number,
-    const char *p, size_t len)
-{
-	struct buf *b = &m->line;
-	struct json_text id = json_top_string(cause->line, cause->len, "id");
-	struct json_text first =
-	    json_top_string(cause->line, cause->len, "correlationid");
 	char lineage[2 * HASH_SIZE + 1];
 
-	b->len = 0;
-	buf_putc(b, '{');
-	if (!json_top_string(p, len, "id").p) {
-		hash_hex(m->who.lineage, lineage);
-		buf_puts(b, "\"id\":");
-		json_escape(b, (struct view){m->name, strlen(m->name)});
-		b->len--; /* the quote */
-		buf_printf(b, "/%.*s/%" PRIu64 "/%" PRIu64 "\",", LINEAGE_HEX, lineage,
-		    cause->seq, number);
+	if (hash_is_none(m->who.lineage)) { /* the log was empty when it was opened */
+		int r = log_identify(m->source, m->o.max_line, &m->who, err);
+		if (r)
+			return r;
 	}
-	if (id.p && !json_top_string(p, len, "causationid").p)
-		buf_printf(b, "\"causationid\":%.*s,", (int)id.len, id.p);
-	first = first.p ? first : id;
-	if (first.p && !json_top_string(p, len, "correlationid").p)
-		buf_printf(b, "\"correlationid\":%.*s,", (int)first.len, first.p);
+	hash_hex(m->who.lineage, lineage);
+	buf_puts(&m->start, "{\"id\":");
+	json_escape(&m->start, (struct view){m->name, strlen(m->name)});
+	m->start.len--; /* the quote */
+	buf_printf(&m->start, "/%.*s/", LINEAGE_HEX, lineage);
+	return 0;
+}
+
+/* The members that an emitted event gets unless it has them. */
+struct fill {
+	char number[48];		     /* the end of its id */
+	struct json_text cause, correlation; /* .p NULL: none */
+};
+
+static void fill_make(struct fill *fill, const struct evlog_event *e)
+{
+	fill->cause = json_top_string(e->line, e->len, "id");
+	fill->correlation = json_top_string(e->line, e->len, "correlationid");
+	if (!fill->correlation.p)
+		fill->correlation = fill->cause;
+}
+
+static void member_add(
+    struct buf *b, const char *name, struct json_text v, const char *line, size_t len)
+{
+	if (!v.p || json_top_string(line, len, name).p)
+		return;
+	buf_putc(b, '"');
+	buf_puts(b, name);
+	buf_puts(b, "\":");
+	buf_add(b, v.p, v.len);
+	buf_putc(b, ',');
+}
+
+/* Puts an event, without newline, into the log. */
+static int line_put(
+    struct emitter *m, struct fill *fill, const char *p, size_t len, evlog_error *err)
+{
+	struct buf *b = &m->line;
+
+	m->number++;
+	b->len = 0;
+	if (json_top_string(p, len, "id").p) {
+		buf_putc(b, '{');
+	} else {
+		buf_add(b, m->start.p, m->start.len);
+		sprintf(fill->number, "%" PRIu64 "/%" PRIu64 "\",", m->last, m->number);
+		buf_puts(b, fill->number);
+	}
+	member_add(b, "causationid", fill->cause, p, len);
+	member_add(b, "correlationid", fill->correlation, p, len);
 	buf_add(b, p + 1, len - 1);
+	if (b->failed || m->start.failed)
+		return error_memory(err);
+	struct sink_item item = {
+	    .value = {b->p, b->len}, .name = "emitted event", .number = m->number};
+	return m->log->kind->put(m->log, &item, err);
 }
 
 int emitter_take(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
@@ -77,30 +111,28 @@ int emitter_take(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	struct emitter *m = f->emitter;
 	struct view lines = program_emitted(f->program);
 	const char *p = lines.p, *end = p + lines.len;
-	size_t start = m->out.len;
+	size_t had = log_sink_events(m->log), bytes = log_sink_pending(m->log);
+	struct fill fill;
 
-	int r = e->seq > m->done && lines.len ? identify(m, err) : 0;
-	if (e->seq <= m->done)
+	if (e->seq <= m->done || !lines.len)
 		return 0;
 	if (e->seq != m->last) { /* an upcaster makes several events of one */
 		m->last = e->seq;
-		m->last_at = start;
+		m->last_at = had;
 		m->number = 0;
 	}
-	for (uint64_t n = m->number + 1; p < end && !r; n++) {
+	int r = m->start.len ? 0 : start_make(m, err);
+	fill_make(&fill, e);
+	while (p < end && !r) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
-		line_make(m, e, n, p, (size_t)(nl - p));
-		r = m->line.failed ? error_memory(err)
-				   : log_sink_complete(m->log, m->line.p, m->line.len,
-					 "emitted event", n, &m->out, err);
-		if (!r && m->out.len - start > EVENT_MOST)
+		r = line_put(m, &fill, p, (size_t)(nl - p), err);
+		if (!r && log_sink_pending(m->log) - bytes > EVENT_MOST)
 			r = error_set(
 			    err, EVLOG_EDATA, "emits more than %u MiB", EVENT_MOST >> 20);
-		m->number = n;
 		p = nl + 1;
 	}
 	if (r)
-		m->out.len = start;
+		log_sink_keep(m->log, had);
 	return r;
 }
 
@@ -114,25 +146,26 @@ void emitter_unsaved(const struct emitter *m, const evlog_error *why)
 		m->o.say(m->o.arg, text.text);
 }
 
-static int letter_add(
+static int letter_put(
     struct emitter *m, const struct evlog_event *e, const char *reason, evlog_error *err)
 {
 	const char *command[] = {m->name, NULL};
-	size_t start = m->letters.len;
+	size_t had = log_sink_events(m->dead), bytes = log_sink_pending(m->dead);
 
 	m->line.len = 0;
 	letter_write(&m->line, &(struct letter_facts){.line = {e->line, e->len},
 				   .reason = reason,
 				   .command = command,
 				   .status = -1});
-	int r = m->line.failed ? error_memory(err)
-			       : log_sink_complete(m->dead, m->line.p, m->line.len,
-				     "dead letter", e->seq, &m->letters, err);
-	if (!r && m->letters.len - start > EVENT_MOST)
+	struct sink_item item = {
+	    .value = {m->line.p, m->line.len}, .name = "dead letter", .number = e->seq};
+	int r =
+	    m->line.failed ? error_memory(err) : m->dead->kind->put(m->dead, &item, err);
+	if (!r && log_sink_pending(m->dead) - bytes > EVENT_MOST)
 		r = error_set(
 		    err, EVLOG_EDATA, "%.700s; too large for a dead letter", reason);
 	if (r)
-		m->letters.len = start;
+		log_sink_keep(m->dead, had);
 	m->counts.dead += !r;
 	return r;
 }
@@ -144,67 +177,55 @@ int emitter_failed(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	int r = why.code;
 
 	if (m->dead && why.code == EVLOG_EDATA)
-		r = e->seq <= m->dead_done ? 0 : letter_add(m, e, why.text, err);
+		r = e->seq <= m->dead_done ? 0 : letter_put(m, e, why.text, err);
 	if (r) { /* as if it had not come */
 		f->at_seq = e->seq - 1;
-		m->out.len = m->last == e->seq ? m->last_at : m->out.len;
+		if (m->last == e->seq)
+			log_sink_keep(m->log, m->last_at);
 	}
 	return r;
 }
 
 /* ---- Committing ---- */
 
-/* Appends the lines in `out`, and the place `at`; nothing if there are none. */
-static int lines_commit(struct sink *s, struct buf *out, const struct evlog_position *at,
-    uint64_t *n, evlog_error *err)
+/* Commits what was put, if anything, and the place `at`. */
+static int put_commit(struct sink *s, const struct evlog_position *at, evlog_error *err)
 {
-	const char *p = out->p, *end = p + out->len;
-	uint64_t number = 0;
-	int r = 0;
+	int r = s ? s->kind->commit(s, at, err) : 0;
 
-	while (p < end && !r) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
-		struct sink_item item = {.value = {p, (size_t)(nl - p)},
-		    .name = "emitted event",
-		    .number = number + 1};
-		r = s->kind->put(s, &item, err);
-		number++;
-		p = nl + 1;
-	}
-	if (!r && number)
-		r = s->kind->commit(s, at, err);
-	if (!r) {
-		out->len = 0;
-		*n += number;
-	}
-	return r;
+	return r == EVLOG_END ? 0 : r;
 }
 
 int evlog_fold_log_commit(
     evlog_fold *f, const struct evlog_position *at, evlog_error *err)
 {
-	uint64_t letters = 0;
-
 	OWN_ERROR(err);
 	NEED(f && at, err);
 	REFUSE(!f->emitter, "it has no log", err);
 	REFUSE(f->over, f->over, err);
-	struct emitter *m = f->emitter;
-	if (!m->out.len && !m->letters.len)
+	if (evlog_fold_log_pending(f) == 0)
 		return 0;
 	REFUSE(!position_is_sound(at) || at->seq < f->at_seq,
 	    "it is not a position after the last event", err);
-	int r = lines_commit(m->dead, &m->letters, at, &letters, err);
+	struct emitter *m = f->emitter;
+	size_t events = log_sink_events(m->log);
+	int r = put_commit(m->dead, at, err);
 	if (!r)
-		r = lines_commit(m->log, &m->out, at, &m->counts.emitted, err);
+		r = put_commit(m->log, at, err);
 	if (r) /* it may have been written: do not commit it again */
 		f->over = "evlog_fold_log_commit has failed";
+	else
+		m->counts.emitted += events;
 	return r;
 }
 
 size_t evlog_fold_log_pending(const evlog_fold *f)
 {
-	return f && f->emitter ? f->emitter->out.len + f->emitter->letters.len : 0;
+	const struct emitter *m = f ? f->emitter : NULL;
+
+	return m && m->log
+		   ? log_sink_pending(m->log) + (m->dead ? log_sink_pending(m->dead) : 0)
+		   : 0;
 }
 
 void evlog_fold_log_counted(const evlog_fold *f, struct evlog_fold_log_counts *counts)
@@ -332,8 +353,7 @@ void emitter_free(struct emitter *m)
 		m->log->kind->close(m->log);
 	if (m->dead)
 		m->dead->kind->close(m->dead);
-	buf_free(&m->out);
-	buf_free(&m->letters);
+	buf_free(&m->start);
 	buf_free(&m->line);
 	free(m->path);
 	free(m->name);

@@ -175,6 +175,16 @@ size_t log_sink_pending(const struct sink *s)
 	return evlog_writer_pending(sink_of(s)->w);
 }
 
+size_t log_sink_events(const struct sink *s)
+{
+	return sink_of(s)->w->next.n;
+}
+
+void log_sink_keep(struct sink *s, size_t n)
+{
+	batch_keep(&sink_of(s)->w->next, n);
+}
+
 void log_sink_end(const struct sink *s, struct evlog_position *at)
 {
 	const struct log_sink *l = sink_of(s);

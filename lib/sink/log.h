@@ -36,8 +36,12 @@ void log_sink_set_fold(struct sink *s, const unsigned char fold[HASH_SIZE]);
 int log_sink_complete(struct sink *s, const char *line, size_t len, const char *name,
     uint64_t number, struct buf *out, evlog_error *err);
 
-/* Bytes that were put and not committed yet. */
+/* Bytes, and events, that were put and not committed yet. */
 size_t log_sink_pending(const struct sink *s);
+size_t log_sink_events(const struct sink *s);
+
+/* Drops what was put after the first n of these events. */
+void log_sink_keep(struct sink *s, size_t n);
 
 /* Where that log was after the last commit, or, if it has a cursor, when it was opened.
  */

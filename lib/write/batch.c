@@ -86,6 +86,14 @@ void batch_drop(struct batch *b, size_t n)
 	b->raw.len = 0;
 }
 
+void batch_keep(struct batch *b, size_t n)
+{
+	if (n >= b->n)
+		return;
+	b->raw.len = b->at[n].offset;
+	b->n = n;
+}
+
 size_t batch_block(const struct batch *b, size_t i, size_t n, size_t size, size_t *bytes)
 {
 	size_t count = 0;

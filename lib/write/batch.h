@@ -40,6 +40,9 @@ bool batch_add(struct batch *b, size_t start, const struct intake_event *e,
 /* Drops the first n events in constant time.  Their bytes stay until all are dropped. */
 void batch_drop(struct batch *b, size_t n);
 
+/* Drops the events after the first n, and their bytes. */
+void batch_keep(struct batch *b, size_t n);
+
 /* Counts the events in [i, n) that fit into a block of `size` bytes, but at least one,
  * and their bytes.  Those that may be only their leaves have blocks of their own. */
 size_t batch_block(const struct batch *b, size_t i, size_t n, size_t size, size_t *bytes);
