@@ -32,7 +32,7 @@ CORES = os.cpu_count() or 2
 SLOW = bool(os.environ.get("EVLOG_SLOW"))
 # sanitizers make it three times slower: every other byte, unless there is time
 SANITIZED = os.environ.get("EVLOG_BUILD", "").rstrip("/").endswith("/san")
-STEP = int(os.environ.get("EVLOG_STEP", "2" if SANITIZED and not SLOW else "1"))
+STEP = int(os.environ.get("EVLOG_STEP", "6" if SANITIZED and not SLOW else "1"))
 # LeakSanitizer cannot work under strace
 UNLEAKY = ["env", f"ASAN_OPTIONS={os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0"]
 
