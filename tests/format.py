@@ -30,7 +30,7 @@ SLOT = 2048
 F_OFD_SETLK = 37
 CORES = os.cpu_count() or 2
 SLOW = bool(os.environ.get("EVLOG_SLOW"))
-# sanitizers make it three times slower: every other byte, unless there is time
+# sanitizers make it three times slower: every sixth byte, unless there is time
 SANITIZED = os.environ.get("EVLOG_BUILD", "").rstrip("/").endswith("/san")
 STEP = int(os.environ.get("EVLOG_STEP", "6" if SANITIZED and not SLOW else "1"))
 # LeakSanitizer cannot work under strace
