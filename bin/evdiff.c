@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { BY_ID = CLI_OWN };
+enum { BY_ID = CLI_OWN, IGNORE };
 
 static const struct cli_option options[] = {
     {BY_ID, "by-id", NULL, "compare events regardless of seq and logtime"},
+    {IGNORE, "ignore", "PATH...",
+	"as --by-id, whatever is at PATH, such as time; repeat for more"},
     {'o', "output", "FORM",
 	"text (default), json, patch (RFC 6902, states only) or stat (counts)"},
     CLI_THREADED,
@@ -200,6 +202,25 @@ static const struct form *form_of(const char *name)
 	cli_usage("--output %s: must be text, json, patch or stat", name);
 }
 
+static void ignore_add(struct evlog_diff_options *o, const char *path)
+{
+	static const char *ignored[64];
+
+	if (o->n_ignore == sizeof ignored / sizeof *ignored)
+		cli_usage("--ignore: at most 64 paths");
+	ignored[o->n_ignore++] = path;
+	o->ignore = ignored;
+	o->ignore_stamp = true;
+}
+
+/* A path that no event has may be a mistake. */
+static void unmet_say(const struct evlog_diff_options *o, uint64_t unmet)
+{
+	for (size_t i = 0; i < o->n_ignore && !cli.quiet; i++)
+		if (unmet >> i & 1)
+			cli_say("--ignore: no event has anything at %s", o->ignore[i]);
+}
+
 int main(int argc, char **argv)
 {
 	const struct form *form = &forms[0];
@@ -213,6 +234,8 @@ int main(int argc, char **argv)
 	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
 		if (id == BY_ID)
 			o->ignore_stamp = true;
+		if (id == IGNORE)
+			ignore_add(o, optarg);
 		if (id == 'j')
 			o->threads = (unsigned)cli_number("threads", optarg, 1, 256);
 		if (id == 'o')
@@ -232,6 +255,8 @@ int main(int argc, char **argv)
 		cli_fail(&err);
 	if (!form->report && !cli.quiet)
 		print_stat(&p);
+	if (!found->states)
+		unmet_say(o, found->unmet);
 	return cli_end(
 	    found->only_a || found->only_b || found->changed ? CLI_NO : CLI_OK);
 }

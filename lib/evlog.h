@@ -1025,6 +1025,10 @@ struct evlog_diff_options {
 	 * comparison.  May be NULL. */
 	int (*report)(void *arg, const struct evlog_difference *d);
 	void *arg;
+	/* Paths of members that do not count, at most 64; needs ignore_stamp.  What is
+	 * left of an event must be the same text. */
+	const char *const *ignore;
+	size_t n_ignore;
 };
 
 struct evlog_compared {
@@ -1032,6 +1036,7 @@ struct evlog_compared {
 	uint64_t same; /* events, or keys */
 	uint64_t only_a, only_b, changed;
 	uint64_t prefix; /* logs: they agree up to this seq */
+	uint64_t unmet;	 /* bit i: no event has the member ignore[i] */
 };
 
 /* Compares two operands, each a log, a file of events, or a state.  Returns EVLOG_OK

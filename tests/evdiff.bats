@@ -392,6 +392,63 @@ patched() {
 	patched jsonpatch <pairs
 }
 
+@test "--ignore compares what is left of events" {
+	# each line: the status, A, B, and what is ignored
+	while IFS='|' read -r want a b ignored; do
+		printf '{"specversion":"1.0","type":"T",%s}\n' "$a" >a
+		printf '{"specversion":"1.0","type":"T",%s}\n' "$b" >b
+		options=()
+		for path in $ignored; do options+=(--ignore "$path"); done
+		got=0
+		evdiff -q "${options[@]}" a b || got=$?
+		assert_equal "$got $a $b $ignored" "$want $a $b $ignored"
+	done <<-'END'
+		0|"id":"1","n":1|"id":"2","n":1|id
+		1|"id":"1","n":1|"id":"2","n":2|id
+		0|"id":"1","n":1|"id":"2","n":2|id n
+		0|"id":"1"|"x":1|id x
+		1|"id":"1"|"x":1|id
+		0|"data":{"at":1,"n":2}|"data":{"at":9,"n":2}|data.at
+		0|"data":{"at":1,"n":2}|"data":{"at":9,"n":2}|/data/at
+		1|"data":{"at":1,"n":2}|"data":{"at":9,"n":3}|data.at
+		0|"data":{"at":1,"n":2}|"data":{"n":2}|data.at
+		0|"data":{"at":1}|"data":{}|data.at
+		1|"data":{"at":1}|"x":1|data.at x
+		0|"data":{"at":1}|"data":7|data
+		1|"data":{"at":1}|"data":7|data.at
+		0|"a.b":1|"a.b":2|/a.b
+		1|"a":{"b":1}|"a":{"b":2}|/a.b
+		0|"a":{"b":{"c":1,"d":2}}|"a":{"b":{"c":3,"d":2}}|a.b.c
+		0|"\u0069d":"1"|"id":"2"|id
+		1|"l":[{"at":1}]|"l":[{"at":2}]|l.at
+	END
+	run -0 evdiff --ignore time <(echo '{"specversion":"1.0","type":"T","time":"2026-11-01T00:00:00Z"}') <(echo '{"specversion":"1.0","type":"T","time":"2026-11-02T00:00:00Z"}')
+	assert_output ""
+}
+
+@test "--ignore: stamps do not count, nor the order; what no event has is named" {
+	numbered 5 | evappend x.evlog
+	for n in 4 2 5 1 3; do numbered 1 $n | jq -c '.id = "x" + .id'; done | evappend y.evlog
+	run -0 evdiff --ignore id --ignore source x.evlog y.evlog
+	assert_output ""
+	run -1 --separate-stderr evdiff --ignore source --ignore data.none --ignore nothing -o stat x.evlog y.evlog
+	assert_output "$(printf 'same 0\nonly in A 5\nonly in B 5')"
+	assert_equal "$stderr" "evdiff: --ignore: no event has anything at data.none
+evdiff: --ignore: no event has anything at nothing"
+	run -1 evdiff --ignore id --ignore source x.evlog <(evcat x.evlog; evcat --from 5 x.evlog)
+	assert_equal "$(echo "$output" | cut -c 1 | xargs)" ">"
+	for bad in '' a..b /a~2; do
+		run -64 evdiff --ignore "$bad" x.evlog y.evlog
+	done
+	# shellcheck disable=SC2046
+	run -64 evdiff $(printf -- '--ignore a%d ' {1..65}) x.evlog y.evlog
+	evfold -k subject n='count()' x.evlog >state
+	run -64 evdiff --ignore id state state
+	assert_output "evdiff: --ignore is only for events, but these are states"
+	printf '{"specversion":"1.0","type":"T"}\n{"type":\n' >broken
+	run -65 evdiff --ignore id x.evlog broken
+}
+
 @test "memory does not grow with the number of keys" {
 	[ -z "$SAN" ] || skip "sanitizers take memory"
 	# with gcov, two minutes would say nothing more

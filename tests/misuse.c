@@ -1224,6 +1224,17 @@ static void rows_diff(void)
 	ROW("b NULL", USAGE, evlog_diff(NULL, LOG, NULL, NULL, err));
 	ROW("standard input twice", USAGE, evlog_diff(NULL, "-", "-", NULL, err));
 	ROW("all that can be", 0, evlog_diff(&most, LOG, "f", NULL, err));
+	struct evlog_diff_options less = {.size = sizeof less, .n_ignore = 1};
+	ROW("ignore NULL", USAGE,
+	    (less.ignore_stamp = true, evlog_diff(&less, LOG, LOG, NULL, err)));
+	less.ignore = &nowhere;
+	ROW("a path NULL", USAGE, evlog_diff(&less, LOG, LOG, NULL, err));
+	less.ignore = &path;
+	ROW("ignore alone", USAGE,
+	    (less.ignore_stamp = false, evlog_diff(&less, LOG, LOG, NULL, err)));
+	less.n_ignore = SIZE_MAX;
+	ROW("too many", USAGE,
+	    (less.ignore_stamp = true, evlog_diff(&less, LOG, LOG, NULL, err)));
 	SIZES(evlog_diff_options, evlog_diff(o, LOG, LOG, NULL, err));
 }
 

@@ -25,7 +25,8 @@ static int operands_diff(
 		    a->path, b->path);
 	if (states && d->o.ignore_stamp)
 		return error_set(err, EVLOG_EUSAGE,
-		    "--by-id is only for events, but these are states");
+		    "%s is only for events, but these are states",
+		    d->o.n_ignore ? "--ignore" : "--by-id");
 	if (events && d->o.only_states)
 		return error_set(err, EVLOG_EUSAGE,
 		    "--output patch is only for states, but these are events");
@@ -75,6 +76,19 @@ int evlog_diff(const struct evlog_diff_options *o, const char *a, const char *b,
 	    "there is only one standard input", err);
 	*d.found = (struct evlog_compared){0};
 	int r = options_take(
-	    &d.o, sizeof d.o, END_OF(struct evlog_diff_options, arg), o, err);
-	return r ? r : compare(&d, a, b, err);
+	    &d.o, sizeof d.o, END_OF(struct evlog_diff_options, n_ignore), o, err);
+	if (r)
+		return r;
+	REFUSE(d.o.n_ignore && !d.o.ignore_stamp, "ignore needs ignore_stamp", err);
+	NEED(!d.o.n_ignore || d.o.ignore, err);
+	REFUSE(d.o.n_ignore > IGNORED_MOST, "at most 64 members can be ignored", err);
+	for (size_t i = 0; i < d.o.n_ignore; i++)
+		NEED(d.o.ignore[i], err);
+	r = ignored_parse(&d.ignored, d.o.ignore, d.o.n_ignore, err);
+	if (!r)
+		r = compare(&d, a, b, err);
+	for (size_t i = 0; i < d.ignored.n; i++)
+		d.found->unmet |= (~d.ignored.met) & UINT64_C(1) << i;
+	ignored_free(&d.ignored);
+	return r;
 }

@@ -248,15 +248,34 @@ static bool tallies_grow(struct tallies *t)
 	return true;
 }
 
-static int tally_of(struct tallies *t, const struct evlog_event *e, struct tally **tally,
-    evlog_error *err)
+/* What of an event counts: everything after the stamp but the ignored members. */
+static int counting(
+    struct diff *d, const struct evlog_event *e, struct hash_part *body, evlog_error *err)
 {
+	struct view rest;
 	uint64_t seq;
 	int64_t time;
-	size_t skip = stamp_read(e->line, e->len, &seq, &time) ? STAMP_SIZE : 0;
-	unsigned char hash[HASH_SIZE];
-	const struct hash_part body = {e->line + skip, e->len - skip};
+	int r = 0;
 
+	if (d->ignored.n) {
+		r = ignored_apply(&d->ignored, e, &rest, err);
+		*body = (struct hash_part){rest.p, r ? 0 : rest.len};
+	} else {
+		size_t skip = stamp_read(e->line, e->len, &seq, &time) ? STAMP_SIZE : 0;
+		*body = (struct hash_part){e->line + skip, e->len - skip};
+	}
+	return r;
+}
+
+static int tally_of(struct diff *d, struct tallies *t, const struct evlog_event *e,
+    struct tally **tally, evlog_error *err)
+{
+	unsigned char hash[HASH_SIZE];
+	struct hash_part body;
+
+	int r = counting(d, e, &body, err);
+	if (r)
+		return r;
 	if ((t->n + 1) * 2 > t->mask && !tallies_grow(t))
 		return error_memory(err);
 	sha256(&body, 1, hash);
@@ -277,7 +296,7 @@ static int ignore_stamp(struct diff *d, struct tallies *t, struct diff_operand *
 	int r;
 
 	while ((r = diff_operand_next(a, &e, err)) == 0) {
-		if ((r = tally_of(t, &e, &tally, err)) != 0)
+		if ((r = tally_of(d, t, &e, &tally, err)) != 0)
 			return r;
 		tally->left++;
 	}
@@ -285,7 +304,7 @@ static int ignore_stamp(struct diff *d, struct tallies *t, struct diff_operand *
 		r = diff_operand_reopen(a, err);
 	/* what B has is subtracted; any excess is only in B */
 	while (!r && (r = diff_operand_next(b, &e, err)) == 0) {
-		if ((r = tally_of(t, &e, &tally, err)) != 0)
+		if ((r = tally_of(d, t, &e, &tally, err)) != 0)
 			return r;
 		if (tally->left > 0) {
 			tally->left--;
@@ -297,7 +316,7 @@ static int ignore_stamp(struct diff *d, struct tallies *t, struct diff_operand *
 	if (r == EVLOG_END)
 		r = 0;
 	while (!r && (r = diff_operand_next(a, &e, err)) == 0) {
-		if ((r = tally_of(t, &e, &tally, err)) != 0)
+		if ((r = tally_of(d, t, &e, &tally, err)) != 0)
 			return r;
 		if (tally->left > 0) {
 			tally->left--;

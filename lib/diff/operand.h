@@ -3,6 +3,7 @@
 #define DIFF_OPERAND_H
 
 #include "base/buf.h"
+#include "diff/ignored.h"
 #include "evlog.h"
 #include "json/scan.h"
 
@@ -12,6 +13,7 @@ enum diff_operand_kind { OPERAND_EMPTY, OPERAND_EVENTS, OPERAND_STATES, OPERAND_
 struct diff {
 	struct evlog_diff_options o;
 	struct evlog_compared *found;
+	struct ignored ignored;
 };
 
 struct diff_operand {
