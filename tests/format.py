@@ -3250,6 +3250,20 @@ def check_features():
                     status, _, err = run("evappend", "--reindex", log)
                     assert status == 65 and "newer evlog" in err, f"{what}: {status}: {err}"
                     assert {**snapshot(log), **before} == snapshot(log), f"{what}: rewritten"
+    # evlog 0.1 had no classes: any other flag in its head is of a newer version
+    for bit in (3, 15, 16, 31):
+        log = f"old-{bit}.evlog"
+        shutil.copytree(os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden/0.1/plain.evlog"), log)
+        p = bytearray(read(log, "head"))
+        for slot in (0, SLOT):
+            assert p[slot + 7] == ord("1")
+            struct.pack_into("<I", p, slot + 104, u32(p, slot + 104) | 1 << bit)
+            struct.pack_into("<Q", p, slot + SLOT - 8, xxh3(bytes(p[slot : slot + SLOT - 8])))
+        write(log, "head", bytes(p))
+        status, out, err = cat(log)
+        assert status == 65 and not out and "needs a newer evlog" in err, f"flag {bit}: {status}: {err}"
+        write(log, "lock", b"")  # which every writer makes before it looks further
+        assert "needs a newer evlog" in refuses(log), f"flag {bit}"
 
 
 def check_copy():

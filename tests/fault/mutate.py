@@ -9,6 +9,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,10 +77,16 @@ def noticed(copy, path=""):
     env = dict(os.environ, EVLOG_BUILD=f"{copy}/build", PYTHONDONTWRITEBYTECODE="1",
                PATH=f"{copy}/build:{os.environ['PATH']}", EVLOG_SEED="7")  # fmt: skip
     for name, command in noticers(path):
-        p = subprocess.run(["bash", "-c", command], cwd=f"{copy}/tests/fault", env=env,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                           stdin=subprocess.DEVNULL, timeout=600)  # fmt: skip
-        if p.returncode:
+        p = subprocess.Popen(["bash", "-c", command], cwd=f"{copy}/tests/fault", env=env,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+        try:
+            status = p.wait(600)
+        except subprocess.TimeoutExpired:  # a mutant that hangs is noticed
+            os.killpg(p.pid, signal.SIGKILL)
+            p.wait()
+            return "hang"
+        if status:
             return name
     return None
 
@@ -119,7 +126,7 @@ def work(copies, todo):
     what, begun, copy = f"{path}: {code}", time.time(), copies.get()
     try:
         by = copy.try_one(path, code, mutant)
-    except (AssertionError, subprocess.SubprocessError) as e:
+    except (AssertionError, subprocess.SubprocessError) as e:  # it cannot be built
         by, what = None, f"{what} ({e})"
     copies.put(copy)
     print(f"{by or 'NOBODY':8} {time.time() - begun:4.0f} s  {what}", flush=True)
