@@ -202,3 +202,48 @@ client() {
 		"bakery Eligible casino Eligible casino Ineligible casino Eligible"
 	tells merchants/merchants
 }
+
+# unit FILE: the unit, with the paths of this test
+unit() {
+	sed -e "s,/usr/local/bin/,$EVLOG_BUILD/," -e "s,/usr/local/lib/shop/,$PWD/," \
+		-e "s,/var/lib/shop/,$PWD/,g" "$BATS_TEST_DIRNAME/../samples/systemd/$1"
+}
+
+@test "the systemd units are valid, and keep in what they start" {
+	command -v systemd-analyze >/dev/null || skip "no systemd"
+	echo 'exit 0' >send-mails
+	chmod +x send-mails
+	for file in shop-mails.service shop-saga.service; do
+		unit $file >$file
+		# no messages: what systemd does not know, it only warns of
+		run -0 systemd-analyze verify --man=no ./$file
+		assert_output ""
+		run -0 systemd-analyze security --offline=true --threshold=25 ./$file
+	done
+}
+
+@test "what the systemd units start runs until SIGTERM, and does its work" {
+	echo 'jq -r .subject >>sent' >send-mails
+	echo 'function on.OrderPaid(s, e) emit{type="Ship", subject=e.subject} end' >saga.lua
+	for n in 1 2 3; do
+		echo "{\"type\":\"OrderPaid\",\"subject\":\"order-$n\",\"id\":\"$n\"}"
+	done | evappend orders.evlog
+	chmod +x send-mails
+	sed -i '1i #!/bin/sh' send-mails
+	for file in shop-mails.service shop-saga.service; do
+		line=$(unit $file | sed -e ':a' -e '/\\$/N; s/\\\n//; ta' | sed -n 's/^ExecStart=//p')
+		# shellcheck disable=SC2086
+		$line 3>&- &
+		for _ in {1..100}; do
+			[ "$(wc -l 2>/dev/null <sent) $(evcat -t Ship orders.evlog | wc -l)" = "3 3" ] && break
+			[ $file = shop-mails.service ] && [ "$(wc -l 2>/dev/null <sent)" = 3 ] && break
+			sleep 0.05
+		done
+		kill $!
+		wait $! || fail "$file: status $?"
+	done
+	run -0 evcat -t Ship -o data orders.evlog
+	[ "$(evcat -t Ship orders.evlog | wc -l)" -eq 3 ]
+	run -0 cat sent
+	assert_output "$(printf 'order-%d\n' 1 2 3)"
+}
