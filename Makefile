@@ -269,7 +269,7 @@ lint:
 	shellcheck .ci/run .ci/deps tests/run tests/layers tests/commands tests/golden/make tests/golden/say tests/fault/torture \
 	    tests/fault/fuzz/run tests/model/run man/examples \
 	    samples/story.bash samples/orders/quickstart samples/orders/readmodel \
-	    samples/orders/broker samples/orders/mediator samples/orders/credit.sh \
+	    samples/orders/broker samples/orders/mediator \
 	    samples/commands/commands samples/commands/handle.sh samples/bank/bank \
 	    samples/recovery/recovery samples/users/users samples/whatif/whatif \
 	    samples/cleanroom/cleanroom samples/merchants/merchants

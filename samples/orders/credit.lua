@@ -1,16 +1,26 @@
--- How the customer service decides.  First it gets a line for each customer, with the state
--- that evfold computed from earlier events; then the requests, in order.
-function key(e) return e.key or e.data.customer end
+-- The customer service.  For each customer it knows the limit and what is reserved, and it
+-- answers each request in the order in which they come.
 
-on["*"] = function(s, line) return line.state end
-
-function on.OrderCreated(s, e)
-	local reserved = s.reserved + decimal(e.data.amount)
-	local fits = reserved <= decimal(s.limit)
-	if fits then s.reserved = reserved end
-	emit{ type = fits and "CreditReserved" or "CreditLimitExceeded", subject = e.subject,
-	      causationid = e.id, data = { customer = e.data.customer, amount = e.data.amount } }
+function on.CustomerRegistered(customer, e)
+	customer.limit = decimal(e.data.limit)
+	customer.reserved = customer.reserved or decimal(0)
 end
 
--- With a broker, the service reacts to events; with a mediator, it follows commands.
+local function fits(customer, amount)
+	return customer.limit ~= nil and customer.reserved + amount <= customer.limit
+end
+
+function on.OrderCreated(customer, e)
+	local amount = decimal(e.data.amount)
+	local answer = "CreditLimitExceeded"
+
+	if fits(customer, amount) then
+		customer.reserved = customer.reserved + amount
+		answer = "CreditReserved"
+	end
+	emit{ type = answer, subject = e.subject, data = e.data }
+end
+
+-- With a broker, the service reacts to events; with a mediator, it obeys commands.
+on.RegisterCustomer = on.CustomerRegistered
 on.ReserveCredit = on.OrderCreated

@@ -1,6 +1,7 @@
 # The whole process: which event leads to which command, and on which channel.
 inputs as $event | $event |
 {
+	CustomerRegistered:  ["credit", "RegisterCustomer"],
 	OrderCreated:        ["credit", "ReserveCredit"],
 	CreditReserved:      ["order",  "ApproveOrder"],
 	CreditLimitExceeded: ["order",  "CancelOrder"]

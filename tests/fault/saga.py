@@ -1,9 +1,9 @@
 """saga.py - runs the saga of the samples, by broker and by mediator, and kills every
 processor at random: all orders must end correctly, and the same way in both.
 
-The scripts run unchanged, with other orders.  The evrun that they find is this file: it
-runs the real one, kills it or one of the processes of its command, and starts it again,
-until the script ends it.  Run in an empty directory with the tools in PATH.  EVLOG_ORDERS:
+The scripts run unchanged, with other orders.  The evrun and the evfold that they find are this
+file: it runs the real one, kills it or one of the processes of its command, and starts it
+again, until the script ends it.  Run in an empty directory with the tools in PATH.  EVLOG_ORDERS:
 how many; EVLOG_BATCH: events per run; EVLOG_PAUSE: average seconds between two kills of a
 processor; EVLOG_KILLS: at least this many for each processor; EVLOG_SEED repeats a run."""
 
@@ -26,8 +26,8 @@ KILLS = int(os.environ.get("EVLOG_KILLS", "10"))
 LIMIT = 60 + ORDERS / 4
 SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
-PROCESSORS = {"broker": ["credit.pos", "order.pos"],
-              "mediator": ["to-credit.pos", "to-order.pos", "credit.pos", "order.pos"]}
+PROCESSORS = {"broker": ["credit.lua", "order.pos"],
+              "mediator": ["to-credit.pos", "to-order.pos", "credit.lua", "order.pos"]}
 
 
 def at_work(pid):
@@ -42,7 +42,7 @@ def at_work(pid):
 
 
 def victim(rng, pid):
-    """The evrun, or, if it soon starts a command, one process of that."""
+    """The tool, or, if it soon starts a command, one process of that."""
     if rng.random() < 0.5:
         end = time.monotonic() + 0.05
         while not (found := list(at_work(pid))) and time.monotonic() < end:
@@ -60,9 +60,14 @@ def name(pid):
         return "?"
 
 
-def supervise(argv):
-    """Plays the evrun of the scripts."""
-    checkpoint = argv[argv.index("--checkpoint") + 1]
+def supervise(tool, argv):
+    """Plays the evrun or the evfold of the scripts."""
+    real = os.path.join(os.environ["EVLOG_REAL"], tool)
+    if "-f" not in argv:
+        os.execv(real, [tool, *argv])
+    if tool == "evrun":
+        argv = ["--batch", BATCH, "--backoff", "10ms", *argv]
+    checkpoint = argv[argv.index("--checkpoint" if tool == "evrun" else "-p") + 1]
     rng = random.Random(f"{SEED} {os.getcwd()} {checkpoint}")
     ended, told, p = [], set(), None
 
@@ -79,7 +84,7 @@ def supervise(argv):
     signal.signal(signal.SIGTERM, end)
     with open("kills", "a", encoding="utf-8") as kills:
         while True:
-            p = subprocess.Popen([os.environ["EVLOG_REAL"], "--batch", BATCH, "--backoff", "10ms", *argv])
+            p = subprocess.Popen([real, *argv])
             fair = {1}  # its command was killed once too often
             while p.poll() is None and not ended:
                 try:
@@ -136,7 +141,8 @@ def judge(topology, logs, outcome):
     assert got == outcome, f"{topology}: {[x for x in outcome.items() if got.get(x[0]) != x[1]][:3]}"
     assert not [s for s in states.values() if s["odd"]], f"{topology}: something is odd"
 
-    happened = [e for log in logs for e in events(f"{topology}/{log}") if e["type"] != "CustomerRegistered"]
+    happened = [e for log in logs for e in events(f"{topology}/{log}")
+                if e["type"] not in ("CustomerRegistered", "RegisterCustomer")]
     kinds = {"broker": [("Order", "Created"), ("Credit", ""), ("Order", "ed")],
              "mediator": [("Order", "Created"), ("Reserve", ""), ("Credit", ""), ("A C", "Order"), ("Order", "ed")]}
     count = collections.Counter((e["subject"], e["type"]) for e in happened)
@@ -158,12 +164,13 @@ def main():
         with open(f"samples/orders/{file}.ndjson", "w", encoding="utf-8") as f:
             f.writelines(lines)
     os.mkdir("bin")
-    with open("bin/evrun", "w", encoding="utf-8") as f:
-        f.write(f'#!/bin/sh\nexec {sys.executable} -S {os.path.abspath(__file__)} supervise "$@"\n')
-    os.chmod("bin/evrun", 0o755)
+    for tool in ("evrun", "evfold"):
+        with open(f"bin/{tool}", "w", encoding="utf-8") as f:
+            f.write(f'#!/bin/sh\nexec {sys.executable} -S {os.path.abspath(__file__)} supervise {tool} "$@"\n')
+        os.chmod(f"bin/{tool}", 0o755)
     # LeakSanitizer waits for a child for ever if that child is killed
     asan = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-    env = {**os.environ, "EVLOG_REAL": shutil.which("evrun"), "EVLOG_SEED": str(SEED),
+    env = {**os.environ, "EVLOG_REAL": os.path.dirname(shutil.which("evrun")), "EVLOG_SEED": str(SEED),
            "PATH": f"{os.getcwd()}/bin:{os.environ['PATH']}", "ASAN_OPTIONS": asan}
     print(f"orders {ORDERS}\napproved {sum(x[0] == 'approved' for x in outcome.values())}")
     commands = 0
@@ -185,7 +192,7 @@ def main():
         whom = collections.Counter(p for p, _ in kills)
         what = collections.Counter(x for _, x in kills)
         assert all(whom[p] >= KILLS for p in PROCESSORS[topology]), f"{topology}: too few kills: {whom}"
-        commands += sum(what.values()) - what["evrun"]
+        commands += sum(what.values()) - what["evrun"] - what["evfold"]
         print(f"{topology} kills {len(kills)}")
     assert commands >= KILLS, f"too few commands killed: {commands}"
     differs = subprocess.run(["evdiff", "broker/states.ndjson", "mediator/states.ndjson"], check=False).returncode
@@ -195,7 +202,7 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["supervise"]:
-        sys.exit(supervise(sys.argv[2:]))
+        sys.exit(supervise(sys.argv[2], sys.argv[3:]))
     try:
         main()
     except AssertionError as e:
