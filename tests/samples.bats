@@ -203,6 +203,32 @@ client() {
 	tells merchants/merchants
 }
 
+# transferred CLIENTS TRANSFERS: the sample, and what must hold of it
+transferred() {
+	CLIENTS=$1 TRANSFERS=$2 run -0 "$samples/bank/transfer" here
+	assert_line "nothing else was said"
+	assert_equal "$(tail -n 1 <<<"$output")" "[1000,0]"
+	sent=$(evcat -t TransferSent here/bank.evlog | wc -l)
+	assert_equal "$((sent + $(grep -c 'has too little' here/said)))" $(($1 * $2))
+	assert_line --regexp "^ +$sent 2$"
+	[ "$sent" -gt $(($1 * $2 / 2)) ]
+}
+
+@test "the bank's transfers, by 4 clients at once: none is lost, or half made" {
+	transferred 4 5
+	# a request that is repeated has no effect
+	request=$(evcat -t TransferSent -n 1 here/bank.evlog | jq -c '{type: "Transfer", id: .causationid, data: {from: .subject, to: "acc-1", amount: 1}}')
+	before=$(evcat here/bank.evlog | wc -l)
+	run -0 here/transfer.sh here/bank.evlog <<<"$request"
+	assert_equal "$(evcat here/bank.evlog | wc -l)" "$before"
+	run -65 here/transfer.sh here/bank.evlog <<<'{"type":"Transfer","id":"x","data":{"from":"acc-1","to":"acc-2","amount":1000.01}}'
+}
+
+@test "the bank's transfers, by 8 clients at once, two hundred" {
+	slow
+	transferred 8 25
+}
+
 # unit FILE: the unit, with the paths of this test
 unit() {
 	sed -e "s,/usr/local/bin/,$EVLOG_BUILD/," -e "s,/usr/local/lib/shop/,$PWD/," \
