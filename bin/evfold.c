@@ -465,6 +465,10 @@ static size_t operands_take(struct fold *o, char **words, int n, const char **op
 	if (o->form == LOG && o->skip_path)
 		cli_usage("--output log cannot be combined with --skip-errors; use "
 			  "--dead-letter LOG");
+	if (o->dead_letter && o->strict)
+		cli_usage(
+		    "--dead-letter cannot be combined with --strict: a letter is for "
+		    "what the program fails at");
 	if (o->dead_letter && o->upcast)
 		cli_usage(
 		    "--dead-letter cannot be combined with --upcast: a letter has the "

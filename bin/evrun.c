@@ -98,6 +98,7 @@ struct run {
 	const char *table; /* in it */
 	bool dead_letters, status, dry;
 	const char *form; /* of --status; NULL: the default */
+	bool timed;	  /* --timeout was given */
 	bool consuming;	  /* an option for the COMMAND was given */
 };
 
@@ -198,8 +199,7 @@ static int show_status(const struct run *p, const char *log)
 /* Waits until the consumer, or the table, has reached an event. */
 static int await(const struct run *p, const char *log)
 {
-	int64_t until =
-	    cli_clock() + (p->consumer.timeout ? p->consumer.timeout : PATIENCE);
+	int64_t until = cli_clock() + (p->timed ? p->consumer.timeout : PATIENCE);
 	struct evlog_position start = {.seq = 0};
 	struct evlog_lag lag;
 	evlog_error err;
@@ -294,7 +294,10 @@ static void option_take(struct run *p, int id, const char *arg)
 	case LINE_BY_LINE: c->line_by_line = true; break;
 	case RETRY: c->retry = (unsigned)cli_number("retry", arg, 0, 1000000); break;
 	case BACKOFF: c->backoff = cli_span("backoff", arg); break;
-	case TIMEOUT: c->timeout = cli_span("timeout", arg); break;
+	case TIMEOUT:
+		p->timed = true;
+		c->timeout = cli_span("timeout", arg);
+		break;
 	case DEAD_LETTER: c->dead_letter = arg; break;
 	case KEY: c->key = arg; break;
 	case SHARD: shard(c, arg); break;
@@ -330,7 +333,7 @@ static void options_check(const struct run *p, int logs)
 		s->to || s->last || s->count || s->follow || s->merge || s->no_index ||
 		s->since != EVLOG_TIME_MIN || s->until != EVLOG_TIME_MAX))
 		cli_usage("%s cannot be combined with a selection", aside);
-	if (asides && (p->consuming || (c->timeout && !p->await)))
+	if (asides && (p->consuming || (p->timed && !p->await)))
 		cli_usage("%s cannot be combined with options for a COMMAND", aside);
 	if (p->database && !p->status && !p->await)
 		cli_usage("--checkpoint %s: only evfold can move a table; this is for "

@@ -514,6 +514,7 @@ seq_of() { jq .seq "$1"; }
 	assert_output "evrun: c: still at event 4"
 	run -75 evrun --await 11 --timeout 50ms --checkpoint c a.evlog
 	assert_output "evrun: a.evlog: event 11 has not been appended yet"
+	run -75 timeout 5 evrun --await 5 --timeout 0s --checkpoint c a.evlog
 	run -76 evrun --await 4 --checkpoint c b.evlog
 	run -66 evrun --await 4 --checkpoint c none.evlog
 	(sleep 0.3 && numbered 1 | evappend a.evlog && evrun --checkpoint c a.evlog -- true) 3>&- &

@@ -115,7 +115,7 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 	evfold -k subject -p saga.lua --snapshot other a.evlog >/dev/null
 	rm -r out.evlog
 	run -0 saga --snapshot other a.evlog
-	assert_output "evfold: other: it does not say what was emitted; folding from the first event instead"
+	assert_output "evfold: other: made with a different program, reducers or key; folding from the first event instead"
 	out | cmp - want
 }
 
@@ -129,7 +129,7 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 	for options in '-k subject -p new.lua' '-k id -p saga.lua' '-k subject -p saga.lua --upcast up.lua'; do
 		# shellcheck disable=SC2086
 		run -76 evfold $options --name saga.lua -o log:out.evlog a.evlog
-		assert_output "evfold: out.evlog: saga.lua has appended with a different program, key or upcaster, up to event 5; use --accept-change to continue after that event with this one"
+		assert_output "evfold: out.evlog: saga.lua has appended with a different program, key, upcaster or limits, up to event 5; use --accept-change to continue after that event with this one"
 		out | cmp - want
 	done
 	run -0 evfold -k subject -p new.lua --name saga.lua --accept-change -o log:out.evlog a.evlog
@@ -316,12 +316,14 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 	orders 3 | evappend a.evlog
 	saga a.evlog
 	evfold -f -k subject -p saga.lua -o log:out.evlog a.evlog 2>err 3>&- &
+	one=$!
 	sleep 0.3
 	traced -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_exit=300000 evfold -f -k subject -p saga.lua -o log:out.evlog a.evlog 2>err2 3>&- &
+	two=$!
 	sleep 0.5
 	orders 3 4 | evappend a.evlog
 	sleep 1.5
-	kill %1 %2 2>/dev/null || :
+	kill $one $two 2>/dev/null || :
 	wait
 	assert_equal "$(cat err err2 | grep -c 'another consumer named saga.lua has already appended')" 1
 	[ "$(evcat out.evlog | jq -r .id | sort -u | wc -l)" -eq 12 ]
@@ -344,6 +346,7 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 		-p saga.lua -o log:out.evlog --skip-errors x a.evlog
 		-p saga.lua -o log:out.evlog --columns a.evlog
 		-p saga.lua -o log:out.evlog --dead-letter d.evlog --upcast up.lua a.evlog
+		-p saga.lua -o log:out.evlog --dead-letter d.evlog --strict a.evlog
 		-p saga.lua --name x a.evlog
 		-p saga.lua --accept-change a.evlog
 		-p saga.lua --dead-letter d.evlog a.evlog
@@ -353,4 +356,119 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 	END
 	run -64 evfold -p saga.lua -o log:out.evlog --name "$(printf '%0300d' 1)" a.evlog
 	[ ! -e out.evlog ]
+}
+
+@test "a signal in the middle of a block: what is recorded is what was folded" {
+	numbered 3000 | evappend a.evlog
+	cat >slow.lua <<-'END'
+		upcast["*"] = function(e)
+		    for i = 1, 3000 do local x = i * i end
+		    return e
+		end
+	END
+	echo 'on["*"] = function(s, e) s.n = (s.n or 0) + 1; emit{type="N", data=s.n} end' >count.lua
+	for to in '--snapshot s n=count()' '-o sqlite:t.db n=count()' '-p count.lua -o log:out.evlog --snapshot p'; do
+		for after in 0.02 0.1 0.3; do
+			# shellcheck disable=SC2086
+			run -0 timeout --preserve-status $after evfold -q -f --upcast slow.lua $to a.evlog
+		done
+		# shellcheck disable=SC2086
+		run -0 evfold -q --upcast slow.lua $to a.evlog
+	done
+	evfold -q --upcast slow.lua --snapshot s 'n=count()' a.evlog | diff - <(echo '{"n":3000}')
+	run -0 sqlite3 t.db 'SELECT state FROM state'
+	assert_output '{"n":3000}'
+	evcat -o data out.evlog | cmp - <(seq 3000)
+}
+
+@test "after damage in the log that is folded, its events before that are done, and it continues once it is mended" {
+	for n in 1 2 3 4 5 6; do numbered 1 $n | evappend a.evlog; done
+	cp -r a.evlog whole.evlog
+	echo 'on["*"] = function(s, e) emit{type="N", data=e.data.n} end' >each.lua
+	segment=$(ls a.evlog/*.zst)
+	size=$(stat -c %s "$segment")
+	for at in $((size / 2)) $((size - 20)); do
+		rm -rf a.evlog out.evlog
+		cp -r whole.evlog a.evlog
+		printf '\377\377' | dd of="$segment" bs=1 seek=$at conv=notrunc 2>/dev/null
+		run -65 evfold -p each.lua -o log:out.evlog a.evlog
+		n=$(evcat out.evlog | wc -l)
+		[ "$n" -ge 2 ]
+		[ "$n" -lt 6 ]
+		run -65 evfold -p each.lua -o log:out.evlog a.evlog
+		rm -r a.evlog
+		cp -r whole.evlog a.evlog
+		run -0 evfold -p each.lua -o log:out.evlog a.evlog
+		evcat -o data out.evlog | cmp - <(seq 6)
+	done
+}
+
+@test "a snapshot of another process, or without its letters, is not used" {
+	{
+		orders 3
+		echo '{"type":"Broken","subject":"c1","id":"bad"}'
+	} | evappend a.evlog
+	saga --dead-letter dead.evlog --snapshot snap -q a.evlog
+	run -0 saga --name other --dead-letter dead.evlog --snapshot snap a.evlog
+	assert_line "evfold: snap: it does not say what other has emitted; folding from the first event instead"
+	[ "$(evcat out.evlog | wc -l)" -eq 12 ]
+	[ "$(evcat dead.evlog | wc -l)" -eq 2 ]
+	rm -r dead.evlog
+	run -0 saga --name other --dead-letter dead.evlog --snapshot snap a.evlog
+	assert_line --partial "evfold: snap: dead.evlog: "
+	[ "$(evcat dead.evlog | wc -l)" -eq 1 ]
+	[ "$(evcat out.evlog | wc -l)" -eq 12 ]
+	run -0 saga --name other --snapshot snap a.evlog --dead-letter new.evlog
+	[ "$(evcat new.evlog | wc -l)" -eq 1 ]
+}
+
+@test "letters: not for LOG itself, and never trusted beyond what they are of" {
+	{
+		orders 2
+		echo '{"type":"Broken","subject":"c1","id":"bad"}'
+		orders 2 3
+	} | evappend a.evlog
+	ln -s out.evlog link.evlog
+	for dead in out.evlog ./out.evlog link.evlog; do
+		run -64 saga --dead-letter $dead a.evlog
+		assert_output --partial "dead letters need a log of their own"
+	done
+	[ "$(evcat out.evlog | wc -l)" -eq 0 ]
+	run -64 evrun --checkpoint c --emit out.evlog --dead-letter link.evlog a.evlog -- cat
+	[ "$(evcat out.evlog | wc -l)" -eq 0 ]
+	# other limits may make other events fail
+	saga -q --dead-letter dead.evlog a.evlog
+	run -76 saga --dead-letter dead.evlog --lua-steps 5000 a.evlog
+	assert_output --partial "a different program, key, upcaster or limits"
+	# a changed program: its letters count anew
+	sed 's/Broken/OrderCreated/' saga.lua >worse.lua
+	run -76 evfold -k subject -p worse.lua --name saga.lua -o log:none.evlog --dead-letter dead.evlog a.evlog
+	run -0 evfold -q -k subject -p worse.lua --name saga.lua -o log:out.evlog --dead-letter dead.evlog --accept-change a.evlog
+	[ "$(evcat dead.evlog | wc -l)" -eq 5 ]
+	# the log was restored to before the event that failed, and went another way
+	evcat -o zst --to 2 a.evlog | evappend --replica b.evlog
+	orders 2 80 | evappend b.evlog
+	run -76 saga --dead-letter dead.evlog b.evlog
+}
+
+@test "a name that no id can have is refused; a process and a consumer do not mistake each other" {
+	orders 2 | evappend a.evlog
+	for name in $'a\nb' $'\001' $'\xff' $'x\177'; do
+		run -64 saga --name "$name" a.evlog
+	done
+	saga --name 'Größe "1"/x' a.evlog
+	evcat -c 1 out.evlog | jq -r .id | grep -qE '^Größe "1"/x/[0-9a-f]{16}/1/1$'
+	saga --name pos a.evlog
+	run -76 evrun --checkpoint pos --emit out.evlog a.evlog -- jq -nc 'inputs | {type: "X"}'
+	assert_output "evrun: out.evlog: pos is the name of a process of evfold there; choose another name for the checkpoint"
+}
+
+@test "emit: what is no id or cause is refused as what it is" {
+	orders 1 | evappend a.evlog
+	for member in 'id=1' 'correlationid={}'; do
+		echo "function on.OrderCreated(s, e) emit{type='X', $member} end" >odd.lua
+		run -65 evfold -p odd.lua -o log:"${member%%=*}".evlog a.evlog
+		assert_output --partial "${member%%=*}"
+		refute_output --partial twice
+	done
 }

@@ -76,7 +76,7 @@ int evlog_diff(const struct evlog_diff_options *o, const char *a, const char *b,
 	    "there is only one standard input", err);
 	*d.found = (struct evlog_compared){0};
 	int r = options_take(
-	    &d.o, sizeof d.o, END_OF(struct evlog_diff_options, n_ignore), o, err);
+	    &d.o, sizeof d.o, END_OF(struct evlog_diff_options, arg), o, err);
 	if (r)
 		return r;
 	REFUSE(d.o.n_ignore && !d.o.ignore_stamp, "ignore needs ignore_stamp", err);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "fold/fold.h"
+#include "fold/snapshot_line.h"
 #include "json/path.h"
 #include "read/reader.h"
 #include "sink/letter.h"
@@ -30,7 +31,8 @@ struct emitter {
 	struct log_identity who;  /* of the source */
 	struct buf start;	  /* of a line with an id: {"id":"NAME/LINEAGE/ */
 	uint64_t last, number;	  /* the last event, how many it has emitted, */
-	size_t last_at;		  /* and how many were pending before it */
+	size_t last_at;		  /* how many were pending before it, */
+	size_t last_bytes;	  /* and how many bytes that was */
 	struct buf line;
 	struct evlog_fold_log_counts counts;
 };
@@ -69,10 +71,19 @@ static void fill_make(struct fill *fill, const struct evlog_event *e)
 		fill->correlation = fill->cause;
 }
 
+/* Whether an event has a member, whatever it is: what is no good is refused later. */
+static bool has(const char *line, size_t len, const char *name)
+{
+	struct json_text v;
+
+	return json_top_find(
+	    (struct json_text){line, len}, (struct view){name, strlen(name)}, &v);
+}
+
 static void member_add(
     struct buf *b, const char *name, struct json_text v, const char *line, size_t len)
 {
-	if (!v.p || json_top_string(line, len, name).p)
+	if (!v.p || has(line, len, name))
 		return;
 	buf_putc(b, '"');
 	buf_puts(b, name);
@@ -89,7 +100,7 @@ static int line_put(
 
 	m->number++;
 	b->len = 0;
-	if (json_top_string(p, len, "id").p) {
+	if (has(p, len, "id")) {
 		buf_putc(b, '{');
 	} else {
 		buf_add(b, m->start.p, m->start.len);
@@ -111,7 +122,7 @@ int emitter_take(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	struct emitter *m = f->emitter;
 	struct view lines = program_emitted(f->program);
 	const char *p = lines.p, *end = p + lines.len;
-	size_t had = log_sink_events(m->log), bytes = log_sink_pending(m->log);
+	size_t had = log_sink_events(m->log);
 	struct fill fill;
 
 	if (e->seq <= m->done || !lines.len)
@@ -119,6 +130,7 @@ int emitter_take(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	if (e->seq != m->last) { /* an upcaster makes several events of one */
 		m->last = e->seq;
 		m->last_at = had;
+		m->last_bytes = log_sink_pending(m->log);
 		m->number = 0;
 	}
 	int r = m->start.len ? 0 : start_make(m, err);
@@ -126,7 +138,7 @@ int emitter_take(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	while (p < end && !r) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		r = line_put(m, &fill, p, (size_t)(nl - p), err);
-		if (!r && log_sink_pending(m->log) - bytes > EVENT_MOST)
+		if (!r && log_sink_pending(m->log) - m->last_bytes > EVENT_MOST)
 			r = error_set(
 			    err, EVLOG_EDATA, "emits more than %u MiB", EVENT_MOST >> 20);
 		p = nl + 1;
@@ -235,15 +247,56 @@ void evlog_fold_log_counted(const evlog_fold *f, struct evlog_fold_log_counts *c
 					  : (struct evlog_fold_log_counts){0};
 }
 
-void emitter_end(const struct emitter *m, struct evlog_position *end)
+static void place_add(const struct sink *log, const char *name, struct buf *b)
 {
-	log_sink_end(m->log, end);
+	struct evlog_position end;
+
+	log_sink_end(log, &end);
+	buf_printf(b, ",\"%s\":{\"log\":\"%s\",\"seq\":%" PRIu64 ",\"root\":\"%s\"}",
+	    name, end.log, end.seq, end.root);
 }
 
-int emitter_check(
-    const struct emitter *m, const struct evlog_position *end, evlog_error *err)
+void emitter_save(const struct emitter *m, struct buf *b)
 {
-	return evlog_position_check(m->path, end, m->o.max_line, err);
+	buf_puts(b, ",\"process\":");
+	json_escape(b, (struct view){m->name, strlen(m->name)});
+	place_add(m->log, "emitted", b);
+	if (m->dead)
+		place_add(m->dead, "letters", b);
+}
+
+/* Checks that a log still has the place that a snapshot names. */
+static int place_check(const struct emitter *m, const char *path, struct json_text header,
+    const char *name, evlog_error *err)
+{
+	struct evlog_position end = {0};
+	struct json_text v;
+
+	if (!json_top_find(header, (struct view){name, strlen(name)}, &v) ||
+	    *v.p != '{' || !line_position(v, &end))
+		return error_set(
+		    err, EVLOG_EMISMATCH, "it does not say what is in %s", path);
+	return evlog_position_check(path, &end, m->o.max_line, err);
+}
+
+int emitter_check(const struct emitter *m, struct json_text header, evlog_error *err)
+{
+	struct buf name = {0};
+	struct json_text v;
+
+	json_escape(&name, (struct view){m->name, strlen(m->name)});
+	bool same = !name.failed &&
+		    json_top_find(header, (struct view){"process", 7}, &v) &&
+		    v.len == name.len && memcmp(v.p, name.p, name.len) == 0;
+	buf_free(&name);
+	int r = same ? 0
+		     : error_set(err, EVLOG_EMISMATCH,
+			   "it does not say what %s has emitted", m->name);
+	if (!r)
+		r = place_check(m, m->path, header, "emitted", err);
+	if (!r && m->dead)
+		r = place_check(m, m->dead_path, header, "letters", err);
+	return r;
 }
 
 /* ---- Opening ---- */
@@ -273,13 +326,42 @@ static int outlet_open(struct emitter *m, struct sink **s, const char *path,
 	return r == EVLOG_END ? 0 : r;
 }
 
+static int another_fold(const struct emitter *m, const char *path,
+    const struct evlog_position *at, evlog_error *err)
+{
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: %s has appended with a different program, key, upcaster or limits, up "
+	    "to "
+	    "event %" PRIu64
+	    "; use --accept-change to continue after that event with this one",
+	    path, m->name, at->seq);
+}
+
+/* Whether a name can be part of an id. */
+static bool name_is_sound(const char *name)
+{
+	struct json_fault fault;
+	struct json_text v;
+	struct buf text = {0};
+	size_t n = strlen(name);
+	bool sound = n > 0 && n <= CURSOR_NAME_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		sound = sound && (unsigned char)name[i] >= ' ' && name[i] != 0x7F;
+	json_escape(&text, (struct view){name, n});
+	sound = sound && !text.failed &&
+		json_scan(text.p, text.len, 1, &v, NULL, &fault) && json_is_valid(v);
+	buf_free(&text);
+	return sound;
+}
+
 static int logs_open(evlog_fold *f, struct evlog_position *at, evlog_error *err)
 {
 	struct emitter *m = f->emitter;
 	struct evlog_position letters = {0};
 	unsigned char fold[HASH_SIZE];
 	char hex[65];
-	bool changed = false, ignored;
+	bool changed = false, letters_changed = false;
 
 	int r = fold_identity(f, hex, err);
 	hex_read(fold, hex, HASH_SIZE);
@@ -288,18 +370,22 @@ static int logs_open(evlog_fold *f, struct evlog_position *at, evlog_error *err)
 	if (!r)
 		r = outlet_open(m, &m->log, m->path, fold, at, &changed, err);
 	if (!r && changed && !m->o.accept_change)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: %s has appended with a different program, key or upcaster, up "
-		    "to "
-		    "event %" PRIu64
-		    "; use --accept-change to continue after that event with this one",
-		    m->path, m->name, at->seq);
+		return another_fold(m, m->path, at, err);
 	if (!r && m->dead_path)
-		r = outlet_open(m, &m->dead, m->dead_path, fold, &letters, &ignored, err);
+		r = outlet_open(
+		    m, &m->dead, m->dead_path, fold, &letters, &letters_changed, err);
+	if (!r && letters_changed && !m->o.accept_change)
+		return another_fold(m, m->dead_path, &letters, err);
+	if (!r && m->dead && log_sinks_are_one(m->log, m->dead))
+		return error_set(err, EVLOG_EUSAGE,
+		    "%s: dead letters need a log of their own", m->dead_path);
 	if (!r)
 		r = evlog_position_check(m->source, at, m->o.max_line, err);
+	if (!r)
+		r = evlog_position_check(m->source, &letters, m->o.max_line, err);
 	m->done = at->seq;
-	m->dead_done = letters.seq;
+	/* another program may fail at other events */
+	m->dead_done = letters_changed ? 0 : letters.seq;
 	return r;
 }
 
@@ -325,14 +411,19 @@ int evlog_fold_log(evlog_fold *f, const struct evlog_fold_log_options *given,
 	REFUSE(f->ready, FOLD_SET, err);
 	REFUSE(!f->program, "only a program emits events", err);
 	REFUSE(f->threads > 1, "with threads, nothing is emitted", err);
-	REFUSE(!*o.name || strlen(o.name) > CURSOR_NAME_MAX,
-	    "a name must have from 1 to 255 bytes", err);
+	REFUSE(!name_is_sound(o.name),
+	    "a name must have from 1 to 255 bytes of UTF-8, without control characters",
+	    err);
 	struct emitter *m = calloc(1, sizeof *m);
 	if (!m)
 		return error_memory(err);
 	f->emitter = m;
 	f->tracked = true;
 	f->rollback |= o.dead_letter != NULL;
+	/* what fails depends on these */
+	buf_printf(&f->identity, "process %" PRIu64 " %" PRIu64 " %d\n",
+	    program_limits(f->program)->memory, program_limits(f->program)->steps,
+	    f->strict);
 	m->o = o;
 	bool copied = text_copy(&m->path, o.path) & text_copy(&m->name, o.name) &
 		      text_copy(&m->source, o.source) &

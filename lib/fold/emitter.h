@@ -2,7 +2,9 @@
 #ifndef FOLD_EMITTER_H
 #define FOLD_EMITTER_H
 
+#include "base/buf.h"
 #include "evlog.h"
+#include "json/scan.h"
 
 struct emitter;
 
@@ -18,14 +20,12 @@ int emitter_take(evlog_fold *f, const struct evlog_event *e, evlog_error *err);
  * before the event, and what was emitted up to there can be committed. */
 int emitter_failed(evlog_fold *f, const struct evlog_event *e, evlog_error *err);
 
-/* Where the log was after the last commit, or when it was opened. */
-void emitter_end(const struct emitter *m, struct evlog_position *end);
-
 /* Says why a snapshot is not used. */
 void emitter_unsaved(const struct emitter *m, const evlog_error *why);
 
-/* Checks that the log still has a place that emitter_end gave. */
-int emitter_check(
-    const struct emitter *m, const struct evlog_position *end, evlog_error *err);
+/* Appends members for the first line of a snapshot: where the logs are.  Checks that the
+ * logs still have what such a line says; EVLOG_EMISMATCH: one does not. */
+void emitter_save(const struct emitter *m, struct buf *b);
+int emitter_check(const struct emitter *m, struct json_text header, evlog_error *err);
 
 #endif

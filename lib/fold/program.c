@@ -215,6 +215,11 @@ bool program_has_key(const struct program *p)
 	return p->has_key;
 }
 
+const struct evlog_limits *program_limits(const struct program *p)
+{
+	return &p->limits;
+}
+
 struct view program_emitted(const struct program *p)
 {
 	return (struct view){p->emitted.p, p->whole};

@@ -21,6 +21,9 @@ int program_text(const char *path, struct buf *text, evlog_error *err);
 int program_again(struct program **p, const struct program *other, evlog_error *err);
 void program_close(struct program *p);
 
+/* As they were given. */
+const struct evlog_limits *program_limits(const struct program *p);
+
 /* SHA-256 of the program's text. */
 const unsigned char *program_hash(const struct program *p);
 

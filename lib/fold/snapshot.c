@@ -4,14 +4,16 @@
  *
  * The file has lines of JSON: first {"evlog":"snapshot
  * 1","log":ID,"seq":N,"root":ROOT,"fold":HASH}, and, if the fold emits into a log,
- * "emitted":{"log":ID,"seq":N,"root":ROOT}, which is a place in that log; then, sorted by
- * key, {"key":KEY,"seq":SEQ,"state":STATE} for each group; last
+ * "process":NAME and "emitted":{"log":ID,"seq":N,"root":ROOT}, which is a place in that
+ * log, and the same for its dead letters, as "letters"; then, sorted by key,
+ * {"key":KEY,"seq":SEQ,"state":STATE} for each group; last
  * {"groups":COUNT,"hash":HASH}, where HASH is an XXH3 over the hashes of the lines.
  */
 #include "base/error.h"
 #include "base/options.h"
 #include "base/replace.h"
 #include "fold/fold.h"
+#include "fold/snapshot_line.h"
 #include "json/path.h"
 
 #include <errno.h>
@@ -26,41 +28,6 @@ static uint64_t hash_on(uint64_t hash, const char *p, size_t len)
 	uint64_t both[2] = {hash, hash64(p, len)};
 
 	return hash64(both, sizeof both);
-}
-
-static bool text_is(struct json_text line, const char *name, const char *text)
-{
-	struct json_text v;
-	size_t n = strlen(text);
-
-	return json_top_find(line, (struct view){name, strlen(name)}, &v) &&
-	       v.len == n + 2 && memcmp(v.p + 1, text, n) == 0;
-}
-
-static bool text_take(struct json_text line, const char *name, char *out, size_t size)
-{
-	struct json_text v;
-
-	if (!json_top_find(line, (struct view){name, strlen(name)}, &v) || v.len < 2 ||
-	    v.len - 2 >= size || *v.p != '"')
-		return false;
-	memcpy(out, v.p + 1, v.len - 2);
-	out[v.len - 2] = '\0';
-	return true;
-}
-
-static bool number_take(struct json_text line, const char *name, uint64_t *n)
-{
-	struct json_text v;
-	char text[24];
-
-	if (!json_top_find(line, (struct view){name, strlen(name)}, &v) ||
-	    v.len >= sizeof text)
-		return false;
-	memcpy(text, v.p, v.len);
-	text[v.len] = '\0';
-	*n = strtoull(text, NULL, 10);
-	return true;
 }
 
 /* ---- Reading ---- */
@@ -79,28 +46,15 @@ static int broken(const struct reading *r, const char *why, evlog_error *err)
 	    r->line, why);
 }
 
-static bool position_take(struct json_text object, struct evlog_position *at)
-{
-	text_take(object, "lineage", at->lineage, sizeof at->lineage);
-	return text_take(object, "log", at->log, sizeof at->log) &&
-	       text_take(object, "root", at->root, sizeof at->root) &&
-	       number_take(object, "seq", &at->seq);
-}
-
-/* The snapshot counts only if the log has all that was emitted before it was written. */
+/* The snapshot counts only if the logs have all that was emitted before it was written.
+ */
 static int emitted_check(const struct reading *r, struct json_text line, evlog_error *err)
 {
-	struct evlog_position end = {0};
-	struct json_text v;
 	evlog_error why;
 
-	if (!json_top_find(line, (struct view){"emitted", 7}, &v) || *v.p != '{' ||
-	    !position_take(v, &end))
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: it does not say what was emitted", r->path);
-	int res = emitter_check(r->f->emitter, &end, &why);
+	int res = emitter_check(r->f->emitter, line, &why);
 	if (res == EVLOG_EMISMATCH)
-		return error_set(err, res, "%s: %s", r->path, why.text);
+		return error_set(err, res, "%.200s: %.500s", r->path, why.text);
 	if (res && err)
 		*err = why;
 	return res;
@@ -111,10 +65,10 @@ static int header_take(
 {
 	char hash[65];
 
-	if (!text_is(line, "evlog", "snapshot 1") || !position_take(line, at))
+	if (!line_text_is(line, "evlog", "snapshot 1") || !line_position(line, at))
 		return broken(r, "not a snapshot, or written by another version", err);
 	int res = fold_identity(r->f, hash, err);
-	if (!res && !text_is(line, "fold", hash))
+	if (!res && !line_text_is(line, "fold", hash))
 		res = error_set(err, EVLOG_EMISMATCH,
 		    "%s: made with a different program, reducers or key%s", r->path,
 		    r->f->emitter ? "" : "; use --rebuild to create it again");
@@ -141,7 +95,7 @@ static int group_take(struct reading *r, struct json_text line, evlog_error *err
 		return error_memory(err);
 	g->owner = part;
 	r->groups++;
-	number_take(line, "seq", &g->seq);
+	line_number_take(line, "seq", &g->seq);
 	res = group_restore(part, g, state, &why);
 	if (res == EVLOG_EDATA)
 		return broken(r, why.text, err);
@@ -168,9 +122,9 @@ static int line_take(struct reading *r, const char *p, size_t len,
 		res = header_take(r, line, at, err);
 	else if (!json_top_find(line, (struct view){"groups", 6}, &found))
 		res = group_take(r, line, err);
-	else if (!number_take(line, "groups", &groups) || groups != r->groups)
+	else if (!line_number_take(line, "groups", &groups) || groups != r->groups)
 		res = broken(r, "damaged: it has not as many groups as it says", err);
-	else if (!text_is(line, "hash", text))
+	else if (!line_text_is(line, "hash", text))
 		res = broken(r, "damaged: the hash of the lines does not match", err);
 	else
 		r->ended = true;
@@ -241,7 +195,6 @@ static int line_write(FILE *out, const struct buf *b, uint64_t *hash, evlog_erro
 static int lines_write(
     evlog_fold *f, FILE *out, const struct evlog_position *at, evlog_error *err)
 {
-	struct evlog_position end;
 	struct buf *b = &f->row;
 	uint64_t hash = 0, n = 0;
 	char fold[65];
@@ -253,11 +206,7 @@ static int lines_write(
 	    ",\"root\":\"%s\",\"fold\":\"%s\"",
 	    at->log, at->lineage, at->seq, at->root, fold);
 	if (f->emitter)
-		emitter_end(f->emitter, &end);
-	if (f->emitter)
-		buf_printf(b,
-		    ",\"emitted\":{\"log\":\"%s\",\"seq\":%" PRIu64 ",\"root\":\"%s\"}",
-		    end.log, end.seq, end.root);
+		emitter_save(f->emitter, b);
 	buf_putc(b, '}');
 	if (!r)
 		r = line_write(out, b, &hash, err);

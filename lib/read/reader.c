@@ -105,8 +105,6 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	}
 	r->epoch = b.epoch;
 	r->hop = hop_after(&b);
-	memcpy(r->root, b.root, HASH_SIZE);
-	r->rooted = true;
 	outside = false;
 	if (!readahead_has(r, &b) && (res = block_is_outside(r, &b, &outside, err)) != 0)
 		return res;
@@ -126,6 +124,8 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	r->done += block_end(&b) - b.offset;
 	r->at = block_end(&b);
 	r->next_seq = block_last_seq(&b) + 1;
+	memcpy(r->root, b.root, HASH_SIZE); /* not before: the block may be damaged */
+	r->rooted = true;
 	return 0;
 }
 

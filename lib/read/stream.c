@@ -372,9 +372,11 @@ static void passed_note(evlog_stream *s, int r, struct evlog_lines lines, bool c
 	const unsigned char *id, *root;
 	struct evlog_event last;
 
-	if (s->n != 1 || !o->log || s->sel.reverse || r < 0 || stopped(s))
+	if (s->n != 1 || !o->log || s->sel.reverse || r < 0)
 		return;
-	if (!o->rest.len && !o->failure.code && !o->select.has_bad && !cut) {
+	/* whoever stops it may have cut a block short */
+	if (!o->rest.len && !o->failure.code && !o->select.has_bad && !cut &&
+	    !stopped(s)) {
 		log_reader_position(o->log, &id, &s->passed, &root);
 	} else if (r == 0) {
 		struct evlog_lines line = last_line(&lines);

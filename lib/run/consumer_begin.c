@@ -153,6 +153,12 @@ static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_opti
 		o->source = c->paths[0];
 	}
 	int r = log_sink_open(s, o, err);
+	if (!r && o->found && o->cursor.has & CURSOR_HAS(CURSOR_FOLD))
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: %s is the name of a process of evfold there; choose another "
+		    "name for "
+		    "the checkpoint",
+		    o->path, c->name);
 	*upto = !r && o->found && (fresh || o->cursor.generation == c->mark.generation)
 		    ? o->cursor.seq
 		    : 0;
@@ -189,6 +195,9 @@ static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
 		r = outlet_open(c, &c->emit, &emit, fresh, &emitted, err);
 	if (!r && dead.path)
 		r = outlet_open(c, &c->dead, &dead, fresh, &c->dead_upto, err);
+	if (!r && c->emit && c->dead && log_sinks_are_one(c->emit, c->dead))
+		return error_set(err, EVLOG_EUSAGE,
+		    "%s: dead letters need a log of their own", c->o->dead_letter);
 	if (!r && emitted > c->mark.at.seq)
 		r = cursor_follow(c, emitted, fresh, err);
 	if (c->emit)

@@ -137,7 +137,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 	OWN_ERROR(err);
 	NEED(checkpoint && log && from && to, err);
 	int r = options_take(
-	    &o, sizeof o, END_OF(struct evlog_reset_options, end), given, err);
+	    &o, sizeof o, END_OF(struct evlog_reset_options, dry), given, err);
 	if (r)
 		return r;
 	r = o.dry ? checkpoint_read(checkpoint, &c, err)

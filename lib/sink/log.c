@@ -11,6 +11,7 @@
 #include "write/writer.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 _Static_assert(LOG_SINK_MOST == ATOMIC_MAX, "what is put is one atomic commit");
 
@@ -149,6 +150,15 @@ int log_sink_open(struct sink **s, struct log_sink_options *o, evlog_error *err)
 	else
 		*s = &l->sink;
 	return r;
+}
+
+bool log_sinks_are_one(const struct sink *a, const struct sink *b)
+{
+	struct stat x, y;
+
+	return fstat(sink_of(a)->w->log.dir_fd, &x) == 0 &&
+	       fstat(sink_of(b)->w->log.dir_fd, &y) == 0 && x.st_ino == y.st_ino &&
+	       x.st_dev == y.st_dev;
 }
 
 void log_sink_set_generation(struct sink *s, uint64_t generation)

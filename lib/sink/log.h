@@ -28,6 +28,9 @@ struct log_sink_options {
 /* Opens the log, or makes it. */
 int log_sink_open(struct sink **s, struct log_sink_options *o, evlog_error *err);
 
+/* Whether two sinks are the same log, by whatever paths. */
+bool log_sinks_are_one(const struct sink *a, const struct sink *b);
+
 /* For the cursors to come: the reader was reset so often; it is this fold. */
 void log_sink_set_generation(struct sink *s, uint64_t generation);
 void log_sink_set_fold(struct sink *s, const unsigned char fold[HASH_SIZE]);

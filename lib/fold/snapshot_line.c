@@ -1,0 +1,48 @@
+/* snapshot_line.c - reads the members of a snapshot's lines. */
+#include "fold/snapshot_line.h"
+#include "json/path.h"
+
+#include <stdlib.h>
+
+bool line_text_is(struct json_text line, const char *name, const char *text)
+{
+	struct json_text v;
+	size_t n = strlen(text);
+
+	return json_top_find(line, (struct view){name, strlen(name)}, &v) &&
+	       v.len == n + 2 && memcmp(v.p + 1, text, n) == 0;
+}
+
+bool line_text_take(struct json_text line, const char *name, char *out, size_t size)
+{
+	struct json_text v;
+
+	if (!json_top_find(line, (struct view){name, strlen(name)}, &v) || v.len < 2 ||
+	    v.len - 2 >= size || *v.p != '"')
+		return false;
+	memcpy(out, v.p + 1, v.len - 2);
+	out[v.len - 2] = '\0';
+	return true;
+}
+
+bool line_number_take(struct json_text line, const char *name, uint64_t *n)
+{
+	struct json_text v;
+	char text[24];
+
+	if (!json_top_find(line, (struct view){name, strlen(name)}, &v) ||
+	    v.len >= sizeof text)
+		return false;
+	memcpy(text, v.p, v.len);
+	text[v.len] = '\0';
+	*n = strtoull(text, NULL, 10);
+	return true;
+}
+
+bool line_position(struct json_text object, struct evlog_position *at)
+{
+	line_text_take(object, "lineage", at->lineage, sizeof at->lineage);
+	return line_text_take(object, "log", at->log, sizeof at->log) &&
+	       line_text_take(object, "root", at->root, sizeof at->root) &&
+	       line_number_take(object, "seq", &at->seq);
+}

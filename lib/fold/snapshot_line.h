@@ -1,0 +1,16 @@
+/* snapshot_line.h - reads the members of a snapshot's lines. */
+#ifndef FOLD_SNAPSHOT_LINE_H
+#define FOLD_SNAPSHOT_LINE_H
+
+#include "evlog.h"
+#include "json/scan.h"
+
+/* Whether a member is this string, which needs no escapes. */
+bool line_text_is(struct json_text line, const char *name, const char *text);
+
+/* Get a member; false: it is not there, or not what is asked for. */
+bool line_text_take(struct json_text line, const char *name, char *out, size_t size);
+bool line_number_take(struct json_text line, const char *name, uint64_t *n);
+bool line_position(struct json_text object, struct evlog_position *at);
+
+#endif
