@@ -15,6 +15,7 @@ enum {
 	DEDUP,
 	EXPECT,
 	EXPECT_SUBJECT,
+	EXPECT_NONE,
 	FORCE,
 	LINGER,
 	MAX_LINE,
@@ -54,6 +55,8 @@ static const struct cli_option options[] = {
     {ATOMIC, "atomic", NULL, "append all in one commit, or nothing (up to 64 MiB)"},
     {ACK, "ack", NULL, "print a line for each commit, once it is durable"},
     {EXPECT, "expect", "N", "append only if the last seq is N (0: LOG is empty)"},
+    {EXPECT_NONE, "expect-none", "N:FILTER...",
+	"append only if no event after seq N meets FILTER; repeat for more"},
     {EXPECT_SUBJECT, "expect-subject", "S=N...",
 	"append only if the last event of S has seq N; repeat for more"},
     {DEDUP, "dedup", "[=N|id]",
@@ -105,6 +108,7 @@ struct append {
 	bool slid;	 /* --dedup=N did not compare with all events */
 	bool unrecorded; /* the last commit is durable, but not recorded in head */
 	struct evlog_expectation *expected;
+	struct evlog_absence *absent;
 	struct cli_reject reject;
 	int64_t pending_since; /* when the first pending event came; 0: unknown */
 	uint64_t appended, skipped, rejected, last_seq;
@@ -507,6 +511,19 @@ static void option_expect_subject(struct append *a, char *arg)
 	a->o.expect_subjects = a->expected;
 }
 
+static void option_expect_none(struct append *a, char *arg)
+{
+	size_t n = strcspn(arg, ":");
+
+	if (!n || !arg[n] || !arg[n + 1])
+		cli_usage("--expect-none %s: write N:FILTER", arg);
+	arg[n] = '\0';
+	uint64_t seq = cli_number("expect-none", arg, 0, UINT64_C(1) << 53);
+	a->absent = cli_resize(a->absent, (a->o.n_expect_none + 1) * sizeof *a->absent);
+	a->absent[a->o.n_expect_none++] = (struct evlog_absence){arg + n + 1, seq};
+	a->o.expect_none = a->absent;
+}
+
 static void option_take(struct append *a, int id, char *arg)
 {
 	const uint64_t seqs = UINT64_C(1) << 53;
@@ -533,6 +550,7 @@ static void option_take(struct append *a, int id, char *arg)
 		o->expect_seq = cli_number("expect", arg, 0, seqs);
 		break;
 	case EXPECT_SUBJECT: option_expect_subject(a, arg); break;
+	case EXPECT_NONE: option_expect_none(a, arg); break;
 	case DEDUP:
 		o->dedup = true;
 		if (arg && strcmp(arg, "id") == 0)
@@ -578,11 +596,12 @@ static void options_check(struct append *a, bool command)
 			  "--source or a --...-from option");
 	if (o->replica && (o->dedup || a->reject.path))
 		cli_usage("--replica cannot be combined with --dedup or --reject");
-	if (o->expect || o->n_expect_subjects)
+	if (o->expect || o->n_expect_subjects || o->n_expect_none)
 		a->o.atomic = true;
 	if (command && o->atomic)
-		cli_usage("--atomic, --expect and --expect-subject cannot be combined "
-			  "with a COMMAND");
+		cli_usage(
+		    "--atomic and --expect, --expect-subject and --expect-none cannot "
+		    "be combined with a COMMAND");
 	if (!a->input.max_line)
 		a->input.max_line = o->replica ? EVLOG_MAX_EVENT : 16u << 20;
 }
@@ -643,6 +662,7 @@ int main(int argc, char **argv)
 	seal(&a, true);
 	evlog_writer_close(a.w);
 	free(a.expected);
+	free(a.absent);
 	if (a.skipped && !cli.quiet && (!command || cli.verbose))
 		cli_say("skipped: %" PRIu64 " event%s already in the log", a.skipped,
 		    cli_plural(a.skipped));

@@ -243,6 +243,14 @@ struct evlog_expectation {
 	uint64_t seq;
 };
 
+/* No event after `seq`, which exists, meets all conditions of the FILTER `where`
+ * (evcat(1)).
+ */
+struct evlog_absence {
+	const char *where;
+	uint64_t seq;
+};
+
 struct evlog_writer_options {
 	size_t size;
 	int level;	  /* the zstd level, which may be negative; 0: level 1 */
@@ -273,6 +281,8 @@ struct evlog_writer_options {
 	const char *type_from, *subject_from, *time_from, *id_from, *source_from;
 	bool require;	  /* refuse a line in which one of the paths points to nothing */
 	bool dedup_by_id; /* with dedup: skip such an event even if its content differs */
+	const struct evlog_absence *expect_none; /* commit only if all hold */
+	size_t n_expect_none;
 };
 
 /* What a commit has made durable. */

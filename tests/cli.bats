@@ -43,6 +43,7 @@ Try '$tool --help'."
 		--reset-to:*) echo 1 ;;
 		--shard:*) echo 1/2 ;;
 		--expect-subject:*) echo a=1 ;;
+		--expect-none:*) echo 1:a=1 ;;
 		*:N | *:"N|id" | *:X | *:MS | *:SECONDS) echo 5000 ;;
 		*:SPAN) echo 5s ;;
 		*:BYTES) echo 64K ;;

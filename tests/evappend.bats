@@ -871,3 +871,78 @@ B'
 	run -0 script -qec "evappend -q other.evlog good" /dev/null
 	assert_output ""
 }
+
+@test "--expect-none: appended only if no event after seq N meets the filter" {
+	numbered 10 | evappend a.evlog
+	# each line: whether it holds, and N:FILTER
+	while read -r holds expectation; do
+		before=$(evcat a.evlog | wc -l)
+		status=0
+		echo '{"type":"X"}' | evappend --expect-none "$expectation" a.evlog 2>err || status=$?
+		assert_equal "$status $expectation" "$([ $holds = yes ] && echo 0 || echo 1) $expectation"
+		assert_equal "$(evcat a.evlog | wc -l)" $((before + (status == 0)))
+		[ $holds = yes ] || assert_equal "$(cat err)" "evappend: a.evlog: event $holds meets ${expectation#*:}; nothing was appended"
+	done <<-'END'
+		5 4:data.n=5
+		yes 5:data.n=5
+		yes 0:data.n=99
+		1 0:subject=s1
+		8 1:subject=s1
+		yes 8:subject=s1
+		3 2:type=T0
+		6 3:type=T0,data.n>=4
+		yes 6:type=T0,data.n<9
+		7 0:id="7"
+		yes 7:id="7"
+		1 0:data
+		yes 0:nothing
+		yes 0:data.n:5=x
+	END
+	run -1 evappend --expect-none 99:type=T0 a.evlog <<<'{"type":"X"}'
+	assert_output --regexp 'the last seq is [0-9]+, so that there is no event 99; nothing was appended$'
+	# all must hold, beside others
+	run -1 evappend --expect-none 0:data.n=99 --expect-none 0:data.n=3 a.evlog <<<'{"type":"X"}'
+	assert_output --partial "event 3 meets data.n=3"
+	run -1 evappend --expect-none 0:data.n=99 --expect-subject s3=4 a.evlog <<<'{"type":"X"}'
+	run -0 evappend --expect-none 0:data.n=99 --expect-subject s3=10 a.evlog <<<'{"type":"X"}'
+	# a log that is not there: nothing meets anything, but there is no event 1
+	run -1 evappend --expect-none 1:type=T0 new.evlog <<<'{"type":"X"}'
+	[ ! -e new.evlog ]
+	run -0 evappend --expect-none 0:type=T0 new.evlog <<<'{"type":"X"}'
+	for bad in type=T0 :type=T0 1: 1:= x:type=T0 '1:a>b'; do
+		run -64 evappend --expect-none "$bad" a.evlog <<<'{"type":"X"}'
+	done
+}
+
+@test "--expect-none: of clients at once, one succeeds" {
+	evappend a.evlog </dev/null
+	for n in 1 2 3 4 5 6 7 8; do
+		echo "{\"type\":\"Registered\",\"data\":{\"email\":\"ann@example.com\",\"n\":$n}}" |
+			evappend --expect-none 0:type=Registered,data.email=ann@example.com a.evlog 2>/dev/null 3>&- && echo $n >>won &
+	done
+	wait
+	[ "$(wc -l <won)" -eq 1 ]
+	[ "$(evcat a.evlog | wc -l)" -eq 1 ]
+}
+
+# The search before the lock sees the first event only; what comes then must be seen under it.
+@test "--expect-none: what is appended between the search and the lock counts" {
+	numbered 3 | evappend a.evlog
+	traced -o /dev/null -e trace=fcntl -e inject=fcntl:delay_enter=400000:when=1+ \
+		evappend --expect-none 3:data.n=77 a.evlog <<<'{"type":"X"}' 2>err 3>&- &
+	sleep 0.15
+	numbered 1 77 | evappend a.evlog
+	status=0
+	wait $! || status=$?
+	assert_equal "$status $(cat err)" "1 evappend: a.evlog: event 4 meets data.n=77; nothing was appended"
+}
+
+@test "--expect-none in a trimmed log is refused if nobody knows" {
+	log=$BATS_TEST_DIRNAME/golden/1.0/trimmed.evlog
+	cp -r "$log" t.evlog
+	chmod -R u+w t.evlog
+	first=$(evcat -c 1 t.evlog 2>/dev/null | cut -c 9-24 | sed 's/^0*//')
+	run -1 evappend --expect-none 0:type=None t.evlog <<<'{"type":"X"}'
+	assert_output --partial "events 1 to $((first - 1)) have been removed, so that nobody knows"
+	run -0 evappend --expect-none $((first - 1)):type=None t.evlog <<<'{"type":"X"}'
+}

@@ -621,6 +621,8 @@ static void rows_writer_open(void)
 {
 	const char frame[16] = "P*M\x18\x08\0\0\0evlogBLK", other[16] = {0};
 	const struct evlog_expectation none[2] = {{"s", 0}, {NULL, 0}};
+	const struct evlog_absence absent[] = {{"type=a", 0}, {NULL, 0}},
+				   broken[] = {{"=", 0}};
 	evlog_writer *w;
 
 	ROW("w NULL", USAGE, evlog_writer_open(NULL, LOG, NULL, err));
@@ -645,6 +647,9 @@ static void rows_writer_open(void)
 	ROW("no array", USAGE, WRITE(.n_expect_subjects = 1));
 	ROW("a subject NULL", USAGE,
 	    WRITE(.expect_subjects = none, .n_expect_subjects = 2));
+	ROW("no array", USAGE, WRITE(.n_expect_none = 1));
+	ROW("a filter NULL", USAGE, WRITE(.expect_none = absent, .n_expect_none = 2));
+	ROW("not a filter", USAGE, WRITE(.expect_none = broken, .n_expect_none = 1));
 	ROW("any length", 0, WRITE(.max_event = UINT64_MAX));
 	ROW("neither or both", USAGE, WRITE(.strict = true, .no_sync = true));
 	ROW("no members", USAGE, WRITE(.text = true, .id_from = "id"));

@@ -15,119 +15,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- Conditions ---- */
-
-/* Gets the seq of the last event of a subject among events from..to, newest first; 0:
- * none has it.  to 0: up to the end. */
-static int subject_last(struct evlog_writer *w, const char *want, uint64_t from,
-    uint64_t to, uint64_t *last, evlog_error *err)
-{
-	const char *path = w->log.path;
-	struct evlog_selection sel;
-	struct evlog_lines lines;
-	struct evlog_event event;
-	evlog_stream *s;
-	char *text = NULL;
-	size_t cap = 0, len;
-
-	*last = 0;
-	evlog_selection_init(&sel);
-	sel.from = from;
-	sel.to = to;
-	sel.max_line = w->max_line;
-	sel.reverse = true;
-	sel.subject = (const char **)&want;
-	sel.subjects = 1;
-	sel.fixed = true;
-	int r = evlog_stream_open(&s, &path, 1, &sel, err);
-	if (r)
-		return r;
-	while (!r && !*last && (r = evlog_stream_next(s, &lines, err)) == 0)
-		while (!r && evlog_lines_take(&lines, &event)) {
-			int found =
-			    evlog_event_string(&event, "subject", &text, &cap, &len);
-			if (found < 0)
-				r = error_memory(err);
-			if (found == 0 && len == strlen(want) &&
-			    memcmp(text, want, len) == 0 && event.seq > *last)
-				*last = event.seq;
-		}
-	free(text);
-	evlog_stream_close(s);
-	return r == EVLOG_END ? 0 : r;
-}
-
-/* Searches for the expected subjects without the lock, so that others can append
- * meanwhile, up to the event that w->probed says.  Whatever is wrong will be found, and
- * reported, with the lock. */
-static void subjects_probe(struct evlog_writer *w)
-{
-	size_t n = w->o.n_expect_subjects;
-	enum head_state state;
-	evlog_error ignored;
-	struct head h;
-	int r = 0;
-
-	if (n == 0 || w->expectation_checked || w->probed || w->absent ||
-	    head_read(w->log.head_fd, &h, &state, true, w->log.path, &ignored) ||
-	    state != HEAD_WHOLE || h.tree.n == 0)
-		return;
-	free(w->probe);
-	w->probe = calloc(n, sizeof *w->probe);
-	/* an earlier event than the expected one fails the expectation anyway */
-	for (size_t i = 0; i < n && w->probe && !r; i++) {
-		const struct evlog_expectation *x = &w->o.expect_subjects[i];
-		if (x->seq <= h.tree.n)
-			r = subject_last(
-			    w, x->subject, x->seq, h.tree.n, &w->probe[i], &ignored);
-	}
-	w->probed = w->probe && !r ? h.tree.n : 0;
-}
-
-static int subject_check(struct evlog_writer *w, size_t i, evlog_error *err)
-{
-	const struct evlog_expectation *x = &w->o.expect_subjects[i];
-	uint64_t end = w->log.head.tree.n, from = x->seq, last = 0;
-	bool probed = w->probed && w->probed <= end; /* else events were lost */
-	int r = 0;
-
-	if (probed && from <= w->probed)
-		from = w->probed + 1;
-	if (from <= end)
-		r = subject_last(w, x->subject, from, 0, &last, err);
-	if (probed && last == 0)
-		last = w->probe[i];
-	if (r || last == x->seq)
-		return r;
-	if (last == 0)
-		return error_set(err, EVLOG_ECONFLICT,
-		    "%s: neither event %" PRIu64
-		    " nor any later one has the subject %.200s; nothing was appended",
-		    w->log.path, x->seq, x->subject);
-	return error_set(err, EVLOG_ECONFLICT,
-	    "%s: the last seq of subject %.200s is %" PRIu64 ", not %" PRIu64
-	    "; nothing was appended",
-	    w->log.path, x->subject, last, x->seq);
-}
-
-static int expectations_check(struct evlog_writer *w, evlog_error *err)
-{
-	const struct head *h = &w->log.head;
-	int r = 0;
-
-	if (w->expectation_checked)
-		return 0;
-	if (w->o.expect && h->tree.n != w->o.expect_seq)
-		return error_set(err, EVLOG_ECONFLICT,
-		    "%s: the last seq is %" PRIu64 ", not %" PRIu64
-		    "; nothing was appended",
-		    w->log.path, h->tree.n, w->o.expect_seq);
-	for (size_t i = 0; i < w->o.n_expect_subjects && !r; i++)
-		r = subject_check(w, i, err);
-	w->expectation_checked = !r;
-	return r;
-}
-
 /* Moves an event's line to offset `to`. */
 static struct pending line_move(struct batch *b, struct pending p, size_t to)
 {
@@ -409,7 +296,7 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
 		return 0;
 	int r = w->absent ? writer_create(w, err) : 0;
 	if (!r) {
-		subjects_probe(w);
+		expectations_probe(w);
 		r = writer_lock(w, err);
 	}
 	if (r)

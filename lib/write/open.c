@@ -38,6 +38,9 @@ static uint64_t seq_expected(const struct evlog_writer_options *o)
 	for (size_t i = 0; i < o->n_expect_subjects; i++)
 		if (o->expect_subjects[i].seq)
 			return o->expect_subjects[i].seq;
+	for (size_t i = 0; i < o->n_expect_none; i++)
+		if (o->expect_none[i].seq)
+			return o->expect_none[i].seq;
 	return o->expect_seq;
 }
 

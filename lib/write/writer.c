@@ -89,6 +89,8 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 		return r;
 	const char *wrong = options_wrong(&sound);
 	REFUSE(wrong, wrong, err);
+	if ((r = absences_parse(&sound, err)) != 0)
+		return r;
 	struct evlog_writer *w = calloc(1, sizeof *w);
 	if (!w)
 		return error_memory(err);

@@ -101,7 +101,8 @@ struct evlog_writer {
 	struct sealing *sealing; /* NULL: no sealing in progress */
 	bool created;		 /* this writer has created the log */
 	bool locked, expectation_checked; /* all expectations were met */
-	uint64_t *probe; /* the last event of each expected subject, up to the seq in */
+	uint64_t *probe; /* the last event of each expected subject, then the first one
+			    that an absence excludes, up to the seq in */
 	uint64_t probed; /* 0: they were not looked for */
 	struct cursor cursor; /* written with each commit, unless its name is empty */
 	const char *cursor_source; /* the log that the consumer reads; NULL: not known */
@@ -271,5 +272,17 @@ int dedup_add(struct dedup *d, const char *line, size_t len, evlog_error *err);
  * failed; drops the lines added since the last dedup_keep or dedup_catch_up. */
 void dedup_keep(struct dedup *d, uint64_t last);
 void dedup_forget(struct dedup *d);
+
+/* ---- expectations.c ---- */
+
+/* Checks the absences in options.  EVLOG_EUSAGE: one is NULL, or not a FILTER. */
+int absences_parse(const struct evlog_writer_options *o, evlog_error *err);
+
+/* Searches, without the lock, for what expectations_check needs to know. */
+void expectations_probe(struct evlog_writer *w);
+
+/* With the lock, checks whether a commit may be made.  EVLOG_ECONFLICT: an expectation
+ * does not hold. */
+int expectations_check(struct evlog_writer *w, evlog_error *err);
 
 #endif
