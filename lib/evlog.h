@@ -834,9 +834,10 @@ struct evlog_fold_log_counts {
  * EVLOG_EMISMATCH: it is of another fold, or `source` is not the log that was folded.
  *
  * evlog_fold_log_commit: makes what was emitted durable; at: the place after the last
- * event that was folded.  Call it before evlog_fold_log_pending, the bytes that are
- * waiting for a commit, exceeds 16 MiB, and at the end.  If it fails, the fold accepts no
- * more events.  EVLOG_EMISMATCH: another process of this name has appended meanwhile.
+ * event that was folded.  Call it before evlog_fold_log_pending, the bytes that wait for
+ * a commit, exceeds 16 MiB; before evlog_fold_save; and at the end.  If it fails, the
+ * fold accepts no more events.  EVLOG_EMISMATCH: another process of this name has
+ * appended meanwhile.
  *
  * With dead_letter, evlog_fold_event returns 0 for an event at which the program fails,
  * and the state of its key stays as it was.  After an error of evlog_fold_event, what was

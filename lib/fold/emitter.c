@@ -59,7 +59,6 @@ static int start_make(struct emitter *m, evlog_error *err)
 
 /* The members that an emitted event gets unless it has them. */
 struct fill {
-	char number[48];		     /* the end of its id */
 	struct json_text cause, correlation; /* .p NULL: none */
 };
 
@@ -93,10 +92,11 @@ static void member_add(
 }
 
 /* Puts an event, without newline, into the log. */
-static int line_put(
-    struct emitter *m, struct fill *fill, const char *p, size_t len, evlog_error *err)
+static int line_put(struct emitter *m, const struct fill *fill, const char *p, size_t len,
+    evlog_error *err)
 {
 	struct buf *b = &m->line;
+	char number[48]; /* the end of its id */
 
 	m->number++;
 	b->len = 0;
@@ -104,8 +104,8 @@ static int line_put(
 		buf_putc(b, '{');
 	} else {
 		buf_add(b, m->start.p, m->start.len);
-		sprintf(fill->number, "%" PRIu64 "/%" PRIu64 "\",", m->last, m->number);
-		buf_puts(b, fill->number);
+		sprintf(number, "%" PRIu64 "/%" PRIu64 "\",", m->last, m->number);
+		buf_puts(b, number);
 	}
 	member_add(b, "causationid", fill->cause, p, len);
 	member_add(b, "correlationid", fill->correlation, p, len);
@@ -330,9 +330,8 @@ static int another_fold(const struct emitter *m, const char *path,
     const struct evlog_position *at, evlog_error *err)
 {
 	return error_set(err, EVLOG_EMISMATCH,
-	    "%s: %s has appended with a different program, key, upcaster or limits, up "
-	    "to "
-	    "event %" PRIu64
+	    "%s: %s has appended with a different program, key, upcaster or limits, "
+	    "up to event %" PRIu64
 	    "; use --accept-change to continue after that event with this one",
 	    path, m->name, at->seq);
 }
