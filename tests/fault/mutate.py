@@ -35,6 +35,7 @@ NOTICERS = [
     ("replica", "cd .. && bats replica.bats"),
     ("catalogue", "cd .. && bats catalogue.bats"),
     ("stream", "EVLOG_KILLS=2 python3 kill.py stream && rm -rf many log*.evlog"),
+    ("bytes", "EVLOG_STEP=3 python3 ../format.py flips_sealed && EVLOG_STEP=2 python3 ../format.py catalogue_lies"),
     ("errors", "EVLOG_FAULT_STEP=80 python3 calls.py errors"),
 ]
 
