@@ -672,7 +672,7 @@ int main(int argc, char **argv)
 	trimmed_refuse(s);
 	if (o.skip_path)
 		skipped_open(&o);
-	o.committed = o.saved = cli_clock();
+	o.saved = cli_clock();
 	fold(&o, s, sel.follow);
 	int missed = o.stopped ? CLI_OK : missed_say(&o);
 	if (missed)
