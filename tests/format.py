@@ -684,7 +684,7 @@ def check_catalogue_lies():
             assert selected("a.evlog", *q) == want, (what, q)
         must(0, "evappend", "--dedup", "--quiet", "a.evlog", data=b"")
 
-    for at in some(range(0, len(right), 7), 23):
+    for at in [*some(range(0, len(header), 5), 3), *some(range(len(header), len(right), 7), 23)]:
         done_without(flipped(right, at), ("flip", at))
     for n in (0, 71, 72, len(header), len(right) - 1024, len(right) - 1):
         done_without(right[:n], ("cut", n))
