@@ -229,6 +229,23 @@ transferred() {
 	transferred 8 25
 }
 
+@test "each address is registered once, however many want it at once" {
+	tells registration/registration
+	run -0 "$samples/registration/registration" here
+	assert_equal "$(evcat here/names.evlog | wc -l)" 1
+	assert_equal "$(grep -c '^status 1$' <<<"$output")" 2
+	assert_equal "$(evcat -w 'data.address="bob@example.com"' here/users.evlog | wc -l)" 1
+	assert_line "ada@example.com: somebody has this address"
+	assert_equal "$(tail -n 3 <<<"$output" | xargs)" '[user-9,UserRegistered] [user-9,UserLeft] [user-10,UserRegistered]'
+	# an address is text, whatever is in it
+	for n in 1 2; do
+		for address in '*' 'a,b=c' '"quoted"' 'Zoë' '5'; do
+			run here/register.sh here/users.evlog "u$n" "$address"
+			assert_equal "$address $status" "$address $((n == 1 ? 0 : 65))"
+		done
+	done
+}
+
 # unit FILE: the unit, with the paths of this test
 unit() {
 	sed -e "s,/usr/local/bin/,$EVLOG_BUILD/," -e "s,/usr/local/lib/shop/,$PWD/," \
