@@ -151,7 +151,7 @@ static int group_load(evlog_fold *f, struct group *g, evlog_error *err)
 	g->seq = item.seq;
 	g->stored = true;
 	r = exact_restore(f, g, item.exact, &why);
-	if (r == EVLOG_EDATA) /* not the event's fault */
+	if (r == EVLOG_EDATA || r == EVLOG_EPROGRAM) /* not the event's fault */
 		return error_set(err, EVLOG_EDAMAGED,
 		    "%s: the state of key %.*s: %s; use --rebuild to create the table "
 		    "again",

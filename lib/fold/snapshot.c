@@ -97,7 +97,7 @@ static int group_take(struct reading *r, struct json_text line, evlog_error *err
 	r->groups++;
 	line_number_take(line, "seq", &g->seq);
 	res = group_restore(part, g, state, &why);
-	if (res == EVLOG_EDATA)
+	if (res == EVLOG_EDATA || res == EVLOG_EPROGRAM)
 		return broken(r, why.text, err);
 	if (res && err)
 		*err = why;

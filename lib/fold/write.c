@@ -46,7 +46,7 @@ static int row_write(
 	else if (!alone)
 		buf_puts(b, "\"seq\":null,\"state\":");
 	int r = state_write(f, g, b, err);
-	if (r == EVLOG_EDATA && g) {
+	if ((r == EVLOG_EDATA || r == EVLOG_EPROGRAM) && g) {
 		evlog_error why = *err;
 		error_set(err, r, "the state%s%.*s after event %" PRIu64 ": %s",
 		    g->key.len ? " of key " : "", (int)g->key.len, g->key.p, g->seq,

@@ -342,6 +342,17 @@ static int is_ruled(lua_State *L)
 	return 0;
 }
 
+/* An event that the rules cannot convert, for whatever reason, is bad input. */
+static int rules_run(
+    struct evlog_upcaster *u, lua_CFunction fn, void *arg, evlog_error *err)
+{
+	int r = sandbox_run(&u->box, fn, arg, err);
+
+	if (r == EVLOG_EPROGRAM)
+		r = err->code = EVLOG_EDATA;
+	return r;
+}
+
 /* Returns 0 if u->out has the replacement, 1 if the event stays unchanged.  Error
  * messages do not name the event. */
 static int upcast_try(struct evlog_upcaster *u, struct evlog_event *e, evlog_error *err)
@@ -355,13 +366,13 @@ static int upcast_try(struct evlog_upcaster *u, struct evlog_event *e, evlog_err
 		(struct json_text){e->line, e->len}, (struct view){"type", 4}, &type) ||
 	    json_type_of(type) != JSON_STRING)
 		type = (struct json_text){"\"\"", 2};
-	int r = sandbox_run(&u->box, is_ruled, &type, err);
+	int r = rules_run(u, is_ruled, &type, err);
 	if (r || !type.p)
 		return r ? r : 1;
 	u->stamped = stamp_read(e->line, e->len, &seq, &t);
 	if (u->stamped)
 		memcpy(u->stamp, e->line, STAMP_SIZE);
-	return sandbox_run(&u->box, apply, e, err);
+	return rules_run(u, apply, e, err);
 }
 
 static int upcast_one(struct evlog_upcaster *u, struct evlog_event *e, evlog_error *err)
