@@ -185,15 +185,18 @@ static void option_take(struct replay *p, int id, const char *arg)
 static void hand_over(char **argv)
 {
 	char path[4096];
-	bool asked = false;
+	bool asked = false, quiet = false;
 
+	for (char **a = argv + 1; *a && strcmp(*a, "--") != 0; a++)
+		quiet |= strcmp(*a, "-q") == 0 || strcmp(*a, "--quiet") == 0;
 	for (char **a = argv + 1; *a && !asked; a++)
 		asked = strcmp(*a, "--") == 0 || strncmp(*a, "--checkpoint", 12) == 0;
 	if (!asked)
 		return;
-	cli_say(
-	    "running a command is the task of evrun now; the next version of evreplay "
-	    "will refuse it");
+	if (!quiet)
+		cli_say("running a command is the task of evrun now; the next version of "
+			"evreplay "
+			"will refuse it");
 	ssize_t n = readlink("/proc/self/exe", path, sizeof path);
 	char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
 	if (slash && slash + sizeof "/evrun" <= path + sizeof path) {

@@ -98,6 +98,7 @@ struct run {
 	const char *table; /* in it */
 	bool dead_letters, status, dry;
 	const char *form; /* of --status; NULL: the default */
+	bool lingering;	  /* --linger was given */
 	bool timed;	  /* --timeout was given */
 	bool consuming;	  /* an option for the COMMAND was given */
 };
@@ -283,6 +284,7 @@ static void option_take(struct run *p, int id, const char *arg)
 	case CLI_DEAD_LETTERS: p->dead_letters = true; break;
 	case BATCH: c->batch = cli_number("batch", arg, 1, 1000000); break;
 	case LINGER:
+		p->lingering = true;
 		c->linger = 1000 * (int64_t)cli_number("linger", arg, 0, 3600000);
 		break;
 	case CHECKPOINT:
@@ -331,7 +333,7 @@ static void options_check(const struct run *p, int logs)
 	if (asides &&
 	    (s->types || s->subjects || s->sources || s->ids || s->wheres || s->from ||
 		s->to || s->last || s->count || s->follow || s->merge || s->no_index ||
-		s->since != EVLOG_TIME_MIN || s->until != EVLOG_TIME_MAX))
+		s->fixed || s->since != EVLOG_TIME_MIN || s->until != EVLOG_TIME_MAX))
 		cli_usage("%s cannot be combined with a selection", aside);
 	if (asides && (p->consuming || (p->timed && !p->await)))
 		cli_usage("%s cannot be combined with options for a COMMAND", aside);
@@ -351,6 +353,8 @@ static void options_check(const struct run *p, int logs)
 		cli_usage("--last cannot be combined with --upcast or --dead-letters; "
 			  "both can be given to evreplay: put evrun - -- COMMAND after "
 			  "a pipe");
+	if (p->lingering && !s->follow)
+		cli_usage("--linger needs --follow");
 	if (c->accept_change && !c->checkpoint)
 		cli_usage("--accept-change needs --checkpoint FILE");
 	if (c->line_by_line && !c->emit)

@@ -609,7 +609,8 @@ struct evlog_position {
 	unsigned char frontier[53][32];
 };
 
-/* Gets the place that a stream has reached, if it reads a single log directory forwards:
+/* Gets the place that a stream has reached, if it reads a single log directory forwards,
+ * without last and salvage:
  * all events up to at->seq were delivered or are not selected, and those that are still
  * to come, or that an error held back, are after it.  EVLOG_END: nothing has been read
  * yet. */

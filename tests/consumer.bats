@@ -261,6 +261,7 @@ seq_of() { jq .seq "$1"; }
 	run -64 evrun a.evlog --
 	run -64 evrun --batch 3 a.evlog
 	run -64 evrun --emit b.evlog a.evlog -- cat
+	run -64 evrun --linger 10 a.evlog -- cat
 }
 
 @test "--timeout ends a run with all its processes; it has failed" {
@@ -469,7 +470,7 @@ seq_of() { jq .seq "$1"; }
 	for option in '-t T' '-s x' '--source x' '--id x' '-w x' '--from 2' '--to 2' '-n 1' '-c 1' '-f' '-m' '--since 2020-01-01' \
 		'-j 2' '--batch 2' '--linger 1' '--retry 1' '--backoff 1s' '--timeout 1s' '--emit x' '--dead-letter x' \
 		'--key type' '--shard 1/2' '--accept-change' '--upcast u.lua' '--dead-letters' '--dry-run' '--no-index' \
-		'--await 1' '--reset-to 1'; do
+		'--await 1' '--reset-to 1' '-F'; do
 		echo 'upcast.T = function(e) return e end' >u.lua
 		# shellcheck disable=SC2086
 		run -64 evrun --checkpoint c --status $option a.evlog
@@ -532,6 +533,34 @@ seq_of() { jq .seq "$1"; }
 	run -0 evrun --status --checkpoint sqlite:t.db:state a.evlog
 	assert_output --regexp '^at event 4 of 11, 7 behind, the oldest of them [0-9.]+ s old$'
 	evrun --status -o json --checkpoint sqlite:t.db a.evlog | jq -e '[.seq, .lag.events, has("written")] == [4, 7, false]'
+	# a table of a file or a pipe has a seq, but no place in any log
+	evcat a.evlog >file
+	evfold -k subject -o sqlite:f.db n='count()' file
+	for aside in '--await 1' --status; do
+		# shellcheck disable=SC2086
+		run -76 evrun $aside --checkpoint sqlite:f.db a.evlog
+		assert_output "evrun: f.db: the table state was not folded from a log directory, so that it has no place in a.evlog"
+	done
+	# whoever holds the database does not make it wait longer than asked
+	sqlite3 t.db 'PRAGMA journal_mode = DELETE'
+	(echo 'begin exclusive;'; sleep 3; echo 'commit;') | sqlite3 t.db 3>&- &
+	sleep 0.3
+	run -75 timeout 2 evrun --await 4 --timeout 300ms --checkpoint sqlite:t.db a.evlog
+	wait
+	run -0 evrun --await 4 --timeout 300ms --checkpoint sqlite:t.db a.evlog
+	# a writer was killed, and left a journal
+	python3 - <<-'END' || :
+		import os, sqlite3
+		db = sqlite3.connect("t.db", isolation_level=None)
+		db.execute("PRAGMA journal_mode = DELETE")
+		db.execute("PRAGMA cache_size = 1")
+		db.execute("BEGIN")
+		db.execute("CREATE TABLE big (x)")
+		for n in range(2000):
+		    db.execute("INSERT INTO big VALUES (?)", ("x" * 1000,))
+		os.kill(os.getpid(), 9)
+	END
+	run -0 evrun --await 4 --timeout 300ms --checkpoint sqlite:t.db a.evlog
 	echo no database >junk.db
 	run -65 evrun --await 4 --checkpoint sqlite:junk.db a.evlog
 }
@@ -886,4 +915,13 @@ evrun: sh: exit status 1, at event 5"
 		run -0 evrun --checkpoint p$at trimmed.evlog -- jq -c .data
 		assert_output "$(seq $((at + 1)) 60)"
 	done
+}
+
+@test "--reset-to before the first event that a log has kept is refused" {
+	cp -r "$BATS_TEST_DIRNAME/golden/1.0/trimmed.evlog" t.evlog
+	first=$(evcat -c 1 t.evlog 2>/dev/null | cut -c 9-24 | sed 's/^0*//')
+	run -64 evrun --checkpoint c --reset-to $((first - 1)) t.evlog
+	assert_output "evrun: --reset-to $((first - 1)): the log begins with event $first; those before it have been removed"
+	run -0 evrun --checkpoint c --reset-to $first t.evlog
+	run -0 evrun -c 1 t.evlog -- cat
 }

@@ -421,6 +421,12 @@ patched() {
 		0|"a":{"b":{"c":1,"d":2}}|"a":{"b":{"c":3,"d":2}}|a.b.c
 		0|"\u0069d":"1"|"id":"2"|id
 		1|"l":[{"at":1}]|"l":[{"at":2}]|l.at
+		0|"l":[{"at":1,"n":1}]|"l":[{"at":2,"n":1}]|l.0.at
+		1|"l":[{"at":1,"n":1},{"at":1}]|"l":[{"at":2,"n":1},{"at":2}]|l.0.at
+		0|"l":[{"at":1,"n":1},{"at":1}]|"l":[{"at":2,"n":1},{"at":2}]|l.0.at l.1.at
+		0|"l":[1,2,3]|"l":[1,9,3]|l.1
+		0|"l":[7]|"l":[]|l.0
+		1|"l":[]|"l":{}|l.0
 	END
 	run -0 evdiff --ignore time <(echo '{"specversion":"1.0","type":"T","time":"2026-11-01T00:00:00Z"}') <(echo '{"specversion":"1.0","type":"T","time":"2026-11-02T00:00:00Z"}')
 	assert_output ""
@@ -435,6 +441,9 @@ patched() {
 	assert_output "$(printf 'same 0\nonly in A 5\nonly in B 5')"
 	assert_equal "$stderr" "evdiff: --ignore: no event has anything at data.none
 evdiff: --ignore: no event has anything at nothing"
+	# what is in something that is ignored is there, too
+	run -0 --separate-stderr evdiff --ignore id --ignore source --ignore data --ignore data.n x.evlog y.evlog
+	assert_equal "$stderr" ""
 	run -1 evdiff --ignore id --ignore source x.evlog <(evcat x.evlog; evcat --from 5 x.evlog)
 	assert_equal "$(echo "$output" | cut -c 1 | xargs)" ">"
 	for bad in '' a..b /a~2; do

@@ -124,6 +124,8 @@ at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least
 	assert_equal "$stderr" "evreplay: running a command is the task of evrun now; the next version of evreplay will refuse it"
 	run -0 --separate-stderr evreplay --status --checkpoint=c.pos a.evlog
 	assert_output --partial "at event 5, the last"
+	run -0 --separate-stderr evreplay -q --batch 3 a.evlog -- wc -l
+	assert_equal "$stderr" ""
 	run -64 evreplay a.evlog --
 	mkdir -p alone path
 	cp "$(command -v evreplay)" alone

@@ -221,7 +221,18 @@ transferred() {
 	before=$(evcat here/bank.evlog | wc -l)
 	run -0 here/transfer.sh here/bank.evlog <<<"$request"
 	assert_equal "$(evcat here/bank.evlog | wc -l)" "$before"
-	run -65 here/transfer.sh here/bank.evlog <<<'{"type":"Transfer","id":"x","data":{"from":"acc-1","to":"acc-2","amount":1000.01}}'
+	for data in '"from":"acc-1","to":"acc-2","amount":1000.01' '"from":"acc-1","to":"acc-2","amount":-1' '"from":"acc-1","to":"acc-2","amount":0'; do
+		run -65 here/transfer.sh here/bank.evlog <<<"{\"type\":\"Transfer\",\"id\":\"x\",\"data\":{$data}}"
+	done
+	for request in '{"type":"Deposited","id":"x","subject":"acc-1","data":{"amount":5}}' \
+		'{"type":"Transfer","data":{"from":"acc-1","to":"acc-2","amount":1}}' \
+		'{"type":"Transfer","id":"x","data":{"from":"acc-1","to":"acc-1","amount":1}}'; do
+		run -64 here/transfer.sh here/bank.evlog <<<"$request"
+	done
+	assert_equal "$(evcat here/bank.evlog | wc -l)" "$before"
+	# an account that has no events yet
+	richest=$(evfold -k subject -p here/total.lua here/bank.evlog | jq -r 'select(.state.balance[.key] >= 1).key' | head -n 1 || :)
+	run -0 here/transfer.sh here/bank.evlog <<<"{\"type\":\"Transfer\",\"id\":\"y\",\"data\":{\"from\":\"${richest:-acc-1}\",\"to\":\"new\",\"amount\":0.01}}"
 }
 
 @test "the bank's transfers, by 8 clients at once, two hundred" {
@@ -244,6 +255,14 @@ transferred() {
 			assert_equal "$address $status" "$address $((n == 1 ? 0 : 65))"
 		done
 	done
+	run -64 here/register.sh here/users.evlog "" free@example.com
+	run -64 here/register.sh here/users.evlog u3 ""
+	# who leaves twice leaves
+	for n in 1 2; do
+		echo '{"type":"UserLeft","subject":"u1","data":{"address":"5"}}' | evappend here/users.evlog
+	done
+	run -0 here/register.sh here/users.evlog u3 5
+	run -65 here/register.sh here/users.evlog u4 5
 }
 
 # unit FILE: the unit, with the paths of this test

@@ -8,13 +8,13 @@
 
 int ignored_parse(struct ignored *x, const char *const *paths, size_t n, evlog_error *err)
 {
-	for (; x->n < n; x->n++) {
+	while (x->n < n) {
 		int r = json_path_parse(&x->at[x->n], paths[x->n], err);
 		if (r)
 			return r;
-		if (x->at[x->n]->n == 0)
-			return error_set(
-			    err, EVLOG_EUSAGE, "\"%s\" is the whole event", paths[x->n]);
+		if (x->at[x->n++]->n == 0)
+			return error_set(err, EVLOG_EUSAGE, "\"%s\" is the whole event",
+			    paths[x->n - 1]);
 	}
 	return 0;
 }
@@ -26,55 +26,68 @@ void ignored_free(struct ignored *x)
 	buf_free(&x->text);
 }
 
-/* The paths of the set `in` whose step at this depth is the member.  Sets *all if the
- * member is the end of one of them. */
-static uint64_t paths_through(
-    struct ignored *x, const struct json_member *m, size_t depth, uint64_t in, bool *all)
+/* Whether a member, or element `number` of an array, is what a step says. */
+static bool step_is(
+    struct view step, const struct json_member *m, bool array, size_t number)
+{
+	size_t i = 0;
+
+	return array ? json_index(step, &i) && i == number : json_key_is(m, step);
+}
+
+/* The paths of the set `in` that lead to the member, or element, at this depth.  Sets
+ * *all if one of them ends there; then the others are looked up below it, for x->met. */
+static uint64_t paths_through(struct ignored *x, const struct json_member *m, bool array,
+    size_t number, size_t depth, uint64_t in, bool *all)
 {
 	uint64_t through = 0;
+	struct json_text found;
 
 	*all = false;
 	for (size_t i = 0; i < x->n; i++) {
 		const uint64_t bit = UINT64_C(1) << i;
-		if (!(in & bit) || !json_key_is(m, x->at[i]->step[depth]))
+		if (!(in & bit) || !step_is(x->at[i]->step[depth], m, array, number))
 			continue;
 		through |= bit;
-		if (x->at[i]->n == depth + 1) {
+		*all |= x->at[i]->n == depth + 1;
+		if (json_path_find_from(x->at[i], depth + 1, m->value, &found))
 			x->met |= bit;
-			*all = true;
-		}
 	}
 	return through;
 }
 
-/* Copies an object without the members at the ends of the paths in the set `in`.  This
- * goes no deeper than the paths do. */
-static void object_copy(struct ignored *x, struct json_text v, size_t depth, uint64_t in)
+/* Copies an object or an array without what is at the ends of the paths in the set `in`.
+ * This goes no deeper than the paths do. */
+static void copy(struct ignored *x, struct json_text v, size_t depth, uint64_t in)
 {
+	const bool array = json_type_of(v) == JSON_ARRAY;
+	const char *mark = array ? "[" : "{";
+	unsigned stamp = depth ? 0 : x->stamp;
 	struct json_walk w;
 	struct json_member m;
-	const char *mark = "{";
-	unsigned stamp = depth ? 0 : x->stamp;
 	bool all;
 
 	json_walk_begin(&w, v);
-	while (json_walk_next(&w, &m)) {
-		uint64_t through = paths_through(x, &m, depth, in, &all);
-		bool stamped = stamp > 0;
-		stamp -= stamped;
-		if (all || stamped)
+	for (size_t number = 0; json_walk_next(&w, &m); number++) {
+		uint64_t through = paths_through(x, &m, array, number, depth, in, &all);
+		if (all || number < stamp)
 			continue;
 		buf_puts(&x->text, mark);
 		mark = ",";
-		buf_putc(&x->text, '"');
-		buf_add(&x->text, m.key.p, m.key.len);
-		buf_puts(&x->text, "\":");
-		if (through && json_type_of(m.value) == JSON_OBJECT)
-			object_copy(x, m.value, depth + 1, through);
+		if (!array) {
+			buf_putc(&x->text, '"');
+			buf_add(&x->text, m.key.p, m.key.len);
+			buf_puts(&x->text, "\":");
+		}
+		enum json_type type = json_type_of(m.value);
+		if (through && (type == JSON_OBJECT || type == JSON_ARRAY))
+			copy(x, m.value, depth + 1, through);
 		else
 			buf_add(&x->text, m.value.p, m.value.len);
 	}
-	buf_puts(&x->text, *mark == '{' ? "{}" : "}");
+	if (*mark != ',')
+		buf_puts(&x->text, mark);
+	buf_putc(&x->text, array ? ']' : '}');
 }
 
 int ignored_apply(
@@ -91,7 +104,7 @@ int ignored_apply(
 	    json_type_of(v) != JSON_OBJECT)
 		return error_set(
 		    err, EVLOG_EDATA, "event %" PRIu64 ": not a JSON object", e->seq);
-	object_copy(x, v, 0, UINT64_MAX);
+	copy(x, v, 0, UINT64_MAX);
 	*rest = (struct view){x->text.p, x->text.len};
 	return x->text.failed ? error_memory(err) : 0;
 }

@@ -105,6 +105,12 @@ int evlog_table_lag(struct evlog_lag *lag, const char *file, const char *table,
 	if (r == EVLOG_END)
 		return error_set(err, EVLOG_ENOINPUT,
 		    "%s: there is no table %s of evfold yet", file, table);
+	if (!r && !*lag->at.root)
+		r = error_set(err, EVLOG_EMISMATCH,
+		    "%s: the table %s was not folded from a log directory, so that it "
+		    "has no "
+		    "place in %s",
+		    file, table, log);
 	return r ? r : lag_measure(lag, log, max_line, err);
 }
 
@@ -122,6 +128,22 @@ static int place_before(const char *log, uint64_t next, uint64_t max_line,
 		r = root_tracker_to(&t, next - 1, at, err);
 	root_tracker_end(&t);
 	return r;
+}
+
+/* Checks that the events before `next` are there, or at least the place behind them. */
+static int begins_before(
+    const char *log, uint64_t next, uint64_t max_line, evlog_error *err)
+{
+	const struct evlog_digits none = {0};
+	struct evlog_event e;
+
+	int r = first_find(log, 0, EVLOG_TIME_MIN, none, false, max_line, &e, err);
+	if (r || e.seq <= next)
+		return r == EVLOG_END ? 0 : r;
+	return error_set(err, EVLOG_EUSAGE,
+	    "--reset-to %" PRIu64 ": the log begins with event %" PRIu64
+	    "; those before it have been removed",
+	    next, e.seq);
 }
 
 int evlog_checkpoint_reset(const char *checkpoint, const char *log,
@@ -158,6 +180,8 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 		r = error_set(err, EVLOG_EUSAGE,
 		    "--reset-to %" PRIu64 ": the last event of the log is %" PRIu64, *to,
 		    last);
+	if (!r && *to > 1 && last)
+		r = begins_before(log, *to, o.max_line, err);
 	if (!r)
 		r = place_before(log, *to, o.max_line, &c.at, err);
 	/* logs may have cursors of a checkpoint that was lost, with any number of resets

@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUSY_MS 60000 /* how long to wait for another writer */
+#define BUSY_MS 60000 /* how long to wait for another writer; */
+#define LOOK_MS 100   /* just to see where a table is */
 
 struct table {
 	struct sink sink; /* first */
@@ -333,8 +334,8 @@ static int open_database(
 	sqlite3_db_config(t->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(t->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_extended_result_codes(t->db, 0);
-	sqlite3_busy_timeout(t->db, BUSY_MS);
-	if (flags == SQLITE_OPEN_READONLY)
+	sqlite3_busy_timeout(t->db, flags & SQLITE_OPEN_CREATE ? BUSY_MS : LOOK_MS);
+	if (!(flags & SQLITE_OPEN_CREATE))
 		return 0;
 	/* SQLite opens for reading what it fails to open for writing, whatever the cause
 	 */
@@ -588,7 +589,8 @@ int table_place(
 		return errno == ENOENT ? EVLOG_END : error_sys(err, "%s", file);
 	if (!(t = calloc(1, sizeof *t)))
 		return error_memory(err);
-	int r = open_database(t, file, name, SQLITE_OPEN_READONLY, err);
+	/* to write, because a killed writer may have left a journal to be rolled back */
+	int r = open_database(t, file, name, SQLITE_OPEN_READWRITE, err);
 	if (!r)
 		r = position_read(t, at, fold, err);
 	table_close(&t->sink);

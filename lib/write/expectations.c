@@ -109,7 +109,7 @@ static int absence_look(struct evlog_writer *w, const char *where, uint64_t from
 		return r;
 	if (evlog_stream_trimmed(s, &first) && first > from)
 		r = error_set(err, EVLOG_ECONFLICT,
-		    "%s: events %" PRIu64 " to %" PRIu64
+		    "%s: the events from %" PRIu64 " up to %" PRIu64
 		    " have been removed, so that nobody knows whether one of them meets "
 		    "%.200s; nothing was appended",
 		    path, from, first - 1, where);

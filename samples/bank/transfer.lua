@@ -14,6 +14,7 @@ function on.TransferReceived(s, e) book(s, e, decimal(e.data.amount)) end
 function on.Transfer(s, e)
 	local from, to, amount = e.data.from, e.data.to, decimal(e.data.amount)
 
+	if from == to or amount <= 0 then error("not a transfer", 0) end
 	if s.done[e.id] then return end
 	if (s.balance[from] or decimal(0)) < amount then error(from .. " has too little", 0) end
 	local data = { transfer = e.id, amount = amount }

@@ -6,16 +6,17 @@
 # usage: transfer.sh LOG <REQUEST
 #        {"type":"Transfer","id":...,"data":{"from":...,"to":...,"amount":...}}
 #
-# Status 0: done, or done before; 65: refused.
+# Status 0: done, or done before; 64: not a request; 65: refused.
 set -euo pipefail
 log=$1
 request=$(cat)
+jq -e '.type == "Transfer" and .id != null and .data.from != .data.to' <<<"$request" >/dev/null || exit 64
 from=$(jq -r .data.from <<<"$request")
 to=$(jq -r .data.to <<<"$request")
 rules=$(dirname "$0")/transfer.lua
 
-# The seq of the last event of an account that was seen.
-last() { jq -r --arg account "$1" 'select(.subject == $account).seq' <<<"$history" | tail -n 1; }
+# The seq of the last event of an account that was seen; 0: there is none.
+last() { jq -rn --arg account "$1" 'last(inputs | select(.subject == $account).seq) // 0' <<<"$history"; }
 
 while true; do
 	history=$(evcat -F -s "$from" -s "$to" "$log")

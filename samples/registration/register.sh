@@ -3,18 +3,18 @@
 # that name the address, so it is appended only if no other such event has come since;
 # otherwise it may be wrong by now, and is made again.
 #
-# usage: register.sh LOG USER ADDRESS
+# usage: register.sh LOG USER ADDRESS     LOG must exist
 #
-# Status 0: done; 65: somebody has the address.
+# Status 0: done; 64: no user or no address; 65: somebody has the address.
 set -euo pipefail
+[ "$2" ] && [ "$3" ] || exit 64
 log=$1 user=$2 address=$(jq -n --arg address "$3" '$address')
 named="data.address=$address" # a quoted value is taken literally
 
 while true; do
 	seen=$(evcat -n 1 "$log" | cut -c 9-24)
-	holders=$(evcat -w "$named" "$log" |
-		evfold 'came=count{type=UserRegistered}' 'left=count{type=UserLeft}' | jq '.came - .left')
-	if [ "$holders" != 0 ]; then
+	last=$(evcat -q -w "$named" "$log" | jq -rn 'last(inputs).type // "none"')
+	if [ "$last" = UserRegistered ]; then
 		echo "$3: somebody has this address" >&2
 		exit 65
 	fi
