@@ -1069,6 +1069,7 @@ static void rows_fold_log(void)
 	ROW("f NULL", 0, (int)evlog_fold_log_pending(NULL));
 	ROW("no log", 0, (int)evlog_fold_log_pending(f));
 	TRUE("counts NULL", (evlog_fold_log_counted(f, NULL), true));
+	evlog_fold_free(f);
 }
 
 static void rows_upcast(void)
