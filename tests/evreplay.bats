@@ -111,11 +111,11 @@ at_least() { [ "$1" -ge "$2" ] && [ "$1" -lt 7000 ] || fail "$1 ms, not at least
 
 @test "absurd speeds and rates wait for ever instead of not at all" {
 	numbered 2 | evappend s.evlog
-	run -124 timeout 0.5 evreplay --rate 1e-300 s.evlog
+	run -124 timeout --foreground 0.5 evreplay --rate 1e-300 s.evlog
 	numbered 1 >x
 	sleep 0.01
 	evappend s.evlog x
-	run -124 timeout 0.5 evreplay --speed 1e-300 s.evlog
+	run -124 timeout --foreground 0.5 evreplay --speed 1e-300 s.evlog
 }
 
 @test "evreplay still runs a COMMAND, and says that evrun does it" {

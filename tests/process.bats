@@ -371,7 +371,7 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 		for after in 0.02 0.1 0.3; do
 			status=0
 			# shellcheck disable=SC2086
-			timeout --preserve-status $after evfold -q -f --upcast slow.lua $to a.evlog || status=$?
+			timeout --foreground --preserve-status $after evfold -q -f --upcast slow.lua $to a.evlog || status=$?
 			[ $status = 0 ] || [ $status = 143 ] # before it has begun
 		done
 		# shellcheck disable=SC2086

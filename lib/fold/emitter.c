@@ -52,6 +52,8 @@ static int start_make(struct emitter *m, evlog_error *err)
 	hash_hex(m->who.lineage, lineage);
 	buf_puts(&m->start, "{\"id\":");
 	json_escape(&m->start, (struct view){m->name, strlen(m->name)});
+	if (m->start.failed)
+		return error_memory(err);
 	m->start.len--; /* the quote */
 	buf_printf(&m->start, "/%.*s/", LINEAGE_HEX, lineage);
 	return 0;
@@ -288,7 +290,10 @@ int emitter_check(const struct emitter *m, struct json_text header, evlog_error 
 	bool same = !name.failed &&
 		    json_top_find(header, (struct view){"process", 7}, &v) &&
 		    v.len == name.len && memcmp(v.p, name.p, name.len) == 0;
+	bool failed = name.failed;
 	buf_free(&name);
+	if (failed)
+		return error_memory(err);
 	int r = same ? 0
 		     : error_set(err, EVLOG_EMISMATCH,
 			   "it does not say what %s has emitted", m->name);
@@ -336,8 +341,8 @@ static int another_fold(const struct emitter *m, const char *path,
 	    path, m->name, at->seq);
 }
 
-/* Whether a name can be part of an id. */
-static bool name_is_sound(const char *name)
+/* EVLOG_EUSAGE: a name cannot be part of an id. */
+static int name_check(const char *name, evlog_error *err)
 {
 	struct json_fault fault;
 	struct json_text v;
@@ -348,10 +353,14 @@ static bool name_is_sound(const char *name)
 	for (size_t i = 0; i < n; i++)
 		sound = sound && (unsigned char)name[i] >= ' ' && name[i] != 0x7F;
 	json_escape(&text, (struct view){name, n});
-	sound = sound && !text.failed &&
-		json_scan(text.p, text.len, 1, &v, NULL, &fault) && json_is_valid(v);
+	int r = text.failed ? error_memory(err) : 0;
+	sound = sound && !r && json_scan(text.p, text.len, 1, &v, NULL, &fault) &&
+		json_is_valid(v);
 	buf_free(&text);
-	return sound;
+	REFUSE(!r && !sound,
+	    "a name must have from 1 to 255 bytes of UTF-8, without control characters",
+	    err);
+	return r;
 }
 
 static int logs_open(evlog_fold *f, struct evlog_position *at, evlog_error *err)
@@ -410,9 +419,8 @@ int evlog_fold_log(evlog_fold *f, const struct evlog_fold_log_options *given,
 	REFUSE(f->ready, FOLD_SET, err);
 	REFUSE(!f->program, "only a program emits events", err);
 	REFUSE(f->threads > 1, "with threads, nothing is emitted", err);
-	REFUSE(!name_is_sound(o.name),
-	    "a name must have from 1 to 255 bytes of UTF-8, without control characters",
-	    err);
+	if ((r = name_check(o.name, err)) != 0)
+		return r;
 	struct emitter *m = calloc(1, sizeof *m);
 	if (!m)
 		return error_memory(err);
