@@ -432,8 +432,8 @@ int evlog_fold_log(evlog_fold *f, const struct evlog_fold_log_options *given,
 	    program_limits(f->program)->memory, program_limits(f->program)->steps,
 	    f->strict);
 	m->o = o;
-	bool copied = text_copy(&m->path, o.path) & text_copy(&m->name, o.name) &
-		      text_copy(&m->source, o.source) &
+	bool copied = text_copy(&m->path, o.path) && text_copy(&m->name, o.name) &&
+		      text_copy(&m->source, o.source) &&
 		      text_copy(&m->dead_path, o.dead_letter);
 	r = copied ? fold_ready(f, err) : error_memory(err);
 	if (!r)
