@@ -611,16 +611,16 @@ void cli_progress_clear(void)
 	cli.shown = 0;
 }
 
-static void remark(void *arg, const char *text)
+void cli_notice(void *arg, const char *text)
 {
 	(void)arg;
-	cli_say("%s", text);
+	if (!cli.quiet)
+		cli_say("%s", text);
 }
 
 void cli_remarks(evlog_stream *s)
 {
-	if (!cli.quiet)
-		evlog_stream_remarks(s, remark, NULL);
+	evlog_stream_remarks(s, cli_notice, NULL);
 }
 
 void cli_trimmed(const evlog_stream *s)

@@ -241,6 +241,9 @@ int cli_sync(int fd, const char *path);
 void cli_progress(const evlog_stream *s, uint64_t events);
 void cli_progress_clear(void);
 
+/* Says what the library finds worth knowing, unless --quiet is given; arg is not used. */
+void cli_notice(void *arg, const char *text);
+
 /* At the end: says what in --where may be a mistake. */
 void cli_remarks(evlog_stream *s);
 

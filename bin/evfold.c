@@ -95,8 +95,7 @@ struct fold {
 	const char *log, *name, *dead_letter; /* LOG: where it emits, and so on */
 	const char *source;		      /* the log that is folded */
 	bool accept_change;
-	int64_t saved,
-	    save_cost; /* when the snapshot was written, and how long it took */
+	int64_t saved, cost; /* when the snapshot was written, and how long that took */
 	char *database;
 	const char *table;
 	unsigned threads;
@@ -139,7 +138,9 @@ static void log_commit(struct fold *o, const evlog_stream *s)
 	int r = s ? evlog_stream_position(s, &at, &err)
 		  : evlog_position_find(
 			o->source, evlog_fold_seq(o->f), &at, cli.max_line, &err);
-	if (r != 0 || evlog_fold_log_commit(o->f, &at, &err) < 0)
+	if (r == 0)
+		r = evlog_fold_log_commit(o->f, &at, &err);
+	if (r < 0)
 		cli_fail(&err);
 	o->committed = cli_clock();
 }
@@ -242,7 +243,7 @@ static void save(struct fold *o, const evlog_stream *s)
 		cli_fail(&err);
 	o->at = at;
 	o->saved = cli_clock();
-	o->save_cost = o->saved - begun;
+	o->cost = o->saved - begun;
 }
 
 /* Folds one event at a time if results are shown at once, and whole blocks otherwise. */
@@ -281,7 +282,7 @@ static void keep(struct fold *o, const evlog_stream *s, bool follow, bool idle)
 	    evlog_fold_log_pending(o->f) > COMMIT_BYTES / 4)
 		log_commit(o, s);
 	if (follow && o->snapshot && evlog_fold_seq(o->f) > o->at.seq &&
-	    cli_clock() - o->saved > SAVE_EVERY + SAVE_SHARE * o->save_cost)
+	    cli_clock() - o->saved > SAVE_EVERY + SAVE_SHARE * o->cost)
 		save(o, s);
 }
 
@@ -524,13 +525,6 @@ static void folder_check(const char *path)
 	free(copy);
 }
 
-static void notice(void *arg, const char *text)
-{
-	(void)arg;
-	if (!cli.quiet)
-		cli_say("%s", text);
-}
-
 /* Opens the log that the process appends to. */
 static void log_open(struct fold *o)
 {
@@ -544,7 +538,7 @@ static void log_open(struct fold *o)
 	    .dead_letter = o->dead_letter,
 	    .accept_change = o->accept_change,
 	    .max_line = cli.max_line,
-	    .say = notice};
+	    .say = cli_notice};
 	struct evlog_position at;
 	evlog_error err;
 

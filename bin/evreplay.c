@@ -194,9 +194,8 @@ static void hand_over(char **argv)
 	if (!asked)
 		return;
 	if (!quiet)
-		cli_say("running a command is the task of evrun now; the next version of "
-			"evreplay "
-			"will refuse it");
+		cli_say("running a command is the task of evrun now; the next version "
+			"of evreplay will refuse it");
 	ssize_t n = readlink("/proc/self/exe", path, sizeof path);
 	char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
 	if (slash && slash + sizeof "/evrun" <= path + sizeof path) {

@@ -98,19 +98,11 @@ struct run {
 	const char *table; /* in it */
 	bool dead_letters, status, dry;
 	const char *form; /* of --status; NULL: the default */
-	bool lingering;	  /* --linger was given */
 	bool timed;	  /* --timeout was given */
 	bool consuming;	  /* an option for the COMMAND was given */
 };
 
 /* ---- Running the command ---- */
-
-static void notice(void *arg, const char *text)
-{
-	(void)arg;
-	if (!cli.quiet)
-		cli_say("%s", text);
-}
 
 static void show_progress(void *arg, const evlog_stream *s, uint64_t events)
 {
@@ -124,7 +116,7 @@ static int process(struct run *p, char **logs, int n)
 	struct evlog_consumed done;
 	evlog_error err;
 
-	c->say = notice;
+	c->say = cli_notice;
 	c->progress = show_progress;
 	int r =
 	    evlog_consume(c, (const char *const *)logs, (size_t)n, &p->sel, &done, &err);
@@ -284,7 +276,6 @@ static void option_take(struct run *p, int id, const char *arg)
 	case CLI_DEAD_LETTERS: p->dead_letters = true; break;
 	case BATCH: c->batch = cli_number("batch", arg, 1, 1000000); break;
 	case LINGER:
-		p->lingering = true;
 		c->linger = 1000 * (int64_t)cli_number("linger", arg, 0, 3600000);
 		break;
 	case CHECKPOINT:
@@ -353,7 +344,7 @@ static void options_check(const struct run *p, int logs)
 		cli_usage("--last cannot be combined with --upcast or --dead-letters; "
 			  "both can be given to evreplay: put evrun - -- COMMAND after "
 			  "a pipe");
-	if (p->lingering && !s->follow)
+	if (c->linger && !s->follow)
 		cli_usage("--linger needs --follow");
 	if (c->accept_change && !c->checkpoint)
 		cli_usage("--accept-change needs --checkpoint FILE");

@@ -243,9 +243,8 @@ struct evlog_expectation {
 	uint64_t seq;
 };
 
-/* No event after `seq`, which exists, meets all conditions of the FILTER `where`
- * (evcat(1)).
- */
+/* Event `seq` is there, or seq is 0, and no event after it meets the FILTER `where`; see
+ * evcat(1), Filters. */
 struct evlog_absence {
 	const char *where;
 	uint64_t seq;
@@ -610,10 +609,9 @@ struct evlog_position {
 };
 
 /* Gets the place that a stream has reached, if it reads a single log directory forwards,
- * without last and salvage:
- * all events up to at->seq were delivered or are not selected, and those that are still
- * to come, or that an error held back, are after it.  EVLOG_END: nothing has been read
- * yet. */
+ * without last and salvage: all events up to at->seq were delivered or are not selected,
+ * and those that are still to come, or that an error held back, are after it.
+ * EVLOG_END: nothing has been read yet. */
 int evlog_stream_position(
     const evlog_stream *s, struct evlog_position *at, evlog_error *err);
 
@@ -629,7 +627,7 @@ int evlog_position_check(const char *path, const struct evlog_position *at,
     uint64_t max_line, evlog_error *err);
 
 /* Gets the place after event `seq` of the log at `path`, which may have to be read for
- * it. max_line: as above.  EVLOG_END: there is no such event. */
+ * that.  max_line: as above.  EVLOG_END: there is no such event. */
 int evlog_position_find(const char *path, uint64_t seq, struct evlog_position *at,
     uint64_t max_line, evlog_error *err);
 
@@ -767,7 +765,7 @@ uint64_t evlog_fold_seq(const evlog_fold *f);
  * evlog_fold_load: EVLOG_END: there is no such file; begin with the first event.
  * EVLOG_EMISMATCH: it was made with another program, key or reducers; but after
  * evlog_fold_log, that, or that the log does not have all that was emitted up to there,
- * is said, and gives EVLOG_END. EVLOG_EDAMAGED: it is incomplete or damaged.  After an
+ * is said, and gives EVLOG_END.  EVLOG_EDAMAGED: it is incomplete or damaged.  After an
  * error of evlog_fold_load or evlog_fold_table, the fold accepts no events.
  */
 int evlog_fold_load(

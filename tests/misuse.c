@@ -787,6 +787,14 @@ static void rows_stream(void)
 	    (following.follow = false, following.reverse = true,
 		evlog_stream_position(stream_of(LOG, following), &at, err)));
 	ROW("nothing was delivered", EVLOG_END, evlog_stream_position(s, &at, err));
+	struct evlog_selection placeless = everything();
+	placeless.last = 1;
+	ROW("the last ones", USAGE,
+	    evlog_stream_position(stream_of(LOG, placeless), &at, err));
+	placeless.last = 0;
+	placeless.salvage = true;
+	ROW("salvaging", USAGE,
+	    evlog_stream_position(stream_of(LOG, placeless), &at, err));
 	evlog_stream_close(s);
 }
 

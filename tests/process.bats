@@ -474,3 +474,37 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 		refute_output --partial twice
 	done
 }
+
+@test "a snapshot of another input than there is now is not used" {
+	orders 3 | evappend a.evlog
+	saga a.evlog
+	evcat -o zst a.evlog | evappend --replica old.evlog
+	echo '{"type":"Nothing"}' | evappend a.evlog # no cursor is written for it
+	saga --snapshot snap a.evlog
+	orders 2 50 | evappend old.evlog
+	run -0 saga --snapshot snap old.evlog
+	assert_output --partial "evfold: snap: "
+	assert_output --partial "; folding from the first event instead"
+	run -0 evcat -t Reserve -o data out.evlog
+	assert_output "$(printf '{"nth":%d}\n' 1 1 1 2 2)"
+}
+
+@test "what an upcaster makes of one event is emitted together, or not at all" {
+	echo 'upcast.Two = function(e) return {{type="Big"}, {type="Bad"}} end' >two.lua
+	cat >part.lua <<-'END'
+		function on.Big(s, e) for i = 1, 20 do emit{type="X", data=string.rep("x", 1000000)} end end
+		function on.Bad(s, e) error("no") end
+	END
+	echo '{"type":"Two"}' | evappend a.evlog
+	run -65 evfold -p part.lua --upcast two.lua -o log:out.evlog a.evlog
+	[ "$(evcat out.evlog | wc -l)" -eq 0 ]
+}
+
+@test "a state in a snapshot that needs too much memory is the snapshot's fault" {
+	echo 'function on.T(s, e) s.big = string.rep("x", 3000000) end' >big.lua
+	echo '{"type":"T"}' | evappend a.evlog
+	evfold -p big.lua --snapshot snap a.evlog >/dev/null
+	run -65 evfold -p big.lua --lua-memory 1M --snapshot snap a.evlog
+	assert_output --partial "snap: line 2: the program needs more than"
+	assert_output --partial "use --rebuild to create it again"
+}

@@ -281,22 +281,23 @@ static int place_check(const struct emitter *m, const char *path, struct json_te
 	return evlog_position_check(path, &end, m->o.max_line, err);
 }
 
-int emitter_check(const struct emitter *m, struct json_text header, evlog_error *err)
+int emitter_check(const struct emitter *m, struct json_text header,
+    const struct evlog_position *at, evlog_error *err)
 {
 	struct buf name = {0};
 	struct json_text v;
+	int r = 0;
 
 	json_escape(&name, (struct view){m->name, strlen(m->name)});
-	bool same = !name.failed &&
-		    json_top_find(header, (struct view){"process", 7}, &v) &&
-		    v.len == name.len && memcmp(v.p, name.p, name.len) == 0;
-	bool failed = name.failed;
+	if (name.failed)
+		r = error_memory(err);
+	else if (!json_top_find(header, (struct view){"process", 7}, &v) ||
+		 v.len != name.len || memcmp(v.p, name.p, name.len) != 0)
+		r = error_set(
+		    err, EVLOG_EMISMATCH, "it does not say what %s has emitted", m->name);
 	buf_free(&name);
-	if (failed)
-		return error_memory(err);
-	int r = same ? 0
-		     : error_set(err, EVLOG_EMISMATCH,
-			   "it does not say what %s has emitted", m->name);
+	if (!r)
+		r = evlog_position_check(m->source, at, m->o.max_line, err);
 	if (!r)
 		r = place_check(m, m->path, header, "emitted", err);
 	if (!r && m->dead)

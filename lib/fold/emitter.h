@@ -23,9 +23,12 @@ int emitter_failed(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 /* Says why a snapshot is not used. */
 void emitter_unsaved(const struct emitter *m, const evlog_error *why);
 
-/* Appends members for the first line of a snapshot: where the logs are.  Checks that the
- * logs still have what such a line says; EVLOG_EMISMATCH: one does not. */
+/* Appends members for the first line of a snapshot: where the logs are. */
 void emitter_save(const struct emitter *m, struct buf *b);
-int emitter_check(const struct emitter *m, struct json_text header, evlog_error *err);
+
+/* Checks that the logs still have what such a line says, and the one that is folded `at`,
+ * the place of the snapshot.  EVLOG_EMISMATCH: one does not. */
+int emitter_check(const struct emitter *m, struct json_text header,
+    const struct evlog_position *at, evlog_error *err);
 
 #endif

@@ -46,13 +46,14 @@ static int broken(const struct reading *r, const char *why, evlog_error *err)
 	    r->line, why);
 }
 
-/* The snapshot counts only if the logs have all that was emitted before it was written.
- */
-static int emitted_check(const struct reading *r, struct json_text line, evlog_error *err)
+/* The snapshot of a process is only a cache: it counts if the log that is folded is still
+ * as it was, and the others have all that was emitted before it was written. */
+static int emitted_check(const struct reading *r, struct json_text line,
+    const struct evlog_position *at, evlog_error *err)
 {
 	evlog_error why;
 
-	int res = emitter_check(r->f->emitter, line, &why);
+	int res = emitter_check(r->f->emitter, line, at, &why);
 	if (res == EVLOG_EMISMATCH)
 		return error_set(err, res, "%.200s: %.500s", r->path, why.text);
 	if (res && err)
@@ -72,7 +73,7 @@ static int header_take(
 		res = error_set(err, EVLOG_EMISMATCH,
 		    "%s: made with a different program, reducers or key%s", r->path,
 		    r->f->emitter ? "" : "; use --rebuild to create it again");
-	return res || !r->f->emitter ? res : emitted_check(r, line, err);
+	return res || !r->f->emitter ? res : emitted_check(r, line, at, err);
 }
 
 static int group_take(struct reading *r, struct json_text line, evlog_error *err)

@@ -472,8 +472,7 @@ int evlog_stream_position(
 	if (s->n != 1 || !s->at[0].log || s->sel.reverse || s->sel.last || s->sel.salvage)
 		return error_set(err, EVLOG_EUSAGE,
 		    "a position can only be given for a single log, read forwards, "
-		    "without "
-		    "last or salvage");
+		    "without last or salvage");
 	if (s->passed == 0)
 		return EVLOG_END;
 	log_reader_position(s->at[0].log, &id, &seq, &root);

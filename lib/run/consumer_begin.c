@@ -156,8 +156,7 @@ static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_opti
 	if (!r && o->found && o->cursor.has & CURSOR_HAS(CURSOR_FOLD))
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: %s is the name of a process of evfold there; choose another "
-		    "name for "
-		    "the checkpoint",
+		    "name for the checkpoint",
 		    o->path, c->name);
 	*upto = !r && o->found && (fresh || o->cursor.generation == c->mark.generation)
 		    ? o->cursor.seq

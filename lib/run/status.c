@@ -108,8 +108,7 @@ int evlog_table_lag(struct evlog_lag *lag, const char *file, const char *table,
 	if (!r && !*lag->at.root)
 		r = error_set(err, EVLOG_EMISMATCH,
 		    "%s: the table %s was not folded from a log directory, so that it "
-		    "has no "
-		    "place in %s",
+		    "has no place in %s",
 		    file, table, log);
 	return r ? r : lag_measure(lag, log, max_line, err);
 }

@@ -46,8 +46,8 @@ size_t log_sink_events(const struct sink *s);
 /* Drops what was put after the first n of these events. */
 void log_sink_keep(struct sink *s, size_t n);
 
-/* Where that log was after the last commit, or, if it has a cursor, when it was opened.
- */
+/* Where that log was after the last commit; before the first one, when its cursor was
+ * looked for. */
 void log_sink_end(const struct sink *s, struct evlog_position *at);
 
 #endif

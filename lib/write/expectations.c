@@ -14,47 +14,72 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* ---- Subjects ---- */
+/* ---- Searching ---- */
 
-/* Gets the seq of the last event of a subject among events from..to, newest first; 0:
- * none has it.  to 0: up to the end. */
-static int subject_last(struct evlog_writer *w, const char *want, uint64_t from,
-    uint64_t to, uint64_t *last, evlog_error *err)
+/* Gets the seq of the first event of a selection, in the order of reading; 0: there is
+ * none. */
+static int first_seq(
+    struct evlog_writer *w, struct evlog_selection *sel, uint64_t *seq, evlog_error *err)
 {
 	const char *path = w->log.path;
-	struct evlog_selection sel;
 	struct evlog_lines lines;
-	struct evlog_event event;
+	struct evlog_event e;
 	evlog_stream *s;
-	char *text = NULL;
-	size_t cap = 0, len;
+	uint64_t first;
 
-	*last = 0;
-	evlog_selection_init(&sel);
-	sel.from = from;
-	sel.to = to;
-	sel.max_line = w->max_line;
-	sel.reverse = true;
-	sel.subject = (const char **)&want;
-	sel.subjects = 1;
-	sel.fixed = true;
-	int r = evlog_stream_open(&s, &path, 1, &sel, err);
+	*seq = 0;
+	sel->count = 1;
+	sel->max_line = w->max_line;
+	int r = evlog_stream_open(&s, &path, 1, sel, err);
 	if (r)
 		return r;
-	while (!r && !*last && (r = evlog_stream_next(s, &lines, err)) == 0)
-		while (!r && evlog_lines_take(&lines, &event)) {
-			int found =
-			    evlog_event_string(&event, "subject", &text, &cap, &len);
-			if (found < 0)
-				r = error_memory(err);
-			if (found == 0 && len == strlen(want) &&
-			    memcmp(text, want, len) == 0 && event.seq > *last)
-				*last = event.seq;
-		}
-	free(text);
+	if (sel->wheres && evlog_stream_trimmed(s, &first) && first > sel->from)
+		r = error_set(err, EVLOG_ECONFLICT,
+		    "%s: the events from %" PRIu64 " up to %" PRIu64
+		    " have been removed, so that nobody knows whether one of them meets "
+		    "%.200s; nothing was appended",
+		    path, sel->from, first - 1, *sel->where);
+	if (!r)
+		r = evlog_stream_next(s, &lines, err);
+	if (!r && evlog_lines_take(&lines, &e))
+		*seq = e.seq;
 	evlog_stream_close(s);
 	return r == EVLOG_END ? 0 : r;
 }
+
+/* Gets the seq of the last event of a subject among events from..to; 0: none has it.
+ * to 0: up to the end. */
+static int subject_last(struct evlog_writer *w, const char *subject, uint64_t from,
+    uint64_t to, uint64_t *last, evlog_error *err)
+{
+	struct evlog_selection sel;
+
+	evlog_selection_init(&sel);
+	sel.from = from;
+	sel.to = to;
+	sel.reverse = true;
+	sel.subject = &subject;
+	sel.subjects = 1;
+	sel.fixed = true;
+	return first_seq(w, &sel, last, err);
+}
+
+/* Gets the seq of the first event from..to that meets a FILTER; 0: none does.  to 0: up
+ * to the end.  ECONFLICT: some of these events have been removed. */
+static int absence_look(struct evlog_writer *w, const char *where, uint64_t from,
+    uint64_t to, uint64_t *seq, evlog_error *err)
+{
+	struct evlog_selection sel;
+
+	evlog_selection_init(&sel);
+	sel.from = from;
+	sel.to = to;
+	sel.where = &where;
+	sel.wheres = 1;
+	return first_seq(w, &sel, seq, err);
+}
+
+/* ---- Judging ---- */
 
 static int subject_check(struct evlog_writer *w, size_t i, evlog_error *err)
 {
@@ -80,45 +105,6 @@ static int subject_check(struct evlog_writer *w, size_t i, evlog_error *err)
 	    "%s: the last seq of subject %.200s is %" PRIu64 ", not %" PRIu64
 	    "; nothing was appended",
 	    w->log.path, x->subject, last, x->seq);
-}
-
-/* ---- Absences ---- */
-
-/* Gets the seq of the first event from..to that meets all conditions of `where`; 0: none
- * does.  to 0: up to the end.  ECONFLICT: some of these events have been removed. */
-static int absence_look(struct evlog_writer *w, const char *where, uint64_t from,
-    uint64_t to, uint64_t *seq, evlog_error *err)
-{
-	const char *path = w->log.path;
-	struct evlog_selection sel;
-	struct evlog_lines lines;
-	struct evlog_event event;
-	evlog_stream *s;
-	uint64_t first;
-
-	*seq = 0;
-	evlog_selection_init(&sel);
-	sel.from = from;
-	sel.to = to;
-	sel.count = 1;
-	sel.max_line = w->max_line;
-	sel.where = &where;
-	sel.wheres = 1;
-	int r = evlog_stream_open(&s, &path, 1, &sel, err);
-	if (r)
-		return r;
-	if (evlog_stream_trimmed(s, &first) && first > from)
-		r = error_set(err, EVLOG_ECONFLICT,
-		    "%s: the events from %" PRIu64 " up to %" PRIu64
-		    " have been removed, so that nobody knows whether one of them meets "
-		    "%.200s; nothing was appended",
-		    path, from, first - 1, where);
-	if (!r)
-		r = evlog_stream_next(s, &lines, err);
-	if (!r && evlog_lines_take(&lines, &event))
-		*seq = event.seq;
-	evlog_stream_close(s);
-	return r == EVLOG_END ? 0 : r;
 }
 
 static int absence_check(struct evlog_writer *w, size_t i, evlog_error *err)
