@@ -925,3 +925,19 @@ evrun: sh: exit status 1, at event 5"
 	run -0 evrun --checkpoint c --reset-to $first t.evlog
 	run -0 evrun -c 1 t.evlog -- cat
 }
+
+@test "a rule that cannot go on ends a consumer after the events before it" {
+	numbered 6 | evappend a.evlog
+	cat >u.lua <<-'END'
+		local seen = 0
+		upcast["*"] = function(e)
+		    if e.data.n == 4 then seen = seen + 1 end
+		    return e
+		end
+	END
+	run -65 --separate-stderr evrun --checkpoint c --upcast u.lua a.evlog -- jq .data.n
+	assert_output "$(seq 3)"
+	[[ $stderr == *"'seen', defined outside of the functions, has changed"* ]]
+	run -0 evrun --status --checkpoint c a.evlog
+	assert_output --partial "at event 3 of 6"
+}

@@ -508,3 +508,36 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 	assert_output --partial "snap: line 2: the program needs more than"
 	assert_output --partial "use --rebuild to create it again"
 }
+
+@test "letters count only if the log that is folded is the one that they are of" {
+	{
+		orders 2
+		echo '{"type":"Broken","subject":"c1","id":"bad"}'
+	} | evappend a.evlog
+	echo 'function on.Broken() error("no") end' >broken.lua
+	evcat -o zst --to 2 a.evlog | evappend --replica b.evlog
+	evfold -q -p broken.lua -o log:out.evlog --dead-letter dead.evlog a.evlog
+	{
+		orders 1 80
+		echo '{"type":"Broken","subject":"c1","id":"worse"}'
+	} | evappend b.evlog
+	run -76 evfold -p broken.lua -o log:out.evlog --dead-letter dead.evlog b.evlog
+}
+
+@test "of several events that are emitted at once, one that is refused takes the others back" {
+	cat >half.lua <<-'END'
+		function on.OrderCreated(s, e)
+		    emit{type="Good"}
+		    emit{type="Bad", time="yesterday"}
+		end
+		function on.Other(s, e) emit{type="Good"} end
+	END
+	{
+		orders 2
+		echo '{"type":"Other","id":"x"}'
+	} | evappend a.evlog
+	evfold -q -p half.lua -o log:out.evlog --dead-letter dead.evlog a.evlog
+	run -0 bash -c "evcat out.evlog | jq -r .causationid"
+	assert_output x
+	[ "$(evcat dead.evlog | wc -l)" -eq 2 ]
+}

@@ -374,9 +374,7 @@ static void passed_note(evlog_stream *s, int r, struct evlog_lines lines, bool c
 
 	if (s->n != 1 || !o->log || s->sel.reverse || r < 0)
 		return;
-	/* whoever stops it may have cut a block short */
-	if (!o->rest.len && !o->failure.code && !o->select.has_bad && !cut &&
-	    !stopped(s)) {
+	if (!o->rest.len && !o->failure.code && !o->select.has_bad && !cut) {
 		log_reader_position(o->log, &id, &s->passed, &root);
 	} else if (r == 0) {
 		struct evlog_lines line = last_line(&lines);
