@@ -215,7 +215,7 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 		orders 3
 		echo '{"type":"Broken","subject":"c1","id":"bad"}'
 		orders 3 4
-	} | evappend a.evlog
+	} | evappend --atomic a.evlog # one block
 	run -65 saga a.evlog
 	assert_output --partial "event 4: saga.lua:9: broken"
 	[ "$(evcat out.evlog | wc -l)" -eq 6 ]
