@@ -31,6 +31,7 @@ BUILD    = build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 # is not part of the library.
 LAYERS   = base json event input format recover read write script sink fold replay run diff
 TOOLS    = evappend evcat evreplay evrun evfold evdiff
+SHARED   = cli values reject upcast
 SHELLS   = bash zsh fish
 LINKED   = libzstd zlib nettle libxxhash libtommath lua5.4 sqlite3
 UNPACKS  = libarchive liblzma liblz4
@@ -74,8 +75,8 @@ tools: $(TOOLS:%=$(BUILD)/%) $(BUILD)/evlog-unpack
 library: $(BUILD)/libevlog.a $(BUILD)/libevlog.so.0 $(BUILD)/evlog.pc
 completions: $(foreach s,$(SHELLS),$(TOOLS:%=$(BUILD)/completions/$(s)/%))
 
-# Each tool is linked with what it uses: only three of them with Lua.
-$(BUILD)/bin/cli.a: $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
+# Each tool is linked with what it uses: not all of them with Lua.
+$(BUILD)/bin/cli.a: $(SHARED:%=$(BUILD)/bin/%.o)
 	$(AR) rcs $@ $^
 
 $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/objects.a
@@ -251,7 +252,7 @@ ports:
 	$(QUIETLY) CI=1 CPPFLAGS=-DEVLOG_PORTABLE BUILD=build/portable all build/portable/unit build/portable/misuse
 	EVLOG_BUILD=$(CURDIR)/build/portable tests/run pipes.bats unit.bats
 
-objects: $(OBJECTS) $(UNPACK) $(BUILD)/lib/unpack/main.o $(TOOLS:%=$(BUILD)/bin/%.o) $(BUILD)/bin/cli.o $(BUILD)/bin/reject.o $(BUILD)/bin/upcast.o
+objects: $(OBJECTS) $(UNPACK) $(BUILD)/lib/unpack/main.o $(TOOLS:%=$(BUILD)/bin/%.o) $(SHARED:%=$(BUILD)/bin/%.o)
 
 # The protocol of commits, recovery and reading, for every fault up to a bound.
 model:

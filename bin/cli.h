@@ -170,16 +170,16 @@ void cli_select_check(const struct evlog_selection *sel);
 
 void cli_select_free(struct evlog_selection *sel);
 
-/* Parse the value of an option.  They exit if it is invalid. */
+/* Parse the value of an option (values.c).  They exit if it is invalid. */
 uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max);
 /* In bytes; K, M and G are multiples of 1024 (KB and KiB as well). */
 uint64_t cli_size(const char *option, const char *text, uint64_t max);
 double cli_real(const char *option, const char *text);
+/* In microseconds. */
+int64_t cli_span(const char *option, const char *text);
 /* Parses sqlite:FILE[:TABLE].  Returns FILE, to be freed; NULL if the text does not begin
  * with "sqlite:". */
 char *cli_table(const char *option, const char *text, const char **table);
-/* In microseconds. */
-int64_t cli_span(const char *option, const char *text);
 
 /* Writes a message to stderr, after the tool's name, with control characters escaped.
  * cli_usage then exits with 64. */

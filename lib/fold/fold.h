@@ -1,7 +1,7 @@
 /* fold.h - the internals of a fold: what it computes, and a group for each key.
  *
- * fold/ computes states from events: reducers, programs, groups, threads, snapshots.  It
- * must not know how a sink keeps states. */
+ * fold/ computes states from events: reducers, programs, groups, threads, snapshots; and
+ * processes, which emit events.  It must not know how a sink keeps what it gets. */
 #ifndef FOLD_FOLD_H
 #define FOLD_FOLD_H
 
