@@ -654,6 +654,10 @@ int main(int argc, char **argv)
 		evlog_fold_threads(o.f, sel.threads);
 	if ((o.snapshot || o.database) && n > 1)
 		cli_usage("--snapshot and --output sqlite need a single LOG or FILE");
+	if (o.log && n == 1 && strcmp(logs[0], "-") != 0 && access(logs[0], F_OK) < 0) {
+		cli_say("%s: %s", logs[0], strerror(errno));
+		exit(CLI_NOINPUT);
+	}
 	if (o.log && !o.is_log)
 		cli_usage("--output log needs a single log directory");
 	o.source = logs[0];

@@ -561,6 +561,8 @@ seq_of() { jq .seq "$1"; }
 		os.kill(os.getpid(), 9)
 	END
 	run -0 evrun --await 4 --timeout 300ms --checkpoint sqlite:t.db a.evlog
+	run -74 evrun --status --checkpoint sqlite:a.evlog a.evlog
+	assert_output "evrun: a.evlog: unable to open database file"
 	echo no database >junk.db
 	run -65 evrun --await 4 --checkpoint sqlite:junk.db a.evlog
 }

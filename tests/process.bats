@@ -355,6 +355,8 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 		-p saga.lua -o log:out.evlog --rebuild a.evlog
 	END
 	run -64 evfold -p saga.lua -o log:out.evlog --name "$(printf '%0300d' 1)" a.evlog
+	run -66 evfold -p saga.lua -o log:out.evlog none.evlog
+	assert_output "evfold: none.evlog: No such file or directory"
 	[ ! -e out.evlog ]
 }
 

@@ -591,6 +591,8 @@ int table_place(
 		return error_memory(err);
 	/* to write, because a killed writer may have left a journal to be rolled back */
 	int r = open_database(t, file, name, SQLITE_OPEN_READWRITE, err);
+	if (r == EVLOG_ECREATE) /* nothing was to be created */
+		r = err->code = EVLOG_EIO;
 	if (!r)
 		r = position_read(t, at, fold, err);
 	table_close(&t->sink);
