@@ -318,7 +318,9 @@ def segment_parse(p):
             if set(kinds) <= {4} and b["flags"] & 2:
                 continue  # of a stream
             assert [k for k in kinds if k != 7] in ([6], [6, 5], [6, 4], [6, 5, 4]), f"extensions {kinds}"
-            assert b["extensions"][0][1] == struct.pack("<I", FILTERED) + bloom(b["events"]), "the filter of a block"
+            x = b["extensions"][0][1]
+            assert u32(x, 0) in (FILTERED, FILTERED_ONCE), "the kinds of a filter"
+            assert x[4:] == bloom(b["events"], u32(x, 0)), "the filter of a block"
         if version > 1 and not all(b["flags"] & 2 for b in blocks):
             summaries_parse(blocks)
     return h, blocks
@@ -422,7 +424,8 @@ def index_parse(p, h, blocks):
     n, size = len(blocks), u32(p, 4) + 8
     assert u32(p, 0) == 0x184D2A5C and p[8:16] == b"evlogIDX", "no index"
     assert (u32(p, 16), u32(p, 20), u32(p, 48)) == (3, 0, n), "version, flags and blocks of the index"
-    assert p[24:40] == h["log_id"] and u64(p, 40) == h["first_seq"] and u32(p, 52) == FILTERED
+    assert p[24:40] == h["log_id"] and u64(p, 40) == h["first_seq"]
+    assert u32(p, 52) in (FILTERED, FILTERED_ONCE), "the kinds of an index"
     table = 72 + 48 * n
     assert u64(p, table) == xxh3(p[:table]), "checksum of the index"
     for i, b in enumerate(blocks):
@@ -430,7 +433,7 @@ def index_parse(p, h, blocks):
         names = ("first_logtime", "last_logtime", "least_time", "greatest_time")
         assert (u64(p, e), u64(p, e + 8)) == (b["offset"], b["first_seq"])
         assert [i64(p, e + 16 + 8 * j) for j in range(4)] == [b[x] for x in names]
-    bits, rows = index_rows([bloom(b["events"]) for b in blocks], h["end"], u64(p, table))
+    bits, rows = index_rows([bloom(b["events"], u32(p, 52)) for b in blocks], h["end"], u64(p, table))
     assert u64(p, 56) == bits, "how many bits the filters have"
     assert p[table + 8 : table + 8 + len(rows)] == rows, "the rows"
     h["rows"] = table + 8
@@ -489,19 +492,15 @@ def index_rows(filters, end, table_sum):
     return len(rows), out
 
 
-KINDS = ("type", "subject", "source", "id", "causationid", "correlationid", "due")
-FILTERED = 0x77  # all kinds but ids
+KINDS = ("type", "subject", "source", "id", "causationid", "correlationid", ("due",), ("due", "cancels"))
+FILTERED = 0xB7  # all kinds but ids, and 6
+FILTERED_ONCE = 0x77  # before there was kind 7
 
 
-def bloom(lines):
+def bloom(lines, kinds=FILTERED):
     """The filter of the keys of these lines."""
-    keys = set()
-    for line in lines:
-        e = json.loads(line)
-        for kind, name in enumerate(KINDS):
-            if name in e and FILTERED >> kind & 1 and (name == "due" or isinstance(e[name], str)):
-                text = b"" if name == "due" else e[name].encode()
-                keys.add((xxh3(text) + kind) % 2**64 or 1)
+    events = [json.loads(line) for line in lines]
+    keys = {key_of(e, kind) for e in events for kind in range(len(KINDS)) if kinds >> kind & 1} - {0}
     size = 8 if keys else 0
     while size < min(2 * len(keys), 32768):
         size *= 2
@@ -516,14 +515,16 @@ def bloom(lines):
 def key_of(e, kind):
     """The key of this kind that an event has; 0: none."""
     name = KINDS[kind]
-    if name not in e or (name != "due" and not isinstance(e[name], str)):
-        return 0
-    return (xxh3(b"" if name == "due" else e[name].encode()) + kind) % 2**64 or 1
+    if isinstance(name, tuple):  # the presence of one of these
+        text = b"" if set(name) & set(e) else None
+    else:
+        text = e[name].encode() if isinstance(e.get(name), str) else None
+    return 0 if text is None else (xxh3(text) + kind) % 2**64 or 1
 
 
 def segment_filter(events):
     """The filter of a segment in a catalogue, as a number, and how many bits it has."""
-    keys = {key_of(e, kind) for e in events for kind in range(7) if FILTERED >> kind & 1} - {0}
+    keys = {key_of(e, kind) for e in events for kind in range(len(KINDS)) if FILTERED >> kind & 1} - {0}
     size = 8
     while size < 2 * len(keys) and 2 * size <= max(8, len(events)):
         size *= 2

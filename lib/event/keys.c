@@ -3,27 +3,27 @@
 
 static const struct {
 	struct view name;
-	bool presence; /* any value, or none: the key has no text */
-} extractors[KEY_KINDS] = {
-    [KEY_TYPE] = {{"type", 4}, false},
-    [KEY_SUBJECT] = {{"subject", 7}, false},
-    [KEY_SOURCE] = {{"source", 6}, false},
-    [KEY_ID] = {{"id", 2}, false},
-    [KEY_CAUSATION] = {{"causationid", 11}, false},
-    [KEY_CORRELATION] = {{"correlationid", 13}, false},
-    [KEY_DUE] = {{"due", 3}, true},
+	enum key_kind kind;
+} extractors[] = {
+    {{"type", 4}, KEY_TYPE},
+    {{"subject", 7}, KEY_SUBJECT},
+    {{"source", 6}, KEY_SOURCE},
+    {{"id", 2}, KEY_ID},
+    {{"causationid", 11}, KEY_CAUSATION},
+    {{"correlationid", 13}, KEY_CORRELATION},
+    {{"due", 3}, KEY_TIMER},
+    {{"cancels", 7}, KEY_TIMER},
 };
 
 enum key_kind key_kind_of(const struct json_member *m)
 {
-	enum key_kind kind = 0;
-
-	while (kind < KEY_KINDS && !json_key_is(m, extractors[kind].name))
-		kind++;
-	return kind;
+	for (size_t i = 0; i < sizeof extractors / sizeof *extractors; i++)
+		if (json_key_is(m, extractors[i].name))
+			return extractors[i].kind;
+	return KEY_KINDS;
 }
 
 bool key_is_presence(enum key_kind kind)
 {
-	return extractors[kind].presence;
+	return kind == KEY_DUE || kind == KEY_TIMER;
 }

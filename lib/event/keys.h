@@ -12,7 +12,8 @@ enum key_kind {
 	KEY_ID,
 	KEY_CAUSATION,
 	KEY_CORRELATION,
-	KEY_DUE,
+	KEY_DUE, /* of events with "due" alone; not written since there is KEY_TIMER */
+	KEY_TIMER,
 	KEY_KINDS,
 };
 #define KEY_IN(kind) (1u << (kind)) /* in a set of kinds */

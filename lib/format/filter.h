@@ -9,7 +9,7 @@
 #define FILTER_LEAST  8 /* bytes */
 
 /* The kinds of keys in filters.  Ids are not: there is one for each event. */
-#define FILTER_KINDS   (KEYS_ALL & ~KEY_IN(KEY_ID))
+#define FILTER_KINDS   (KEYS_ALL & ~(KEY_IN(KEY_ID) | KEY_IN(KEY_DUE)))
 #define FILTER_KINDS_1 (KEY_IN(KEY_TYPE) | KEY_IN(KEY_SUBJECT)) /* of evlog 0.1 */
 
 /* The key of a text, given in plain bytes; for presence, the text is empty. */
