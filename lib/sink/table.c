@@ -8,6 +8,7 @@
  */
 #include "sink/table.h"
 #include "base/error.h"
+#include "sink/database.h"
 #include "sink/table_value.h"
 
 #include <errno.h>
@@ -48,18 +49,7 @@ static struct table *table_of(struct sink *s)
 
 static int failed(const struct table *t, evlog_error *err)
 {
-	int code = sqlite3_errcode(t->db);
-
-	return error_set(err,
-	    code == SQLITE_CANTOPEN			     ? EVLOG_ECREATE
-	    : code == SQLITE_READONLY || code == SQLITE_PERM ? EVLOG_EPERM
-	    : code == SQLITE_NOMEM			     ? EVLOG_EIO
-	    : code == SQLITE_BUSY || code == SQLITE_LOCKED   ? EVLOG_EBUSY
-	    : code == SQLITE_CONSTRAINT || code == SQLITE_NOTADB ||
-		    code == SQLITE_ERROR || code == SQLITE_CORRUPT
-		? EVLOG_EDATA
-		: EVLOG_EIO,
-	    "%s: %s", t->file, sqlite3_errmsg(t->db));
+	return database_error(t->db, t->file, err);
 }
 
 static void quote(struct buf *b, const char *p, size_t len)
@@ -85,8 +75,7 @@ static int prepare(struct table *t, sqlite3_stmt **s, evlog_error *err)
 
 static int run(struct table *t, const char *sql, evlog_error *err)
 {
-	return sqlite3_exec(t->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
-								       : failed(t, err);
+	return database_run(t->db, t->file, sql, err);
 }
 
 /* Runs what was put together in t->text. */
@@ -322,25 +311,12 @@ static int open_database(
 	if (!t->file || !t->plain_name || !t->plain_exact || t->exact.failed ||
 	    t->name.failed)
 		return error_memory(err);
-	/* the name of a file, whatever it is to SQLite: ":memory:", "file:..." */
-	char *path = NULL;
-	if (asprintf(&path, "%s%s", *file == '/' ? "" : "./", file) < 0)
-		return error_memory(err);
-	int opened = sqlite3_open_v2(path, &t->db, flags, NULL);
-	free(path);
-	if (opened != SQLITE_OK)
-		return t->db ? failed(t, err) : error_memory(err);
-	/* somebody else may have written its schema */
-	sqlite3_db_config(t->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(t->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_extended_result_codes(t->db, 0);
+	int r = database_open(&t->db, file, flags, err);
+	if (r)
+		return r;
 	sqlite3_busy_timeout(t->db, flags & SQLITE_OPEN_CREATE ? BUSY_MS : LOOK_MS);
 	if (!(flags & SQLITE_OPEN_CREATE))
 		return 0;
-	/* SQLite opens for reading what it fails to open for writing, whatever the cause
-	 */
-	if (sqlite3_db_readonly(t->db, "main") == 1 && access(file, W_OK) == 0)
-		return error_set(err, EVLOG_EIO, "%s: cannot open for writing", file);
 	return run(t, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err);
 }
 
