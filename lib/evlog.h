@@ -1006,6 +1006,46 @@ struct evlog_reset_options {
 int evlog_checkpoint_reset(const char *checkpoint, const char *log,
     const struct evlog_reset_options *o, uint64_t *from, uint64_t *to, evlog_error *err);
 
+/* ---- Timers -------------------------------------------------------------- */
+
+/* An event with the attribute `due` waits until that time, unless an event whose
+ * `cancels` is its id is appended before; see evdue(1). */
+struct evlog_due_options {
+	size_t size;
+	const char
+	    *emit; /* the log to append to, each event exactly once; NULL: deliver */
+	const char *name; /* of the cursor there, up to 255 bytes; needed with emit */
+	const char *checkpoint; /* a file that remembers what waits; NULL: none.  Without
+				 * emit, it also remembers what was delivered. */
+	uint64_t max_line;	/* as for evlog_position_check */
+	bool follow;		/* go on until *stop is set */
+	bool list;     /* deliver what waits, as it is stored, and change nothing */
+	bool no_index; /* read all */
+	const volatile sig_atomic_t *stop; /* or NULL */
+
+	/* Gets lines, each with its newline, and (NULL, 0) when what it got must be
+	 * written out.  arg is its first argument. */
+	evlog_write_fn *deliver;
+	void (*say)(void *arg, const char *text); /* receives notices; or NULL */
+	void *arg;
+};
+
+/* What was done.  It is filled in after a failure, too. */
+struct evlog_due_counts {
+	uint64_t delivered;
+	uint64_t refused; /* events that can never be delivered; `say` was told why */
+	uint64_t pending; /* that were listed */
+};
+
+/*
+ * Delivers the events of a log that are due, in the order of their due times.
+ *
+ * counts: or NULL.  EVLOG_EMISMATCH: the log is not the one of the checkpoint or of the
+ * cursor.  EVLOG_EBUSY: the checkpoint is in use, or a log is locked for too long.
+ */
+int evlog_due(const char *log, const struct evlog_due_options *o,
+    struct evlog_due_counts *counts, evlog_error *err);
+
 /* ---- Comparing ---------------------------------------------------------- */
 
 enum evlog_side {

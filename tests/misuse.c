@@ -517,6 +517,13 @@ static int consume_with(struct evlog_consumer_options o, struct evlog_selection 
 	return evlog_consume(&o, &path, 1, &sel, NULL, err);
 }
 
+static int due_with(struct evlog_due_options o)
+{
+	o.size = sizeof o;
+	return evlog_due(LOG, &o, NULL, err);
+}
+#define DUE(...) due_with((struct evlog_due_options){__VA_ARGS__})
+
 #define CONSUME(...)                                                                     \
 	consume_with((struct evlog_consumer_options){__VA_ARGS__}, everything())
 
@@ -1138,6 +1145,23 @@ static void rows_replay(void)
 	TRUE("d NULL", (evlog_dead_letters_free(NULL), 1));
 }
 
+static void rows_due(void)
+{
+	const struct evlog_due_options good = {.size = sizeof good, .deliver = discard};
+
+	ROW("log NULL", USAGE, evlog_due(NULL, &good, NULL, err));
+	ROW("options NULL", USAGE, evlog_due(LOG, NULL, NULL, err));
+	ROW("counts NULL", 0, evlog_due(LOG, &good, NULL, err));
+	ROW("deliver NULL", USAGE, DUE(.name = "n"));
+	ROW("deliver NULL, with list", USAGE,
+	    DUE(.emit = "d.evlog", .name = "n", .list = true));
+	ROW("name NULL", USAGE, DUE(.emit = "d.evlog"));
+	ROW("name empty", USAGE, DUE(.emit = "d.evlog", .name = ""));
+	ROW("list and follow", USAGE,
+	    DUE(.deliver = discard, .list = true, .follow = true));
+	SIZES(evlog_due_options, evlog_due(LOG, o, NULL, err));
+}
+
 static void rows_consumer(void)
 {
 	const char *const none[] = {NULL}, *const paths[] = {LOG, NULL};
@@ -1289,6 +1313,7 @@ int main(void)
 	rows_fold_log();
 	rows_upcast();
 	rows_replay();
+	rows_due();
 	rows_consumer();
 	rows_checkpoint();
 	rows_diff();

@@ -11,6 +11,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "event/stamp.h"
 #include "read/reader_internal.h"
 
@@ -350,6 +351,11 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	 * blocks */
 	r->at_segment = segment_index(r, current);
 	return reader_limit(r, &ignored, err);
+}
+
+int log_reader_is_busy(const struct log_reader *r)
+{
+	return r->log.head_fd < 0 ? 0 : os_is_locked(r->log.head_fd);
 }
 
 bool log_reader_finished(const struct log_reader *r)

@@ -42,6 +42,10 @@ int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error
  * one. */
 int log_reader_refresh(struct log_reader *r, evlog_error *err);
 
+/* Whether a commit is under way: 1 or 0; -1 with errno.  Whatever is committed after a 0
+ * gets its logtime after that. */
+int log_reader_is_busy(const struct log_reader *r);
+
 /* Whether a `to` or `until` bound was passed, so that nothing more can follow. */
 bool log_reader_finished(const struct log_reader *r);
 

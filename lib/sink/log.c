@@ -126,6 +126,7 @@ int log_sink_open(struct sink **s, struct log_sink_options *o, evlog_error *err)
 	struct evlog_writer_options options = {.size = sizeof options,
 	    .atomic = true,
 	    .lock_wait_ms = 60000,
+	    .no_create = o->no_create,
 	    .mode = o->mode};
 	struct log_sink *l = calloc(1, sizeof *l);
 
@@ -172,6 +173,15 @@ void log_sink_set_fold(struct sink *s, const unsigned char fold[HASH_SIZE])
 
 	c->has |= CURSOR_HAS(CURSOR_FOLD);
 	memcpy(c->fold, fold, HASH_SIZE);
+}
+
+void log_sink_set_due(struct sink *s, int64_t due, uint64_t seq)
+{
+	struct cursor *c = &sink_of(s)->o.cursor;
+
+	c->has |= CURSOR_HAS(CURSOR_DUE);
+	c->due = due;
+	c->due_seq = seq;
 }
 
 int log_sink_complete(struct sink *s, const char *line, size_t len, const char *name,

@@ -11,7 +11,8 @@
 
 struct log_sink_options {
 	const char *path;
-	mode_t mode; /* of the files of a new log; 0: as umask says */
+	mode_t mode;	/* of the files of a new log; 0: as umask says */
+	bool no_create; /* there must be such a log */
 
 	/* The reader's name, and the id and lineage of the log that it reads; name "":
 	 * nothing is recorded of how far it has come.  The cursor that the log has is in
@@ -31,9 +32,11 @@ int log_sink_open(struct sink **s, struct log_sink_options *o, evlog_error *err)
 /* Whether two sinks are the same log, by whatever paths. */
 bool log_sinks_are_one(const struct sink *a, const struct sink *b);
 
-/* For the cursors to come: the reader was reset so often; it is this fold. */
+/* For the cursors to come: the reader was reset so often; it is this fold; it has
+ * delivered what was due up to then, and up to this event. */
 void log_sink_set_generation(struct sink *s, uint64_t generation);
 void log_sink_set_fold(struct sink *s, const unsigned char fold[HASH_SIZE]);
+void log_sink_set_due(struct sink *s, int64_t due, uint64_t seq);
 
 /* Makes of a line the event that would be put, as writer_complete. */
 int log_sink_complete(struct sink *s, const char *line, size_t len, const char *name,

@@ -167,9 +167,10 @@ def judge(w, what, status, out, err, folder):
     fair = (-9,) if what.startswith("kill") else (w.right, 73, 74)
     if what == "short":
         fair = (w.right,)
-    if what == "EIO" and w.name == "table":
+    sqlite = "sqlite:" in " ".join(w.argv()) or "due.db" in w.argv()
+    if what == "EIO" and sqlite:
         fair = (*fair, 65)  # SQLite reports a page that it cannot read as malformed
-    if "sqlite:" in " ".join(w.argv()):
+    if sqlite:
         # if SQLite cannot lock, it waits for a minute and then reports "busy"
         fair = (*fair, 75, "hangs")
     if status not in fair:

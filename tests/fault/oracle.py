@@ -372,12 +372,58 @@ class Process:
     def argv(self):
         return process(*self.options)
 
+    def expected(self, folder):
+        return process_expected(folder)
+
+    def emitted(self, folder):
+        return emitted(folder, "out"), refused(folder)
+
+
+class Due(Process):
+    """evdue, which appends what is due."""
+
+    def __init__(self, name, options, before=False):
+        super().__init__(name, options)
+        self.again = before
+
+    def prepare(self, folder):
+        os.makedirs(folder)
+        for i in range(3):
+            lines = [{"type": "T", "id": f"t{n}", "data": {"n": n}} for n in range(4 * i, 4 * i + 4)]
+            for e in lines:
+                n = e["data"]["n"]
+                e |= {"due": "2200-01-01T00:00:00Z" if n % 4 == 1 else f"20{(n * 7) % 11 + 10}-01-01T00:00:00Z"}
+                e |= {"cancels": f"t{n - 1}"} if n % 4 == 2 else {}
+            data = "".join(json.dumps(e) + "\n" for e in lines).encode()
+            must(["evappend", "--segment-size", "600", "log"], folder, data)
+            if self.again and i == 0:
+                must(self.argv(), folder)
+
+    def argv(self):
+        return ["evdue", *self.options, "--emit", "out", "log"]
+
+    def expected(self, folder):
+        """What is due, in the order of due times; but what is due before what an earlier run
+        has delivered, first, as it was appended."""
+        due = [(e["due"], int(e["seq"]), e["id"]) for e in stored(f"{folder}/log") if e["due"] < "2100"]
+        first = sorted(d for d in due if self.again and d[1] <= 4)
+        late = sorted((d for d in due if first and d[1] > 4 and d < first[-1]), key=lambda d: d[1])
+        rest = sorted(d for d in due if d not in first and d not in late)
+        return [i for _, _, i in first + late + rest], []
+
+    def emitted(self, folder):
+        found = stored(f"{folder}/out")
+        assert all(e["id"] == e["causationid"] + "/due" for e in found)
+        return [e["causationid"] for e in found], []
+
 
 PROCESSES = [
     Process("process", []),
     Process("process-on", [], before=[process()]),
     Process("process-snapshot", ["--snapshot", "snap"], before=[process("--snapshot", "snap")]),
     Process("process-letters", ["--dead-letter", "dead", "--snapshot", "snap"], before=[process("--dead-letter", "dead")]),
+    Due("due", []),
+    Due("due-on", ["--checkpoint", "due.db"], before=True),
 ]
 
 
@@ -406,15 +452,14 @@ def process_expected(folder):
 def processed(w, folder, done):
     """After the fault: what is there is the beginning of what must be, and the same command
     completes it, once and again.  done: the status said that nothing was left."""
-    expected, dead = process_expected(folder)
-    seen = emitted(folder, "out")
+    expected, dead = w.expected(folder)
+    seen, _ = w.emitted(folder)
     assert seen == expected[: len(seen)], f"emitted {seen}"
     assert not done or seen == expected, f"status 0, and {len(seen)} of {len(expected)} are there"
     for _ in range(2):
         status, _, err = run(w.argv(), None, folder)
         assert status == 0, f"again: status {status}: {err}"
-        assert emitted(folder, "out") == expected, f"again: {emitted(folder, 'out')}"
-        assert refused(folder) == dead, f"dead letters: {refused(folder)}"
+        assert w.emitted(folder) == (expected, dead), f"again: {w.emitted(folder)}"
     whole(f"{folder}/out")
 
 

@@ -1,0 +1,332 @@
+# evdue: events that wait for their due times, and those that cancel them.
+load common
+setup() { common_setup; }
+
+# in_ SECONDS: that moment, from now
+in_() { date -u -d "@$(awk -v now="$(date +%s.%N)" -v s="$1" 'BEGIN { printf "%.6f", now + s }')" +%Y-%m-%dT%H:%M:%S.%6NZ; }
+ids() { jq -r .id | paste -sd ' ' -; }
+past=2020-01-01T00:00:00Z
+future=2200-01-01T00:00:00Z
+
+@test "what is due is delivered without stamp and due, with an id and causes of its own" {
+	evappend a.evlog <<-END
+		{"type":"A","id":"a","due":"$past","subject":"s","data":{"due":1,"id":[2]},"x":"y"}
+		{"type":"B","id":"b\"\\\\","due":"2020-01-01T00:00:00+01:00","correlationid":"c","causationid":"d"}
+		{"type":"C","id":"c","due":"$future"}
+		{"type":"D","id":"d"}
+	END
+	run -0 evdue a.evlog
+	assert_output '{"id":"b\"\\/due","causationid":"b\"\\","specversion":"1.0","source":"/a","type":"B","correlationid":"c"}
+{"id":"a/due","causationid":"a","correlationid":"a","specversion":"1.0","source":"/a","type":"A","subject":"s","data":{"due":1,"id":[2]},"x":"y"}'
+	evdue a.evlog | evappend b.evlog
+	run -0 evdue b.evlog
+	assert_output ""
+	assert_equal "$(evcat b.evlog | ids)" 'b"\/due a/due'
+	# what waits, as it is stored, and in that order
+	evdue --list a.evlog | cmp - <(evcat --from 2 --to 2 a.evlog; evcat --to 1 a.evlog; evcat --from 3 --to 3 a.evlog)
+}
+
+@test "the moments at which events are due" {
+	local due want
+	while IFS=$'\t' read -r due want; do
+		rm -rf a.evlog
+		printf '{"type":"A","id":"a","due":%s}\n' "$due" | evappend a.evlog
+		case $want in
+		now) run -0 --separate-stderr evdue a.evlog && [ "$(ids <<<"$output")" = a/due ] ;;
+		later) run -0 --separate-stderr evdue a.evlog && [ "$output$stderr" = "" ] && [ "$(evdue --list a.evlog | ids)" = a ] ;;
+		none) run -0 --separate-stderr evdue a.evlog && [ "$output$stderr" = "" ] && [ "$(evdue --list a.evlog)" = "" ] ;;
+		never)
+			run -65 --separate-stderr evdue a.evlog
+			[ "$output" = "" ] && [[ $stderr == *"a.evlog: event 1 is never delivered: its due is not a time"* ]]
+			run -65 evdue -q --list a.evlog
+			assert_output ""
+			;;
+		esac || fail "$due: $want"
+	done <<-END
+		"$past"	now
+		"1969-12-31T23:59:59.9Z"	now
+		"0001-01-01T00:00:00Z"	now
+		"2016-12-31t23:59:60z"	now
+		"$future"	later
+		"2199-12-31T23:00:00-01:00"	later
+		"9999-12-31T23:59:59.9999999Z"	later
+		null	none
+		"2020-01-01"	never
+		"yesterday"	never
+		"2020-01-01 00:00:00Z"	never
+		"2020-02-30T00:00:00Z"	never
+		1577836800	never
+		true	never
+		"-"	never
+	END
+}
+
+@test "an event that cancels another before its time takes it out, however late evdue runs" {
+	# first what waits, then what cancels it
+	local name waits cancels want
+	while IFS='|' read -r name waits cancels want; do
+		rm -rf a.evlog
+		{ echo "${waits//SOON/$(in_ 0.7)}"; echo "$cancels"; } | evappend a.evlog
+		[[ $waits != *SOON* ]] || sleep 0.8
+		assert_equal "$name: $(evdue a.evlog | ids)" "$name: $want"
+		assert_equal "$name: $(evdue --no-index a.evlog | ids)" "$name: $want"
+		evdue --emit out.evlog --name "$name" a.evlog
+		assert_equal "$name: $(evcat -t "${name//[^a-z]/}" out.evlog | ids)" "$name: $want"
+	done <<-END
+		before|{"type":"before","id":"a","due":"SOON"}|{"type":"C","cancels":"a"}|
+		escaped|{"type":"escaped","id":"\\u0061","due":"SOON"}|{"type":"C","cancels":"\\u0061"}|
+		another|{"type":"another","id":"a","due":"$past"}|{"type":"C","cancels":"b"}|a/due
+		late|{"type":"late","id":"a","due":"$past"}|{"type":"C","cancels":"a"}|a/due
+		number|{"type":"number","id":"1","due":"$past"}|{"type":"C","cancels":1}|1/due
+	END
+	# two of that id; one that cancels and waits itself; one that cancels what comes later
+	evappend b.evlog <<-END
+		{"type":"C","cancels":"z"}
+		{"type":"A","id":"x","due":"$(in_ 1)"}
+		{"type":"A","id":"x","source":"/other","due":"$(in_ 1)"}
+		{"type":"A","id":"y","due":"$(in_ 1)","cancels":"x"}
+		{"type":"A","id":"z","due":"$(in_ 1)"}
+	END
+	sleep 1.1
+	assert_equal "$(evdue b.evlog | ids)" "y/due z/due"
+}
+
+@test "--emit: each exactly once, in the order of due times, whatever is run again" {
+	for i in 5 3 4 1 2; do echo "{\"type\":\"A\",\"id\":\"$i\",\"due\":\"202$i-01-01T00:00:00Z\"}"; done | evappend a.evlog
+	for i in 1 2 3; do
+		run -0 evdue --emit out.evlog a.evlog
+		assert_output ""
+		assert_equal "$(evcat out.evlog | ids)" "1/due 2/due 3/due 4/due 5/due"
+	done
+	# what comes later, and was due before
+	echo "{\"type\":\"A\",\"id\":\"6\",\"due\":\"$past\"}" | evappend a.evlog
+	evdue -v --emit out.evlog a.evlog 2>err
+	assert_equal "$(cat err)" "evdue: 1 event delivered"
+	# another name is another cursor
+	evdue --emit out.evlog --name second a.evlog
+	assert_equal "$(evcat out.evlog | wc -l)" 12
+	# into the log itself
+	evdue --emit a.evlog a.evlog
+	evdue --emit a.evlog a.evlog
+	assert_equal "$(evcat --from 7 a.evlog | ids)" "6/due 1/due 2/due 3/due 4/due 5/due"
+	# a checkpoint is a cache
+	for i in 7 8; do
+		echo "{\"type\":\"A\",\"id\":\"$i\",\"due\":\"$past\"}" | evappend a.evlog
+		evdue --emit out.evlog --checkpoint c a.evlog
+	done
+	rm -f c*
+	evdue --emit out.evlog --checkpoint c a.evlog
+	assert_equal "$(evcat --from 13 out.evlog | ids)" "7/due 8/due"
+}
+
+@test "a log of deliveries that is restored gets again what it has lost, with the same ids" {
+	echo "{\"type\":\"A\",\"id\":\"1\",\"due\":\"$past\"}" | evappend a.evlog
+	evdue --emit out.evlog --checkpoint c a.evlog
+	cp -r out.evlog copy.evlog
+	echo "{\"type\":\"A\",\"id\":\"2\",\"due\":\"$past\"}" | evappend a.evlog
+	evdue --emit out.evlog --checkpoint c a.evlog
+	rm -r out.evlog
+	mv copy.evlog out.evlog
+	run -0 evdue --emit out.evlog --checkpoint c a.evlog
+	assert_output "evdue: c is not used: out.evlog was set back"
+	assert_equal "$(evcat out.evlog | ids)" "1/due 2/due"
+}
+
+@test "a name that another kind of consumer has is refused" {
+	numbered 3 | evappend a.evlog
+	evrun --checkpoint evdue --emit out.evlog a.evlog -- cat
+	run -76 evdue --emit out.evlog a.evlog
+	assert_output "evdue: out.evlog: evdue is the name of another consumer; choose one with --name"
+	evdue --emit out.evlog --name timers a.evlog
+}
+
+@test "--checkpoint remembers what waits and what was delivered" {
+	printf '{"type":"A","id":"%s","due":"%s"}\n' a $past b "$(in_ 1)" c $future | evappend a.evlog
+	assert_equal "$(evdue --checkpoint c.db a.evlog | ids)" a/due
+	assert_equal "$(evdue --checkpoint c.db a.evlog | ids)" ""
+	assert_equal "$(evdue --list --checkpoint c.db a.evlog | ids)" "b c"
+	echo '{"type":"X","cancels":"c"}' | evappend a.evlog
+	assert_equal "$(evdue --list --checkpoint c.db a.evlog | ids)" "b"
+	sleep 1
+	assert_equal "$(evdue --checkpoint c.db a.evlog | ids)" b/due
+	# on a replica it goes on; on another log it is refused
+	evcat -o zst a.evlog | evappend --replica r.evlog
+	echo "{\"type\":\"A\",\"id\":\"d\",\"due\":\"$past\"}" | evappend r.evlog
+	assert_equal "$(evdue --checkpoint c.db r.evlog | ids)" d/due
+	run -76 evdue --checkpoint c.db a.evlog
+	assert_output --partial "a.evlog"
+	numbered 9 | evappend b.evlog
+	run -76 evdue --checkpoint c.db b.evlog
+	run -66 evdue --list --checkpoint none b.evlog
+	assert_output "evdue: none: no such file"
+	[ ! -e none ]
+	run -66 evdue --checkpoint new no.evlog
+}
+
+@test "a file that is no checkpoint is refused, whatever is in it" {
+	printf '{"type":"A","id":"a","due":"%s"}\n{"type":"B","id":"b","due":"%s"}\n' $past $future | evappend a.evlog
+	evdue --checkpoint good a.evlog
+	local sql
+	while read -r sql; do
+		rm -f bad
+		sqlite3 good ".backup bad"
+		sqlite3 bad "$sql"
+		for more in "" "--emit out.evlog" "--list"; do
+			cp bad try
+			# shellcheck disable=SC2086
+			run timeout 20 evdue $more --checkpoint try a.evlog
+			[[ $status =~ ^(65|76|0)$ ]] || fail "$sql: $more: status $status: $output"
+			[ $status = 0 ] || assert_output --partial "evdue: "
+			rm -f try-wal try-shm
+		done
+	done <<-'END'
+		UPDATE evlog_timers SET due = 'x'
+		UPDATE evlog_timers SET due = -1, line = 'no JSON'
+		UPDATE evlog_timers SET due = -1, line = '{}'
+		UPDATE evlog_timers SET due = -1, line = x'00ff'
+		UPDATE evlog_timers SET due = -1, line = '[1]'
+		UPDATE evlog_timers SET due = -1, line = '{"id":1}'
+		UPDATE evlog_timers SET due = -1, seq = 99
+		UPDATE evlog_timers SET due = 1.5
+		UPDATE evlog_timers SET due = 9e99
+		UPDATE evlog_timers SET seq = -7, due = -1
+		UPDATE evlog_due SET seq = 99
+		UPDATE evlog_due SET seq = -1
+		UPDATE evlog_due SET root = 'x', log = 'y'
+		UPDATE evlog_due SET root = printf('%.*c', 9999, 'a')
+		UPDATE evlog_due SET due = 'x', due_seq = NULL
+		UPDATE evlog_due SET due = 9223372036854775807
+		DELETE FROM evlog_due
+		DROP TABLE evlog_due; CREATE TABLE evlog_due (x)
+		DROP TABLE evlog_timers; CREATE TABLE evlog_timers (seq, due, id, line)
+		DROP TABLE evlog_timers; CREATE VIEW evlog_timers AS SELECT 1 AS seq, 0 AS due, 'a' AS id, '{"id":"a"}' AS line; CREATE TRIGGER t INSTEAD OF DELETE ON evlog_timers BEGIN SELECT 1; END
+		CREATE TRIGGER t BEFORE DELETE ON evlog_timers BEGIN SELECT RAISE(IGNORE); END; UPDATE evlog_timers SET due = -1
+		CREATE TRIGGER t AFTER DELETE ON evlog_timers BEGIN INSERT INTO evlog_timers VALUES (old.seq, old.due, old.id, old.line); END; UPDATE evlog_timers SET due = -1
+	END
+	echo "no database at all, but a text" >text
+	run -65 evdue --checkpoint text a.evlog
+	assert_output "evdue: text: file is not a database; remove it to have the log read again"
+	for n in 100 1000 5000 9000; do
+		cp good try
+		damage try $n
+		run timeout 20 evdue --checkpoint try a.evlog
+		[[ $status =~ ^(65|76|0)$ ]] || fail "damaged at $n: status $status: $output"
+		rm -f try-wal try-shm
+	done
+}
+
+@test "-f delivers when the time comes, what is appended meanwhile, and ends on SIGTERM" {
+	printf '{"type":"A","id":"a","due":"%s"}\n' "$(in_ 4)" | evappend a.evlog
+	evdue -f --checkpoint c a.evlog >out 3>&- &
+	until_ test -s c-wal
+	run -75 evdue --checkpoint c a.evlog
+	assert_output "evdue: c: in use by another process; one at a time can deliver what is due"
+	assert_equal "$(evdue --list --checkpoint c a.evlog | ids)" a
+	[ ! -s out ]
+	printf '{"type":"A","id":"%s","due":"%s"}\n' b "$(in_ 0.5)" c $past d $future | evappend a.evlog
+	until_ eval '[ "$(wc -l <out)" = 3 ]'
+	assert_equal "$(ids <out)" "c/due b/due a/due"
+	kill $!
+	wait $!
+	assert_equal "$(evdue --checkpoint c a.evlog | ids)" ""
+	assert_equal "$(evdue --list --checkpoint c a.evlog | ids)" d
+	# two of one name: one goes on, the other is told
+	evdue -f --emit out.evlog a.evlog 3>&- &
+	until_ eval 'evcat out.evlog 2>/dev/null | grep -q c/due'
+	evdue --emit out.evlog a.evlog
+	echo "{\"type\":\"A\",\"id\":\"e\",\"due\":\"$past\"}" | evappend a.evlog
+	until_ eval 'evcat out.evlog | grep -q e/due'
+	kill %%
+	wait %%
+	assert_equal "$(evcat out.evlog | ids)" "c/due b/due a/due e/due"
+}
+
+@test "while a commit is under way, nothing is delivered" {
+	printf '{"type":"A","id":"a","due":"%s"}\n' $past | evappend a.evlog
+	python3 -c '
+import fcntl, struct, time
+f = open("a.evlog/head", "r+b")
+fcntl.fcntl(f, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0))  # F_OFD_SETLK, as a writer marks itself
+print("locked", flush=True)
+time.sleep(1.5)' >locked 3>&- &
+	until_ test -s locked
+	started=$(date +%s%N)
+	assert_equal "$(evdue a.evlog | ids)" a/due
+	[ $(($(date +%s%N) - started)) -gt 300000000 ]
+	wait
+}
+
+@test "the index finds what waits, and what cancels it" {
+	for i in $(seq 40); do
+		numbered 2000 $((i * 2000))
+		[ $((i % 10)) != 3 ] || echo "{\"type\":\"A\",\"id\":\"w$i\",\"due\":\"$past\"}"
+		[ $i != 20 ] || echo "{\"type\":\"A\",\"id\":\"x\",\"due\":\"$future\"}"
+		[ $i != 31 ] || echo '{"type":"C","cancels":"x"}'
+	done >events
+	split -l 4000 events part.
+	for p in part.*; do evappend --segment-size 1 a.evlog "$p"; done
+	assert_equal "$(evdue a.evlog | ids)" "w3/due w13/due w23/due w33/due"
+	assert_equal "$(evdue --list a.evlog | ids)" "w3 w13 w23 w33"
+	cmp <(evdue a.evlog) <(evdue --no-index a.evlog)
+	command -v strace >/dev/null || return 0
+	[ -z "${SAN:-}${COVERAGE:-}" ] || return 0
+	for o in --checkpoint=c --no-index; do
+		traced -f -e trace=pread64 -o "$o" evdue "$o" a.evlog
+		awk '/pread64/ { n += $NF } END { print n }' "./$o" >>read
+	done
+	cat read
+	(($(sed -n 1p read) * 3 < $(sed -n 2p read) * 2))
+}
+
+@test "what is due before the first event that was kept is not known, and that is said" {
+	cp -r "$BATS_TEST_DIRNAME/golden/1.0/trimmed.evlog" t.evlog
+	run -0 evdue t.evlog
+	assert_output --regexp '^evdue: t.evlog: begins with event [0-9]+; what was due among those before it is not known$'
+}
+
+@test "a clock that is set, kills, lost checkpoints, restored logs: once, or cancelled, never early" {
+	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
+	for s in 1 2 3 4; do
+		EVLOG_SEED=$s run -0 harness fault/due.py "${STEPS:-50}"
+		assert_output --partial "delivered "
+	done
+}
+
+@test "cancelled at about the time that it is due: the log decides" {
+	run -0 harness fault/due.py race
+	assert_output --regexp 'cancelled [1-9]'
+}
+
+@test "10^5 events that wait take little memory" {
+	slow
+	seq 100000 | awk '{ printf "{\"type\":\"A\",\"id\":\"%d\",\"due\":\"2100-01-01T%02d:%02d:00Z\",\"data\":{\"n\":%d,\"pad\":\"%0200d\"}}\n", $1, $1 % 24, $1 % 60, $1, $1 }' |
+		evappend a.evlog
+	(
+		[ "${SAN:-}" ] || ulimit -d 64000
+		evdue --checkpoint c a.evlog
+		evdue -v --checkpoint c --list a.evlog >list 2>err
+	)
+	assert_equal "$(cat err) $(wc -l <list)" "evdue: 100000 events pending 100000"
+	evdue --list --checkpoint c a.evlog | jq -r .due | LC_ALL=C sort -c
+}
+
+@test "bad use" {
+	numbered 1 | evappend a.evlog
+	while read -r args; do
+		# shellcheck disable=SC2086
+		run -64 evdue $args </dev/null
+	done <<-'END'
+		--list
+		a.evlog b.evlog
+		--name x a.evlog
+		--list -f a.evlog
+		--emit out.evlog --name= a.evlog
+		-t A a.evlog
+	END
+	run -64 evdue --emit out.evlog --name "$(printf 'x%.0s' {1..256})" a.evlog
+	run -66 evdue -
+	run -66 evdue --list --emit out.evlog a.evlog
+	[ ! -e out.evlog ]
+	echo x >file
+	run -66 evdue file
+}
