@@ -271,16 +271,25 @@ unit() {
 		-e "s,/var/lib/shop/,$PWD/,g" "$BATS_TEST_DIRNAME/../samples/systemd/$1"
 }
 
+@test "reminders come when they are due, unless they were cancelled or put off" {
+	tells reminders/reminders
+	assert_line "To anna: Buy tea."
+	assert_line '["2200-05-01T10:00:00+02:00","anna","Begin with the tax return."]'
+	assert_line '["egg/due","egg","The egg is done."]'
+	assert_equal "$(tail -1 <<<"$output") $(grep -c dentist <<<"$output")" "true 3"
+}
+
 @test "the systemd units are valid, and keep in what they start" {
 	command -v systemd-analyze >/dev/null || skip "no systemd"
 	echo 'exit 0' >send-mails
 	chmod +x send-mails
-	for file in shop-mails.service shop-saga.service; do
-		unit $file >$file
+	for file in "$samples"/systemd/*.service; do
+		file=${file##*/}
+		unit "$file" >"$file"
 		# no messages: what systemd does not know, it only warns of
-		run -0 systemd-analyze verify --man=no ./$file
+		run -0 systemd-analyze verify --man=no "./$file"
 		assert_output ""
-		run -0 systemd-analyze security --offline=true --threshold=25 ./$file
+		run -0 systemd-analyze security --offline=true --threshold=25 "./$file"
 	done
 }
 
@@ -288,17 +297,20 @@ unit() {
 	echo 'jq -r .subject >>sent' >send-mails
 	echo 'function on.OrderPaid(s, e) emit{type="Ship", subject=e.subject} end' >saga.lua
 	for n in 1 2 3; do
-		echo "{\"type\":\"OrderPaid\",\"subject\":\"order-$n\",\"id\":\"$n\"}"
+		echo "{\"type\":\"OrderPaid\",\"subject\":\"order-$n\",\"id\":\"$n\",\"due\":\"2020-01-01T00:00:00Z\"}"
 	done | evappend orders.evlog
 	chmod +x send-mails
 	sed -i '1i #!/bin/sh' send-mails
-	for file in shop-mails.service shop-saga.service; do
+	for file in shop-mails.service shop-saga.service shop-timers.service; do
 		line=$(unit $file | sed -e ':a' -e '/\\$/N; s/\\\n//; ta' | sed -n 's/^ExecStart=//p')
 		# shellcheck disable=SC2086
 		$line 3>&- &
 		for _ in {1..100}; do
-			[ "$(wc -l 2>/dev/null <sent) $(evcat -t Ship orders.evlog | wc -l)" = "3 3" ] && break
-			[ $file = shop-mails.service ] && [ "$(wc -l 2>/dev/null <sent)" = 3 ] && break
+			case $file in
+			shop-mails.service) [ "$(wc -l 2>/dev/null <sent)" = 3 ] && break ;;
+			shop-saga.service) [ "$(evcat -t Ship orders.evlog | wc -l)" = 3 ] && break ;;
+			*) [ "$(evcat -w '!due' -t OrderPaid orders.evlog | wc -l)" = 3 ] && break ;;
+			esac
 			sleep 0.05
 		done
 		kill $!
@@ -306,6 +318,7 @@ unit() {
 	done
 	run -0 evcat -t Ship -o data orders.evlog
 	[ "$(evcat -t Ship orders.evlog | wc -l)" -eq 3 ]
+	[ "$(evcat -w '!due' -t OrderPaid orders.evlog | wc -l)" -eq 3 ]
 	run -0 cat sent
 	assert_output "$(printf 'order-%d\n' 1 2 3)"
 }

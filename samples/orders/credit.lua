@@ -10,7 +10,7 @@ local function fits(customer, amount)
 	return customer.limit ~= nil and customer.reserved + amount <= customer.limit
 end
 
-function on.OrderCreated(customer, e)
+local function reserve(customer, e)
 	local amount = decimal(e.data.amount)
 	local answer = "CreditLimitExceeded"
 
@@ -21,6 +21,17 @@ function on.OrderCreated(customer, e)
 	emit{ type = answer, subject = e.subject, data = e.data }
 end
 
--- With a broker, the service reacts to events; with a mediator, it obeys commands.
+local function release(customer, e)
+	customer.reserved = customer.reserved - decimal(e.data.amount)
+	emit{ type = "CreditReleased", subject = e.subject, data = e.data }
+end
+
+-- With a mediator, the service obeys commands.
 on.RegisterCustomer = on.CustomerRegistered
-on.ReserveCredit = on.OrderCreated
+on.ReserveCredit = reserve
+on.ReleaseCredit = release
+
+-- With a broker, it reacts to events: to new orders, and to what the stock service says.
+on.OrderCreated = reserve
+on.OutOfStock = release
+on.StockReleased = release
