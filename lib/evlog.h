@@ -1046,6 +1046,50 @@ struct evlog_due_counts {
 int evlog_due(const char *log, const struct evlog_due_options *o,
     struct evlog_due_counts *counts, evlog_error *err);
 
+/* ---- Tracing ------------------------------------------------------------- */
+
+/* The causes and effects of an event, across logs: see evtrace(1). */
+typedef struct evlog_trace evlog_trace;
+
+struct evlog_trace_options {
+	size_t size;
+	unsigned depth;	   /* most causes upwards, and levels downwards; 0: 100 */
+	size_t most;	   /* most events; 0: 10000 */
+	uint64_t max_line; /* as for evlog_position_check */
+	bool no_index;	   /* read all */
+	const volatile sig_atomic_t *stop;	  /* give up once this is set; or NULL */
+	void (*say)(void *arg, const char *text); /* receives notices; or NULL */
+	void *arg;
+};
+
+/* An event in the tree.  The texts are without escapes, empty if there is no such
+ * attribute, and valid as long as the trace. */
+struct evlog_trace_node {
+	size_t number, parent; /* a number for each; SIZE_MAX: its cause is not there */
+	unsigned depth;	       /* of a root: 0 */
+	bool last;	       /* of its siblings */
+	bool asked;	       /* it is the one that was asked for */
+	const char *log;       /* its path */
+	uint64_t seq;
+	int64_t logtime, after; /* after: since its cause; EVLOG_TIME_MIN: none */
+	const char *id, *type, *subject, *cause, *correlation;
+};
+
+/*
+ * Searches logs for an event, its causes and their effects.
+ *
+ * paths: n log directories, which must outlive the trace.  id: of the event; or NULL,
+ * then seq is its number in the first log.  EVLOG_END: there is no such event.
+ * EVLOG_EBUSY: *stop was set.
+ */
+int evlog_trace_open(evlog_trace **t, const char *const *paths, size_t n, const char *id,
+    uint64_t seq, const struct evlog_trace_options *o, evlog_error *err);
+
+/* Gets one event after the other: each before its effects, and those in the order of
+ * time.  false: there are no more. */
+bool evlog_trace_next(evlog_trace *t, struct evlog_trace_node *node);
+void evlog_trace_close(evlog_trace *t);
+
 /* ---- Comparing ---------------------------------------------------------- */
 
 enum evlog_side {

@@ -1162,6 +1162,29 @@ static void rows_due(void)
 	SIZES(evlog_due_options, evlog_due(LOG, o, NULL, err));
 }
 
+static void rows_trace(void)
+{
+	const char *const paths[] = {LOG, NULL};
+	struct evlog_trace_node node;
+	evlog_trace *trace = NULL;
+
+	ROW("trace NULL", USAGE, evlog_trace_open(NULL, paths, 1, NULL, 1, NULL, err));
+	ROW("paths NULL", USAGE, evlog_trace_open(&trace, NULL, 1, NULL, 1, NULL, err));
+	ROW("no paths", USAGE, evlog_trace_open(&trace, paths, 0, NULL, 1, NULL, err));
+	ROW("a path NULL", USAGE, evlog_trace_open(&trace, paths, 2, NULL, 1, NULL, err));
+	ROW("neither id nor seq", USAGE,
+	    evlog_trace_open(&trace, paths, 1, NULL, 0, NULL, err));
+	ROW("both", USAGE, evlog_trace_open(&trace, paths, 1, "a", 1, NULL, err));
+	ROW("no such seq", EVLOG_END,
+	    evlog_trace_open(&trace, paths, 1, NULL, UINT64_MAX, NULL, err));
+	SIZES(evlog_trace_options, evlog_trace_open(&trace, paths, 1, NULL, 1, o, err));
+	TRUE("trace NULL", !evlog_trace_next(NULL, &node));
+	TRUE("trace NULL", (evlog_trace_close(NULL), 1));
+	ROW("options NULL", 0, evlog_trace_open(&trace, paths, 1, NULL, 1, NULL, err));
+	TRUE("node NULL", !evlog_trace_next(trace, NULL));
+	evlog_trace_close(trace);
+}
+
 static void rows_consumer(void)
 {
 	const char *const none[] = {NULL}, *const paths[] = {LOG, NULL};
@@ -1314,6 +1337,7 @@ int main(void)
 	rows_upcast();
 	rows_replay();
 	rows_due();
+	rows_trace();
 	rows_consumer();
 	rows_checkpoint();
 	rows_diff();
