@@ -80,7 +80,11 @@ $(BUILD)/bin/cli.a: $(SHARED:%=$(BUILD)/bin/%.o)
 	$(AR) rcs $@ $^
 
 $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/objects.a
-	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(STATIC) $(PKG_LIBS)
+
+# evappend often runs for a single event, so it must start fast.  Lua, which only --check
+# needs, becomes a part of it where there is such a library.
+$(BUILD)/evappend: STATIC = $(wildcard $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblua5.4.a)
 
 # What reads hostile bytes by other libraries is a program of its own.
 UNPACK_C = $(filter-out %/main.c,$(sort $(wildcard lib/unpack/*.c)))

@@ -23,6 +23,7 @@ enum {
 	NO_SYNC,
 	REINDEX,
 	REJECT,
+	CHECK,
 	REPLICA,
 	REQUIRE,
 	SEGMENT_SIZE,
@@ -51,6 +52,7 @@ static const struct cli_option options[] = {
     {TEXT, "text", NULL, "wrap each line of text as a string"},
     {MAX_LINE, "max-line", "BYTES", "longest line accepted (default: 16 MiB)"},
     {REJECT, "reject", "FILE", "write bad lines to FILE and continue"},
+    {CHECK, "check", "FILE", "refuse lines that the Lua rules in FILE refuse"},
     {0, NULL, NULL, "Commits"},
     {ATOMIC, "atomic", NULL, "append all in one commit, or nothing (up to 64 MiB)"},
     {ACK, "ack", NULL, "print a line for each commit, once it is durable"},
@@ -110,6 +112,8 @@ struct append {
 	struct evlog_expectation *expected;
 	struct evlog_absence *absent;
 	struct cli_reject reject;
+	const char *rules; /* of --check; or NULL */
+	evlog_checker *checker;
 	int64_t pending_since; /* when the first pending event came; 0: unknown */
 	uint64_t appended, skipped, rejected, last_seq;
 };
@@ -543,6 +547,7 @@ static void option_take(struct append *a, int id, char *arg)
 		a->input.max_line = cli_size("max-line", arg, EVLOG_MAX_EVENT);
 		break;
 	case REJECT: a->reject.path = arg; break;
+	case CHECK: a->rules = arg; break;
 	case ATOMIC: o->atomic = true; break;
 	case ACK: a->ack = true; break;
 	case EXPECT:
@@ -594,8 +599,9 @@ static void options_check(struct append *a, bool command)
 	if (o->replica && (o->text || from || o->type || o->subject || o->source))
 		cli_usage("--replica cannot be combined with --text, --type, --subject, "
 			  "--source or a --...-from option");
-	if (o->replica && (o->dedup || a->reject.path))
-		cli_usage("--replica cannot be combined with --dedup or --reject");
+	if (o->replica && (o->dedup || a->reject.path || a->rules))
+		cli_usage("--replica cannot be combined with --dedup, --reject or "
+			  "--check");
 	if (o->expect || o->n_expect_subjects || o->n_expect_none)
 		a->o.atomic = true;
 	if (command && o->atomic)
@@ -604,6 +610,18 @@ static void options_check(struct append *a, bool command)
 		    "be combined with a COMMAND");
 	if (!a->input.max_line)
 		a->input.max_line = o->replica ? EVLOG_MAX_EVENT : 16u << 20;
+}
+
+static void rules_open(struct append *a)
+{
+	evlog_error err;
+
+	if (!a->rules)
+		return;
+	if (evlog_checker_open(&a->checker, a->rules, NULL, &err) < 0)
+		cli_fail(&err);
+	a->o.check = evlog_check;
+	a->o.check_arg = a->checker;
 }
 
 int main(int argc, char **argv)
@@ -644,6 +662,7 @@ int main(int argc, char **argv)
 	a.o.no_create |= a.reindex;
 	if (optind < argc && strcmp(argv[optind], "-") != 0)
 		file_check(argv[optind]);
+	rules_open(&a);
 	if (evlog_writer_open(&a.w, a.path, &a.o, &err) < 0)
 		cli_fail(&err);
 	created_say(&a);
@@ -661,6 +680,7 @@ int main(int argc, char **argv)
 	missed_say(&a);
 	seal(&a, true);
 	evlog_writer_close(a.w);
+	evlog_checker_close(a.checker);
 	free(a.expected);
 	free(a.absent);
 	if (a.skipped && !cli.quiet && (!command || cli.verbose))

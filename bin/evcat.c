@@ -7,10 +7,13 @@
 #include <string.h>
 #include <time.h>
 
+enum { CHECK = CLI_OWN };
+
 static const struct cli_option options[] = {
     CLI_SELECTION,
     CLI_REVERSE,
     CLI_FOLLOW,
+    {CHECK, "check", "FILE", "print only events that the Lua rules in FILE refuse"},
     {0, NULL, NULL, "Output"},
     {'o', "output", "FORM",
 	"ndjson, pretty, data or zst (default on a terminal: a summary)"},
@@ -41,6 +44,8 @@ enum form { READABLE, NDJSON, PRETTY, DATA, ZST };
 
 struct cat {
 	enum form form;
+	evlog_checker *checker; /* NULL: print all */
+	uint64_t refused;
 	evlog_packer *packer;
 	char *text;
 	size_t cap;
@@ -188,6 +193,27 @@ static void print(struct cat *c, struct evlog_lines *lines)
 	}
 }
 
+/* Prints the events that the rules refuse, and says why. */
+static void print_refused(struct cat *c, struct evlog_lines *lines)
+{
+	struct evlog_event e;
+	evlog_error why;
+
+	while (evlog_lines_take(lines, &e)) {
+		int r = evlog_check(c->checker, e.line, e.len, &why);
+		if (r == 0)
+			continue;
+		if (r != EVLOG_EDATA)
+			cli_fail(&why);
+		c->refused++;
+		if (!cli.quiet && e.seq)
+			cli_say("event %" PRIu64 ": %s", e.seq, why.text);
+		else if (!cli.quiet)
+			cli_say("an event without seq: %s", why.text);
+		print(c, &(struct evlog_lines){.p = e.line, .len = e.len + 1});
+	}
+}
+
 static int cat(struct cat *c, evlog_stream *s)
 {
 	struct evlog_lines lines;
@@ -196,7 +222,10 @@ static int cat(struct cat *c, evlog_stream *s)
 
 	while ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT) {
 		if (r == 0) {
-			print(c, &lines);
+			if (c->checker)
+				print_refused(c, &lines);
+			else
+				print(c, &lines);
 			if (!cli.out_tty)
 				cli_progress(s, 0);
 			continue;
@@ -218,7 +247,7 @@ static int cat(struct cat *c, evlog_stream *s)
 	if (c->packer && evlog_packer_end(c->packer, &end) < 0)
 		cli_fail(&end);
 	if (r == EVLOG_END)
-		return CLI_OK;
+		return c->refused ? CLI_NO : CLI_OK;
 	cli_flush();
 	cli_say("%s", err.text);
 	return cli_status(r);
@@ -230,7 +259,7 @@ int main(int argc, char **argv)
 	struct cat c = {0};
 	evlog_stream *s;
 	evlog_error err;
-	const char *form = NULL;
+	const char *form = NULL, *rules = NULL;
 	int id, level = 0;
 
 	cli_begin(&tool);
@@ -242,6 +271,8 @@ int main(int argc, char **argv)
 			cli_upcast(&sel, optarg);
 		else if (id == 'j')
 			sel.threads = (unsigned)cli_number("threads", optarg, 1, 256);
+		else if (id == CHECK)
+			rules = optarg;
 		else if (id == 'o')
 			form = optarg;
 		else if (id == 'z')
@@ -255,12 +286,16 @@ int main(int argc, char **argv)
 		cli_usage("no LOG given");
 	c.form = form ? form_of(form) : cli.out_tty ? READABLE : NDJSON;
 	sel.cursors = c.form == ZST;
-	sel.json = c.form != NDJSON && c.form != ZST;
+	sel.json = rules || (c.form != NDJSON && c.form != ZST);
+	if (c.form == ZST && rules)
+		cli_usage("--output zst cannot be combined with --check");
 	if (c.form == ZST && sel.map)
 		cli_usage("--output zst cannot be combined with --upcast");
 	if (c.form == ZST && cli.out_tty)
 		cli_usage("refusing to print compressed data to a terminal; redirect the "
 			  "output");
+	if (rules && evlog_checker_open(&c.checker, rules, NULL, &err) < 0)
+		cli_fail(&err);
 	if (c.form == ZST &&
 	    evlog_packer_new(&c.packer, level, cli_out_fn, NULL, &err) < 0)
 		cli_fail(&err);
@@ -272,6 +307,7 @@ int main(int argc, char **argv)
 	int status = cat(&c, s);
 	evlog_stream_close(s);
 	evlog_packer_free(c.packer);
+	evlog_checker_close(c.checker);
 	free(c.text);
 	cli_upcast_free();
 	cli_select_free(&sel);

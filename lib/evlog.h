@@ -282,6 +282,12 @@ struct evlog_writer_options {
 	bool dedup_by_id; /* with dedup: skip such an event even if its content differs */
 	const struct evlog_absence *expect_none; /* commit only if all hold */
 	size_t n_expect_none;
+
+	/* Is shown each event as it would be stored, without its stamp, before it is
+	 * added. EVLOG_EDATA refuses it, for the reason in err.  evlog_check does this
+	 * with rules in Lua.  NULL: none.  Not with replica. */
+	int (*check)(void *arg, const char *line, size_t len, evlog_error *err);
+	void *check_arg;
 };
 
 /* What a commit has made durable. */
@@ -882,6 +888,20 @@ struct evlog_route {
 	bool failed;
 };
 bool evlog_upcast_route(evlog_upcaster *u, struct evlog_route *route);
+
+/* ---- Checking ------------------------------------------------------------ */
+
+/* Rules in Lua that say what events must look like; see CHECKING in evappend(1). */
+typedef struct evlog_checker evlog_checker;
+
+/* limits: NULL: the defaults.  EVLOG_EDATA: the rules are not valid. */
+int evlog_checker_open(evlog_checker **c, const char *path,
+    const struct evlog_limits *limits, evlog_error *err);
+void evlog_checker_close(evlog_checker *c);
+
+/* Checks an event.  EVLOG_EDATA: a rule refuses it; err->text says why, and does not name
+ * the event.  EVLOG_EUSAGE: it is not a JSON object. */
+int evlog_check(void *checker, const char *line, size_t len, evlog_error *err);
 
 /* ---- Replaying ---------------------------------------------------------- */
 

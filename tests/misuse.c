@@ -1162,6 +1162,34 @@ static void rows_due(void)
 	SIZES(evlog_due_options, evlog_due(LOG, o, NULL, err));
 }
 
+static int refuse(void *arg, const char *line, size_t size, evlog_error *why)
+{
+	(void)arg, (void)line, (void)size, (void)why;
+	return EVLOG_EDATA;
+}
+
+static void rows_check(void)
+{
+	evlog_checker *c = NULL;
+
+	ROW("c NULL", USAGE, evlog_checker_open(NULL, "c.lua", NULL, err));
+	ROW("path NULL", USAGE, evlog_checker_open(&c, NULL, NULL, err));
+	ROW("no such file", EVLOG_ENOINPUT, evlog_checker_open(&c, "none", NULL, err));
+	TRUE("c NULL", (evlog_checker_close(NULL), 1));
+	FILE *f = fopen("c.lua", "w");
+	fputs("check.A = function(e) return false end", f);
+	fclose(f);
+	must(evlog_checker_open(&c, "c.lua", NULL, NULL));
+	ROW("c NULL", USAGE, evlog_check(NULL, "{}", 2, err));
+	ROW("line NULL", USAGE, evlog_check(c, NULL, 2, err));
+	ROW("half a line", USAGE, evlog_check(c, "{", 1, err));
+	ROW("an array", USAGE, evlog_check(c, "[]", 2, err));
+	ROW("refused", EVLOG_EDATA, evlog_check(c, "{\"type\":\"A\"}", 12, err));
+	ROW("accepted", 0, evlog_check(c, "{\"type\":\"B\"}", 12, err));
+	evlog_checker_close(c);
+	ROW("check with replica", USAGE, WRITE(.replica = true, .check = refuse));
+}
+
 static void rows_trace(void)
 {
 	const char *const paths[] = {LOG, NULL};
@@ -1180,7 +1208,7 @@ static void rows_trace(void)
 	SIZES(evlog_trace_options, evlog_trace_open(&trace, paths, 1, NULL, 1, o, err));
 	TRUE("trace NULL", !evlog_trace_next(NULL, &node));
 	TRUE("trace NULL", (evlog_trace_close(NULL), 1));
-	ROW("options NULL", 0, evlog_trace_open(&trace, paths, 1, NULL, 1, NULL, err));
+	must(evlog_trace_open(&trace, paths, 1, NULL, 1, NULL, NULL));
 	TRUE("node NULL", !evlog_trace_next(trace, NULL));
 	evlog_trace_close(trace);
 }
@@ -1338,6 +1366,7 @@ int main(void)
 	rows_replay();
 	rows_due();
 	rows_trace();
+	rows_check();
 	rows_consumer();
 	rows_checkpoint();
 	rows_diff();

@@ -68,9 +68,9 @@ static const char *options_wrong(const struct evlog_writer_options *o)
 	       : o->text && from	 ? "text has no members that a path could find"
 	       : from && !o->type_from && !o->type ? "a path needs type or type_from"
 	       : o->require && !from		   ? "require needs a path"
-	       : o->replica &&
-		       (o->text || from || o->type || o->subject || o->source || o->dedup)
-		   ? "replica excludes dedup, and all that completes an event"
+	       : o->replica && (o->text || from || o->type || o->subject || o->source ||
+				   o->dedup || o->check)
+		   ? "replica excludes dedup, check, and all that completes an event"
 		   : NULL;
 }
 
@@ -185,6 +185,24 @@ int writer_complete(struct evlog_writer *w, const char *line, size_t len,
 	return r == EVLOG_EDATA ? where(err, name, line_no) : r;
 }
 
+/* Shows an event, without its stamp, to the caller's check. */
+static int checked(struct evlog_writer *w, size_t start, const char *name,
+    uint64_t line_no, evlog_error *err)
+{
+	char *event = w->next.raw.p + start + STAMP_SIZE - 1, before = *event;
+	evlog_error why = {0};
+
+	*event = '{'; /* where the stamp ends with a comma */
+	int r =
+	    w->o.check(w->o.check_arg, event, w->next.raw.len - start - STAMP_SIZE, &why);
+	*event = before;
+	if (r == EVLOG_EDATA)
+		return error_at(err, name, line_no, 1, "%s", why.text);
+	if (r && err)
+		*err = why;
+	return r;
+}
+
 int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *name,
     uint64_t line_no, evlog_error *err)
 {
@@ -202,6 +220,8 @@ int evlog_writer_add(evlog_writer *w, const char *line, size_t len, const char *
 		return where(err, name, line_no);
 	if (!r && raw->len - start > w->o.max_event + 1)
 		r = too_long(w, name, line_no, err);
+	if (!r && w->o.check)
+		r = checked(w, start, name, line_no, err);
 	if (!r)
 		r = replica_follows(w, &e, name, line_no, err);
 	if (!r && w->o.replica)
