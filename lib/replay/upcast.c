@@ -2,8 +2,8 @@
  * upcast.c - converts events from old shapes to new ones, by Lua rules for each event
  * type.
  *
- * replay/ prepares events for another delivery: pace, upcasting, checking, taking them out
- * of dead letters.  It must not know about consumers.
+ * replay/ prepares events for another delivery: pace, upcasting, checking, taking them
+ * out of dead letters.  It must not know about consumers.
  *
  * A rule gets an event and returns what replaces it: an event, an array of events, or
  * nil.  The result is processed again, until no rule matches its type or the type did not

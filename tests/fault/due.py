@@ -181,7 +181,9 @@ def race():
     """Events that are cancelled at about the time when they are due."""
     rng = random.Random(int(os.environ.get("EVLOG_SEED") or time.time_ns()))
     with tempfile.TemporaryDirectory(prefix="evlog-due.") as folder:
+        took = time.time()
         must(["evappend", "-q", "log"], folder, b'{"type":"first"}\n')
+        took = time.time() - took
         evdue = subprocess.Popen(["evdue", "-f", "--emit", "out", "log"], cwd=folder)
         begun, due = time.time() + 0.3, {}
         lines = []
@@ -192,7 +194,7 @@ def race():
 
         def cancel(mine):
             for i in sorted(mine, key=due.get):
-                time.sleep(max(0, due[i] - time.time() + rng.uniform(-0.06, 0)))
+                time.sleep(max(0, due[i] - time.time() + rng.uniform(-0.04 - 3 * took, 0)))
                 must(["evappend", "-q", "log"], folder, json.dumps({"type": "C", "cancels": i}).encode() + b"\n")
 
         chosen = rng.sample(sorted(due), 150)
