@@ -26,6 +26,18 @@ future=2200-01-01T00:00:00Z
 	evdue --list a.evlog | cmp - <(evcat --from 2 --to 2 a.evlog; evcat --to 1 a.evlog; evcat --from 3 --to 3 a.evlog)
 }
 
+@test "a correlationid that is no text is replaced" {
+	local c
+	for c in 5 null true; do
+		rm -rf a.evlog
+		echo "{\"type\":\"A\",\"id\":\"a\",\"due\":\"$past\",\"correlationid\":$c}" | evappend a.evlog
+		evdue --emit a.evlog a.evlog
+		run -0 evcat -n 1 -o pretty a.evlog
+		assert_equal "$(grep -c correlationid <<<"$output")" 1
+		assert_line --partial '"correlationid": "a"'
+	done
+}
+
 @test "the moments at which events are due" {
 	local due want
 	while IFS=$'\t' read -r due want; do

@@ -183,6 +183,17 @@ client() {
 	assert_equal "$(grep -c '^[-+~] ' <<<"$output")" 12
 	assert_line '{"tariff":37.9}'
 	assert_line '{"cheaper":29.9}'
+	assert_line '{"rule":"10.00-0.18","earned":670,"stay":27,"leave":13}'
+	# the four timelines are those of a tariff computed here
+	run -0 "$samples/whatif/whatif" here
+	for rule in 12.00-0.15 8.00-0.15 15.00-0.12 10.00-0.18; do
+		evcat here/month.evlog | jq -sc --argjson most "${rule%-*}" --argjson each "${rule#*-}" '
+			group_by(.subject)[] | [.[0].subject, (group_by(.time[:10]) |
+				map([(map(1 + $each * .data.minutes) | add), $most] | min) | add)] |
+			"\(.[0]) \(.[1] * 100 | round)"' >want
+		jq -c '"\(.key) \(.state.owes * 100 | round)"' "here/$rule.timeline" | sort >got
+		cmp <(sort want) got
+	done
 	assert_equal "$(tail -n 1 <<<"$output")" "the same"
 }
 

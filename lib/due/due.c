@@ -195,8 +195,8 @@ static void member_add(struct buf *b, const char *name, struct view text)
  * cause of its own.  false: this is no event, or there is no memory. */
 static bool line_make(struct due *d, struct view line)
 {
-	static const struct view left_out[] = {
-	    {"seq", 3}, {"logtime", 7}, {"id", 2}, {"due", 3}, {"causationid", 11}};
+	static const struct view left_out[] = {{"correlationid", 13}, {"seq", 3},
+	    {"logtime", 7}, {"id", 2}, {"due", 3}, {"causationid", 11}};
 	struct json_text id = json_top_string(line.p, line.len, "id");
 	struct json_text correlation = json_top_string(line.p, line.len, "correlationid");
 	struct view text = {id.p ? id.p + 1 : NULL, id.len - 2};
@@ -215,7 +215,8 @@ static bool line_make(struct due *d, struct view line)
 		member_add(b, "correlationid", text);
 	json_walk_begin(&w, (struct json_text){line.p, line.len});
 	while (json_walk_next(&w, &m)) {
-		size_t i = 0, n = sizeof left_out / sizeof *left_out;
+		/* a correlationid that is a text stays */
+		size_t i = correlation.p != NULL, n = sizeof left_out / sizeof *left_out;
 		while (i < n && !json_key_is(&m, left_out[i]))
 			i++;
 		if (i < n)
@@ -277,23 +278,26 @@ static int step_commit(
 
 	if (d->log && n < place.seq) {
 		r = position_find(d->path, n, d->o.max_line, &place, err);
+		if (r == EVLOG_END)
+			r = error_set(err, EVLOG_EMISMATCH,
+			    "%s: event %" PRIu64 " is not there any more", d->path, n);
 		position_lineage(&place, &d->who);
 	}
 	if (d->log && !r) {
 		log_sink_set_due(d->log, at.due, at.seq);
 		r = d->log->kind->commit(d->log, &place, err);
-		r = r == EVLOG_END ? 0 : r; /* all of it was refused */
 	} else if (!r && d->o.deliver(d->o.arg, NULL, 0) < 0) {
 		r = error_sys(err, "standard output");
 	}
-	if (r)
+	if (r < 0)
 		return r;
-	if (d->log) {
-		log_sink_end(d->log, &d->place.emitted);
+	if (r == 0) { /* else all of it was refused, and the log knows nothing of it */
+		d->done = n;
+		d->place.reached = at;
 		d->place.emitted_upto = n;
 	}
-	d->done = n;
-	d->place.reached = at;
+	if (d->log)
+		log_sink_end(d->log, &d->place.emitted);
 	size_t removed;
 	r = timers_remove(d->timers, n, &at, &removed, err);
 	if (!r && removed < events) /* they would be delivered again */
