@@ -92,7 +92,8 @@ int main(int argc, char **argv)
 	if (!o.name)
 		o.name = "evdue";
 	o.max_line = cli.max_line;
-	o.stop = cli_stoppable();
+	if (!o.list) /* a part of the list would be wrong */
+		o.stop = cli_stoppable();
 	int r = evlog_due(argv[optind], &o, &done, &err);
 	cli_flush();
 	if (r < 0)

@@ -175,6 +175,57 @@ future=2200-01-01T00:00:00Z
 	run -66 evdue --checkpoint new no.evlog
 }
 
+@test "two at once with one cursor: one goes on, and nothing comes twice" {
+	printf '{"type":"A","id":"p","due":"%s"}\n{"type":"A","id":"q","due":"%s"}\n' $past "$(in_ 1.5)" | evappend a.evlog
+	evdue --emit out.evlog a.evlog
+	evdue -f --emit out.evlog a.evlog 2>err1 3>&- &
+	evdue -f --emit out.evlog a.evlog 2>err2 3>&- &
+	until_ eval 'evcat out.evlog | grep -q q/due'
+	sleep 0.3
+	echo "{\"type\":\"A\",\"id\":\"r\",\"due\":\"$past\"}" | evappend a.evlog
+	until_ eval 'evcat out.evlog | grep -q r/due'
+	sleep 0.3
+	kill %1 %2 2>/dev/null || :
+	wait || :
+	assert_equal "$(evcat out.evlog | ids)" "p/due q/due r/due"
+	cat err1 err2 | grep -q "another consumer named evdue has already appended"
+}
+
+@test "a cancelling event counts even if head does not record it" {
+	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
+	for fault in "FAULT_NAME=pwrite FAULT_AT=2 FAULT_DO=28" "FAULT_NAME=pwrite,fdatasync,fsync FAULT_AT=3 FAULT_DO=kill"; do
+		for out in out.evlog a.evlog; do
+			rm -rf a.evlog out.evlog
+			printf '{"type":"A","id":"p","due":"%s"}\n{"type":"A","id":"q","due":"%s"}\n' $past "$(in_ 1.5)" | evappend a.evlog
+			evdue -f --emit $out a.evlog 3>&- &
+			until_ eval 'evcat $out 2>/dev/null | grep -q p/due'
+			# shellcheck disable=SC2086
+			echo '{"type":"C","id":"c","cancels":"q"}' | env $fault LD_PRELOAD="$EVLOG_BUILD/fault-shim.so" evappend --ack a.evlog || :
+			sleep 2
+			kill $!
+			wait $!
+			assert_equal "$fault $out $(evcat a.evlog | grep -c cancels)" "$fault $out 1"
+			assert_equal "$fault $out $(evcat $out | grep -c q/due)" "$fault $out 0"
+		done
+	done
+}
+
+@test "a checkpoint of one use is not believed in another; what was cancelled is not cancelled again" {
+	echo '{"type":"A","id":"1","due":"2020-01-01T00:00:00Z"}' | evappend a.evlog
+	evdue --emit out.evlog --checkpoint c a.evlog
+	echo '{"type":"A","id":"2","due":"2019-01-01T00:00:00Z"}' | evappend a.evlog
+	assert_equal "$(evdue --checkpoint c a.evlog | ids)" 2/due
+	evdue --emit out.evlog --checkpoint c a.evlog
+	assert_equal "$(evcat out.evlog | ids)" "1/due 2/due"
+	printf '{"type":"R","id":"r","cancels":"r","due":"%s"}\n' "$(in_ 0.4)" $future | evappend b.evlog
+	assert_equal "$(evdue --list b.evlog | wc -l)" 1
+	rm -r b.evlog
+	{ printf '{"type":"R","id":"r","cancels":"x","due":"%s"}\n' "$(in_ 0.4)"; printf '{"type":"R","id":"x","due":"%s"}\n' $future; } | evappend b.evlog
+	sleep 0.5
+	evdue --emit b.evlog b.evlog
+	assert_equal "$(evdue --list --emit b.evlog b.evlog | ids) $(evcat -n 1 b.evlog | jq .cancels)" "x null"
+}
+
 @test "a file that is no checkpoint is refused, whatever is in it" {
 	printf '{"type":"A","id":"a","due":"%s"}\n{"type":"B","id":"b","due":"%s"}\n' $past $future | evappend a.evlog
 	evdue --checkpoint good a.evlog
@@ -215,6 +266,9 @@ future=2200-01-01T00:00:00Z
 		CREATE TRIGGER t BEFORE DELETE ON evlog_timers BEGIN SELECT RAISE(IGNORE); END; UPDATE evlog_timers SET due = -1
 		CREATE TRIGGER t AFTER DELETE ON evlog_timers BEGIN INSERT INTO evlog_timers VALUES (old.seq, old.due, old.id, old.line); END; UPDATE evlog_timers SET due = -1
 	END
+	sqlite3 other "CREATE TABLE t (x)"
+	run -65 evdue --checkpoint other a.evlog
+	assert_output "evdue: other: a database of something else; choose another file"
 	echo "no database at all, but a text" >text
 	run -65 evdue --checkpoint text a.evlog
 	assert_output "evdue: text: file is not a database; remove it to have the log read again"

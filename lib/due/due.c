@@ -53,6 +53,7 @@ struct due {
 	struct buf id, out; /* scratch */
 	int watch;	    /* -1: none */
 	struct evlog_due_counts counts;
+	uint64_t delivered; /* in this step, which is not committed yet */
 };
 
 static void say(const struct due *d, const char *text)
@@ -161,8 +162,19 @@ static int log_read(struct due *d, evlog_error *err)
 	return r < 0 ? r : 0;
 }
 
+/* Reads what has come since, as far as head says. */
+static int log_catch_up(struct due *d, evlog_error *err)
+{
+	int r = log_reader_refresh(d->reader, err);
+
+	return r ? r : log_read(d, err);
+}
+
+static int reader_open(struct due *d, evlog_error *err);
+
 /* Waits until no commit is under way, and reads all that is there: then whatever is
- * appended later has a logtime of now or later. */
+ * appended later has a logtime of now or later.  The log is opened again, because head
+ * does not say what a writer left that died after its events were durable. */
 static int log_settle(struct due *d, evlog_error *err)
 {
 	int busy, r = 0;
@@ -178,7 +190,8 @@ static int log_settle(struct due *d, evlog_error *err)
 	}
 	if (busy < 0)
 		return error_sys(err, "%s: cannot see whether it is locked", d->path);
-	r = log_reader_refresh(d->reader, err);
+	log_reader_close(d->reader);
+	r = reader_open(d, err);
 	return r ? r : log_read(d, err);
 }
 
@@ -195,8 +208,9 @@ static void member_add(struct buf *b, const char *name, struct view text)
  * cause of its own.  false: this is no event, or there is no memory. */
 static bool line_make(struct due *d, struct view line)
 {
+	/* what it cancels, it has cancelled when it was appended */
 	static const struct view left_out[] = {{"correlationid", 13}, {"seq", 3},
-	    {"logtime", 7}, {"id", 2}, {"due", 3}, {"causationid", 11}};
+	    {"logtime", 7}, {"id", 2}, {"due", 3}, {"causationid", 11}, {"cancels", 7}};
 	struct json_text id = json_top_string(line.p, line.len, "id");
 	struct json_text correlation = json_top_string(line.p, line.len, "correlationid");
 	struct view text = {id.p ? id.p + 1 : NULL, id.len - 2};
@@ -252,7 +266,7 @@ static int timer_deliver(struct due *d, const struct timer *t, evlog_error *err)
 		r = d->out.failed ? error_memory(err) : 0;
 		if (!r && d->o.deliver(d->o.arg, d->out.p, d->out.len) < 0)
 			r = error_sys(err, "standard output");
-		d->counts.delivered += !r;
+		d->delivered += !r;
 		return r;
 	}
 	struct sink_item item = {
@@ -265,7 +279,7 @@ static int timer_deliver(struct due *d, const struct timer *t, evlog_error *err)
 	}
 	if (r && err)
 		*err = why;
-	d->counts.delivered += !r;
+	d->delivered += !r;
 	return r;
 }
 
@@ -291,6 +305,8 @@ static int step_commit(
 	}
 	if (r < 0)
 		return r;
+	d->counts.delivered += d->delivered;
+	d->delivered = 0;
 	if (r == 0) { /* else all of it was refused, and the log knows nothing of it */
 		d->done = n;
 		d->place.reached = at;
@@ -470,12 +486,12 @@ static int checkpoint_take(struct due *d, evlog_error *err)
 	}
 	if (r)
 		return r;
-	d->place.read = p.read;
 	if (!d->log) {
-		d->place.reached = p.reached;
+		d->place = p;
 		d->done = p.read.seq;
 		return 0;
 	}
+	d->place.read = p.read;
 	return timers_remove(d->timers, d->done, &d->place.reached, NULL, err);
 }
 
@@ -590,13 +606,18 @@ static int run(struct due *d, evlog_error *err)
 
 	do {
 		now = evlog_now();
-		r = log_settle(d, err);
+		r = log_catch_up(d, err);
 		if (!r)
-			r = all_deliver(d, now, err);
+			r = soonest(d, &next, err);
+		if (!r && next <= now) {
+			r = log_settle(d, err);
+			if (!r)
+				r = all_deliver(d, now, err);
+			if (!r)
+				r = soonest(d, &next, err);
+		}
 		if (!r)
 			r = keep(d, false, err);
-		if (!r && d->o.follow)
-			r = soonest(d, &next, err);
 		if (!r && d->o.follow && !stopped(d))
 			pause_until(d, next);
 	} while (!r && d->o.follow && !stopped(d));

@@ -120,6 +120,28 @@ static int copy(struct timers *t, const char *file, evlog_error *err)
 	return r;
 }
 
+/* EVLOG_EDATA: the database has other tables. */
+static int foreign_refuse(struct timers *t, evlog_error *err)
+{
+	sqlite3_stmt *s = NULL;
+	int r = 0;
+
+	int stepped =
+	    sqlite3_prepare_v2(t->db,
+		"SELECT 1 FROM sqlite_master WHERE name NOT GLOB 'evlog_due*' AND name "
+		"NOT GLOB 'evlog_timers*' AND name NOT GLOB 'sqlite_*'",
+		-1, &s, NULL) == SQLITE_OK
+		? sqlite3_step(s)
+		: SQLITE_ERROR;
+	if (stepped == SQLITE_ROW)
+		r = error_set(err, EVLOG_EDATA,
+		    "%s: a database of something else; choose another file", t->file);
+	else if (stepped != SQLITE_DONE)
+		r = failed(t, err);
+	sqlite3_finalize(s);
+	return r;
+}
+
 int timers_open(struct timers **out, const char *file, bool look, evlog_error *err)
 {
 	struct timers *t = *out = calloc(1, sizeof *t);
@@ -138,6 +160,8 @@ int timers_open(struct timers **out, const char *file, bool look, evlog_error *e
 	const char *mode = t->look
 			       ? "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF"
 			       : "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+	if ((r = foreign_refuse(t, err)) != 0)
+		return r;
 	bool begun = sqlite3_exec(t->db, mode, NULL, NULL, NULL) == SQLITE_OK &&
 		     sqlite3_exec(t->db, "BEGIN IMMEDIATE; " TABLES, NULL, NULL, NULL) ==
 			 SQLITE_OK;

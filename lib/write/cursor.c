@@ -168,7 +168,8 @@ int cursor_prepare(struct evlog_writer *w, evlog_error *err)
 	 * again */
 	bool ours = r == 0 && now.seq == w->left.seq &&
 		    now.generation == w->left.generation &&
-		    memcmp(now.root, w->left.root, HASH_SIZE) == 0;
+		    memcmp(now.root, w->left.root, HASH_SIZE) == 0 &&
+		    now.due == w->left.due && now.due_seq == w->left.due_seq;
 	if (r == 0 && !ours)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: another consumer named %s has already appended (it has read up "
