@@ -88,6 +88,33 @@ evtrace: there are more than 60 events; --count shows more of them"
 	assert_equal "$stderr" "evtrace: 2 events have the id a; this is about event 1 of a.evlog"
 }
 
+@test "an effect belongs to one of several events with the id of its cause" {
+	# in commits of their own, and in one
+	{ event x1 x; event e1 e1 x; event x2 x; event e2 e2 x; } >events
+	evappend one.evlog events
+	while read -r line; do evappend many.evlog <<<"$line"; done <events
+	for log in one.evlog many.evlog; do
+		for n in 1 2; do
+			run -0 evtrace "e$n" $log
+			assert_equal "$(shape <<<"$output")" "x$n  $log:$((2 * n - 1))  TIME
+└─ e$n  $log:$((2 * n))  +T  <--"
+		done
+	done
+	# a copy that has its own id as its cause
+	event k k | evappend a.evlog
+	event k k k | evappend b.evlog
+	run -0 --separate-stderr evtrace 1 b.evlog a.evlog
+	assert_equal "$stderr" ""
+	assert_equal "$(shape <<<"$output")" "k  a.evlog:1  TIME
+└─ k  b.evlog:1  +T  <--"
+	# few are shown, but connected
+	for i in 1 2 3 4 5; do event C "c$i" "c$((i - 1))"; done | evappend c.evlog
+	run -0 evtrace -q -c 3 c5 c.evlog
+	assert_equal "$(shape <<<"$output")" "C  c.evlog:1  TIME  (caused by c0, which is not shown)
+└─ C  c.evlog:2  +T
+   └─ C  c.evlog:3  +T"
+}
+
 @test "random stories are as computed here" {
 	cat >check.py <<-'END'
 		import json, random, subprocess, sys

@@ -198,23 +198,59 @@ static int search(struct evlog_trace *t, struct search *s, evlog_error *err)
 
 /* ---- Climbing ---- */
 
+/* Where and when an event is. */
+struct spot {
+	int64_t logtime;
+	uint32_t log;
+	uint64_t seq;
+};
+
+static struct spot spot_of(const struct node *n)
+{
+	return (struct spot){n->logtime, n->log, n->seq};
+}
+
+static bool spots_same(struct spot a, struct spot b)
+{
+	return a.log == b.log && a.seq == b.seq;
+}
+
+static bool is_before(struct spot a, struct spot b)
+{
+	return a.logtime != b.logtime ? a.logtime < b.logtime
+				      : a.log != b.log || a.seq < b.seq;
+}
+
+/* Of several events with the id of a cause, it is the last that is before the effect; or
+ * else, since the clocks of several machines differ, the first.  Whether a is rather the
+ * cause than b. */
+static bool is_rather(struct spot a, struct spot b, struct spot effect)
+{
+	bool before = is_before(a, effect);
+
+	if (before != is_before(b, effect))
+		return before;
+	if (a.logtime == b.logtime && a.log != b.log)
+		return a.log == effect.log;
+	return before == is_before(b, a);
+}
+
 struct candidates {
 	struct node best;
 	size_t n;
-	int64_t before; /* the effect's time */
+	struct spot effect;
 };
 
-/* Of several events with this id, a cause is the last that is not later than its effect.
- */
 static int candidate_take(struct evlog_trace *t, struct search *s, uint32_t log,
     const struct evlog_event *e, const char *text, evlog_error *err)
 {
 	struct candidates *c = s->arg;
-	bool fits = e->logtime <= c->before, best_fits = c->best.logtime <= c->before;
+	struct spot spot = {e->logtime, log, e->seq};
 
 	(void)text;
-	c->n++;
-	if (c->n > 1 && (!fits || (best_fits && e->logtime <= c->best.logtime)))
+	if (spots_same(spot, c->effect))
+		return 0;
+	if (c->n++ && !is_rather(spot, spot_of(&c->best), c->effect))
 		return 0;
 	c->best = node_of(t, log, e);
 	return t->texts.failed ? error_memory(err) : 0;
@@ -239,17 +275,22 @@ static int id_find(
 	return r ? r : c->n ? 0 : EVLOG_END;
 }
 
-/* Adds a node.  EVLOG_END: there are enough. */
-static int node_add(struct evlog_trace *t, const struct node *n, evlog_error *err)
+/* Adds a node, however many there are. */
+static int node_push(struct evlog_trace *t, const struct node *n, evlog_error *err)
 {
-	if (t->n == t->o.most) {
-		t->full = true;
-		return EVLOG_END;
-	}
 	if (t->n == t->cap && !array_grow(&t->at, &t->cap, sizeof *t->at))
 		return error_memory(err);
 	t->at[t->n++] = *n;
 	return 0;
+}
+
+/* Adds a node.  EVLOG_END: there are enough. */
+static int node_add(struct evlog_trace *t, const struct node *n, evlog_error *err)
+{
+	if (t->n < t->o.most)
+		return node_push(t, n, err);
+	t->full = true;
+	return EVLOG_END;
 }
 
 static bool is_same(const struct node *a, const struct node *b)
@@ -261,11 +302,11 @@ static bool is_same(const struct node *a, const struct node *b)
  */
 static int climb(struct evlog_trace *t, evlog_error *err)
 {
-	int r = node_add(t, &t->asked, err);
+	int r = node_push(t, &t->asked, err);
 
 	while (!r) {
 		const struct node *top = &t->at[t->n - 1];
-		struct candidates c = {.before = top->logtime};
+		struct candidates c = {.effect = spot_of(top)};
 		if (!top->cause)
 			return 0;
 		if (t->n > t->o.depth) {
@@ -273,6 +314,12 @@ static int climb(struct evlog_trace *t, evlog_error *err)
 			return 0;
 		}
 		r = id_find(t, text_at(t, top->cause), &c, err);
+		if (r == EVLOG_END && top->id &&
+		    strcmp(text_at(t, top->id), text_at(t, top->cause)) == 0) {
+			say(t, "event %" PRIu64 " of %s is among its own causes",
+			    top->seq, t->paths[top->log]);
+			return 0;
+		}
 		if (r == EVLOG_END) {
 			say(t, "%s, the cause of event %" PRIu64 " of %s, is not there",
 			    text_at(t, top->cause), top->seq, t->paths[top->log]);
@@ -285,7 +332,7 @@ static int climb(struct evlog_trace *t, evlog_error *err)
 				return 0;
 			}
 		if (!r)
-			r = node_add(t, &c.best, err);
+			r = node_push(t, &c.best, err);
 	}
 	return r;
 }
@@ -358,30 +405,30 @@ static bool is_below(const struct evlog_trace *t, uint32_t node, uint32_t above)
 	return node != NONE;
 }
 
-/* A level: the ids of its nodes, sorted. */
+/* A level: all events that have the id of one of its nodes. */
 struct level {
 	struct named {
 		const char *id;
-		uint32_t node;
+		uint32_t node; /* NONE: it is not in the tree */
+		struct spot spot;
 	} * at;
-	size_t n;
+	size_t n, cap;
 	bool only_look; /* whether there is anything below it */
 };
 
 static int named_compare(const void *x, const void *y)
 {
 	const struct named *a = x, *b = y;
-	int d = strcmp(a->id, b->id);
 
-	return d ? d : DIFFERENCE(a->node, b->node);
+	return strcmp(a->id, b->id);
 }
 
-/* The node of a level that caused an event: the last with this id that is not later. */
-static uint32_t cause_of(
-    const struct evlog_trace *t, const struct level *l, const char *id, int64_t logtime)
+/* The cause of an event; NULL: it is not among these. */
+static const struct named *cause_of(
+    const struct level *l, const char *id, struct spot effect)
 {
+	const struct named *best = NULL;
 	size_t low = 0, high = l->n;
-	uint32_t best = NONE;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -391,22 +438,39 @@ static uint32_t cause_of(
 			high = middle;
 	}
 	for (; low < l->n && strcmp(l->at[low].id, id) == 0; low++) {
-		uint32_t node = l->at[low].node;
-		int64_t at = t->at[node].logtime;
-		if (best == NONE || (at <= logtime && (t->at[best].logtime > logtime ||
-							  at > t->at[best].logtime)))
-			best = node;
+		const struct named *x = &l->at[low];
+		if (!spots_same(x->spot, effect) &&
+		    (!best || is_rather(x->spot, best->spot, effect)))
+			best = x;
 	}
 	return best;
+}
+
+/* Notes an event that has the id of a node; text: one of those of the search. */
+static int named_take(struct evlog_trace *t, struct search *s, uint32_t log,
+    const struct evlog_event *e, const char *text, evlog_error *err)
+{
+	struct level *l = s->arg;
+	const char **id = bsearch(&text, s->text, s->n, sizeof *s->text, texts_compare);
+
+	if (l->n == l->cap && !array_grow(&l->at, &l->cap, sizeof *l->at))
+		return error_memory(err);
+	l->at[l->n++] =
+	    (struct named){*id, node_at(t, log, e->seq), {e->logtime, log, e->seq}};
+	return 0;
 }
 
 static int effect_take(struct evlog_trace *t, struct search *s, uint32_t log,
     const struct evlog_event *e, const char *text, evlog_error *err)
 {
 	const struct level *l = s->arg;
-	uint32_t parent = cause_of(t, l, text, e->logtime);
+	const struct named *cause =
+	    cause_of(l, text, (struct spot){e->logtime, log, e->seq});
+	uint32_t parent = cause ? cause->node : NONE;
 	uint32_t known = node_at(t, log, e->seq);
 
+	if (parent == NONE) /* another event with that id has caused it */
+		return 0;
 	if (known != NONE && l->only_look)
 		return 0;
 	if (known != NONE) {
@@ -431,23 +495,21 @@ static int level_search(
 	struct level l = {.only_look = only_look};
 	struct buf ids = {0}; /* copies: the texts move */
 	const char **text = malloc((to - from + 1) * sizeof *text);
-	struct search s = {.kind = KEY_CAUSATION,
-	    .member = "causationid",
-	    .text = text,
-	    .found = effect_take,
-	    .arg = &l};
+	struct search s = {
+	    .kind = KEY_ID, .member = "id", .text = text, .found = named_take, .arg = &l};
 
-	l.at = malloc((to - from + 1) * sizeof *l.at);
 	buf_add(&ids, t->texts.p, t->texts.len);
-	int r = l.at && text && !ids.failed ? 0 : error_memory(err);
+	int r = text && !ids.failed ? 0 : error_memory(err);
 	for (size_t i = from; i < to && !r; i++)
 		if (t->at[i].id)
-			l.at[l.n++] = (struct named){ids.p + t->at[i].id, (uint32_t)i};
-	if (!r)
+			text[s.n++] = ids.p + t->at[i].id;
+	if (!r && s.n)
+		r = search(t, &s, err);
+	if (!r && l.n)
 		qsort(l.at, l.n, sizeof *l.at, named_compare);
-	for (size_t i = 0; i < l.n && !r; i++)
-		if (s.n == 0 || strcmp(text[s.n - 1], l.at[i].id) != 0)
-			text[s.n++] = l.at[i].id;
+	s.kind = KEY_CAUSATION;
+	s.member = "causationid";
+	s.found = effect_take;
 	if (!r && s.n)
 		r = search(t, &s, err);
 	free(l.at);
@@ -547,15 +609,15 @@ static int story_link(struct evlog_trace *t, size_t from, evlog_error *err)
 		return error_memory(err);
 	for (size_t i = from; i < t->n; i++)
 		if (t->at[i].id)
-			l.at[l.n++] =
-			    (struct named){text_at(t, t->at[i].id), (uint32_t)i};
+			l.at[l.n++] = (struct named){
+			    text_at(t, t->at[i].id), (uint32_t)i, spot_of(&t->at[i])};
 	qsort(l.at, l.n, sizeof *l.at, named_compare);
 	for (size_t i = from; i < t->n; i++) {
 		struct node *n = &t->at[i];
-		uint32_t parent =
-		    n->cause ? cause_of(t, &l, text_at(t, n->cause), n->logtime) : NONE;
-		if (!is_below(t, parent, (uint32_t)i))
-			n->parent = parent;
+		const struct named *cause =
+		    n->cause ? cause_of(&l, text_at(t, n->cause), spot_of(n)) : NULL;
+		if (cause && !is_below(t, cause->node, (uint32_t)i))
+			n->parent = cause->node;
 	}
 	free(l.at);
 	return 0;
