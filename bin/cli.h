@@ -241,6 +241,9 @@ int cli_sync(int fd, const char *path);
 void cli_progress(const evlog_stream *s, uint64_t events);
 void cli_progress_clear(void);
 
+/* Runs the tests of a program for evfold --test (cases.c).  Returns the exit status. */
+int cli_fold_test(const char *file, const struct evlog_fold_test_options *o);
+
 /* Says what the library finds worth knowing, unless --quiet is given; arg is not used. */
 void cli_notice(void *arg, const char *text);
 

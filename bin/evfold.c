@@ -20,6 +20,7 @@ enum {
 	NAME,
 	ACCEPT_CHANGE,
 	DEAD_LETTER,
+	TEST,
 	LUA_MEMORY,
 	LUA_STEPS
 };
@@ -52,6 +53,7 @@ static const struct cli_option options[] = {
     {STRICT, "strict", NULL, "fail on values that a reducer cannot use"},
     {SKIP_ERRORS, "skip-errors", "FILE",
 	"write events that the program fails on to FILE; continue"},
+    {TEST, "test", "FILE", "test the program with the cases in FILE"},
     {LUA_MEMORY, "lua-memory", "BYTES",
 	"memory limit of the program, per thread (default: 1 GiB)"},
     {LUA_STEPS, "lua-steps", "N",
@@ -91,7 +93,7 @@ enum form { STATE, CHANGES, EVENTS, TABLE, LOG };
 struct fold {
 	evlog_fold *f;
 	enum form form;
-	const char *program, *upcast, *skip_path, *snapshot;
+	const char *program, *key, *upcast, *skip_path, *snapshot, *test;
 	const char *log, *name, *dead_letter; /* LOG: where it emits, and so on */
 	const char *source;		      /* the log that is folded */
 	bool accept_change;
@@ -399,6 +401,7 @@ static void option_take(
 
 	switch (id) {
 	case 'k':
+		o->key = arg;
 		if (evlog_fold_key(o->f, arg, &err) < 0)
 			wrong(&err);
 		break;
@@ -434,6 +437,7 @@ static void option_take(
 	case NAME: o->name = arg; break;
 	case ACCEPT_CHANGE: o->accept_change = true; break;
 	case DEAD_LETTER: o->dead_letter = arg; break;
+	case TEST: o->test = arg; break;
 	case LUA_MEMORY:
 		o->limits.memory = cli_size("lua-memory", arg, UINT64_C(1) << 40);
 		break;
@@ -618,6 +622,23 @@ static void upcast(struct fold *o, struct evlog_selection *sel)
 	evlog_fold_set_upcaster_hash(o->f, hash);
 }
 
+/* Runs the tests of the program, and nothing else. */
+static _Noreturn void test(const struct fold *o, bool follow, int operands)
+{
+	const struct evlog_fold_test_options t = {
+	    .size = sizeof t, .program = o->program, .key = o->key, .limits = &o->limits};
+
+	if (!o->program)
+		cli_usage("--test needs --program");
+	if (operands || follow || o->form != STATE || o->upcast || o->skip_path ||
+	    o->snapshot || o->rebuild || o->columns || o->strict || o->threads ||
+	    o->name || o->accept_change || o->dead_letter)
+		cli_usage(
+		    "--test can only be combined with --program, --key, --lua-memory "
+		    "and --lua-steps, and reads no log");
+	exit(cli_end(cli_fold_test(o->test, &t)));
+}
+
 int main(int argc, char **argv)
 {
 	struct fold o = {.limits = {.size = sizeof o.limits}};
@@ -632,6 +653,8 @@ int main(int argc, char **argv)
 		cli_fail(&err);
 	while ((id = cli_getopt(&tool, argc, argv)) != -1)
 		option_take(&o, &sel, id, optarg);
+	if (o.test)
+		test(&o, sel.follow, argc - optind);
 	sel.max_line = cli.max_line;
 	if (o.upcast)
 		upcast(&o, &sel);

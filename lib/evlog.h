@@ -857,6 +857,27 @@ void evlog_fold_log_counted(const evlog_fold *f, struct evlog_fold_log_counts *c
 
 void evlog_fold_free(evlog_fold *f);
 
+struct evlog_fold_test_options {
+	size_t size;
+	const char *program; /* the file */
+	const char *key;     /* a path; NULL: none, or what the program says */
+	const struct evlog_limits *limits; /* NULL: the defaults */
+
+	/* Is told of each case: its line, its name, which may be empty, and what is
+	 * wrong; NULL: it passed.  Or NULL. */
+	void (*tell)(void *arg, uint64_t line, const char *name, const char *wrong);
+	void *arg;
+};
+
+struct evlog_fold_tested {
+	uint64_t passed, failed; /* cases */
+};
+
+/* Tests a program with the cases in a file; see TESTS in evfold(1).  EVLOG_EDATA: a line
+ * is not a case, there is none, or the program is not valid. */
+int evlog_fold_test(const char *file, const struct evlog_fold_test_options *o,
+    struct evlog_fold_tested *done, evlog_error *err);
+
 /* ---- Upcasting ---------------------------------------------------------- */
 
 /* Rules in Lua that convert old events to new shapes; see UPCASTING in evreplay(1). */
@@ -899,7 +920,8 @@ int evlog_checker_open(evlog_checker **c, const char *path,
     const struct evlog_limits *limits, evlog_error *err);
 void evlog_checker_close(evlog_checker *c);
 
-/* Checks an event.  EVLOG_EDATA: a rule refuses it; err->text says why, and does not name
+/* Checks an event; its stamp, if it has one, is not shown to the rules.  EVLOG_EDATA: a
+ * rule refuses it; err->text says why, and does not name
  * the event.  EVLOG_EUSAGE: it is not a JSON object. */
 int evlog_check(void *checker, const char *line, size_t len, evlog_error *err);
 

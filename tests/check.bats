@@ -63,6 +63,16 @@ setup() {
 	assert_output ""
 }
 
+@test "evcat --check judges as evappend --check does" {
+	echo 'check.A = function(e) for k in pairs(e) do assert(k ~= "seq" and k ~= "logtime", k) end end' >r.lua
+	evappend --check r.lua a.evlog <<<'{"type":"A"}'
+	run -0 evcat --check r.lua a.evlog
+	echo 'check.A = function(e) return e.logtime, "no logtime" end' >r.lua
+	run -65 evappend --check r.lua b.evlog <<<'{"type":"A"}'
+	run -1 evcat --check r.lua a.evlog
+	assert_line "evcat: event 1: no logtime"
+}
+
 @test "what is checked is the event as it would be stored" {
 	cat >all.lua <<-'END'
 		check["*"] = function(e)
@@ -106,6 +116,7 @@ setup() {
 		check = 1
 		check.A = 1
 		this is not Lua
+		check["Order*"] = function(e) end
 		error("no")
 		check.A = function(e) end os.exit(0)
 	END

@@ -1168,6 +1168,24 @@ static int refuse(void *arg, const char *line, size_t size, evlog_error *why)
 	return EVLOG_EDATA;
 }
 
+static void rows_test(void)
+{
+	const struct evlog_fold_test_options good = {.size = sizeof good,
+						 .program = "p.lua"},
+					     none = {.size = sizeof none};
+	struct evlog_fold_tested done;
+
+	FILE *f = fopen("cases", "w");
+	fputs("{\"when\":{},\"then\":[]}\n", f);
+	fclose(f);
+	ROW("file NULL", USAGE, evlog_fold_test(NULL, &good, &done, err));
+	ROW("options NULL", USAGE, evlog_fold_test("cases", NULL, &done, err));
+	ROW("done NULL", USAGE, evlog_fold_test("cases", &good, NULL, err));
+	ROW("program NULL", USAGE, evlog_fold_test("cases", &none, &done, err));
+	ROW("tell NULL", 0, evlog_fold_test("cases", &good, &done, err));
+	SIZES(evlog_fold_test_options, evlog_fold_test("cases", o, &done, err));
+}
+
 static void rows_check(void)
 {
 	evlog_checker *c = NULL;
@@ -1367,6 +1385,7 @@ int main(void)
 	rows_due();
 	rows_trace();
 	rows_check();
+	rows_test();
 	rows_consumer();
 	rows_checkpoint();
 	rows_diff();

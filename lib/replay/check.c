@@ -7,6 +7,7 @@
  */
 #include "base/error.h"
 #include "base/options.h"
+#include "event/stamp.h"
 #include "fold/program.h"
 #include "json/path.h"
 #include "script/constants.h"
@@ -20,6 +21,7 @@ struct evlog_checker {
 	struct sandbox box; /* first */
 	char *path;
 	struct buf text;
+	struct buf event; /* without its stamp */
 };
 
 static const char rules_key; /* its address is a registry key */
@@ -36,6 +38,16 @@ static int look(lua_State *L)
 	if (constants_handlers(L, "check", &rules_key) == 0)
 		luaL_error(
 		    L, "no rules found; define check[\"TYPE\"] = function(e) ... end");
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+		if (lua_type(L, -2) == LUA_TSTRING &&
+		    strcmp(lua_tostring(L, -2), "*") != 0 &&
+		    strchr(lua_tostring(L, -2), '*'))
+			luaL_error(L,
+			    "check[\"%s\"]: a rule is for one type, or \"*\" for the "
+			    "others",
+			    lua_tostring(L, -2));
+	lua_pop(L, 1);
 	constants_make(L);
 	return 0;
 }
@@ -74,6 +86,7 @@ void evlog_checker_close(evlog_checker *c)
 		return;
 	sandbox_close(&c->box);
 	buf_free(&c->text);
+	buf_free(&c->event);
 	free(c->path);
 	free(c);
 }
@@ -121,8 +134,18 @@ int evlog_check(void *checker, const char *line, size_t len, evlog_error *err)
 {
 	struct evlog_checker *c = checker;
 	struct json_text event = {line, len};
+	uint64_t seq;
+	int64_t logtime;
 
 	NEED(c && line, err);
+	if (stamp_read(line, len, &seq, &logtime)) {
+		c->event.len = 0;
+		buf_putc(&c->event, '{');
+		buf_add(&c->event, line + STAMP_SIZE, len - STAMP_SIZE);
+		if (c->event.failed)
+			return error_memory(err);
+		event = (struct json_text){c->event.p, c->event.len};
+	}
 	REFUSE(!json_is_valid(event) || json_type_of(event) != JSON_OBJECT,
 	    "it is not a JSON object", err);
 	int r = sandbox_run(&c->box, apply, &event, err);
