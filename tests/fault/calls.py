@@ -3,9 +3,9 @@ fail.
 
 WHAT is kills, errors or memory (default: all three); W=NAME runs only that workload.
 EVLOG_FAULT_STEP=N tries every N-th fault of each list (default 1: all), or every (8 N +
-1)-th for consumers, whose runs are long.  The shim counts calls from main() on.  Each trial
-runs in a fresh copy of the workload's folder, so trials are independent and run on all
-cores.  Exit status 1 and a message if anything is broken.
+1)-th for consumers, whose runs are long, and every (3 N + 1)-th for evdue, which syncs often.
+The shim counts calls from main() on.  Each trial runs in a fresh copy of the workload's folder,
+so trials are independent and run on all cores.  Exit status 1 and a message if anything is broken.
 """
 
 import errno
@@ -17,7 +17,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from oracle import (APPENDS, CONSUMES, PROCESSES, SHIM, SINKS, Consume, Process, Sink, acknowledged, clean,
+from oracle import (APPENDS, CONSUMES, PROCESSES, SHIM, SINKS, Consume, Due, Process, Sink, acknowledged, clean,
                     consumed, events, must, old, processed, run, sunk, survived)  # fmt: skip
 
 STEP = int(os.environ.get("EVLOG_FAULT_STEP", "1"))
@@ -255,7 +255,8 @@ def campaign(kinds, top):
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))
-        step = STEP * 8 + 1 if isinstance(w, Consume) and STEP > 1 else STEP  # odd: both kinds of kills
+        factor = 8 if isinstance(w, Consume) else 3 if isinstance(w, Due) else 0
+        step = STEP * factor + 1 if factor and STEP > 1 else STEP  # odd: both kinds of kills
         offset = sum(map(ord, w.name)) % step
         jobs = [(w, made, i, *job) for i, job in enumerate(jobs) if i % step == offset]
         with ThreadPoolExecutor(CORES) as pool:
