@@ -4,6 +4,8 @@ setup() { common_setup; }
 
 # in_ SECONDS: that moment, from now
 in_() { date -u -d "@$(awk -v now="$(date +%s.%N)" -v s="$1" 'BEGIN { printf "%.6f", now + s }')" +%Y-%m-%dT%H:%M:%S.%6NZ; }
+# after TIME: sleeps until that moment, and a little longer
+after() { sleep "$(awk -v now="$(date +%s.%N)" -v then="$(date -d "$1" +%s.%N)" 'BEGIN { d = then - now + 0.1; print d < 0 ? 0 : d }')"; }
 ids() { jq -r .id | paste -sd ' ' -; }
 past=2020-01-01T00:00:00Z
 future=2200-01-01T00:00:00Z
@@ -78,8 +80,9 @@ future=2200-01-01T00:00:00Z
 	local name waits cancels want
 	while IFS='|' read -r name waits cancels want; do
 		rm -rf a.evlog
-		{ echo "${waits//SOON/$(in_ 0.7)}"; echo "$cancels"; } | evappend a.evlog
-		[[ $waits != *SOON* ]] || sleep 0.8
+		due=$(in_ 4)
+		{ echo "${waits//SOON/$due}"; echo "$cancels"; } | evappend a.evlog
+		[[ $waits != *SOON* ]] || after "$due"
 		assert_equal "$name: $(evdue a.evlog | ids)" "$name: $want"
 		assert_equal "$name: $(evdue --no-index a.evlog | ids)" "$name: $want"
 		evdue --emit out.evlog --name "$name" a.evlog
@@ -92,14 +95,15 @@ future=2200-01-01T00:00:00Z
 		number|{"type":"number","id":"1","due":"$past"}|{"type":"C","cancels":1}|1/due
 	END
 	# two of that id; one that cancels and waits itself; one that cancels what comes later
+	due=$(in_ 4)
 	evappend b.evlog <<-END
 		{"type":"C","cancels":"z"}
-		{"type":"A","id":"x","due":"$(in_ 1)"}
-		{"type":"A","id":"x","source":"/other","due":"$(in_ 1)"}
-		{"type":"A","id":"y","due":"$(in_ 1)","cancels":"x"}
-		{"type":"A","id":"z","due":"$(in_ 1)"}
+		{"type":"A","id":"x","due":"$due"}
+		{"type":"A","id":"x","source":"/other","due":"$due"}
+		{"type":"A","id":"y","due":"$due","cancels":"x"}
+		{"type":"A","id":"z","due":"$due"}
 	END
-	sleep 1.1
+	after "$due"
 	assert_equal "$(evdue b.evlog | ids)" "y/due z/due"
 }
 
@@ -153,13 +157,14 @@ future=2200-01-01T00:00:00Z
 }
 
 @test "--checkpoint remembers what waits and what was delivered" {
-	printf '{"type":"A","id":"%s","due":"%s"}\n' a $past b "$(in_ 1)" c $future | evappend a.evlog
+	due=$(in_ 5)
+	printf '{"type":"A","id":"%s","due":"%s"}\n' a $past b "$due" c $future | evappend a.evlog
 	assert_equal "$(evdue --checkpoint c.db a.evlog | ids)" a/due
 	assert_equal "$(evdue --checkpoint c.db a.evlog | ids)" ""
 	assert_equal "$(evdue --list --checkpoint c.db a.evlog | ids)" "b c"
 	echo '{"type":"X","cancels":"c"}' | evappend a.evlog
 	assert_equal "$(evdue --list --checkpoint c.db a.evlog | ids)" "b"
-	sleep 1
+	after "$due"
 	assert_equal "$(evdue --checkpoint c.db a.evlog | ids)" b/due
 	# on a replica it goes on; on another log it is refused
 	evcat -o zst a.evlog | evappend --replica r.evlog
@@ -176,7 +181,7 @@ future=2200-01-01T00:00:00Z
 }
 
 @test "two at once with one cursor: one goes on, and nothing comes twice" {
-	printf '{"type":"A","id":"p","due":"%s"}\n{"type":"A","id":"q","due":"%s"}\n' $past "$(in_ 1.5)" | evappend a.evlog
+	printf '{"type":"A","id":"p","due":"%s"}\n{"type":"A","id":"q","due":"%s"}\n' $past "$(in_ 5)" | evappend a.evlog
 	evdue --emit out.evlog a.evlog
 	evdue -f --emit out.evlog a.evlog 2>err1 3>&- &
 	evdue -f --emit out.evlog a.evlog 2>err2 3>&- &
@@ -193,21 +198,24 @@ future=2200-01-01T00:00:00Z
 
 @test "a cancelling event counts even if head does not record it" {
 	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
-	for fault in "FAULT_NAME=pwrite FAULT_AT=2 FAULT_DO=28" "FAULT_NAME=pwrite,fdatasync,fsync FAULT_AT=3 FAULT_DO=kill"; do
-		for out in out.evlog a.evlog; do
-			rm -rf a.evlog out.evlog
-			printf '{"type":"A","id":"p","due":"%s"}\n{"type":"A","id":"q","due":"%s"}\n' $past "$(in_ 1.5)" | evappend a.evlog
-			evdue -f --emit $out a.evlog 3>&- &
-			until_ eval 'evcat $out 2>/dev/null | grep -q p/due'
-			# shellcheck disable=SC2086
-			echo '{"type":"C","id":"c","cancels":"q"}' | env $fault LD_PRELOAD="$EVLOG_BUILD/fault-shim.so" evappend --ack a.evlog || :
-			sleep 2
-			kill $!
-			wait $!
-			assert_equal "$fault $out $(evcat a.evlog | grep -c cancels)" "$fault $out 1"
-			assert_equal "$fault $out $(evcat $out | grep -c q/due)" "$fault $out 0"
-		done
-	done
+	while read -r out fault; do
+		rm -rf a.evlog out.evlog
+		due=$(in_ 5)
+		printf '{"type":"A","id":"p","due":"%s"}\n{"type":"A","id":"q","due":"%s"}\n' $past "$due" | evappend a.evlog
+		evdue -f --emit "$out" a.evlog 3>&- &
+		until_ eval 'evcat $out 2>/dev/null | grep -q p/due'
+		# shellcheck disable=SC2086
+		echo '{"type":"C","id":"c","cancels":"q"}' | env $fault LD_PRELOAD="$EVLOG_BUILD/fault-shim.so" evappend --ack a.evlog || :
+		after "$due"
+		sleep 0.5
+		kill $!
+		wait $!
+		assert_equal "$fault $out $(evcat a.evlog | grep -c cancels)" "$fault $out 1"
+		assert_equal "$fault $out $(evcat "$out" | grep -c q/due)" "$fault $out 0"
+	done <<-'END'
+		out.evlog FAULT_NAME=pwrite FAULT_AT=2 FAULT_DO=28
+		a.evlog FAULT_NAME=pwrite,fdatasync,fsync FAULT_AT=3 FAULT_DO=kill
+	END
 }
 
 @test "a checkpoint of one use is not believed in another; what was cancelled is not cancelled again" {
@@ -217,11 +225,12 @@ future=2200-01-01T00:00:00Z
 	assert_equal "$(evdue --checkpoint c a.evlog | ids)" 2/due
 	evdue --emit out.evlog --checkpoint c a.evlog
 	assert_equal "$(evcat out.evlog | ids)" "1/due 2/due"
-	printf '{"type":"R","id":"r","cancels":"r","due":"%s"}\n' "$(in_ 0.4)" $future | evappend b.evlog
+	printf '{"type":"R","id":"r","cancels":"r","due":"%s"}\n' "$(in_ 5)" $future | evappend b.evlog
 	assert_equal "$(evdue --list b.evlog | wc -l)" 1
 	rm -r b.evlog
-	{ printf '{"type":"R","id":"r","cancels":"x","due":"%s"}\n' "$(in_ 0.4)"; printf '{"type":"R","id":"x","due":"%s"}\n' $future; } | evappend b.evlog
-	sleep 0.5
+	due=$(in_ 0.5)
+	{ printf '{"type":"R","id":"r","cancels":"x","due":"%s"}\n' "$due"; printf '{"type":"R","id":"x","due":"%s"}\n' $future; } | evappend b.evlog
+	after "$due"
 	evdue --emit b.evlog b.evlog
 	assert_equal "$(evdue --list --emit b.evlog b.evlog | ids) $(evcat -n 1 b.evlog | jq .cancels)" "x null"
 }
@@ -282,7 +291,7 @@ future=2200-01-01T00:00:00Z
 }
 
 @test "-f delivers when the time comes, what is appended meanwhile, and ends on SIGTERM" {
-	printf '{"type":"A","id":"a","due":"%s"}\n' "$(in_ 4)" | evappend a.evlog
+	printf '{"type":"A","id":"a","due":"%s"}\n' "$(in_ 10)" | evappend a.evlog
 	evdue -f --checkpoint c a.evlog >out 3>&- &
 	until_ test -s c-wal
 	run -75 evdue --checkpoint c a.evlog
@@ -314,7 +323,7 @@ import fcntl, struct, time
 f = open("a.evlog/head", "r+b")
 fcntl.fcntl(f, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0))  # F_OFD_SETLK, as a writer marks itself
 print("locked", flush=True)
-time.sleep(1.5)' >locked 3>&- &
+time.sleep(5)' >locked 3>&- &
 	until_ test -s locked
 	started=$(date +%s%N)
 	assert_equal "$(evdue a.evlog | ids)" a/due
