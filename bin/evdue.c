@@ -63,8 +63,8 @@ static void options_check(const struct evlog_due_options *o, int logs)
 		cli_usage("only one LOG can be given");
 	if (o->name && !o->emit)
 		cli_usage("--name needs --emit LOG");
-	if (o->name && (!*o->name || strlen(o->name) > 255))
-		cli_usage("--name: must have from 1 to 255 bytes");
+	if (o->name && !*o->name)
+		cli_usage("--name: must not be empty");
 	if (o->list && o->follow)
 		cli_usage("--list cannot be combined with --follow");
 }

@@ -318,6 +318,8 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind < 2)
 		cli_usage(argc == optind ? "no ID or SEQ given" : "no LOG given");
+	if (!*argv[optind])
+		cli_usage("the ID is empty");
 	event_of(argv[optind], &event, &seq);
 	o.max_line = cli.max_line;
 	int r = evlog_trace_open(&trace, (const char *const *)argv + optind + 1,

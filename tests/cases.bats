@@ -39,6 +39,7 @@ setup() {
 		"given":[{"type":"Add","subject":"b","data":{"n":1}}],"when":{"type":"Add","subject":"a","data":{"n":2}},"then":[]
 		"given":[{"type":"Add","subject":"a","data":{"n":1}}],"when":{"type":"Add","subject":"a","data":{"n":2}},"then":[]|what it emits should be [], but is [{"data":{"n":2},"subject":"a","type":"Two"},{"data":{"sum":3},"type":"Sum"}]
 		"when":{"type":"Other","subject":"a"},"then":[]
+		"when":{},"then":[]
 		"when":{"type":"Add","data":{"n":1}},"then":[]
 		"when":{"type":"Fail","subject":"a","data":{"what":"broken"}},"error":"it is broken"
 		"when":{"type":"Fail","subject":"a","data":{"what":"broken"}},"error":"mended"|its error should be "mended", but is event 1: p.lua:7: it is broken
@@ -47,7 +48,7 @@ setup() {
 		"given":[{"type":"Fail","subject":"a","data":{"what":"x"}}],"when":{"type":"Add","subject":"a","data":{"n":1}},"then":[]|given event 1: event 1: p.lua:7: it is x
 	END
 	run -1 evfold --test all -p p.lua -k subject
-	assert_equal "$(grep -c '^ok' <<<"$output") $(grep -c '^not ok' <<<"$output") $(grep -c '^1\.\.13$' <<<"$output")" "7 6 1"
+	assert_equal "$(grep -c '^ok' <<<"$output") $(grep -c '^not ok' <<<"$output") $(grep -c '^1\.\.14$' <<<"$output")" "8 6 1"
 	evfold -q --test - -p p.lua -k subject <<<'{"when":{"type":"Other"},"then":[]}' | head -1 | cmp - <(echo "ok 1 - line 1")
 }
 

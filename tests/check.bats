@@ -117,6 +117,7 @@ setup() {
 		check.A = 1
 		this is not Lua
 		check["Order*"] = function(e) end
+		check["*"] = function(e) end check["**"] = function(e) end
 		error("no")
 		check.A = function(e) end os.exit(0)
 	END

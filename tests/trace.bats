@@ -216,6 +216,7 @@ evtrace: there are more than 60 events; --count shows more of them"
 	event A a | evappend a.evlog
 	run -64 evtrace
 	run -64 evtrace a
+	run -64 evtrace "" a.evlog
 	run -64 evtrace -o svg a a.evlog
 	run -64 evtrace 0 a.evlog
 	run -64 evtrace --depth 0 a a.evlog

@@ -56,12 +56,7 @@ static int root_add(void *arg, uint64_t seq, const unsigned char hash[HASH_SIZE]
 static int roots_read(struct roots *r, const char *path, bool segments, uint64_t from,
     uint64_t to, evlog_error *err)
 {
-	const struct bounds within = {.from = from,
-	    .to = to,
-	    .since = EVLOG_TIME_MIN,
-	    .until = EVLOG_TIME_MAX,
-	    .event_since = EVLOG_TIME_MIN,
-	    .event_until = EVLOG_TIME_MAX};
+	const struct bounds within = {.from = from, .to = to, BOUNDS_ANY_TIME};
 	struct log_reader *log;
 
 	int res = log_reader_open(&log, path, &within, false, false, err);

@@ -15,16 +15,15 @@
  * only once no commit is under way and everything has been read.
  */
 #include "base/error.h"
+#include "base/file.h"
 #include "base/options.h"
 #include "base/os.h"
 #include "base/time.h"
 #include "due/timers.h"
-#include "event/attributes.h"
 #include "json/path.h"
 #include "read/reader.h"
 #include "sink/log.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -118,22 +117,32 @@ static int timer_add(struct due *d, const struct evlog_event *e, struct json_tex
 	    (struct view){e->line, e->len}, err);
 }
 
+static int cancel(struct due *d, struct json_text id, int64_t logtime, evlog_error *err)
+{
+	d->id.len = 0;
+	json_unescape(&d->id, id);
+	return d->id.failed ? error_memory(err)
+			    : timers_cancel(d->timers, (struct view){d->id.p, d->id.len},
+				  logtime, err);
+}
+
 static int event_take(struct due *d, const struct evlog_event *e, evlog_error *err)
 {
 	const struct json_text line = {e->line, e->len};
 	struct json_text due, cancels = json_top_string(e->line, e->len, "cancels");
-	int r = 0;
+	bool waits = json_top_find(line, (struct view){"due", 3}, &due) &&
+		     json_type_of(due) != JSON_NULL;
 
-	if (cancels.p) {
-		d->id.len = 0;
-		json_unescape(&d->id, cancels);
-		r = d->id.failed
-			? error_memory(err)
-			: timers_cancel(d->timers, (struct view){d->id.p, d->id.len},
-			      e->logtime, err);
+	if (!waits && !cancels.p)
+		return 0;
+	if (!json_is_valid(
+		line)) { /* only a log that somebody has forged has such lines */
+		if (e->seq > d->done)
+			refused(d, e->seq, "it is not JSON");
+		return 0;
 	}
-	if (!r && json_top_find(line, (struct view){"due", 3}, &due) &&
-	    json_type_of(due) != JSON_NULL)
+	int r = cancels.p ? cancel(d, cancels, e->logtime, err) : 0;
+	if (!r && waits)
 		r = timer_add(d, e, due, json_top_string(e->line, e->len, "id"), err);
 	return r;
 }
@@ -498,10 +507,7 @@ static int checkpoint_take(struct due *d, evlog_error *err)
 static int reader_open(struct due *d, evlog_error *err)
 {
 	struct bounds b = {.from = d->place.read.seq + 1,
-	    .since = EVLOG_TIME_MIN,
-	    .until = EVLOG_TIME_MAX,
-	    .event_since = EVLOG_TIME_MIN,
-	    .event_until = EVLOG_TIME_MAX,
+	    BOUNDS_ANY_TIME,
 	    .max_line = d->o.max_line,
 	    .no_index = d->o.no_index,
 	    .wanted = d->o.no_index ? NULL : &d->wanted};
@@ -529,18 +535,11 @@ static int reader_open(struct due *d, evlog_error *err)
 
 static void watch_add(struct due *d)
 {
-	char *path = NULL;
-
 	d->watch = os_watch_open();
-	if (d->watch < 0)
-		return;
-	if (asprintf(&path, "%s/head", d->path) < 0)
-		path = NULL;
-	if (!path || os_watch_add(d->watch, path) < 0) {
+	if (d->watch >= 0 && !log_watch(d->watch, d->path)) {
 		close(d->watch);
 		d->watch = -1;
 	}
-	free(path);
 }
 
 static int begin(struct due *d, evlog_error *err)
@@ -569,10 +568,8 @@ static int begin(struct due *d, evlog_error *err)
 /* Makes a checkpoint if there is news, and if it is time for one. */
 static int keep(struct due *d, bool now, evlog_error *err)
 {
-	struct timespec t;
+	int64_t clock = file_clock() / 1000;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	int64_t clock = t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
 	if (d->place.read.seq == d->kept || (!now && clock < d->kept_at + KEEP_EVERY))
 		return 0;
 	d->kept_at = clock;
@@ -585,7 +582,7 @@ static int keep(struct due *d, bool now, evlog_error *err)
 }
 
 /* Sleeps until the next moment, until the log grows, or for WAIT_MOST. */
-static int pause_until(struct due *d, int64_t due)
+static void pause_until(struct due *d, int64_t due)
 {
 	struct pollfd p = {.fd = d->watch, .events = POLLIN};
 	int64_t now = evlog_now();
@@ -596,7 +593,6 @@ static int pause_until(struct due *d, int64_t due)
 
 	if (poll(&p, d->watch >= 0, (int)ms) > 0)
 		os_watch_clear(d->watch);
-	return 0;
 }
 
 static int run(struct due *d, evlog_error *err)

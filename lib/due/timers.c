@@ -7,6 +7,7 @@
 #include "due/timers.h"
 #include "base/error.h"
 #include "sink/database.h"
+#include "sink/table_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,10 +52,10 @@ struct timers {
 
 static int failed(const struct timers *t, evlog_error *err)
 {
-	int r = database_error(t->db, t->file, err);
+	evlog_error why;
+	int r = database_error(t->db, t->file, &why);
 
-	evlog_error why = err ? *err : (evlog_error){.code = r};
-
+	*err = why;
 	if (r == EVLOG_EBUSY)
 		error_set(err, r,
 		    "%s: in use by another process; one at a time can deliver what is "
@@ -67,6 +68,12 @@ static int failed(const struct timers *t, evlog_error *err)
 }
 
 /* ---- Statements ---- */
+
+static int run(const struct timers *t, const char *text, evlog_error *err)
+{
+	return sqlite3_exec(t->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0
+									: failed(t, err);
+}
 
 /* Runs a statement without rows.  bound: all values could be bound. */
 static int finish(struct timers *t, sqlite3_stmt *s, bool bound, evlog_error *err)
@@ -83,16 +90,9 @@ static bool bind_number(sqlite3_stmt *s, int i, int64_t n)
 	return sqlite3_bind_int64(s, i, n) == SQLITE_OK;
 }
 
-/* Binds a text that stays as it is until the statement has run. */
-static bool bind_text(sqlite3_stmt *s, int i, struct view v)
-{
-	return sqlite3_bind_text64(s, i, v.len ? v.p : "", v.len, SQLITE_STATIC,
-		   SQLITE_UTF8) == SQLITE_OK;
-}
-
 static bool bind_string(sqlite3_stmt *s, int i, const char *text)
 {
-	return bind_text(s, i, (struct view){text, strlen(text)});
+	return value_bind_text(s, i, text, strlen(text));
 }
 
 /* ---- Opening ---- */
@@ -162,13 +162,14 @@ int timers_open(struct timers **out, const char *file, bool look, evlog_error *e
 			       : "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
 	if ((r = foreign_refuse(t, err)) != 0)
 		return r;
-	bool begun = sqlite3_exec(t->db, mode, NULL, NULL, NULL) == SQLITE_OK &&
-		     sqlite3_exec(t->db, "BEGIN IMMEDIATE; " TABLES, NULL, NULL, NULL) ==
-			 SQLITE_OK;
-	for (int i = 0; i < STATEMENTS && begun; i++)
-		begun = sqlite3_prepare_v3(t->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-			    &t->of[i], NULL) == SQLITE_OK;
-	return begun ? 0 : failed(t, err);
+	r = run(t, mode, err);
+	if (!r)
+		r = run(t, "BEGIN IMMEDIATE; " TABLES, err);
+	for (int i = 0; i < STATEMENTS && !r; i++)
+		if (sqlite3_prepare_v3(t->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+			&t->of[i], NULL) != SQLITE_OK)
+			r = failed(t, err);
+	return r;
 }
 
 void timers_close(struct timers *t)
@@ -184,13 +185,6 @@ void timers_close(struct timers *t)
 
 /* ---- The place ---- */
 
-static void column_text(sqlite3_stmt *s, int i, char *out, size_t size)
-{
-	const unsigned char *p = sqlite3_column_text(s, i);
-
-	snprintf(out, size, "%s", p ? (const char *)p : "");
-}
-
 int timers_place(struct timers *t, struct due_place *p, evlog_error *err)
 {
 	sqlite3_stmt *s = t->of[PLACE];
@@ -198,15 +192,15 @@ int timers_place(struct timers *t, struct due_place *p, evlog_error *err)
 	*p = (struct due_place){.reached = {EVLOG_TIME_MIN, 0}};
 	int stepped = sqlite3_step(s);
 	if (stepped == SQLITE_ROW) {
-		column_text(s, 0, p->read.log, sizeof p->read.log);
-		column_text(s, 1, p->read.lineage, sizeof p->read.lineage);
+		database_text(s, 0, p->read.log, sizeof p->read.log);
+		database_text(s, 1, p->read.lineage, sizeof p->read.lineage);
 		p->read.seq = (uint64_t)sqlite3_column_int64(s, 2);
-		column_text(s, 3, p->read.root, sizeof p->read.root);
+		database_text(s, 3, p->read.root, sizeof p->read.root);
 		p->reached.due = sqlite3_column_int64(s, 4);
 		p->reached.seq = (uint64_t)sqlite3_column_int64(s, 5);
-		column_text(s, 6, p->emitted.log, sizeof p->emitted.log);
+		database_text(s, 6, p->emitted.log, sizeof p->emitted.log);
 		p->emitted.seq = (uint64_t)sqlite3_column_int64(s, 7);
-		column_text(s, 8, p->emitted.root, sizeof p->emitted.root);
+		database_text(s, 8, p->emitted.root, sizeof p->emitted.root);
 		p->emitted_upto = (uint64_t)sqlite3_column_int64(s, 9);
 	}
 	int r = stepped == SQLITE_ROW	 ? 0
@@ -237,18 +231,12 @@ int timers_commit(struct timers *t, const struct due_place *place, evlog_error *
 	int r = finish(t, s, place_bind(s, place), err);
 	for (int i = 0; i < STATEMENTS && !r; i++)
 		sqlite3_reset(t->of[i]);
-	if (!r &&
-	    sqlite3_exec(t->db, "COMMIT; BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
-		r = failed(t, err);
-	return r;
+	return r ? r : run(t, "COMMIT; BEGIN IMMEDIATE", err);
 }
 
 int timers_clear(struct timers *t, evlog_error *err)
 {
-	return sqlite3_exec(t->db, "DELETE FROM evlog_timers; DELETE FROM evlog_due",
-		   NULL, NULL, NULL) == SQLITE_OK
-		   ? 0
-		   : failed(t, err);
+	return run(t, "DELETE FROM evlog_timers; DELETE FROM evlog_due", err);
 }
 
 /* ---- Timers ---- */
@@ -260,7 +248,8 @@ int timers_add(struct timers *t, const struct due_at *at, struct view id,
 
 	return finish(t, s,
 	    bind_number(s, 1, (int64_t)at->seq) && bind_number(s, 2, at->due) &&
-		bind_text(s, 3, id) && bind_text(s, 4, line),
+		value_bind_text(s, 3, id.p, id.len) &&
+		value_bind_text(s, 4, line.p, line.len),
 	    err);
 }
 
@@ -268,7 +257,8 @@ int timers_cancel(struct timers *t, struct view id, int64_t time, evlog_error *e
 {
 	sqlite3_stmt *s = t->of[CANCEL];
 
-	return finish(t, s, bind_text(s, 1, id) && bind_number(s, 2, time), err);
+	return finish(
+	    t, s, value_bind_text(s, 1, id.p, id.len) && bind_number(s, 2, time), err);
 }
 
 int timers_remove(struct timers *t, uint64_t seq, const struct due_at *at,

@@ -55,7 +55,7 @@ struct cases {
 	struct json_text part[PARTS];
 	struct outcome plain, other;
 	struct buf line, name, why;
-	char snapshot[64];
+	char *snapshot; /* the path of a temporary one */
 };
 
 /* ---- One run of a case ---- */
@@ -103,13 +103,16 @@ static int event_fold(struct cases *c, evlog_fold *f, struct json_text text, uin
 	struct buf turned = {0}, *b = &c->line;
 	char stamp[STAMP_SIZE];
 	struct json_text v;
+	struct json_walk w;
+	struct json_member m;
 
 	if (way == TURNED) {
 		turn(&turned, text);
 		text = (struct json_text){turned.p, turned.len};
 	}
 	b->len = 0;
-	if (!json_top_find(text, (struct view){"seq", 3}, &v) &&
+	json_walk_begin(&w, text);
+	if (json_walk_next(&w, &m) && !json_top_find(text, (struct view){"seq", 3}, &v) &&
 	    !json_top_find(text, (struct view){"logtime", 7}, &v)) {
 		stamp_write(stamp, seq, e.logtime);
 		buf_add(b, stamp, STAMP_SIZE);
@@ -433,9 +436,11 @@ int evlog_fold_test(const char *file, const struct evlog_fold_test_options *give
 	r = fold_open(&c, &f, err); /* is it a program at all? */
 	evlog_fold_free(f);
 	const char *tmp = getenv("TMPDIR");
-	int n = snprintf(c.snapshot, sizeof c.snapshot, "%s/evlog-test.XXXXXX",
-	    tmp && strlen(tmp) < 40 ? tmp : "/tmp");
-	int fd = r || n < 0 ? -1 : mkstemp(c.snapshot);
+	if (!r && asprintf(&c.snapshot, "%s/evlog-test.XXXXXX", tmp ? tmp : "/tmp") < 0) {
+		c.snapshot = NULL;
+		r = error_memory(err);
+	}
+	int fd = r ? -1 : mkstemp(c.snapshot);
 	if (!r && fd < 0)
 		r = error_sys(err, "%s", c.snapshot);
 	if (fd >= 0)
@@ -444,6 +449,7 @@ int evlog_fold_test(const char *file, const struct evlog_fold_test_options *give
 		r = cases_read(&c, file, done, err);
 	if (fd >= 0)
 		unlink(c.snapshot);
+	free(c.snapshot);
 	if (!r && done->passed + done->failed == 0)
 		r = error_set(err, EVLOG_EDATA, "%s: there is no case in it", file);
 	struct buf *const all[] = {&c.plain.emitted, &c.plain.state, &c.plain.error,

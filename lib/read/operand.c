@@ -21,10 +21,7 @@ static struct bounds bounds_of(const struct evlog_selection *sel)
 	    .no_index = sel->no_index,
 	    .from = sel->from,
 	    .to = sel->to,
-	    .since = EVLOG_TIME_MIN,
-	    .until = EVLOG_TIME_MAX,
-	    .event_since = EVLOG_TIME_MIN,
-	    .event_until = EVLOG_TIME_MAX};
+	    BOUNDS_ANY_TIME};
 
 	if (sel->event_time && !sel->map) {
 		b.event_since =

@@ -9,13 +9,8 @@
 static int logtime_of(
     struct log_reader *r, uint64_t n, int64_t *logtime, evlog_error *err)
 {
-	struct bounds b = {.from = n,
-	    .to = n,
-	    .max_line = r->bounds.max_line,
-	    .since = EVLOG_TIME_MIN,
-	    .until = EVLOG_TIME_MAX,
-	    .event_since = EVLOG_TIME_MIN,
-	    .event_until = EVLOG_TIME_MAX};
+	struct bounds b = {
+	    .from = n, .to = n, .max_line = r->bounds.max_line, BOUNDS_ANY_TIME};
 	struct log_reader *one;
 	struct evlog_lines lines;
 	struct evlog_event e;

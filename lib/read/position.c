@@ -23,13 +23,8 @@ void position_lineage(struct evlog_position *at, const struct log_identity *who)
 
 static struct bounds only(uint64_t from, uint64_t to, uint64_t max_line)
 {
-	return (struct bounds){.from = from,
-	    .max_line = max_line,
-	    .to = to,
-	    .since = EVLOG_TIME_MIN,
-	    .until = EVLOG_TIME_MAX,
-	    .event_since = EVLOG_TIME_MIN,
-	    .event_until = EVLOG_TIME_MAX};
+	return (struct bounds){
+	    .from = from, .max_line = max_line, .to = to, BOUNDS_ANY_TIME};
 }
 
 static int ends_before(const char *path, uint64_t seq, evlog_error *err)

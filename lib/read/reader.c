@@ -358,6 +358,14 @@ int log_reader_is_busy(const struct log_reader *r)
 	return r->log.head_fd < 0 ? 0 : os_is_locked(r->log.head_fd);
 }
 
+bool log_watch(int watch, const char *path)
+{
+	char head[4096];
+	int n = snprintf(head, sizeof head, "%s/head", path);
+
+	return n < (int)sizeof head && os_watch_add(watch, head) == 0;
+}
+
 bool log_reader_finished(const struct log_reader *r)
 {
 	return r->finished;

@@ -25,6 +25,11 @@ struct bounds {
 	bool no_index;		  /* use neither indexes nor catalogues */
 };
 
+/* In an initialiser: events of any time. */
+#define BOUNDS_ANY_TIME                                                                  \
+	.since = EVLOG_TIME_MIN, .until = EVLOG_TIME_MAX, .event_since = EVLOG_TIME_MIN, \
+	.event_until = EVLOG_TIME_MAX
+
 struct log_reader;
 
 /* Opens a log.  *b is copied, but b->wanted must outlive the reader.  After a failure *r
@@ -45,6 +50,10 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err);
 /* Whether a commit is under way: 1 or 0; -1 with errno.  Whatever is committed after a 0
  * gets its logtime after that. */
 int log_reader_is_busy(const struct log_reader *r);
+
+/* Adds a log to a watch (base/os.h): its head, which a commit writes last.  false: it
+ * cannot be watched. */
+bool log_watch(int watch, const char *path);
 
 /* Whether a `to` or `until` bound was passed, so that nothing more can follow. */
 bool log_reader_finished(const struct log_reader *r);

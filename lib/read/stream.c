@@ -83,16 +83,11 @@ static int stream_new(evlog_stream **out, const char *const *paths, size_t n,
 	return 0;
 }
 
-/* Watches each log's head, because a commit writes that last. */
 static void watches_add(evlog_stream *s)
 {
 	s->watch = os_watch_open();
 	for (size_t i = 0; i < s->n && s->watch >= 0; i++) {
-		char path[4096];
-		if (!s->at[i].log)
-			continue;
-		int n = snprintf(path, sizeof path, "%s/head", s->at[i].path);
-		if (n >= (int)sizeof path || os_watch_add(s->watch, path) < 0) {
+		if (s->at[i].log && !log_watch(s->watch, s->at[i].path)) {
 			close(s->watch);
 			s->watch = -1;
 		}

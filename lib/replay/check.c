@@ -8,49 +8,17 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "event/stamp.h"
-#include "fold/program.h"
 #include "json/path.h"
-#include "script/constants.h"
+#include "replay/rules.h"
 #include "script/lua.h"
-#include "script/sandbox.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
 
 struct evlog_checker {
-	struct sandbox box; /* first */
-	char *path;
-	struct buf text;
-	struct buf event; /* without its stamp */
+	struct rules rules; /* first */
+	struct buf event;   /* without its stamp */
 };
-
-static const char rules_key; /* its address is a registry key */
-
-static int define(lua_State *L)
-{
-	lua_newtable(L);
-	lua_setglobal(L, "check");
-	return 0;
-}
-
-static int look(lua_State *L)
-{
-	if (constants_handlers(L, "check", &rules_key) == 0)
-		luaL_error(
-		    L, "no rules found; define check[\"TYPE\"] = function(e) ... end");
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
-	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
-		if (lua_type(L, -2) == LUA_TSTRING &&
-		    strcmp(lua_tostring(L, -2), "*") != 0 &&
-		    strchr(lua_tostring(L, -2), '*'))
-			luaL_error(L,
-			    "check[\"%s\"]: a rule is for one type, or \"*\" for the "
-			    "others",
-			    lua_tostring(L, -2));
-	lua_pop(L, 1);
-	constants_make(L);
-	return 0;
-}
 
 int evlog_checker_open(evlog_checker **out, const char *path,
     const struct evlog_limits *limits, evlog_error *err)
@@ -60,19 +28,11 @@ int evlog_checker_open(evlog_checker **out, const char *path,
 	*out = NULL;
 	NEED(path, err);
 	struct evlog_checker *c = calloc(1, sizeof *c);
-	int r = c ? program_text(path, &c->text, err) : error_memory(err);
-	if (!r)
-		r = (c->path = strdup(path)) ? 0 : error_memory(err);
-	if (!r)
-		r = sandbox_open(&c->box, limits, err);
-	if (!r)
-		r = sandbox_run(&c->box, define, NULL, err);
-	if (!r)
-		r = sandbox_load(&c->box, c->path, c->text.p, c->text.len, err);
-	if (!r && (r = sandbox_run(&c->box, look, NULL, err)) != 0) {
-		evlog_error why = *err;
-		error_set(err, r, "%s: %s", path, why.text);
-	}
+	if (!c)
+		return error_memory(err);
+	c->rules.table = "check";
+	c->rules.sample = "check[\"TYPE\"] = function(e) ... end";
+	int r = rules_open(&c->rules, path, limits, err);
 	if (r)
 		evlog_checker_close(c);
 	else
@@ -84,10 +44,8 @@ void evlog_checker_close(evlog_checker *c)
 {
 	if (!c)
 		return;
-	sandbox_close(&c->box);
-	buf_free(&c->text);
+	rules_close(&c->rules);
 	buf_free(&c->event);
-	free(c->path);
 	free(c);
 }
 
@@ -96,7 +54,7 @@ static void rule_push(lua_State *L, struct json_text event)
 {
 	struct json_text type = json_top_string(event.p, event.len, "type");
 
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
+	rules_push(L);
 	lua_pushnil(L);
 	if (type.p) {
 		lua_pop(L, 1);
@@ -137,6 +95,7 @@ int evlog_check(void *checker, const char *line, size_t len, evlog_error *err)
 	uint64_t seq;
 	int64_t logtime;
 
+	OWN_ERROR(err);
 	NEED(c && line, err);
 	if (stamp_read(line, len, &seq, &logtime)) {
 		c->event.len = 0;
@@ -148,11 +107,5 @@ int evlog_check(void *checker, const char *line, size_t len, evlog_error *err)
 	}
 	REFUSE(!json_is_valid(event) || json_type_of(event) != JSON_OBJECT,
 	    "it is not a JSON object", err);
-	int r = sandbox_run(&c->box, apply, &event, err);
-	if (r == EVLOG_EPROGRAM) { /* out of steps or memory: it is the event's fault */
-		r = EVLOG_EDATA;
-		if (err)
-			err->code = r;
-	}
-	return r;
+	return rules_run(&c->rules, apply, &event, err);
 }

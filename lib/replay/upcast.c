@@ -15,8 +15,8 @@
 #include "base/options.h"
 #include "base/hash.h"
 #include "event/stamp.h"
-#include "fold/program.h"
 #include "json/path.h"
+#include "replay/rules.h"
 #include "script/bounds.h"
 #include "script/constants.h"
 #include "script/lua.h"
@@ -39,9 +39,7 @@ struct route {
 };
 
 struct evlog_upcaster {
-	struct sandbox box;
-	char *path;
-	struct buf text;
+	struct rules rules; /* first */
 	struct buf out;
 	size_t results; /* of the current event */
 	char stamp[STAMP_SIZE];
@@ -51,30 +49,12 @@ struct evlog_upcaster {
 	struct route *routes;
 };
 
-static const char rules_key; /* its address is a registry key */
-
 static struct evlog_upcaster *upcaster_of(lua_State *L)
 {
 	return (struct evlog_upcaster *)sandbox_of(L); /* the first member */
 }
 
 /* ---- Opening ---- */
-
-static int define(lua_State *L)
-{
-	lua_newtable(L);
-	lua_setglobal(L, "upcast");
-	return 0;
-}
-
-static int look(lua_State *L)
-{
-	if (constants_handlers(L, "upcast", &rules_key) == 0)
-		luaL_error(L, "no rules found; define upcast[\"TYPE\"] = function(e) ... "
-			      "return e end");
-	constants_make(L);
-	return 0;
-}
 
 int evlog_upcaster_open(evlog_upcaster **out, const char *path,
     const struct evlog_limits *limits, evlog_error *err)
@@ -84,19 +64,11 @@ int evlog_upcaster_open(evlog_upcaster **out, const char *path,
 	*out = NULL;
 	NEED(path, err);
 	struct evlog_upcaster *u = calloc(1, sizeof *u);
-	int r = u ? program_text(path, &u->text, err) : error_memory(err);
-	if (!r)
-		r = (u->path = strdup(path)) ? 0 : error_memory(err);
-	if (!r)
-		r = sandbox_open(&u->box, limits, err);
-	if (!r)
-		r = sandbox_run(&u->box, define, NULL, err);
-	if (!r)
-		r = sandbox_load(&u->box, u->path, u->text.p, u->text.len, err);
-	if (!r && (r = sandbox_run(&u->box, look, NULL, err)) != 0) {
-		evlog_error why = *err;
-		error_set(err, r, "%s: %s", path, why.text);
-	}
+	if (!u)
+		return error_memory(err);
+	u->rules.table = "upcast";
+	u->rules.sample = "upcast[\"TYPE\"] = function(e) ... return e end";
+	int r = rules_open(&u->rules, path, limits, err);
 	if (r)
 		evlog_upcaster_close(u);
 	else
@@ -107,7 +79,7 @@ int evlog_upcaster_open(evlog_upcaster **out, const char *path,
 void evlog_upcaster_hash(const evlog_upcaster *u, unsigned char hash[HASH_SIZE])
 {
 	if (u && hash)
-		sha256(&(struct hash_part){u->text.p, u->text.len}, 1, hash);
+		sha256(&(struct hash_part){u->rules.text.p, u->rules.text.len}, 1, hash);
 }
 
 void evlog_upcaster_close(evlog_upcaster *u)
@@ -119,11 +91,9 @@ void evlog_upcaster_close(evlog_upcaster *u)
 		u->routes = r->next;
 		free(r);
 	}
-	sandbox_close(&u->box);
-	buf_free(&u->text);
+	rules_close(&u->rules);
 	buf_free(&u->out);
 	buf_free(&u->trace);
-	free(u->path);
 	free(u);
 }
 
@@ -202,7 +172,7 @@ static void deliver(lua_State *L, int event)
 		    !u->out.failed; /* its last byte replaces the opening brace */
 	}
 	size_t brace = u->out.len;
-	u->box.outside = start;
+	u->rules.box.outside = start;
 	lua_json_write(L, event, &u->out, false);
 	if (u->stamped && !u->out.failed)
 		u->out.p[brace] = u->stamp[STAMP_SIZE - 1];
@@ -253,7 +223,7 @@ static bool rule_push(lua_State *L, const char *type, struct chain *c)
 		if (strcmp(type, c->type[i]) == 0)
 			luaL_error(L, "the rules form a loop: %s becomes %s again",
 			    rule_name(c), type);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
+	rules_push(L);
 	lua_getfield(L, -1, type);
 	bool own = !lua_isnil(L, -1);
 	if (!own && !c->starred) {
@@ -332,7 +302,7 @@ static int is_ruled(lua_State *L)
 {
 	struct json_text *type = lua_touserdata(L, 1);
 
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &rules_key);
+	rules_push(L);
 	if (lua_getfield(L, -1, "*") != LUA_TNIL)
 		return 0;
 	lua_json_push(L, *type);
@@ -340,17 +310,6 @@ static int is_ruled(lua_State *L)
 	if (lua_isnil(L, -1))
 		*type = (struct json_text){0};
 	return 0;
-}
-
-/* An event that the rules cannot convert, for whatever reason, is bad input. */
-static int rules_run(
-    struct evlog_upcaster *u, lua_CFunction fn, void *arg, evlog_error *err)
-{
-	int r = sandbox_run(&u->box, fn, arg, err);
-
-	if (r == EVLOG_EPROGRAM)
-		r = err->code = EVLOG_EDATA;
-	return r;
 }
 
 /* Returns 0 if u->out has the replacement, 1 if the event stays unchanged.  Error
@@ -366,13 +325,13 @@ static int upcast_try(struct evlog_upcaster *u, struct evlog_event *e, evlog_err
 		(struct json_text){e->line, e->len}, (struct view){"type", 4}, &type) ||
 	    json_type_of(type) != JSON_STRING)
 		type = (struct json_text){"\"\"", 2};
-	int r = rules_run(u, is_ruled, &type, err);
+	int r = rules_run(&u->rules, is_ruled, &type, err);
 	if (r || !type.p)
 		return r ? r : 1;
 	u->stamped = stamp_read(e->line, e->len, &seq, &t);
 	if (u->stamped)
 		memcpy(u->stamp, e->line, STAMP_SIZE);
-	return rules_run(u, apply, e, err);
+	return rules_run(&u->rules, apply, e, err);
 }
 
 static int upcast_one(struct evlog_upcaster *u, struct evlog_event *e, evlog_error *err)

@@ -37,11 +37,7 @@ static int first_find(const char *log, uint64_t from, int64_t since,
 /* Gets the last seq of a log; 0 if it is empty. */
 static int last_find(const char *log, uint64_t max_line, uint64_t *seq, evlog_error *err)
 {
-	struct bounds b = {.max_line = max_line,
-	    .since = EVLOG_TIME_MIN,
-	    .until = EVLOG_TIME_MAX,
-	    .event_since = EVLOG_TIME_MIN,
-	    .event_until = EVLOG_TIME_MAX};
+	struct bounds b = {.max_line = max_line, BOUNDS_ANY_TIME};
 	const unsigned char *root;
 	struct log_reader *r;
 

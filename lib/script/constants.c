@@ -39,6 +39,12 @@ size_t constants_handlers(lua_State *L, const char *name, const void *key)
 			    "%s: the value at %s is not a function with an event type as "
 			    "its key",
 			    name, (sandbox_text(L, -2), lua_tostring(L, -1)));
+		const char *type = lua_tostring(L, -2);
+		if (strcmp(type, "*") != 0 && strchr(type, '*'))
+			luaL_error(L,
+			    "%s[\"%s\"]: no pattern; \"*\" alone stands for all other "
+			    "types",
+			    name, type);
 		lua_pushvalue(L, -2);
 		lua_insert(L, -2);
 		lua_rawset(L, -4);

@@ -23,6 +23,13 @@ int database_error(sqlite3 *db, const char *file, evlog_error *err)
 	    "%s: %s", file ? file : "temporary file", sqlite3_errmsg(db));
 }
 
+void database_text(sqlite3_stmt *s, int column, char *out, size_t size)
+{
+	const unsigned char *p = sqlite3_column_text(s, column);
+
+	snprintf(out, size, "%s", p ? (const char *)p : "");
+}
+
 int database_run(sqlite3 *db, const char *file, const char *sql, evlog_error *err)
 {
 	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK

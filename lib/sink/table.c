@@ -130,13 +130,6 @@ static int table_exists(struct table *t, const char *name, bool *there, evlog_er
 	return r < 0 ? r : 0;
 }
 
-static void column_text(sqlite3_stmt *s, int i, char *out, size_t size)
-{
-	const unsigned char *p = sqlite3_column_text(s, i);
-
-	snprintf(out, size, "%s", p ? (const char *)p : "");
-}
-
 /* Where the table is; EVLOG_END: evfold knows of none by this name. */
 static int position_read(
     struct table *t, struct evlog_position *at, char fold[65], evlog_error *err)
@@ -154,10 +147,10 @@ static int position_read(
 	bind_text(t, s, 1, t->plain_name, strlen(t->plain_name));
 	r = row_next(t, s, err);
 	if (r == 1) {
-		column_text(s, 0, at->log, sizeof at->log);
+		database_text(s, 0, at->log, sizeof at->log);
 		at->seq = (uint64_t)sqlite3_column_int64(s, 1);
-		column_text(s, 2, at->root, sizeof at->root);
-		column_text(s, 3, fold, 65);
+		database_text(s, 2, at->root, sizeof at->root);
+		database_text(s, 3, fold, 65);
 	}
 	sqlite3_finalize(s);
 	return r < 0 ? r : r ? 0 : EVLOG_END;

@@ -160,10 +160,7 @@ static int events_read(struct dedup *d, uint64_t last, bool listed, evlog_error 
 	const char *path = d->log.path;
 	const struct bounds b = {.from = d->base + d->n + 1,
 	    .to = last,
-	    .since = EVLOG_TIME_MIN,
-	    .until = EVLOG_TIME_MAX,
-	    .event_since = EVLOG_TIME_MIN,
-	    .event_until = EVLOG_TIME_MAX,
+	    BOUNDS_ANY_TIME,
 	    .max_line = d->block.max_line,
 	    .listed = listed ? &d->log : NULL};
 	struct evlog_lines lines;
