@@ -353,6 +353,13 @@ time.sleep(5)' >locked 3>&- &
 	(($(sed -n 1p read) * 3 < $(sed -n 2p read) * 2))
 }
 
+@test "a line that is not JSON, in a forged log, does not stop the others" {
+	harness fault/forge.py line f.evlog '"id":"9","due":"2020-01-01T00:00:00Z","cancels":"1","data":['
+	run -65 --separate-stderr evdue f.evlog
+	assert_equal "$(ids <<<"$output")" 1/due
+	assert_equal "$stderr" "evdue: f.evlog: event 3 is never delivered: it is not JSON"
+}
+
 @test "what is due before the first event that was kept is not known, and that is said" {
 	cp -r "$BATS_TEST_DIRNAME/golden/1.0/trimmed.evlog" t.evlog
 	run -0 evdue t.evlog

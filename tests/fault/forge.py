@@ -110,8 +110,9 @@ def stamp(seq, at=0):
 
 def event(rng, seq):
     pad = "".join(rng.choices("0123456789abcdef", k=rng.choice((0, 20, 300))))
-    return b'"specversion":"1.0","id":"%d","source":"/x","type":"T%d","subject":"s%d","time":"2026-11-0%dT00:00:00Z","data":{"n":%d,"pad":"%s"}}' % (
-        seq, seq % 2, seq % 3, 1 + seq % 9, seq, pad.encode(),
+    more = (b'"causationid":"%d",' % (seq // 2), b'"due":"2026-11-0%dT00:00:00Z",' % (1 + seq % 7), b'"cancels":"%d",' % (seq - 2), b"")[seq % 4]
+    return b'"specversion":"1.0","id":"%d","source":"/x","type":"T%d","subject":"s%d","time":"2026-11-0%dT00:00:00Z",%s"data":{"n":%d,"pad":"%s"}}' % (
+        seq, seq % 2, seq % 3, 1 + seq % 9, more, seq, pad.encode(),
     )  # fmt: skip
 
 
@@ -407,12 +408,16 @@ def line_lie(rng, seq):
         stamp(seq) + b'"type":7,"subject":[],"id":{},"source":null,"time":false}',
         stamp(seq) + b'"specversion":"1.0","id":"","source":"","type":"","time":"9999-12-31T23:59:60Z"}',
         stamp(seq) + b'"id":"1","seq":"1","logtime":"x","type":"T"}',
+        stamp(seq) + b'"id":"a","due":"2020-01-01T00:00:00Z","cancels":"a\\u0000","causationid":"a"}',
+        stamp(seq) + b'"id":"","due":"","cancels":"","causationid":"","correlationid":""}',
+        stamp(seq) + b'"due":"2020-01-01T00:00:00Z","due":7,"id":"x","id":7}',
         stamp(seq) + head + b'"data":"' + b"\\u0000" * 300 + b'"}',
         b'{"seq":"%016d","logtime":"9999-12-31T23:59:59.999999Z",' % seq + rest,
         b'{"seq":"%016d","logtime":"1970-01-01T00:00:00.000000Z",' % seq + rest,
     ]
     bad = [
         stamp(seq) + head + b'"data":[',
+        stamp(seq) + head + b'"due":"2020-01-01T00:00:00Z","cancels":"1","data":[',
         stamp(seq) + b'"specversion":"1.0","id":"1","source":"/x","type":"',
         stamp(seq) + b'"type":"T","data":',
         stamp(seq) + head + b'"data":' + b"[" * 100000 + b"]" * 100000 + b"}",
@@ -545,6 +550,12 @@ TOOLS = [
     ("emit", ["evrun", "-q", "--checkpoint", "pos", "--emit", "made", "log", "--", "cat"], 0),
     ("diff", ["evdiff", "log", "sound"], 0),
     ("diff-back", ["evdiff", "sound", "log"], 0),
+    ("due", ["evdue", "log"], 0),
+    ("due-list", ["evdue", "--list", "log"], 0),
+    ("due-emit", ["evdue", "--emit", "log", "--checkpoint", "due.db", "log"], b""),
+    ("trace", ["evtrace", "2", "log", "sound"], 0),
+    ("trace-id", ["evtrace", "--no-index", "1", "sound", "log"], 0),
+    ("check", ["evcat", "--check", "check.lua", "log"], 0),
     ("append", ["evappend", "log"], NEW),
     ("append-ack", ["evappend", "--ack", "--segment-size", "1", "log"], NEW),
     ("append-expect", ["evappend", "--expect-subject", "s1=4", "log"], NEW),
@@ -646,6 +657,8 @@ def try_log(seed, folder, tools, figures):
     sound = Log([[Block([stamp(i, i) + event(random.Random(1), i)])] for i in (1, 2)], [True, True],
                 {"boot": False, "lost": False, "old": False, "flags": 0})  # fmt: skip
     sound.put(f"{folder}/sound")
+    with open(f"{folder}/check.lua", "w", encoding="ascii") as f:
+        f.write('check["*"] = function(e) return e.data.n % 2 == 0, "odd" end')
     before = contents(f"{folder}/forged")
     for tool in tools:
         shutil.rmtree(f"{folder}/log", ignore_errors=True)
