@@ -66,6 +66,7 @@ setup() {
 	done <<-'END'
 		function on.A(s, e) s.n = (s.n or 0) + 1 s.last = e.data end|
 		local n = 0 function on.A(s, e) n = n + 1 s.n = n end|given event 1: event 1: 'n', defined outside of the functions, has changed; keep what changes in the state
+		function on.A(s, e) s.a = s.a or {1} s.b = s.b or s.a s.a[1] = s.a[1] + 1 end|it gives something else when it goes on from a snapshot
 		function on.A(s, e) for k, v in pairs(e.data) do s[k] = (s.first or 0) + v s.first = v end end|
 	END
 }

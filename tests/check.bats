@@ -128,5 +128,6 @@ setup() {
 	[ ! -e new.evlog ]
 	# rules have no memory
 	echo 'n = 0 check["*"] = function(e) n = n + 1 end' >r.lua
-	run -65 evappend --check r.lua new.evlog <<<'{"type":"A"}'
+	run -65 evappend --reject rejected --check r.lua new.evlog <<<'{"type":"A"}'
+	assert_equal "$(wc -l <rejected)" 1
 }

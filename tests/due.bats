@@ -107,6 +107,20 @@ future=2200-01-01T00:00:00Z
 	assert_equal "$(evdue b.evlog | ids)" "y/due z/due"
 }
 
+@test "to the microsecond: later digits round up, and a cancel at the very moment is too late" {
+	printf '{"type":"A","id":"a","due":"2200-01-01T00:00:00.%s"}\n' 0000001Z 000001Z 00000100Z 0000009999Z | evappend r.evlog
+	evdue --checkpoint c r.evlog
+	assert_equal "$(sqlite3 c 'SELECT due % 1000000 FROM evlog_timers ORDER BY seq' | paste -sd ' ' -)" "1 1 1 1"
+	stamped() { echo "{\"seq\":\"000000000000000$1\",\"logtime\":\"2026-11-01T00:00:0$2Z\",\"specversion\":\"1.0\",\"source\":\"/x\",\"type\":\"A\",\"id\":\"$3\",$4}"; }
+	{
+		stamped 1 1.000000 a '"due":"2026-11-01T00:00:02Z"'
+		stamped 2 1.000000 b '"due":"2026-11-01T00:00:02.0000001Z"'
+		stamped 3 2.000000 c '"cancels":"a"'
+		stamped 4 2.000000 d '"cancels":"b"'
+	} | evappend --replica a.evlog
+	assert_equal "$(evdue a.evlog | ids)" a/due
+}
+
 @test "--emit: each exactly once, in the order of due times, whatever is run again" {
 	for i in 5 3 4 1 2; do echo "{\"type\":\"A\",\"id\":\"$i\",\"due\":\"202$i-01-01T00:00:00Z\"}"; done | evappend a.evlog
 	for i in 1 2 3; do
@@ -238,42 +252,46 @@ future=2200-01-01T00:00:00Z
 @test "a file that is no checkpoint is refused, whatever is in it" {
 	printf '{"type":"A","id":"a","due":"%s"}\n{"type":"B","id":"b","due":"%s"}\n' $past $future | evappend a.evlog
 	evdue --checkpoint good a.evlog
-	local sql
-	while read -r sql; do
+	# what evdue must say to a checkpoint that was changed so: a status, or any of these
+	local sql want
+	while IFS='|' read -r want sql; do
 		rm -f bad
 		sqlite3 good ".backup bad"
 		sqlite3 bad "$sql"
 		for more in "" "--emit out.evlog" "--list"; do
 			cp bad try
 			# shellcheck disable=SC2086
-			run timeout 20 evdue $more --checkpoint try a.evlog
-			[[ $status =~ ^(65|76|0)$ ]] || fail "$sql: $more: status $status: $output"
-			[ $status = 0 ] || assert_output --partial "evdue: "
+			run --separate-stderr timeout 20 evdue $more --checkpoint try a.evlog
+			[[ $status =~ ^(65|76|0)$ ]] || fail "$sql: $more: status $status: $stderr"
+			[ "$status" = 0 ] || [[ $stderr == "evdue: "* ]] || fail "$sql: $stderr"
+			[ "$more" ] || [[ " $want " == *" $status "* ]] || fail "$sql: status $status, not $want"
+			# nothing of it is delivered, unless it looks like an event that is due
+			[ "$more" ] || [ "$status" = 0 ] || [[ $sql == *TRIGGER* ]] || [ "$output" = "" ] || fail "$sql: $output"
 			rm -f try-wal try-shm
 		done
 	done <<-'END'
-		UPDATE evlog_timers SET due = 'x'
-		UPDATE evlog_timers SET due = -1, line = 'no JSON'
-		UPDATE evlog_timers SET due = -1, line = '{}'
-		UPDATE evlog_timers SET due = -1, line = x'00ff'
-		UPDATE evlog_timers SET due = -1, line = '[1]'
-		UPDATE evlog_timers SET due = -1, line = '{"id":1}'
-		UPDATE evlog_timers SET due = -1, seq = 99
-		UPDATE evlog_timers SET due = 1.5
-		UPDATE evlog_timers SET due = 9e99
-		UPDATE evlog_timers SET seq = -7, due = -1
-		UPDATE evlog_due SET seq = 99
-		UPDATE evlog_due SET seq = -1
-		UPDATE evlog_due SET root = 'x', log = 'y'
-		UPDATE evlog_due SET root = printf('%.*c', 9999, 'a')
-		UPDATE evlog_due SET due = 'x', due_seq = NULL
-		UPDATE evlog_due SET due = 9223372036854775807
-		DELETE FROM evlog_due
-		DROP TABLE evlog_due; CREATE TABLE evlog_due (x)
-		DROP TABLE evlog_timers; CREATE TABLE evlog_timers (seq, due, id, line)
-		DROP TABLE evlog_timers; CREATE VIEW evlog_timers AS SELECT 1 AS seq, 0 AS due, 'a' AS id, '{"id":"a"}' AS line; CREATE TRIGGER t INSTEAD OF DELETE ON evlog_timers BEGIN SELECT 1; END
-		CREATE TRIGGER t BEFORE DELETE ON evlog_timers BEGIN SELECT RAISE(IGNORE); END; UPDATE evlog_timers SET due = -1
-		CREATE TRIGGER t AFTER DELETE ON evlog_timers BEGIN INSERT INTO evlog_timers VALUES (old.seq, old.due, old.id, old.line); END; UPDATE evlog_timers SET due = -1
+		65|UPDATE evlog_timers SET due = 'x'
+		65|UPDATE evlog_timers SET due = -1, line = 'no JSON'
+		65|UPDATE evlog_timers SET due = -1, line = '{}'
+		65|UPDATE evlog_timers SET due = -1, line = x'00ff'
+		65|UPDATE evlog_timers SET due = -1, line = '[1]'
+		65|UPDATE evlog_timers SET due = -1, line = '{"id":1}'
+		65|UPDATE evlog_timers SET due = -1, seq = 99
+		65|UPDATE evlog_timers SET due = 1.5
+		65|UPDATE evlog_timers SET due = 9e99
+		65|UPDATE evlog_timers SET seq = -7, due = -1
+		76|UPDATE evlog_due SET seq = 99
+		76|UPDATE evlog_due SET seq = -1
+		76|UPDATE evlog_due SET root = 'x', log = 'y'
+		76|UPDATE evlog_due SET root = printf('%.*c', 9999, 'a')
+		0|UPDATE evlog_due SET due = 'x', due_seq = NULL
+		0|UPDATE evlog_due SET due = 9223372036854775807
+		0|DELETE FROM evlog_due
+		65|DROP TABLE evlog_due; CREATE TABLE evlog_due (x)
+		65 0|DROP TABLE evlog_timers; CREATE TABLE evlog_timers (seq, due, id, line)
+		65|DROP TABLE evlog_timers; CREATE VIEW evlog_timers AS SELECT 1 AS seq, 0 AS due, 'a' AS id, '{"id":"a"}' AS line; CREATE TRIGGER evlog_timers_t INSTEAD OF DELETE ON evlog_timers BEGIN SELECT 1; END
+		65|CREATE TRIGGER evlog_timers_t BEFORE DELETE ON evlog_timers BEGIN SELECT RAISE(IGNORE); END; UPDATE evlog_timers SET due = -1
+		0|CREATE TRIGGER evlog_timers_t AFTER DELETE ON evlog_timers BEGIN INSERT INTO evlog_timers VALUES (old.seq, old.due, old.id, old.line); END; UPDATE evlog_timers SET due = -1
 	END
 	sqlite3 other "CREATE TABLE t (x)"
 	run -65 evdue --checkpoint other a.evlog
@@ -358,6 +376,18 @@ time.sleep(5)' >locked 3>&- &
 	run -65 --separate-stderr evdue f.evlog
 	assert_equal "$(ids <<<"$output")" 1/due
 	assert_equal "$stderr" "evdue: f.evlog: event 3 is never delivered: it is not JSON"
+}
+
+@test "events that were removed before they were read are missed, and that is refused" {
+	numbered 1 | evappend a.evlog
+	evdue --checkpoint c a.evlog
+	cp c d
+	numbered 8 2 | evappend a.evlog
+	evcat -o zst --from 2 a.evlog | evappend --replica two.evlog
+	evdue --checkpoint c two.evlog
+	evcat -o zst --from 3 a.evlog | evappend --replica three.evlog
+	run -76 evdue --checkpoint d three.evlog
+	assert_output --partial "three.evlog"
 }
 
 @test "what is due before the first event that was kept is not known, and that is said" {

@@ -32,8 +32,6 @@ static int candidate_take(struct evlog_trace *t, struct search *s,
 	struct candidates *c = s->arg;
 
 	(void)text;
-	if (spots_same(*spot, c->effect))
-		return 0;
 	if (c->n++ && !is_rather(*spot, c->best.spot, c->effect))
 		return 0;
 	t->texts.len = c->had; /* those of the one before it */
@@ -78,12 +76,6 @@ static int climb(struct evlog_trace *t, evlog_error *err)
 			return 0;
 		}
 		r = id_find(t, text_at(t, top->cause), &c, err);
-		if (r == EVLOG_END && top->id &&
-		    strcmp(text_at(t, top->id), text_at(t, top->cause)) == 0) {
-			trace_say(t, "event %" PRIu64 " of %s is among its own causes",
-			    top->spot.seq, t->paths[top->spot.log]);
-			return 0;
-		}
 		if (r == EVLOG_END) {
 			trace_say(t,
 			    "%s, the cause of event %" PRIu64 " of %s, is not there",

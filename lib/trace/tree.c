@@ -137,8 +137,7 @@ static const struct named *cause_of(
 	}
 	for (; low < l->n && strcmp(l->at[low].id, id) == 0; low++) {
 		const struct named *x = &l->at[low];
-		if (!spots_same(x->spot, effect) &&
-		    (!best || is_rather(x->spot, best->spot, effect)))
+		if (!best || is_rather(x->spot, best->spot, effect))
 			best = x;
 	}
 	return best;
@@ -166,15 +165,10 @@ static int effect_take(struct evlog_trace *t, struct search *s, const struct spo
 
 	if (parent == NONE) /* another event with that id has caused it */
 		return 0;
-	if (known != NONE && l->only_look)
-		return 0;
 	if (known != NONE) {
-		bool loop = is_below(t, parent, known);
-		if (!loop && t->at[known].parent == NONE)
-			t->at[known].parent = parent; /* it was alone so far */
-		if (loop)
+		if (!l->only_look && is_below(t, parent, known))
 			trace_say(t, "event %" PRIu64 " of %s is among its own effects",
-			    e->seq, t->paths[spot->log]);
+			    spot->seq, t->paths[spot->log]);
 		return 0;
 	}
 	if (l->only_look)
