@@ -32,7 +32,8 @@ static const struct cli_tool tool = {
     .notes =
 	"An event whose attribute \"cancels\" is the id of one that waits, appended "
 	"before its\n"
-	"time, takes it out.  What is delivered has no \"due\", the id ID/due, and the "
+	"time, takes it out.  What is delivered has neither of them, the id ID/due, and "
+	"the\n"
 	"causationid ID.\n"
 	"\n"
 	"  echo "
