@@ -366,8 +366,9 @@ bool evlog_writer_full(evlog_writer *w);
  * as *ack says; call again for the rest.
  *
  * EVLOG_EBUSY: the lock was not free in time.  EVLOG_ECONFLICT: the expectation does not
- * hold.  EVLOG_EMISMATCH: with replica, the log has other events.  EVLOG_EDAMAGED: the
- * log is damaged in a place that must be intact for an append.
+ * hold.  EVLOG_EMISMATCH: with replica, the log has other events; or the log was removed,
+ * or another one has its path.  EVLOG_EDAMAGED: the log is damaged in a place that must
+ * be intact for an append.
  *
  * After one of these four errors, or any error not named here, nothing was acknowledged
  * and the events are still pending.  Calling again is safe: if the log has them after
@@ -528,8 +529,9 @@ int evlog_stream_open(evlog_stream **s, const char *const *paths, size_t n,
  * but there may be more; flush your output, then call evlog_stream_wait.
  * EVLOG_EDAMAGED, EVLOG_EDATA: there is damage.  This is returned after all events
  * before the damage or, with salvage, at the very end; the message is then about the
- * first damage.  EVLOG_EMISMATCH: the log was replaced by another one while it was being
- * followed.  Any error is final, like EVLOG_END: further calls return it again.
+ * first damage.  EVLOG_EMISMATCH: while it was being followed, the log was cut,
+ * replaced by another one, or removed.  Any error is final, like EVLOG_END: further calls
+ * return it again.
  */
 int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err);
 

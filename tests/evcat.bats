@@ -68,10 +68,14 @@ nanos() {
 	ids() { evcat "$@" | jq -r .id | xargs; }
 	evcat ns.evlog >ns.ndjson
 	evcat -o zst ns.evlog >packed.zst
+	n=0
 	for operand in ns.evlog ns.ndjson packed.zst; do
 		while read -r bound since until; do
-			for t in "2018-06-11T14:37:${bound}Z" "2018-06-11 14:37:$bound" "@$((1528727820 + ${bound%.*})).${bound#*.}" \
-				"2018-06-11T16:37:${bound}000+02:00"; do
+			forms=("2018-06-11T14:37:${bound}Z" "2018-06-11 14:37:$bound" "@$((1528727820 + ${bound%.*})).${bound#*.}"
+				"2018-06-11T16:37:${bound}000+02:00")
+			# each meets each form in one of the operands or another
+			n=$((n + 1))
+			for t in "${forms[n % 4]}" "${forms[(n + 2) % 4]}"; do
 				[ "$(ids -E --since "$t" $operand)" = "${since//_/ }" ] || fail "$operand since $t: $(ids -E --since "$t" $operand)"
 				[ "$(ids -E --until "$t" $operand)" = "${until//_/ }" ] || fail "$operand until $t: $(ids -E --until "$t" $operand)"
 				[ "$(ids --until "$t" -E -r $operand | tr ' ' '\n' | tac | xargs)" = "${until//_/ }" ]
@@ -373,7 +377,47 @@ e4'
 	cat other.evlog/head >h.evlog/head
 	wait $pid && status=0 || status=$?
 	assert_equal $status 76
-	grep -q "the log was cut or replaced while it was being followed" message
+	grep -q "the log was cut, replaced or removed while it was being followed" message
+}
+
+@test "a log that is removed, or makes room for another, is neither followed nor appended to" {
+	# what is done to the log, and how follower and writer end
+	while read -r how follower writer; do
+		rm -rf h.evlog moved.evlog other.evlog message
+		orders | evappend h.evlog
+		cp -r h.evlog other.evlog
+		timeout 20 evcat -f h.evlog >followed 2>message 3>&- &
+		pid=$!
+		mkfifo pipe
+		timeout 20 evappend h.evlog <pipe 2>refused 3>&- &
+		writing=$!
+		exec 7>pipe
+		rm pipe
+		echo '{"type":"First"}' >&7
+		until grep -q First followed; do sleep 0.05; done
+		case $how in
+		removed) rm -r h.evlog ;;
+		moved) mv h.evlog moved.evlog ;;
+		replaced) mv h.evlog moved.evlog && mv other.evlog h.evlog ;;
+		esac
+		echo '{"type":"Late"}' >&7
+		exec 7>&-
+		wait $writing && status=0 || status=$?
+		assert_equal "$how: $status" "$how: $writer"
+		[ "$status" = 0 ] || grep -q "^evappend: h.evlog: the log was removed, or another one has taken its place; nothing was appended$" refused
+		if [ "$how" = moved ]; then
+			until grep -q Late followed; do sleep 0.05; done
+			kill -INT $pid
+		fi
+		wait $pid && status=0 || status=$?
+		assert_equal "$how: $status" "$how: $follower"
+		[ "$status" != 76 ] || grep -q "the log was cut, replaced or removed while it was being followed" message
+		[ "$how" != replaced ] || [ "$(evcat h.evlog | wc -l)" -eq 5 ]
+	done <<-'END'
+		removed 76 76
+		moved 130 0
+		replaced 76 76
+	END
 }
 
 @test "a follower of an empty log whose segments go away, while head goes on, ends with 65" {

@@ -285,8 +285,8 @@ int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error
 static int another_log(const struct log_reader *r, evlog_error *err)
 {
 	return error_set(err, EVLOG_EMISMATCH,
-	    "%s: the log was cut or replaced while it was being followed (up to event "
-	    "%" PRIu64 ")",
+	    "%s: the log was cut, replaced or removed while it was being followed "
+	    "(up to event %" PRIu64 ")",
 	    r->log.path, r->end.seq);
 }
 
@@ -322,6 +322,8 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 
 	if (r->log.head_fd < 0)
 		return 0;
+	if (log_is_replaced(&r->log))
+		return another_log(r, err);
 	int res = head_read(r->log.head_fd, &h, &state, true, r->log.path, err);
 	if (res || state == HEAD_LOST)
 		return res;

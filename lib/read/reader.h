@@ -44,7 +44,7 @@ int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error
 
 /* Checks whether the log has grown, so that log_reader_next can continue after EVLOG_END.
  * Returns EVLOG_EMISMATCH if the path now has another log, or an older state of this
- * one. */
+ * one, or if the log was removed. */
 int log_reader_refresh(struct log_reader *r, evlog_error *err);
 
 /* Whether a commit is under way: 1 or 0; -1 with errno.  Whatever is committed after a 0

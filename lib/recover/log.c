@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int log_open(struct log *l, const char *path, bool writable, evlog_error *err)
@@ -86,6 +87,17 @@ static int span_compare(const void *a, const void *b)
 	if (x->first != y->first)
 		return x->first < y->first ? -1 : 1;
 	return (x->last < y->last) - (x->last > y->last);
+}
+
+bool log_is_replaced(const struct log *l)
+{
+	struct stat ours, there;
+
+	if (fstat(l->dir_fd, &ours) < 0)
+		return false;
+	return ours.st_nlink == 0 ||
+	       (stat(l->path, &there) == 0 &&
+		   (there.st_ino != ours.st_ino || there.st_dev != ours.st_dev));
 }
 
 int log_list(struct log *l, evlog_error *err)

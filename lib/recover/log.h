@@ -26,6 +26,10 @@ struct log {
 int log_open(struct log *l, const char *path, bool writable, evlog_error *err);
 void log_close(struct log *l);
 
+/* Whether its path names another directory by now, or the directory was removed.  A log
+ * that was moved is still the same one, as long as nothing takes its place. */
+bool log_is_replaced(const struct log *l);
+
 /* log_has: whether a segment with this first seq was listed.  log_after: the first one
  * listed that begins after `first`; 1 if there is none, so that one less is 0,
  * "unknown". */

@@ -307,12 +307,18 @@ static bool is_of_this_boot(const struct evlog_writer *w)
 	return !known || boot_is(w->log.head.boot_id, w->boot_id);
 }
 
-/* Sets *named if the file that is open as the lock still has its name. */
+/* Sets *named if the file that is open as the lock still has its name.  Returns
+ * EVLOG_EMISMATCH if the log itself has not. */
 static int lock_check(const struct evlog_writer *w, bool *named, evlog_error *err)
 {
 	struct stat ours, there;
 
 	*named = false;
+	if (log_is_replaced(&w->log))
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the log was removed, or another one has taken its place; "
+		    "nothing was appended",
+		    w->log.path);
 	if (w->lock_fd < 0)
 		return 0;
 	if (fstat(w->lock_fd, &ours) < 0)
