@@ -49,7 +49,7 @@ setup() {
 	END
 	run -1 evfold --test all -p p.lua -k subject
 	assert_equal "$(grep -c '^ok' <<<"$output") $(grep -c '^not ok' <<<"$output") $(grep -c '^1\.\.14$' <<<"$output")" "8 6 1"
-	evfold -q --test - -p p.lua -k subject <<<'{"when":{"type":"Other"},"then":[]}' | head -1 | cmp - <(echo "ok 1 - line 1")
+	evfold -q --test - -p p.lua -k subject <<<'{"when":{"type":"Other"},"then":[]}' | sed -n 1p | cmp - <(echo "ok 1 - line 1")
 }
 
 @test "what nobody wrote down is tried, too: once more, from a snapshot, with members in another order" {
@@ -85,6 +85,8 @@ setup() {
 
 @test "a file that has no cases is refused, and says where" {
 	local case why
+	mkdir temporary
+	export TMPDIR=$PWD/temporary
 	while IFS='|' read -r case why; do
 		echo "$case" >c
 		run -65 evfold --test c -p p.lua
@@ -114,7 +116,7 @@ setup() {
 		# shellcheck disable=SC2086
 		run -64 evfold --test c $args
 	done
-	[ "$(ls "${TMPDIR:-/tmp}"/evlog-test.* 2>/dev/null)" = "" ]
+	[ "$(ls temporary)" = "" ]
 }
 
 @test "the programs of the samples have tests" {

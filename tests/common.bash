@@ -70,6 +70,22 @@ harness() {
 	}
 }
 
+# The shim is preloaded, which a sanitizer's runtime does not allow.
+need_shim() {
+	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
+}
+
+# holder_stop FILE: starts an evappend of FILE to a.evlog, $holder, that stops between its
+# write and its sync, holding the lock.
+holder_stop() {
+	FAULT_DO=stop FAULT_NAME=fdatasync FAULT_AT=1 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend --ack a.evlog "$1" >ack 3>&- &
+	holder=$!
+	until grep -q '^State:.T' /proc/$holder/status; do
+		kill -0 $holder
+		sleep 0.05
+	done
+}
+
 corpora() {
 	[ "${EVLOG_CORPORA:-}" ] || skip "EVLOG_CORPORA is not set"
 }

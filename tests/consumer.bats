@@ -405,8 +405,10 @@ seq_of() { jq .seq "$1"; }
 	echo 'upcast.T2 = function(e) return e end' >v.lua
 	options=('' '-t T1' '-t T2' '-t T1 -t T2' '-F -t T1' '-s s1' '-s s1 -t T1' '--source /a' '--id 3' '--upcast u.lua'
 		'--upcast v.lua' '-t T1 --upcast u.lua' '--key type' '-j 2 --key data.n')
-	for was in "${options[@]}"; do
-		for is in "${options[@]}"; do
+	for i in "${!options[@]}"; do
+		# the same, and three others
+		for away in 0 1 4 7; do
+			was=${options[i]} is=${options[(i + away) % ${#options[@]}]}
 			rm -f c
 			# shellcheck disable=SC2086 # options are words
 			run -0 evrun --checkpoint c --to 10 $was a.evlog -- true
@@ -752,7 +754,7 @@ doubled() {
 @test "slow rules that drop everything hold up neither the checkpoint nor a signal" {
 	numbered 5000 | evappend a.evlog
 	echo 'upcast["*"] = function(e) local n = 0; for i = 1, 200000 do n = n + i % 7 end end' >slow.lua
-	run -137 timeout -s KILL 2 evrun --upcast slow.lua --checkpoint c a.evlog -- false
+	run -137 timeout --foreground -s KILL 2 evrun --upcast slow.lua --checkpoint c a.evlog -- false
 	[ "$(seq_of c)" -gt 0 ]
 	[ "$(seq_of c)" -lt 5000 ]
 	run -0 timeout --preserve-status -k 2 1 evrun --upcast slow.lua --checkpoint c a.evlog -- false

@@ -108,7 +108,7 @@ right() { awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { exit } { goo
 	python3 -c 'import bz2,sys; sys.stdout.buffer.write(bz2.compress(sys.stdin.buffer.read()))' <n >n.bz2
 	for f in n.gz n.xz n.zst n.bz2; do
 		size=$(stat -c %s "$f")
-		for at in $((size / 3)) $((size / 2)) $((size - 3)); do
+		for at in $((size / 3)) $((size - 3)); do
 			head -c "$at" "$f" >"cut.$f"
 			cp "$f" "bad.$f"
 			damage "bad.$f" "$at"

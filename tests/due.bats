@@ -211,7 +211,7 @@ future=2200-01-01T00:00:00Z
 }
 
 @test "a cancelling event counts even if head does not record it" {
-	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
+	need_shim
 	while read -r out fault; do
 		rm -rf a.evlog out.evlog
 		due=$(in_ 5)
@@ -397,7 +397,7 @@ time.sleep(5)' >locked 3>&- &
 }
 
 @test "a clock that is set, kills, lost checkpoints, restored logs: once, or cancelled, never early" {
-	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
+	need_shim
 	for s in 1 2; do
 		EVLOG_SEED=$s run -0 harness fault/due.py $([ "${EVLOG_SLOW:-}" ] && echo 100 || echo 30)
 		assert_output --partial "delivered "

@@ -353,8 +353,8 @@ many_blocks() {
 @test "and so it is of all Windows events, and of many others" {
 	slow
 	corpora
-	run -0 harness bench/check.py shop 20000
-	run -0 harness bench/check.py odd 20000
+	run -0 harness bench/check.py shop 8000
+	run -0 harness bench/check.py odd 8000
 	run -0 harness bench/check.py windows "$EVLOG_CORPORA/windows-security-events.zip"
 	assert_output "40569 events, 50600 values"
 }

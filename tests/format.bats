@@ -1,7 +1,7 @@
 # format.bats - the bytes of evlog-format(5), and that damage never goes unnoticed.
 #
 # The loops over every byte are in format.py; `check NAME` runs one in an empty directory.
-# With EVLOG_SLOW=1, the unused bytes of head are tried too.
+# EVLOG_STEP=1 tries every case of the long ones, as make torture does.
 
 load common
 

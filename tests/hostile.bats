@@ -11,10 +11,6 @@ need_mounts() {
 	unshare -rm true 2>/dev/null || skip "no mount namespaces here"
 }
 
-need_shim() {
-	[ -e "$EVLOG_BUILD/fault-shim.so" ] || skip "no shim with a sanitizer"
-}
-
 # ---- Disks ----
 
 @test "a full disk: 74, what was acknowledged is there, and the log goes on when there is room" {
@@ -122,22 +118,11 @@ need_shim() {
 
 # ---- Other processes ----
 
-# Starts an evappend of f that is stopped between its write and its sync, holding the
-# lock.
-holder_stop() {
-	FAULT_DO=stop FAULT_NAME=fdatasync FAULT_AT=1 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend --ack a.evlog f >ack &
-	holder=$!
-	for _ in {1..100}; do
-		grep -q '^State:.T' /proc/$holder/status && break
-		sleep 0.05
-	done
-}
-
 @test "the lock's holder stopped: others wait, then 75; when it goes on, all is well" {
 	need_shim
 	numbered 1 | evappend a.evlog
 	numbered 100 2 >f
-	holder_stop
+	holder_stop f
 	run -75 timeout 10 evappend --wait 0.3 a.evlog <<<'{"type":"T"}'
 	assert_output --partial "another process is appending"
 	run -0 bash -c 'evcat a.evlog | wc -l'
@@ -154,7 +139,7 @@ holder_stop() {
 	need_shim
 	numbered 1 | evappend a.evlog
 	numbered 100 2 >f
-	holder_stop
+	holder_stop f
 	kill -KILL $holder
 	wait $holder || true
 	[ ! -s ack ]

@@ -37,7 +37,7 @@ one_by_one() {
 }
 
 @test "a log written event by event is as small as one written at once" {
-	numbered 1200 | jq -c '.data.text = ("word \(.data.n * 7919 % 1000) " * 3)' >in
+	numbered 500 | jq -c '.data.text = ("word \(.data.n * 7919 % 1000) " * 3)' >in
 	while read -r line; do echo "$line" | evappend --no-sync a.evlog; done <in
 	evcat a.evlog >lines
 	evappend --replica b.evlog lines
@@ -192,15 +192,15 @@ one_by_one() {
 	calls=$(traced -c evappend --reindex a.evlog 2>&1 | awk '$NF == "total" { print $4 }')
 	[ -n "$calls" ]
 	for call in openat ftruncate fchmod pwrite64 fsync renameat close; do
-		for when in 1 2 3 4 5 6; do
+		for when in 1 2 4; do
 			rm -rf a.evlog
 			cp -r start.evlog a.evlog
 			echo '{"type":"T0","data":{"n":331}}' | traced -o /dev/null -e inject=$call:signal=KILL:when=$when \
 				evappend --segment-size 1 a.evlog || true
-			evcat a.evlog | head -n 330 | cmp - lines
+			evcat a.evlog | sed -n 1,330p | cmp - lines
 			[ "$(evcat a.evlog | wc -l)" -le 331 ]
 			echo '{"type":"T0","data":{"n":332}}' | evappend --segment-size 1 a.evlog
-			evcat a.evlog | head -n 330 | cmp - lines
+			evcat a.evlog | sed -n 1,330p | cmp - lines
 			evappend --reindex a.evlog
 			[ "$(sealed a.evlog)" -ge 1 ]
 			zstdcat a.evlog/*.zst | cmp - <(evcat a.evlog)

@@ -111,13 +111,13 @@ evtrace: there are more than 60 events; --count shows more of them"
 	event y1 y | evappend d.evlog
 	event z z y | evappend d.evlog
 	event y2 y | evappend e.evlog
-	evtrace z e.evlog d.evlog | head -1 | grep -q '^y1'
+	evtrace z e.evlog d.evlog | sed -n 1p | grep -q '^y1'
 	stamped() { echo "{\"seq\":\"000000000000000$1\",\"logtime\":\"2026-11-01T00:00:0$2.000000Z\",\"specversion\":\"1.0\",\"source\":\"/x\",\"type\":\"$3\",\"id\":\"$4\"${5:+,\"causationid\":\"$5\"}}"; }
 	{ stamped 1 1 here t; stamped 2 2 effect u t; } | evappend --replica f.evlog
 	stamped 1 1 there t | evappend --replica g.evlog
 	for logs in "f.evlog g.evlog" "g.evlog f.evlog"; do
 		# shellcheck disable=SC2086
-		evtrace -q u $logs | head -1 | grep -q '^here'
+		evtrace -q u $logs | sed -n 1p | grep -q '^here'
 	done
 	# few are shown, but connected
 	for i in 1 2 3 4 5; do event C "c$i" "c$((i - 1))"; done | evappend c.evlog

@@ -3,7 +3,8 @@ fail.
 
 WHAT is kills, errors or memory (default: all three); W=NAME runs only that workload.
 EVLOG_FAULT_STEP=N tries every N-th fault of each list (default 1: all), or every (8 N +
-1)-th for consumers, whose runs are long, and every (3 N + 1)-th for evdue, which syncs often.
+1)-th for consumers and evtrace, whose runs are long, and every (3 N + 1)-th for evdue,
+which syncs often.
 The shim counts calls from main() on.  Each trial runs in a fresh copy of the workload's folder,
 so trials are independent and run on all cores.  Exit status 1 and a message if anything is broken.
 """
@@ -48,6 +49,31 @@ end
 """
 
 
+RULES = """
+check.T = function(e)
+	if e.data.n < 0 then error("less than nothing") end
+	return #e.data.pad > 0
+end
+"""
+
+
+# What the program says of given events; the fourth case is wrong on purpose.
+CASES = b"""{"name":"one","when":{"type":"T","data":{"n":1}},"state":{"n":1,"sum":1,"seen":["n"],"last":{"n":1}}}
+{"given":[{"type":"T","data":{"n":1}},{"type":"T","data":{"n":2.5}}],"when":{"type":"U","data":{"n":3}},"then":[]}
+{"name":"no number","when":{"type":"T","data":{"n":"x"}},"error":"arithmetic"}
+{"name":"wrong","when":{"type":"T","data":{"n":1}},"then":[{"type":"Other"}]}
+"""
+
+
+def story():
+    """Events that cause one another; some causes are missing, and two go round."""
+    for n in range(24):
+        e = {"type": f"T{n % 4}", "id": f"e{n}", "causationid": f"e{n * 2 // 3}", "correlationid": f"e{n % 2}"}
+        if n % 7 == 6:
+            e["causationid"] = "gone"
+        yield json.dumps(e).encode() + b"\n"
+
+
 def patches():
     """Events whose data are JSON Patches that use every operation; the states grow."""
     for n in range(6):
@@ -85,6 +111,13 @@ class Read:
             f.write(UPCAST)
         with open(f"{folder}/patches", "wb") as f:
             f.writelines(patches())
+        with open(f"{folder}/check.lua", "w") as f:
+            f.write(RULES)
+        with open(f"{folder}/cases", "wb") as f:
+            f.write(CASES)
+        lines = list(story())
+        for i in range(0, len(lines), 8):
+            must(["evappend", "--segment-size", "600", "story"], folder, b"".join(lines[i : i + 8]))
         for name, logs in (("before", ["log"]), ("after", ["log", "patches"])):
             with open(f"{folder}/{name}", "wb") as f:
                 f.write(must(["evfold", "-j1", "-k", "subject", *STATES, *logs], folder))
@@ -136,6 +169,13 @@ READS = [
     Read("states", ["evdiff", "before", "after"], prefix=False),
     Read("state-patches", ["evdiff", "-o", "patch", "before", "after"], prefix=False),
     Read("rows", ["evdiff", "-o", "json", "shuffled", "before"], prefix=False),
+    Read("checked", ["evcat", "--check", "check.lua", "log"]),
+    Read("cases", ["evfold", "--test", "cases", "-k", "subject", "-p", "program.lua"], prefix=False),
+    Read("trace", ["evtrace", "e5", "story", "log"], prefix=False),
+    Read("trace-all", ["evtrace", "-o", "json", "--no-index", "7", "story"], prefix=False),
+    Read("trace-dot", ["evtrace", "-o", "dot", "e9", "story"], prefix=False),
+    Read("trace-mermaid", ["evtrace", "-o", "mermaid", "--depth", "2", "e9", "log", "story"], prefix=False),
+    Read("where", ["evcat", "-w", "data.n>=12,subject=s1", "log"]),
     Read("by-id", ["evdiff", "--by-id", "log", "other"], prefix=False),
 ]
 
@@ -149,7 +189,7 @@ def trial(w, made, env, folder):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(made, folder)
     report = f"{folder}.report"
-    full = dict(os.environ, LD_PRELOAD=SHIM, FAULT_REPORT=report, **env)
+    full = dict(os.environ, TMPDIR=folder, LD_PRELOAD=SHIM, FAULT_REPORT=report, **env)
     try:
         status, out, err = run(w.argv(), w.data, folder, full)
     except subprocess.TimeoutExpired:
@@ -255,7 +295,7 @@ def campaign(kinds, top):
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))
-        factor = 8 if isinstance(w, Consume) else 3 if isinstance(w, Due) else 0
+        factor = 8 if isinstance(w, Consume) or "evtrace" in w.argv() else 3 if isinstance(w, Due) else 0
         step = STEP * factor + 1 if factor and STEP > 1 else STEP  # odd: both kinds of kills
         offset = sum(map(ord, w.name)) % step
         jobs = [(w, made, i, *job) for i, job in enumerate(jobs) if i % step == offset]

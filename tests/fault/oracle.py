@@ -83,6 +83,8 @@ class Append:
                 f.write(event("old", i, max(pad, 200)))
         with open(f"{folder}/bad", "wb") as f:
             f.write(BAD)
+        with open(f"{folder}/check.lua", "w") as f:
+            f.write("check.T = function(e) return e.data.n >= 0 and #e.data.pad > 0 end\n")
         for argv in self.before:
             must(argv, folder)
         if self.spoil:
@@ -200,6 +202,7 @@ APPENDS = [
     Append("dedup", ["--dedup"], [2, 2], old("old0"), files=["old0", "in0", "in1"]),
     Append("reject", ["--reject", "aside"], [2, 2], old("old0"),
            files=["in0", "bad", "in1"], right=65),
+    Append("check", ["--check", "check.lua"], [2, 2], old("old0")),
     Append("text", ["--text"], [2, 2], old("old0")),
     Append("seal", ["--reindex"], [], spoil=unsealed),
     Append("seal-roll", SMALL, [2, 2], spoil=unsealed),
