@@ -76,9 +76,10 @@ static const struct cli_tool tool = {
     .notes =
 	"COMMAND must exit with status 0 once it has processed a batch; 69 or 75 mean "
 	"that\n"
-	"a service is unavailable.  EVLOG_FROM, EVLOG_TO, EVLOG_COUNT, EVLOG_ATTEMPT "
-	"and\n"
-	"EVLOG_SHARD are in its environment.  On SIGTERM or SIGINT, evrun exits with "
+	"a service is unavailable.  EVLOG_FROM, EVLOG_TO, EVLOG_COUNT, "
+	"EVLOG_ATTEMPT,\n"
+	"EVLOG_SHARD and EVLOG_WORKER are in its environment.  On SIGTERM or SIGINT, "
+	"evrun exits with "
 	"status 0\n"
 	"once the current batches are done.\n"
 	"\n"

@@ -10,10 +10,10 @@ seq_of() { jq .seq "$1"; }
 @test "COMMAND gets the events in batches, byte for byte, and is told about them" {
 	numbered 25 | evappend a.evlog
 	run -0 --separate-stderr evrun -v --batch 10 a.evlog -- sh -c \
-		'echo "$EVLOG_FROM $EVLOG_TO $EVLOG_COUNT $EVLOG_ATTEMPT $EVLOG_SHARD" >>env; cat'
+		'echo "$EVLOG_FROM $EVLOG_TO $EVLOG_COUNT $EVLOG_ATTEMPT $EVLOG_SHARD $EVLOG_WORKER" >>env; cat'
 	assert_equal "$stderr" "evrun: 25 events processed in 3 runs"
 	evrun --batch 10 a.evlog -- cat | cmp - <(evcat a.evlog)
-	printf '1 10 10 1 1/1\n11 20 10 1 1/1\n21 25 5 1 1/1\n' | cmp - env
+	printf '1 10 10 1 1/1 1\n11 20 10 1 1/1 1\n21 25 5 1 1/1 1\n' | cmp - env
 	run -0 evrun --batch 1 a.evlog -- wc -l
 	assert_equal "$(sort -u <<<"$output" | xargs)" 1
 }
@@ -799,13 +799,8 @@ doubled() {
 }
 
 @test "-j: all events before the one that fails are processed" {
-	numbered 7 | evappend keys.evlog
-	other=$(evrun -j 2 --batch 1 keys.evlog -- sh -c 'echo $EVLOG_SHARD $(jq -r .subject)' |
-		sort | sed -n '1s/.* //p;$s/.* //p' | xargs)
-	for n in 1 2 3 4; do
-		printf '{"type":"T","subject":"%s","data":%d}\n' ${other% *} $n
-	done | evappend b.evlog
-	printf '{"type":"T","subject":"%s","data":5}\n' ${other#* } | evappend b.evlog
+	printf '{"type":"T","subject":"slow","data":%d}\n' 1 2 3 4 | evappend b.evlog
+	echo '{"type":"T","subject":"other","data":5}' | evappend b.evlog
 	run -1 evrun -j 2 --batch 1 --retry 0 --checkpoint c b.evlog -- sh -c 'n=$(jq .data); [ $n != 5 ] && sleep 0.1 && echo $n'
 	assert_output "$(seq 4)
 evrun: sh: exit status 1, at event 5"
@@ -866,14 +861,22 @@ evrun: sh: exit status 1, at event 5"
 	assert_output "no json"
 }
 
+@test "-j: keys are divided evenly, and stay with a worker only while it has them" {
+	# of so many events in rounds of so many, how many each worker has
+	for n in {1..24}; do echo "{\"type\":\"T\",\"subject\":\"k$n\"}"; done | evappend a.evlog
+	evrun -j 8 --batch 1 a.evlog -- sh -c 'cat >/dev/null; echo $EVLOG_WORKER' | sort -n | uniq -c >counts
+	awk '{ print $1 }' counts | cmp - <(printf '3\n%.0s' {1..8})
+	# one key has half of all events: the other worker has the rest
+	for n in {1..200}; do echo "{\"type\":\"T\",\"subject\":\"$((n % 2 ? 0 : n))\"}"; done | evappend b.evlog
+	evrun -j 2 --batch 5 b.evlog -- sh -c 'jq -r .subject | sed "s/^/$EVLOG_WORKER /"' |
+		awk '{ n[$1 " " ($2 == 0)]++ } END { for (k in n) print k, n[k] }' | sort | cmp - <(printf '1 1 100\n2 0 100\n')
+}
+
 @test "-j: rounds that become free at the same time are filled at once" {
-	numbered 7 | evappend keys.evlog
-	keys=$(evrun -j 2 --batch 1 keys.evlog -- sh -c 'echo $EVLOG_SHARD $(jq -r .subject)' |
-		sort | sed -n '1s/.* //p;$s/.* //p' | xargs)
 	# an event that takes long, and three rounds of the other worker
 	for _ in $(seq 20); do
-		echo "{\"type\":\"Slow\",\"subject\":\"${keys% *}\"}"
-		for _ in $(seq 59); do echo "{\"type\":\"T\",\"subject\":\"${keys#* }\"}"; done
+		echo '{"type":"Slow","subject":"slow"}'
+		for _ in $(seq 59); do echo '{"type":"T","subject":"other"}'; done
 	done | evappend a.evlog
 	run -0 timeout 8 evrun -j 2 --batch 10 a.evlog -- sh -c 'grep -q Slow && sleep 0.1; true'
 }

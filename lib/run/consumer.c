@@ -327,6 +327,7 @@ static void consumer_free(struct consumer *c)
 		free(c->mark.selection);
 	buf_free(&c->selected);
 	buf_free(&c->key_room);
+	free(c->division.slot);
 	free(c->worker);
 	free(c->fds);
 	free(c->key);

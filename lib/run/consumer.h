@@ -5,10 +5,10 @@
  * emitted events.  It must not know how a sink stores events.
  *
  * Events are read in rounds, which have a batch for each worker on average.  All events
- * of a key go to the same worker.  A worker runs the command over its part of a round,
- * batch by batch.  It splits a batch that keeps failing, down to the event that fails.
- * What a round produces (events to emit, dead letters) is committed in the order of the
- * rounds, together with the position reached.
+ * of a key go to the same worker, as long as some of them are not done.  A worker runs
+ * the command over its part of a round, batch by batch.  It splits a batch that keeps
+ * failing, down to the event that fails. What a round produces (events to emit, dead
+ * letters) is committed in the order of the rounds, together with the position reached.
  */
 #ifndef RUN_CONSUMER_H
 #define RUN_CONSUMER_H
@@ -80,7 +80,8 @@ struct range {
 
 /* Times are those of clock_us. */
 struct worker {
-	unsigned number; /* from 0 */
+	unsigned number;      /* from 0 */
+	size_t given[ROUNDS]; /* lines, by the number of the round modulo ROUNDS */
 	struct process process;
 	int out;	/* collects what the command prints; -1: nothing does */
 	uint64_t round; /* number of the round that it works on */
@@ -119,6 +120,17 @@ struct mapped {
 	bool changed;		  /* they are not the stored event */
 };
 
+/* Which worker has which keys (division.c): a table with open addressing. */
+struct division {
+	struct binding {
+		uint64_t key;	/* its hash; keys with the same one are one key */
+		uint64_t until; /* number of the first round that need not go to the same
+				   worker; 0: the slot was never used */
+		unsigned worker;
+	} * slot;
+	size_t size, used;
+};
+
 struct consumer {
 	const struct evlog_consumer_options *o;
 	struct evlog_consumed done;
@@ -142,6 +154,7 @@ struct consumer {
 	struct buf key_room;
 	struct worker *worker;
 	unsigned workers;
+	struct division division;
 	struct pollfd *fds; /* for wait_turn */
 	struct round rounds[ROUNDS];
 	/* Rounds [first, filled) are complete, and `filled` is the one being filled.  No
@@ -219,6 +232,15 @@ int rounds_fill(struct consumer *c, evlog_error *err);
 
 /* Completes the round being filled, unless it is empty, so that workers may begin it. */
 void round_close(struct consumer *c);
+
+/* ---- division.c ---- */
+
+/* Gets the worker, from 0, for an event of the round being filled.  key: the hash of its
+ * key, seeded (base/hash.h). */
+int division_worker(struct consumer *c, uint64_t key, unsigned *worker, evlog_error *err);
+
+/* To be called when another round begins to be filled. */
+void division_next(struct consumer *c);
 
 /* ---- selected.c ---- */
 

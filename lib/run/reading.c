@@ -48,6 +48,7 @@ void round_close(struct consumer *c)
 	pass_begin(c, r);
 	c->filled++;
 	c->opened = 0;
+	division_next(c);
 }
 
 /* Begins the unit of the event `e`, the last one read. */
@@ -85,8 +86,8 @@ static int line_add(struct consumer *c, struct part *p, const struct evlog_event
 	return p->lines.failed ? error_memory(err) : 0;
 }
 
-/* Gets the number of the worker that processes an event, by the hash of its key;
- * c->workers if the event belongs to another shard. */
+/* Gets the number of the worker that processes an event; c->workers if the event belongs
+ * to another shard. */
 static int worker_of(
     struct consumer *c, const struct evlog_event *e, unsigned *worker, evlog_error *err)
 {
@@ -102,10 +103,10 @@ static int worker_of(
 	if (json_path_find(c->key, (struct json_text){e->line, e->len}, &value) &&
 	    !fold_key_of(value, &c->key_room, &key))
 		return error_memory(err);
-	uint64_t hash = key.len ? hash64(key.p, key.len) : 0;
-	*worker =
-	    hash % shards == shard ? (unsigned)(hash / shards % c->workers) : c->workers;
-	return 0;
+	*worker = c->workers;
+	if ((key.len ? hash64(key.p, key.len) : 0) % shards != shard)
+		return 0;
+	return division_worker(c, key.len ? hash_table(key.p, key.len) : 0, worker, err);
 }
 
 /* Adds an event, converted and selected, to the round being filled. */

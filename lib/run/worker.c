@@ -28,19 +28,6 @@
 
 /* ---- Starting ---- */
 
-/* Writes the variable EVLOG_SHARD to text.  All workers of all shards divide the keys
- * among them. */
-static const char *shard_text(
-    const struct consumer *c, const struct worker *w, char *text)
-{
-	unsigned shards = c->o->shards ? c->o->shards : 1;
-	unsigned shard = c->o->shards ? c->o->shard : 1;
-
-	sprintf(
-	    text, "EVLOG_SHARD=%u/%u", shard + shards * w->number, shards * c->workers);
-	return text;
-}
-
 /* Returns a temporary file that contains the lines, at its start, or -1 with errno. */
 static int input_make(struct view lines)
 {
@@ -59,13 +46,16 @@ static int run_start(
 {
 	const struct range *range = &w->stack[w->depth - 1];
 	struct view lines = part_lines(p, w->from, range->to);
-	char from[48], to[48], count[48], attempt[48], shard[64];
+	char from[48], to[48], count[48], attempt[48], shard[64], worker[48];
 
 	sprintf(from, "EVLOG_FROM=%" PRIu64, p->unit[w->from].seq);
 	sprintf(to, "EVLOG_TO=%" PRIu64, p->unit[range->to - 1].seq);
 	sprintf(count, "EVLOG_COUNT=%zu", lines_count(lines));
 	sprintf(attempt, "EVLOG_ATTEMPT=%u", range->tries + w->tries + 1);
-	const char *env[] = {from, to, count, attempt, shard_text(c, w, shard), NULL};
+	sprintf(shard, "EVLOG_SHARD=%u/%u", c->o->shards ? c->o->shard : 1,
+	    c->o->shards ? c->o->shards : 1);
+	sprintf(worker, "EVLOG_WORKER=%u", w->number + 1);
+	const char *env[] = {from, to, count, attempt, shard, worker, NULL};
 
 	int in = input_make(lines);
 	w->out = in >= 0 && c->emit ? os_memory_file() : -1;
