@@ -106,6 +106,8 @@ struct append {
 	struct evlog_input_options input;
 	int64_t linger;
 	bool ack, reindex, committing;
+	bool appending; /* there is an option that has an effect only on what is appended
+			 */
 	bool created_said, extension_said;
 	bool slid;	 /* --dedup=N did not compare with all events */
 	bool unrecorded; /* the last commit is durable, but not recorded in head */
@@ -580,6 +582,24 @@ static void option_take(struct append *a, int id, char *arg)
 	}
 }
 
+/* Whether --reindex obeys an option, too. */
+static bool is_of_the_log(int id)
+{
+	switch (id) {
+	case REINDEX:
+	case MAX_LINE:
+	case STRICT:
+	case NO_SYNC:
+	case WAIT:
+	case NO_CREATE:
+	case FORCE:
+	case SEGMENT_SIZE:
+	case 'j':
+	case 'z': return true;
+	default: return false;
+	}
+}
+
 static void options_check(struct append *a, bool command)
 {
 	const struct evlog_writer_options *o = &a->o;
@@ -634,8 +654,10 @@ int main(int argc, char **argv)
 	cli_begin(&tool);
 	int all = argc;
 	char **command = cli_command(&argc, argv);
-	while ((id = cli_getopt(&tool, argc, argv)) != -1)
+	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
 		option_take(&a, id, optarg);
+		a.appending |= !is_of_the_log(id);
+	}
 	if (command && !a.o.replica) {
 		/* without --replica, these are operands */
 		memmove(command - 1, command, (size_t)(all - argc) * sizeof *command);
@@ -645,8 +667,9 @@ int main(int argc, char **argv)
 	options_check(&a, command);
 	if (optind == argc)
 		cli_usage("no LOG given");
-	if (a.reindex && (command || optind + 1 < argc))
-		cli_usage("--reindex appends nothing: give only LOG");
+	if (a.reindex && (a.appending || command || optind + 1 < argc))
+		cli_usage("--reindex appends nothing: give only LOG, and options about "
+			  "the log");
 	if (command && (!*command || optind + 1 < argc))
 		cli_usage(*command ? "give either FILEs or a COMMAND, not both"
 				   : "no COMMAND given after --");

@@ -1448,6 +1448,8 @@ class Lab:
             return None
 
         cases = list(cases)
+        if SANITIZED and STEP > 1:
+            cases = cases[:: max(1, min(4, len(cases) // 16))]
         bad = [x for x in self.pool.map(one, cases) if x]
         assert not bad, "\n".join([f"{len(bad)} of {len(cases)} fail:"] + bad[:5])
         self.pool.shutdown()

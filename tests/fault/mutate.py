@@ -54,8 +54,12 @@ FIRST = [
 ]
 
 
+# What noticed the last mutant of a file is tried first for the next one.
+last = {}
+
+
 def noticers(path):
-    first = [name for part, name in FIRST if part in path][:1]
+    first = [last[path]] if path in last else [name for part, name in FIRST if part in path][:1]
     return sorted(NOTICERS, key=lambda n: n[0] not in first)
 
 
@@ -92,6 +96,7 @@ def noticed(copy, path=""):
         finally:
             shutil.rmtree(room, ignore_errors=True)
         if status:
+            last[path] = name
             return name
     return None
 
