@@ -42,7 +42,7 @@ OBJECTS  = $(SOURCES:%.c=$(BUILD)/%.o)
 MANUALS  = $(sort $(wildcard man/*.[1-8]))
 
 # with sanitizers, gcc -O3 warns about impossible cases
-CFLAGS  ?= $(if $(SAN),-O2,-O3) -g
+CFLAGS  ?= $(if $(SAN),-O1,-O3) -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wpointer-arith -Wwrite-strings
 # expands to the option if the compiler accepts it

@@ -24,7 +24,7 @@ int diff_report(
 	case EVLOG_CHANGED_END: d->found->changed++; break;
 	}
 	if (d->o.report && d->o.report(d->o.arg, difference) < 0)
-		return error_sys(err, "standard output");
+		return error_sys(err, "output");
 	return 0;
 }
 

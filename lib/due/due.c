@@ -274,7 +274,7 @@ static int timer_deliver(struct due *d, const struct timer *t, evlog_error *err)
 		buf_putc(&d->out, '\n');
 		r = d->out.failed ? error_memory(err) : 0;
 		if (!r && d->o.deliver(d->o.arg, d->out.p, d->out.len) < 0)
-			r = error_sys(err, "standard output");
+			r = error_sys(err, "output");
 		d->delivered += !r;
 		return r;
 	}
@@ -310,7 +310,7 @@ static int step_commit(
 		log_sink_set_due(d->log, at.due, at.seq);
 		r = d->log->kind->commit(d->log, &place, err);
 	} else if (!r && d->o.deliver(d->o.arg, NULL, 0) < 0) {
-		r = error_sys(err, "standard output");
+		r = error_sys(err, "output");
 	}
 	if (r < 0)
 		return r;
@@ -426,7 +426,7 @@ static int all_list(struct due *d, evlog_error *err)
 		buf_putc(&d->out, '\n');
 		r = d->out.failed ? error_memory(err) : 0;
 		if (!r && d->o.deliver(d->o.arg, d->out.p, d->out.len) < 0)
-			r = error_sys(err, "standard output");
+			r = error_sys(err, "output");
 		d->counts.pending += !r;
 	}
 	return r < 0 ? r : 0;

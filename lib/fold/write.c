@@ -59,7 +59,7 @@ static int row_write(
 static int row_put(
     const struct buf *b, evlog_write_fn *write, void *arg, evlog_error *err)
 {
-	return write(arg, b->p, b->len) < 0 ? error_sys(err, "standard output") : 0;
+	return write(arg, b->p, b->len) < 0 ? error_sys(err, "output") : 0;
 }
 
 int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err)

@@ -76,7 +76,7 @@ static int packer_write(evlog_packer *k, evlog_error *err)
 	if (k->out.failed)
 		return error_memory(err);
 	if (k->write(k->arg, k->out.p, k->out.len) < 0)
-		return error_sys(err, "standard output");
+		return error_sys(err, "output");
 	k->offset += k->out.len;
 	k->out.len = 0;
 	return 0;

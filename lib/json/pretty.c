@@ -100,7 +100,7 @@ int evlog_json_pretty(
 	if (s.b.failed)
 		r = error_memory(err);
 	else if (s.failed)
-		r = error_sys(err, "standard output");
+		r = error_sys(err, "output");
 	buf_free(&s.b);
 	return r;
 }
