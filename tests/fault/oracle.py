@@ -99,7 +99,8 @@ class Append:
     def argv(self):
         if self.script:
             return ["bash", "-c", self.script]
-        return ["evappend", "--ack", *self.options, "log", *self.inputs]
+        ack = [] if "--reindex" in self.options else ["--ack"]
+        return ["evappend", *ack, *self.options, "log", *self.inputs]
 
 
 def tear(folder):
