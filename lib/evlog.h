@@ -1077,7 +1077,8 @@ struct evlog_due_options {
 /* What was done.  It is filled in after a failure, too. */
 struct evlog_due_counts {
 	uint64_t delivered;
-	uint64_t refused; /* events that can never be delivered; `say` was told why */
+	uint64_t refused; /* events that can never be delivered, or cancel nothing because
+			     their `cancels` is not text; `say` was told why */
 	uint64_t pending; /* that were listed */
 };
 

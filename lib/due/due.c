@@ -73,16 +73,18 @@ static bool is_after(struct due_at a, struct due_at b)
 
 /* ---- Reading ---- */
 
-/* Says why an event is never delivered. */
-static void refused(struct due *d, uint64_t seq, const char *why)
+/* Says what an event cannot do, and why. */
+static void refused(struct due *d, uint64_t seq, const char *what, const char *why)
 {
 	evlog_error text;
 
 	d->counts.refused++;
-	error_set(&text, EVLOG_EDATA, "%s: event %" PRIu64 " is never delivered: %.400s",
-	    d->path, seq, why);
+	error_set(&text, EVLOG_EDATA, "%s: event %" PRIu64 " %s: %.400s", d->path, seq,
+	    what, why);
 	say(d, text.text);
 }
+
+static const char undelivered[] = "is never delivered";
 
 /* The moment at which a text is due: later digits round up, so that it is not early. */
 static bool moment_of(struct json_text v, int64_t *due)
@@ -105,7 +107,7 @@ static int timer_add(struct due *d, const struct evlog_event *e, struct json_tex
 	if (e->seq <= d->done && (!timed || !is_after(at, d->place.reached)))
 		return 0; /* it was delivered, or refused */
 	if (!timed || !id.p) {
-		refused(d, e->seq,
+		refused(d, e->seq, undelivered,
 		    timed ? "it has no id" : "its due is not a time as in RFC 3339");
 		return 0;
 	}
@@ -126,22 +128,32 @@ static int cancel(struct due *d, struct json_text id, int64_t logtime, evlog_err
 				  logtime, err);
 }
 
+/* Gets a member of an event; false if it has none, or null. */
+static bool has(struct json_text line, const char *name, struct json_text *value)
+{
+	return json_top_find(line, (struct view){name, strlen(name)}, value) &&
+	       json_type_of(*value) != JSON_NULL;
+}
+
 static int event_take(struct due *d, const struct evlog_event *e, evlog_error *err)
 {
 	const struct json_text line = {e->line, e->len};
-	struct json_text due, cancels = json_top_string(e->line, e->len, "cancels");
-	bool waits = json_top_find(line, (struct view){"due", 3}, &due) &&
-		     json_type_of(due) != JSON_NULL;
+	struct json_text due, cancels;
+	bool waits = has(line, "due", &due), takes_out = has(line, "cancels", &cancels);
 
-	if (!waits && !cancels.p)
+	if (!waits && !takes_out)
 		return 0;
 	if (!json_is_valid(
 		line)) { /* only a log that somebody has forged has such lines */
 		if (e->seq > d->done)
-			refused(d, e->seq, "it is not JSON");
+			refused(d, e->seq, undelivered, "it is not JSON");
 		return 0;
 	}
-	int r = cancels.p ? cancel(d, cancels, e->logtime, err) : 0;
+	int r = 0;
+	if (takes_out && json_type_of(cancels) == JSON_STRING)
+		r = cancel(d, cancels, e->logtime, err);
+	else if (takes_out && e->seq > d->done)
+		refused(d, e->seq, "cancels nothing", "its cancels is not text");
 	if (!r && waits)
 		r = timer_add(d, e, due, json_top_string(e->line, e->len, "id"), err);
 	return r;
@@ -283,7 +295,7 @@ static int timer_deliver(struct due *d, const struct timer *t, evlog_error *err)
 	r = d->log->kind->put(d->log, &item, &why);
 	if (r ==
 	    EVLOG_EDATA) { /* it would fail again and again, and those after it wait */
-		refused(d, t->at.seq, why.reason);
+		refused(d, t->at.seq, undelivered, why.reason);
 		return 0;
 	}
 	if (r && err)
