@@ -249,11 +249,11 @@ ports:
 	@.ci/deps ports
 	echo '#include "evlog.h"' | $(CC) -x c -std=c99 $(HEADER)
 	echo '#include "evlog.h"' | $(CXX) -x c++ -std=c++11 $(HEADER)
-	$(QUIETLY) CI=1 CC=clang BUILD=build/clang all
+	$(QUIETLY) CI=1 CC=clang BUILD=build/clang objects
 	for f in $(FUZZERS); do \
 	    clang -std=c11 -D_GNU_SOURCE -Ilib $(PKG_CFLAGS) $(WARNINGS) -Werror -DFUZZ=$$f -fsyntax-only tests/fault/fuzz/*.c || exit 1; done
 	$(QUIETLY) CI=1 CC='$(MUSL)' BUILD=build/musl objects
-	$(QUIETLY) CI=1 CPPFLAGS=-DEVLOG_PORTABLE BUILD=build/portable all build/portable/unit build/portable/misuse
+	$(QUIETLY) CI=1 CPPFLAGS=-DEVLOG_PORTABLE BUILD=build/portable tools build/portable/unit build/portable/misuse
 	EVLOG_BUILD=$(CURDIR)/build/portable tests/run pipes.bats unit.bats
 
 objects: $(OBJECTS) $(UNPACK) $(BUILD)/lib/unpack/main.o $(TOOLS:%=$(BUILD)/bin/%.o) $(SHARED:%=$(BUILD)/bin/%.o)

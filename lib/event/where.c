@@ -90,7 +90,7 @@ static int path_take(struct parser *s, struct condition *c)
 	size_t len;
 
 	int r = *at == '"' ? quoted_take(s, &b) : (plain_take(s, SPECIAL, &b), 0);
-	if (!r && b.len == 0)
+	if (!r && b.len == 0 && !b.failed)
 		r = bad(s, at, "a path is missing, such as data.amount");
 	if (r) {
 		buf_free(&b);
