@@ -43,13 +43,13 @@ counts_not() { [ -z "${COVERAGE:-}" ] || skip "gcov sees nothing of it"; }
 
 @test "calls that fail, or do less: said, with the right status, and nothing is lost" {
 	need_shim
-	part 301 181
+	part 301 101
 	fault calls errors
 }
 
 @test "allocations that fail: said, with the right status, and nothing is lost" {
 	need_shim
-	part 400 61
+	part 400 31
 	fault calls memory
 }
 
