@@ -106,8 +106,7 @@ struct append {
 	struct evlog_input_options input;
 	int64_t linger;
 	bool ack, reindex, committing;
-	bool appending; /* there is an option that has an effect only on what is appended
-			 */
+	bool appending; /* an option was given that --reindex cannot obey */
 	bool created_said, extension_said;
 	bool slid;	 /* --dedup=N did not compare with all events */
 	bool unrecorded; /* the last commit is durable, but not recorded in head */
@@ -582,7 +581,7 @@ static void option_take(struct append *a, int id, char *arg)
 	}
 }
 
-/* Whether --reindex obeys an option, too. */
+/* Whether an option has an effect on --reindex. */
 static bool is_of_the_log(int id)
 {
 	switch (id) {

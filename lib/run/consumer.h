@@ -128,7 +128,7 @@ struct division {
 				   worker; 0: the slot was never used */
 		unsigned worker;
 	} * slot;
-	size_t size, used;
+	size_t size, used; /* slots, and how many of them were ever used */
 };
 
 struct consumer {

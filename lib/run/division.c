@@ -24,16 +24,16 @@ static bool is_bound(const struct consumer *c, const struct binding *b)
 static struct binding *slot_find(const struct consumer *c, uint64_t key)
 {
 	const struct division *d = &c->division;
-	struct binding *free = NULL;
+	struct binding *spare = NULL;
 
 	for (size_t i = key & (d->size - 1);; i = (i + 1) & (d->size - 1)) {
 		struct binding *b = &d->slot[i];
 		if (b->until && b->key == key)
 			return b;
-		if (!free && !is_bound(c, b))
-			free = b;
+		if (!spare && !is_bound(c, b))
+			spare = b;
 		if (!b->until)
-			return free;
+			return spare;
 	}
 }
 

@@ -103,8 +103,11 @@ static int worker_of(
 	if (json_path_find(c->key, (struct json_text){e->line, e->len}, &value) &&
 	    !fold_key_of(value, &c->key_room, &key))
 		return error_memory(err);
-	*worker = c->workers;
-	if ((key.len ? hash64(key.p, key.len) : 0) % shards != shard)
+	if ((key.len ? hash64(key.p, key.len) : 0) % shards != shard) {
+		*worker = c->workers;
+		return 0;
+	}
+	if (c->workers == 1)
 		return 0;
 	return division_worker(c, key.len ? hash_table(key.p, key.len) : 0, worker, err);
 }
