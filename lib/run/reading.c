@@ -195,7 +195,8 @@ int rounds_fill(struct consumer *c, evlog_error *err)
 				return r;
 			if (r)
 				c->rest.len = 0;
-			if (c->tracking && r)
+			/* after a signal, the stream ends before all that it has seen */
+			if (c->tracking && r && !(c->sel.stop && *c->sel.stop))
 				c->clear = c->yielded ? c->before : c->seen;
 			c->ended = r == EVLOG_END;
 			c->paused = r == EVLOG_WAIT && !c->yielded;

@@ -1,7 +1,7 @@
-"""calls.py [WHAT...] - kills each tool at each of its system calls, and makes each call
-fail.
+"""calls.py [WHAT...] - kills each tool at each of its system calls, sends it SIGTERM there, and
+makes each call fail.
 
-WHAT is kills, errors or memory (default: all three); W=NAME runs only that workload.
+WHAT is kills, signals, errors or memory (default: all four); W=NAME runs only that workload.
 EVLOG_FAULT_STEP=N tries every N-th fault of each list (default 1: all), or every (8 N +
 1)-th for consumers and evtrace, whose runs are long, and every (3 N + 1)-th for evdue,
 which syncs often.
@@ -207,6 +207,9 @@ def judge(w, what, status, out, err, folder):
     fair = (-9,) if what.startswith("kill") else (w.right, 73, 74)
     if what == "short":
         fair = (w.right,)
+    if what == "term":  # some tools end in their own way, and some by the signal
+        fair = (w.right, 0, 75, -15)
+    done = status == w.right and what != "term"
     sqlite = "sqlite:" in " ".join(w.argv()) or "due.db" in w.argv()
     if what == "EIO" and sqlite:
         fair = (*fair, 65)  # SQLite reports a page that it cannot read as malformed
@@ -226,7 +229,7 @@ def judge(w, what, status, out, err, folder):
     consumer = isinstance(w, Consume)
     if isinstance(w, Process):
         try:
-            processed(w, folder, done=status == w.right)
+            processed(w, folder, done)
             return clean(folder)
         except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
             return f"(status {status}) {e} [{err.strip()}]"
@@ -239,7 +242,7 @@ def judge(w, what, status, out, err, folder):
         return f"status 0, and not all is acknowledged: {out}"
     try:
         if consumer:
-            consumed(w, folder, out, done=status == w.right)
+            consumed(w, folder, out, done)
         else:
             survived(w, folder, out, early=what == "memory")
         clean(folder)
@@ -262,6 +265,8 @@ def faults(w, made, folder, kinds):
         if "kills" in kinds and not isinstance(w, Read):
             yield "kill", {"FAULT_AT": str(at), "FAULT_DO": "kill"}
             yield "killed", {"FAULT_AT": str(at), "FAULT_DO": "killed"}
+        if "signals" in kinds and not isinstance(w, Read):
+            yield "term", {"FAULT_AT": str(at), "FAULT_DO": "term"}
         for name in ERRORS if "errors" in kinds else ():
             do = name if name == "short" else str(getattr(errno, name))
             yield name, {"FAULT_AT": str(at), "FAULT_DO": do}
@@ -284,7 +289,7 @@ def campaign(kinds, top):
         status, out, err, _, hit = trial(w, made, env, folder)
         if hit:
             wrong = judge(w, what, status, out, err, folder)
-            kind = what if what in ("kill", "killed", "memory") else "error"
+            kind = what if what in ("kill", "killed", "term", "memory") else "error"
             tried[kind] = tried.get(kind, 0) + 1
             if wrong:
                 sticky = " on" if "FAULT_STICKY" in env else ""
@@ -305,7 +310,7 @@ def campaign(kinds, top):
 
 
 def main():
-    kinds = sys.argv[1:] or ["kills", "errors", "memory"]
+    kinds = sys.argv[1:] or ["kills", "signals", "errors", "memory"]
     top = tempfile.mkdtemp(prefix="evlog-calls.")
     try:
         tried, bad = campaign(kinds, top)

@@ -5,7 +5,7 @@
  *   - FAULT_AT: the number N of the call after main() starts, of those in FAULT_CLASS;
  *   - FAULT_CLASS: calls (default) or memory;
  *   - FAULT_NAME: count only calls of this name, or of these: a,b;
- *   - FAULT_DO: kill or stop (before the call), killed (after it), short, or an errno;
+ *   - FAULT_DO: kill, stop or term (the signals, before the call), killed (after it), short, or an errno;
  *   - FAULT_STICKY=1: also all later calls of that name, or of the list;
  *   - FAULT_REPORT: a file for the number of calls made, and the name of the N-th;
  *   - FAULT_CLOCK: seconds by which the wall clock is shifted;
@@ -37,7 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum action { NOTHING, KILL, KILLED, STOP, SHORT, FAIL };
+enum action { NOTHING, KILL, KILLED, STOP, TERM, SHORT, FAIL };
 
 static struct {
 	bool armed, memory, sticky;
@@ -105,6 +105,8 @@ static enum action meet(const char *name, bool memory)
 		die();
 	if (fault.action == STOP)
 		syscall(SYS_kill, syscall(SYS_getpid), SIGSTOP);
+	if (fault.action == TERM)
+		syscall(SYS_kill, syscall(SYS_getpid), SIGTERM);
 	if (fault.action == FAIL)
 		errno = fault.error;
 	return fault.action;
@@ -648,6 +650,8 @@ static int armed_main(int argc, char **argv, char **envp)
 		fault.action = KILLED;
 	else if (strcmp(what, "stop") == 0)
 		fault.action = STOP;
+	else if (strcmp(what, "term") == 0)
+		fault.action = TERM;
 	else if (strcmp(what, "short") == 0)
 		fault.action = SHORT;
 	else {
