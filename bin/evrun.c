@@ -153,10 +153,11 @@ static int lag_find(
 			   : evlog_checkpoint_lag(lag, file, log, p->sel.max_line, err);
 }
 
-static int show_status(const struct run *p, const char *log)
+static void show_status(const struct run *p, const char *log, bool several)
 {
 	struct evlog_lag lag;
 	evlog_error err;
+	bool json = p->form && strcmp(p->form, "json") == 0;
 	char written[28] = "", text[512];
 
 	if (lag_find(p, log, &lag, &err) < 0)
@@ -167,7 +168,7 @@ static int show_status(const struct run *p, const char *log)
 			     : ((double)evlog_now() - (double)lag.oldest) / 1e6;
 	if (lag.written != EVLOG_TIME_MIN) /* a table does not say */
 		evlog_time_format(lag.written, written);
-	if (p->form && strcmp(p->form, "json") == 0)
+	if (json)
 		snprintf(text, sizeof text,
 		    "{\"log\":\"%s\",\"seq\":%" PRIu64 ",\"last\":%" PRIu64
 		    ",\"lag\":{\"events\":%" PRIu64 ",\"seconds\":%.3f}%s%s%s}\n",
@@ -182,8 +183,11 @@ static int show_status(const struct run *p, const char *log)
 	else
 		snprintf(text, sizeof text, "at event %" PRIu64 ", the last%s%s\n",
 		    lag.at.seq, *written ? "; written " : "", written);
+	if (several && !json) {
+		cli_outs(log);
+		cli_outs(": ");
+	}
 	cli_outs(text);
-	return CLI_OK;
 }
 
 #define PATIENCE    10000000 /* us; for --await */
@@ -318,8 +322,10 @@ static void options_check(const struct run *p, int logs)
 		cli_usage("no LOG given");
 	if (asides > 1)
 		cli_usage("--status, --reset-to and --await exclude each other");
-	if (asides && (!c->checkpoint || logs != 1))
-		cli_usage("%s needs --checkpoint FILE and one LOG", aside);
+	if (asides && !c->checkpoint)
+		cli_usage("%s needs --checkpoint FILE", aside);
+	if (asides && logs != 1 && !p->status)
+		cli_usage("%s needs a single LOG", aside);
 	if (asides && c->command)
 		cli_usage("%s cannot be combined with a COMMAND", aside);
 	if (asides &&
@@ -353,8 +359,9 @@ static void options_check(const struct run *p, int logs)
 		cli_usage("--line-by-line needs --emit LOG");
 	if (c->emit && !c->checkpoint)
 		cli_usage("--emit needs --checkpoint FILE");
-	if (c->checkpoint && logs != 1)
-		cli_usage("--checkpoint needs a single LOG");
+	if (c->emit && logs != 1)
+		cli_usage("--emit needs a single LOG; to have events of several exactly "
+			  "once, merge them into one first");
 	if (c->checkpoint && (p->sel.last || p->sel.count))
 		cli_usage("--last and --count cannot be combined with --checkpoint");
 }
@@ -363,7 +370,7 @@ int main(int argc, char **argv)
 {
 	struct run p = {
 	    .consumer = {.size = sizeof p.consumer, .retry = 2, .backoff = 200000}};
-	int id, status;
+	int id, status = CLI_OK;
 
 	cli_begin(&tool);
 	p.consumer.command = (const char *const *)cli_command(&argc, argv);
@@ -378,9 +385,10 @@ int main(int argc, char **argv)
 	p.sel.max_line = cli.max_line;
 	if (p.dead_letters)
 		cli_dead_letters(&p.sel);
-	if (p.status)
-		status = show_status(&p, argv[optind]);
-	else if (p.await)
+	if (p.status) {
+		for (int i = optind; i < argc; i++)
+			show_status(&p, argv[i], argc - optind > 1);
+	} else if (p.await)
 		status = await(&p, argv[optind]);
 	else if (p.reset_to)
 		status = reset(&p, argv[optind]);

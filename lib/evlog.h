@@ -434,6 +434,9 @@ void evlog_writer_close(evlog_writer *w);
 struct evlog_lines {
 	const char *p;
 	size_t len;
+	/* Which of the stream's operands they come from, from 0; not with `last`
+	 * forwards. */
+	size_t operand;
 	bool leaves; /* a line may be only its leaf: evlog-format(5), "The line" */
 	/* If cursors were asked for: more lines of the same commit follow; or they would,
 	 * and cursors with them, if the selection did not end here. */
@@ -970,9 +973,11 @@ void evlog_dead_letters_free(evlog_dead_letters *d);
 struct evlog_consumer_options {
 	size_t size;
 	const char *const *command; /* as for execvp(3) */
-	const char *checkpoint;	    /* the file that records its place; NULL: none */
-	bool accept_change;	    /* ... may be of another selection, upcaster or key */
-	const char *emit, *dead_letter; /* logs; NULL: none; emit needs a checkpoint */
+	const char *checkpoint;	    /* the file that records its places; NULL: none */
+	bool accept_change; /* ... may be of another selection, upcaster or key, and of
+			     * more or fewer logs */
+	const char *emit, *dead_letter; /* logs; NULL: none; emit needs a checkpoint and a
+					 * single log */
 	const char *key;		/* a path; NULL: subject */
 	uint64_t batch;			/* most events per run; 0: 1000 */
 	int64_t linger;			/* how long a batch waits to be filled */
@@ -1001,7 +1006,8 @@ struct evlog_consumed {
  * Runs a consumer until the end of the logs, or until sel->stop is set.  Then the
  * current batches are finished; if it is set to 2 or more, they are ended at once.
  *
- * paths, sel: as for evlog_stream_open; with a checkpoint, reverse, last and count are
+ * paths, sel: as for evlog_stream_open; with a checkpoint, all must be log directories,
+ * 256 at most, no two of them with the same first event, and reverse, last and count are
  * not allowed, and with a map, last only together with reverse.  The map is called for
  * one event at a time.  done: may be NULL.
  *
@@ -1027,7 +1033,7 @@ struct evlog_lag {
 /* Compare a checkpoint, or a table that evlog_fold_table keeps in the SQLite database
  * `file`, with its log.  Nothing is locked, so it may be in use.  max_line: as for
  * evlog_position_check.  EVLOG_ENOINPUT: there is no such checkpoint or table, or it was
- * not committed yet.  EVLOG_EMISMATCH: it is of another log. */
+ * not committed yet.  EVLOG_EMISMATCH: it is of another log, or of several others. */
 int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const char *log,
     uint64_t max_line, evlog_error *err);
 int evlog_table_lag(struct evlog_lag *lag, const char *file, const char *table,
@@ -1044,9 +1050,9 @@ struct evlog_reset_options {
 	bool end;		    /* after the last event, whatever time says */
 };
 
-/* Sets a checkpoint.  *from, *to: the seq of the next event, before and after the
- * change.  EVLOG_EUSAGE: the log ends before that event.  EVLOG_EBUSY: a consumer is
- * running. */
+/* Sets a checkpoint, or the place of this log in one of several.  *from, *to: the seq of
+ * the next event, before and after the change.  EVLOG_EUSAGE: the log ends before that
+ * event.  EVLOG_EBUSY: a consumer is running. */
 int evlog_checkpoint_reset(const char *checkpoint, const char *log,
     const struct evlog_reset_options *o, uint64_t *from, uint64_t *to, evlog_error *err);
 

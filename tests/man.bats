@@ -11,9 +11,18 @@ examples() {
 @test "evcat(1)'s examples print what it says" { examples evcat.1; }
 @test "evreplay(1)'s examples print what it says" { examples evreplay.1; }
 @test "evrun(1)'s examples print what it says" { examples evrun.1; }
+@test "evdue(1)'s examples print what it says" { examples evdue.1; }
 @test "evfold(1)'s examples print what it says" { examples evfold.1; }
 @test "evdiff(1)'s examples print what it says" { examples evdiff.1; }
+@test "evtrace(1)'s examples print what it says" { examples evtrace.1; }
 @test "evlog(7)'s tour runs" { examples evlog.7; }
+
+@test "each page with examples is among these tests" {
+	local page
+	for page in $(cd "$BATS_TEST_DIRNAME/../man" && grep -l '^\$ ' ./*.[17]); do
+		grep -q "{ examples ${page#./}; }" "$BATS_TEST_FILENAME" || fail "$page"
+	done
+}
 
 @test "every page passes mandoc -T lint" {
 	command -v mandoc >/dev/null || skip "no mandoc"

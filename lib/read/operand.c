@@ -283,6 +283,7 @@ static int lines_convert(struct operand *s, struct evlog_lines *lines, evlog_err
 {
 	int r = s->log && s->sel->json ? lines_check(s, lines, err) : 0;
 
+	lines->operand = s->number;
 	return r || !s->sel->map ? r : lines_map(s, lines, err);
 }
 
@@ -412,6 +413,7 @@ int operand_next(struct operand *s, struct evlog_lines *run, evlog_error *err)
 	if (s->select.failed && (r == 0 || r == EVLOG_END))
 		r = error_memory(err);
 	s->ended = r == EVLOG_END;
+	run->operand = s->number;
 	return r;
 }
 

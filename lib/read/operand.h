@@ -9,6 +9,7 @@
 
 struct operand {
 	const char *path;
+	size_t number; /* in the stream, from 0 */
 	const struct evlog_selection *sel;
 	struct select select;
 	struct filter_wanted wanted; /* what to ask the log's filters for */

@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "format/frame_packer.h"
 #include "read/operand.h"
+#include "read/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +53,7 @@ static int sources_open(evlog_stream *s, const char *const *paths, size_t n,
 		s->n++;
 		int r = operand_open(&s->at[i], paths[i], &s->sel, from ? from[i] : 0,
 		    to ? to[i] : 0, err);
+		s->at[i].number = i;
 		if (r)
 			return r;
 		if (s->sel.follow && !s->at[i].log)
@@ -172,8 +174,8 @@ static int last_open(evlog_stream **out, const char *const *paths, size_t n,
 	return r;
 }
 
-int evlog_stream_open(evlog_stream **out, const char *const *paths, size_t n,
-    const struct evlog_selection *given, evlog_error *err)
+int stream_open_from(evlog_stream **out, const char *const *paths, size_t n,
+    const struct evlog_selection *given, const uint64_t *from, evlog_error *err)
 {
 	struct evlog_selection sel, plain;
 
@@ -200,7 +202,7 @@ int evlog_stream_open(evlog_stream **out, const char *const *paths, size_t n,
 		if (sel.last && (!sel.count || sel.last < sel.count))
 			plain.count = sel.last;
 		plain.last = 0;
-		r = stream_new(out, paths, n, &plain, NULL, NULL, err);
+		r = stream_new(out, paths, n, &plain, from, NULL, err);
 	}
 	if (!r && sel.follow)
 		watches_add(*out);
@@ -209,6 +211,12 @@ int evlog_stream_open(evlog_stream **out, const char *const *paths, size_t n,
 		*out = NULL;
 	}
 	return r;
+}
+
+int evlog_stream_open(evlog_stream **out, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, evlog_error *err)
+{
+	return stream_open_from(out, paths, n, sel, NULL, err);
 }
 
 void evlog_stream_close(evlog_stream *s)
@@ -297,7 +305,8 @@ static int merge_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 	if (chosen == s->n)
 		return EVLOG_END;
 	struct evlog_lines *run = &s->at[chosen].run;
-	*lines = (struct evlog_lines){.p = run->p, .len = best.len + 1};
+	*lines =
+	    (struct evlog_lines){.p = run->p, .len = best.len + 1, .operand = chosen};
 	run->p += best.len + 1;
 	run->len -= best.len + 1;
 	return 0;

@@ -4,6 +4,7 @@
  *
  *   log, seq, root   id of the log, the last event that is done, the root after it
  *   frontier         the hashes needed to compute later roots from there
+ *   places           instead of these, if several logs are read: objects with them
  *   part             the shard, as "I/N PATH"; missing for all events
  *   selection        which events are processed (selected.c)
  *   generation       changes each time that it is reset (--reset-to); missing for 0
@@ -30,8 +31,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST	 16384 /* bytes of a checkpoint */
-#define PATIENCE 500   /* ms to wait for the lock */
+#define MOST	 (2u << 20) /* bytes of a checkpoint */
+#define PATIENCE 500	    /* ms to wait for the lock */
 
 /* ---- Reading ---- */
 
@@ -124,17 +125,38 @@ static bool position_of(struct json_text object, struct evlog_position *at)
 	       frontier_of(object, at);
 }
 
+/* Reads the place, or the places, into c->place, which has room for PLACES_MOST. */
+static bool places_of(struct json_text object, struct checkpoint *c)
+{
+	struct json_text places;
+	struct json_walk w;
+	struct json_member m;
+
+	c->places = 1;
+	if (!json_top_find(object, (struct view){"places", 6}, &places))
+		return position_of(object, c->place);
+	if (json_type_of(places) != JSON_ARRAY)
+		return false;
+	json_walk_begin(&w, places);
+	for (c->places = 0; json_walk_next(&w, &m); c->places++)
+		if (c->places == PLACES_MOST || *m.value.p != '{' ||
+		    !position_of(m.value, &c->place[c->places]))
+			return false;
+	return c->places > 0;
+}
+
 static int parse(
     const char *path, const char *p, size_t n, struct checkpoint *c, evlog_error *err)
 {
 	struct json_text object, emitted, written, selection;
 	struct json_fault fault;
 
-	*c = (struct checkpoint){0};
 	if (n == 0)
 		return EVLOG_END;
+	if (!(c->place = calloc(PLACES_MOST, sizeof *c->place)))
+		return error_memory(err);
 	if (!json_scan(p, n, JSON_DEPTH, &object, NULL, &fault) || *object.p != '{' ||
-	    !position_of(object, &c->at) ||
+	    !places_of(object, c) ||
 	    !number_if_any(object, "generation", &c->generation) ||
 	    !string_if_any(object, "part", c->part, sizeof c->part) ||
 	    (json_top_find(object, (struct view){"emitted", 7}, &emitted) &&
@@ -152,12 +174,26 @@ static int parse(
 
 static int fd_read(int fd, const char *path, struct checkpoint *c, evlog_error *err)
 {
-	char text[MOST];
-	ssize_t n = file_pread(fd, text, sizeof text, 0);
+	struct stat st;
+	int r;
 
-	if (n < 0)
+	*c = (struct checkpoint){0};
+	if (fstat(fd, &st) < 0)
 		return error_sys(err, "%s", path);
-	return parse(path, text, (size_t)n, c, err);
+	if (st.st_size > MOST)
+		return error_set(err, EVLOG_EDATA, "%s: not a checkpoint", path);
+	char *text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return error_memory(err);
+	ssize_t n = file_pread(fd, text, (size_t)st.st_size, 0);
+	if (n < 0)
+		r = error_sys(err, "%s", path);
+	else
+		r = parse(path, text, (size_t)n, c, err);
+	free(text);
+	if (r)
+		checkpoint_free(c);
+	return r;
 }
 
 int checkpoint_read(const char *path, struct checkpoint *c, evlog_error *err)
@@ -235,10 +271,23 @@ int checkpoint_open(
 	return r;
 }
 
+int checkpoint_begin(struct checkpoint *c, size_t places, evlog_error *err)
+{
+	struct evlog_position *place = calloc(places, sizeof *place);
+
+	if (!place)
+		return error_memory(err);
+	free(c->place);
+	c->place = place;
+	c->places = places;
+	return 0;
+}
+
 void checkpoint_free(struct checkpoint *c)
 {
+	free(c->place);
 	free(c->selection);
-	c->selection = NULL;
+	*c = (struct checkpoint){0};
 }
 
 void checkpoint_close(struct checkpoint_file *f)
@@ -273,8 +322,14 @@ static void text_add(struct buf *b, const struct checkpoint *c)
 {
 	char now[28];
 
-	buf_putc(b, '{');
-	position_add(b, &c->at);
+	if (c->places > 1)
+		buf_puts(b, "{\"places\":[");
+	for (size_t i = 0; i < c->places; i++) {
+		buf_puts(b, i ? ",\n{" : "{");
+		position_add(b, &c->place[i]);
+		buf_puts(b, c->places > 1 ? "}" : "");
+	}
+	buf_puts(b, c->places > 1 ? "]" : "");
 	if (*c->part) {
 		buf_puts(b, ",\n \"part\":");
 		json_escape(b, (struct view){c->part, strlen(c->part)});

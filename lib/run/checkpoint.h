@@ -6,8 +6,13 @@
 
 #include <sys/types.h>
 
+#define PLACES_MOST 256
+
 struct checkpoint {
-	struct evlog_position at; /* seq 0: before all events; log "": no log yet */
+	/* One for each log that is read.  seq 0: before all events; log "": no log yet.
+	 */
+	struct evlog_position *place;
+	size_t places;
 	/* 0; one more each time that the checkpoint is reset.  If a reset creates it: the
 	 * time in microseconds, because cursors of an earlier one may exist. */
 	uint64_t generation;
@@ -27,7 +32,7 @@ struct checkpoint_file {
 };
 
 /* Reads a checkpoint without locking it.  Call checkpoint_free afterwards.  Returns
- * EVLOG_END if the file does not exist or is empty. */
+ * EVLOG_END if the file does not exist or is empty; it has no place then. */
 int checkpoint_read(const char *path, struct checkpoint *c, evlog_error *err);
 
 /* Opens the file, creating it with f->mode if it does not exist, locks it until
@@ -41,7 +46,10 @@ int checkpoint_open(
 int checkpoint_write(
     struct checkpoint_file *f, const struct checkpoint *c, evlog_error *err);
 
-/* Frees the selection of a checkpoint that was read. */
+/* Makes room for places, all before the first event. */
+int checkpoint_begin(struct checkpoint *c, size_t places, evlog_error *err);
+
+/* Frees what checkpoint_read or checkpoint_open has allocated; *c is then empty. */
 void checkpoint_free(struct checkpoint *c);
 
 /* Releases the lock.  Removes the file if this process has created it and written nothing

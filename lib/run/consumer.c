@@ -36,24 +36,24 @@ static size_t round_done(const struct consumer *c, const struct round *r, bool *
 	return done;
 }
 
-/* The seq up to which everything is done in a pass that is not complete; 0: nothing more
- * can be committed yet.
+/* The number up to which everything is done in a pass that is not complete; 0: nothing
+ * more can be committed yet.
  *
- * One worker: the last unit that is done.  Several workers: the seq before the first unit
- * that is not done; but with an emit log, nothing until the pass is complete, so that the
+ * One worker: the last unit that is done.  Several workers: before the first unit that is
+ * not done; but with an emit log, nothing until the pass is complete, so that the
  * order of the emitted events does not depend on timing. */
 static uint64_t done_upto(const struct consumer *c, const struct round *r)
 {
 	uint64_t upto = UINT64_MAX;
 
 	if (c->workers == 1)
-		return r->part[0].done ? r->part[0].unit[r->part[0].done - 1].seq : 0;
+		return r->part[0].done ? r->part[0].unit[r->part[0].done - 1].number : 0;
 	if (c->emit || !c->tracking)
 		return 0;
 	for (unsigned i = 0; i < c->workers; i++) {
 		const struct part *p = &r->part[i];
-		if (p->done < p->n && p->unit[p->done].seq - 1 < upto)
-			upto = p->unit[p->done].seq - 1;
+		if (p->done < p->n && p->unit[p->done].number - 1 < upto)
+			upto = p->unit[p->done].number - 1;
 	}
 	return upto > c->kept && upto != UINT64_MAX ? upto : 0;
 }
@@ -68,10 +68,10 @@ static int front_keep(struct consumer *c, evlog_error *err)
 		struct round *r = round_at(c, c->first);
 		size_t done = round_done(c, r, &passed);
 		bool whole = passed && r->limit == UINT64_MAX;
-		uint64_t seq = whole ? r->end : passed ? r->limit : done_upto(c, r);
-		if (done == r->events || (!passed && c->workers > 1 && seq == 0))
+		uint64_t upto = whole ? r->end : passed ? r->limit : done_upto(c, r);
+		if (done == r->events || (!passed && c->workers > 1 && upto == 0))
 			return 0;
-		int res = consumer_commit(c, r, seq, passed || c->workers == 1, err);
+		int res = consumer_commit(c, r, upto, passed || c->workers == 1, err);
 		if (res)
 			return res;
 		c->done.events += done - r->events;
@@ -107,9 +107,13 @@ static int overflow_split(struct consumer *c, evlog_error *err)
 /* If all rounds are empty, moves the mark past events that were not selected. */
 static int clear_keep(struct consumer *c, evlog_error *err)
 {
-	if (!c->tracking || c->first != c->filled || c->opened || c->clear <= c->kept)
+	bool moved = false;
+
+	if (!c->tracking || c->first != c->filled || c->opened)
 		return 0;
-	return consumer_commit(c, NULL, c->clear, false, err);
+	for (size_t i = 0; i < c->n_paths; i++)
+		moved |= c->source[i].clear > c->mark.place[i].seq;
+	return moved ? consumer_commit(c, NULL, c->number, false, err) : 0;
 }
 
 /* ---- The loop ---- */
@@ -287,7 +291,8 @@ static int workers_make(struct consumer *c, evlog_error *err)
 	c->fds = calloc(2 * (size_t)c->workers + 2, sizeof *c->fds);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		c->rounds[i].part = calloc(c->workers, sizeof *c->rounds[i].part);
-		if (!c->rounds[i].part)
+		c->rounds[i].clear = calloc(c->n_paths, sizeof *c->rounds[i].clear);
+		if (!c->rounds[i].part || !c->rounds[i].clear)
 			return error_memory(err);
 	}
 	if (!c->worker || !c->fds)
@@ -312,6 +317,7 @@ static void consumer_free(struct consumer *c)
 			free(r->part[i].unit);
 		}
 		free(r->part);
+		free(r->clear);
 		free(r->letter);
 		buf_free(&r->texts);
 	}
@@ -321,10 +327,14 @@ static void consumer_free(struct consumer *c)
 	if (c->dead)
 		c->dead->kind->close(c->dead);
 	checkpoint_close(&c->file);
-	root_tracker_end(&c->track);
+	for (size_t i = 0; i < c->n_paths && c->source; i++)
+		root_tracker_end(&c->source[i].track);
+	free(c->source);
+	free(c->next);
 	mapping_end(&c->mapping);
-	if (c->mark.selection != c->selected.p)
-		free(c->mark.selection);
+	if (c->mark.selection == c->selected.p)
+		c->mark.selection = NULL;
+	checkpoint_free(&c->mark);
 	buf_free(&c->selected);
 	buf_free(&c->key_room);
 	free(c->division.slot);
@@ -356,9 +366,11 @@ static int options_check(
 		return error_set(err, EVLOG_EUSAGE,
 		    "the exit status of commands would be lost, because SIGCHLD is "
 		    "ignored");
-	if (o->checkpoint && n != 1)
+	REFUSE(o->emit && n != 1, "emit needs a single log", err);
+	if (o->checkpoint && n > PLACES_MOST)
 		return error_set(err, EVLOG_EUSAGE,
-		    "a checkpoint is for a single log, but %zu were given", n);
+		    "a checkpoint can be for %d logs, but %zu were given", PLACES_MOST,
+		    n);
 	return 0;
 }
 

@@ -28,11 +28,21 @@
 #define ROUND_BYTES (8u << 20)	/* of lines */
 #define OUTPUT_MOST (60u << 20) /* bytes that one run may print with --emit */
 
+/* One of the logs that are read, if there is a checkpoint. */
+struct source {
+	const char *path;
+	struct root_tracker track;
+	uint64_t seen;	 /* the last seq that lines_see was given, */
+	uint64_t before; /* and the one before its last lines */
+	uint64_t clear;	 /* each event up to this seq is in a round, or not selected */
+};
+
 /* The lines of one event: one, or those that it was converted to.  If these are of
  * different keys, they are units of several parts, with the same number. */
 struct unit {
 	uint64_t number; /* of the event, in the order of reading, from 1 */
 	uint64_t seq;	 /* 0: it has none; then there is no checkpoint */
+	size_t source;	 /* index of the log, or file, that it comes from */
 	size_t at;	 /* offset of its first line in the part's lines */
 	/* The event as it was stored, in the part's `stored`; stored_len 0: not kept,
 	 * because there is no map or no log for dead letters. */
@@ -54,18 +64,20 @@ struct part {
 /* A dead letter. */
 struct letter {
 	uint64_t number; /* of the event that failed, */
-	uint64_t seq;	 /* and its seq */
+	uint64_t seq;	 /* and its seq, in its source */
 	size_t at, len;	 /* its line in the round's texts */
 };
 
 struct round {
 	struct part *part; /* one for each worker */
 	size_t bytes;	   /* of lines, in all parts */
-	uint64_t end; /* each event up to this seq is in this round or an earlier one, or
-			 not selected */
-	uint64_t limit; /* seq at which the current pass ends; UINT64_MAX: no limit */
-	size_t pass;	/* units of a pass, at least; 0: all */
-	size_t events;	/* units already added to evlog_consumed.events */
+	uint64_t end; /* each event up to this number is in this round or an earlier one,
+			 or not selected; */
+	uint64_t *clear; /* and, for each source, each event up to this seq */
+	uint64_t limit;	 /* number of the last event of the current pass; UINT64_MAX: no
+			    limit */
+	size_t pass;	 /* units of a pass, at least; 0: all */
+	size_t events;	 /* units already added to evlog_consumed.events */
 	struct letter *letter;
 	size_t letters, cap;
 	struct buf texts; /* the letters' lines */
@@ -162,17 +174,16 @@ struct consumer {
 	uint64_t first, filled, last;
 	int64_t opened; /* when the first event of `filled` came; 0: it is empty */
 
-	bool tracking; /* there is a checkpoint */
-	struct root_tracker track;
+	bool tracking;	       /* there is a checkpoint */
+	struct source *source; /* one for each path; NULL: no checkpoint */
 	struct checkpoint_file file;
-	struct checkpoint mark; /* what the file should contain */
-	struct buf selected;	/* the text of mark.selection */
-	bool dirty;		/* the file is older than mark */
-	int64_t marked;		/* when it was written */
-	uint64_t seen;		/* the last seq that lines_see was given, */
-	uint64_t before;	/* and the one before its last lines */
-	uint64_t clear; /* each event up to this seq is in a round, or not selected */
-	uint64_t kept;	/* each event up to this seq is done: mark.at.seq */
+	struct checkpoint
+	    mark; /* what the file should contain: a place for each source */
+	struct evlog_position *next; /* for consumer_commit: as mark.place */
+	struct buf selected;	     /* the text of mark.selection */
+	bool dirty;		     /* the file is older than mark */
+	int64_t marked;		     /* when it was written */
+	uint64_t kept; /* each event up to this number is recorded in `mark` */
 
 	struct sink *emit, *dead; /* logs; NULL: none */
 	uint64_t dead_upto; /* dead letters up to this seq are in their log already */
@@ -195,8 +206,8 @@ static inline int64_t clock_us(void)
 /* The lines of units [from, to); valid until the part changes. */
 struct view part_lines(const struct part *p, size_t from, size_t to);
 
-/* The first unit after `seq`; p->n if there is none. */
-size_t part_after(const struct part *p, uint64_t seq);
+/* The first unit after the event with this number; p->n if there is none. */
+size_t part_after(const struct part *p, uint64_t number);
 
 /* The first unit after the current pass of r; p->n if there is none. */
 size_t part_end(const struct round *r, const struct part *p);
@@ -217,8 +228,8 @@ int mapping_selects(struct mapping *m, const struct evlog_event *e, evlog_error 
 
 /* ---- reading.c ---- */
 
-/* The map of the stream: it gets all lines of the log, selected or not, and adds them to
- * the root.  They may be delivered later, to check the workers first. */
+/* The map of the stream: it gets all lines of a log, selected or not, and adds them to
+ * its root.  They may be delivered later, to check the workers first. */
 int lines_see(void *consumer, const struct evlog_lines *lines, evlog_write_fn *put,
     void *to, evlog_error *err);
 
@@ -248,6 +259,18 @@ void division_next(struct consumer *c);
  * NUL. */
 int selected_text(
     const struct consumer *c, const char *key, struct buf *b, evlog_error *err);
+
+/* ---- places.c ---- */
+
+/* Finds the place in a checkpoint that was recorded for a log; NULL: there is none. sure:
+ * for this log certainly; otherwise one before all events will do. */
+struct evlog_position *place_of(
+    const struct checkpoint *c, const struct log_identity *who, bool sure);
+
+/* Makes c->source and c->next, and c->mark.place the places of the logs, in their order;
+ * all are at 0 if the checkpoint is new (fresh).  Returns EVLOG_EMISMATCH if they are not
+ * those of the logs. */
+int places_take(struct consumer *c, bool fresh, evlog_error *err);
 
 /* ---- consumer_begin.c ---- */
 
@@ -315,6 +338,9 @@ int output_take(
  * are still started for the units before it.  If one of them fails, too, that counts. */
 void consumer_fail(struct consumer *c, uint64_t number, const evlog_error *why);
 
+/* Writes how a unit's event is called in messages. */
+void event_name(const struct consumer *c, const struct unit *u, char *text, size_t room);
+
 /* Makes a dead letter of unit `i` of p, a part of r, which has failed for good.  tries:
  * how often it was tried.  process: its last run, for the status and the end of stderr.
  *
@@ -323,12 +349,13 @@ void consumer_fail(struct consumer *c, uint64_t number, const evlog_error *why);
 int unit_give_up(struct consumer *c, struct round *r, const struct part *p, size_t i,
     unsigned tries, const char *reason, const struct process *process, evlog_error *err);
 
-/* Commits what a round has produced: its dead letters up to event `seq` and its events to
- * emit, each with the cursor at `seq`.  Then moves the mark there.  r NULL: there is only
- * the mark to move.  now: write the checkpoint at once, unless the cursor in the emit log
- * already says how far the consumer is. */
+/* Commits what a round has produced: its dead letters up to the event with this number
+ * and its events to emit, each with the cursor there.  Then moves the mark there.  r
+ * NULL: there is only the mark to move, past what was not selected.  now: write the
+ * checkpoint at once, unless the cursor in the emit log already says how far the consumer
+ * is. */
 int consumer_commit(
-    struct consumer *c, struct round *r, uint64_t seq, bool now, evlog_error *err);
+    struct consumer *c, struct round *r, uint64_t number, bool now, evlog_error *err);
 
 /* Writes the checkpoint if it is out of date and, unless `now`, at least a second old. */
 int mark_write(struct consumer *c, bool now, evlog_error *err);

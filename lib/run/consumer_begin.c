@@ -12,6 +12,7 @@
  */
 #include "base/error.h"
 #include "json/path.h"
+#include "read/stream.h"
 #include "run/consumer.h"
 
 #include <inttypes.h>
@@ -102,7 +103,7 @@ static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
 		    "%s: the checkpoint is for %.250s, not for %.250s; use "
 		    "--accept-change to continue after event %" PRIu64,
 		    c->o->checkpoint, selection_name(was), selection_name(c->selected.p),
-		    c->mark.at.seq);
+		    c->mark.place[0].seq);
 	c->dirty |= !fresh && (!was || strcmp(was, c->selected.p) != 0);
 	free(was);
 	c->mark.selection = c->selected.p;
@@ -129,14 +130,20 @@ static int name_make(struct consumer *c, evlog_error *err)
 }
 
 /* The permissions of the log's head, for new files: whoever may read or write the log may
- * do the same with its checkpoint and its dead letters.  Returns 0 if it has no head. */
-static mode_t log_mode(const char *path)
+ * do the same with its checkpoint and its dead letters.  Of several logs, what all of
+ * them permit.  Returns 0 if one has no head. */
+static mode_t log_mode(const struct consumer *c)
 {
+	mode_t mode = 0666;
 	char head[4096];
 	struct stat st;
 
-	int n = snprintf(head, sizeof head, "%s/head", path);
-	return n < (int)sizeof head && stat(head, &st) == 0 ? st.st_mode & 0666 : 0;
+	for (size_t i = 0; i < c->n_paths; i++) {
+		int n = snprintf(head, sizeof head, "%s/head", c->paths[i]);
+		bool there = n < (int)sizeof head && stat(head, &st) == 0;
+		mode &= there ? st.st_mode : 0;
+	}
+	return mode;
 }
 
 /* Opens the log o->path.  Sets *upto to the seq of this consumer's cursor in it; to 0 if
@@ -146,10 +153,11 @@ static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_opti
 {
 	o->say = c->o->say;
 	o->arg = c->o->arg;
-	if (c->tracking) {
+	if (c->tracking && c->n_paths == 1) {
+		const struct log_identity *who = &c->source[0].track.who;
 		memcpy(o->cursor.name, c->name, sizeof c->name);
-		memcpy(o->cursor.id, c->track.who.id, ID_SIZE);
-		memcpy(o->cursor.lineage, c->track.who.lineage, HASH_SIZE);
+		memcpy(o->cursor.id, who->id, ID_SIZE);
+		memcpy(o->cursor.lineage, who->lineage, HASH_SIZE);
 		o->source = c->paths[0];
 	}
 	int r = log_sink_open(s, o, err);
@@ -169,7 +177,7 @@ static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_opti
 /* Moves the mark to the cursor of the emit log, which is further than the checkpoint. */
 static int cursor_follow(struct consumer *c, uint64_t seq, bool fresh, evlog_error *err)
 {
-	int r = c->emit->kind->where(c->emit, &c->mark.at, err);
+	int r = c->emit->kind->where(c->emit, c->mark.place, err);
 
 	if (r)
 		return r;
@@ -179,14 +187,13 @@ static int cursor_follow(struct consumer *c, uint64_t seq, bool fresh, evlog_err
 		    "%s is new, but %s already has its events: continuing after event "
 		    "%" PRIu64,
 		    c->o->checkpoint, c->o->emit, seq);
-	return evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
+	return evlog_position_check(c->paths[0], c->mark.place, c->sel.max_line, err);
 }
 
 static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
 {
 	struct log_sink_options emit = {.path = c->o->emit};
-	struct log_sink_options dead = {
-	    .path = c->o->dead_letter, .mode = log_mode(c->paths[0])};
+	struct log_sink_options dead = {.path = c->o->dead_letter, .mode = log_mode(c)};
 	uint64_t emitted = 0;
 	int r = 0;
 
@@ -197,7 +204,7 @@ static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
 	if (!r && c->emit && c->dead && log_sinks_are_one(c->emit, c->dead))
 		return error_set(err, EVLOG_EUSAGE,
 		    "%s: dead letters need a log of their own", c->o->dead_letter);
-	if (!r && emitted > c->mark.at.seq)
+	if (!r && emitted && emitted > c->mark.place[0].seq)
 		r = cursor_follow(c, emitted, fresh, err);
 	if (c->emit)
 		log_sink_set_generation(c->emit, c->mark.generation);
@@ -211,14 +218,13 @@ static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
 /* Opens and checks the checkpoint.  Sets *fresh if it is new. */
 static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 {
-	c->file.mode = log_mode(c->paths[0]);
+	c->file.mode = log_mode(c);
 	int r = checkpoint_open(&c->file, c->o->checkpoint, &c->mark, err);
 
 	*fresh = r == EVLOG_END;
 	if (r < 0)
 		return r;
-	r = *fresh ? 0
-		   : evlog_position_check(c->paths[0], &c->mark.at, c->sel.max_line, err);
+	r = places_take(c, *fresh, err);
 	if (!r && *c->mark.emitted.log && c->o->emit)
 		r = evlog_position_check(
 		    c->o->emit, &c->mark.emitted, c->sel.max_line, err);
@@ -229,7 +235,7 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 	if (!r)
 		r = name_make(c, err);
 	c->tracking = true;
-	return r ? r : log_identify(c->paths[0], c->sel.max_line, &c->track.who, err);
+	return r;
 }
 
 int consumer_begin(struct consumer *c, evlog_error *err)
@@ -239,22 +245,25 @@ int consumer_begin(struct consumer *c, evlog_error *err)
 
 	if (!r)
 		r = outlets_open(c, fresh, err);
-	if (!r && c->tracking)
+	for (size_t i = 0; c->tracking && i < c->n_paths && !r; i++) {
+		struct source *s = &c->source[i];
+		s->seen = s->before = s->clear = c->mark.place[i].seq;
 		r = root_tracker_begin(
-		    &c->track, c->paths[0], c->sel.max_line, &c->mark.at, err);
-	if (r)
-		return r;
-	c->kept = c->clear = c->seen = c->before = c->mark.at.seq;
-	if (c->tracking && c->mark.at.seq >= c->sel.from)
-		c->sel.from = c->mark.at.seq + 1;
-	return 0;
+		    &s->track, c->paths[i], c->sel.max_line, &c->mark.place[i], err);
+	}
+	return r;
 }
 
 int consumer_open(struct consumer *c, evlog_error *err)
 {
-	uint64_t first;
+	uint64_t first, *from = calloc(c->n_paths, sizeof *from);
 
-	int r = evlog_stream_open(&c->stream, c->paths, c->n_paths, &c->sel, err);
+	if (!from)
+		return error_memory(err);
+	for (size_t i = 0; c->tracking && i < c->n_paths; i++)
+		from[i] = c->mark.place[i].seq + 1;
+	int r = stream_open_from(&c->stream, c->paths, c->n_paths, &c->sel, from, err);
+	free(from);
 	const char *path = r ? NULL : evlog_stream_trimmed(c->stream, &first);
 	if (path)
 		say(c,

@@ -143,18 +143,26 @@ void consumer_fail(struct consumer *c, uint64_t number, const evlog_error *why)
 	c->why = *why;
 }
 
+void event_name(const struct consumer *c, const struct unit *u, char *text, size_t room)
+{
+	bool several = c->n_paths > 1;
+
+	snprintf(text, room, "event %" PRIu64 "%s%.200s", u->seq, several ? " of " : "",
+	    several ? c->paths[u->source] : "");
+}
+
 int unit_give_up(struct consumer *c, struct round *r, const struct part *p, size_t i,
     unsigned tries, const char *reason, const struct process *process, evlog_error *err)
 {
 	const struct unit *u = &p->unit[i];
-	char at[32] = "an event without seq", next[100] = "";
+	char at[300] = "an event without seq", next[100] = "";
 	evlog_error why;
 
 	int res = c->dead ? letter_add(c, r, p, i, tries, reason, process, err) : 1;
 	if (!res || (res < 0 && res != EVLOG_EDATA))
 		return res;
 	if (u->seq)
-		snprintf(at, sizeof at, "event %" PRIu64, u->seq);
+		event_name(c, u, at, sizeof at);
 	if (res < 0)
 		snprintf(next, sizeof next, ", which is too large for a dead letter");
 	if (res < 0 && u->seq)
@@ -169,12 +177,18 @@ int unit_give_up(struct consumer *c, struct round *r, const struct part *p, size
 
 /* ---- Committing ---- */
 
-/* Commits what was put into s, with the cursor at `at` if there is a checkpoint.  Returns
+/* A cursor is a place in one log. */
+static bool has_cursors(const struct consumer *c)
+{
+	return c->tracking && c->n_paths == 1;
+}
+
+/* Commits what was put into s, with the cursor at `at` if there are cursors.  Returns
  * EVLOG_END if there was nothing to commit. */
 static int outlet_commit(
     struct consumer *c, struct sink *s, const struct evlog_position *at, evlog_error *err)
 {
-	return s->kind->commit(s, c->tracking ? at : NULL, err);
+	return s->kind->commit(s, has_cursors(c) ? at : NULL, err);
 }
 
 static int letter_order(const void *a, const void *b)
@@ -184,10 +198,11 @@ static int letter_order(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-/* Puts the round's letters up to event `upto` into their log.  If they do not fit into
- * one commit, commits the first of them, with the cursor at the last one committed. */
+/* Puts the round's letters up to the event with this number into their log.  If they do
+ * not fit into one commit, commits the first of them, with the cursor at the last one
+ * committed. */
 static int letters_add(
-    struct consumer *c, struct round *r, uint64_t upto, evlog_error *err)
+    struct consumer *c, struct round *r, uint64_t number, evlog_error *err)
 {
 	struct evlog_position at = {0};
 	int res = 0;
@@ -195,7 +210,7 @@ static int letters_add(
 
 	if (r->letters)
 		qsort(r->letter, r->letters, sizeof *r->letter, letter_order);
-	for (; i < r->letters && r->letter[i].seq <= upto && !res; i++) {
+	for (; i < r->letters && r->letter[i].number <= number && !res; i++) {
 		const struct letter *l = &r->letter[i];
 		if (i && l->number == l[-1].number)
 			continue; /* its lines were in several parts */
@@ -205,9 +220,9 @@ static int letters_add(
 		}
 		size_t pending = log_sink_pending(c->dead);
 		if (pending && pending + l->len > LOG_SINK_MOST / 2) {
-			at.seq = r->letter[i - 1].seq;
-			res = c->tracking ? root_tracker_to(&c->track, at.seq, &at, err)
-					  : 0;
+			if (has_cursors(c))
+				res = root_tracker_to(
+				    &c->source[0].track, r->letter[i - 1].seq, &at, err);
 			if (!res)
 				res = outlet_commit(c, c->dead, &at, err);
 		}
@@ -254,26 +269,61 @@ static int emit_commit(struct consumer *c, struct round *r,
 	return res == EVLOG_END ? 0 : res;
 }
 
-int consumer_commit(
-    struct consumer *c, struct round *r, uint64_t seq, bool now, evlog_error *err)
+/* How far source `i` is done when the events of r up to this number are: the last of them
+ * that comes from it, or further if the whole round is done. */
+static uint64_t place_seq(
+    const struct consumer *c, const struct round *r, uint64_t number, size_t i)
 {
-	struct evlog_position at = {.seq = seq};
+	uint64_t seq = c->mark.place[i].seq;
+
+	if (!r)
+		return c->source[i].clear;
+	if (number == r->end)
+		return r->clear[i];
+	for (unsigned k = 0; k < c->workers; k++) {
+		const struct part *p = &r->part[k];
+		size_t n = part_after(p, number);
+		while (n && p->unit[n - 1].source != i)
+			n--;
+		if (n && p->unit[n - 1].seq > seq)
+			seq = p->unit[n - 1].seq;
+	}
+	return seq;
+}
+
+/* Gets the places, one for each source, into `at`. */
+static int places_find(struct consumer *c, const struct round *r, uint64_t number,
+    struct evlog_position *at, evlog_error *err)
+{
+	int res = 0;
+
+	for (size_t i = 0; i < c->n_paths && c->tracking && !res; i++)
+		res = root_tracker_to(
+		    &c->source[i].track, place_seq(c, r, number, i), &at[i], err);
+	return res;
+}
+
+int consumer_commit(
+    struct consumer *c, struct round *r, uint64_t number, bool now, evlog_error *err)
+{
 	int res = 0;
 
 	if (r)
-		res = letters_add(c, r, c->tracking ? seq : UINT64_MAX, err);
-	if (!res && c->tracking)
-		res = root_tracker_to(&c->track, seq, &at, err);
+		res = letters_add(c, r, number, err);
+	if (!res)
+		res = places_find(c, r, number, c->next, err);
 	if (!res && r && c->dead) {
-		res = outlet_commit(c, c->dead, &at, err);
+		res = outlet_commit(c, c->dead, c->next, err);
 		res = res == EVLOG_END ? 0 : res;
 	}
 	if (!res && r && c->emit)
-		res = emit_commit(c, r, &at, err);
-	if (res || !c->tracking)
+		res = emit_commit(c, r, c->next, err);
+	if (res)
 		return res;
-	c->mark.at = at;
-	c->kept = seq;
+	c->kept = number;
+	if (!c->tracking)
+		return 0;
+	memcpy(c->mark.place, c->next, c->n_paths * sizeof *c->next);
 	c->dirty = true;
 	/* the cursor in the emit log says where to continue: the file can wait */
 	return mark_write(c, now && !c->emit, err);

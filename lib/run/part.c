@@ -9,13 +9,13 @@ struct view part_lines(const struct part *p, size_t from, size_t to)
 	return (struct view){p->lines.p + start, end - start};
 }
 
-size_t part_after(const struct part *p, uint64_t seq)
+size_t part_after(const struct part *p, uint64_t number)
 {
 	size_t low = 0, high = p->n;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (p->unit[middle].seq <= seq)
+		if (p->unit[middle].number <= number)
 			low = middle + 1;
 		else
 			high = middle;

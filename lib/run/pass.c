@@ -2,21 +2,21 @@
  * pass.c - processes a round in several passes.
  *
  * A round takes one pass, unless it emits more than fits into one commit.  Then a pass
- * consists of fewer units: of those up to some seq in all parts, because the position
- * committed with the emitted events is a seq.
+ * consists of fewer units: of those up to some event in all parts, because the position
+ * committed with the emitted events is that of an event.
  */
 #include "base/error.h"
 #include "run/consumer.h"
 
 #include <inttypes.h>
 
-/* Counts the units of a pass that ends at `seq`. */
-static size_t units_upto(const struct consumer *c, const struct round *r, uint64_t seq)
+/* Counts the units of a pass that ends with the event of this number. */
+static size_t units_upto(const struct consumer *c, const struct round *r, uint64_t number)
 {
 	size_t n = 0;
 
 	for (unsigned i = 0; i < c->workers; i++)
-		n += part_after(&r->part[i], seq) - r->part[i].from;
+		n += part_after(&r->part[i], number) - r->part[i].from;
 	return n;
 }
 
@@ -39,9 +39,8 @@ void pass_begin(struct consumer *c, struct round *r)
 	r->limit = high;
 }
 
-/* If the current pass has a single event, whose lines may be in several parts, returns
- * its seq; otherwise 0. */
-static uint64_t pass_event(const struct consumer *c, const struct round *r)
+/* Whether the current pass has a single event; its lines may be in several parts. */
+static bool pass_is_single(const struct consumer *c, const struct round *r)
 {
 	uint64_t first = UINT64_MAX, last = 0;
 
@@ -50,12 +49,12 @@ static uint64_t pass_event(const struct consumer *c, const struct round *r)
 		size_t end = part_end(r, p);
 		if (end == p->from)
 			continue;
-		if (p->unit[p->from].seq < first)
-			first = p->unit[p->from].seq;
-		if (p->unit[end - 1].seq > last)
-			last = p->unit[end - 1].seq;
+		if (p->unit[p->from].number < first)
+			first = p->unit[p->from].number;
+		if (p->unit[end - 1].number > last)
+			last = p->unit[end - 1].number;
 	}
-	return first == last ? first : 0;
+	return first == last;
 }
 
 /* Kills the runs that work on the current pass of a round, or on later rounds, and drops
@@ -99,13 +98,13 @@ int pass_split(struct consumer *c, uint64_t number, evlog_error *err)
 {
 	const char *reason = "its output: more than 64 MiB of events";
 	struct round *r = round_at(c, number);
-	uint64_t seq = pass_event(c, r);
+	bool single = pass_is_single(c, r);
 	size_t units = 0;
 
 	pass_drop(c, r, number);
 	for (unsigned i = 0; i < c->workers; i++)
 		units += part_end(r, &r->part[i]) - r->part[i].from;
-	if (!seq) {
+	if (!single) {
 		r->pass = units / 2;
 		pass_begin(c, r);
 		return 0;
@@ -116,16 +115,15 @@ int pass_split(struct consumer *c, uint64_t number, evlog_error *err)
 void pass_cut(struct consumer *c)
 {
 	struct round *r = round_at(c, c->first);
-	uint64_t seq = 0;
+	bool fails = false;
 
-	for (unsigned i = 0; i < c->workers && !seq; i++) {
+	for (unsigned i = 0; i < c->workers; i++) {
 		const struct part *p = &r->part[i];
-		size_t end = part_end(r, p);
-		if (p->done < end && p->unit[p->done].number == c->fail_at)
-			seq = p->unit[p->done].seq;
+		fails |=
+		    p->done < part_end(r, p) && p->unit[p->done].number == c->fail_at;
 	}
-	if (!seq)
+	if (!fails)
 		return;
 	pass_drop(c, r, c->first);
-	r->limit = seq - 1;
+	r->limit = c->fail_at - 1;
 }

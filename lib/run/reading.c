@@ -22,9 +22,10 @@ int lines_see(void *arg, const struct evlog_lines *lines, evlog_write_fn *put, v
 	(void)put;
 	(void)to;
 	if (c->tracking) {
-		c->before = evlog_lines_take(&first, &e) ? e.seq - 1 : c->seen;
-		int r = root_tracker_lines(&c->track, lines, err);
-		c->seen = c->track.seen;
+		struct source *s = &c->source[lines->operand];
+		s->before = evlog_lines_take(&first, &e) ? e.seq - 1 : s->seen;
+		int r = root_tracker_lines(&s->track, lines, err);
+		s->seen = s->track.seen;
 		if (r)
 			return r;
 	}
@@ -44,7 +45,9 @@ void round_close(struct consumer *c)
 
 	if (c->filled - c->first == ROUNDS || !c->opened)
 		return;
-	r->end = c->clear;
+	r->end = c->number;
+	for (size_t i = 0; i < c->n_paths && c->tracking; i++)
+		r->clear[i] = c->source[i].clear;
 	pass_begin(c, r);
 	c->filled++;
 	c->opened = 0;
@@ -55,7 +58,10 @@ void round_close(struct consumer *c)
 static int unit_begin(struct consumer *c, struct part *p, const struct evlog_event *e,
     const struct mapped *m, evlog_error *err)
 {
-	struct unit u = {.number = c->number, .seq = e->seq, .at = p->lines.len};
+	struct unit u = {.number = c->number,
+	    .seq = e->seq,
+	    .source = c->rest.operand,
+	    .at = p->lines.len};
 
 	if (p->n == p->cap && !array_grow(&p->unit, &p->cap, sizeof *p->unit))
 		return error_memory(err);
@@ -165,7 +171,8 @@ static int rest_take(struct consumer *c, evlog_error *err)
 		int r = event_add(c, &e, err);
 		if (r)
 			return r;
-		c->clear = e.seq;
+		if (c->tracking)
+			c->source[c->rest.operand].clear = e.seq;
 		c->rest = next;
 		c->yielded |= c->mapping.used && turn_is_long(c);
 		if (c->mapping.left == 0) {
@@ -174,6 +181,23 @@ static int rest_take(struct consumer *c, evlog_error *err)
 		}
 	}
 	return 0;
+}
+
+/* After the stream has paused or ended: all that it has seen is in a round, or not
+ * selected.  After a signal it may end before that; and if it pauses because lines_see
+ * asks for that, a single source is clear up to there, while lines of others may be held
+ * back by the merge. */
+static void sources_clear(struct consumer *c)
+{
+	if (!c->tracking || (c->sel.stop && *c->sel.stop))
+		return;
+	for (size_t i = 0; i < c->n_paths; i++) {
+		struct source *s = &c->source[i];
+		if (!c->yielded)
+			s->clear = s->seen;
+		else if (c->n_paths == 1)
+			s->clear = s->before;
+	}
 }
 
 bool can_read(const struct consumer *c)
@@ -195,9 +219,8 @@ int rounds_fill(struct consumer *c, evlog_error *err)
 				return r;
 			if (r)
 				c->rest.len = 0;
-			/* after a signal, the stream ends before all that it has seen */
-			if (c->tracking && r && !(c->sel.stop && *c->sel.stop))
-				c->clear = c->yielded ? c->before : c->seen;
+			if (r)
+				sources_clear(c);
 			c->ended = r == EVLOG_END;
 			c->paused = r == EVLOG_WAIT && !c->yielded;
 		}

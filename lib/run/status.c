@@ -4,7 +4,7 @@
 #include "base/time.h"
 #include "read/reader.h"
 #include "read/root_tracker.h"
-#include "run/checkpoint.h"
+#include "run/consumer.h"
 #include "sink/table.h"
 
 #include <inttypes.h>
@@ -70,6 +70,26 @@ static int lag_measure(
 	return r < 0 ? r : 0;
 }
 
+/* Gets the place of a log in a checkpoint.  A single one is taken to be that; whether it
+ * fits is found out later. */
+static int place_choose(const char *checkpoint, struct checkpoint *c, const char *log,
+    uint64_t max_line, struct evlog_position **at, evlog_error *err)
+{
+	struct log_identity who;
+
+	*at = c->place;
+	if (c->places == 1)
+		return 0;
+	int r = log_identify(log, max_line, &who, err);
+	if (r)
+		return r;
+	*at = place_of(c, &who, true);
+	*at = *at ? *at : place_of(c, &who, false);
+	return *at ? 0
+		   : error_set(err, EVLOG_EMISMATCH, "%s: no place in %s is recorded",
+			 checkpoint, log);
+}
+
 int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const char *log,
     uint64_t max_line, evlog_error *err)
 {
@@ -82,13 +102,16 @@ int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const ch
 	if (r == EVLOG_END)
 		return error_set(err, EVLOG_ENOINPUT,
 		    "%s: the checkpoint does not exist or is still empty", checkpoint);
+	struct evlog_position *at = NULL;
+	if (!r)
+		r = place_choose(checkpoint, &c, log, max_line, &at, err);
+	if (!r) {
+		lag->at = *at;
+		lag->written = c.written;
+		memcpy(lag->part, c.part, sizeof lag->part);
+	}
 	checkpoint_free(&c);
-	if (r)
-		return r;
-	lag->at = c.at;
-	lag->written = c.written;
-	memcpy(lag->part, c.part, sizeof lag->part);
-	return lag_measure(lag, log, max_line, err);
+	return r ? r : lag_measure(lag, log, max_line, err);
 }
 
 int evlog_table_lag(struct evlog_lag *lag, const char *file, const char *table,
@@ -162,9 +185,15 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 	if (r < 0)
 		return r;
 	bool fresh = r == EVLOG_END;
-	*from = c.at.seq + 1;
-	r = last_find(log, o.max_line, &last, err);
-	*to = o.end ? last + 1 : o.seq;
+	struct evlog_position *at = NULL;
+	if (fresh)
+		r = checkpoint_begin(&c, 1, err);
+	if (!r)
+		r = place_choose(checkpoint, &c, log, o.max_line, &at, err);
+	*from = r ? 0 : at->seq + 1;
+	if (!r)
+		r = last_find(log, o.max_line, &last, err);
+	*to = r ? 0 : o.end ? last + 1 : o.seq;
 	if (!r && *to == 0) {
 		r = first_find(
 		    log, 1, o.time, o.digits, o.event_time, o.max_line, &e, err);
@@ -178,7 +207,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 	if (!r && *to > 1 && last)
 		r = begins_before(log, *to, o.max_line, err);
 	if (!r)
-		r = place_before(log, *to, o.max_line, &c.at, err);
+		r = place_before(log, *to, o.max_line, at, err);
 	/* logs may have cursors of a checkpoint that was lost, with any number of resets
 	 */
 	c.generation = fresh ? (uint64_t)evlog_now() : c.generation + 1;

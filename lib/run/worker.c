@@ -143,10 +143,11 @@ static void away_give_up(struct consumer *c, int code, const struct part *p,
     const struct worker *w, const char *reason)
 {
 	evlog_error why;
+	char from[300];
 
-	error_set(&why, code,
-	    "%s: %s; gave up after attempt %u at the batch from event %" PRIu64,
-	    c->o->command[0], reason, w->tries, p->unit[w->from].seq);
+	event_name(c, &p->unit[w->from], from, sizeof from);
+	error_set(&why, code, "%s: %s; gave up after attempt %u at the batch from %s",
+	    c->o->command[0], reason, w->tries, from);
 	consumer_fail(c, 0, &why);
 }
 

@@ -223,7 +223,7 @@ UNSYNCED = Append(
 
 # ---- Workloads that consume ----
 
-SENT = 12  # events
+SENT = 12  # events, of each log
 POISON = 7  # the event that a command may refuse
 
 # TELL prints a line for each event; REFUSE does so, too, but fails at the poison.
@@ -237,8 +237,10 @@ class Consume:
     right = 0
     data = None
 
-    def __init__(self, name, options, program=TELL, before=()):
+    def __init__(self, name, options, program=TELL, before=(), skips=()):
         self.name, self.options, self.program, self.before = name, options, program, before
+        self.logs = ["log", "log2"] if "-m" in options else ["log"]
+        self.everything = [n for n in range(SENT * len(self.logs)) if n not in skips]
         self.emits = "--emit" in options
         self.alone = "-j" not in options
         self.dead = [POISON] if "--dead-letter" in options else []
@@ -246,21 +248,25 @@ class Consume:
     def prepare(self, folder):
         os.makedirs(folder)
         for i in range(4):
-            with open(f"{folder}/old{i}", "wb") as f:
-                f.write(events("in", i * 3, 3, 50))
-        for argv in old(*[f"old{i}" for i in range(4)], options=("--segment-size", "600")):
-            must(argv, folder)
+            for k, log in enumerate(self.logs):
+                lines = events("in", k * SENT + i * 3, 3, 50)
+                must(["evappend", "--segment-size", "600", log], folder, lines)
+        with open(f"{folder}/old0", "wb") as f:
+            f.write(events("in", 0, 3, 50))
         for argv in self.before:
             must(argv, folder)
-        self.log = bytes_of(f"{folder}/log")
+        self.bytes = [bytes_of(f"{folder}/{log}") for log in self.logs]
 
     def argv(self):
         return ["evrun", "-q", "--retry", "1", "--backoff", "1ms", "--checkpoint", "pos", *self.options,
-                "log", "--", "awk", self.program]  # fmt: skip
+                *self.logs, "--", "awk", self.program]  # fmt: skip
 
 
 CONSUMES = [
     Consume("consume", ["--batch", "4"]),
+    Consume("consume-some", ["--batch", "8", "-s", "s0", "-s", "s2"], skips=range(1, SENT, 3)),
+    Consume("consume-logs", ["-m", "--batch", "5"]),
+    Consume("consume-logs-two", ["-m", "--batch", "2", "-j", "2"]),
     Consume("consume-two", ["--batch", "2", "-j", "2"]),
     Consume("consume-letters", ["--batch", "4", "--dead-letter", "dead"], REFUSE),
     Consume("emit", ["--batch", "4", "--emit", "out"]),
@@ -583,18 +589,22 @@ def refused(folder):
     return [e["data"]["event"]["data"]["n"] for e in stored(f"{folder}/dead")]
 
 
-def reached(folder):
-    """How many events the checkpoint says have been processed."""
+def reached(w, folder):
+    """How many events of each log the checkpoint says have been processed."""
     try:
         text = read(folder, "pos")
     except FileNotFoundError:
-        return 0
-    return json.loads(text)["seq"] if text else 0  # it was created for its lock
+        text = ""
+    if not text:  # it was created for its lock
+        return [0] * len(w.logs)
+    mark = json.loads(text)
+    return [place["seq"] for place in mark.get("places", [mark])]
 
 
 def in_order(w, numbers, what):
-    """One subject's events, n % 3, go to one worker."""
-    for part in [numbers] if w.alone else [[n for n in numbers if n % 3 == i] for i in range(3)]:
+    """The events of a log, or of one subject in it, n % 3, are in order."""
+    for k in range(3 * len(w.logs)):
+        part = [n for n in numbers if n // SENT == k // 3 and (w.alone or n % 3 == k % 3)]
         assert part == sorted(part), f"{what} not in order: {numbers}"
 
 
@@ -602,14 +612,15 @@ def consumed(w, folder, out, done):
     """After the fault: the checkpoint must not be ahead of what was processed, and the same
     command must process the rest: everything at least once, and what it emits, and dead
     letters, exactly once.  done: the status said that nothing was left."""
-    everything, at = list(range(SENT)), reached(folder)
+    everything, at, end = w.everything, reached(w, folder), [SENT] * len(w.logs)
     first, letters = told(w, folder, out), refused(folder)
-    assert set(range(at)) <= {*first, *letters}, f"the checkpoint is ahead, at {at}: {first} {letters}"
-    assert not done or at == SENT, f"status 0, and the checkpoint is at {at}"
+    behind = {n for n in everything if n % SENT < at[n // SENT]}
+    assert behind <= {*first, *letters}, f"the checkpoint is ahead, at {at}: {first} {letters}"
+    assert not done or at == end, f"status 0, and the checkpoint is at {at}"
     status, out, err = run(w.argv(), None, folder)
     assert status == 0, f"again: status {status}: {err}"
     again, letters = told(w, folder, out), refused(folder)
-    assert reached(folder) == SENT, f"again: the checkpoint is at {reached(folder)}"
+    assert reached(w, folder) == end, f"again: the checkpoint is at {reached(w, folder)}"
     assert letters == w.dead, f"dead letters: {letters}"
     if w.emits:
         assert sorted([*again, *letters]) == everything, f"not exactly once: {again}"
@@ -617,13 +628,13 @@ def consumed(w, folder, out, done):
         whole(f"{folder}/out")
     else:
         assert {*first, *again, *letters} == {*everything}, f"not dealt with: {first}, then {again}"
-        assert all(n >= at for n in again), f"dealt with behind the checkpoint, at {at}: {again}"
+        assert behind.isdisjoint(again), f"dealt with behind the checkpoint, at {at}: {again}"
         if not w.dead:
             in_order(w, first, "the first time")
             in_order(w, again, "again")
     if w.dead:
         whole(f"{folder}/dead")
-    assert bytes_of(f"{folder}/log") == w.log, "the log that was read has changed"
+    assert [bytes_of(f"{folder}/{log}") for log in w.logs] == w.bytes, "a log that was read has changed"
 
 
 def clean(folder):

@@ -1,0 +1,12 @@
+/* stream.h - a stream that begins at another place in each of its operands. */
+#ifndef READ_STREAM_H
+#define READ_STREAM_H
+
+#include "evlog.h"
+
+/* The same as evlog_stream_open, but from[i] is the first seq to read of operand i; 0: as
+ * the selection says.  The selection must not have `last`. */
+int stream_open_from(evlog_stream **s, const char *const *paths, size_t n,
+    const struct evlog_selection *sel, const uint64_t *from, evlog_error *err);
+
+#endif
