@@ -5,7 +5,8 @@
  *   - FAULT_AT: the number N of the call after main() starts, of those in FAULT_CLASS;
  *   - FAULT_CLASS: calls (default) or memory;
  *   - FAULT_NAME: count only calls of this name, or of these: a,b;
- *   - FAULT_DO: kill, stop or term (the signals, before the call), killed (after it), short, or an errno;
+ *   - FAULT_DO: kill, stop or term (the signals, before the call), killed (after it),
+ * short, or an errno;
  *   - FAULT_STICKY=1: also all later calls of that name, or of the list;
  *   - FAULT_REPORT: a file for the number of calls made, and the name of the N-th;
  *   - FAULT_CLOCK: seconds by which the wall clock is shifted;
