@@ -46,6 +46,7 @@ with zipfile.ZipFile(sys.stdout.buffer, "w") as z:
 damaged() {
 	local how=$1 kind
 	shift
+	[ -z "${SAN:-}${COVERAGE:-}" ] || export EVLOG_STEP=${EVLOG_STEP:-7} # odd, so that each bit of a byte comes
 	for kind; do
 		made "$kind" || { echo "# $kind: libarchive cannot make it here" >&3; continue; }
 		run "$EVLOG_BUILD/flips" "$how" "$file" <"$lines"

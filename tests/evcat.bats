@@ -158,7 +158,7 @@ e4'
 		done >in
 		evappend $member.evlog in
 		option=--$member
-		for tool in evcat evreplay; do
+		for tool in $(some evcat evreplay); do
 			for text in "${texts[@]}"; do
 				for operand in $member.evlog in; do
 					$tool -F $option "$text" $operand | jq -r .$member >got

@@ -1,13 +1,13 @@
 /*
  * flips.c - what the library makes of damaged files, for damage.bats.
  *
- *
- *   flips make FORMAT FILTER FILE <LINES   makes a file with libarchive; status 3: it
- * cannot flips bits FILE <LINES                 flips every bit, one after the other
+ *   flips make FORMAT FILTER FILE <LINES   makes a file with libarchive, or ends with 3
+ *   flips bits FILE <LINES                 flips every bit, one after the other
  *   flips unchecked FILE <LINES            the same for a format without checksums
  *   flips cuts FILE <LINES                 cuts the file to every shorter length
  *   flips tails FILE <LINES                appends other bytes
  *
+ * With EVLOG_STEP=N, only every N-th bit or length.
  * Each damaged file must give exactly LINES, or an error; lines delivered before a cut
  * must be right.  Prints what did not, and exits with 1 then.
  */
@@ -111,6 +111,8 @@ static int lines_read(struct buf *got, evlog_error *err)
 	return r;
 }
 
+static size_t step = 1; /* of bits and cuts; EVLOG_STEP */
+
 static void file_put(const char *p, size_t n)
 {
 	if (ftruncate(fd, 0) < 0 || file_pwrite(fd, p, n, 0) < 0)
@@ -143,7 +145,7 @@ static void judge(bool prefix, const char *what, uint64_t at)
 
 static void bits(void)
 {
-	for (uint64_t i = 0; i < file.len * 8; i++) {
+	for (uint64_t i = 0; i < file.len * 8; i += step) {
 		char c = (char)(file.p[i / 8] ^ (1 << i % 8));
 		if (file_pwrite(fd, &c, 1, i / 8) < 0)
 			die("memfd");
@@ -155,7 +157,7 @@ static void bits(void)
 
 static void cuts(void)
 {
-	for (size_t i = file.len; i-- > 1;) {
+	for (size_t i = file.len - 1; i > 0; i = i > step ? i - step : 0) {
 		file_put(file.p, i);
 		judge(true, "cut at", i);
 	}
@@ -200,7 +202,10 @@ static void tails(void)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
+	const char *every = getenv("EVLOG_STEP");
 
+	if (every && atoi(every) > 0)
+		step = (size_t)atoi(every);
 	read_all(stdin, &want);
 	if (strcmp(what, "make") == 0 && argc == 5)
 		return make(argv[2], argv[3], argv[4]);

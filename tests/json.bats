@@ -108,7 +108,7 @@ conforms() {
 	corpora
 	n=0 aside=""
 	# shellcheck disable=SC2046
-	for file in $(suite n_); do
+	for file in $(some $(suite n_)); do
 		case $(basename "$file" .json) in
 		# blank as a line, and skipped as such:
 		n_single_space | n_structure_no_data | n_structure_UTF8_BOM_no_data)
@@ -127,7 +127,7 @@ conforms() {
 	run -0 evcat n.evlog
 	assert_output ""
 	echo "# not lines:$aside" >&3
-	[ $n -eq 182 ]
+	[ $n -eq 182 ] || [ "${SAN:-}${COVERAGE:-}" -a $n -gt 55 ]
 }
 
 @test "nesting is good 512 deep, the event included, and refused at 513" {
