@@ -83,6 +83,22 @@ static int text_keep(struct parser *s, struct buf *b, char **text, size_t *len)
 	return 0;
 }
 
+/* Sets c->quoted, if the last step is certainly the name of a member. */
+static int name_quote(struct parser *s, struct condition *c)
+{
+	struct buf b = {0};
+	struct view last =
+	    c->path->n ? c->path->step[c->path->n - 1] : (struct view){NULL, 0};
+
+	if (last.len == 0 || c->is_seq || (*last.p >= '0' && *last.p <= '9'))
+		return 0;
+	json_escape(&b, last);
+	if (b.failed)
+		return error_memory(s->err);
+	c->quoted = (struct view){b.p, b.len};
+	return 0;
+}
+
 static int path_take(struct parser *s, struct condition *c)
 {
 	const char *at = s->p;
@@ -100,7 +116,7 @@ static int path_take(struct parser *s, struct condition *c)
 		return r;
 	r = json_path_parse(&c->path, c->name, s->err);
 	c->is_seq = !r && c->path->n == 1 && view_is(c->path->step[0], "seq");
-	return r;
+	return r ? r : name_quote(s, c);
 }
 
 static bool op_take(struct parser *s, enum condition_op *op)
@@ -197,6 +213,7 @@ static void condition_free(struct condition *c)
 {
 	free(c->name);
 	free(c->path);
+	free((char *)(uintptr_t)c->quoted.p);
 	free(c->text);
 	decimal_free(&c->number);
 }
@@ -361,6 +378,18 @@ static bool compare(
 	}
 }
 
+static bool is_met(enum condition_op op, int order)
+{
+	switch (op) {
+	case CONDITION_EQUAL: return order == 0;
+	case CONDITION_UNEQUAL: return order != 0;
+	case CONDITION_LESS: return order < 0;
+	case CONDITION_AT_MOST: return order <= 0;
+	case CONDITION_GREATER: return order > 0;
+	default: return order >= 0;
+	}
+}
+
 bool condition_holds(
     const struct condition *c, struct json_text v, struct where_scratch *s)
 {
@@ -374,14 +403,7 @@ bool condition_holds(
 		s->other++;
 		return false;
 	}
-	switch (c->op) {
-	case CONDITION_EQUAL: return order == 0;
-	case CONDITION_UNEQUAL: return order != 0;
-	case CONDITION_LESS: return order < 0;
-	case CONDITION_AT_MOST: return order <= 0;
-	case CONDITION_GREATER: return order > 0;
-	default: return order >= 0;
-	}
+	return is_met(c->op, order);
 }
 
 /* Finds the value at a path of an event, whose members have different names. */
@@ -395,11 +417,58 @@ static bool value_find(
 	       json_path_find_from(path, 1, *v, v);
 }
 
+/* The string or number that begins at p, in a text without backslashes; else p NULL. */
+static struct json_text scalar_at(const char *p, const char *end)
+{
+	const char *q = p;
+
+	if (p < end && *p == '"' && (q = memchr(p + 1, '"', (size_t)(end - p - 1))))
+		return (struct json_text){p, (size_t)(q + 1 - p)};
+	while (q && q < end && strchr("+-.0123456789Ee", *q))
+		q++;
+	return (struct json_text){q > p ? p : NULL, q ? (size_t)(q - p) : 0};
+}
+
+static const char *blanks_skip(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	return p;
+}
+
+/* Whether a condition certainly does not hold: wherever the event has a member of that
+ * name, at whatever depth, there is a value for which it does not hold.  That is known
+ * without walking through the event.  Not before the path was met, because one that never
+ * is deserves a remark. */
+static bool is_hopeless(
+    const struct condition *c, struct json_text event, struct where_scratch *s)
+{
+	const char *p = event.p, *end = p + event.len;
+
+	if (!c->met || !c->quoted.p || c->kind == VALUE_NONE ||
+	    c->op == CONDITION_UNEQUAL)
+		return false;
+	while ((p = memmem(p, (size_t)(end - p), c->quoted.p, c->quoted.len))) {
+		int order;
+		p = blanks_skip(p + c->quoted.len, end);
+		if (p == end || *p != ':')
+			continue; /* it is a value */
+		struct json_text v = scalar_at(blanks_skip(p + 1, end), end);
+		if (!v.p || !compare(c, v, s, &order) || is_met(c->op, order))
+			return false;
+	}
+	return !memchr(event.p, '\\', event.len);
+}
+
 bool where_holds(struct where *w, struct json_text event, struct where_scratch *s)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		struct condition *c = &w->at[i];
 		struct json_text v = {NULL, 0};
+		if (is_hopeless(c, event, s)) {
+			c->asked++;
+			return false;
+		}
 		bool met = value_find(c->path, event, &v);
 		if (!met)
 			v = (struct json_text){NULL, 0};

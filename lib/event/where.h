@@ -21,6 +21,8 @@ enum condition_op {
 struct condition {
 	char *name; /* PATH, as it was given */
 	struct json_path *path;
+	struct view quoted; /* the last name of the path as JSON writes it without
+			       escapes; allocated; p NULL: it may be an index */
 	enum condition_op op;
 	enum {
 		VALUE_NONE,
