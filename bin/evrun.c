@@ -5,7 +5,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define RECEIVERS_MOST 256 /* that --reshard can divide */
 
 enum {
 	BATCH = CLI_OWN, /* from here to SHARD: for a COMMAND */
@@ -23,7 +26,8 @@ enum {
 	STATUS,
 	RESET_TO,
 	DRY_RUN,
-	AWAIT
+	AWAIT,
+	RESHARD
 };
 
 static const struct cli_option options[] = {
@@ -33,7 +37,8 @@ static const struct cli_option options[] = {
     CLI_UNWRAPPING,
     {0, NULL, NULL, "Position"},
     {CHECKPOINT, "checkpoint", "FILE",
-	"continue from the position in FILE, and update it; with\n"
+	"continue from the position in FILE, and update it; % stands\n"
+	"                            for the --shard, such as 1of2; with\n"
 	"                            sqlite:FILE[:TABLE], --status and --await look at a "
 	"table"},
     {ACCEPT_CHANGE, "accept-change", NULL, "accept a --checkpoint of another selection"},
@@ -42,6 +47,8 @@ static const struct cli_option options[] = {
     {AWAIT, "await", "N", "wait until the --checkpoint has reached seq N"},
     {RESET_TO, "reset-to", "WHERE",
 	"set the --checkpoint to this seq or time, or to the end"},
+    {RESHARD, "reshard", "M",
+	"divide the shards anew, into M: their --checkpoint has a %"},
     {DRY_RUN, "dry-run", NULL, "only show what --reset-to would do"},
     {0, NULL, NULL, "Batches"},
     {BATCH, "batch", "N", "events for each run of COMMAND (default: 1000)"},
@@ -95,6 +102,8 @@ struct run {
 	struct evlog_consumer_options consumer;
 	const char *reset_to;
 	uint64_t await;	   /* --await; 0: not given */
+	uint64_t reshard;  /* --reshard; 0: not given */
+	char *shard_file;  /* the name of --checkpoint for --shard; or NULL */
 	char *database;	   /* the --checkpoint is the place of a table; NULL: it is not */
 	const char *table; /* in it */
 	bool dead_letters, status, dry;
@@ -256,6 +265,148 @@ static int reset(const struct run *p, const char *log)
 	return CLI_OK;
 }
 
+/* ---- Receivers ---- */
+
+/* The name of a receiver's checkpoint: % stands for its shard.  To be freed. */
+static char *file_of(const char *pattern, unsigned long shard, unsigned long shards)
+{
+	size_t room = 50; /* of each shard, such as 1of2 */
+	char *name, *to;
+
+	for (const char *p = pattern; *p; p++)
+		room += *p == '%' ? 50 : 1;
+	name = to = cli_resize(NULL, room);
+	for (const char *p = pattern; *p; p++)
+		if (*p == '%')
+			to += sprintf(to, "%luof%lu", shard, shards);
+		else
+			*to++ = *p;
+	*to = '\0';
+	return name;
+}
+
+static char **files_of(const char *pattern, unsigned long shards)
+{
+	char **names = cli_resize(NULL, shards * sizeof *names);
+
+	for (unsigned long i = 0; i < shards; i++)
+		names[i] = file_of(pattern, i + 1, shards);
+	return names;
+}
+
+static void files_free(char **names, unsigned long shards)
+{
+	for (unsigned long i = 0; i < shards; i++)
+		free(names[i]);
+	free(names);
+}
+
+/* Looks at the checkpoint of a receiver.  Returns 1 if it is in use, 0 if there is none,
+ * -1 if it was replaced by *by others. */
+static int receiver_look(const struct run *p, const char *log, unsigned long shard,
+    unsigned long shards, uint64_t *by)
+{
+	char *name = file_of(p->consumer.checkpoint, shard, shards);
+	struct evlog_lag lag;
+	evlog_error err;
+
+	int r = evlog_checkpoint_lag(&lag, name, log, p->sel.max_line, &err);
+	free(name);
+	if (r < 0 && r != EVLOG_ENOINPUT)
+		cli_fail(&err);
+	*by = lag.resharded;
+	return r < 0 ? 0 : lag.resharded ? -1 : 1;
+}
+
+/* How many receivers there are, whose checkpoints were not replaced, or not by all of
+ * those that are wanted; 0: nothing is left to do. */
+static unsigned long receivers_find(const struct run *p, const char *log)
+{
+	unsigned long found = 0, begun = 0, ready = 0;
+	uint64_t by;
+
+	for (unsigned long i = 1; i <= p->reshard; i++)
+		ready += receiver_look(p, log, i, p->reshard, &by) == 1;
+	for (unsigned long n = 1; n <= RECEIVERS_MOST; n++) {
+		int is = n == p->reshard ? 0 : receiver_look(p, log, 1, n, &by);
+		if (is == -1 && by == p->reshard)
+			begun = n;
+		if (is != 1)
+			continue;
+		if (found)
+			cli_usage("--checkpoint %s: there are checkpoints of %lu "
+				  "receivers and of %lu; remove those that are not used",
+			    p->consumer.checkpoint, found, n);
+		found = n;
+	}
+	if (!found && ready == p->reshard)
+		return 0;
+	if (!found && !begun)
+		cli_usage(
+		    "--checkpoint %s: there are no such checkpoints of all receivers",
+		    p->consumer.checkpoint);
+	return found ? found : begun;
+}
+
+static int reshard(const struct run *p, const char *log)
+{
+	struct evlog_reshard_options o = {.size = sizeof o,
+	    .to_count = p->reshard,
+	    .key = p->consumer.key,
+	    .emit = p->consumer.emit,
+	    .dead_letter = p->consumer.dead_letter,
+	    .max_line = p->sel.max_line};
+	const char *pattern = p->consumer.checkpoint;
+	char text[80];
+	evlog_error err;
+
+	o.from_count = receivers_find(p, log);
+	if (o.from_count) {
+		char **from = files_of(pattern, o.from_count);
+		char **to = files_of(pattern, o.to_count);
+		o.from = (const char *const *)from;
+		o.to = (const char *const *)to;
+		if (evlog_checkpoint_reshard(log, &o, &err) < 0)
+			cli_fail(&err);
+		files_free(from, o.from_count);
+		files_free(to, o.to_count);
+	}
+	for (unsigned long i = 1; i <= p->reshard && !cli.quiet; i++) {
+		char *name = file_of(pattern, i, p->reshard);
+		snprintf(text, sizeof text, "--shard %lu/%" PRIu64 " --checkpoint ", i,
+		    p->reshard);
+		cli_outs(text);
+		cli_outs(name);
+		cli_outs("\n");
+		free(name);
+	}
+	return CLI_OK;
+}
+
+/* Takes the checkpoint of the --shard.  A new one begins with the first event, which is
+ * wrong if other receivers have begun already. */
+static void shard_file_take(struct run *p)
+{
+	struct evlog_consumer_options *c = &p->consumer;
+	const char *pattern = c->checkpoint;
+	struct stat st;
+
+	c->checkpoint = p->shard_file = file_of(pattern, c->shard, c->shards);
+	if (!strchr(pattern, '%') || (stat(c->checkpoint, &st) == 0 && st.st_size > 0))
+		return;
+	for (unsigned long n = 1; n <= RECEIVERS_MOST; n++) {
+		char *other = file_of(pattern, 1, n);
+		if (n != c->shards && stat(other, &st) == 0) {
+			cli_say(
+			    "%s is new, but there is %s; to divide the events anew, use "
+			    "--reshard %u",
+			    c->checkpoint, other, c->shards);
+			exit(CLI_MISMATCH);
+		}
+		free(other);
+	}
+}
+
 /* ---- Options ---- */
 
 static void shard(struct evlog_consumer_options *c, const char *text)
@@ -272,7 +423,8 @@ static void option_take(struct run *p, int id, const char *arg)
 	struct evlog_consumer_options *c = &p->consumer;
 
 	p->consuming |= id == 'j' || id == CLI_UPCAST || id == CLI_DEAD_LETTERS ||
-			(id >= BATCH && id <= SHARD && id != TIMEOUT);
+			(id >= BATCH && id <= SHARD && id != TIMEOUT && id != EMIT &&
+			    id != DEAD_LETTER && id != KEY);
 	switch (id) {
 	case 'f': p->sel.follow = true; break;
 	case 'o': p->form = arg; break;
@@ -302,6 +454,7 @@ static void option_take(struct run *p, int id, const char *arg)
 	case STATUS: p->status = true; break;
 	case AWAIT: p->await = cli_number("await", arg, 1, UINT64_C(1) << 53); break;
 	case RESET_TO: p->reset_to = arg; break;
+	case RESHARD: p->reshard = cli_number("reshard", arg, 1, RECEIVERS_MOST); break;
 	case DRY_RUN: p->dry = true; break;
 	}
 }
@@ -311,9 +464,10 @@ static void options_check(const struct run *p, int logs)
 {
 	const struct evlog_consumer_options *c = &p->consumer;
 	const struct evlog_selection *s = &p->sel;
-	int asides = p->status + !!p->reset_to + !!p->await;
+	int asides = p->status + !!p->reset_to + !!p->await + !!p->reshard;
 	const char *aside = p->status	  ? "--status"
 			    : p->reset_to ? "--reset-to"
+			    : p->reshard  ? "--reshard"
 					  : "--await";
 
 	if (c->command && !*c->command)
@@ -321,7 +475,8 @@ static void options_check(const struct run *p, int logs)
 	if (logs == 0)
 		cli_usage("no LOG given");
 	if (asides > 1)
-		cli_usage("--status, --reset-to and --await exclude each other");
+		cli_usage(
+		    "--status, --reset-to, --reshard and --await exclude each other");
 	if (asides && !c->checkpoint)
 		cli_usage("%s needs --checkpoint FILE", aside);
 	if (asides && logs != 1 && !p->status)
@@ -333,12 +488,18 @@ static void options_check(const struct run *p, int logs)
 		s->to || s->last || s->count || s->follow || s->merge || s->no_index ||
 		s->fixed || s->since != EVLOG_TIME_MIN || s->until != EVLOG_TIME_MAX))
 		cli_usage("%s cannot be combined with a selection", aside);
-	if (asides && (p->consuming || (p->timed && !p->await)))
+	if (asides && (p->consuming || (p->timed && !p->await) ||
+			  (!p->reshard && (c->emit || c->dead_letter || c->key))))
 		cli_usage("%s cannot be combined with options for a COMMAND", aside);
 	if (p->database && !p->status && !p->await)
 		cli_usage("--checkpoint %s: only evfold can move a table; this is for "
 			  "--status and --await",
 		    c->checkpoint);
+	if (p->reshard && (!strchr(c->checkpoint, '%') || p->database))
+		cli_usage(
+		    "--reshard needs a --checkpoint with a %%, which stands for the "
+		    "shard, such as 1of%" PRIu64,
+		    p->reshard);
 	if (p->dry && !p->reset_to)
 		cli_usage("--dry-run needs --reset-to");
 	if (p->form && !p->status)
@@ -385,6 +546,8 @@ int main(int argc, char **argv)
 	p.sel.max_line = cli.max_line;
 	if (p.dead_letters)
 		cli_dead_letters(&p.sel);
+	if (p.consumer.shards && p.consumer.checkpoint)
+		shard_file_take(&p);
 	if (p.status) {
 		for (int i = optind; i < argc; i++)
 			show_status(&p, argv[i], argc - optind > 1);
@@ -392,9 +555,12 @@ int main(int argc, char **argv)
 		status = await(&p, argv[optind]);
 	else if (p.reset_to)
 		status = reset(&p, argv[optind]);
+	else if (p.reshard)
+		status = reshard(&p, argv[optind]);
 	else
 		status = process(&p, argv + optind, argc - optind);
 	free(p.database);
+	free(p.shard_file);
 	cli_upcast_free();
 	cli_select_free(&p.sel);
 	return cli_end(status);

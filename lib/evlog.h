@@ -1023,11 +1023,12 @@ int evlog_consume(const struct evlog_consumer_options *o, const char *const *pat
 /* How far a consumer is behind. */
 struct evlog_lag {
 	struct evlog_position at;
-	char part[300];	 /* "I/N PATH", or empty */
-	int64_t written; /* when the checkpoint was written; EVLOG_TIME_MIN: never */
-	uint64_t last;	 /* the last seq of the log */
-	uint64_t events; /* after the checkpoint */
-	int64_t oldest;	 /* logtime of the first of them; EVLOG_TIME_MAX: there is none */
+	char part[300];	    /* "I/N PATH", or empty */
+	uint64_t resharded; /* not 0: it was replaced by so many others */
+	int64_t written;    /* when the checkpoint was written; EVLOG_TIME_MIN: never */
+	uint64_t last;	    /* the last seq of the log */
+	uint64_t events;    /* after the checkpoint */
+	int64_t oldest; /* logtime of the first of them; EVLOG_TIME_MAX: there is none */
 };
 
 /* Compare a checkpoint, or a table that evlog_fold_table keeps in the SQLite database
@@ -1055,6 +1056,28 @@ struct evlog_reset_options {
  * event.  EVLOG_EBUSY: a consumer is running. */
 int evlog_checkpoint_reset(const char *checkpoint, const char *log,
     const struct evlog_reset_options *o, uint64_t *from, uint64_t *to, evlog_error *err);
+
+struct evlog_reshard_options {
+	size_t size;
+	const char *const *from; /* checkpoints of shards 1 to from_count of as many, */
+	size_t from_count;
+	const char *const *to; /* and the files for those of 1 to to_count */
+	size_t to_count;
+	const char *key;		/* if there is one old receiver; NULL: subject */
+	const char *emit, *dead_letter; /* the receivers' logs; NULL: they have none */
+	uint64_t max_line;		/* as for evlog_position_check */
+};
+
+/* Divides the events of a log among another number of receivers, all of which must have
+ * ended.  None loses an event, or processes one again; those of a key stay in order.  The
+ * old checkpoints stay, and are refused from then on.  If this is interrupted, the same
+ * call completes it.
+ *
+ * EVLOG_EBUSY: a receiver is running, or was killed and has not recorded its place.
+ * EVLOG_EMISMATCH: the checkpoints do not fit each other, or the log.  EVLOG_ENOINPUT:
+ * one is missing.  EVLOG_ECREATE: one of the new ones exists. */
+int evlog_checkpoint_reshard(
+    const char *log, const struct evlog_reshard_options *o, evlog_error *err);
 
 /* ---- Timers -------------------------------------------------------------- */
 

@@ -42,6 +42,7 @@ Try '$tool --help'."
 		--output:*) echo json ;;
 		--reset-to:*) echo 1 ;;
 		--shard:*) echo 1/2 ;;
+		--reshard:*) echo 3 ;;
 		--expect-subject:*) echo a=1 ;;
 		--expect-none:*) echo 1:a=1 ;;
 		*:N | *:"N|id" | *:X | *:MS | *:SECONDS) echo 5000 ;;

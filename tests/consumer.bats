@@ -285,6 +285,19 @@ seq_of() { jq .seq "$1"; }
 	evrun --checkpoint c a.evlog -- jq .data.n | cmp - <(seq 11 30)
 }
 
+@test "a signal between the events of a block loses none of those that are selected" {
+	need_shim
+	local k
+	seq 40 | jq -c '{type: "T\(. % 2)", data: {n: .}}' | evappend --segment-size 1K a.evlog
+	for k in $(seq 1 3 40); do
+		rm -f c out
+		FAULT_DO=term FAULT_NAME=pread FAULT_AT=$k LD_PRELOAD=$EVLOG_BUILD/fault-shim.so \
+			evrun -t T1 --batch 100 --checkpoint c a.evlog -- sh -c 'cat >>out'
+		evrun -t T1 --batch 100 --checkpoint c a.evlog -- sh -c 'cat >>out'
+		cmp <(jq .data.n out) <(seq 1 2 40) || fail "at pread $k"
+	done
+}
+
 @test "a second signal ends the batch at once, with 75, and it comes again" {
 	numbered 30 | evappend a.evlog
 	evrun --batch 10 --checkpoint c a.evlog -- sh -c 'touch began; sleep 30' 2>err 3>&- &

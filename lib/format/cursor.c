@@ -48,6 +48,8 @@ void cursor_encode(struct buf *out, const struct cursor *c)
 	put64(number, c->sequence);
 	if (c->has & CURSOR_HAS(CURSOR_SEQUENCE))
 		field_add(out, CURSOR_SEQUENCE, number, 8);
+	if (c->has & CURSOR_HAS(CURSOR_PARTIAL))
+		field_add(out, CURSOR_PARTIAL, NULL, 0);
 	extension_end(out, begun);
 }
 
@@ -57,10 +59,10 @@ static enum understood fields_decode(struct cursor *c, struct view rest)
 
 	while (extension_next(&rest, &x)) {
 		const unsigned char *p = (const unsigned char *)x.bytes.p;
-		const size_t sizes[] = {0, HASH_SIZE, 16, 8};
+		const size_t sizes[] = {0, HASH_SIZE, 16, 8, 0};
 		if (x.type >= EXTENSION_INCOMPATIBLE)
 			return UNDERSTOOD_NOT;
-		if (x.type == 0 || x.type > CURSOR_SEQUENCE)
+		if (x.type == 0 || x.type > CURSOR_PARTIAL)
 			continue;
 		if (x.bytes.len != sizes[x.type])
 			return UNDERSTOOD_WRONG;
@@ -70,7 +72,7 @@ static enum understood fields_decode(struct cursor *c, struct view rest)
 		} else if (x.type == CURSOR_DUE) {
 			c->due = (int64_t)get64(p);
 			c->due_seq = get64(p + 8);
-		} else {
+		} else if (x.type == CURSOR_SEQUENCE) {
 			c->sequence = get64(p);
 		}
 	}

@@ -18,6 +18,7 @@ enum cursor_field {
 	CURSOR_FOLD = 1,     /* hash of the fold: program, key and upcasters; 32 bytes */
 	CURSOR_DUE = 2,	     /* a time, i64, and a seq, u64 */
 	CURSOR_SEQUENCE = 3, /* of the stream that is read, u64 */
+	CURSOR_PARTIAL = 4,  /* some events after the seq were processed, too; 0 bytes */
 };
 #define CURSOR_HAS(field) (1u << (field))
 

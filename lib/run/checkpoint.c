@@ -4,7 +4,11 @@
  *
  *   log, seq, root   id of the log, the last event that is done, the root after it
  *   frontier         the hashes needed to compute later roots from there
- *   places           instead of these, if several logs are read: objects with them
+ *   places           instead of these, if several logs are read, or a member follows that
+ *                    evlog 0.1 does not know: objects with them
+ *   taken            the places of the receivers that these have taken over from: an
+ *                    array for each time; missing once they lie behind
+ *   resharded        to how many receivers: this checkpoint is not to be used any more
  *   part             the shard, as "I/N PATH"; missing for all events
  *   selection        which events are processed (selected.c)
  *   generation       changes each time that it is reset (--reset-to); missing for 0
@@ -125,24 +129,62 @@ static bool position_of(struct json_text object, struct evlog_position *at)
 	       frontier_of(object, at);
 }
 
+static int damaged(const char *path, evlog_error *err)
+{
+	return error_set(err, EVLOG_EDATA, "%s: not a checkpoint, or damaged", path);
+}
+
+/* Reads the places of an array of at most `most`.  Returns how many there are; 0: it is
+ * not such an array. */
+static size_t array_of(struct json_text array, struct evlog_position *place, size_t most)
+{
+	struct json_walk w;
+	struct json_member m;
+	size_t n = 0;
+
+	if (json_type_of(array) != JSON_ARRAY)
+		return 0;
+	json_walk_begin(&w, array);
+	for (; json_walk_next(&w, &m); n++)
+		if (n == most || *m.value.p != '{' || !position_of(m.value, &place[n]))
+			return 0;
+	return n;
+}
+
 /* Reads the place, or the places, into c->place, which has room for PLACES_MOST. */
 static bool places_of(struct json_text object, struct checkpoint *c)
 {
 	struct json_text places;
-	struct json_walk w;
-	struct json_member m;
 
 	c->places = 1;
 	if (!json_top_find(object, (struct view){"places", 6}, &places))
 		return position_of(object, c->place);
-	if (json_type_of(places) != JSON_ARRAY)
-		return false;
-	json_walk_begin(&w, places);
-	for (c->places = 0; json_walk_next(&w, &m); c->places++)
-		if (c->places == PLACES_MOST || *m.value.p != '{' ||
-		    !position_of(m.value, &c->place[c->places]))
-			return false;
+	c->places = array_of(places, c->place, PLACES_MOST);
 	return c->places > 0;
+}
+
+static int takeovers_of(
+    const char *path, struct json_text object, struct checkpoint *c, evlog_error *err)
+{
+	struct evlog_position *room;
+	struct json_text taken;
+	struct json_walk w;
+	struct json_member m;
+	int r = 0;
+
+	if (!json_top_find(object, (struct view){"taken", 5}, &taken))
+		return 0;
+	if (json_type_of(taken) != JSON_ARRAY || c->places != 1)
+		return damaged(path, err);
+	if (!(room = calloc(RECEIVERS_MOST, sizeof *room)))
+		return error_memory(err);
+	json_walk_begin(&w, taken);
+	while (!r && json_walk_next(&w, &m)) {
+		struct takeover t = {room, array_of(m.value, room, RECEIVERS_MOST), 0};
+		r = t.shards ? checkpoint_take_over(c, &t, err) : damaged(path, err);
+	}
+	free(room);
+	return r;
 }
 
 static int parse(
@@ -158,18 +200,18 @@ static int parse(
 	if (!json_scan(p, n, JSON_DEPTH, &object, NULL, &fault) || *object.p != '{' ||
 	    !places_of(object, c) ||
 	    !number_if_any(object, "generation", &c->generation) ||
+	    !number_if_any(object, "resharded", &c->resharded) ||
 	    !string_if_any(object, "part", c->part, sizeof c->part) ||
 	    (json_top_find(object, (struct view){"emitted", 7}, &emitted) &&
 		(*emitted.p != '{' || !position_of(emitted, &c->emitted))))
-		return error_set(
-		    err, EVLOG_EDATA, "%s: not a checkpoint, or damaged", path);
+		return damaged(path, err);
 	if (json_top_find(object, (struct view){"selection", 9}, &selection) &&
 	    !(c->selection = strndup(selection.p, selection.len)))
 		return error_memory(err);
 	c->written = EVLOG_TIME_MIN;
 	if (json_top_find(object, (struct view){"written", 7}, &written))
 		time_of(written, &c->written);
-	return 0;
+	return takeovers_of(path, object, c, err);
 }
 
 static int fd_read(int fd, const char *path, struct checkpoint *c, evlog_error *err)
@@ -283,8 +325,43 @@ int checkpoint_begin(struct checkpoint *c, size_t places, evlog_error *err)
 	return 0;
 }
 
+int checkpoint_take_over(
+    struct checkpoint *c, const struct takeover *from, evlog_error *err)
+{
+	struct takeover *all = realloc(c->takeover, (c->takeovers + 1) * sizeof *all);
+	struct takeover t = {.shards = from->shards};
+
+	if (!all)
+		return error_memory(err);
+	c->takeover = all;
+	if (!(t.place = malloc(t.shards * sizeof *t.place)))
+		return error_memory(err);
+	memcpy(t.place, from->place, t.shards * sizeof *t.place);
+	for (size_t i = 0; i < t.shards; i++) {
+		t.place[i].hashes = 0; /* nobody continues there */
+		if (t.place[i].seq > t.last)
+			t.last = t.place[i].seq;
+	}
+	all[c->takeovers++] = t;
+	return 0;
+}
+
+void checkpoint_pass(struct checkpoint *c, bool all)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->takeovers; i++)
+		if (all || c->takeover[i].last <= c->place[0].seq)
+			free(c->takeover[i].place);
+		else
+			c->takeover[kept++] = c->takeover[i];
+	c->takeovers = kept;
+}
+
 void checkpoint_free(struct checkpoint *c)
 {
+	checkpoint_pass(c, true);
+	free(c->takeover);
 	free(c->place);
 	free(c->selection);
 	*c = (struct checkpoint){0};
@@ -318,18 +395,34 @@ static void position_add(struct buf *b, const struct evlog_position *at)
 	buf_puts(b, at->hashes ? "]" : "");
 }
 
+static void places_add(struct buf *b, const struct evlog_position *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(b, i ? ",\n{" : "[{");
+		position_add(b, &at[i]);
+		buf_putc(b, '}');
+	}
+	buf_putc(b, ']');
+}
+
 static void text_add(struct buf *b, const struct checkpoint *c)
 {
 	char now[28];
 
-	if (c->places > 1)
-		buf_puts(b, "{\"places\":[");
-	for (size_t i = 0; i < c->places; i++) {
-		buf_puts(b, i ? ",\n{" : "{");
-		position_add(b, &c->place[i]);
-		buf_puts(b, c->places > 1 ? "}" : "");
+	buf_putc(b, '{');
+	if (c->places > 1 || c->takeovers || c->resharded) {
+		buf_puts(b, "\"places\":");
+		places_add(b, c->place, c->places);
+	} else {
+		position_add(b, c->place);
 	}
-	buf_puts(b, c->places > 1 ? "]" : "");
+	for (size_t i = 0; i < c->takeovers; i++) {
+		buf_puts(b, i ? ",\n " : ",\n \"taken\":[");
+		places_add(b, c->takeover[i].place, c->takeover[i].shards);
+	}
+	buf_puts(b, c->takeovers ? "]" : "");
+	if (c->resharded)
+		buf_printf(b, ",\n \"resharded\":%" PRIu64, c->resharded);
 	if (*c->part) {
 		buf_puts(b, ",\n \"part\":");
 		json_escape(b, (struct view){c->part, strlen(c->part)});

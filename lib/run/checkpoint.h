@@ -6,7 +6,16 @@
 
 #include <sys/types.h>
 
-#define PLACES_MOST 256
+#define PLACES_MOST    256
+#define RECEIVERS_MOST 256 /* that can be divided anew */
+
+/* Where the receivers were that these have taken over from: an event of their shard I is
+ * done if it is not after place I - 1. */
+struct takeover {
+	struct evlog_position *place;
+	size_t shards;
+	uint64_t last; /* the highest seq of the places */
+};
 
 struct checkpoint {
 	/* One for each log that is read.  seq 0: before all events; log "": no log yet.
@@ -20,6 +29,11 @@ struct checkpoint {
 	struct evlog_position emitted;
 	int64_t written; /* when the file was written; EVLOG_TIME_MIN: unknown */
 	char part[300];	 /* the shard, as "I/N PATH"; "": all events */
+	/* 0; else its receivers were replaced by so many others, and it is not to be used
+	 * any more. */
+	uint64_t resharded;
+	struct takeover *takeover; /* those that are not passed yet */
+	size_t takeovers;
 	char *selection; /* a JSON object (selected.c); NULL: unknown */
 };
 
@@ -48,6 +62,13 @@ int checkpoint_write(
 
 /* Makes room for places, all before the first event. */
 int checkpoint_begin(struct checkpoint *c, size_t places, evlog_error *err);
+
+/* Adds a copy of a takeover. */
+int checkpoint_take_over(
+    struct checkpoint *c, const struct takeover *t, evlog_error *err);
+
+/* Drops the takeovers that lie behind the place; `all`: all of them. */
+void checkpoint_pass(struct checkpoint *c, bool all);
 
 /* Frees what checkpoint_read or checkpoint_open has allocated; *c is then empty. */
 void checkpoint_free(struct checkpoint *c);

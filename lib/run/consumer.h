@@ -274,6 +274,16 @@ int places_take(struct consumer *c, bool fresh, evlog_error *err);
 
 /* ---- consumer_begin.c ---- */
 
+/* Checks that a checkpoint was not replaced by others, and that what others have
+ * processed is still in the log. */
+int takeovers_check(const struct checkpoint *c, const char *checkpoint, const char *log,
+    uint64_t max_line, evlog_error *err);
+
+/* Makes the consumer's name in cursors: the file name of its checkpoint and, after a "#",
+ * its shard. */
+int cursor_name(char name[CURSOR_NAME_MAX + 1], const char *checkpoint, const char *part,
+    evlog_error *err);
+
 /*
  * Opens the checkpoint and the logs to append to, and sets c->sel.from to the first event
  * that is not done.  Call it before the stream is opened.

@@ -57,6 +57,24 @@ static int part_check(struct consumer *c, bool fresh, evlog_error *err)
 	return 0;
 }
 
+int takeovers_check(const struct checkpoint *c, const char *checkpoint, const char *log,
+    uint64_t max_line, evlog_error *err)
+{
+	if (c->resharded)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: its events are processed by %" PRIu64
+		    " other receivers since --reshard",
+		    checkpoint, c->resharded);
+	for (size_t i = 0; i < c->takeovers; i++)
+		for (size_t k = 0; k < c->takeover[i].shards; k++) {
+			int r = evlog_position_check(
+			    log, &c->takeover[i].place[k], max_line, err);
+			if (r)
+				return r;
+		}
+	return 0;
+}
+
 static const char *selection_name(const char *text)
 {
 	return strcmp(text, "{}") == 0 ? "all events" : text;
@@ -98,6 +116,11 @@ static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
 	int fits = was ? selection_fits(c, was, err) : 1;
 	if (fits < 0)
 		return fits;
+	if (!fits && c->mark.takeovers)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the checkpoint is for %.250s; that can be changed once event "
+		    "%" PRIu64 " has been passed, which was processed before --reshard",
+		    c->o->checkpoint, selection_name(was), c->mark.takeover->last);
 	if (!fits && !c->o->accept_change)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: the checkpoint is for %.250s, not for %.250s; use "
@@ -112,20 +135,18 @@ static int selection_check(struct consumer *c, bool fresh, evlog_error *err)
 
 /* ---- Logs to append to ---- */
 
-/* Sets the consumer's name in the cursors: the file name of its checkpoint and, after a
- * "#", its shard. */
-static int name_make(struct consumer *c, evlog_error *err)
+int cursor_name(char name[CURSOR_NAME_MAX + 1], const char *checkpoint, const char *part,
+    evlog_error *err)
 {
-	const char *slash = strrchr(c->o->checkpoint, '/');
-	const char *base = slash ? slash + 1 : c->o->checkpoint;
-	int n = *c->mark.part
-		    ? snprintf(c->name, sizeof c->name, "%s#%s", base, c->mark.part)
-		    : snprintf(c->name, sizeof c->name, "%s", base);
+	const char *slash = strrchr(checkpoint, '/');
+	const char *base = slash ? slash + 1 : checkpoint;
 
-	if (n < 1 || (size_t)n >= sizeof c->name)
+	int n =
+	    snprintf(name, CURSOR_NAME_MAX + 1, "%s%s%s", base, *part ? "#" : "", part);
+	if (n < 1 || n > CURSOR_NAME_MAX)
 		return error_set(err, EVLOG_EUSAGE,
 		    "%s: not a usable name for a checkpoint: empty or too long",
-		    c->o->checkpoint);
+		    checkpoint);
 	return 0;
 }
 
@@ -166,6 +187,12 @@ static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_opti
 		    "%s: %s is the name of a process of evfold there; choose another "
 		    "name for the checkpoint",
 		    o->path, c->name);
+	if (!r && o->found && fresh && o->cursor.has & CURSOR_HAS(CURSOR_PARTIAL))
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s is new, but the lost one knew which events after %" PRIu64
+		    " were processed before --reshard; --reset-to %" PRIu64
+		    " processes all of them again",
+		    c->o->checkpoint, o->cursor.seq, o->cursor.seq + 1);
 	*upto = !r && o->found && (fresh || o->cursor.generation == c->mark.generation)
 		    ? o->cursor.seq
 		    : 0;
@@ -224,7 +251,15 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 	*fresh = r == EVLOG_END;
 	if (r < 0)
 		return r;
+	if (c->mark.takeovers && c->n_paths > 1)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: other logs can be added once event %" PRIu64
+		    " has been passed, which was processed before --reshard",
+		    c->o->checkpoint, c->mark.takeover->last);
 	r = places_take(c, *fresh, err);
+	if (!r)
+		r = takeovers_check(
+		    &c->mark, c->o->checkpoint, c->paths[0], c->sel.max_line, err);
 	if (!r && *c->mark.emitted.log && c->o->emit)
 		r = evlog_position_check(
 		    c->o->emit, &c->mark.emitted, c->sel.max_line, err);
@@ -233,7 +268,7 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 	if (!r)
 		r = selection_check(c, *fresh, err);
 	if (!r)
-		r = name_make(c, err);
+		r = cursor_name(c->name, c->o->checkpoint, c->mark.part, err);
 	c->tracking = true;
 	return r;
 }

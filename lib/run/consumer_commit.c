@@ -303,6 +303,15 @@ static int places_find(struct consumer *c, const struct round *r, uint64_t numbe
 	return res;
 }
 
+/* Whether some events after `seq` were processed by others. */
+static bool takes_over(const struct checkpoint *mark, uint64_t seq)
+{
+	for (size_t i = 0; i < mark->takeovers; i++)
+		if (mark->takeover[i].last > seq)
+			return true;
+	return false;
+}
+
 int consumer_commit(
     struct consumer *c, struct round *r, uint64_t number, bool now, evlog_error *err)
 {
@@ -316,6 +325,8 @@ int consumer_commit(
 		res = outlet_commit(c, c->dead, c->next, err);
 		res = res == EVLOG_END ? 0 : res;
 	}
+	if (c->mark.takeovers && c->emit)
+		log_sink_set_partial(c->emit, takes_over(&c->mark, c->next->seq));
 	if (!res && r && c->emit)
 		res = emit_commit(c, r, c->next, err);
 	if (res)
@@ -324,6 +335,7 @@ int consumer_commit(
 	if (!c->tracking)
 		return 0;
 	memcpy(c->mark.place, c->next, c->n_paths * sizeof *c->next);
+	checkpoint_pass(&c->mark, false);
 	c->dirty = true;
 	/* the cursor in the emit log says where to continue: the file can wait */
 	return mark_write(c, now && !c->emit, err);

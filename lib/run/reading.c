@@ -92,8 +92,19 @@ static int line_add(struct consumer *c, struct part *p, const struct evlog_event
 	return p->lines.failed ? error_memory(err) : 0;
 }
 
+/* Whether an event was processed by a receiver that this one has taken over from. */
+static bool is_taken(const struct consumer *c, uint64_t hash, uint64_t seq)
+{
+	for (size_t i = 0; i < c->mark.takeovers; i++) {
+		const struct takeover *t = &c->mark.takeover[i];
+		if (seq <= t->place[hash % t->shards].seq)
+			return true;
+	}
+	return false;
+}
+
 /* Gets the number of the worker that processes an event; c->workers if the event belongs
- * to another shard. */
+ * to another shard, or was processed before the shards were divided anew. */
 static int worker_of(
     struct consumer *c, const struct evlog_event *e, unsigned *worker, evlog_error *err)
 {
@@ -103,13 +114,14 @@ static int worker_of(
 	struct view key = {NULL, 0};
 
 	*worker = 0;
-	if (shards * c->workers == 1)
+	if (shards * c->workers == 1 && !c->mark.takeovers)
 		return 0;
 	c->key_room.len = 0;
 	if (json_path_find(c->key, (struct json_text){e->line, e->len}, &value) &&
 	    !fold_key_of(value, &c->key_room, &key))
 		return error_memory(err);
-	if ((key.len ? hash64(key.p, key.len) : 0) % shards != shard) {
+	uint64_t hash = key.len ? hash64(key.p, key.len) : 0;
+	if (hash % shards != shard || is_taken(c, hash, e->seq)) {
 		*worker = c->workers;
 		return 0;
 	}

@@ -108,6 +108,7 @@ int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const ch
 	if (!r) {
 		lag->at = *at;
 		lag->written = c.written;
+		lag->resharded = c.resharded;
 		memcpy(lag->part, c.part, sizeof lag->part);
 	}
 	checkpoint_free(&c);
@@ -188,6 +189,9 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 	struct evlog_position *at = NULL;
 	if (fresh)
 		r = checkpoint_begin(&c, 1, err);
+	checkpoint_pass(&c, true); /* what others have processed comes again, too */
+	if (!r)
+		r = takeovers_check(&c, checkpoint, log, o.max_line, err);
 	if (!r)
 		r = place_choose(checkpoint, &c, log, o.max_line, &at, err);
 	*from = r ? 0 : at->seq + 1;

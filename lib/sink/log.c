@@ -175,6 +175,16 @@ void log_sink_set_fold(struct sink *s, const unsigned char fold[HASH_SIZE])
 	memcpy(c->fold, fold, HASH_SIZE);
 }
 
+void log_sink_set_partial(struct sink *s, bool partial)
+{
+	struct cursor *c = &sink_of(s)->o.cursor;
+
+	if (partial)
+		c->has |= CURSOR_HAS(CURSOR_PARTIAL);
+	else
+		c->has &= ~CURSOR_HAS(CURSOR_PARTIAL);
+}
+
 void log_sink_set_due(struct sink *s, int64_t due, uint64_t seq)
 {
 	struct cursor *c = &sink_of(s)->o.cursor;

@@ -36,6 +36,8 @@ bool log_sinks_are_one(const struct sink *a, const struct sink *b);
  * delivered what was due up to then, and up to this event. */
 void log_sink_set_generation(struct sink *s, uint64_t generation);
 void log_sink_set_fold(struct sink *s, const unsigned char fold[HASH_SIZE]);
+/* Only the reader's checkpoint knows all that it has done, or that is over. */
+void log_sink_set_partial(struct sink *s, bool partial);
 void log_sink_set_due(struct sink *s, int64_t due, uint64_t seq);
 
 /* Makes of a line the event that would be put, as writer_complete. */

@@ -18,8 +18,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from oracle import (APPENDS, CONSUMES, PROCESSES, SHIM, SINKS, Consume, Due, Process, Sink, acknowledged, clean,
-                    consumed, events, must, old, processed, run, sunk, survived)  # fmt: skip
+from oracle import (APPENDS, CONSUMES, PROCESSES, SHIM, SINKS, Consume, Due, Process, Reshard, Sink, acknowledged, clean,
+                    consumed, divided, events, must, old, processed, run, sunk, survived)  # fmt: skip
 
 STEP = int(os.environ.get("EVLOG_FAULT_STEP", "1"))
 CORES = os.cpu_count() or 2
@@ -241,7 +241,9 @@ def judge(w, what, status, out, err, folder):
     if not consumer and w.commits and status == w.right and what != "memory" and acknowledged(out) < len(w.sure) + sum(w.commits):
         return f"status 0, and not all is acknowledged: {out}"
     try:
-        if consumer:
+        if isinstance(w, Reshard):
+            divided(w, folder)
+        elif consumer:
             consumed(w, folder, out, done)
         else:
             survived(w, folder, out, early=what == "memory")
@@ -296,7 +298,7 @@ def campaign(kinds, top):
                 bad.append(f"{w.name}: {what} at {env['FAULT_AT']}{sticky} ({hit}): {wrong}")
         shutil.rmtree(folder, ignore_errors=True)
 
-    for w in [w for w in APPENDS + CONSUMES + PROCESSES + SINKS + READS if os.environ.get("W", w.name) == w.name]:
+    for w in [w for w in APPENDS + CONSUMES + [Reshard()] + PROCESSES + SINKS + READS if os.environ.get("W", w.name) == w.name]:
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))

@@ -275,6 +275,43 @@ CONSUMES = [
 ]  # fmt: skip
 
 
+class Reshard(Consume):
+    """Two receivers, each at a place of its own, become three."""
+
+    def __init__(self):
+        super().__init__("reshard", ["--emit", "out", "-j"])
+
+    def prepare(self, folder):
+        super().prepare(folder)
+        for shard, to in (("1/2", "4"), ("2/2", "9")):
+            must(self.receiver(shard, "--to", to), folder)
+
+    def receiver(self, shard, *options):
+        return ["evrun", "--shard", shard, "--checkpoint", "c-%.pos", "--batch", "2", "--emit", "out", *options,
+                "log", "--", "awk", TELL]  # fmt: skip
+
+    def argv(self):
+        return ["evrun", "--reshard", "3", "--checkpoint", "c-%.pos", "--emit", "out", "log"]
+
+
+def divided(w, folder):
+    """After the fault, whoever can go on does; the same command again completes the division; and
+    each event was told once."""
+    for shard in ("1/2", "1/3"):
+        status, _, err = run(w.receiver(shard, "--to", "10"), None, folder)
+        assert status in (0, 76), f"receiver {shard}: status {status}: {err}"
+    must(w.argv(), folder)
+    for shard in ("1/2", "2/2"):
+        status, _, err = run(w.receiver(shard), None, folder)
+        assert status == 76, f"an old receiver goes on: status {status}: {err}"
+    for shard in ("2/3", "3/3", "1/3"):
+        must(w.receiver(shard), folder)
+    numbers = told(w, folder, None)
+    assert sorted(numbers) == w.everything, f"not once: {numbers}"
+    in_order(w, numbers, "told")
+    whole(f"{folder}/out")
+
+
 # ---- Folds that are kept ----
 
 UPCAST = f"upcast.T = function(e) if e.data.n == {POISON} then error('poison') end; return e end"
