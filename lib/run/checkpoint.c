@@ -57,7 +57,9 @@ static bool number_of(struct json_text object, const char *name, uint64_t *n)
 	return !*end && !errno;
 }
 
-static bool string_of(struct json_text object, const char *name, char *out, size_t room)
+/* failed: set if out of memory, like that of the functions below. */
+static bool string_of(
+    struct json_text object, const char *name, char *out, size_t room, bool *failed)
 {
 	struct buf b = {0};
 	struct json_text v;
@@ -67,6 +69,7 @@ static bool string_of(struct json_text object, const char *name, char *out, size
 	    json_type_of(v) != JSON_STRING)
 		return false;
 	json_unescape(&b, v);
+	*failed |= b.failed;
 	bool good = !b.failed && b.len < room && (!b.len || !memchr(b.p, '\0', b.len));
 	if (good && b.len)
 		memcpy(out, b.p, b.len);
@@ -86,13 +89,13 @@ static bool number_if_any(struct json_text object, const char *name, uint64_t *n
 }
 
 static bool string_if_any(
-    struct json_text object, const char *name, char *out, size_t room)
+    struct json_text object, const char *name, char *out, size_t room, bool *failed)
 {
 	struct json_text v;
 
 	*out = '\0';
 	return !json_top_find(object, (struct view){name, strlen(name)}, &v) ||
-	       string_of(object, name, out, room);
+	       string_of(object, name, out, room, failed);
 }
 
 static bool frontier_of(struct json_text object, struct evlog_position *at)
@@ -116,27 +119,31 @@ static bool frontier_of(struct json_text object, struct evlog_position *at)
 	return at->hashes == (unsigned)__builtin_popcountll(at->seq);
 }
 
-static bool position_of(struct json_text object, struct evlog_position *at)
+static bool position_of(struct json_text object, struct evlog_position *at, bool *failed)
 {
 	unsigned char bytes[32];
 
-	string_of(object, "lineage", at->lineage, sizeof at->lineage);
-	return string_of(object, "log", at->log, sizeof at->log) &&
+	string_of(object, "lineage", at->lineage, sizeof at->lineage, failed);
+	return string_of(object, "log", at->log, sizeof at->log, failed) &&
 	       strlen(at->log) == 32 && hex_read(bytes, at->log, 16) &&
 	       number_of(object, "seq", &at->seq) &&
-	       string_of(object, "root", at->root, sizeof at->root) &&
+	       string_of(object, "root", at->root, sizeof at->root, failed) &&
 	       strlen(at->root) == 64 && hex_read(bytes, at->root, 32) &&
 	       frontier_of(object, at);
 }
 
-static int damaged(const char *path, evlog_error *err)
+/* failed: the reason may be that there is no memory. */
+static int damaged(const char *path, bool failed, evlog_error *err)
 {
+	if (failed)
+		return error_memory(err);
 	return error_set(err, EVLOG_EDATA, "%s: not a checkpoint, or damaged", path);
 }
 
 /* Reads the places of an array of at most `most`.  Returns how many there are; 0: it is
  * not such an array. */
-static size_t array_of(struct json_text array, struct evlog_position *place, size_t most)
+static size_t array_of(
+    struct json_text array, struct evlog_position *place, size_t most, bool *failed)
 {
 	struct json_walk w;
 	struct json_member m;
@@ -146,20 +153,21 @@ static size_t array_of(struct json_text array, struct evlog_position *place, siz
 		return 0;
 	json_walk_begin(&w, array);
 	for (; json_walk_next(&w, &m); n++)
-		if (n == most || *m.value.p != '{' || !position_of(m.value, &place[n]))
+		if (n == most || *m.value.p != '{' ||
+		    !position_of(m.value, &place[n], failed))
 			return 0;
 	return n;
 }
 
 /* Reads the place, or the places, into c->place, which has room for PLACES_MOST. */
-static bool places_of(struct json_text object, struct checkpoint *c)
+static bool places_of(struct json_text object, struct checkpoint *c, bool *failed)
 {
 	struct json_text places;
 
 	c->places = 1;
 	if (!json_top_find(object, (struct view){"places", 6}, &places))
-		return position_of(object, c->place);
-	c->places = array_of(places, c->place, PLACES_MOST);
+		return position_of(object, c->place, failed);
+	c->places = array_of(places, c->place, PLACES_MOST, failed);
 	return c->places > 0;
 }
 
@@ -170,18 +178,21 @@ static int takeovers_of(
 	struct json_text taken;
 	struct json_walk w;
 	struct json_member m;
+	bool failed = false;
 	int r = 0;
 
 	if (!json_top_find(object, (struct view){"taken", 5}, &taken))
 		return 0;
 	if (json_type_of(taken) != JSON_ARRAY || c->places != 1)
-		return damaged(path, err);
+		return damaged(path, false, err);
 	if (!(room = calloc(RECEIVERS_MOST, sizeof *room)))
 		return error_memory(err);
 	json_walk_begin(&w, taken);
 	while (!r && json_walk_next(&w, &m)) {
-		struct takeover t = {room, array_of(m.value, room, RECEIVERS_MOST), 0};
-		r = t.shards ? checkpoint_take_over(c, &t, err) : damaged(path, err);
+		struct takeover t = {
+		    room, array_of(m.value, room, RECEIVERS_MOST, &failed), 0};
+		r = t.shards && !failed ? checkpoint_take_over(c, &t, err)
+					: damaged(path, failed, err);
 	}
 	free(room);
 	return r;
@@ -197,14 +208,16 @@ static int parse(
 		return EVLOG_END;
 	if (!(c->place = calloc(PLACES_MOST, sizeof *c->place)))
 		return error_memory(err);
-	if (!json_scan(p, n, JSON_DEPTH, &object, NULL, &fault) || *object.p != '{' ||
-	    !places_of(object, c) ||
+	bool good = json_scan(p, n, JSON_DEPTH, &object, NULL, &fault);
+	bool failed = !good && !fault.reason;
+	if (!good || *object.p != '{' || !places_of(object, c, &failed) ||
 	    !number_if_any(object, "generation", &c->generation) ||
 	    !number_if_any(object, "resharded", &c->resharded) ||
-	    !string_if_any(object, "part", c->part, sizeof c->part) ||
+	    !string_if_any(object, "part", c->part, sizeof c->part, &failed) ||
 	    (json_top_find(object, (struct view){"emitted", 7}, &emitted) &&
-		(*emitted.p != '{' || !position_of(emitted, &c->emitted))))
-		return damaged(path, err);
+		(*emitted.p != '{' || !position_of(emitted, &c->emitted, &failed))) ||
+	    failed)
+		return damaged(path, failed, err);
 	if (json_top_find(object, (struct view){"selection", 9}, &selection) &&
 	    !(c->selection = strndup(selection.p, selection.len)))
 		return error_memory(err);

@@ -302,7 +302,7 @@ def campaign(kinds, top):
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))
-        factor = 8 if isinstance(w, Consume) or "evtrace" in w.argv() else 3 if isinstance(w, Due) else 0
+        factor = 8 if isinstance(w, Consume) and not isinstance(w, Reshard) or "evtrace" in w.argv() else 3 if isinstance(w, Due) else 0
         step = STEP * factor + 1 if factor and STEP > 1 else STEP  # odd: both kinds of kills
         offset = sum(map(ord, w.name)) % step
         jobs = [(w, made, i, *job) for i, job in enumerate(jobs) if i % step == offset]
