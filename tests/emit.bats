@@ -309,6 +309,17 @@ old_events() {
 	assert_equal "$(evcat x.evlog | jq -r .type)" after
 }
 
+@test "a round is done when its last pass ends with the lines of its last event" {
+	printf '%s\n' '{"type":"T","data":10}' '{"type":"T","data":30}' | evappend a.evlog
+	echo 'upcast.T = function(e)
+		if e.data == 10 then return e end
+		return { {type = "T", subject = "a", data = 30}, {type = "T", subject = "b", data = 30} }
+	end' >two.lua
+	run -0 timeout --foreground -k 1 60 evrun -q -j 2 --upcast two.lua --checkpoint c --emit b.evlog a.evlog -- \
+		jq -c '.data as $n | range($n) | {type: "B", data: {n: $n, pad: ("x" * 1000000)}}'
+	assert_equal "$(evcat -o data b.evlog | jq .n | sort | uniq -c | xargs)" "10 10 60 30"
+}
+
 @test "--reset-to makes it emit again, even if the checkpoint of an earlier reset was lost" {
 	numbered 5 | evappend a.evlog
 	for times in 1 2 3; do

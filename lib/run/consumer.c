@@ -69,7 +69,8 @@ static int front_keep(struct consumer *c, evlog_error *err)
 		size_t done = round_done(c, r, &passed);
 		bool whole = passed && r->limit == UINT64_MAX;
 		uint64_t upto = whole ? r->end : passed ? r->limit : done_upto(c, r);
-		if (done == r->events || (!passed && c->workers > 1 && upto == 0))
+		/* a round whose last pass had ended with its last event is whole, too */
+		if (!whole && (done == r->events || (!passed && c->workers > 1 && !upto)))
 			return 0;
 		int res = consumer_commit(c, r, upto, passed || c->workers == 1, err);
 		if (res)
