@@ -156,10 +156,16 @@ static int lag_find(
     const struct run *p, const char *log, struct evlog_lag *lag, evlog_error *err)
 {
 	const char *file = p->consumer.checkpoint;
+	int r = p->database ? evlog_table_lag(
+				  lag, p->database, p->table, log, p->sel.max_line, err)
+			    : evlog_checkpoint_lag(lag, file, log, p->sel.max_line, err);
 
-	return p->database ? evlog_table_lag(
-				 lag, p->database, p->table, log, p->sel.max_line, err)
-			   : evlog_checkpoint_lag(lag, file, log, p->sel.max_line, err);
+	if (r < 0 || !lag->resharded)
+		return r;
+	snprintf(err->text, sizeof err->text,
+	    "%s: its events are processed by %" PRIu64 " other receivers since --reshard",
+	    file, lag->resharded);
+	return err->code = EVLOG_EMISMATCH;
 }
 
 static void show_status(const struct run *p, const char *log, bool several)

@@ -75,7 +75,11 @@ once_each() { assert_equal "$(told | sort -n | uniq -d)" ""; }
 	reshard 3
 	run -76 receive 1/2
 	assert_output --partial "c-1of2.pos: its events are processed by 3 other receivers since --reshard"
-	run -76 evrun --reset-to 5 --checkpoint c-1of2.pos a.evlog
+	for aside in "--reset-to 5" --status "--await 5"; do
+		# shellcheck disable=SC2086
+		run -76 evrun $aside --checkpoint c-1of2.pos a.evlog
+		assert_output --partial "by 3 other receivers since --reshard"
+	done
 	rm c-2of3.pos
 	run -76 receive 2/3
 	assert_output --partial "use --reshard 3"
