@@ -218,7 +218,7 @@ def judge(w, what, status, out, err, folder):
         fair = (*fair, 75, "hangs")
     if status not in fair:
         return f"status {status}: {err}"
-    if status != "hangs" and status >= 0 and status != w.right and not err:
+    if status != "hangs" and status > 0 and status != w.right and not err:
         return "fails without a word"
     if isinstance(w, Read):
         if status == w.right and w.plain(out) != w.plain(w.full):
