@@ -294,7 +294,7 @@ END
 	cat >make.py <<-'END'
 		import json, random
 		r = random.Random(7)
-		names = ["n", "m", "nn", "a", "data", "é", "0", 'q"']
+		names = ["n", "m", "nn", "a", "data", "é", "0", 'q"', ",", ":"]
 		def scalar():
 		    return r.choice([r.randrange(-3, 9), r.choice(["1.0", "5e0", "0.5", "-0"]), '"n"', '"5"', '"n\\":5"',
 		        '"\\u0035"', "null", "true", '"x: 5"', '"2026-01-02T03:04:05Z"', '"2026-01-02T05:04:05+02:00"'])
@@ -303,7 +303,7 @@ END
 		    return r.choice(['"\\u006e"', '"n"']) if n == "n" else json.dumps(n, ensure_ascii=r.random() < 0.5)
 		def value(depth):
 		    kind = r.random()
-		    blank = r.choice(["", "", " ", "  "])
+		    blank = r.choice(["", "", " ", "\t ", "\r"])
 		    if depth and kind < 0.6:
 		        return "{" + ",".join(f"{name()}{blank}:{blank}{value(depth - 1)}" for _ in range(r.randrange(4))) + "}"
 		    if depth and kind < 0.7:
@@ -312,6 +312,7 @@ END
 		print('{"type":"T","id":"first","data":{"n":5,"m":{"n":"n","é":1},"é":5,"a":[{"n":5}],"0":5}}')
 		for i in range(1500):
 		    print(f'{{"type":"T","id":"{i}","data":{value(3)}}}')
+		print('{"type":"T","id":"blanks","data":{"n"\r:\r5,"nn":"q",",":5}}')
 	END
 	python3 make.py >in
 	evappend a.evlog in
@@ -336,6 +337,7 @@ END
 		data."é"<=1
 		"data.q\""=5
 		data.nn>2026-01-02T03:04:04Z
+		"data.,"=5
 		data.n=2026-01-02T03:04:05Z
 		data.n=*
 		data.nn=?

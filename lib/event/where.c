@@ -431,7 +431,7 @@ static struct json_text scalar_at(const char *p, const char *end)
 
 static const char *blanks_skip(const char *p, const char *end)
 {
-	while (p < end && (*p == ' ' || *p == '\t'))
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
 		p++;
 	return p;
 }
@@ -443,14 +443,15 @@ static const char *blanks_skip(const char *p, const char *end)
 static bool is_hopeless(
     const struct condition *c, struct json_text event, struct where_scratch *s)
 {
-	const char *p = event.p, *end = p + event.len;
+	const char *at = event.p, *end = at + event.len;
 
 	if (!c->met || !c->quoted.p || c->kind == VALUE_NONE ||
 	    c->op == CONDITION_UNEQUAL)
 		return false;
-	while ((p = memmem(p, (size_t)(end - p), c->quoted.p, c->quoted.len))) {
+	/* from the next byte on: its first quote may be the last one of another string */
+	for (; (at = memmem(at, (size_t)(end - at), c->quoted.p, c->quoted.len)); at++) {
 		int order;
-		p = blanks_skip(p + c->quoted.len, end);
+		const char *p = blanks_skip(at + c->quoted.len, end);
 		if (p == end || *p != ':')
 			continue; /* it is a value */
 		struct json_text v = scalar_at(blanks_skip(p + 1, end), end);
