@@ -273,22 +273,33 @@ static int reset(const struct run *p, const char *log)
 
 /* ---- Receivers ---- */
 
-/* The name of a receiver's checkpoint: % stands for its shard.  To be freed. */
+/* The name of a receiver's checkpoint: % in its last component stands for the shard.  To
+ * be freed. */
 static char *file_of(const char *pattern, unsigned long shard, unsigned long shards)
 {
-	size_t room = 50; /* of each shard, such as 1of2 */
-	char *name, *to;
+	const char *slash = strrchr(pattern, '/'), *name = slash ? slash + 1 : pattern;
+	char *file, *to, *past;
+	size_t room = 1;
 
 	for (const char *p = pattern; *p; p++)
-		room += *p == '%' ? 50 : 1;
-	name = to = cli_resize(NULL, room);
+		room += *p == '%' ? sizeof "65536of65536" * 2 : 1;
+	to = file = cli_resize(NULL, room);
+	past = file + room;
 	for (const char *p = pattern; *p; p++)
-		if (*p == '%')
-			to += sprintf(to, "%luof%lu", shard, shards);
+		if (*p == '%' && p >= name)
+			to +=
+			    snprintf(to, (size_t)(past - to), "%luof%lu", shard, shards);
 		else
 			*to++ = *p;
 	*to = '\0';
-	return name;
+	return file;
+}
+
+static bool has_shard(const char *pattern)
+{
+	const char *slash = strrchr(pattern, '/');
+
+	return strchr(slash ? slash : pattern, '%') != NULL;
 }
 
 static char **files_of(const char *pattern, unsigned long shards)
@@ -307,51 +318,63 @@ static void files_free(char **names, unsigned long shards)
 	free(names);
 }
 
-/* Looks at the checkpoint of a receiver.  Returns 1 if it is in use, 0 if there is none,
- * -1 if it was replaced by *by others. */
-static int receiver_look(const struct run *p, const char *log, unsigned long shard,
-    unsigned long shards, uint64_t *by)
+/* Gets what the checkpoint of a receiver says; false if there is none. */
+static bool receiver_look(const struct run *p, const char *pattern, const char *log,
+    unsigned long shard, unsigned long shards, struct evlog_lag *lag)
 {
-	char *name = file_of(p->consumer.checkpoint, shard, shards);
-	struct evlog_lag lag;
+	char *name = file_of(pattern, shard, shards);
 	evlog_error err;
 
-	int r = evlog_checkpoint_lag(&lag, name, log, p->sel.max_line, &err);
+	int r = evlog_checkpoint_lag(lag, name, log, p->sel.max_line, &err);
 	free(name);
 	if (r < 0 && r != EVLOG_ENOINPUT)
 		cli_fail(&err);
-	*by = lag.resharded;
-	return r < 0 ? 0 : lag.resharded ? -1 : 1;
+	return r == 0;
 }
 
-/* How many receivers there are, whose checkpoints were not replaced, or not by all of
- * those that are wanted; 0: nothing is left to do. */
+/* How many receivers there are, whose checkpoints are to be replaced; 0: those that are
+ * wanted are there.  The later receivers have the higher generation.  If some that are
+ * wanted are missing, they were made from those before them. */
 static unsigned long receivers_find(const struct run *p, const char *log)
 {
-	unsigned long found = 0, begun = 0, ready = 0;
-	uint64_t by;
+	const char *pattern = p->consumer.checkpoint;
+	unsigned long used = 0, latest = 0, before = 0;
+	uint64_t of_latest = 0, of_before = 0, ready = 0;
+	struct evlog_lag lag;
 
-	for (unsigned long i = 1; i <= p->reshard; i++)
-		ready += receiver_look(p, log, i, p->reshard, &by) == 1;
 	for (unsigned long n = 1; n <= RECEIVERS_MOST; n++) {
-		int is = n == p->reshard ? 0 : receiver_look(p, log, 1, n, &by);
-		if (is == -1 && by == p->reshard)
-			begun = n;
-		if (is != 1)
-			continue;
-		if (found)
+		uint64_t generation = 0, by = 0;
+		unsigned long live = 0, there = 0;
+		for (unsigned long i = 1; i <= n && (i <= 2 || there); i++) {
+			if (!receiver_look(p, pattern, log, i, n, &lag))
+				continue;
+			there++;
+			live += !lag.resharded;
+			by = lag.resharded ? lag.resharded : by;
+			if (lag.generation > generation)
+				generation = lag.generation;
+		}
+		if (live && used)
 			cli_usage("--checkpoint %s: there are checkpoints of %lu "
 				  "receivers and of %lu; remove those that are not used",
-			    p->consumer.checkpoint, found, n);
-		found = n;
+			    pattern, used, n);
+		used = live ? n : used;
+		ready = n == p->reshard ? live : ready;
+		if (there && (!latest || generation >= of_latest)) {
+			latest = n;
+			of_latest = generation;
+		}
+		if (n != p->reshard && by == p->reshard && generation >= of_before) {
+			before = n;
+			of_before = generation;
+		}
 	}
-	if (!found && ready == p->reshard)
+	if (ready == p->reshard)
 		return 0;
-	if (!found && !begun)
-		cli_usage(
-		    "--checkpoint %s: there are no such checkpoints of all receivers",
-		    p->consumer.checkpoint);
-	return found ? found : begun;
+	latest = latest == p->reshard ? before : latest;
+	if (!latest)
+		cli_usage("--checkpoint %s: there are no such checkpoints", pattern);
+	return latest;
 }
 
 static int reshard(const struct run *p, const char *log)
@@ -378,38 +401,43 @@ static int reshard(const struct run *p, const char *log)
 		files_free(to, o.to_count);
 	}
 	for (unsigned long i = 1; i <= p->reshard && !cli.quiet; i++) {
-		char *name = file_of(pattern, i, p->reshard);
 		snprintf(text, sizeof text, "--shard %lu/%" PRIu64 " --checkpoint ", i,
 		    p->reshard);
 		cli_outs(text);
-		cli_outs(name);
+		cli_outs(pattern);
 		cli_outs("\n");
-		free(name);
 	}
 	return CLI_OK;
 }
 
 /* Takes the checkpoint of the --shard.  A new one begins with the first event, which is
- * wrong if other receivers have begun already. */
-static void shard_file_take(struct run *p)
+ * wrong if other receivers have begun already, or have taken over from others. */
+static void shard_file_take(struct run *p, const char *log)
 {
 	struct evlog_consumer_options *c = &p->consumer;
 	const char *pattern = c->checkpoint;
+	struct evlog_lag lag;
 	struct stat st;
 
+	if (!has_shard(pattern) || stat(pattern, &st) == 0)
+		return;
 	c->checkpoint = p->shard_file = file_of(pattern, c->shard, c->shards);
-	if (!strchr(pattern, '%') || (stat(c->checkpoint, &st) == 0 && st.st_size > 0))
+	if (stat(c->checkpoint, &st) == 0 && st.st_size > 0)
 		return;
 	for (unsigned long n = 1; n <= RECEIVERS_MOST; n++) {
-		char *other = file_of(pattern, 1, n);
-		if (n != c->shards && stat(other, &st) == 0) {
-			cli_say(
-			    "%s is new, but there is %s; to divide the events anew, use "
-			    "--reshard %u",
-			    c->checkpoint, other, c->shards);
-			exit(CLI_MISMATCH);
+		bool same = n == c->shards, there = false, taking = false;
+		for (unsigned long i = 1; i <= (same ? n : 1); i++) {
+			there |= receiver_look(p, pattern, log, i, n, &lag);
+			taking |= there && lag.taking;
 		}
-		free(other);
+		if (same ? !taking : !there)
+			continue;
+		cli_say(
+		    "%s is new, but there are checkpoints of %lu receivers; to divide "
+		    "the "
+		    "events anew, or to make a lost checkpoint again, use --reshard %u",
+		    c->checkpoint, n, c->shards);
+		exit(CLI_MISMATCH);
 	}
 }
 
@@ -501,11 +529,15 @@ static void options_check(const struct run *p, int logs)
 		cli_usage("--checkpoint %s: only evfold can move a table; this is for "
 			  "--status and --await",
 		    c->checkpoint);
-	if (p->reshard && (!strchr(c->checkpoint, '%') || p->database))
+	if (p->reshard && (!has_shard(c->checkpoint) || p->database))
 		cli_usage(
 		    "--reshard needs a --checkpoint with a %%, which stands for the "
 		    "shard, such as 1of%" PRIu64,
 		    p->reshard);
+	if (asides && !p->reshard && has_shard(c->checkpoint) &&
+	    access(c->checkpoint, F_OK) < 0)
+		cli_usage("--checkpoint %s: %s is for one checkpoint; give its name",
+		    c->checkpoint, aside);
 	if (p->dry && !p->reset_to)
 		cli_usage("--dry-run needs --reset-to");
 	if (p->form && !p->status)
@@ -553,7 +585,7 @@ int main(int argc, char **argv)
 	if (p.dead_letters)
 		cli_dead_letters(&p.sel);
 	if (p.consumer.shards && p.consumer.checkpoint)
-		shard_file_take(&p);
+		shard_file_take(&p, argv[optind]);
 	if (p.status) {
 		for (int i = optind; i < argc; i++)
 			show_status(&p, argv[i], argc - optind > 1);

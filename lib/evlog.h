@@ -1023,11 +1023,14 @@ int evlog_consume(const struct evlog_consumer_options *o, const char *const *pat
 /* How far a consumer is behind. */
 struct evlog_lag {
 	struct evlog_position at;
-	char part[300];	    /* "I/N PATH", or empty */
-	uint64_t resharded; /* not 0: it was replaced by so many others */
-	int64_t written;    /* when the checkpoint was written; EVLOG_TIME_MIN: never */
-	uint64_t last;	    /* the last seq of the log */
-	uint64_t events;    /* after the checkpoint */
+	char part[300];	     /* "I/N PATH", or empty */
+	uint64_t resharded;  /* not 0: it was replaced by so many others; then only `at`,
+			      * part and generation are set, too */
+	uint64_t generation; /* one more each time that it is reset, or divided anew */
+	bool taking;	     /* it knows which events after `at` others have processed */
+	int64_t written;     /* when the checkpoint was written; EVLOG_TIME_MIN: never */
+	uint64_t last;	     /* the last seq of the log */
+	uint64_t events;     /* after the checkpoint */
 	int64_t oldest; /* logtime of the first of them; EVLOG_TIME_MAX: there is none */
 };
 

@@ -28,9 +28,9 @@ once() {
 	receive 1/2 --to 90
 	receive 2/2 --to 140
 	run -0 reshard 3
-	assert_output "--shard 1/3 --checkpoint c-1of3.pos
---shard 2/3 --checkpoint c-2of3.pos
---shard 3/3 --checkpoint c-3of3.pos"
+	assert_output "--shard 1/3 --checkpoint c-%.pos
+--shard 2/3 --checkpoint c-%.pos
+--shard 3/3 --checkpoint c-%.pos"
 	receive 2/3 --to 120
 	receive 1/3 --to 160
 	once_each
@@ -71,7 +71,7 @@ once_each() { assert_equal "$(told | sort -n | uniq -d)" ""; }
 	receive 1/2
 	receive 2/2
 	run -76 receive 1/3
-	assert_output --partial "c-1of3.pos is new, but there is c-1of2.pos; to divide the events anew, use --reshard 3"
+	assert_output --partial "c-1of3.pos is new, but there are checkpoints of 2 receivers; to divide the events anew, or to make a lost checkpoint again, use --reshard 3"
 	reshard 3
 	run -76 receive 1/2
 	assert_output --partial "c-1of2.pos: its events are processed by 3 other receivers since --reshard"
@@ -123,8 +123,8 @@ once_each() { assert_equal "$(told | sort -n | uniq -d)" ""; }
 	assert_output --partial "there are checkpoints of 2 receivers and of 4"
 	rm c-1of4.pos
 	cp c-1of2.pos c-1of3.pos
-	run -73 reshard 3
-	assert_output --partial "c-1of3.pos: there is such a checkpoint already"
+	run -64 reshard 3
+	assert_output --partial "there are checkpoints of 2 receivers and of 3"
 	rm c-1of3.pos
 	assert_equal "$(ls c-*)" "c-1of2.pos
 c-2of2.pos"
@@ -173,13 +173,122 @@ c-2of2.pos"
 	receive 2/2 --to 140
 	reshard 3
 	receive 1/3 --to 100
-	rm c-*of2.pos c-1of3.pos
-	run -76 receive 1/3
-	assert_output --partial "the lost one knew which events after 100 were processed before --reshard"
+	rm c-*of2.pos c-1of3.pos c-2of3.pos
 	local i
-	for i in 2 3; do receive $i/3; done
-	rm c-2of3.pos # all that it knew is passed: the log has its place
+	for i in 1 2; do # 1/3 had emitted since, 2/3 had not
+		run -76 receive $i/3
+		assert_output --partial "use --reshard 3"
+	done
+	run -76 evrun --shard 1/3 --checkpoint c-1of3.pos --emit out.evlog a.evlog -- false
+	assert_output --partial "the lost one knew which events after 100 were processed before --reshard"
+}
+
+@test "one that is lost is made again, and its receiver emits nothing twice" {
+	receive 1/2 --to 90
+	receive 2/2 --to 140
+	reshard 3
+	local i
+	for i in 1 2 3; do receive $i/3 --to 120; done
+	rm c-2of3.pos
+	reshard 3
+	for i in 1 2 3; do receive $i/3; done
+	once 200
+	rm c-*.pos # all that they knew is passed: the log has their places
 	receive 2/3
+	once 200
+}
+
+@test "interrupted, and begun again: from the checkpoints that were in use, not from older ones" {
+	local i
+	for i in 1 2 3; do receive $i/3 --to 50; done
+	reshard 2 -q
+	for i in 1 2; do receive $i/2 --to 80; done
+	evrun -q --reshard 1 --emit out.evlog --checkpoint 'c-%.pos' a.evlog
+	receive 1/1 --to 110
+	mkdir kept
+	cp c-?of2.pos kept
+	reshard 2 -q
+	cp kept/* . # as if it had been killed before it wrote these
+	run -76 reshard 3
+	assert_output --partial "--reshard 2 has begun"
+	reshard 2 -q
+	for i in 1 2; do receive $i/2; done
+	once 200
+}
+
+@test "a receiver that was reset goes back, whatever the others know" {
+	receive 1/2
+	receive 2/2 --to 20
+	reshard 3 -q
+	evrun --reset-to 1 --checkpoint c-1of3.pos a.evlog
+	run -76 reshard 2
+	assert_output --partial "c-1of3.pos: it was reset, and has to pass event 200 first"
+	receive 1/3
+	reshard 2 -q
+	local i
+	for i in 1 2; do receive $i/2; done
+	cmp <(told | sort -nu) <(seq 200)
+	[ "$(told | grep -c .)" -gt 230 ] # those of 1/3 came again
+}
+
+@test "another key, another log to emit to, no selection: refused" {
+	evrun -q --shard 1/1 --key data.n --checkpoint 'c-%.pos' --to 90 --emit out.evlog a.evlog -- sed 's/.*/{"type":"Out"}/'
+	run -64 evrun --reshard 2 --key subject --emit out.evlog --checkpoint 'c-%.pos' a.evlog
+	assert_output --partial "--key subject: the events are divided by data.n"
+	evappend other.evlog <<<'{"type":"T"}'
+	run -76 evrun --reshard 2 --emit other.evlog --checkpoint 'c-%.pos' a.evlog
+	reshard 2 -q
+	receive 1/2 --key data.n
+	run -64 evrun --reshard 3 --key subject --emit out.evlog --checkpoint 'c-%.pos' a.evlog
+	jq 'del(.selection)' c-2of2.pos >c && mv c c-2of2.pos
+	run -76 reshard 3
+	assert_output --partial "an older version wrote this checkpoint"
+}
+
+@test "names: % in the last component, unless there is such a file; one name for one checkpoint" {
+	mkdir d%d
+	evrun -q --shard 1/2 --checkpoint 'd%d/c-%.pos' a.evlog -- true
+	assert [ -e d%d/c-1of2.pos ]
+	evrun -q --shard 2/2 --checkpoint x.pos a.evlog -- true
+	mv x.pos x%.pos
+	evrun -q --shard 2/2 --checkpoint 'x%.pos' a.evlog -- false # there is nothing to do
+	local aside
+	for aside in "--reset-to 5" --status "--await 5"; do
+		# shellcheck disable=SC2086
+		run -64 evrun $aside --checkpoint 'c-%.pos' a.evlog
+		assert_output --partial "is for one checkpoint; give its name"
+	done
+}
+
+@test "checkpoints that say strange things: refused, or read" {
+	receive 1/2 --to 90
+	receive 2/2 --to 140
+	reshard 3 -q
+	cp c-1of3.pos good
+	local change
+	while IFS= read -r change; do
+		jq -c "$change" good >c-1of3.pos
+		run receive 1/3
+		[[ $status = 65 || $status = 76 ]] || fail "$change: status $status: $output"
+	done <<-'END'
+		.taken = 5
+		.taken = {}
+		.taken = [5]
+		.taken = [[]]
+		.taken[0][0] = 7
+		.taken[0][0].seq = -1
+		.taken[0][1].root = "00"
+		.taken[0][1].seq = 130
+		.taken[0] = [range(300) as $i | .taken[0][0]]
+		.taken = [range(17) as $i | .taken[0]]
+		.places = []
+		.places += .places
+		.places[0].seq = 91
+		.resharded = 3
+		.part = "2/3 subject"
+	END
+	cp good c-1of3.pos
+	receive 1/3
 	once_each
 }
 

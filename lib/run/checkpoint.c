@@ -191,8 +191,9 @@ static int takeovers_of(
 	while (!r && json_walk_next(&w, &m)) {
 		struct takeover t = {
 		    room, array_of(m.value, room, RECEIVERS_MOST, &failed), 0};
-		r = t.shards && !failed ? checkpoint_take_over(c, &t, err)
-					: damaged(path, failed, err);
+		r = t.shards && !failed && c->takeovers < TAKEOVERS_MOST
+			? checkpoint_take_over(c, &t, err)
+			: damaged(path, failed, err);
 	}
 	free(room);
 	return r;

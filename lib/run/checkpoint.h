@@ -8,6 +8,7 @@
 
 #define PLACES_MOST    256
 #define RECEIVERS_MOST 256 /* that can be divided anew */
+#define TAKEOVERS_MOST 16
 
 /* Where the receivers were that these have taken over from: an event of their shard I is
  * done if it is not after place I - 1. */

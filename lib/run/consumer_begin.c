@@ -67,8 +67,10 @@ int takeovers_check(const struct checkpoint *c, const char *checkpoint, const ch
 		    checkpoint, c->resharded);
 	for (size_t i = 0; i < c->takeovers; i++)
 		for (size_t k = 0; k < c->takeover[i].shards; k++) {
-			int r = evlog_position_check(
-			    log, &c->takeover[i].place[k], max_line, err);
+			const struct evlog_position *at = &c->takeover[i].place[k];
+			int r = at->seq > c->place->seq
+				    ? evlog_position_check(log, at, max_line, err)
+				    : 0;
 			if (r)
 				return r;
 		}
@@ -190,9 +192,9 @@ static int outlet_open(struct consumer *c, struct sink **s, struct log_sink_opti
 	if (!r && o->found && fresh && o->cursor.has & CURSOR_HAS(CURSOR_PARTIAL))
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s is new, but the lost one knew which events after %" PRIu64
-		    " were processed before --reshard; --reset-to %" PRIu64
-		    " processes all of them again",
-		    c->o->checkpoint, o->cursor.seq, o->cursor.seq + 1);
+		    " were processed before --reshard, which makes it again if the old "
+		    "checkpoints are still there",
+		    c->o->checkpoint, o->cursor.seq);
 	*upto = !r && o->found && (fresh || o->cursor.generation == c->mark.generation)
 		    ? o->cursor.seq
 		    : 0;

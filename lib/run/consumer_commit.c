@@ -325,7 +325,7 @@ int consumer_commit(
 		res = outlet_commit(c, c->dead, c->next, err);
 		res = res == EVLOG_END ? 0 : res;
 	}
-	if (c->mark.takeovers && c->emit)
+	if (!res && c->emit)
 		log_sink_set_partial(c->emit, takes_over(&c->mark, c->next->seq));
 	if (!res && r && c->emit)
 		res = emit_commit(c, r, c->next, err);

@@ -27,7 +27,7 @@ struct reshard {
 	const struct evlog_reshard_options *o;
 	const char *log;
 	struct receiver *old, *new;
-	const char *key; /* from the parts of the old ones; NULL: there is only one */
+	char key[300]; /* of the old ones */
 };
 
 /* ---- The old checkpoints ---- */
@@ -46,18 +46,42 @@ static int part_fits(struct reshard *s, size_t i, size_t n, evlog_error *err)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: the checkpoint is for %s%s, not for shard %zu/%zu", r->file.path,
 		    *part ? "shard " : "all events", part, i + 1, n);
-	if (s->key && strcmp(s->key, key + 1) != 0)
+	if (i > 0 && strcmp(s->key, key + 1) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: its key is %s, that of others is %s", r->file.path, key + 1,
 		    s->key);
-	s->key = n == 1 ? NULL : key + 1;
+	if (i == 0 && n > 1)
+		snprintf(s->key, sizeof s->key, "%s", key + 1);
 	return 0;
 }
 
-/* Whether two selections are the same; they may be unknown. */
-static bool same_selection(const char *a, const char *b)
+/* Gets the key by which a single receiver's events are divided from now on: the one that
+ * its selection names.  Of a long selection only the hash is known. */
+static int key_find(struct reshard *s, evlog_error *err)
 {
-	return a && b ? strcmp(a, b) == 0 : a == b;
+	const char *text = s->old->mark.selection, *given = s->o->key;
+	struct json_text selection = {text, strlen(text)}, key;
+	struct buf b = {0};
+
+	bool hashed = json_top_find(selection, (struct view){"sha256", 6}, &key);
+	if (hashed)
+		buf_puts(&b, given ? given : "");
+	else if (json_top_find(selection, (struct view){"key", 3}, &key))
+		json_unescape(&b, key);
+	else
+		buf_puts(&b, "subject");
+	buf_putc(&b, '\0');
+	if (!b.failed)
+		snprintf(s->key, sizeof s->key, "%s", b.p);
+	bool failed = b.failed;
+	buf_free(&b);
+	if (failed)
+		return error_memory(err);
+	return *s->key
+		   ? 0
+		   : error_set(err, EVLOG_EUSAGE,
+			 "%s: the selection is too long to be recorded; give the --key",
+			 s->old->file.path);
 }
 
 /* Checks that a log has no cursor of the receiver that is further than its checkpoint. */
@@ -105,7 +129,12 @@ static int old_check(struct reshard *s, size_t i, evlog_error *err)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: --reshard %" PRIu64 " has begun, and must be finished first",
 		    r->file.path, r->mark.resharded);
-	if (!same_selection(r->mark.selection, s->old->mark.selection))
+	if (!r->mark.selection)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: an older version wrote this checkpoint, without the selection; "
+		    "start the receiver once more, and end it",
+		    r->file.path);
+	if (strcmp(r->mark.selection, s->old->mark.selection) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: its selection is not that of %s", r->file.path,
 		    s->old->file.path);
@@ -114,6 +143,8 @@ static int old_check(struct reshard *s, size_t i, evlog_error *err)
 		    "%s: the receiver emits events; say to which log, with --emit",
 		    r->file.path);
 	res = evlog_position_check(s->log, r->mark.place, o->max_line, err);
+	if (!res && *r->mark.emitted.log)
+		res = evlog_position_check(o->emit, &r->mark.emitted, o->max_line, err);
 	if (!res && o->emit)
 		res = outlet_check(s, r, o->emit, err);
 	return res || !o->dead_letter ? res : outlet_check(s, r, o->dead_letter, err);
@@ -133,6 +164,29 @@ static bool is_known(const struct checkpoint *c, const struct takeover *t)
 			return true;
 	}
 	return false;
+}
+
+/* Checks that each old receiver knows what the others know to be done, unless it is past
+ * that.  One that was reset does not. */
+static int takeovers_agree(
+    const struct reshard *s, const struct checkpoint *c, evlog_error *err)
+{
+	if (c->takeovers >= TAKEOVERS_MOST)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: the receivers were divided too often; let them pass event "
+		    "%" PRIu64 " first",
+		    s->old->file.path, c->takeover->last);
+	for (size_t i = 0; i < s->o->from_count; i++)
+		for (size_t k = 0; k < c->takeovers; k++) {
+			const struct receiver *r = &s->old[i];
+			const struct takeover *t = &c->takeover[k];
+			if (r->mark.place->seq < t->last && !is_known(&r->mark, t))
+				return error_set(err, EVLOG_EMISMATCH,
+				    "%s: it was reset, and has to pass event %" PRIu64
+				    " first",
+				    r->file.path, t->last);
+		}
+	return 0;
 }
 
 /* Makes what all new receivers have in common: they begin at the lowest place, and what
@@ -157,6 +211,8 @@ static int successor_make(struct reshard *s, struct checkpoint *c, evlog_error *
 				r = checkpoint_take_over(c, &old->takeover[k], err);
 	}
 	if (!r)
+		r = takeovers_agree(s, c, err);
+	if (!r)
 		r = checkpoint_take_over(c, &t, err);
 	if (!r)
 		checkpoint_pass(c, false);
@@ -170,9 +226,7 @@ static void part_write(const struct reshard *s, size_t i, struct checkpoint *c)
 	*c->part = '\0';
 	if (s->o->to_count > 1)
 		snprintf(c->part, sizeof c->part, "%zu/%zu %.250s", i + 1, s->o->to_count,
-		    s->key	? s->key
-		    : s->o->key ? s->o->key
-				: "subject");
+		    s->key);
 }
 
 /* Checks that a new checkpoint may be written.  Sets *done if an earlier call has done
@@ -183,11 +237,16 @@ static int new_check(const struct reshard *s, size_t i, struct checkpoint *next,
 	const struct receiver *r = &s->new[i];
 
 	part_write(s, i, next);
-	*done = !r->fresh && !r->mark.resharded && s->old->mark.resharded &&
-		r->mark.generation == next->generation &&
+	bool later = r->mark.generation >= next->generation;
+	*done = !r->fresh && !r->mark.resharded && s->old->mark.resharded && later &&
 		strcmp(r->mark.part, next->part) == 0;
-	if (*done || r->fresh || r->mark.resharded)
+	if (*done || r->fresh || (r->mark.resharded && !later))
 		return 0;
+	if (r->mark.resharded)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: --reshard %" PRIu64 " has begun later, and must be finished "
+		    "first",
+		    r->file.path, r->mark.resharded);
 	return error_set(err, EVLOG_ECREATE,
 	    "%s: there is such a checkpoint already; if it is not needed, remove it",
 	    r->file.path);
@@ -264,6 +323,11 @@ static int reshard(struct reshard *s, evlog_error *err)
 		r = receivers_open(s->new, o->to, o->to_count, st.st_mode & 0666, err);
 	for (size_t i = 0; i < o->from_count && !r; i++)
 		r = old_check(s, i, err);
+	if (!r && o->from_count == 1)
+		r = key_find(s, err);
+	if (!r && o->key && strcmp(o->key, s->key) != 0)
+		r = error_set(err, EVLOG_EUSAGE, "--key %s: the events are divided by %s",
+		    o->key, s->key);
 	if (!r)
 		r = successor_make(s, &next, err);
 	if (!r)

@@ -109,10 +109,12 @@ int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const ch
 		lag->at = *at;
 		lag->written = c.written;
 		lag->resharded = c.resharded;
+		lag->generation = c.generation;
+		lag->taking = c.takeovers > 0;
 		memcpy(lag->part, c.part, sizeof lag->part);
 	}
 	checkpoint_free(&c);
-	return r ? r : lag_measure(lag, log, max_line, err);
+	return r || lag->resharded ? r : lag_measure(lag, log, max_line, err);
 }
 
 int evlog_table_lag(struct evlog_lag *lag, const char *file, const char *table,
