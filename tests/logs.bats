@@ -170,3 +170,18 @@ places() { jq -c '[.places[].seq]' "$1"; }
 	echo '{"type":"T","data":101}' | evappend 50.evlog
 	evrun -m --checkpoint c ./*.evlog -- jq .data | cmp - <(echo 101)
 }
+
+@test "-f -m ends at damage in one of the logs, in each tool, instead of waiting for more" {
+	two 10 20
+	local file
+	file=$(echo a.evlog/*.zst)
+	damage "$file" $(($(stat -c %s "$file") / 2))
+	local tool
+	for tool in evcat "evreplay --speed 0" evrun "evrun --checkpoint c"; do
+		# shellcheck disable=SC2086
+		run -65 timeout --foreground 20 $tool -f -m b.evlog a.evlog $([[ $tool != evrun* ]] || echo -- cat)
+		assert_output --partial "damaged"
+	done
+	run -65 --separate-stderr timeout --foreground 20 evcat -f -m --salvage -c 5 b.evlog a.evlog
+	assert_equal "$(grep -c '"n":' <<<"$output")" 5
+}

@@ -256,6 +256,8 @@ static int chain_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 
 /* ---- Merged ---- */
 
+/* Without follow, the other operands continue after damage, which is reported at the end.
+ * With it there is no end. */
 static int run_refill(struct operand *s, evlog_error *err)
 {
 	if (s->run.len || s->ended)
@@ -263,8 +265,8 @@ static int run_refill(struct operand *s, evlog_error *err)
 	int r = operand_next(s, &s->run, err);
 	if (r)
 		s->run.len = 0;
-	if (r == EVLOG_EDAMAGED || r == EVLOG_EDATA) {
-		operand_end(s, err); /* the other operands continue */
+	if ((r == EVLOG_EDAMAGED || r == EVLOG_EDATA) && !s->sel->follow) {
+		operand_end(s, err);
 		return 0;
 	}
 	return r == EVLOG_END ? 0 : r;
