@@ -31,7 +31,7 @@ F_OFD_SETLK = 37
 CORES = os.cpu_count() or 2
 # sanitizers make it three times slower, and gcov twice
 SANITIZED = os.environ.get("EVLOG_BUILD", "").rstrip("/").endswith("/san")
-STEP = int(os.environ.get("EVLOG_STEP", "17" if SANITIZED or os.environ.get("COVERAGE") else "5"))
+STEP = int(os.environ.get("EVLOG_STEP", "37" if SANITIZED else "17" if os.environ.get("COVERAGE") else "5"))
 # LeakSanitizer cannot work under strace
 UNLEAKY = ["env", f"ASAN_OPTIONS={os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0"]
 

@@ -212,7 +212,15 @@ c-2of2.pos"
 	run -76 reshard 3
 	assert_output --partial "--reshard 2 has begun"
 	reshard 2 -q
-	for i in 1 2; do receive $i/2; done
+	for i in 1 2; do receive $i/2 --to 150; done
+	# the same if those that are wanted are the ones that were just replaced
+	evrun -q --reshard 3 --emit out.evlog --checkpoint 'c-%.pos' a.evlog
+	evrun -q --reshard 1 --emit out.evlog --checkpoint 'c-%.pos' a.evlog
+	rm c-1of1.pos
+	run -76 reshard 3
+	assert_output --partial "--reshard 1 has begun later"
+	reshard 1 -q
+	receive 1/1
 	once 200
 }
 
