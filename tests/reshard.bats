@@ -224,6 +224,19 @@ c-2of2.pos"
 	once 200
 }
 
+@test "a log whose first events were removed since, as long as no place before that is needed" {
+	receive 1/2 --to 150
+	receive 2/2 --to 20
+	reshard 3 -q
+	local i
+	for i in 1 2 3; do receive $i/3 --to 105; done
+	evcat -o zst --from 101 a.evlog >stream
+	mv a.evlog whole.evlog
+	evappend --replica a.evlog stream
+	for i in 1 2 3; do receive $i/3; done
+	once 200
+}
+
 @test "a receiver that was reset goes back, whatever the others know" {
 	receive 1/2
 	receive 2/2 --to 20
