@@ -198,6 +198,21 @@ c-2of2.pos"
 	once 200
 }
 
+@test "it is made again from the checkpoints before it, not from older ones" {
+	local i n m to=20
+	for m in 3 2 1 2; do
+		for i in $(seq "${n:-0}"); do receive "$i/$n" --to $((to += 15)); done
+		[ ! "${n:-}" ] || reshard $m -q
+		n=$m
+	done
+	receive 1/2 --to 130
+	receive 2/2 --to 120
+	rm c-2of2.pos
+	reshard 2 -q
+	for i in 1 2; do receive $i/2; done
+	once 200
+}
+
 @test "interrupted, and begun again: from the checkpoints that were in use, not from older ones" {
 	local i
 	for i in 1 2 3; do receive $i/3 --to 50; done
