@@ -332,46 +332,64 @@ static bool receiver_look(const struct run *p, const char *pattern, const char *
 	return r == 0;
 }
 
-/* How many receivers there are, whose checkpoints are to be replaced; 0: those that are
- * wanted are there.  The later receivers have the higher generation.  If some that are
- * wanted are missing, they were made from those before them. */
+/* The checkpoints of n receivers. */
+struct receivers {
+	unsigned long there,
+	    live;	     /* how many there are; without those that were replaced, */
+	uint64_t by;	     /* by so many others */
+	uint64_t generation; /* the highest; those that came later have a higher one */
+};
+
+static struct receivers receivers_look(
+    const struct run *p, const char *log, unsigned long n)
+{
+	struct receivers r = {0};
+	struct evlog_lag lag;
+
+	/* if the first two are missing, there are none */
+	for (unsigned long i = 1; i <= n && (i <= 2 || r.there); i++) {
+		if (!receiver_look(p, p->consumer.checkpoint, log, i, n, &lag))
+			continue;
+		r.there++;
+		r.live += !lag.resharded;
+		r.by = lag.resharded ? lag.resharded : r.by;
+		if (lag.generation > r.generation)
+			r.generation = lag.generation;
+	}
+	return r;
+}
+
+/* How many receivers are to be replaced: the latest.  If these are the ones that are
+ * wanted, but some are missing, those that they have replaced; 0: none are missing. */
 static unsigned long receivers_find(const struct run *p, const char *log)
 {
 	const char *pattern = p->consumer.checkpoint;
-	unsigned long used = 0, latest = 0, before = 0;
-	uint64_t of_latest = 0, of_before = 0, ready = 0;
-	struct evlog_lag lag;
+	const struct receivers wanted = receivers_look(p, log, p->reshard);
+	unsigned long used = wanted.live ? p->reshard : 0, latest = 0, before = 0;
+	uint64_t of_latest = 0, of_before = 0;
 
 	for (unsigned long n = 1; n <= RECEIVERS_MOST; n++) {
-		uint64_t generation = 0, by = 0;
-		unsigned long live = 0, there = 0;
-		for (unsigned long i = 1; i <= n && (i <= 2 || there); i++) {
-			if (!receiver_look(p, pattern, log, i, n, &lag))
-				continue;
-			there++;
-			live += !lag.resharded;
-			by = lag.resharded ? lag.resharded : by;
-			if (lag.generation > generation)
-				generation = lag.generation;
-		}
-		if (live && used)
+		struct receivers r = {0};
+		if (n != p->reshard)
+			r = receivers_look(p, log, n);
+		if (r.live && used)
 			cli_usage("--checkpoint %s: there are checkpoints of %lu "
 				  "receivers and of %lu; remove those that are not used",
-			    pattern, used, n);
-		used = live ? n : used;
-		ready = n == p->reshard ? live : ready;
-		if (there && (!latest || generation >= of_latest)) {
+			    pattern, used < n ? used : n, used < n ? n : used);
+		used = r.live ? n : used;
+		if (r.there && (!latest || r.generation >= of_latest)) {
 			latest = n;
-			of_latest = generation;
+			of_latest = r.generation;
 		}
-		if (n != p->reshard && by == p->reshard && generation >= of_before) {
+		if (r.by == p->reshard && r.generation >= of_before) {
 			before = n;
-			of_before = generation;
+			of_before = r.generation;
 		}
 	}
-	if (ready == p->reshard)
+	if (wanted.live == p->reshard)
 		return 0;
-	latest = latest == p->reshard ? before : latest;
+	if (wanted.there && wanted.generation >= of_latest)
+		latest = before;
 	if (!latest)
 		cli_usage("--checkpoint %s: there are no such checkpoints", pattern);
 	return latest;
@@ -432,10 +450,9 @@ static void shard_file_take(struct run *p, const char *log)
 		}
 		if (same ? !taking : !there)
 			continue;
-		cli_say(
-		    "%s is new, but there are checkpoints of %lu receivers; to divide "
-		    "the "
-		    "events anew, or to make a lost checkpoint again, use --reshard %u",
+		cli_say("%s is new, but there are checkpoints of %lu receivers; "
+			"--reshard %u divides the events anew, or makes a lost one "
+			"again",
 		    c->checkpoint, n, c->shards);
 		exit(CLI_MISMATCH);
 	}

@@ -71,7 +71,7 @@ once_each() { assert_equal "$(told | sort -n | uniq -d)" ""; }
 	receive 1/2
 	receive 2/2
 	run -76 receive 1/3
-	assert_output --partial "c-1of3.pos is new, but there are checkpoints of 2 receivers; to divide the events anew, or to make a lost checkpoint again, use --reshard 3"
+	assert_output --partial "c-1of3.pos is new, but there are checkpoints of 2 receivers; --reshard 3 divides the events anew, or makes a lost one again"
 	reshard 3
 	run -76 receive 1/2
 	assert_output --partial "c-1of2.pos: its events are processed by 3 other receivers since --reshard"
@@ -82,7 +82,7 @@ once_each() { assert_equal "$(told | sort -n | uniq -d)" ""; }
 	done
 	rm c-2of3.pos
 	run -76 receive 2/3
-	assert_output --partial "use --reshard 3"
+	assert_output --partial "--reshard 3 divides"
 	reshard 3 # makes it again
 	receive 2/3
 	once 200
@@ -177,7 +177,7 @@ c-2of2.pos"
 	local i
 	for i in 1 2; do # 1/3 had emitted since, 2/3 had not
 		run -76 receive $i/3
-		assert_output --partial "use --reshard 3"
+		assert_output --partial "--reshard 3 divides"
 	done
 	run -76 evrun --shard 1/3 --checkpoint c-1of3.pos --emit out.evlog a.evlog -- false
 	assert_output --partial "the lost one knew which events after 100 were processed before --reshard"
