@@ -199,8 +199,8 @@ check:
 # Built without optimisation, so that a line is a line, and with a helper that is not
 # confined.  gnu11 lets gcov see fork and exec, and write down what a child has run before
 # it becomes another program.  Killed processes are not counted.
-LINES    = 95.7
-BRANCHES = 86.5
+LINES    = 96.0
+BRANCHES = 87.0
 coverage:
 	@.ci/deps test
 	rm -rf build/coverage
