@@ -185,3 +185,12 @@ places() { jq -c '[.places[].seq]' "$1"; }
 	run -65 --separate-stderr timeout --foreground 20 evcat -f -m --salvage -c 5 b.evlog a.evlog
 	assert_equal "$(grep -c '"n":' <<<"$output")" 5
 }
+
+@test "--reset-to does not take a checkpoint to another log" {
+	two 10 20
+	evrun --checkpoint c a.evlog -- true
+	cp c before
+	run -76 evrun --reset-to 1 --checkpoint c b.evlog
+	assert_output "evrun: c: no place in b.evlog is recorded"
+	cmp c before
+}

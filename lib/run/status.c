@@ -1,5 +1,6 @@
 /* status.c - shows how far a consumer is behind its log, and resets its checkpoint. */
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/options.h"
 #include "base/time.h"
 #include "read/reader.h"
@@ -70,19 +71,19 @@ static int lag_measure(
 	return r < 0 ? r : 0;
 }
 
-/* Gets the place of a log in a checkpoint.  A single one is taken to be that; whether it
- * fits is found out later. */
+/* Gets the place of a log in a checkpoint.  A single one is taken to be that, unless it
+ * is certainly of another log; whether it fits is found out later. */
 static int place_choose(const char *checkpoint, struct checkpoint *c, const char *log,
     uint64_t max_line, struct evlog_position **at, evlog_error *err)
 {
 	struct log_identity who;
 
-	*at = c->place;
-	if (c->places == 1)
-		return 0;
 	int r = log_identify(log, max_line, &who, err);
 	if (r)
 		return r;
+	*at = c->place;
+	if (c->places == 1 && (!*c->place->lineage || hash_is_none(who.lineage)))
+		return 0;
 	*at = place_of(c, &who, true);
 	*at = *at ? *at : place_of(c, &who, false);
 	return *at ? 0
