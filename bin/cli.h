@@ -241,6 +241,18 @@ int cli_sync(int fd, const char *path);
 void cli_progress(const evlog_stream *s, uint64_t events);
 void cli_progress_clear(void);
 
+/* Whether the file name of a checkpoint has a % for the shard (receivers.c). */
+bool cli_has_shard(const char *checkpoint);
+
+/* Gets the checkpoint of a --shard, to be freed: % stands for the shard, unless there is
+ * a file of that very name.  Exits if it is new although other receivers have begun, or
+ * have taken over from others: it would begin with the first event. */
+char *cli_shard_file(const struct evlog_consumer_options *c, const char *log);
+
+/* Divides the events of a log among so many receivers, and says how to start them. */
+void cli_reshard(
+    const struct evlog_consumer_options *c, unsigned long receivers, const char *log);
+
 /* Runs the tests of a program for evfold --test (cases.c).  Returns the exit status. */
 int cli_fold_test(const char *file, const struct evlog_fold_test_options *o);
 

@@ -5,10 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define RECEIVERS_MOST 256 /* that --reshard can divide */
 
 enum {
 	BATCH = CLI_OWN, /* from here to SHARD: for a COMMAND */
@@ -41,7 +38,8 @@ static const struct cli_option options[] = {
 	"                            for the --shard, such as 1of2; with\n"
 	"                            sqlite:FILE[:TABLE], --status and --await look at a "
 	"table"},
-    {ACCEPT_CHANGE, "accept-change", NULL, "accept a --checkpoint of another selection"},
+    {ACCEPT_CHANGE, "accept-change", NULL,
+	"accept a --checkpoint of another selection, or of other logs"},
     {STATUS, "status", NULL, "show how far the --checkpoint is behind LOG"},
     {'o', "output", "FORM", "format of --status: text (default) or json"},
     {AWAIT, "await", "N", "wait until the --checkpoint has reached seq N"},
@@ -156,16 +154,10 @@ static int lag_find(
     const struct run *p, const char *log, struct evlog_lag *lag, evlog_error *err)
 {
 	const char *file = p->consumer.checkpoint;
-	int r = p->database ? evlog_table_lag(
-				  lag, p->database, p->table, log, p->sel.max_line, err)
-			    : evlog_checkpoint_lag(lag, file, log, p->sel.max_line, err);
 
-	if (r < 0 || !lag->resharded)
-		return r;
-	snprintf(err->text, sizeof err->text,
-	    "%s: its events are processed by %" PRIu64 " other receivers since --reshard",
-	    file, lag->resharded);
-	return err->code = EVLOG_EMISMATCH;
+	return p->database ? evlog_table_lag(
+				 lag, p->database, p->table, log, p->sel.max_line, err)
+			   : evlog_checkpoint_lag(lag, file, log, p->sel.max_line, err);
 }
 
 static void show_status(const struct run *p, const char *log, bool several)
@@ -271,193 +263,6 @@ static int reset(const struct run *p, const char *log)
 	return CLI_OK;
 }
 
-/* ---- Receivers ---- */
-
-/* The name of a receiver's checkpoint: % in its last component stands for the shard.  To
- * be freed. */
-static char *file_of(const char *pattern, unsigned long shard, unsigned long shards)
-{
-	const char *slash = strrchr(pattern, '/'), *name = slash ? slash + 1 : pattern;
-	char *file, *to, *past;
-	size_t room = 1;
-
-	for (const char *p = pattern; *p; p++)
-		room += *p == '%' ? sizeof "65536of65536" * 2 : 1;
-	to = file = cli_resize(NULL, room);
-	past = file + room;
-	for (const char *p = pattern; *p; p++)
-		if (*p == '%' && p >= name)
-			to +=
-			    snprintf(to, (size_t)(past - to), "%luof%lu", shard, shards);
-		else
-			*to++ = *p;
-	*to = '\0';
-	return file;
-}
-
-static bool has_shard(const char *pattern)
-{
-	const char *slash = strrchr(pattern, '/');
-
-	return strchr(slash ? slash : pattern, '%') != NULL;
-}
-
-static char **files_of(const char *pattern, unsigned long shards)
-{
-	char **names = cli_resize(NULL, shards * sizeof *names);
-
-	for (unsigned long i = 0; i < shards; i++)
-		names[i] = file_of(pattern, i + 1, shards);
-	return names;
-}
-
-static void files_free(char **names, unsigned long shards)
-{
-	for (unsigned long i = 0; i < shards; i++)
-		free(names[i]);
-	free(names);
-}
-
-/* Gets what the checkpoint of a receiver says; false if there is none. */
-static bool receiver_look(const struct run *p, const char *pattern, const char *log,
-    unsigned long shard, unsigned long shards, struct evlog_lag *lag)
-{
-	char *name = file_of(pattern, shard, shards);
-	evlog_error err;
-
-	int r = evlog_checkpoint_lag(lag, name, log, p->sel.max_line, &err);
-	free(name);
-	if (r < 0 && r != EVLOG_ENOINPUT)
-		cli_fail(&err);
-	return r == 0;
-}
-
-/* The checkpoints of n receivers. */
-struct receivers {
-	unsigned long there,
-	    live;	     /* how many there are; without those that were replaced, */
-	uint64_t by;	     /* by so many others */
-	uint64_t generation; /* the highest; those that came later have a higher one */
-};
-
-static struct receivers receivers_look(
-    const struct run *p, const char *log, unsigned long n)
-{
-	struct receivers r = {0};
-	struct evlog_lag lag;
-
-	/* if the first two are missing, there are none */
-	for (unsigned long i = 1; i <= n && (i <= 2 || r.there); i++) {
-		if (!receiver_look(p, p->consumer.checkpoint, log, i, n, &lag))
-			continue;
-		r.there++;
-		r.live += !lag.resharded;
-		r.by = lag.resharded ? lag.resharded : r.by;
-		if (lag.generation > r.generation)
-			r.generation = lag.generation;
-	}
-	return r;
-}
-
-/* How many receivers are to be replaced: the latest.  If these are the ones that are
- * wanted, but some are missing, those that they have replaced; 0: none are missing. */
-static unsigned long receivers_find(const struct run *p, const char *log)
-{
-	const char *pattern = p->consumer.checkpoint;
-	const struct receivers wanted = receivers_look(p, log, p->reshard);
-	unsigned long used = wanted.live ? p->reshard : 0, latest = 0, before = 0;
-	uint64_t of_latest = 0, of_before = 0;
-
-	for (unsigned long n = 1; n <= RECEIVERS_MOST; n++) {
-		struct receivers r = {0};
-		if (n != p->reshard)
-			r = receivers_look(p, log, n);
-		if (r.live && used)
-			cli_usage("--checkpoint %s: there are checkpoints of %lu "
-				  "receivers and of %lu; remove those that are not used",
-			    pattern, used < n ? used : n, used < n ? n : used);
-		used = r.live ? n : used;
-		if (r.there && (!latest || r.generation >= of_latest)) {
-			latest = n;
-			of_latest = r.generation;
-		}
-		if (r.by == p->reshard && r.generation >= of_before) {
-			before = n;
-			of_before = r.generation;
-		}
-	}
-	if (wanted.live == p->reshard)
-		return 0;
-	if (wanted.there && wanted.generation >= of_latest)
-		latest = before;
-	if (!latest)
-		cli_usage("--checkpoint %s: there are no such checkpoints", pattern);
-	return latest;
-}
-
-static int reshard(const struct run *p, const char *log)
-{
-	struct evlog_reshard_options o = {.size = sizeof o,
-	    .to_count = p->reshard,
-	    .key = p->consumer.key,
-	    .emit = p->consumer.emit,
-	    .dead_letter = p->consumer.dead_letter,
-	    .max_line = p->sel.max_line};
-	const char *pattern = p->consumer.checkpoint;
-	char text[80];
-	evlog_error err;
-
-	o.from_count = receivers_find(p, log);
-	if (o.from_count) {
-		char **from = files_of(pattern, o.from_count);
-		char **to = files_of(pattern, o.to_count);
-		o.from = (const char *const *)from;
-		o.to = (const char *const *)to;
-		if (evlog_checkpoint_reshard(log, &o, &err) < 0)
-			cli_fail(&err);
-		files_free(from, o.from_count);
-		files_free(to, o.to_count);
-	}
-	for (unsigned long i = 1; i <= p->reshard && !cli.quiet; i++) {
-		snprintf(text, sizeof text, "--shard %lu/%" PRIu64 " --checkpoint ", i,
-		    p->reshard);
-		cli_outs(text);
-		cli_outs(pattern);
-		cli_outs("\n");
-	}
-	return CLI_OK;
-}
-
-/* Takes the checkpoint of the --shard.  A new one begins with the first event, which is
- * wrong if other receivers have begun already, or have taken over from others. */
-static void shard_file_take(struct run *p, const char *log)
-{
-	struct evlog_consumer_options *c = &p->consumer;
-	const char *pattern = c->checkpoint;
-	struct evlog_lag lag;
-	struct stat st;
-
-	if (!has_shard(pattern) || stat(pattern, &st) == 0)
-		return;
-	c->checkpoint = p->shard_file = file_of(pattern, c->shard, c->shards);
-	if (stat(c->checkpoint, &st) == 0 && st.st_size > 0)
-		return;
-	for (unsigned long n = 1; n <= RECEIVERS_MOST; n++) {
-		bool same = n == c->shards, there = false, taking = false;
-		for (unsigned long i = 1; i <= (same ? n : 1); i++) {
-			there |= receiver_look(p, pattern, log, i, n, &lag);
-			taking |= there && lag.taking;
-		}
-		if (same ? !taking : !there)
-			continue;
-		cli_say("%s is new, but there are checkpoints of %lu receivers; "
-			"--reshard %u divides the events anew, or makes a lost one "
-			"again",
-		    c->checkpoint, n, c->shards);
-		exit(CLI_MISMATCH);
-	}
-}
-
 /* ---- Options ---- */
 
 static void shard(struct evlog_consumer_options *c, const char *text)
@@ -505,7 +310,9 @@ static void option_take(struct run *p, int id, const char *arg)
 	case STATUS: p->status = true; break;
 	case AWAIT: p->await = cli_number("await", arg, 1, UINT64_C(1) << 53); break;
 	case RESET_TO: p->reset_to = arg; break;
-	case RESHARD: p->reshard = cli_number("reshard", arg, 1, RECEIVERS_MOST); break;
+	case RESHARD:
+		p->reshard = cli_number("reshard", arg, 1, EVLOG_RECEIVERS_MOST);
+		break;
 	case DRY_RUN: p->dry = true; break;
 	}
 }
@@ -546,12 +353,12 @@ static void options_check(const struct run *p, int logs)
 		cli_usage("--checkpoint %s: only evfold can move a table; this is for "
 			  "--status and --await",
 		    c->checkpoint);
-	if (p->reshard && (!has_shard(c->checkpoint) || p->database))
+	if (p->reshard && (!cli_has_shard(c->checkpoint) || p->database))
 		cli_usage(
 		    "--reshard needs a --checkpoint with a %%, which stands for the "
 		    "shard, such as 1of%" PRIu64,
 		    p->reshard);
-	if (asides && !p->reshard && has_shard(c->checkpoint) &&
+	if (asides && !p->reshard && !p->database && cli_has_shard(c->checkpoint) &&
 	    access(c->checkpoint, F_OK) < 0)
 		cli_usage("--checkpoint %s: %s is for one checkpoint; give its name",
 		    c->checkpoint, aside);
@@ -602,7 +409,8 @@ int main(int argc, char **argv)
 	if (p.dead_letters)
 		cli_dead_letters(&p.sel);
 	if (p.consumer.shards && p.consumer.checkpoint)
-		shard_file_take(&p, argv[optind]);
+		p.consumer.checkpoint = p.shard_file =
+		    cli_shard_file(&p.consumer, argv[optind]);
 	if (p.status) {
 		for (int i = optind; i < argc; i++)
 			show_status(&p, argv[i], argc - optind > 1);
@@ -611,7 +419,7 @@ int main(int argc, char **argv)
 	else if (p.reset_to)
 		status = reset(&p, argv[optind]);
 	else if (p.reshard)
-		status = reshard(&p, argv[optind]);
+		cli_reshard(&p.consumer, p.reshard, argv[optind]);
 	else
 		status = process(&p, argv + optind, argc - optind);
 	free(p.database);

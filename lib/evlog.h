@@ -434,8 +434,8 @@ void evlog_writer_close(evlog_writer *w);
 struct evlog_lines {
 	const char *p;
 	size_t len;
-	/* Which of the stream's operands they come from, from 0; not with `last`
-	 * forwards. */
+	/* Which operand of the stream they come from, counted from 0.  Always 0 if the
+	 * last N events are read forwards. */
 	size_t operand;
 	bool leaves; /* a line may be only its leaf: evlog-format(5), "The line" */
 	/* If cursors were asked for: more lines of the same commit follow; or they would,
@@ -1024,8 +1024,7 @@ int evlog_consume(const struct evlog_consumer_options *o, const char *const *pat
 struct evlog_lag {
 	struct evlog_position at;
 	char part[300];	     /* "I/N PATH", or empty */
-	uint64_t resharded;  /* not 0: it was replaced by so many others; then only `at`,
-			      * part and generation are set, too */
+	uint64_t resharded;  /* not 0: it was replaced by so many others */
 	uint64_t generation; /* one more each time that it is reset, or divided anew */
 	bool taking;	     /* it knows which events after `at` others have processed */
 	int64_t written;     /* when the checkpoint was written; EVLOG_TIME_MIN: never */
@@ -1037,7 +1036,8 @@ struct evlog_lag {
 /* Compare a checkpoint, or a table that evlog_fold_table keeps in the SQLite database
  * `file`, with its log.  Nothing is locked, so it may be in use.  max_line: as for
  * evlog_position_check.  EVLOG_ENOINPUT: there is no such checkpoint or table, or it was
- * not committed yet.  EVLOG_EMISMATCH: it is of another log, or of several others. */
+ * not committed yet.  EVLOG_EMISMATCH: it is of other logs; or
+ * resharded, taking, generation, part and `at` are set, and it was replaced by others. */
 int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const char *log,
     uint64_t max_line, evlog_error *err);
 int evlog_table_lag(struct evlog_lag *lag, const char *file, const char *table,
@@ -1060,21 +1060,24 @@ struct evlog_reset_options {
 int evlog_checkpoint_reset(const char *checkpoint, const char *log,
     const struct evlog_reset_options *o, uint64_t *from, uint64_t *to, evlog_error *err);
 
+#define EVLOG_RECEIVERS_MOST 256
+
 struct evlog_reshard_options {
 	size_t size;
 	const char *const *from; /* checkpoints of shards 1 to from_count of as many, */
 	size_t from_count;
 	const char *const *to; /* and the files for those of 1 to to_count */
 	size_t to_count;
-	const char *key;		/* if there is one old receiver; NULL: subject */
+	const char
+	    *key; /* by which the events are divided; NULL: that of the receivers */
 	const char *emit, *dead_letter; /* the receivers' logs; NULL: they have none */
 	uint64_t max_line;		/* as for evlog_position_check */
 };
 
-/* Divides the events of a log among another number of receivers, all of which must have
- * ended.  None loses an event, or processes one again; those of a key stay in order.  The
- * old checkpoints stay, and are refused from then on.  If this is interrupted, the same
- * call completes it.
+/* Divides the events of a log among another number of receivers, at most
+ * EVLOG_RECEIVERS_MOST.  All of them must have ended.  No event is lost or processed
+ * again, and those of a key stay in order.  The old checkpoints stay, and are refused
+ * from then on.  If this is interrupted, the same call completes it.
  *
  * EVLOG_EBUSY: a receiver is running, or was killed and has not recorded its place.
  * EVLOG_EMISMATCH: the checkpoints do not fit each other, or the log.  EVLOG_ENOINPUT:

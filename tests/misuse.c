@@ -1320,6 +1320,26 @@ static void rows_checkpoint(void)
 	ROW("beyond the end", USAGE, evlog_checkpoint_reset("r", LOG, &far, &n, &n, err));
 	ROW("digits NULL", USAGE, evlog_checkpoint_reset("r", LOG, &digits, &n, &n, err));
 	SIZES(evlog_reset_options, evlog_checkpoint_reset("r", LOG, o, &n, &n, err));
+
+	const char *const none[] = {"none"}, *const files[] = {"r1", "r2", NULL};
+	struct evlog_reshard_options shards = {.size = sizeof shards,
+	    .from = none,
+	    .from_count = 1,
+	    .to = files,
+	    .to_count = 2};
+	ROW("log NULL", USAGE, evlog_checkpoint_reshard(NULL, &shards, err));
+	ROW("options NULL", USAGE, evlog_checkpoint_reshard(LOG, NULL, err));
+	ROW("no receivers", EVLOG_ENOINPUT, evlog_checkpoint_reshard(LOG, &shards, err));
+	shards.to_count = 3;
+	ROW("a file NULL", USAGE, evlog_checkpoint_reshard(LOG, &shards, err));
+	shards.to_count = 1;
+	ROW("as many", USAGE, evlog_checkpoint_reshard(LOG, &shards, err));
+	shards.to_count = 257;
+	ROW("too many", USAGE, evlog_checkpoint_reshard(LOG, &shards, err));
+	shards.to_count = 0;
+	ROW("none", USAGE, evlog_checkpoint_reshard(LOG, &shards, err));
+	shards.to = NULL;
+	ROW("to NULL", USAGE, evlog_checkpoint_reshard(LOG, &shards, err));
 }
 
 static void rows_diff(void)

@@ -336,14 +336,16 @@ static bool number_compare(
     const struct condition *c, struct json_text v, struct where_scratch *s, int *order)
 {
 	struct decimal d = {0};
+	bool failed = false; /* is set anew by each call */
 
 	if (c->is_seq)
 		v = seq_number(v);
-	if (json_type_of(v) != JSON_NUMBER || !decimal_set(&d, v, &s->failed))
-		return false;
-	*order = decimal_compare(&d, &c->number, &s->failed);
+	bool good = json_type_of(v) == JSON_NUMBER && decimal_set(&d, v, &failed);
+	if (good)
+		*order = decimal_compare(&d, &c->number, &failed);
+	s->failed |= failed;
 	decimal_free(&d);
-	return true;
+	return good;
 }
 
 static bool time_compare(
@@ -378,7 +380,7 @@ static bool compare(
 	}
 }
 
-static bool is_met(enum condition_op op, int order)
+static bool order_fits(enum condition_op op, int order)
 {
 	switch (op) {
 	case CONDITION_EQUAL: return order == 0;
@@ -403,7 +405,7 @@ bool condition_holds(
 		s->other++;
 		return false;
 	}
-	return is_met(c->op, order);
+	return order_fits(c->op, order);
 }
 
 /* Finds the value at a path of an event, whose members have different names. */
@@ -424,22 +426,14 @@ static struct json_text scalar_at(const char *p, const char *end)
 
 	if (p < end && *p == '"' && (q = memchr(p + 1, '"', (size_t)(end - p - 1))))
 		return (struct json_text){p, (size_t)(q + 1 - p)};
-	while (q && q < end && strchr("+-.0123456789Ee", *q))
+	while (q && q < end && *q && strchr("+-.0123456789Ee", *q))
 		q++;
 	return (struct json_text){q > p ? p : NULL, q ? (size_t)(q - p) : 0};
 }
 
-static const char *blanks_skip(const char *p, const char *end)
-{
-	while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
-		p++;
-	return p;
-}
-
-/* Whether a condition certainly does not hold: wherever the event has a member of that
- * name, at whatever depth, there is a value for which it does not hold.  That is known
- * without walking through the event.  Not before the path was met, because one that never
- * is deserves a remark. */
+/* Whether a condition certainly does not hold, as a search for the last name of its path
+ * can tell: no member of that name, at any depth, has a value for which it holds.  Says
+ * no until the path has been met, because a path that is never met deserves a remark. */
 static bool is_hopeless(
     const struct condition *c, struct json_text event, struct where_scratch *s)
 {
@@ -451,11 +445,11 @@ static bool is_hopeless(
 	/* from the next byte on: its first quote may be the last one of another string */
 	for (; (at = memmem(at, (size_t)(end - at), c->quoted.p, c->quoted.len)); at++) {
 		int order;
-		const char *p = blanks_skip(at + c->quoted.len, end);
+		const char *p = json_blank_skip(at + c->quoted.len, end);
 		if (p == end || *p != ':')
 			continue; /* it is a value */
-		struct json_text v = scalar_at(blanks_skip(p + 1, end), end);
-		if (!v.p || !compare(c, v, s, &order) || is_met(c->op, order))
+		struct json_text v = scalar_at(json_blank_skip(p + 1, end), end);
+		if (!v.p || !compare(c, v, s, &order) || order_fits(c->op, order))
 			return false;
 	}
 	return !memchr(event.p, '\\', event.len);

@@ -71,6 +71,14 @@ struct json_walk {
 	const char *p, *end;
 	bool object;
 };
+/* Skips what may stand between values. */
+static inline const char *json_blank_skip(const char *p, const char *end)
+{
+	while (p < end && (unsigned char)*p <= ' ')
+		p++;
+	return p;
+}
+
 void json_walk_begin(struct json_walk *w, struct json_text container);
 bool json_walk_next(struct json_walk *w, struct json_member *m);
 static inline bool json_walk_ended(const struct json_walk *w)

@@ -113,13 +113,6 @@ static const char *skip_value(const char *p, const char *end)
 	return p;
 }
 
-static inline const char *skip_blank(const char *p, const char *end)
-{
-	while (p < end && (unsigned char)*p <= ' ')
-		p++;
-	return p;
-}
-
 void json_walk_begin(struct json_walk *w, struct json_text container)
 {
 	*w = (struct json_walk){
@@ -131,10 +124,10 @@ void json_walk_begin(struct json_walk *w, struct json_text container)
 
 bool json_walk_name(struct json_walk *w, struct json_member *m)
 {
-	const char *p = skip_blank(w->p, w->end), *start;
+	const char *p = json_blank_skip(w->p, w->end), *start;
 
 	if (p < w->end && *p == ',')
-		p = skip_blank(p + 1, w->end);
+		p = json_blank_skip(p + 1, w->end);
 	w->p = p;
 	if (p == w->end || *p == '}' || *p == ']')
 		return false;
@@ -148,9 +141,9 @@ bool json_walk_name(struct json_walk *w, struct json_member *m)
 		if (!p)
 			return false;
 		m->key = (struct view){start + 1, (size_t)(p - start) - 2};
-		p = skip_blank(p, w->end);
+		p = json_blank_skip(p, w->end);
 		if (p < w->end && *p == ':')
-			p = skip_blank(p + 1, w->end);
+			p = json_blank_skip(p + 1, w->end);
 	}
 	m->value = (struct json_text){p, 0};
 	w->p = p;

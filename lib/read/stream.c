@@ -179,12 +179,7 @@ int stream_open_from(evlog_stream **out, const char *const *paths, size_t n,
 {
 	struct evlog_selection sel, plain;
 
-	OWN_ERROR(err);
-	NEED(out, err);
 	*out = NULL;
-	NEED(paths && n, err);
-	for (size_t i = 0; i < n; i++)
-		NEED(paths[i], err);
 	evlog_selection_init(&sel);
 	int r = given ? options_take(&sel, sizeof sel,
 			    END_OF(struct evlog_selection, map_arg), given, err)
@@ -216,6 +211,12 @@ int stream_open_from(evlog_stream **out, const char *const *paths, size_t n,
 int evlog_stream_open(evlog_stream **out, const char *const *paths, size_t n,
     const struct evlog_selection *sel, evlog_error *err)
 {
+	OWN_ERROR(err);
+	NEED(out, err);
+	*out = NULL;
+	NEED(paths && n, err);
+	for (size_t i = 0; i < n; i++)
+		NEED(paths[i], err);
 	return stream_open_from(out, paths, n, sel, NULL, err);
 }
 

@@ -5,7 +5,8 @@
 #include "evlog.h"
 
 /* The same as evlog_stream_open, but from[i] is the first seq to read of operand i; 0: as
- * the selection says.  The selection must not have `last`. */
+ * the selection says.  The selection must not have `last`.
+ * The arguments are not checked. */
 int stream_open_from(evlog_stream **s, const char *const *paths, size_t n,
     const struct evlog_selection *sel, const uint64_t *from, evlog_error *err);
 

@@ -185,12 +185,12 @@ static int takeovers_of(
 		return 0;
 	if (json_type_of(taken) != JSON_ARRAY || c->places != 1)
 		return damaged(path, false, err);
-	if (!(room = calloc(RECEIVERS_MOST, sizeof *room)))
+	if (!(room = calloc(EVLOG_RECEIVERS_MOST, sizeof *room)))
 		return error_memory(err);
 	json_walk_begin(&w, taken);
 	while (!r && json_walk_next(&w, &m)) {
 		struct takeover t = {
-		    room, array_of(m.value, room, RECEIVERS_MOST, &failed), 0};
+		    room, array_of(m.value, room, EVLOG_RECEIVERS_MOST, &failed), 0};
 		r = t.shards && !failed && c->takeovers < TAKEOVERS_MOST
 			? checkpoint_take_over(c, &t, err)
 			: damaged(path, failed, err);

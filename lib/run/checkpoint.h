@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #define PLACES_MOST    256
-#define RECEIVERS_MOST 256 /* that can be divided anew */
+#define PART_SIZE      300 /* as in struct evlog_lag */
 #define TAKEOVERS_MOST 16
 
 /* Where the receivers were that these have taken over from: an event of their shard I is
@@ -28,8 +28,8 @@ struct checkpoint {
 	uint64_t generation;
 	/* The end of the emit log after the last commit; log "": there was none. */
 	struct evlog_position emitted;
-	int64_t written; /* when the file was written; EVLOG_TIME_MIN: unknown */
-	char part[300];	 /* the shard, as "I/N PATH"; "": all events */
+	int64_t written;      /* when the file was written; EVLOG_TIME_MIN: unknown */
+	char part[PART_SIZE]; /* the shard, as "I/N PATH"; "": all events */
 	/* 0; else its receivers were replaced by so many others, and it is not to be used
 	 * any more. */
 	uint64_t resharded;

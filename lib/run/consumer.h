@@ -274,10 +274,12 @@ int places_take(struct consumer *c, bool fresh, evlog_error *err);
 
 /* ---- consumer_begin.c ---- */
 
-/* Checks that a checkpoint was not replaced by others, and that what others have
- * processed is still in the log. */
-int takeovers_check(const struct checkpoint *c, const char *checkpoint, const char *log,
-    uint64_t max_line, evlog_error *err);
+/* Checks that a checkpoint was not replaced by others. */
+int replaced_check(const struct checkpoint *c, const char *checkpoint, evlog_error *err);
+
+/* Writes which shard a receiver has, from 1: "I/N KEY", or nothing if there is only one.
+ */
+void part_write(char part[PART_SIZE], size_t shard, size_t shards, const char *key);
 
 /* Makes the consumer's name in cursors: the file name of its checkpoint and, after a "#",
  * its shard. */

@@ -39,15 +39,20 @@ static void say(struct consumer *c, const char *format, ...)
 
 /* ---- Checks ---- */
 
+void part_write(char part[PART_SIZE], size_t shard, size_t shards, const char *key)
+{
+	*part = '\0';
+	if (shards > 1)
+		snprintf(part, PART_SIZE, "%zu/%zu %s", shard, shards, key);
+}
+
 /* Checks that the checkpoint, unless it is new (fresh), is for this shard, and records
  * the shard in the mark. */
 static int part_check(struct consumer *c, bool fresh, evlog_error *err)
 {
-	char part[sizeof c->mark.part] = "";
+	char part[PART_SIZE];
 
-	if (c->o->shards > 1)
-		snprintf(part, sizeof part, "%u/%u %s", c->o->shard, c->o->shards,
-		    c->o->key ? c->o->key : "subject");
+	part_write(part, c->o->shard, c->o->shards, c->o->key ? c->o->key : "subject");
 	if (!fresh && strcmp(part, c->mark.part) != 0)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: the checkpoint is for %s%s, not for %s%s", c->o->checkpoint,
@@ -57,14 +62,19 @@ static int part_check(struct consumer *c, bool fresh, evlog_error *err)
 	return 0;
 }
 
-int takeovers_check(const struct checkpoint *c, const char *checkpoint, const char *log,
-    uint64_t max_line, evlog_error *err)
+int replaced_check(const struct checkpoint *c, const char *checkpoint, evlog_error *err)
 {
-	if (c->resharded)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: its events are processed by %" PRIu64
-		    " other receivers since --reshard",
-		    checkpoint, c->resharded);
+	return !c->resharded ? 0
+			     : error_set(err, EVLOG_EMISMATCH,
+				   "%s: its events are processed by %" PRIu64
+				   " other receivers since --reshard",
+				   checkpoint, c->resharded);
+}
+
+/* Checks that what others have processed is still in the log. */
+static int takeovers_check(
+    const struct checkpoint *c, const char *log, uint64_t max_line, evlog_error *err)
+{
 	for (size_t i = 0; i < c->takeovers; i++)
 		for (size_t k = 0; k < c->takeover[i].shards; k++) {
 			const struct evlog_position *at = &c->takeover[i].place[k];
@@ -260,8 +270,9 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 		    c->o->checkpoint, c->mark.takeover->last);
 	r = places_take(c, *fresh, err);
 	if (!r)
-		r = takeovers_check(
-		    &c->mark, c->o->checkpoint, c->paths[0], c->sel.max_line, err);
+		r = replaced_check(&c->mark, c->o->checkpoint, err);
+	if (!r)
+		r = takeovers_check(&c->mark, c->paths[0], c->sel.max_line, err);
 	if (!r && *c->mark.emitted.log && c->o->emit)
 		r = evlog_position_check(
 		    c->o->emit, &c->mark.emitted, c->sel.max_line, err);

@@ -95,10 +95,11 @@ static int outlet_check(
 	int res = log_identify(s->log, s->o->max_line, &who, err);
 	if (!res)
 		res = cursor_name(o.cursor.name, r->file.path, r->mark.part, err);
+	if (res)
+		return res;
 	memcpy(o.cursor.id, who.id, ID_SIZE);
 	memcpy(o.cursor.lineage, who.lineage, HASH_SIZE);
-	if (!res)
-		res = log_sink_open(&sink, &o, err);
+	res = log_sink_open(&sink, &o, err);
 	if (sink)
 		sink->kind->close(sink);
 	if (!res && o.found && o.cursor.generation == r->mark.generation &&
@@ -221,14 +222,6 @@ static int successor_make(struct reshard *s, struct checkpoint *c, evlog_error *
 	return r;
 }
 
-static void part_write(const struct reshard *s, size_t i, struct checkpoint *c)
-{
-	*c->part = '\0';
-	if (s->o->to_count > 1)
-		snprintf(c->part, sizeof c->part, "%zu/%zu %.250s", i + 1, s->o->to_count,
-		    s->key);
-}
-
 /* Checks that a new checkpoint may be written.  Sets *done if an earlier call has done
  * it. */
 static int new_check(const struct reshard *s, size_t i, struct checkpoint *next,
@@ -236,7 +229,7 @@ static int new_check(const struct reshard *s, size_t i, struct checkpoint *next,
 {
 	const struct receiver *r = &s->new[i];
 
-	part_write(s, i, next);
+	part_write(next->part, i + 1, s->o->to_count, s->key);
 	bool later = r->mark.generation >= next->generation;
 	*done = !r->fresh && !r->mark.resharded && s->old->mark.resharded && later &&
 		strcmp(r->mark.part, next->part) == 0;
@@ -350,9 +343,13 @@ int evlog_checkpoint_reshard(
 	if (r)
 		return r;
 	NEED(o.from && o.to, err);
-	REFUSE(!o.from_count || !o.to_count || o.from_count > RECEIVERS_MOST ||
-		   o.to_count > RECEIVERS_MOST,
+	REFUSE(!o.from_count || !o.to_count || o.from_count > EVLOG_RECEIVERS_MOST ||
+		   o.to_count > EVLOG_RECEIVERS_MOST,
 	    "there are from 1 to 256 receivers", err);
+	for (size_t i = 0; i < o.from_count; i++)
+		NEED(o.from[i], err);
+	for (size_t i = 0; i < o.to_count; i++)
+		NEED(o.to[i], err);
 	REFUSE(o.from_count == o.to_count, "there are so many receivers already", err);
 	s.old = receivers_new(o.from_count);
 	s.new = receivers_new(o.to_count);

@@ -113,9 +113,10 @@ int evlog_checkpoint_lag(struct evlog_lag *lag, const char *checkpoint, const ch
 		lag->generation = c.generation;
 		lag->taking = c.takeovers > 0;
 		memcpy(lag->part, c.part, sizeof lag->part);
+		r = replaced_check(&c, checkpoint, err);
 	}
 	checkpoint_free(&c);
-	return r || lag->resharded ? r : lag_measure(lag, log, max_line, err);
+	return r ? r : lag_measure(lag, log, max_line, err);
 }
 
 int evlog_table_lag(struct evlog_lag *lag, const char *file, const char *table,
@@ -194,7 +195,7 @@ int evlog_checkpoint_reset(const char *checkpoint, const char *log,
 		r = checkpoint_begin(&c, 1, err);
 	checkpoint_pass(&c, true); /* what others have processed comes again, too */
 	if (!r)
-		r = takeovers_check(&c, checkpoint, log, o.max_line, err);
+		r = replaced_check(&c, checkpoint, err);
 	if (!r)
 		r = place_choose(checkpoint, &c, log, o.max_line, &at, err);
 	*from = r ? 0 : at->seq + 1;
