@@ -176,6 +176,7 @@ READS = [
     Read("trace-dot", ["evtrace", "-o", "dot", "e9", "story"], prefix=False),
     Read("trace-mermaid", ["evtrace", "-o", "mermaid", "--depth", "2", "e9", "log", "story"], prefix=False),
     Read("where", ["evcat", "-w", "data.n>=12,subject=s1", "log"]),
+    Read("where-long", ["evcat", "-w", f"data.n>={10**60},data.n<{10**70}", "log"]),
     Read("by-id", ["evdiff", "--by-id", "log", "other"], prefix=False),
 ]
 
