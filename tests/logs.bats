@@ -32,6 +32,10 @@ places() { jq -c '[.places[].seq]' "$1"; }
 @test "without -m, one log after the other" {
 	two 10 20 30 40
 	evrun --checkpoint c a.evlog b.evlog -- jq .data.n | cmp - <(seq 10 14; seq 30 34; seq 20 24; seq 40 44)
+	rm c
+	run -1 evrun --retry 0 --batch 1 -t T1 --checkpoint c a.evlog b.evlog -- sh -c '! grep "\"n\":41"'
+	assert_line "evrun: sh: exit status 1, at event 7 of b.evlog"
+	assert_equal "$(places c)" "[9,4]"
 }
 
 @test "a place is behind what is done, however a run ends, and before what is not" {
@@ -73,7 +77,9 @@ places() { jq -c '[.places[].seq]' "$1"; }
 @test "an empty log is followed, too, and keeps its place when it is filled" {
 	two 10
 	evappend b.evlog </dev/null
-	evrun -m --checkpoint c a.evlog b.evlog -- jq .data.n | cmp - <(seq 10 14)
+	evrun -m --checkpoint c b.evlog a.evlog -- jq .data.n | cmp - <(seq 10 14)
+	# the place before all events fits either log, but the other one fits only a.evlog
+	evrun -m --checkpoint c a.evlog b.evlog -- false
 	two 30 40
 	evrun -m --checkpoint c a.evlog b.evlog -- jq .data.n | cmp - <(seq 30 34; seq 40 44)
 	assert_equal "$(places c)" "[10,5]"
