@@ -147,6 +147,43 @@ need_mounts() {
 	[ "$(evcat a.evlog | wc -l)" -eq 102 ] || [ "$(evcat a.evlog | wc -l)" -eq 2 ]
 }
 
+@test "what a dead writer left stays readable while the next one recovers, at each call that changes something" {
+	need_shim
+	local calls=fcntl,pwrite,fdatasync,fsync,ftruncate,unlinkat
+	numbered 1 | evappend left.evlog
+	cp left.evlog/head head
+	numbered 1 2 | evappend left.evlog
+	cp head left.evlog/head
+	cp -r left.evlog torn.evlog
+	head -c 100 torn.evlog/*.zst >>torn.evlog/0000000000000001.ndjson.zst
+	cp -r left.evlog next.evlog
+	numbered 1 3 | evappend --segment-size 1 next.evlog
+	cp head next.evlog/head
+	for log in left torn next; do
+		at=1
+		last=no
+		until [ $last = yes ]; do
+			rm -rf a.evlog
+			cp -r $log.evlog a.evlog
+			run -0 evcat -q a.evlog
+			before=${#lines[@]}
+			FAULT_DO=stop FAULT_NAME=$calls FAULT_AT=$at LD_PRELOAD=$EVLOG_BUILD/fault-shim.so \
+				evappend -q a.evlog 3>&- <<<'{"type":"T"}' &
+			until grep -q '^State:.[TZ]' /proc/$!/status 2>err; do [ -s err ] && break || sleep 0.01; done
+			run -0 evcat -q a.evlog
+			[ ${#lines[@]} -ge "$before" ]
+			kill -KILL $! 2>err || true
+			wait $! && last=yes || last=no # there was no such call any more
+			run -0 evcat -q a.evlog
+			[ ${#lines[@]} -ge "$before" ]
+			at=$((at + 1))
+		done
+		[ "$before" -ge 2 ]
+		[ $at -gt 8 ]
+		[ ${#lines[@]} -gt "$before" ]
+	done
+}
+
 @test "a log that is moved, removed or exchanged while a writer has it: no event is lost silently" {
 	numbered 1 | evappend a.evlog
 	mkfifo p

@@ -74,13 +74,13 @@ int64_t file_clock(void)
 #define WAIT_MOST (INT64_C(1) << 40) /* ms: for ever, and no overflow */
 
 /* Polls, because no blocking lock call takes a deadline. */
-static int lock_wait(int (*try)(int fd), int fd, int64_t wait_ms)
+static int lock_wait(int fd, bool mark, uint64_t n, int64_t wait_ms)
 {
 	int64_t deadline =
 	    file_clock() + (wait_ms < WAIT_MOST ? wait_ms : WAIT_MOST) * 1000000;
 	long pause = 50000;
 
-	while (try(fd) < 0) {
+	while ((mark ? os_mark_try(fd, n) : os_lock_try(fd)) < 0) {
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN && errno != EACCES)
@@ -98,12 +98,12 @@ static int lock_wait(int (*try)(int fd), int fd, int64_t wait_ms)
 
 int file_lock(int fd, int64_t wait_ms)
 {
-	return lock_wait(os_lock_try, fd, wait_ms);
+	return lock_wait(fd, false, 0, wait_ms);
 }
 
-int file_mark(int fd, int64_t wait_ms)
+int file_mark(int fd, uint64_t n, int64_t wait_ms)
 {
-	return lock_wait(os_mark_try, fd, wait_ms);
+	return lock_wait(fd, true, n, wait_ms);
 }
 
 bool boot_is(const unsigned char a[16], const unsigned char b[16])

@@ -18,7 +18,7 @@ int file_write(int fd, const void *p, size_t n);
 /* Waits up to wait_ms for the lock of os_lock_try.  Returns 0, or -1 with errno: EAGAIN
  * if somebody else held it all that time. */
 int file_lock(int fd, int64_t wait_ms);
-int file_mark(int fd, int64_t wait_ms); /* the same for os_mark_try */
+int file_mark(int fd, uint64_t n, int64_t wait_ms); /* the same for os_mark_try */
 
 /* True only if both boot ids are known and equal. */
 bool boot_is(const unsigned char a[16], const unsigned char b[16]);

@@ -51,31 +51,32 @@ int os_sync(int fd)
 }
 
 #ifdef LINUX
-static int lock_set(int fd, short type)
+static int lock_set(int fd, short type, uint64_t n)
 {
-	struct flock l = {.l_type = type, .l_whence = SEEK_SET};
+	struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_len = (off_t)n};
 
 	return fcntl(fd, F_OFD_SETLK, &l);
 }
 
 int os_lock_try(int fd)
 {
-	return lock_set(fd, F_WRLCK);
+	return lock_set(fd, F_WRLCK, 0);
 }
 
-int os_mark_try(int fd)
+int os_mark_try(int fd, uint64_t n)
 {
-	return lock_set(fd, F_RDLCK);
+	return lock_set(fd, F_RDLCK, n);
 }
 
 int os_unlock(int fd)
 {
-	return lock_set(fd, F_UNLCK);
+	return lock_set(fd, F_UNLCK, 0);
 }
 
-int os_is_locked(int fd)
+int os_is_locked(int fd, uint64_t from)
 {
-	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock l = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)from};
 
 	return fcntl(fd, F_OFD_GETLK, &l) < 0 ? -1 : l.l_type != F_UNLCK;
 }
@@ -85,8 +86,9 @@ int os_lock_try(int fd)
 	return flock(fd, LOCK_EX | LOCK_NB);
 }
 
-int os_mark_try(int fd)
+int os_mark_try(int fd, uint64_t n)
 {
+	(void)n;
 	return os_lock_try(fd);
 }
 
@@ -97,8 +99,9 @@ int os_unlock(int fd)
 
 /* flock has no query: this takes the lock for a moment, and a writer retries
  * meanwhile. */
-int os_is_locked(int fd)
+int os_is_locked(int fd, uint64_t from)
 {
+	(void)from;
 	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 1 : -1;
 	return flock(fd, LOCK_UN);

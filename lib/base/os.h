@@ -32,13 +32,14 @@ int os_sync(int fd);
 int os_lock_try(int fd);
 int os_unlock(int fd);
 
-/* Tries to take a lock that others may have at the same time, so that os_is_locked sees
- * it.  It only waits for somebody who has the write lock.  Without Linux's locks, it is
- * the write lock. */
-int os_mark_try(int fd);
+/* Tries to take a lock on the first n bytes of a file, or on all of it if n is 0, that
+ * others may have at the same time, so that os_is_locked sees it.  It only waits for
+ * somebody who has a write lock.  Without Linux's locks, it is the write lock on all. */
+int os_mark_try(int fd, uint64_t n);
 
-/* Returns 1 if somebody else holds the lock, 0 if nobody does, -1 with errno. */
-int os_is_locked(int fd);
+/* Returns 1 if somebody else holds a lock on a byte from `from` on, 0 if nobody does, -1
+ * with errno.  Without Linux's locks, `from` is ignored. */
+int os_is_locked(int fd, uint64_t from);
 
 /* Whether the file is on a network or FUSE file system, where locks may be lost. */
 bool os_is_remote(int fd);

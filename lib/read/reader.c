@@ -357,7 +357,7 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 
 int log_reader_is_busy(const struct log_reader *r)
 {
-	return r->log.head_fd < 0 ? 0 : os_is_locked(r->log.head_fd);
+	return r->log.head_fd < 0 ? 0 : os_is_locked(r->log.head_fd, HEAD_SIZE);
 }
 
 bool log_watch(int watch, const char *path)

@@ -39,27 +39,28 @@ void log_end_of_seal(const struct segment *s, struct log_end *e)
 
 /* Sets *left if there are bytes after the end that head records, and nobody is writing
  * them: the writer died, or head's last record was lost with its file system, which needs
- * no reboot. */
+ * no reboot.  Sets *old if head has been written since it was read: the bytes may be of a
+ * commit that somebody else has read already. */
 static int left_behind(
-    const struct log *l, const struct log_end *e, bool *left, evlog_error *err)
+    const struct log *l, const struct log_end *e, bool *left, bool *old, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 	enum head_state state;
 	struct stat st;
 	struct head now;
 
-	*left = false;
+	*left = *old = false;
 	segment_name(name, e->segment);
 	if (fstatat(l->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : error_sys(err, "%s/%s", l->path, name);
 	if ((uint64_t)st.st_size <= e->offset && l->segments[l->n - 1] <= e->segment)
 		return 0;
-	int locked = os_is_locked(l->head_fd);
-	if (locked < 0)
+	int writing = os_is_locked(l->head_fd, HEAD_SIZE);
+	if (writing < 0)
 		return error_sys(err, "%s/head", l->path);
-	int res = locked ? 0 : head_read(l->head_fd, &now, &state, true, l->path, err);
-	*left = !res && !locked && state == HEAD_WHOLE &&
-		now.generation == l->head.generation;
+	int res = head_read(l->head_fd, &now, &state, true, l->path, err);
+	*old = !res && (state != HEAD_WHOLE || now.generation != l->head.generation);
+	*left = !res && !*old && !writing;
 	return res;
 }
 
@@ -136,7 +137,7 @@ static int end_without_head(struct log *l, struct log_end *e, evlog_error *err)
 	return res == EVLOG_EDAMAGED ? 0 : res;
 }
 
-/* Finds the end once; sets *walked if more than head was examined. */
+/* Finds the end once; sets *walked if a writer may have changed what was examined. */
 static int end_find(struct log *l, struct block_codec *c, struct log_end *e, bool *walked,
     evlog_error *verdict, evlog_error *err)
 {
@@ -163,9 +164,9 @@ static int end_find(struct log *l, struct block_codec *c, struct log_end *e, boo
 		    "are read, and the next append repairs it",
 		    l->path);
 	if (l->state == HEAD_WHOLE && boot_is(h->boot_id, boot_id)) {
-		bool left;
-		int res = left_behind(l, e, &left, err);
-		*walked = left;
+		bool left, old;
+		int res = left_behind(l, e, &left, &old, err);
+		*walked = left || old;
 		if (res || !left)
 			return res;
 	}
@@ -182,7 +183,7 @@ static int writer_came(struct log *l, bool *came, evlog_error *err)
 	*came = false;
 	if (l->head_fd < 0)
 		return 0;
-	int locked = os_is_locked(l->head_fd);
+	int locked = os_is_locked(l->head_fd, HEAD_SIZE);
 	if (locked < 0)
 		return error_sys(err, "%s/head", l->path);
 	int res = head_read(l->head_fd, &now, &state, true, l->path, err);
@@ -218,6 +219,13 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 		came = false;
 		if (!res && walked)
 			res = writer_came(l, &came, err);
+		if (res == EVLOG_ENOINPUT && i + 1 < TRIES) { /* recovery removed it */
+			came = true;
+			res = log_list(l, err);
+		}
 	}
+	/* a busy log: what its head said a moment ago */
+	if (!res && came && l->state == HEAD_WHOLE)
+		log_end_of_head(&l->head, e);
 	return res;
 }

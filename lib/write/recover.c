@@ -374,7 +374,7 @@ int writer_lock(struct evlog_writer *w, evlog_error *err)
 			return r;
 		}
 	}
-	if (file_mark(w->log.head_fd, w->o.lock_wait_ms) == 0)
+	if (file_mark(w->log.head_fd, HEAD_SIZE, w->o.lock_wait_ms) == 0)
 		return 0;
 	r = lock_failed(w, "head", err);
 	os_unlock(w->lock_fd);
@@ -435,7 +435,7 @@ static int head_record(struct evlog_writer *w, evlog_error *err)
 	return r ? r : head_commit(w, !w->o.no_sync, err);
 }
 
-int recover(struct evlog_writer *w, evlog_error *err)
+static int log_recover(struct evlog_writer *w, evlog_error *err)
 {
 	struct recovery v = {
 	    .log = &w->log, .codec = w->codec, .seg = &w->seg, .writer = true};
@@ -469,4 +469,13 @@ int recover(struct evlog_writer *w, evlog_error *err)
 		snprintf(w->notice, sizeof w->notice, "%.200s: %s", w->log.path, lost);
 	}
 	return head_record(w, err);
+}
+
+int recover(struct evlog_writer *w, evlog_error *err)
+{
+	int r = log_recover(w, err);
+
+	if (!r && file_mark(w->log.head_fd, 0, w->o.lock_wait_ms) < 0)
+		r = lock_failed(w, "head", err);
+	return r;
 }

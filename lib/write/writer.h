@@ -166,9 +166,11 @@ int segment_ensure(struct evlog_writer *w, evlog_error *err);
  * a file can lock it, and keep all writers waiting. */
 int lock_create(int dir_fd, const char *dir, evlog_error *err);
 
-/* Takes the lock of the log, and marks head, so that readers know that a writer is at
- * work. An evlog 0.1, which locks head itself, is kept out by that.  writer_unlock
- * returns r, or an error if r is not one. */
+/* Takes the lock of the log, and marks the bytes of head: an evlog 0.1, which locks head
+ * itself, is kept out by that.  Once `recover` has recorded what a dead writer left, it
+ * marks what is beyond them, too, so that readers know that other bytes after the
+ * committed end are a commit under way.  writer_unlock returns r, or an error if r is not
+ * one. */
 int writer_lock(struct evlog_writer *w, evlog_error *err);
 int writer_unlock(struct evlog_writer *w, int r, evlog_error *err);
 

@@ -5,7 +5,8 @@ The scripts run unchanged, with other orders.  The evrun, evdue and evfold that 
 file: it runs the real one, kills it or one of the processes of its command, and starts it
 again, until the script ends it.  Run in an empty directory with the tools in PATH.  EVLOG_ORDERS:
 how many; EVLOG_BATCH: events per run; EVLOG_PAUSE: average seconds between two kills of a
-processor; EVLOG_KILLS: at least this many for each processor; EVLOG_SEED repeats a run."""
+processor at first, which become more, so that a slow machine gets to the end; EVLOG_KILLS: at
+least this many for each processor; EVLOG_SEED repeats a run."""
 
 import collections
 import json
@@ -96,7 +97,7 @@ def supervise(tool, argv):
     option = {"evrun": "--checkpoint", "evfold": "-p"}.get(tool)
     checkpoint = argv[argv.index(option) + 1] if option else tool
     rng = random.Random(f"{SEED} {os.getcwd()} {checkpoint}")
-    ended, told, p = [], set(), None
+    ended, told, p, killed = [], set(), None, 0
 
     def tell():
         """Signals it once: a second SIGTERM would not let it finish."""
@@ -115,7 +116,7 @@ def supervise(tool, argv):
             fair = {1}  # its command was killed once too often
             while p.poll() is None and not ended:
                 try:
-                    p.wait(rng.expovariate(1 / PAUSE))
+                    p.wait(rng.expovariate(1 / PAUSE) * (1 + killed / 100))
                 except subprocess.TimeoutExpired:
                     whom = victim(rng, p.pid)
                     what = name(whom)
@@ -128,6 +129,7 @@ def supervise(tool, argv):
                     except ProcessLookupError:
                         continue
                     print(checkpoint, what, file=kills, flush=True)
+                    killed += 1
             if ended:
                 tell()
                 fair = fair - {1} | {0}

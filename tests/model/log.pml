@@ -11,7 +11,8 @@
  *
  * What must hold:
  *   - whatever was acknowledged, or seen by a reader, is in its place after every recovery;
- *   - a reader always sees a prefix of the log, and always the same one;
+ *   - a reader always sees a prefix of the log, always the same one, and never less than
+ *     a reader before it;
  *   - a log is called damaged only if a block was lost, and then no block is cut off silently.
  *
  * One case does not hold, and is known: a sync fails, its writer is killed before it can
@@ -68,6 +69,7 @@ typedef Slot { byte generation, segment, committed, boot; bit poisoned, valid }
 Slot head[2], head_disk[2];
 bit head_dirty[2];
 
+bit writing;			/* the second lock: whoever has the first one has recovered */
 byte boot = 1, lock = NOBODY, commits = COMMITS, kills = KILLS, failures = FAILURES, cuts = CUTS, losses = LOSSES;
 byte next_event = 1;
 bit damaged;			/* a block was lost, at lost_at */
@@ -325,7 +327,7 @@ again:
 			d_step { head_sync() }
 		:: else
 		fi;
-		d_step { all_is_there(s, n) };
+		d_step { all_is_there(s, n); writing = 1 };
 
 		/* ---- a new segment ---- */
 		if
@@ -358,7 +360,7 @@ again:
 		fi;
 		/* release the lock and acknowledge the commit */
 		d_step {
-			lock = NOBODY;
+			lock = NOBODY; writing = 0;
 			if
 			:: event != 0 -> acked[before[s] + n] = event
 			:: else
@@ -367,7 +369,7 @@ again:
 done:	skip;
 		d_step {
 			if
-			:: lock == me -> lock = NOBODY
+			:: lock == me -> lock = NOBODY; writing = 0
 			:: else
 			fi
 		}
@@ -375,7 +377,7 @@ done:	skip;
 	} unless {
 		atomic { generations[me] > 0 || boot != mine ->
 			if
-			:: lock == me -> lock = NOBODY
+			:: lock == me -> lock = NOBODY; writing = 0
 			:: else
 			fi;
 			if
@@ -451,14 +453,40 @@ proctype Sealer() {
 
 /* ---- A reader ---- */
 
+#ifdef WITHOUT_SECOND_LOCK
+#define BUSY (lock != NOBODY)
+#else
+#define BUSY writing
+#endif
+
 proctype Reader() {
-	byte h, s, n, x, size, i, k, at;
-	bit more, bad;
+	byte h, s, n, x, size, i, k, at, generation, began;
+	bit more, bad, whole, again;
 	do
-	:: atomic { true ->
+	:: atomic { true ->	/* head is read, */
 		newest(h);
+		began = boot;
+		generation = 0; whole = 0; s = 0; n = 0; bad = 0;
 		if
-		:: h == 2 ->
+		:: h == 2
+		:: else ->
+			s = head[h].segment; n = head[h].committed; bad = head[h].poisoned;
+			generation = head[h].generation;
+			whole = head[0].valid && head[1].valid && head[h].boot == boot
+		fi
+	   };
+	   atomic {		/* and, after the lock, once more */
+		newest(h);
+		again = began != boot; /* the power cut ended this one */
+#ifndef WITHOUT_SECOND_LOOK
+		again = again || (h != 2 && head[h].generation != generation);
+#endif
+		if
+		:: again -> goto over
+		:: else
+		fi;
+		if
+		:: generation == 0 ->
 			s = SEGMENTS - 1;
 			do
 			:: made[s] != WHOLE && s > 0 -> s--
@@ -466,10 +494,9 @@ proctype Reader() {
 			od;
 			n = 0; more = 1; bad = 0
 		:: else ->
-			s = head[h].segment; n = head[h].committed; bad = head[h].poisoned;
 			length_of(s, size);
-			more = !head[0].valid || !head[1].valid || head[h].boot != boot ||
-			       ((size > n || (s + 1 < SEGMENTS && made[s + 1] != NONE)) && lock == NOBODY)
+			more = !whole ||
+			       ((size > n || (s + 1 < SEGMENTS && made[s + 1] != NONE)) && !BUSY)
 		fi;
 		/* complete commits after that count too, and are synced first */
 		do
@@ -495,6 +522,7 @@ proctype Reader() {
 		/* what was seen is still there; the rest is seen now */
 		i = 0;
 		at = before[s] + n;
+		assert(at >= seen_n);
 		do
 		:: i < at ->
 			k = 0;
@@ -508,7 +536,8 @@ proctype Reader() {
 			i++
 		:: else -> break
 		od;
-		seen_n = (at > seen_n -> at : seen_n)
+		seen_n = at;
+over:		i = 0; k = 0; at = 0; x = 0; size = 0
 	}
 	od
 }
@@ -530,7 +559,7 @@ proctype Machine() {
 		od;
 		i = 0 }
 	:: atomic { cuts > 0 -> cuts--;
-		lock = NOBODY;
+		lock = NOBODY; writing = 0;
 		generations[0] = 0; generations[1] = 0;
 		i = 0;
 		do
