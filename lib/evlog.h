@@ -1126,6 +1126,38 @@ struct evlog_due_counts {
 int evlog_due(const char *log, const struct evlog_due_options *o,
     struct evlog_due_counts *counts, evlog_error *err);
 
+/* ---- Forks --------------------------------------------------------------- */
+
+/* A fork is a log that has the same events as another one up to a point, and goes on by
+ * itself; see evfork(1). */
+struct evlog_fork_options {
+	size_t size;
+	uint64_t at;	   /* the last event that it has; 0: the last one there is */
+	bool has_until;	   /* instead: the last one before this moment */
+	int64_t until;	   /* microseconds since 1970, compared with logtimes */
+	uint64_t max_line; /* as for evlog_position_check */
+};
+
+/* What was done. */
+struct evlog_forked {
+	struct evlog_position at; /* the last event that it has; seq 0: none */
+	uint64_t linked, copied;  /* segments */
+	uint64_t bytes;		  /* that were copied */
+};
+
+/*
+ * Makes a fork of the log, at a path that does not exist, or is an empty directory.  The
+ * log is not changed.  Sealed segments get a second name (a hard link) if both are on one
+ * file system that has such links; then whoever may write one may write the other.
+ *
+ * done: or NULL; filled in if the result is EVLOG_OK.  EVLOG_ECREATE: `fork` exists, or
+ * cannot be created.  EVLOG_EMISMATCH: the log does not have that event, or it is inside
+ * a commit that also moves the place of a consumer.  EVLOG_EDAMAGED: the log is damaged
+ * where it must be read.  After an error nothing is left of the fork.
+ */
+int evlog_fork(const char *log, const char *fork, const struct evlog_fork_options *o,
+    struct evlog_forked *done, evlog_error *err);
+
 /* ---- Tracing ------------------------------------------------------------- */
 
 /* The causes and effects of an event, across logs: see evtrace(1). */

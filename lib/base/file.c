@@ -63,6 +63,38 @@ int file_write(int fd, const void *p, size_t n)
 	return 0;
 }
 
+/* The same as os_copy, but for any files. */
+static ssize_t part_copy(int from, int to, uint64_t at, size_t n)
+{
+	char piece[16384];
+
+	ssize_t r = file_pread(from, piece, n < sizeof piece ? n : sizeof piece, at);
+	return r > 0 && file_pwrite(to, piece, (size_t)r, at) < 0 ? -1 : r;
+}
+
+int file_copy(int from, int to, uint64_t n)
+{
+	bool able = true;
+
+	for (uint64_t at = 0; at < n;) {
+		size_t most = n - at < (1u << 30) ? (size_t)(n - at) : 1u << 30;
+		ssize_t r =
+		    able ? os_copy(from, to, at, most) : part_copy(from, to, at, most);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0 && able) { /* not these files, or not this file system */
+			able = false;
+			continue;
+		}
+		if (r == 0)
+			errno = EIO;
+		if (r <= 0)
+			return -1;
+		at += (uint64_t)r;
+	}
+	return 0;
+}
+
 int64_t file_clock(void)
 {
 	struct timespec t;

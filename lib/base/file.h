@@ -15,6 +15,10 @@ ssize_t file_pread(int fd, void *p, size_t n, uint64_t offset);
 int file_pwrite(int fd, const void *p, size_t n, uint64_t offset);
 int file_write(int fd, const void *p, size_t n);
 
+/* Copies the first n bytes of a file to another.  Returns 0, or -1 with errno: EIO if the
+ * file is shorter than that. */
+int file_copy(int from, int to, uint64_t n);
+
 /* Waits up to wait_ms for the lock of os_lock_try.  Returns 0, or -1 with errno: EAGAIN
  * if somebody else held it all that time. */
 int file_lock(int fd, int64_t wait_ms);

@@ -18,6 +18,7 @@ extern char **environ;
 #if defined(__linux__) && !defined(EVLOG_PORTABLE)
 #define LINUX 1
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -28,6 +29,10 @@ extern char **environ;
 #include <mach-o/dyld.h>
 #include <sys/mount.h>
 #include <sys/sysctl.h>
+#endif
+
+#if defined(LINUX)
+#define CLONE_FILE _IOW(0x94, 9, int) /* FICLONE; linux/fs.h clashes with sys/mount.h */
 #endif
 
 /* ---- Files ---- */
@@ -144,6 +149,34 @@ uint64_t os_data_next(int fd, uint64_t offset, uint64_t limit)
 #else
 	(void)fd;
 	return offset;
+#endif
+}
+
+int os_clone(int from, int to)
+{
+#if defined(LINUX)
+	return ioctl(to, CLONE_FILE, from) < 0 ? -1 : 0;
+#else
+	(void)from;
+	(void)to;
+	errno = ENOTSUP;
+	return -1;
+#endif
+}
+
+ssize_t os_copy(int from, int to, uint64_t offset, size_t n)
+{
+#if defined(LINUX)
+	off_t in = (off_t)offset, out = in;
+
+	return copy_file_range(from, &in, to, &out, n, 0);
+#else
+	(void)from;
+	(void)to;
+	(void)offset;
+	(void)n;
+	errno = ENOTSUP;
+	return -1;
 #endif
 }
 

@@ -48,6 +48,15 @@ bool os_is_remote(int fd);
  * there is none before it. */
 uint64_t os_data_next(int fd, uint64_t offset, uint64_t limit);
 
+/* Lets a new file have the content of another one without copying it, if the file system
+ * can do that.  -1 with errno. */
+int os_clone(int from, int to);
+
+/* Copies up to n bytes at `offset` to the same place in another file, without passing
+ * them through this process.  Returns how many it copied, 0 at the end of the file; -1
+ * with errno, also if the system cannot do that for these files. */
+ssize_t os_copy(int from, int to, uint64_t offset, size_t n);
+
 /* Writes a path that opens the same file again. */
 void os_descriptor_path(int fd, char *path, size_t size);
 

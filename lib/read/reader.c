@@ -20,31 +20,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-/* ---- The committed end ---- */
-
-static int state_read(struct log_reader *r, evlog_error *err)
-{
-	struct log *l = &r->log;
-	int res = 0;
-
-	if (l->head_fd >= 0)
-		res = head_read(l->head_fd, &l->head, &l->state, true, l->path, err);
-	if (!res)
-		res = r->bounds.listed ? log_list_copy(l, r->bounds.listed, err)
-				       : log_list(l, err);
-	if (!res)
-		res = log_first(l, err);
-	if (res)
-		return res;
-	if (l->n == 0)
-		return error_set(err, l->head_fd < 0 ? EVLOG_ENOINPUT : EVLOG_EDAMAGED,
-		    l->head_fd < 0 ? "%s: not a log: it has no head and no segments"
-				   : "%s: the log has a head but no segments; see "
-				     "RECOVERY in evlog(7)",
-		    l->path);
-	return log_end_find(l, r->codec, &r->end, &r->verdict, err);
-}
-
 /* ---- Forwards ---- */
 
 /* Gets the header of the block at r->at. */
@@ -264,7 +239,8 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 		block_codec_limit(r->codec, b->max_line);
 	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
 	if (!res)
-		res = state_read(r, err);
+		res = log_survey(
+		    &r->log, b->listed, r->codec, &r->end, &r->verdict, err);
 	if (!res && !salvage && !b->no_index)
 		res = scope_make(r, err);
 	if (!res)

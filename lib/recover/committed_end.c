@@ -203,7 +203,7 @@ static int writer_came(struct log *l, bool *came, evlog_error *err)
 	return *came ? log_list(l, err) : 0;
 }
 
-int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
+static int end_settle(struct log *l, struct block_codec *c, struct log_end *e,
     evlog_error *verdict, evlog_error *err)
 {
 	const evlog_error before = *verdict;
@@ -228,4 +228,26 @@ int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
 	if (!res && came && l->state == HEAD_WHOLE)
 		log_end_of_head(&l->head, e);
 	return res;
+}
+
+int log_survey(struct log *l, const struct log *listed, struct block_codec *c,
+    struct log_end *e, evlog_error *verdict, evlog_error *err)
+{
+	int res = 0;
+
+	if (l->head_fd >= 0)
+		res = head_read(l->head_fd, &l->head, &l->state, true, l->path, err);
+	if (!res)
+		res = listed ? log_list_copy(l, listed, err) : log_list(l, err);
+	if (!res)
+		res = log_first(l, err);
+	if (res)
+		return res;
+	if (l->n == 0)
+		return error_set(err, l->head_fd < 0 ? EVLOG_ENOINPUT : EVLOG_EDAMAGED,
+		    l->head_fd < 0 ? "%s: not a log: it has no head and no segments"
+				   : "%s: the log has a head but no segments; see "
+				     "RECOVERY in evlog(7)",
+		    l->path);
+	return end_settle(l, c, e, verdict, err);
 }

@@ -68,10 +68,11 @@ struct log_end {
 void log_end_of_head(const struct head *h, struct log_end *e);
 void log_end_of_seal(const struct segment *s, struct log_end *e);
 
-/* Finds the committed end for a reader.  Head must have been read and the segments
- * listed.  Damage to head does not stop reading: *verdict is set to EVLOG_EDAMAGED. */
-int log_end_find(struct log *l, struct block_codec *c, struct log_end *e,
-    evlog_error *verdict, evlog_error *err);
+/* Reads head, lists the segments of a log that was just opened, and finds the committed
+ * end for a reader.  listed: has the segments there are; NULL: list them.  Damage to head
+ * does not stop reading: *verdict is set to EVLOG_EDAMAGED. */
+int log_survey(struct log *l, const struct log *listed, struct block_codec *c,
+    struct log_end *e, evlog_error *verdict, evlog_error *err);
 
 /* The tail of a segment, scanned block by block from an offset known to be good. */
 struct tail {

@@ -142,6 +142,27 @@ int evlog_writer_frame(evlog_writer *w, const char *p, size_t len, evlog_error *
 						  : 0;
 }
 
+int writer_carry(struct evlog_writer *w, const struct evlog_lines *lines,
+    const char *name, evlog_error *err)
+{
+	/* the root is not known after a part of a block */
+	struct carried one = {
+	    .extract = true, .leaves = lines->leaves, .partial = lines->partial};
+	struct evlog_lines rest = *lines;
+	struct evlog_event e;
+
+	while (evlog_lines_take(&rest, &e))
+		one.left++;
+	buf_add(&one.cursors, lines->cursors, lines->cursors_len);
+	int r = one.cursors.failed ? error_memory(err) : carry_add(&w->told, &one, err);
+	if (r)
+		buf_free(&one.cursors);
+	w->framed = true;
+	for (rest = *lines; !r && evlog_lines_take(&rest, &e);)
+		r = evlog_writer_add(w, e.line, e.len, name, e.seq, err);
+	return r;
+}
+
 /* ---- The lines ---- */
 
 /* The block that the next line is in; NULL: none, so it is a line alone. */

@@ -4,6 +4,7 @@
 #include "base/os.h"
 #include "write/writer.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,8 +107,8 @@ int lock_create(int dir_fd, const char *dir, evlog_error *err)
 	return r;
 }
 
-static int first_state(struct head *h, struct segment_header *s,
-    const struct origin *origin, evlog_error *err)
+static int first_state(
+    struct segment_header *s, const struct origin *origin, evlog_error *err)
 {
 	*s = (struct segment_header){.first_seq = 1,
 	    .epoch = 1,
@@ -124,40 +125,28 @@ static int first_state(struct head *h, struct segment_header *s,
 		memcpy(s->lineage, o->lineage, HASH_SIZE);
 	}
 	merkle_root(&s->tree, s->root);
-	if (os_random(s->id, ID_SIZE) < 0)
-		return error_sys(err, "random bytes");
-	*h = (struct head){.generation = 1,
-	    .epoch = 1,
-	    .segment = s->first_seq,
-	    .last_logtime = s->last_logtime,
-	    .tree = s->tree};
-	os_boot_id(h->boot_id);
-	memcpy(h->root, s->root, HASH_SIZE);
-	memcpy(h->id, s->id, ID_SIZE);
-	return 0;
+	return os_random(s->id, ID_SIZE) < 0 ? error_sys(err, "random bytes") : 0;
 }
 
-/* Fills the temporary directory: the first segment, then head with both slots. */
-static int log_fill(int dir_fd, const char *dir, struct permissions mode,
-    const struct origin *origin, evlog_error *err)
+int log_end_at(int dir_fd, const char *dir, struct permissions mode,
+    const struct segment_header *s, evlog_error *err)
 {
-	struct view cursors = {NULL, 0};
 	unsigned char slots[HEAD_SIZE];
-	struct segment_header s;
-	struct head h;
+	struct head h = {.generation = 1,
+	    .epoch = s->epoch,
+	    .segment = s->first_seq,
+	    .committed = s->size,
+	    .durable = s->size,
+	    .last_logtime = s->last_logtime,
+	    .tree = s->tree};
 
-	if (origin)
-		cursors = (struct view){origin->cursors.p, origin->cursors.len};
-	int r = first_state(&h, &s, origin, err);
-	if (!r)
-		r = segment_create(dir_fd, dir, mode, &s, cursors, false, err);
-	if (r)
-		return r;
-	h.committed = h.durable = s.size;
+	os_boot_id(h.boot_id);
+	memcpy(h.root, s->root, HASH_SIZE);
+	memcpy(h.id, s->id, ID_SIZE);
 	head_encode(slots + HEAD_SLOT, &h);
 	h.generation++;
 	head_encode(slots, &h);
-	r = file_make(dir_fd, dir, "head", mode, slots, sizeof slots, err);
+	int r = file_make(dir_fd, dir, "head", mode, slots, sizeof slots, err);
 	if (!r)
 		r = lock_create(dir_fd, dir, err);
 	if (!r && os_sync(dir_fd) < 0)
@@ -165,14 +154,33 @@ static int log_fill(int dir_fd, const char *dir, struct permissions mode,
 	return r;
 }
 
-static void log_discard(int dir_fd, const char *temporary, const struct origin *origin)
+int log_first_segment(int dir_fd, const char *dir, struct permissions mode,
+    const struct origin *origin, evlog_error *err)
 {
-	char name[SEGMENT_NAME_SIZE];
+	struct view cursors = {NULL, 0};
+	struct segment_header s;
 
-	segment_name(name, origin ? origin->header.first_seq : 1);
-	unlinkat(dir_fd, name, 0);
-	unlinkat(dir_fd, "head", 0);
-	unlinkat(dir_fd, "lock", 0);
+	if (origin)
+		cursors = (struct view){origin->cursors.p, origin->cursors.len};
+	int r = first_state(&s, origin, err);
+	if (!r)
+		r = segment_create(dir_fd, dir, mode, &s, cursors, false, err);
+	return r ? r : log_end_at(dir_fd, dir, mode, &s, err);
+}
+
+static void log_discard(int dir_fd, const char *temporary)
+{
+	int fd = dup(dir_fd);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			unlinkat(dir_fd, e->d_name, 0);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
 	rmdir(temporary);
 }
 
@@ -195,21 +203,21 @@ static int parent_sync(const char *path, evlog_error *err)
 	return r;
 }
 
-static int log_rename(const char *temporary, const char *path, int dir_fd,
-    const struct origin *origin, evlog_error *err)
+static int log_rename(
+    const char *temporary, const char *path, int dir_fd, evlog_error *err)
 {
 	if (rename(temporary, path) < 0) {
 		int e = errno;
-		log_discard(dir_fd, temporary, origin);
+		log_discard(dir_fd, temporary);
 		errno = e;
-		/* another process was faster: use its log */
-		return e == ENOTEMPTY || e == EEXIST ? 0 : create_failed(path, err);
+		return e == ENOTEMPTY || e == EEXIST ? EVLOG_END
+						     : create_failed(path, err);
 	}
 	return parent_sync(path, err);
 }
 
-int log_create(
-    const char *given, mode_t mode, const struct origin *origin, evlog_error *err)
+int log_place(
+    const char *given, mode_t mode, log_fill_fn *fill, void *arg, evlog_error *err)
 {
 	size_t n = strlen(given);
 	char *path = strdup(given), *temporary = malloc(n + 16);
@@ -230,17 +238,38 @@ int log_create(
 		/* whoever may read its files may enter it */
 		if (fd < 0 || (mode && fchmod(fd, mode | (mode & 0444) >> 2) < 0))
 			r = create_failed(temporary, err);
-		const struct permissions p = {mode, (gid_t)-1};
-		if (!r && (r = log_fill(fd, temporary, p, origin, err)) != 0)
-			log_discard(fd, temporary, origin);
+		if (!r && (r = fill(fd, temporary, arg, err)) != 0)
+			log_discard(fd, temporary);
 		if (!r)
-			r = log_rename(temporary, path, fd, origin, err);
+			r = log_rename(temporary, path, fd, err);
 	}
 	if (fd >= 0)
 		close(fd);
 	free(temporary);
 	free(path);
 	return r;
+}
+
+struct creation {
+	mode_t mode;
+	const struct origin *origin;
+};
+
+static int log_fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
+{
+	const struct creation *c = arg;
+
+	return log_first_segment(
+	    dir_fd, dir, (struct permissions){c->mode, (gid_t)-1}, c->origin, err);
+}
+
+int log_create(
+    const char *path, mode_t mode, const struct origin *origin, evlog_error *err)
+{
+	struct creation c = {mode, origin};
+
+	int r = log_place(path, mode, log_fill, &c, err);
+	return r == EVLOG_END ? 0 : r; /* another process was faster: use its log */
 }
 
 int head_create(struct evlog_writer *w, evlog_error *err)

@@ -112,12 +112,6 @@ struct evlog_writer {
 	char notice[512];	   /* what recovery did, for the user */
 };
 
-/* Creates a log in a temporary directory and renames it into place, so no process ever
- * sees half of one.  origin: where it begins, if that is known; it may be trimmed.
- * Returns 0 too if another process has created it meanwhile. */
-int log_create(
-    const char *path, mode_t mode, const struct origin *origin, evlog_error *err);
-
 /* Opens the log, or creates it, unless the options forbid that.  A replica that is absent
  * stays so, until writer_create creates and opens it. */
 int writer_log_open(struct evlog_writer *w, const char *path, evlog_error *err);
@@ -128,6 +122,30 @@ struct permissions {
 	mode_t mode;
 	gid_t gid; /* (gid_t)-1: the group of the process */
 };
+
+/* Fills the directory of a new log, whose name is temporary. */
+typedef int log_fill_fn(int dir_fd, const char *dir, void *arg, evlog_error *err);
+
+/* Makes a directory for a log, has it filled, and renames it into place, so that no
+ * process ever sees half of a log.  Returns EVLOG_END if the path exists by then, and is
+ * not an empty directory; then nothing is left of the new one. */
+int log_place(
+    const char *path, mode_t mode, log_fill_fn *fill, void *arg, evlog_error *err);
+
+/* The last step of filling: writes head, which says that the log ends with this segment,
+ * in which there is nothing yet, and creates the file lock. */
+int log_end_at(int dir_fd, const char *dir, struct permissions mode,
+    const struct segment_header *s, evlog_error *err);
+
+/* Fills the directory with a segment that nothing precedes.  origin: where the log
+ * begins, if that is known; it may be trimmed. */
+int log_first_segment(int dir_fd, const char *dir, struct permissions mode,
+    const struct origin *origin, evlog_error *err);
+
+/* Creates a log of that kind.  Returns 0 too if another process has created it
+ * meanwhile. */
+int log_create(
+    const char *path, mode_t mode, const struct origin *origin, evlog_error *err);
 
 /* Gets those of head.  New files of a log get them as well, so that one user's umask does
  * not lock out others who share the log. */
@@ -205,6 +223,11 @@ int catalogues_update(struct log *l, struct block_codec *codec, evlog_error *err
 int catalogues_remove(const struct log *l, uint64_t first, evlog_error *err);
 
 /* ---- Replicas ---- */
+
+/* For a replica: adds lines of a reader that gets cursors, with those that came with
+ * them, so that commits end where those of the log do. */
+int writer_carry(struct evlog_writer *w, const struct evlog_lines *lines,
+    const char *name, evlog_error *err);
 
 /* Checks that a stamped line follows the last pending one; returns EVLOG_EMISMATCH if
  * not. */

@@ -1,0 +1,477 @@
+/*
+ * fork.c - makes a branch of a log: it has the same events up to a point, and goes on by
+ * itself.
+ *
+ * backup/ makes logs out of logs.  It must not know what is in their events.
+ *
+ * A file of a sealed segment is only ever replaced, never written to, so the fork has it
+ * under a second name.  What is not sealed is copied, up to the last commit that ends at
+ * the fork point or before it.  Then comes a segment with an id of its own and a higher
+ * epoch (evlog-format(5), "The segment").  Events between that commit and the fork point
+ * are appended to it, as a replica takes them over.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/options.h"
+#include "base/os.h"
+#include "format/catalogue.h"
+#include "read/reader.h"
+#include "write/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+/* Where what is shared ends. */
+struct tip {
+	uint64_t seq;
+	uint64_t segment, size, block; /* as in the header of the segment after it */
+	uint64_t sealed;	       /* all segments up to this event are sealed */
+	int64_t logtime;
+	uint64_t epoch;
+	struct merkle tree;
+	unsigned char root[HASH_SIZE];
+};
+
+struct fork {
+	const char *path;
+	struct evlog_fork_options o;
+	struct log log;
+	struct log_end end;
+	struct block_codec *codec;
+	struct permissions mode;
+	uint64_t at; /* the last event of the fork */
+	struct tip tip;
+	unsigned char lineage[HASH_SIZE];
+	struct origin origin; /* if the log is trimmed, and no segment is shared */
+	struct evlog_forked done;
+};
+
+/* ---- Where it forks ---- */
+
+/* Gets the last event before a time. */
+static int until_find(struct fork *f, int64_t until, evlog_error *err)
+{
+	struct bounds b = {BOUNDS_ANY_TIME, .max_line = f->o.max_line};
+	struct evlog_lines lines;
+	struct evlog_event e;
+	struct log_reader *r;
+
+	b.until = until;
+	int res = log_reader_open(&r, f->path, &b, true, false, err);
+	if (!res)
+		res = log_reader_next(r, &lines, err);
+	while (!res && evlog_lines_take(&lines, &e))
+		f->at = e.seq;
+	log_reader_close(r);
+	return res == EVLOG_END ? error_set(err, EVLOG_EMISMATCH,
+				      "%s: has no event before that time", f->path)
+				: res;
+}
+
+static int point_find(struct fork *f, evlog_error *err)
+{
+	int r = 0;
+
+	f->at = f->o.at ? f->o.at : f->end.seq;
+	if (f->o.has_until)
+		r = until_find(f, f->o.until, err);
+	if (r)
+		return r;
+	if (f->at > f->end.seq)
+		return error_set(err, EVLOG_EMISMATCH, "%s: ends with event %" PRIu64,
+		    f->path, f->end.seq);
+	if (f->log.first > 1 && f->at < f->log.first && f->end.seq >= f->log.first)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: begins with event %" PRIu64
+		    "; the events before it were removed",
+		    f->path, f->log.first);
+	return 0;
+}
+
+/* ---- What is shared ---- */
+
+/* Copies the first n bytes of a segment. */
+static int segment_copy(struct fork *f, const struct segment *s, uint64_t n, int dir_fd,
+    const char *dir, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct stat st;
+
+	segment_name(name, s->first_seq);
+	int fd = openat(
+	    dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return error_sys(err, "%s/%s", dir, name);
+	int r = 0;
+	bool all = fstat(s->fd, &st) == 0 && (uint64_t)st.st_size == n;
+	if (permissions_give(fd, f->mode) < 0 ||
+	    ((!all || os_clone(s->fd, fd) < 0) && file_copy(s->fd, fd, n) < 0) ||
+	    os_sync_data(fd) < 0)
+		r = error_sys(err, "%s/%s", dir, name);
+	close(fd);
+	f->done.copied++;
+	f->done.bytes += n;
+	return r;
+}
+
+/* Gives a segment that is sealed a second name; copies it where that cannot be. */
+static int segment_link(struct fork *f, const struct segment *s, int dir_fd,
+    const char *dir, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct stat st;
+
+	segment_name(name, s->first_seq);
+	if (linkat(f->log.dir_fd, name, dir_fd, name, 0) == 0) {
+		f->done.linked++;
+		return 0;
+	}
+	if (fstat(s->fd, &st) < 0)
+		return error_sys(err, "%s", s->path);
+	return segment_copy(f, s, (uint64_t)st.st_size, dir_fd, dir, err);
+}
+
+/* The state before a segment. */
+static void tip_before(struct fork *f, const struct segment_header *h)
+{
+	f->tip.seq = h->tree.n;
+	f->tip.segment = h->previous;
+	f->tip.size = h->previous_size;
+	f->tip.block = h->previous_block;
+	f->tip.logtime = h->last_logtime;
+	f->tip.epoch = h->epoch;
+	f->tip.tree = h->tree;
+	memcpy(f->tip.root, h->root, HASH_SIZE);
+}
+
+static int tip_after(
+    struct fork *f, const struct segment *s, const struct block *b, evlog_error *err)
+{
+	f->tip.seq = block_last_seq(b);
+	f->tip.segment = s->first_seq;
+	f->tip.size = block_end(b);
+	f->tip.block = b->offset;
+	f->tip.logtime = b->last_logtime;
+	f->tip.epoch = b->epoch;
+	memcpy(f->tip.root, b->root, HASH_SIZE);
+	return position_tree(f->path, f->tip.seq, f->o.max_line, &f->tip.tree, err);
+}
+
+/* Finds the last block of a segment that ends a commit at the fork point or before.
+ * Returns EVLOG_END if there is none. */
+static int cut_find(struct fork *f, struct segment *s, uint64_t limit, struct block *cut,
+    evlog_error *err)
+{
+	bool found = false;
+	struct block b;
+
+	for (uint64_t at = s->header.size; at < limit; at = block_end(&b)) {
+		int r = segment_block(s, at, limit, 0, &b, err);
+		if (r == EVLOG_EDAMAGED)
+			return segment_damaged(s, at, 0, 0, err->reason, err);
+		if (r)
+			return r;
+		if (block_last_seq(&b) > f->at)
+			break;
+		if (b.flags & BLOCK_COMMIT) {
+			*cut = b;
+			found = true;
+		}
+	}
+	return found ? 0 : EVLOG_END;
+}
+
+/* Shares the segment that is the last one to be shared, or a part of it.  limit: where
+ * its committed bytes end. */
+static int segment_cut(struct fork *f, struct segment *s, uint64_t limit, int dir_fd,
+    const char *dir, evlog_error *err)
+{
+	struct block cut;
+	int r = EVLOG_END;
+
+	if (segment_is_sealed(s)) /* its header says that it has more */
+		return 0;
+	if (f->at < f->end.seq)
+		r = cut_find(f, s, limit, &cut, err);
+	else if (f->end.block)
+		r = segment_block(s, f->end.block, limit, 0, &cut, err);
+	if (!r)
+		r = segment_copy(f, s, block_end(&cut), dir_fd, dir, err);
+	if (!r)
+		r = tip_after(f, s, &cut, err);
+	return r == EVLOG_END ? 0 : r;
+}
+
+/* Notes what a trimmed log says of its beginning. */
+static int origin_note(struct fork *f, struct segment *s, evlog_error *err)
+{
+	struct view extensions;
+
+	f->origin.header = s->header;
+	int r = segment_extensions(s, &extensions, err);
+	if (r)
+		return r;
+	f->origin.all = !segment_is_sealed(s) && cursors_are_all(extensions);
+	if (f->origin.all)
+		buf_add(&f->origin.cursors, extensions.p, extensions.len);
+	return f->origin.cursors.failed ? error_memory(err) : 0;
+}
+
+/* Opens a segment that must have a valid header. */
+static int sound_open(const struct fork *f, size_t i, struct segment *s, evlog_error *err)
+{
+	const struct log *l = &f->log;
+
+	int r = segment_open(s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
+	return r == EVLOG_EDAMAGED
+		   ? segment_damaged(s, 0, s->first_seq, 0, err->reason, err)
+		   : r;
+}
+
+static int segments_share(struct fork *f, int dir_fd, const char *dir, evlog_error *err)
+{
+	const struct log *l = &f->log;
+	struct segment s, next = {.fd = -1};
+	uint64_t limit, ignored;
+	bool more = true;
+
+	int r = sound_open(f, 0, &s, err);
+	if (!r && s.header.flags & SEGMENT_TRIMMED)
+		r = origin_note(f, &s, err);
+	for (size_t i = 0; !r && more; i++) {
+		bool last = i + 1 == l->n || l->segments[i + 1] > f->end.segment;
+		tip_before(f, &s.header);
+		if (f->tip.seq == f->at)
+			break;
+		if (!last)
+			r = sound_open(f, i + 1, &next, err);
+		if (r)
+			break;
+		limit = f->end.offset;
+		if (!last)
+			segment_extent(&s, &next.header, &limit, &ignored);
+		more = !last && next.header.tree.n <= f->at;
+		if (!more)
+			r = segment_cut(f, &s, limit, dir_fd, dir, err);
+		else if (segment_is_sealed(&s))
+			r = segment_link(f, &s, dir_fd, dir, err);
+		else
+			r = segment_copy(f, &s, limit, dir_fd, dir, err);
+		if (more && segment_is_sealed(&s) && f->tip.sealed == f->tip.seq)
+			f->tip.sealed = next.header.tree.n;
+		segment_close(&s);
+		s = next;
+		next = (struct segment){.fd = -1};
+	}
+	segment_close(&s);
+	segment_close(&next);
+	return r;
+}
+
+/* Links the catalogues of the first segments that are sealed.  They are derived: the fork
+ * can do without. */
+static void catalogues_share(const struct fork *f, int dir_fd)
+{
+	char name[CATALOGUE_NAME_SIZE];
+
+	for (size_t i = 0; i < f->log.n_catalogues; i++) {
+		const struct catalogue_span *c = &f->log.catalogues[i];
+		if (c->last > f->tip.sealed)
+			continue;
+		catalogue_name(name, c->first, c->last);
+		if (linkat(f->log.dir_fd, name, dir_fd, name, 0) < 0)
+			return;
+	}
+}
+
+/* ---- What goes on ---- */
+
+/* Creates the segment with which the fork goes on by itself. */
+static int segment_begin(struct fork *f, int dir_fd, const char *dir, evlog_error *err)
+{
+	const struct tip *t = &f->tip;
+	uint64_t epoch = t->epoch > f->log.head.epoch ? t->epoch : f->log.head.epoch;
+	struct segment_header h = {.first_seq = t->seq + 1,
+	    .epoch = epoch + 1,
+	    .last_logtime = t->logtime,
+	    .previous = t->segment,
+	    .previous_size = t->size,
+	    .previous_block = t->block,
+	    .tree = t->tree};
+
+	merkle_root(&t->tree, h.root);
+	if (t->tree.n != t->seq || memcmp(h.root, t->root, HASH_SIZE) != 0)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: damaged: its events up to %" PRIu64
+		    " do not have the root that it records",
+		    f->path, t->seq);
+	memcpy(h.lineage, f->lineage, HASH_SIZE);
+	if (epoch >= SEQ_MAX)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: damaged: the epoch that the log records is impossible", f->path);
+	if (os_random(h.id, ID_SIZE) < 0)
+		return error_sys(err, "random bytes");
+	const struct view none = {NULL, 0};
+	int r = segment_create(dir_fd, dir, f->mode, &h, none, false, err);
+	return r ? r : log_end_at(dir_fd, dir, f->mode, &h, err);
+}
+
+/* No segment is shared: the fork begins as the log does. */
+static int segment_first(struct fork *f, int dir_fd, const char *dir, evlog_error *err)
+{
+	bool trimmed = f->origin.header.size;
+
+	if (trimmed && !f->origin.all)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: begins with event %" PRIu64
+		    ", and no longer knows where its consumers were then; choose a point "
+		    "after its first segment",
+		    f->path, f->log.first);
+	return log_first_segment(dir_fd, dir, f->mode, trimmed ? &f->origin : NULL, err);
+}
+
+/* Appends events from the tip to the fork point. */
+static int events_carry(
+    struct fork *f, struct log_reader *r, evlog_writer *w, evlog_error *err)
+{
+	struct evlog_lines lines;
+	struct evlog_ack ack;
+	int res;
+
+	while ((res = log_reader_next(r, &lines, err)) == 0) {
+		res = writer_carry(w, &lines, f->path, err);
+		if (!res && evlog_writer_full(w))
+			res = evlog_writer_commit(w, &ack, err);
+		if (res)
+			return res;
+	}
+	if (res != EVLOG_END)
+		return res;
+	size_t dropped = evlog_writer_input_end(w, true);
+	if (dropped)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: event %" PRIu64 " is inside a commit that moves the place of a "
+					 "consumer; choose event "
+		    "%" PRIu64 ", where that begins, or the one where it ends",
+		    f->path, f->at, f->at - dropped);
+	return evlog_writer_pending(w) ? evlog_writer_commit(w, &ack, err) : 0;
+}
+
+static int rest_append(struct fork *f, const char *dir, evlog_error *err)
+{
+	const struct bounds b = {.from = f->tip.seq + 1,
+	    .to = f->at,
+	    BOUNDS_ANY_TIME,
+	    .max_line = f->o.max_line,
+	    .cursors = true};
+	const struct evlog_writer_options o = {.size = sizeof o,
+	    .replica = true,
+	    .no_create = true,
+	    .strict = true,
+	    .force = true,
+	    .lock_wait_ms = 1000,
+	    .max_event = f->o.max_line ? f->o.max_line : EVLOG_MAX_LINE};
+	struct log_reader *r = NULL;
+	evlog_writer *w = NULL;
+
+	if (f->tip.seq == f->at)
+		return 0;
+	int res = log_reader_open(&r, f->path, &b, false, false, err);
+	if (!res)
+		res = evlog_writer_open(&w, dir, &o, err);
+	if (!res)
+		res = events_carry(f, r, w, err);
+	log_reader_close(r);
+	evlog_writer_close(w);
+	return res;
+}
+
+/* Reads the fork's root back, and compares it. */
+static int root_compare(struct fork *f, const char *dir, evlog_error *err)
+{
+	struct evlog_position there;
+
+	if (f->at == 0)
+		return 0;
+	int r = evlog_position_find(f->path, f->at, &f->done.at, f->o.max_line, err);
+	if (!r)
+		r = position_find(dir, f->at, f->o.max_line, &there, err);
+	if (!r && strcmp(there.root, f->done.at.root) == 0)
+		return 0;
+	return r < 0 ? r
+		     : error_set(err, EVLOG_EDAMAGED,
+			   "%s: damaged: a copy up to event %" PRIu64 " has another root",
+			   f->path, f->at);
+}
+
+static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
+{
+	struct fork *f = arg;
+
+	int r = segments_share(f, dir_fd, dir, err);
+	if (r)
+		return r;
+	catalogues_share(f, dir_fd);
+	r = f->tip.segment == SEGMENT_NONE ? segment_first(f, dir_fd, dir, err)
+					   : segment_begin(f, dir_fd, dir, err);
+	if (!r)
+		r = rest_append(f, dir, err);
+	return r ? r : root_compare(f, dir, err);
+}
+
+/* ---- The interface ---- */
+
+static int prepare(struct fork *f, evlog_error *err)
+{
+	struct log_identity who;
+	evlog_error verdict = {0};
+
+	f->codec = block_codec_new(0);
+	if (!f->codec)
+		return error_memory(err);
+	block_codec_limit(f->codec, f->o.max_line);
+	int r = log_open(&f->log, f->path, false, err);
+	if (!r)
+		r = log_survey(&f->log, NULL, f->codec, &f->end, &verdict, err);
+	if (!r && verdict.code) {
+		*err = verdict;
+		r = verdict.code;
+	}
+	if (!r)
+		r = point_find(f, err);
+	if (!r)
+		r = log_identify(f->path, f->o.max_line, &who, err);
+	if (r)
+		return r;
+	memcpy(f->lineage, who.lineage, HASH_SIZE);
+	f->mode = log_permissions(&f->log);
+	f->tip.sealed = f->log.first - 1;
+	return 0;
+}
+
+int evlog_fork(const char *log, const char *fork, const struct evlog_fork_options *o,
+    struct evlog_forked *done, evlog_error *err)
+{
+	struct fork f = {.path = log, .log = {.dir_fd = -1, .head_fd = -1}};
+
+	OWN_ERROR(err);
+	NEED(log && fork && *fork, err);
+	int r = options_take(
+	    &f.o, sizeof f.o, END_OF(struct evlog_fork_options, max_line), o, err);
+	if (r)
+		return r;
+	REFUSE(f.o.at && f.o.has_until, "at and until exclude each other", err);
+	r = prepare(&f, err);
+	if (!r)
+		r = log_place(fork, f.mode.mode, fill, &f, err);
+	if (r == EVLOG_END)
+		r = error_set(err, EVLOG_ECREATE, "%s: exists already", fork);
+	if (!r && done)
+		*done = f.done;
+	log_close(&f.log);
+	block_codec_free(f.codec);
+	buf_free(&f.origin.cursors);
+	return r;
+}
