@@ -15,6 +15,7 @@ examples() {
 @test "evfold(1)'s examples print what it says" { examples evfold.1; }
 @test "evdiff(1)'s examples print what it says" { examples evdiff.1; }
 @test "evtrace(1)'s examples print what it says" { examples evtrace.1; }
+@test "evfork(1)'s examples print what it says" { examples evfork.1; }
 @test "evlog(7)'s tour runs" { examples evlog.7; }
 
 @test "each page with examples is among these tests" {

@@ -1162,6 +1162,29 @@ static void rows_due(void)
 	SIZES(evlog_due_options, evlog_due(LOG, o, NULL, err));
 }
 
+static int fork_fresh(const struct evlog_fork_options *o)
+{
+	must(system("rm -rf fork") != 0);
+	return evlog_fork(LOG, "fork", o, NULL, err);
+}
+
+static void rows_fork(void)
+{
+	const struct evlog_fork_options good = {.size = sizeof good};
+	const struct evlog_fork_options both = {
+	    .size = sizeof both, .at = 1, .has_until = true, .until = 1};
+	const struct evlog_fork_options late = {.size = sizeof late, .at = UINT64_MAX};
+
+	ROW("log NULL", USAGE, evlog_fork(NULL, "fork", &good, NULL, err));
+	ROW("fork NULL", USAGE, evlog_fork(LOG, NULL, &good, NULL, err));
+	ROW("fork empty", USAGE, evlog_fork(LOG, "", &good, NULL, err));
+	ROW("at and until", USAGE, evlog_fork(LOG, "fork", &both, NULL, err));
+	ROW("at is too late", EVLOG_EMISMATCH, evlog_fork(LOG, "fork", &late, NULL, err));
+	ROW("fork is the log", EVLOG_ECREATE, evlog_fork(LOG, LOG, &good, NULL, err));
+	ROW("options and done NULL", 0, fork_fresh(NULL));
+	SIZES(evlog_fork_options, fork_fresh(o));
+}
+
 static int refuse(void *arg, const char *line, size_t size, evlog_error *why)
 {
 	(void)arg, (void)line, (void)size, (void)why;
@@ -1403,6 +1426,7 @@ int main(void)
 	rows_upcast();
 	rows_replay();
 	rows_due();
+	rows_fork();
 	rows_trace();
 	rows_check();
 	rows_test();

@@ -353,7 +353,7 @@ static int events_carry(
 	if (dropped)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: event %" PRIu64 " is inside a commit that moves the place of a "
-					 "consumer; choose event "
+		    "consumer; choose event "
 		    "%" PRIu64 ", where that begins, or the one where it ends",
 		    f->path, f->at, f->at - dropped);
 	return evlog_writer_pending(w) ? evlog_writer_commit(w, &ack, err) : 0;
@@ -414,8 +414,9 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 	if (r)
 		return r;
 	catalogues_share(f, dir_fd);
-	r = f->tip.segment == SEGMENT_NONE ? segment_first(f, dir_fd, dir, err)
-					   : segment_begin(f, dir_fd, dir, err);
+	bool shares = f->done.linked + f->done.copied;
+	r = shares ? segment_begin(f, dir_fd, dir, err)
+		   : segment_first(f, dir_fd, dir, err);
 	if (!r)
 		r = rest_append(f, dir, err);
 	return r ? r : root_compare(f, dir, err);

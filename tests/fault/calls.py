@@ -18,8 +18,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from oracle import (APPENDS, CONSUMES, PROCESSES, SHIM, SINKS, Consume, Due, Process, Reshard, Sink, acknowledged, clean,
-                    consumed, divided, events, must, old, processed, run, sunk, survived)  # fmt: skip
+from oracle import (APPENDS, CONSUMES, FORKS, PROCESSES, SHIM, SINKS, Consume, Due, Fork, Process, Reshard, Sink, acknowledged,
+                    clean, consumed, divided, events, forked, must, old, processed, run, sunk, survived)  # fmt: skip
 
 STEP = int(os.environ.get("EVLOG_FAULT_STEP", "1"))
 CORES = os.cpu_count() or 2
@@ -234,10 +234,10 @@ def judge(w, what, status, out, err, folder):
             return clean(folder)
         except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
             return f"(status {status}) {e} [{err.strip()}]"
-    if isinstance(w, Sink):
+    if isinstance(w, (Sink, Fork)):
         try:
-            return sunk(w, folder)
-        except (AssertionError, ValueError, KeyError, subprocess.TimeoutExpired) as e:
+            return forked(w, folder, done) if isinstance(w, Fork) else sunk(w, folder)
+        except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
             return f"(status {status}) {e} [{err.strip()}]"
     if not consumer and w.commits and status == w.right and what != "memory" and acknowledged(out) < len(w.sure) + sum(w.commits):
         return f"status 0, and not all is acknowledged: {out}"
@@ -299,7 +299,7 @@ def campaign(kinds, top):
                 bad.append(f"{w.name}: {what} at {env['FAULT_AT']}{sticky} ({hit}): {wrong}")
         shutil.rmtree(folder, ignore_errors=True)
 
-    for w in [w for w in APPENDS + CONSUMES + [Reshard()] + PROCESSES + SINKS + READS if os.environ.get("W", w.name) == w.name]:
+    for w in [w for w in APPENDS + CONSUMES + [Reshard()] + PROCESSES + SINKS + FORKS + READS if os.environ.get("W", w.name) == w.name]:
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))

@@ -378,6 +378,59 @@ def sunk(w, folder):
     assert w_at == POISON or "snap" in w.name, f"again: recorded up to {w_at} only"
 
 
+# ---- Forks ----
+
+
+class Fork:
+    """evfork, at the end of a log with sealed and other segments, or at an event inside."""
+
+    right = 0
+    data = None
+
+    def __init__(self, name, at):
+        self.name, self.at = name, at
+
+    def prepare(self, folder):
+        os.makedirs(folder)
+        for i in range(4):
+            with open(f"{folder}/old{i}", "wb") as f:
+                f.write(events("old", i * 5, 5, 50))
+        for argv in old("old0", "old1", "old2", options=("--segment-size", "600")) + old("old3"):
+            must(argv, folder)
+        self.full = must(["evcat", "log"], folder).splitlines(keepends=True)
+        self.before = contents(f"{folder}/log")
+
+    def argv(self):
+        return ["evfork", "--at", str(self.at), "log", "fork"]
+
+
+FORKS = [Fork("fork", 20), Fork("fork-inside", 8), Fork("fork-active", 18)]
+
+
+def contents(log):
+    return {name: read(log, name) for name in os.listdir(log)}
+
+
+def forked(w, folder, done):
+    """The log is as it was.  The fork is not there, or whole; then it goes on by itself, and
+    the log still is as it was."""
+    assert contents(f"{folder}/log") == w.before, "the log was changed"
+    there = os.path.exists(f"{folder}/fork")
+    assert there or not done, "status 0, and there is no fork"
+    for left in os.listdir(folder):
+        if left.startswith("fork.new-"):
+            shutil.rmtree(f"{folder}/{left}")
+    if not there:
+        must(w.argv(), folder)
+    for i in range(3):
+        want = b"".join(w.full[: w.at])
+        got = must(["evcat", "fork"], folder)
+        assert got.startswith(want) and got.count(b"\n") == w.at + i, f"the fork has {got!r}"
+        must(["evappend", "--segment-size", "1", "fork"], folder, b'{"type":"New"}')
+    must(["evappend", "--reindex", "fork"], folder)
+    assert contents(f"{folder}/log") == w.before, "the log was changed by its fork"
+
+
 # ---- Durable processes ----
 
 SAGA = """function on.T(s, e)

@@ -343,6 +343,24 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t offset)
 ssize_t pwrite64(int fd, const void *p, size_t n, off_t offset)
     __attribute__((alias("pwrite")));
 
+/* While changes are recorded, there is no such call: then the bytes are written. */
+ssize_t copy_file_range(int from, off_t *in, int to, off_t *out, size_t n, unsigned flags)
+{
+	if (fault.trace >= 0) {
+		errno = ENOSYS;
+		return -1;
+	}
+	enum action act = meet("copy_file_range", n > 1);
+
+	if (act == FAIL)
+		return -1;
+	ssize_t r = syscall(
+	    SYS_copy_file_range, from, in, to, out, act == SHORT ? n / 2 : n, flags);
+	if (act == KILLED)
+		die();
+	return r;
+}
+
 static int sync_fd(const char *name, int number, int fd)
 {
 	enum action act = meet(name, false);
