@@ -43,7 +43,7 @@ struct fork {
 	struct permissions mode;
 	uint64_t at; /* the last event of the fork */
 	struct tip tip;
-	unsigned char lineage[HASH_SIZE];
+	struct log_identity who;
 	struct origin origin; /* if the log is trimmed, and no segment is shared */
 	struct evlog_forked done;
 };
@@ -156,6 +156,10 @@ static int tip_after(
 	f->tip.logtime = b->last_logtime;
 	f->tip.epoch = b->epoch;
 	memcpy(f->tip.root, b->root, HASH_SIZE);
+	if (f->log.head.tree.n == f->tip.seq) {
+		f->tip.tree = f->log.head.tree;
+		return 0;
+	}
 	return position_tree(f->path, f->tip.seq, f->o.max_line, &f->tip.tree, err);
 }
 
@@ -307,7 +311,7 @@ static int segment_begin(struct fork *f, int dir_fd, const char *dir, evlog_erro
 		    "%s: damaged: its events up to %" PRIu64
 		    " do not have the root that it records",
 		    f->path, t->seq);
-	memcpy(h.lineage, f->lineage, HASH_SIZE);
+	memcpy(h.lineage, f->who.lineage, HASH_SIZE);
 	if (epoch >= SEQ_MAX)
 		return error_set(err, EVLOG_EDAMAGED,
 		    "%s: damaged: the epoch that the log records is impossible", f->path);
@@ -388,22 +392,30 @@ static int rest_append(struct fork *f, const char *dir, evlog_error *err)
 	return res;
 }
 
-/* Reads the fork's root back, and compares it. */
-static int root_compare(struct fork *f, const char *dir, evlog_error *err)
+/* Notes the fork point.  If lines were appended to the fork, it must have their root, as
+ * read back. */
+static int point_note(struct fork *f, const char *dir, evlog_error *err)
 {
 	struct evlog_position there;
 
-	if (f->at == 0)
+	position_set(&f->done.at, f->who.id, f->at, f->tip.root);
+	position_lineage(&f->done.at, &f->who);
+	if (f->at == f->tip.seq)
 		return 0;
-	int r = evlog_position_find(f->path, f->at, &f->done.at, f->o.max_line, err);
+	int r = position_find(f->path, f->at, f->o.max_line, &f->done.at, err);
 	if (!r)
 		r = position_find(dir, f->at, f->o.max_line, &there, err);
-	if (!r && strcmp(there.root, f->done.at.root) == 0)
-		return 0;
-	return r < 0 ? r
-		     : error_set(err, EVLOG_EDAMAGED,
-			   "%s: damaged: a copy up to event %" PRIu64 " has another root",
-			   f->path, f->at);
+	if (r == EVLOG_END)
+		r = error_set(err, EVLOG_EMISMATCH,
+		    "%s: event %" PRIu64 " is not there any more", f->path, f->at);
+	if (r)
+		return r;
+	position_lineage(&f->done.at, &f->who);
+	return strcmp(there.root, f->done.at.root) == 0
+		   ? 0
+		   : error_set(err, EVLOG_EDAMAGED,
+			 "%s: damaged: a copy up to event %" PRIu64 " has another root",
+			 f->path, f->at);
 }
 
 static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
@@ -419,14 +431,13 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 		   : segment_first(f, dir_fd, dir, err);
 	if (!r)
 		r = rest_append(f, dir, err);
-	return r ? r : root_compare(f, dir, err);
+	return r ? r : point_note(f, dir, err);
 }
 
 /* ---- The interface ---- */
 
 static int prepare(struct fork *f, evlog_error *err)
 {
-	struct log_identity who;
 	evlog_error verdict = {0};
 
 	f->codec = block_codec_new(0);
@@ -443,10 +454,9 @@ static int prepare(struct fork *f, evlog_error *err)
 	if (!r)
 		r = point_find(f, err);
 	if (!r)
-		r = log_identify(f->path, f->o.max_line, &who, err);
+		r = log_identify(f->path, f->o.max_line, &f->who, err);
 	if (r)
 		return r;
-	memcpy(f->lineage, who.lineage, HASH_SIZE);
 	f->mode = log_permissions(&f->log);
 	f->tip.sealed = f->log.first - 1;
 	return 0;

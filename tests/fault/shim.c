@@ -350,12 +350,12 @@ ssize_t copy_file_range(int from, off_t *in, int to, off_t *out, size_t n, unsig
 		errno = ENOSYS;
 		return -1;
 	}
-	enum action act = meet("copy_file_range", n > 1);
+	enum action act = meet("copy_file_range", false);
 
 	if (act == FAIL)
 		return -1;
-	ssize_t r = syscall(
-	    SYS_copy_file_range, from, in, to, out, act == SHORT ? n / 2 : n, flags);
+	ssize_t r = syscall(SYS_copy_file_range, from, in, to, out,
+	    act == SHORT && n > 1 ? n / 2 : n, flags);
 	if (act == KILLED)
 		die();
 	return r;
