@@ -341,11 +341,14 @@ static int events_carry(
     struct fork *f, struct log_reader *r, evlog_writer *w, evlog_error *err)
 {
 	struct evlog_lines lines;
+	struct evlog_event e;
 	struct evlog_ack ack;
 	int res;
 
 	while ((res = log_reader_next(r, &lines, err)) == 0) {
-		res = writer_carry(w, &lines, f->path, err);
+		res = carry_lines(w, &lines, err);
+		while (!res && evlog_lines_take(&lines, &e))
+			res = evlog_writer_add(w, e.line, e.len, f->path, e.seq, err);
 		if (!res && evlog_writer_full(w))
 			res = evlog_writer_commit(w, &ack, err);
 		if (res)

@@ -239,8 +239,7 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 		block_codec_limit(r->codec, b->max_line);
 	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
 	if (!res)
-		res = log_survey(
-		    &r->log, b->listed, r->codec, &r->end, &r->verdict, err);
+		res = log_survey(&r->log, b->listed, r->codec, &r->end, &r->verdict, err);
 	if (!res && !salvage && !b->no_index)
 		res = scope_make(r, err);
 	if (!res)

@@ -142,8 +142,7 @@ int evlog_writer_frame(evlog_writer *w, const char *p, size_t len, evlog_error *
 						  : 0;
 }
 
-int writer_carry(struct evlog_writer *w, const struct evlog_lines *lines,
-    const char *name, evlog_error *err)
+int carry_lines(struct evlog_writer *w, const struct evlog_lines *lines, evlog_error *err)
 {
 	/* the root is not known after a part of a block */
 	struct carried one = {
@@ -158,8 +157,6 @@ int writer_carry(struct evlog_writer *w, const struct evlog_lines *lines,
 	if (r)
 		buf_free(&one.cursors);
 	w->framed = true;
-	for (rest = *lines; !r && evlog_lines_take(&rest, &e);)
-		r = evlog_writer_add(w, e.line, e.len, name, e.seq, err);
 	return r;
 }
 

@@ -224,10 +224,10 @@ int catalogues_remove(const struct log *l, uint64_t first, evlog_error *err);
 
 /* ---- Replicas ---- */
 
-/* For a replica: adds lines of a reader that gets cursors, with those that came with
- * them, so that commits end where those of the log do. */
-int writer_carry(struct evlog_writer *w, const struct evlog_lines *lines,
-    const char *name, evlog_error *err);
+/* For a replica: announces lines of a reader that gets cursors, which are to be added
+ * next, with what came with them, so that commits end where those of the log do. */
+int carry_lines(
+    struct evlog_writer *w, const struct evlog_lines *lines, evlog_error *err);
 
 /* Checks that a stamped line follows the last pending one; returns EVLOG_EMISMATCH if
  * not. */
