@@ -537,7 +537,8 @@ proctype Reader() {
 		:: else -> break
 		od;
 		seen_n = at;
-over:		i = 0; k = 0; at = 0; x = 0; size = 0
+over:		h = 0; s = 0; n = 0; i = 0; k = 0; at = 0; x = 0; size = 0;
+		generation = 0; began = 0; bad = 0; more = 0; whole = 0; again = 0
 	}
 	od
 }
