@@ -22,9 +22,8 @@ static const struct cli_tool tool = {
     .operands = "LOG FORK",
     .summary = "Make a log with the same events as LOG up to a point, which goes on by "
 	       "itself.",
-    .notes = "LOG is not changed.  FORK shares the sealed segments of LOG, so it is made "
-	     "in an\n"
-	     "instant and takes little space.\n"
+    .notes = "LOG is not changed.  FORK shares the files of old events, and takes little "
+	     "space.\n"
 	     "\n"
 	     "  evfork orders.evlog what-if.evlog\n"
 	     "  evfork --at 1000 orders.evlog what-if.evlog\n"
@@ -37,9 +36,10 @@ static void say_done(const struct evlog_forked *done)
 {
 	if (done->at.seq)
 		cli_say("forked after event %" PRIu64 ", root %.16s...; %" PRIu64
-			" segment%s shared, %" PRIu64 " copied (%" PRIu64 " bytes)",
+			" segment%s shared, %" PRIu64 " copied (%" PRIu64
+			" bytes), %" PRIu64 " event%s written again",
 		    done->at.seq, done->at.root, done->linked, cli_plural(done->linked),
-		    done->copied, done->bytes);
+		    done->copied, done->bytes, done->written, cli_plural(done->written));
 	else
 		cli_say("the log has no events, and the fork has none");
 }
@@ -69,6 +69,8 @@ int main(int argc, char **argv)
 		cli_usage(argc == optind       ? "no LOG given"
 			  : argc - optind == 1 ? "no FORK given: the path of the new log"
 					       : "only LOG and FORK can be given");
+	if (!*argv[optind + 1])
+		cli_usage("FORK must not be empty");
 	if (o.at && o.has_until)
 		cli_usage("--at cannot be combined with --until");
 	o.max_line = cli.max_line;

@@ -1143,17 +1143,19 @@ struct evlog_forked {
 	struct evlog_position at; /* the last event that it has; seq 0: none */
 	uint64_t linked, copied;  /* segments */
 	uint64_t bytes;		  /* that were copied */
+	uint64_t written;	  /* events that were written again */
 };
 
 /*
- * Makes a fork of the log, at a path that does not exist, or is an empty directory.  The
- * log is not changed.  Sealed segments get a second name (a hard link) if both are on one
- * file system that has such links; then whoever may write one may write the other.
+ * Makes a fork of the log, at a path that does not exist.  The log is not changed.  Sealed
+ * segments get a second name (a hard link) if both are on one file system that has such
+ * links; they are not read, and whoever may write one may write the other.
  *
  * done: or NULL; filled in if the result is EVLOG_OK.  EVLOG_ECREATE: `fork` exists, or
- * cannot be created.  EVLOG_EMISMATCH: the log does not have that event, or it is inside
- * a commit that also moves the place of a consumer.  EVLOG_EDAMAGED: the log is damaged
- * where it must be read.  After an error nothing is left of the fork.
+ * cannot be created.  EVLOG_EMISMATCH: the log does not have that event, or it is not
+ * known how far each consumer that appends to it had come then.  EVLOG_EDAMAGED: the log
+ * is damaged where it was read, or its segments do not fit each other.  After an error
+ * nothing is left of the fork, unless its name could not be synced; err says so.
  */
 int evlog_fork(const char *log, const char *fork, const struct evlog_fork_options *o,
     struct evlog_forked *done, evlog_error *err);

@@ -32,7 +32,7 @@ sums() { (cd "$1" && cksum -- *); }
 		for at in $(seq "$first" $((1 + n / 4)) $((first + n - 1))); do
 			run evfork --at "$at" a.evlog b.evlog
 			if [ "$status" = 76 ]; then # inside a commit that cannot be divided
-				assert_output --regexp "is inside a commit|no longer knows where its consumers"
+				assert_output --regexp "how far each consumer had come|no longer knows where its consumers"
 				[ ! -e b.evlog ]
 				continue
 			fi
@@ -70,7 +70,7 @@ sums() { (cd "$1" && cksum -- *); }
 @test "sealed segments are shared, and whatever is done to one log leaves the other as it is" {
 	segmented a.evlog 50
 	run -0 evfork -v a.evlog b.evlog
-	assert_output --regexp "^evfork: forked after event 50, root [0-9a-f]{16}\.\.\.; 4 segments shared, 1 copied \([0-9]+ bytes\)$"
+	assert_output --regexp "^evfork: forked after event 50, root [0-9a-f]{16}\.\.\.; 4 segments shared, 1 copied \([0-9]+ bytes\), 0 events written again$"
 	[ a.evlog/0000000000000001.ndjson.zst -ef b.evlog/0000000000000001.ndjson.zst ]
 	[ ! a.evlog/0000000000000041.ndjson.zst -ef b.evlog/0000000000000041.ndjson.zst ]
 	sums a.evlog >a.before
@@ -142,22 +142,106 @@ sums() { (cd "$1" && cksum -- *); }
 		66|full: not a log|full b.evlog
 		73|a.evlog: exists already|a.evlog a.evlog
 		73|full: exists already|a.evlog full
-		73|f: cannot create|a.evlog f
+		73|f: exists already|a.evlog f
+		73|in the folder of the log itself|a.evlog a.evlog/b.evlog
 		73|none/b.evlog: cannot create|a.evlog none/b.evlog
 		76|a.evlog: ends with event 20|--at 21 a.evlog b.evlog
 	END
 	assert_equal "$(echo *)" "a.evlog f full"
-	mkdir empty
-	evfork a.evlog empty
-	[ "$(evcat empty | wc -l)" = 20 ]
 	evappend empty.evlog </dev/null
 	evfork empty.evlog b.evlog
 	[ "$(evcat b.evlog | wc -l)" = 0 ]
 	evappend -q b.evlog <<<'{"type":"T"}'
 	run -76 evfork --at 1 empty.evlog c.evlog
-	chmod 640 a.evlog/*
-	evfork a.evlog shared.evlog
-	assert_equal "$(stat -c %a shared.evlog/head shared.evlog/0000000000000021.ndjson.zst | xargs)" "640 640"
+	run -64 evfork a.evlog ""
+	assert_output --partial "FORK must not be empty"
+}
+
+@test "a fork has the permissions of its log, and whoever makes it may append to it" {
+	segmented a.evlog 20
+	while read -r folder files made; do
+		chmod "$files" a.evlog/*
+		chmod "$folder" a.evlog
+		(umask 022; evfork a.evlog b.evlog)
+		assert_equal "$(stat -c %a b.evlog b.evlog/head b.evlog/0000000000000021.ndjson.zst | xargs)" "$made"
+		rm -rf b.evlog
+	done <<-'END'
+		755 644 755 644 644
+		700 644 700 644 644
+		555 444 755 644 644
+		2770 660 2770 660 660
+	END
+	[ "$(id -u)" = 0 ] || skip "only root can be somebody else"
+	chmod 00755 a.evlog . && chmod 644 a.evlog/* && chown -R 1000:3000 a.evlog
+	mkdir -m 777 shared
+	as() { setpriv --reuid="$1" --regid="$1" --groups="${2:-$1}" env "PATH=$PATH" "${@:3}"; }
+	chmod 2770 a.evlog && chmod 660 a.evlog/*
+	as 1000 3000 evfork a.evlog shared/b
+	assert_equal "$(stat -c '%a %u %g' shared/b shared/b/head | xargs)" "2770 1000 3000 660 1000 3000"
+	# somebody of another group cannot give the fork to that group, and gives it to no other
+	chmod 00755 a.evlog && chmod 664 a.evlog/*
+	as 1002 1002 evfork a.evlog shared/c
+	assert_equal "$(stat -c '%a %g' shared/c/head | xargs)" "644 1002"
+	# read-only
+	chmod 555 a.evlog && chmod 444 a.evlog/*
+	as 1002 1002 evfork a.evlog shared/d
+	as 1002 1002 evappend -q shared/d <<<'{"type":"T"}'
+	# where nobody may read the names, none can be made durable
+	chmod 333 shared
+	run -77 as 1002 1002 evfork a.evlog shared/e
+	[ ! -e shared/e ]
+}
+
+@test "segments that are missing, cut off or of another log are 65, and there is no fork" {
+	segmented a.evlog 50
+	segmented other.evlog 50 10
+	numbered 10 | evappend -q u.evlog
+	if [ -e "$EVLOG_BUILD/fault-shim.so" ]; then # segments that are not sealed
+		for i in 2 3 4; do
+			numbered 10 $((i * 10 - 9)) | FAULT_NAME=rename,renameat FAULT_AT=1 FAULT_DO=5 FAULT_STICKY=1 \
+				LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evappend -q --segment-size 1 u.evlog 2>err || true
+		done
+		[ "$(ls u.evlog/*.zst | wc -l)" = 4 ]
+	fi
+	while IFS='|' read -r log command; do
+		rm -rf b.evlog
+		cp -r "$log.evlog" b.evlog
+		(cd b.evlog && eval "$command")
+		run -65 evfork b.evlog c.evlog
+		assert_output --partial b.evlog
+		refute_output --partial .new-
+		[ ! -e c.evlog ]
+		run -65 evcat b.evlog
+	done <<-'END'
+		a|rm 0000000000000001.ndjson.zst
+		a|rm 0000000000000021.ndjson.zst
+		a|rm 0000000000000031.ndjson.zst
+		a|rm 0000000000000041.ndjson.zst
+		a|cp ../other.evlog/0000000000000011.ndjson.zst .
+		a|cp ../other.evlog/0000000000000031.ndjson.zst .
+		a|truncate -s 300 0000000000000011.ndjson.zst
+		a|truncate -s 100 0000000000000041.ndjson.zst
+		u|truncate -s 500 0000000000000001.ndjson.zst
+		u|printf X | dd of=0000000000000001.ndjson.zst bs=1 seek=400 conv=notrunc status=none
+	END
+	[ ! -e u.evlog/0000000000000011.ndjson.zst ] || {
+		rm u.evlog/0000000000000011.ndjson.zst
+		run -65 evfork u.evlog c.evlog
+	}
+	for log in "$BATS_TEST_DIRNAME"/golden/*/damaged.evlog; do run -65 evfork "$log" c.evlog; done
+	[ ! -e c.evlog ]
+}
+
+@test "in a fork, damage to a header costs no event before it" {
+	segmented a.evlog 50
+	evfork a.evlog f.evlog
+	for at in 11 21 31; do
+		rm -rf d.evlog
+		cp -r f.evlog d.evlog
+		printf ZZZ | dd of=d.evlog/00000000000000$at.ndjson.zst bs=1 seek=30 conv=notrunc status=none
+		run -65 --separate-stderr evcat d.evlog
+		[ ${#lines[@]} = $((at - 1)) ]
+	done
 }
 
 @test "damage where the log is copied is 65; nothing is left of the fork" {
@@ -203,7 +287,10 @@ sums() { (cd "$1" && cksum -- *); }
 	done
 	for at in 1 2 3 5 7 11; do
 		run -76 evfork --at $at out.evlog fork.evlog
-		assert_output "evfork: out.evlog: event $at is inside a commit that moves the place of a consumer; choose event $((at / 4 * 4)), where that begins, or the one where it ends"
+		begin=$((at / 4 * 4))
+		ends="$begin or $((begin + 4))"
+		[ $begin != 0 ] || ends=4
+		assert_output "evfork: out.evlog: at event $at, it is not known how far each consumer had come that appends to it; choose $ends"
 		[ ! -e fork.evlog ]
 	done
 	# one that reads: its place fits as long as it is not after the fork point
@@ -242,14 +329,16 @@ sums() { (cd "$1" && cksum -- *); }
 
 @test "while others append and seal, a fork is a beginning of the log" {
 	numbered 1 | evappend -q a.evlog
-	for i in $(seq 2 400); do numbered 1 "$i"; done | evappend -q --segment-size 4k --batch 1 a.evlog 3>&- &
+	(for i in $(seq 2 200); do numbered 1 "$i" | evappend -q --no-sync --segment-size 2k a.evlog || exit; done) 3>&- &
 	for i in $(seq 10); do
-		evfork a.evlog "f$i"
+		evfork -U tomorrow a.evlog "f$i"
 		evcat "f$i" >events
 		n=$(wc -l <events)
 		[ "$n" -ge 1 ]
 		evcat -c "$n" a.evlog | cmp - events
 		evappend -q "f$i" <<<'{"type":"New"}'
 	done
-	wait
+	wait $!
+	[ "$(evcat a.evlog | wc -l)" = 200 ]
+	[ "$n" -gt 2 ] # it had grown
 }

@@ -21,7 +21,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+#define AHEAD (256u << 10) /* to read along */
 
 /* Where what is shared ends. */
 struct tip {
@@ -40,15 +44,23 @@ struct fork {
 	struct log log;
 	struct log_end end;
 	struct block_codec *codec;
-	struct permissions mode;
+	struct permissions mode, dir_mode;
 	uint64_t at; /* the last event of the fork */
 	struct tip tip;
 	struct log_identity who;
 	struct origin origin; /* if the log is trimmed, and no segment is shared */
+	uint64_t origin_end;  /* the last event of its first segment, if that is sealed */
 	struct evlog_forked done;
 };
 
 /* ---- Where it forks ---- */
+
+static int was_removed(const struct fork *f, evlog_error *err)
+{
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: begins with event %" PRIu64 "; the events before it were removed",
+	    f->path, f->log.first);
+}
 
 /* Gets the last event before a time. */
 static int until_find(struct fork *f, int64_t until, evlog_error *err)
@@ -65,9 +77,13 @@ static int until_find(struct fork *f, int64_t until, evlog_error *err)
 	while (!res && evlog_lines_take(&lines, &e))
 		f->at = e.seq;
 	log_reader_close(r);
-	return res == EVLOG_END ? error_set(err, EVLOG_EMISMATCH,
-				      "%s: has no event before that time", f->path)
-				: res;
+	if (f->at > f->end.seq) /* appended meanwhile */
+		f->at = f->end.seq;
+	if (res != EVLOG_END)
+		return res;
+	return f->log.first > 1 ? was_removed(f, err)
+				: error_set(err, EVLOG_EMISMATCH,
+				      "%s: has no event before that time", f->path);
 }
 
 static int point_find(struct fork *f, evlog_error *err)
@@ -83,10 +99,7 @@ static int point_find(struct fork *f, evlog_error *err)
 		return error_set(err, EVLOG_EMISMATCH, "%s: ends with event %" PRIu64,
 		    f->path, f->end.seq);
 	if (f->log.first > 1 && f->at < f->log.first && f->end.seq >= f->log.first)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: begins with event %" PRIu64
-		    "; the events before it were removed",
-		    f->path, f->log.first);
+		return was_removed(f, err);
 	return 0;
 }
 
@@ -97,23 +110,53 @@ static int segment_copy(struct fork *f, const struct segment *s, uint64_t n, int
     const char *dir, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
-	struct stat st;
 
 	segment_name(name, s->first_seq);
 	int fd = openat(
 	    dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return error_sys(err, "%s/%s", dir, name);
-	int r = 0;
-	bool all = fstat(s->fd, &st) == 0 && (uint64_t)st.st_size == n;
-	if (permissions_give(fd, f->mode) < 0 ||
-	    ((!all || os_clone(s->fd, fd) < 0) && file_copy(s->fd, fd, n) < 0) ||
-	    os_sync_data(fd) < 0)
-		r = error_sys(err, "%s/%s", dir, name);
+	int bad = permissions_give(fd, f->mode);
+	if (!bad && os_clone(s->fd, fd) == 0)
+		bad = ftruncate(fd, (off_t)n);
+	else if (!bad)
+		bad = file_copy(s->fd, fd, n);
+	if (!bad)
+		bad = os_sync_data(fd);
+	int r = bad ? error_sys(err, "%s/%s", dir, name) : 0;
 	close(fd);
 	f->done.copied++;
 	f->done.bytes += n;
 	return r;
+}
+
+/* Compares the checksums of all blocks before `limit`.  Gets the last one that ends a
+ * commit at event `upto` or before; offset 0: none. */
+static int blocks_check(
+    struct segment *s, uint64_t limit, uint64_t upto, struct block *cut, evlog_error *err)
+{
+	struct block b;
+	const char *p;
+
+	*cut = (struct block){0};
+	for (uint64_t at = s->header.size; at < limit; at = block_end(&b)) {
+		int r = segment_block(s, at, limit, AHEAD, &b, err);
+		if (r == EVLOG_EDAMAGED)
+			return segment_damaged(s, at, 0, 0, err->reason, err);
+		if (!r && block_last_seq(&b) > upto)
+			break;
+		if (!r)
+			r = segment_bytes(
+			    s, at + b.header_size, b.packed_size, AHEAD, &p, err);
+		if (r)
+			return r;
+		if (!p || hash64(p, b.packed_size) != b.packed_hash)
+			return segment_damaged(s, at, b.first_seq, block_last_seq(&b),
+			    "the checksum of a block does not match", err);
+		if (b.flags & BLOCK_COMMIT)
+			*cut = b;
+	}
+	return 0;
 }
 
 /* Gives a segment that is sealed a second name; copies it where that cannot be. */
@@ -123,14 +166,48 @@ static int segment_link(struct fork *f, const struct segment *s, int dir_fd,
 	char name[SEGMENT_NAME_SIZE];
 	struct stat st;
 
+	if (fstat(s->fd, &st) < 0)
+		return error_sys(err, "%s", s->path);
+	if ((uint64_t)st.st_size < s->header.seal.end)
+		return segment_damaged(s, (uint64_t)st.st_size, s->first_seq,
+		    s->header.seal.last_seq, "the file is cut off", err);
 	segment_name(name, s->first_seq);
 	if (linkat(f->log.dir_fd, name, dir_fd, name, 0) == 0) {
 		f->done.linked++;
 		return 0;
 	}
-	if (fstat(s->fd, &st) < 0)
-		return error_sys(err, "%s", s->path);
 	return segment_copy(f, s, (uint64_t)st.st_size, dir_fd, dir, err);
+}
+
+/* Shares a segment up to where its successor begins, which must say the same of it. */
+static int segment_share(struct fork *f, struct segment *s,
+    const struct segment_header *next, int dir_fd, const char *dir, evlog_error *err)
+{
+	uint64_t limit, ignored, last = s->header.seal.last_seq;
+	const unsigned char *root = s->header.seal.root;
+	bool sealed = segment_is_sealed(s);
+	struct block b;
+	int r = 0;
+
+	segment_extent(s, next, &limit, &ignored);
+	if (!sealed) {
+		r = blocks_check(s, limit, SEQ_MAX, &b, err);
+		last = block_last_seq(&b);
+		root = b.root;
+	}
+	if (r)
+		return r;
+	if (next->previous > s->first_seq && next->previous < next->first_seq)
+		return segment_missing(f->path, last + 1, next->tree.n, err);
+	if (next->previous != s->first_seq || last != next->tree.n ||
+	    (!sealed && block_end(&b) != limit) ||
+	    memcmp(root, next->root, HASH_SIZE) != 0)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s/%016" PRIu64 ".ndjson.zst: damaged: it does not continue the "
+		    "segment before it; see RECOVERY in evlog(7)",
+		    f->path, next->first_seq);
+	return sealed ? segment_link(f, s, dir_fd, dir, err)
+		      : segment_copy(f, s, limit, dir_fd, dir, err);
 }
 
 /* The state before a segment. */
@@ -163,49 +240,20 @@ static int tip_after(
 	return position_tree(f->path, f->tip.seq, f->o.max_line, &f->tip.tree, err);
 }
 
-/* Finds the last block of a segment that ends a commit at the fork point or before.
- * Returns EVLOG_END if there is none. */
-static int cut_find(struct fork *f, struct segment *s, uint64_t limit, struct block *cut,
-    evlog_error *err)
-{
-	bool found = false;
-	struct block b;
-
-	for (uint64_t at = s->header.size; at < limit; at = block_end(&b)) {
-		int r = segment_block(s, at, limit, 0, &b, err);
-		if (r == EVLOG_EDAMAGED)
-			return segment_damaged(s, at, 0, 0, err->reason, err);
-		if (r)
-			return r;
-		if (block_last_seq(&b) > f->at)
-			break;
-		if (b.flags & BLOCK_COMMIT) {
-			*cut = b;
-			found = true;
-		}
-	}
-	return found ? 0 : EVLOG_END;
-}
-
 /* Shares the segment that is the last one to be shared, or a part of it.  limit: where
  * its committed bytes end. */
 static int segment_cut(struct fork *f, struct segment *s, uint64_t limit, int dir_fd,
     const char *dir, evlog_error *err)
 {
 	struct block cut;
-	int r = EVLOG_END;
 
 	if (segment_is_sealed(s)) /* its header says that it has more */
 		return 0;
-	if (f->at < f->end.seq)
-		r = cut_find(f, s, limit, &cut, err);
-	else if (f->end.block)
-		r = segment_block(s, f->end.block, limit, 0, &cut, err);
-	if (!r)
-		r = segment_copy(f, s, block_end(&cut), dir_fd, dir, err);
-	if (!r)
-		r = tip_after(f, s, &cut, err);
-	return r == EVLOG_END ? 0 : r;
+	int r = blocks_check(s, limit, f->at, &cut, err);
+	if (r || !cut.offset)
+		return r;
+	r = segment_copy(f, s, block_end(&cut), dir_fd, dir, err);
+	return r ? r : tip_after(f, s, &cut, err);
 }
 
 /* Notes what a trimmed log says of its beginning. */
@@ -218,6 +266,7 @@ static int origin_note(struct fork *f, struct segment *s, evlog_error *err)
 	if (r)
 		return r;
 	f->origin.all = !segment_is_sealed(s) && cursors_are_all(extensions);
+	f->origin_end = segment_is_sealed(s) ? s->header.seal.last_seq : 0;
 	if (f->origin.all)
 		buf_add(&f->origin.cursors, extensions.p, extensions.len);
 	return f->origin.cursors.failed ? error_memory(err) : 0;
@@ -234,14 +283,23 @@ static int sound_open(const struct fork *f, size_t i, struct segment *s, evlog_e
 		   : r;
 }
 
+static uint64_t limit_of(const struct segment *s, const struct segment_header *next)
+{
+	uint64_t limit, ignored;
+
+	segment_extent(s, next, &limit, &ignored);
+	return limit;
+}
+
 static int segments_share(struct fork *f, int dir_fd, const char *dir, evlog_error *err)
 {
 	const struct log *l = &f->log;
 	struct segment s, next = {.fd = -1};
-	uint64_t limit, ignored;
 	bool more = true;
 
 	int r = sound_open(f, 0, &s, err);
+	if (!r && s.first_seq > l->first)
+		r = segment_missing(l->path, l->first, s.first_seq - 1, err);
 	if (!r && s.header.flags & SEGMENT_TRIMMED)
 		r = origin_note(f, &s, err);
 	for (size_t i = 0; !r && more; i++) {
@@ -253,16 +311,11 @@ static int segments_share(struct fork *f, int dir_fd, const char *dir, evlog_err
 			r = sound_open(f, i + 1, &next, err);
 		if (r)
 			break;
-		limit = f->end.offset;
-		if (!last)
-			segment_extent(&s, &next.header, &limit, &ignored);
 		more = !last && next.header.tree.n <= f->at;
-		if (!more)
-			r = segment_cut(f, &s, limit, dir_fd, dir, err);
-		else if (segment_is_sealed(&s))
-			r = segment_link(f, &s, dir_fd, dir, err);
-		else
-			r = segment_copy(f, &s, limit, dir_fd, dir, err);
+		r = more ? segment_share(f, &s, &next.header, dir_fd, dir, err)
+			 : segment_cut(f, &s,
+			       last ? f->end.offset : limit_of(&s, &next.header), dir_fd,
+			       dir, err);
 		if (more && segment_is_sealed(&s) && f->tip.sealed == f->tip.seq)
 			f->tip.sealed = next.header.tree.n;
 		segment_close(&s);
@@ -285,8 +338,7 @@ static void catalogues_share(const struct fork *f, int dir_fd)
 		if (c->last > f->tip.sealed)
 			continue;
 		catalogue_name(name, c->first, c->last);
-		if (linkat(f->log.dir_fd, name, dir_fd, name, 0) < 0)
-			return;
+		(void)!linkat(f->log.dir_fd, name, dir_fd, name, 0);
 	}
 }
 
@@ -330,10 +382,40 @@ static int segment_first(struct fork *f, int dir_fd, const char *dir, evlog_erro
 	if (trimmed && !f->origin.all)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: begins with event %" PRIu64
-		    ", and no longer knows where its consumers were then; choose a point "
-		    "after its first segment",
-		    f->path, f->log.first);
+		    ", and no longer knows where its consumers were then; choose event "
+		    "%" PRIu64 " or a later one",
+		    f->path, f->log.first, f->origin_end);
 	return log_first_segment(dir_fd, dir, f->mode, trimmed ? &f->origin : NULL, err);
+}
+
+/* The fork point is inside a commit, or a block that was merged from several, after
+ * `begin`, that moves the place of a consumer: says where else to fork. */
+static int point_refuse(struct fork *f, uint64_t begin, evlog_error *err)
+{
+	const struct bounds b = {.from = f->at + 1,
+	    BOUNDS_ANY_TIME,
+	    .max_line = f->o.max_line,
+	    .cursors = true};
+	struct evlog_lines lines = {.partial = true};
+	char before[64] = "";
+	struct evlog_event e;
+	struct log_reader *r;
+	uint64_t end = 0;
+
+	int res = log_reader_open(&r, f->path, &b, false, false, err);
+	while (!res && lines.partial && (res = log_reader_next(r, &lines, err)) == 0)
+		while (evlog_lines_take(&lines, &e))
+			end = e.seq;
+	log_reader_close(r);
+	if (res)
+		return res == EVLOG_END ? EVLOG_EMISMATCH : res;
+	if (begin >= f->log.first)
+		snprintf(before, sizeof before, "%" PRIu64 " or ", begin);
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: at event %" PRIu64
+	    ", it is not known how far each consumer had come that appends to it; choose "
+	    "%s%" PRIu64,
+	    f->path, f->at, before, end);
 }
 
 /* Appends events from the tip to the fork point. */
@@ -347,7 +429,7 @@ static int events_carry(
 
 	while ((res = log_reader_next(r, &lines, err)) == 0) {
 		res = carry_lines(w, &lines, err);
-		while (!res && evlog_lines_take(&lines, &e))
+		for (; !res && evlog_lines_take(&lines, &e); f->done.written++)
 			res = evlog_writer_add(w, e.line, e.len, f->path, e.seq, err);
 		if (!res && evlog_writer_full(w))
 			res = evlog_writer_commit(w, &ack, err);
@@ -357,12 +439,9 @@ static int events_carry(
 	if (res != EVLOG_END)
 		return res;
 	size_t dropped = evlog_writer_input_end(w, true);
+	f->done.written -= dropped;
 	if (dropped)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: event %" PRIu64 " is inside a commit that moves the place of a "
-		    "consumer; choose event "
-		    "%" PRIu64 ", where that begins, or the one where it ends",
-		    f->path, f->at, f->at - dropped);
+		return point_refuse(f, f->at - dropped, err);
 	return evlog_writer_pending(w) ? evlog_writer_commit(w, &ack, err) : 0;
 }
 
@@ -425,6 +504,8 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 {
 	struct fork *f = arg;
 
+	if (fchmod(dir_fd, 0700) < 0)
+		return error_sys(err, "%s", dir);
 	int r = segments_share(f, dir_fd, dir, err);
 	if (r)
 		return r;
@@ -434,7 +515,11 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 		   : segment_first(f, dir_fd, dir, err);
 	if (!r)
 		r = rest_append(f, dir, err);
-	return r ? r : point_note(f, dir, err);
+	if (!r)
+		r = point_note(f, dir, err);
+	if (!r && permissions_give(dir_fd, f->dir_mode) < 0)
+		r = error_sys(err, "%s", dir);
+	return r;
 }
 
 /* ---- The interface ---- */
@@ -442,6 +527,7 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 static int prepare(struct fork *f, evlog_error *err)
 {
 	evlog_error verdict = {0};
+	struct stat st;
 
 	f->codec = block_codec_new(0);
 	if (!f->codec)
@@ -460,9 +546,41 @@ static int prepare(struct fork *f, evlog_error *err)
 		r = log_identify(f->path, f->o.max_line, &f->who, err);
 	if (r)
 		return r;
-	f->mode = log_permissions(&f->log);
 	f->tip.sealed = f->log.first - 1;
+	if (fstat(f->log.dir_fd, &st) < 0)
+		return error_sys(err, "%s", f->path);
+	/* whoever makes the fork may append to it */
+	f->dir_mode = (struct permissions){(st.st_mode & 07777) | 0700, st.st_gid};
+	f->mode = log_permissions(&f->log);
+	f->mode.mode |= 0600;
 	return 0;
+}
+
+/* A fork has a new name, and is not in the folder of its log, which would be removed with
+ * it. */
+static int name_check(struct fork *f, const char *fork, evlog_error *err)
+{
+	struct stat st, dir;
+	char *copy = strdup(fork);
+
+	if (!copy)
+		return error_memory(err);
+	if (lstat(fork, &st) == 0) {
+		free(copy);
+		return error_set(err, EVLOG_ECREATE, "%s: exists already", fork);
+	}
+	size_t n = strlen(copy);
+	while (n > 1 && copy[n - 1] == '/')
+		n--;
+	while (n && copy[n - 1] != '/')
+		n--;
+	copy[n] = '\0';
+	bool inside = stat(n ? copy : ".", &st) == 0 && fstat(f->log.dir_fd, &dir) == 0 &&
+		      st.st_ino == dir.st_ino && st.st_dev == dir.st_dev;
+	free(copy);
+	return inside ? error_set(err, EVLOG_ECREATE,
+			    "%s: is in the folder of the log itself", fork)
+		      : 0;
 }
 
 int evlog_fork(const char *log, const char *fork, const struct evlog_fork_options *o,
@@ -479,7 +597,9 @@ int evlog_fork(const char *log, const char *fork, const struct evlog_fork_option
 	REFUSE(f.o.at && f.o.has_until, "at and until exclude each other", err);
 	r = prepare(&f, err);
 	if (!r)
-		r = log_place(fork, f.mode.mode, fill, &f, err);
+		r = name_check(&f, fork, err);
+	if (!r)
+		r = log_place(fork, fill, &f, err);
 	if (r == EVLOG_END)
 		r = error_set(err, EVLOG_ECREATE, "%s: exists already", fork);
 	if (!r && done)

@@ -100,6 +100,11 @@ int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
 	}
 	res = segment_open(&next, r->log.dir_fd, r->log.path,
 	    r->log.segments[r->at_segment + 1], NULL, false, err);
+	if (res == EVLOG_EDAMAGED && sealed) { /* that is said when it is its turn */
+		segment_extent(&r->seg, NULL, &r->limit, last_block);
+		segment_close(&next);
+		return 0;
+	}
 	if (!res && next.header.previous != first)
 		res = segment_damaged(&next, 0, first, 0,
 		    "the segment before it is missing or is a different one", err);

@@ -26,8 +26,12 @@ int permissions_give(int fd, struct permissions p)
 {
 	if (p.mode == 0)
 		return 0;
-	if (p.gid != (gid_t)-1 && fchown(fd, (uid_t)-1, p.gid) < 0 && errno != EPERM)
-		return -1;
+	if (p.gid != (gid_t)-1 && fchown(fd, (uid_t)-1, p.gid) < 0) {
+		if (errno != EPERM)
+			return -1;
+		/* it has another group, which may no more than others may */
+		p.mode = (p.mode & ~(mode_t)02070) | (p.mode & 07) << 3;
+	}
 	return fchmod(fd, p.mode);
 }
 
@@ -168,9 +172,10 @@ int log_first_segment(int dir_fd, const char *dir, struct permissions mode,
 	return r ? r : log_end_at(dir_fd, dir, mode, &s, err);
 }
 
+/* dir_fd -1: it could not be opened, and nothing is in it. */
 static void log_discard(int dir_fd, const char *temporary)
 {
-	int fd = dup(dir_fd);
+	int fd = dir_fd < 0 ? -1 : dup(dir_fd);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
@@ -184,8 +189,8 @@ static void log_discard(int dir_fd, const char *temporary)
 	rmdir(temporary);
 }
 
-/* Syncs the directory that contains `path`. */
-static int parent_sync(const char *path, evlog_error *err)
+/* Opens the directory that contains `path`. */
+static int parent_open(const char *path, int *fd, evlog_error *err)
 {
 	char *copy = strdup(path);
 
@@ -195,33 +200,38 @@ static int parent_sync(const char *path, evlog_error *err)
 	const char *dir = !slash ? "." : slash == copy ? "/" : copy;
 	if (slash)
 		*slash = '\0';
-	int fd = open(slash == copy ? "/" : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 || os_sync(fd) < 0 ? error_sys(err, "%s", dir) : 0;
-	if (fd >= 0)
-		close(fd);
+	*fd = open(slash == copy ? "/" : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = *fd < 0 ? create_failed(path, err) : 0;
 	free(copy);
 	return r;
 }
 
-static int log_rename(
-    const char *temporary, const char *path, int dir_fd, evlog_error *err)
+/* Makes the directory, has it filled, and gives it its name. */
+static int directory_make(const char *path, char *temporary, int parent,
+    log_fill_fn *fill, void *arg, evlog_error *err)
 {
-	if (rename(temporary, path) < 0) {
-		int e = errno;
-		log_discard(dir_fd, temporary);
-		errno = e;
-		return e == ENOTEMPTY || e == EEXIST ? EVLOG_END
-						     : create_failed(path, err);
-	}
-	return parent_sync(path, err);
+	if (folder_temporary(temporary) < 0)
+		return create_failed(path, err);
+	int fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? create_failed(temporary, err) : fill(fd, temporary, arg, err);
+	if (!r && rename(temporary, path) < 0)
+		r = errno == ENOTEMPTY || errno == EEXIST ? EVLOG_END
+							  : create_failed(path, err);
+	if (r)
+		log_discard(fd, temporary);
+	else if (os_sync(parent) < 0)
+		r = error_sys(
+		    err, "%s: it is there, but a power cut may take its name away", path);
+	if (fd >= 0)
+		close(fd);
+	return r;
 }
 
-int log_place(
-    const char *given, mode_t mode, log_fill_fn *fill, void *arg, evlog_error *err)
+int log_place(const char *given, log_fill_fn *fill, void *arg, evlog_error *err)
 {
 	size_t n = strlen(given);
 	char *path = strdup(given), *temporary = malloc(n + 16);
-	int r = 0, fd = -1;
+	int parent = -1;
 
 	if (!path || !temporary) {
 		free(path);
@@ -231,20 +241,11 @@ int log_place(
 	while (n > 1 && path[n - 1] == '/')
 		path[--n] = '\0';
 	snprintf(temporary, n + 16, "%s.new-XXXXXX", path);
-	if (folder_temporary(temporary) < 0)
-		r = create_failed(path, err);
-	if (!r) {
-		fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		/* whoever may read its files may enter it */
-		if (fd < 0 || (mode && fchmod(fd, mode | (mode & 0444) >> 2) < 0))
-			r = create_failed(temporary, err);
-		if (!r && (r = fill(fd, temporary, arg, err)) != 0)
-			log_discard(fd, temporary);
-		if (!r)
-			r = log_rename(temporary, path, fd, err);
-	}
-	if (fd >= 0)
-		close(fd);
+	int r = parent_open(path, &parent, err);
+	if (!r)
+		r = directory_make(path, temporary, parent, fill, arg, err);
+	if (parent >= 0)
+		close(parent);
 	free(temporary);
 	free(path);
 	return r;
@@ -259,8 +260,12 @@ static int log_fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 {
 	const struct creation *c = arg;
 
-	return log_first_segment(
+	int r = log_first_segment(
 	    dir_fd, dir, (struct permissions){c->mode, (gid_t)-1}, c->origin, err);
+	/* whoever may read its files may enter it */
+	if (!r && c->mode && fchmod(dir_fd, c->mode | (c->mode & 0444) >> 2) < 0)
+		r = create_failed(dir, err);
+	return r;
 }
 
 int log_create(
@@ -268,7 +273,7 @@ int log_create(
 {
 	struct creation c = {mode, origin};
 
-	int r = log_place(path, mode, log_fill, &c, err);
+	int r = log_place(path, log_fill, &c, err);
 	return r == EVLOG_END ? 0 : r; /* another process was faster: use its log */
 }
 

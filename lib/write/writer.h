@@ -128,9 +128,9 @@ typedef int log_fill_fn(int dir_fd, const char *dir, void *arg, evlog_error *err
 
 /* Makes a directory for a log, has it filled, and renames it into place, so that no
  * process ever sees half of a log.  Returns EVLOG_END if the path exists by then, and is
- * not an empty directory; then nothing is left of the new one. */
-int log_place(
-    const char *path, mode_t mode, log_fill_fn *fill, void *arg, evlog_error *err);
+ * not an empty directory.  After an error nothing is left of the new one, unless the name
+ * could not be synced. */
+int log_place(const char *path, log_fill_fn *fill, void *arg, evlog_error *err);
 
 /* The last step of filling: writes head, which says that the log ends with this segment,
  * in which there is nothing yet, and creates the file lock. */
@@ -151,8 +151,8 @@ int log_create(
  * not lock out others who share the log. */
 struct permissions log_permissions(const struct log *l);
 
-/* Sets them on a file; the group only if this process may.  Returns 0, or -1 with
- * errno. */
+/* Sets them on a file or folder; the group only if this process may, and else the other
+ * group may no more than others.  Returns 0, or -1 with errno. */
 int permissions_give(int fd, struct permissions p);
 
 /* Creates an empty head file in a log that has none. */
