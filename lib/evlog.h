@@ -1147,7 +1147,7 @@ struct evlog_forked {
 };
 
 /*
- * Makes a fork of the log, at a path that does not exist.  The log is not changed.  Sealed
+ * Makes a fork of the log, at a path that does not exist.  The log is not changed. Sealed
  * segments get a second name (a hard link) if both are on one file system that has such
  * links; they are not read, and whoever may write one may write the other.
  *
