@@ -424,11 +424,9 @@ static void time_option(
 
 bool cli_select(struct evlog_selection *sel, int id, const char *arg)
 {
-	const uint64_t max = UINT64_C(9007199254740991);
-
 	switch (id) {
-	case CLI_FROM: sel->from = cli_number("from", arg, 1, max); break;
-	case CLI_TO: sel->to = cli_number("to", arg, 1, max); break;
+	case CLI_FROM: sel->from = cli_number("from", arg, 1, CLI_SEQ_MAX); break;
+	case CLI_TO: sel->to = cli_number("to", arg, 1, CLI_SEQ_MAX); break;
 	case 'S': time_option(arg, EVLOG_SINCE, &sel->since, &sel->since_digits); break;
 	case 'U': time_option(arg, EVLOG_UNTIL, &sel->until, &sel->until_digits); break;
 	case 'E': sel->event_time = true; break;
@@ -438,8 +436,8 @@ bool cli_select(struct evlog_selection *sel, int id, const char *arg)
 	case CLI_ID: add_glob(&sel->id, &sel->ids, arg); break;
 	case 'w': add_glob(&sel->where, &sel->wheres, arg); break;
 	case 'F': sel->fixed = true; break;
-	case 'n': sel->last = cli_number("last", arg, 1, max); break;
-	case 'c': sel->count = cli_number("count", arg, 1, max); break;
+	case 'n': sel->last = cli_number("last", arg, 1, CLI_SEQ_MAX); break;
+	case 'c': sel->count = cli_number("count", arg, 1, CLI_SEQ_MAX); break;
 	case 'm': sel->merge = true; break;
 	case 'f': sel->follow = true; break;
 	case 'r': sel->reverse = true; break;

@@ -130,6 +130,8 @@ enum cli_id {
 		    "longest line accepted in a FILE (default: 64 MiB)"                  \
 	}
 
+#define CLI_SEQ_MAX UINT64_C(9007199254740991)
+
 /* "1 event", "2 events": the ending of the word. */
 #define cli_plural(n) ((n) == 1 ? "" : "s")
 

@@ -54,9 +54,7 @@ int main(int argc, char **argv)
 	cli_begin(&tool);
 	while ((id = cli_getopt(&tool, argc, argv)) != -1) {
 		switch (id) {
-		case AT:
-			o.at = cli_number("at", optarg, 1, UINT64_C(9007199254740991));
-			break;
+		case AT: o.at = cli_number("at", optarg, 1, CLI_SEQ_MAX); break;
 		case 'U':
 			o.has_until = true;
 			if (evlog_time_parse(optarg, evlog_now(), EVLOG_UNTIL, &o.until,

@@ -4,34 +4,26 @@
  *
  * backup/ makes logs out of logs.  It must not know what is in their events.
  *
- * A file of a sealed segment is only ever replaced, never written to, so the fork has it
- * under a second name.  What is not sealed is copied, up to the last commit that ends at
- * the fork point or before it.  Then comes a segment with an id of its own and a higher
- * epoch (evlog-format(5), "The segment").  Events between that commit and the fork point
- * are appended to it, as a replica takes them over.
+ * It shares the segments up to the fork point, the last one up to the last commit that
+ * ends there or before.  Then comes a segment with an id of its own and a higher epoch
+ * (evlog-format(5), "The segment").  Events between that commit and the fork point are
+ * appended to it, as a replica takes them over.
  */
+#include "backup/share.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/options.h"
 #include "base/os.h"
-#include "format/catalogue.h"
 #include "read/reader.h"
-#include "write/writer.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#define AHEAD (256u << 10) /* to read along */
 
 /* Where what is shared ends. */
 struct tip {
 	uint64_t seq;
 	uint64_t segment, size, block; /* as in the header of the segment after it */
-	uint64_t sealed;	       /* all segments up to this event are sealed */
 	int64_t logtime;
 	uint64_t epoch;
 	struct merkle tree;
@@ -44,9 +36,11 @@ struct fork {
 	struct log log;
 	struct log_end end;
 	struct block_codec *codec;
-	struct permissions mode, dir_mode;
+	struct share share;
+	struct permissions dir_mode;
 	uint64_t at; /* the last event of the fork */
 	struct tip tip;
+	uint64_t sealed; /* all segments up to this event are sealed */
 	struct log_identity who;
 	struct origin origin; /* if the log is trimmed, and no segment is shared */
 	uint64_t origin_end;  /* the last event of its first segment, if that is sealed */
@@ -105,111 +99,6 @@ static int point_find(struct fork *f, evlog_error *err)
 
 /* ---- What is shared ---- */
 
-/* Copies the first n bytes of a segment. */
-static int segment_copy(struct fork *f, const struct segment *s, uint64_t n, int dir_fd,
-    const char *dir, evlog_error *err)
-{
-	char name[SEGMENT_NAME_SIZE];
-
-	segment_name(name, s->first_seq);
-	int fd = openat(
-	    dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return error_sys(err, "%s/%s", dir, name);
-	int bad = permissions_give(fd, f->mode);
-	if (!bad && os_clone(s->fd, fd) == 0)
-		bad = ftruncate(fd, (off_t)n);
-	else if (!bad)
-		bad = file_copy(s->fd, fd, n);
-	if (!bad)
-		bad = os_sync_data(fd);
-	int r = bad ? error_sys(err, "%s/%s", dir, name) : 0;
-	close(fd);
-	f->done.copied++;
-	f->done.bytes += n;
-	return r;
-}
-
-/* Compares the checksums of all blocks before `limit`.  Gets the last one that ends a
- * commit at event `upto` or before; offset 0: none. */
-static int blocks_check(
-    struct segment *s, uint64_t limit, uint64_t upto, struct block *cut, evlog_error *err)
-{
-	struct block b;
-	const char *p;
-
-	*cut = (struct block){0};
-	for (uint64_t at = s->header.size; at < limit; at = block_end(&b)) {
-		int r = segment_block(s, at, limit, AHEAD, &b, err);
-		if (r == EVLOG_EDAMAGED)
-			return segment_damaged(s, at, 0, 0, err->reason, err);
-		if (!r && block_last_seq(&b) > upto)
-			break;
-		if (!r)
-			r = segment_bytes(
-			    s, at + b.header_size, b.packed_size, AHEAD, &p, err);
-		if (r)
-			return r;
-		if (!p || hash64(p, b.packed_size) != b.packed_hash)
-			return segment_damaged(s, at, b.first_seq, block_last_seq(&b),
-			    "the checksum of a block does not match", err);
-		if (b.flags & BLOCK_COMMIT)
-			*cut = b;
-	}
-	return 0;
-}
-
-/* Gives a segment that is sealed a second name; copies it where that cannot be. */
-static int segment_link(struct fork *f, const struct segment *s, int dir_fd,
-    const char *dir, evlog_error *err)
-{
-	char name[SEGMENT_NAME_SIZE];
-	struct stat st;
-
-	if (fstat(s->fd, &st) < 0)
-		return error_sys(err, "%s", s->path);
-	if ((uint64_t)st.st_size < s->header.seal.end)
-		return segment_damaged(s, (uint64_t)st.st_size, s->first_seq,
-		    s->header.seal.last_seq, "the file is cut off", err);
-	segment_name(name, s->first_seq);
-	if (linkat(f->log.dir_fd, name, dir_fd, name, 0) == 0) {
-		f->done.linked++;
-		return 0;
-	}
-	return segment_copy(f, s, (uint64_t)st.st_size, dir_fd, dir, err);
-}
-
-/* Shares a segment up to where its successor begins, which must say the same of it. */
-static int segment_share(struct fork *f, struct segment *s,
-    const struct segment_header *next, int dir_fd, const char *dir, evlog_error *err)
-{
-	uint64_t limit, ignored, last = s->header.seal.last_seq;
-	const unsigned char *root = s->header.seal.root;
-	bool sealed = segment_is_sealed(s);
-	struct block b;
-	int r = 0;
-
-	segment_extent(s, next, &limit, &ignored);
-	if (!sealed) {
-		r = blocks_check(s, limit, SEQ_MAX, &b, err);
-		last = block_last_seq(&b);
-		root = b.root;
-	}
-	if (r)
-		return r;
-	if (next->previous > s->first_seq && next->previous < next->first_seq)
-		return segment_missing(f->path, last + 1, next->tree.n, err);
-	if (next->previous != s->first_seq || last != next->tree.n ||
-	    (!sealed && block_end(&b) != limit) ||
-	    memcmp(root, next->root, HASH_SIZE) != 0)
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s/%016" PRIu64 ".ndjson.zst: damaged: it does not continue the "
-		    "segment before it; see RECOVERY in evlog(7)",
-		    f->path, next->first_seq);
-	return sealed ? segment_link(f, s, dir_fd, dir, err)
-		      : segment_copy(f, s, limit, dir_fd, dir, err);
-}
-
 /* The state before a segment. */
 static void tip_before(struct fork *f, const struct segment_header *h)
 {
@@ -223,6 +112,15 @@ static void tip_before(struct fork *f, const struct segment_header *h)
 	memcpy(f->tip.root, h->root, HASH_SIZE);
 }
 
+/* Whether the tree at the tip is that of the events before it. */
+static bool has_root(const struct tip *t)
+{
+	unsigned char root[HASH_SIZE];
+
+	merkle_root(&t->tree, root);
+	return t->tree.n == t->seq && memcmp(root, t->root, HASH_SIZE) == 0;
+}
+
 static int tip_after(
     struct fork *f, const struct segment *s, const struct block *b, evlog_error *err)
 {
@@ -233,27 +131,10 @@ static int tip_after(
 	f->tip.logtime = b->last_logtime;
 	f->tip.epoch = b->epoch;
 	memcpy(f->tip.root, b->root, HASH_SIZE);
-	if (f->log.head.tree.n == f->tip.seq) {
-		f->tip.tree = f->log.head.tree;
-		return 0;
-	}
-	return position_tree(f->path, f->tip.seq, f->o.max_line, &f->tip.tree, err);
-}
-
-/* Shares the segment that is the last one to be shared, or a part of it.  limit: where
- * its committed bytes end. */
-static int segment_cut(struct fork *f, struct segment *s, uint64_t limit, int dir_fd,
-    const char *dir, evlog_error *err)
-{
-	struct block cut;
-
-	if (segment_is_sealed(s)) /* its header says that it has more */
-		return 0;
-	int r = blocks_check(s, limit, f->at, &cut, err);
-	if (r || !cut.offset)
-		return r;
-	r = segment_copy(f, s, block_end(&cut), dir_fd, dir, err);
-	return r ? r : tip_after(f, s, &cut, err);
+	f->tip.tree = f->log.head.tree;
+	return has_root(&f->tip)
+		   ? 0
+		   : position_tree(f->path, f->tip.seq, f->o.max_line, &f->tip.tree, err);
 }
 
 /* Notes what a trimmed log says of its beginning. */
@@ -272,32 +153,25 @@ static int origin_note(struct fork *f, struct segment *s, evlog_error *err)
 	return f->origin.cursors.failed ? error_memory(err) : 0;
 }
 
-/* Opens a segment that must have a valid header. */
-static int sound_open(const struct fork *f, size_t i, struct segment *s, evlog_error *err)
+/* Shares what it can of the segment that the fork point is in, or that is the last. */
+static int segment_cut(
+    struct fork *f, struct segment *s, uint64_t limit, evlog_error *err)
 {
-	const struct log *l = &f->log;
+	struct block cut;
 
-	int r = segment_open(s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
-	return r == EVLOG_EDAMAGED
-		   ? segment_damaged(s, 0, s->first_seq, 0, err->reason, err)
-		   : r;
+	if (segment_is_sealed(s)) /* its header says that it has more */
+		return 0;
+	int r = share_part(&f->share, s, limit, f->at, &cut, err);
+	return r || !cut.offset ? r : tip_after(f, s, &cut, err);
 }
 
-static uint64_t limit_of(const struct segment *s, const struct segment_header *next)
-{
-	uint64_t limit, ignored;
-
-	segment_extent(s, next, &limit, &ignored);
-	return limit;
-}
-
-static int segments_share(struct fork *f, int dir_fd, const char *dir, evlog_error *err)
+static int segments_share(struct fork *f, evlog_error *err)
 {
 	const struct log *l = &f->log;
 	struct segment s, next = {.fd = -1};
 	bool more = true;
 
-	int r = sound_open(f, 0, &s, err);
+	int r = share_open(&f->share, 0, &s, err);
 	if (!r && s.first_seq > l->first)
 		r = segment_missing(l->path, l->first, s.first_seq - 1, err);
 	if (!r && s.header.flags & SEGMENT_TRIMMED)
@@ -308,16 +182,17 @@ static int segments_share(struct fork *f, int dir_fd, const char *dir, evlog_err
 		if (f->tip.seq == f->at)
 			break;
 		if (!last)
-			r = sound_open(f, i + 1, &next, err);
+			r = share_open(&f->share, i + 1, &next, err);
 		if (r)
 			break;
 		more = !last && next.header.tree.n <= f->at;
-		r = more ? segment_share(f, &s, &next.header, dir_fd, dir, err)
-			 : segment_cut(f, &s,
-			       last ? f->end.offset : limit_of(&s, &next.header), dir_fd,
-			       dir, err);
-		if (more && segment_is_sealed(&s) && f->tip.sealed == f->tip.seq)
-			f->tip.sealed = next.header.tree.n;
+		if (more)
+			r = share_whole(&f->share, &s, &next.header, err);
+		else
+			r = segment_cut(f, &s,
+			    last ? f->end.offset : share_limit(&s, &next.header), err);
+		if (more && segment_is_sealed(&s) && f->sealed == f->tip.seq)
+			f->sealed = next.header.tree.n;
 		segment_close(&s);
 		s = next;
 		next = (struct segment){.fd = -1};
@@ -327,56 +202,41 @@ static int segments_share(struct fork *f, int dir_fd, const char *dir, evlog_err
 	return r;
 }
 
-/* Links the catalogues of the first segments that are sealed.  They are derived: the fork
- * can do without. */
-static void catalogues_share(const struct fork *f, int dir_fd)
-{
-	char name[CATALOGUE_NAME_SIZE];
-
-	for (size_t i = 0; i < f->log.n_catalogues; i++) {
-		const struct catalogue_span *c = &f->log.catalogues[i];
-		if (c->last > f->tip.sealed)
-			continue;
-		catalogue_name(name, c->first, c->last);
-		(void)!linkat(f->log.dir_fd, name, dir_fd, name, 0);
-	}
-}
-
 /* ---- What goes on ---- */
 
 /* Creates the segment with which the fork goes on by itself. */
-static int segment_begin(struct fork *f, int dir_fd, const char *dir, evlog_error *err)
+static int segment_begin(struct fork *f, evlog_error *err)
 {
+	const struct share *at = &f->share;
 	const struct tip *t = &f->tip;
 	uint64_t epoch = t->epoch > f->log.head.epoch ? t->epoch : f->log.head.epoch;
 	struct segment_header h = {.first_seq = t->seq + 1,
-	    .epoch = epoch + 1,
 	    .last_logtime = t->logtime,
 	    .previous = t->segment,
 	    .previous_size = t->size,
 	    .previous_block = t->block,
 	    .tree = t->tree};
 
-	merkle_root(&t->tree, h.root);
-	if (t->tree.n != t->seq || memcmp(h.root, t->root, HASH_SIZE) != 0)
+	if (!has_root(t))
 		return error_set(err, EVLOG_EDAMAGED,
 		    "%s: damaged: its events up to %" PRIu64
 		    " do not have the root that it records",
 		    f->path, t->seq);
+	memcpy(h.root, t->root, HASH_SIZE);
 	memcpy(h.lineage, f->who.lineage, HASH_SIZE);
-	if (epoch >= SEQ_MAX)
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: damaged: the epoch that the log records is impossible", f->path);
-	if (os_random(h.id, ID_SIZE) < 0)
-		return error_sys(err, "random bytes");
-	const struct view none = {NULL, 0};
-	int r = segment_create(dir_fd, dir, f->mode, &h, none, false, err);
-	return r ? r : log_end_at(dir_fd, dir, f->mode, &h, err);
+	int r = epoch_next(f->path, epoch, &h.epoch, err);
+	if (!r && os_random(h.id, ID_SIZE) < 0)
+		r = error_sys(err, "random bytes");
+	if (!r)
+		r = segment_create(at->dir_fd, at->dir, at->mode, &h,
+		    (struct view){NULL, 0}, false, err);
+	return r ? r : log_end_at(at->dir_fd, at->dir, at->mode, &h, err);
 }
 
 /* No segment is shared: the fork begins as the log does. */
-static int segment_first(struct fork *f, int dir_fd, const char *dir, evlog_error *err)
+static int segment_first(struct fork *f, evlog_error *err)
 {
+	const struct share *at = &f->share;
 	bool trimmed = f->origin.header.size;
 
 	if (trimmed && !f->origin.all)
@@ -385,7 +245,8 @@ static int segment_first(struct fork *f, int dir_fd, const char *dir, evlog_erro
 		    ", and no longer knows where its consumers were then; choose event "
 		    "%" PRIu64 " or a later one",
 		    f->path, f->log.first, f->origin_end);
-	return log_first_segment(dir_fd, dir, f->mode, trimmed ? &f->origin : NULL, err);
+	return log_first_segment(
+	    at->dir_fd, at->dir, at->mode, trimmed ? &f->origin : NULL, err);
 }
 
 /* The fork point is inside a commit, or a block that was merged from several, after
@@ -397,7 +258,7 @@ static int point_refuse(struct fork *f, uint64_t begin, evlog_error *err)
 	    .max_line = f->o.max_line,
 	    .cursors = true};
 	struct evlog_lines lines = {.partial = true};
-	char before[64] = "";
+	char before[32] = "", after[32] = "";
 	struct evlog_event e;
 	struct log_reader *r;
 	uint64_t end = 0;
@@ -407,15 +268,17 @@ static int point_refuse(struct fork *f, uint64_t begin, evlog_error *err)
 		while (evlog_lines_take(&lines, &e))
 			end = e.seq;
 	log_reader_close(r);
-	if (res)
-		return res == EVLOG_END ? EVLOG_EMISMATCH : res;
+	if (res < 0)
+		return res;
 	if (begin >= f->log.first)
-		snprintf(before, sizeof before, "%" PRIu64 " or ", begin);
+		snprintf(before, sizeof before, "%" PRIu64, begin);
+	if (end)
+		snprintf(after, sizeof after, "%" PRIu64, end);
 	return error_set(err, EVLOG_EMISMATCH,
 	    "%s: at event %" PRIu64
 	    ", it is not known how far each consumer had come that appends to it; choose "
-	    "%s%" PRIu64,
-	    f->path, f->at, before, end);
+	    "event %s%s%s",
+	    f->path, f->at, before, *before && *after ? " or " : "", after);
 }
 
 /* Appends events from the tip to the fork point. */
@@ -445,7 +308,7 @@ static int events_carry(
 	return evlog_writer_pending(w) ? evlog_writer_commit(w, &ack, err) : 0;
 }
 
-static int rest_append(struct fork *f, const char *dir, evlog_error *err)
+static int rest_append(struct fork *f, evlog_error *err)
 {
 	const struct bounds b = {.from = f->tip.seq + 1,
 	    .to = f->at,
@@ -466,7 +329,7 @@ static int rest_append(struct fork *f, const char *dir, evlog_error *err)
 		return 0;
 	int res = log_reader_open(&r, f->path, &b, false, false, err);
 	if (!res)
-		res = evlog_writer_open(&w, dir, &o, err);
+		res = evlog_writer_open(&w, f->share.dir, &o, err);
 	if (!res)
 		res = events_carry(f, r, w, err);
 	log_reader_close(r);
@@ -476,7 +339,7 @@ static int rest_append(struct fork *f, const char *dir, evlog_error *err)
 
 /* Notes the fork point.  If lines were appended to the fork, it must have their root, as
  * read back. */
-static int point_note(struct fork *f, const char *dir, evlog_error *err)
+static int point_note(struct fork *f, evlog_error *err)
 {
 	struct evlog_position there;
 
@@ -486,7 +349,7 @@ static int point_note(struct fork *f, const char *dir, evlog_error *err)
 		return 0;
 	int r = position_find(f->path, f->at, f->o.max_line, &f->done.at, err);
 	if (!r)
-		r = position_find(dir, f->at, f->o.max_line, &there, err);
+		r = position_find(f->share.dir, f->at, f->o.max_line, &there, err);
 	if (r == EVLOG_END)
 		r = error_set(err, EVLOG_EMISMATCH,
 		    "%s: event %" PRIu64 " is not there any more", f->path, f->at);
@@ -504,19 +367,20 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 {
 	struct fork *f = arg;
 
+	f->share.dir_fd = dir_fd;
+	f->share.dir = dir;
 	if (fchmod(dir_fd, 0700) < 0)
 		return error_sys(err, "%s", dir);
-	int r = segments_share(f, dir_fd, dir, err);
+	int r = segments_share(f, err);
 	if (r)
 		return r;
-	catalogues_share(f, dir_fd);
-	bool shares = f->done.linked + f->done.copied;
-	r = shares ? segment_begin(f, dir_fd, dir, err)
-		   : segment_first(f, dir_fd, dir, err);
+	share_catalogues(&f->share, f->sealed);
+	bool shares = f->share.linked + f->share.copied;
+	r = shares ? segment_begin(f, err) : segment_first(f, err);
 	if (!r)
-		r = rest_append(f, dir, err);
+		r = rest_append(f, err);
 	if (!r)
-		r = point_note(f, dir, err);
+		r = point_note(f, err);
 	if (!r && permissions_give(dir_fd, f->dir_mode) < 0)
 		r = error_sys(err, "%s", dir);
 	return r;
@@ -546,13 +410,14 @@ static int prepare(struct fork *f, evlog_error *err)
 		r = log_identify(f->path, f->o.max_line, &f->who, err);
 	if (r)
 		return r;
-	f->tip.sealed = f->log.first - 1;
+	f->sealed = f->log.first - 1;
 	if (fstat(f->log.dir_fd, &st) < 0)
 		return error_sys(err, "%s", f->path);
 	/* whoever makes the fork may append to it */
 	f->dir_mode = (struct permissions){(st.st_mode & 07777) | 0700, st.st_gid};
-	f->mode = log_permissions(&f->log);
-	f->mode.mode |= 0600;
+	f->share.log = &f->log;
+	f->share.mode = log_permissions(&f->log);
+	f->share.mode.mode |= 0600;
 	return 0;
 }
 
@@ -561,26 +426,20 @@ static int prepare(struct fork *f, evlog_error *err)
 static int name_check(struct fork *f, const char *fork, evlog_error *err)
 {
 	struct stat st, dir;
-	char *copy = strdup(fork);
+	int fd;
 
-	if (!copy)
-		return error_memory(err);
-	if (lstat(fork, &st) == 0) {
-		free(copy);
+	if (lstat(fork, &st) == 0)
 		return error_set(err, EVLOG_ECREATE, "%s: exists already", fork);
-	}
-	size_t n = strlen(copy);
-	while (n > 1 && copy[n - 1] == '/')
-		n--;
-	while (n && copy[n - 1] != '/')
-		n--;
-	copy[n] = '\0';
-	bool inside = stat(n ? copy : ".", &st) == 0 && fstat(f->log.dir_fd, &dir) == 0 &&
-		      st.st_ino == dir.st_ino && st.st_dev == dir.st_dev;
-	free(copy);
-	return inside ? error_set(err, EVLOG_ECREATE,
-			    "%s: is in the folder of the log itself", fork)
-		      : 0;
+	int r = parent_open(fork, &fd, err);
+	if (r)
+		return r;
+	if (fstat(fd, &dir) < 0 || fstat(f->log.dir_fd, &st) < 0)
+		r = error_sys(err, "%s", fork);
+	else if (dir.st_ino == st.st_ino && dir.st_dev == st.st_dev)
+		r = error_set(
+		    err, EVLOG_ECREATE, "%s: is in the folder of the log itself", fork);
+	close(fd);
+	return r;
 }
 
 int evlog_fork(const char *log, const char *fork, const struct evlog_fork_options *o,
@@ -602,8 +461,12 @@ int evlog_fork(const char *log, const char *fork, const struct evlog_fork_option
 		r = log_place(fork, fill, &f, err);
 	if (r == EVLOG_END)
 		r = error_set(err, EVLOG_ECREATE, "%s: exists already", fork);
-	if (!r && done)
+	if (!r && done) {
+		f.done.linked = f.share.linked;
+		f.done.copied = f.share.copied;
+		f.done.bytes = f.share.bytes;
 		*done = f.done;
+	}
 	log_close(&f.log);
 	block_codec_free(f.codec);
 	buf_free(&f.origin.cursors);

@@ -189,13 +189,14 @@ static void log_discard(int dir_fd, const char *temporary)
 	rmdir(temporary);
 }
 
-/* Opens the directory that contains `path`. */
-static int parent_open(const char *path, int *fd, evlog_error *err)
+int parent_open(const char *path, int *fd, evlog_error *err)
 {
 	char *copy = strdup(path);
 
 	if (!copy)
 		return error_memory(err);
+	for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/';)
+		copy[--n] = '\0';
 	char *slash = strrchr(copy, '/');
 	const char *dir = !slash ? "." : slash == copy ? "/" : copy;
 	if (slash)
@@ -306,14 +307,18 @@ static int poisoned_aside(struct evlog_writer *w, evlog_error *err)
 	return error_sys(err, "%s/%s", w->log.path, aside);
 }
 
-int epoch_raise(struct evlog_writer *w, uint64_t epoch, evlog_error *err)
+int epoch_next(const char *path, uint64_t epoch, uint64_t *next, evlog_error *err)
 {
 	if (epoch >= SEQ_MAX)
 		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: damaged: the epoch that the log records is impossible",
-		    w->log.path);
-	w->log.head.epoch = epoch + 1;
+		    "%s: damaged: the epoch that the log records is impossible", path);
+	*next = epoch + 1;
 	return 0;
+}
+
+int epoch_raise(struct evlog_writer *w, uint64_t epoch, evlog_error *err)
+{
+	return epoch_next(w->log.path, epoch, &w->log.head.epoch, err);
 }
 
 int segment_roll(struct evlog_writer *w, evlog_error *err)

@@ -171,6 +171,12 @@ int segment_roll(struct evlog_writer *w, evlog_error *err);
 int segment_create(int dir_fd, const char *dir, struct permissions mode,
     struct segment_header *h, struct view extensions, bool replace, evlog_error *err);
 
+/* Opens the directory that contains `path`. */
+int parent_open(const char *path, int *fd, evlog_error *err);
+
+/* Gets the epoch after this one.  EVLOG_EDAMAGED: there is none. */
+int epoch_next(const char *path, uint64_t epoch, uint64_t *next, evlog_error *err);
+
 /* Sets head's epoch to one more than this, because something is cut off or replaced. */
 int epoch_raise(struct evlog_writer *w, uint64_t epoch, evlog_error *err);
 

@@ -553,6 +553,8 @@ TOOLS = [
     ("due", ["evdue", "log"], 0),
     ("due-list", ["evdue", "--list", "log"], 0),
     ("due-emit", ["evdue", "--emit", "log", "--checkpoint", "due.db", "log"], b""),
+    ("fork", ["evfork", "log", "fork"], 0),
+    ("fork-at", ["evfork", "--at", "2", "log", "fork"], 0),
     ("trace", ["evtrace", "2", "log", "sound"], 0),
     ("trace-id", ["evtrace", "--no-index", "1", "sound", "log"], 0),
     ("check", ["evcat", "--check", "check.lua", "log"], 0),
@@ -648,6 +650,18 @@ def judge(tool, result, log, before, held):
     return delivered(out, order, held) if reads and order else None
 
 
+def fork_judge(status, at, folder, held):
+    """What is wrong with a fork: it must be what the log is, as far as that can be read."""
+    left = [name for name in os.listdir(folder) if name.startswith("fork")]
+    if status:  # whatever lies may be refused, even if evcat has no use for it
+        return f"status {status}, and {left} is there" if left else None
+    whole, out, _, _, _ = launch(["evcat", *(["--to", str(at)] if at else []), "log"], b"", folder)
+    status, copy, err, _, _ = launch(["evcat", "fork"], b"", folder)
+    if whole == 0 and (status != 0 or copy != out):
+        return f"the log can be read, but its fork is another one: {status}: {err[:500]}"
+    return delivered(copy, 1, held)
+
+
 def try_log(seed, folder, tools, figures):
     """Runs tools on log number `seed`.  Returns what is wrong, if anything."""
     log, lies = make(seed)
@@ -662,12 +676,15 @@ def try_log(seed, folder, tools, figures):
     before = contents(f"{folder}/forged")
     for tool in tools:
         shutil.rmtree(f"{folder}/log", ignore_errors=True)
+        shutil.rmtree(f"{folder}/fork", ignore_errors=True)
         shutil.copytree(f"{folder}/forged", f"{folder}/log")
         data = tool[2] if isinstance(tool[2], bytes) else replica if tool[2] == "REPLICA" else b""
         result = launch(tool[1], data, folder)
         figures["runs"] += 1
         figures["refused"] += result[0] != 0
         wrong = judge(tool, result, f"{folder}/log", before, held)
+        if tool[0].startswith("fork"):
+            wrong = wrong or fork_judge(result[0], 2 if tool[0] == "fork-at" else 0, folder, held)
         if wrong:
             return f"log {seed}, {tool[0]}: {wrong}\n  {'; '.join(lies)}\n  {' '.join(tool[1])}"
     return None

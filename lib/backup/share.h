@@ -1,0 +1,40 @@
+/* share.h - gives the directory of a new log the segments of another one. */
+#ifndef BACKUP_SHARE_H
+#define BACKUP_SHARE_H
+
+#include "write/writer.h"
+
+struct share {
+	const struct log *log;	 /* whose segments they are */
+	int dir_fd;		 /* the new directory, */
+	const char *dir;	 /* and its name, for messages */
+	struct permissions mode; /* of files that are copied */
+	uint64_t linked, copied; /* segments */
+	uint64_t bytes;		 /* that were copied */
+};
+
+/* Opens a segment that the log has listed.  EVLOG_EDAMAGED: its header is damaged. */
+int share_open(const struct share *h, size_t i, struct segment *s, evlog_error *err);
+
+/* Where the committed bytes of a segment end that has a successor. */
+uint64_t share_limit(const struct segment *s, const struct segment_header *next);
+
+/* Shares a whole segment.  A file of a sealed segment is only ever replaced, never
+ * written to, so the new directory has it under a second name, and it is not read; it is
+ * copied where that cannot be, and so is one that is not sealed.  EVLOG_EDAMAGED: it is
+ * missing something, or its successor says something else of it, or what would be copied
+ * is damaged. */
+int share_whole(struct share *h, struct segment *s, const struct segment_header *next,
+    evlog_error *err);
+
+/* Copies a segment that is not sealed, with committed bytes up to `limit`, up to the last
+ * block that ends a commit at event `upto` or before it.  Gets that block; its offset is
+ * 0 if there is none, and then nothing is copied. */
+int share_part(struct share *h, struct segment *s, uint64_t limit, uint64_t upto,
+    struct block *cut, evlog_error *err);
+
+/* Links the catalogues of events up to `upto`.  They are derived, so a log can do without
+ * them. */
+void share_catalogues(const struct share *h, uint64_t upto);
+
+#endif
