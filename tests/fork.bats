@@ -73,6 +73,8 @@ sums() { (cd "$1" && cksum -- *); }
 	assert_output --regexp "^evfork: forked after event 50, root [0-9a-f]{16}\.\.\.; 4 segments shared, 1 copied \([0-9]+ bytes\), 0 events written again$"
 	[ a.evlog/0000000000000001.ndjson.zst -ef b.evlog/0000000000000001.ndjson.zst ]
 	[ ! a.evlog/0000000000000041.ndjson.zst -ef b.evlog/0000000000000041.ndjson.zst ]
+	evfork --at 25 a.evlog c.evlog
+	assert_equal "$(cd c.evlog && echo *.catalogue)" "0000000000000001-0000000000000010.catalogue 0000000000000011-0000000000000020.catalogue"
 	sums a.evlog >a.before
 	segmented b.evlog 60 20
 	evappend -q --reindex b.evlog
@@ -119,6 +121,33 @@ sums() { (cd "$1" && cksum -- *); }
 	run -76 evfork -U 2001-01-01 a.evlog d.evlog
 	assert_output "evfork: a.evlog: has no event before that time"
 	[ ! -e d.evlog ]
+}
+
+@test "--until is right if others append while it looks" {
+	need_shim
+	for at in 4 6 8 10 12; do
+		rm -rf a.evlog b.evlog
+		segmented a.evlog 30
+		FAULT_NAME=open,openat,pread FAULT_AT=$at FAULT_DO=stop LD_PRELOAD=$EVLOG_BUILD/fault-shim.so \
+			evfork -U tomorrow a.evlog b.evlog 3>&- &
+		until grep -q '^State:.T' /proc/$!/status; do sleep 0.01; done
+		numbered 10 31 | evappend -q a.evlog
+		kill -CONT $!
+		wait $!
+		evcat a.evlog | head -n "$(evcat b.evlog | wc -l)" | cmp - <(evcat b.evlog)
+		[ "$(evcat b.evlog | wc -l)" -ge 30 ]
+	done
+}
+
+@test "the epoch of a fork is higher than any in its log, also if head is old" {
+	numbered 2 | evappend -q a.evlog
+	cp a.evlog/head old
+	printf torn >>a.evlog/0000000000000001.ndjson.zst
+	numbered 2 3 | evappend -q a.evlog # cuts that off, in epoch 2
+	cp old a.evlog/head
+	evfork a.evlog b.evlog
+	cmp <(evcat a.evlog) <(evcat b.evlog)
+	assert_equal "$(od -An -tu8 -j48 -N8 b.evlog/0000000000000005.ndjson.zst | xargs)" 3
 }
 
 @test "what cannot be forked is refused, and leaves nothing behind" {
@@ -189,7 +218,8 @@ sums() { (cd "$1" && cksum -- *); }
 	# where nobody may read the names, none can be made durable
 	chmod 333 shared
 	run -77 as 1002 1002 evfork a.evlog shared/e
-	[ ! -e shared/e ]
+	run -77 as 1002 1002 evappend shared/f <<<'{"type":"T"}'
+	assert_equal "$(cd shared && echo *)" "b c d"
 }
 
 @test "segments that are missing, cut off or of another log are 65, and there is no fork" {
@@ -220,6 +250,7 @@ sums() { (cd "$1" && cksum -- *); }
 		a|cp ../other.evlog/0000000000000011.ndjson.zst .
 		a|cp ../other.evlog/0000000000000031.ndjson.zst .
 		a|truncate -s 300 0000000000000011.ndjson.zst
+		a|truncate -s $(($(od -An -tu8 -j224 -N8 0000000000000011.ndjson.zst) - 5)) 0000000000000011.ndjson.zst
 		a|truncate -s 100 0000000000000041.ndjson.zst
 		u|truncate -s 500 0000000000000001.ndjson.zst
 		u|printf X | dd of=0000000000000001.ndjson.zst bs=1 seek=400 conv=notrunc status=none

@@ -184,6 +184,32 @@ need_mounts() {
 	done
 }
 
+@test "a reader that stops at any call, while a writer records what a dead one left, sees it" {
+	need_shim
+	numbered 1 | evappend left.evlog
+	cp left.evlog/head head
+	numbered 1 2 | evappend left.evlog
+	cp head left.evlog/head
+	for at in $(seq 1 12); do
+		rm -rf a.evlog
+		cp -r left.evlog a.evlog
+		FAULT_DO=stop FAULT_NAME=pread,fstatat,fcntl FAULT_AT=$at LD_PRELOAD=$EVLOG_BUILD/fault-shim.so \
+			evcat a.evlog >seen 3>&- &
+		reader=$!
+		until grep -q '^State:.[TZ]' /proc/$reader/status 2>err; do [ -s err ] && break || sleep 0.01; done
+		# it has recovered, and has written a commit that it has not synced
+		FAULT_DO=stop FAULT_NAME=fdatasync FAULT_AT=3 LD_PRELOAD=$EVLOG_BUILD/fault-shim.so \
+			evappend -q a.evlog 3>&- <<<'{"type":"T"}' &
+		until grep -q '^State:.T' /proc/$!/status; do sleep 0.01; done
+		[ "$(evcat a.evlog | wc -l)" = 2 ]
+		kill -CONT $reader 2>err || true
+		wait $reader
+		[ "$(wc -l <seen)" = 2 ]
+		kill -KILL $!
+		wait $! || true
+	done
+}
+
 @test "a log that is moved, removed or exchanged while a writer has it: no event is lost silently" {
 	numbered 1 | evappend a.evlog
 	mkfifo p
