@@ -741,6 +741,13 @@ def kind_seal():
     return log, {"cat": 65, "reverse": 65, "append-cursor": 65}
 
 
+def kind_gap():
+    """A block in the middle of a segment that is not sealed has another seq."""
+    log = plain([3, 1])
+    put_field(log, names_of(log)[0], "block", 1, "first_seq", 7)
+    return log, {"cat": 65, "reverse": 65, "fork": 65}
+
+
 def kind_round():
     """An index in which the entry of a later block points back to an earlier one."""
     log = plain([8, 1], True)
