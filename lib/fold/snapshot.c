@@ -14,6 +14,7 @@
 #include "base/replace.h"
 #include "fold/fold.h"
 #include "fold/snapshot_line.h"
+#include "json/members.h"
 #include "json/path.h"
 
 #include <errno.h>
@@ -96,7 +97,7 @@ static int group_take(struct reading *r, struct json_text line, evlog_error *err
 		return error_memory(err);
 	g->owner = part;
 	r->groups++;
-	line_number_take(line, "seq", &g->seq);
+	json_number_of(line, "seq", &g->seq);
 	res = group_restore(part, g, state, &why);
 	if (res == EVLOG_EDATA || res == EVLOG_EPROGRAM)
 		return broken(r, why.text, err);
@@ -123,7 +124,7 @@ static int line_take(struct reading *r, const char *p, size_t len,
 		res = header_take(r, line, at, err);
 	else if (!json_top_find(line, (struct view){"groups", 6}, &found))
 		res = group_take(r, line, err);
-	else if (!line_number_take(line, "groups", &groups) || groups != r->groups)
+	else if (!json_number_of(line, "groups", &groups) || groups != r->groups)
 		res = broken(r, "damaged: it has not as many groups as it says", err);
 	else if (!line_text_is(line, "hash", text))
 		res = broken(r, "damaged: the hash of the lines does not match", err);

@@ -1,8 +1,7 @@
 /* snapshot_line.c - reads the members of a snapshot's lines. */
 #include "fold/snapshot_line.h"
+#include "json/members.h"
 #include "json/path.h"
-
-#include <stdlib.h>
 
 bool line_text_is(struct json_text line, const char *name, const char *text)
 {
@@ -25,24 +24,10 @@ bool line_text_take(struct json_text line, const char *name, char *out, size_t s
 	return true;
 }
 
-bool line_number_take(struct json_text line, const char *name, uint64_t *n)
-{
-	struct json_text v;
-	char text[24];
-
-	if (!json_top_find(line, (struct view){name, strlen(name)}, &v) ||
-	    v.len >= sizeof text)
-		return false;
-	memcpy(text, v.p, v.len);
-	text[v.len] = '\0';
-	*n = strtoull(text, NULL, 10);
-	return true;
-}
-
 bool line_position(struct json_text object, struct evlog_position *at)
 {
 	line_text_take(object, "lineage", at->lineage, sizeof at->lineage);
 	return line_text_take(object, "log", at->log, sizeof at->log) &&
 	       line_text_take(object, "root", at->root, sizeof at->root) &&
-	       line_number_take(object, "seq", &at->seq);
+	       json_number_of(object, "seq", &at->seq);
 }

@@ -10,7 +10,6 @@ bool line_text_is(struct json_text line, const char *name, const char *text);
 
 /* Get a member; false: it is not there, or not what is asked for. */
 bool line_text_take(struct json_text line, const char *name, char *out, size_t size);
-bool line_number_take(struct json_text line, const char *name, uint64_t *n);
 bool line_position(struct json_text object, struct evlog_position *at);
 
 #endif

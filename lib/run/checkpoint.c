@@ -25,6 +25,7 @@
 #include "base/hash.h"
 #include "base/replace.h"
 #include "event/stamp.h"
+#include "json/members.h"
 #include "json/path.h"
 
 #include <errno.h>
@@ -39,64 +40,6 @@
 #define PATIENCE 500	    /* ms to wait for the lock */
 
 /* ---- Reading ---- */
-
-static bool number_of(struct json_text object, const char *name, uint64_t *n)
-{
-	struct json_text v;
-	char text[24], *end;
-
-	*n = 0;
-	if (!json_top_find(object, (struct view){name, strlen(name)}, &v))
-		return false;
-	if (v.len >= sizeof text || *v.p < '0' || *v.p > '9')
-		return false;
-	memcpy(text, v.p, v.len);
-	text[v.len] = '\0';
-	errno = 0;
-	*n = strtoull(text, &end, 10);
-	return !*end && !errno;
-}
-
-/* failed: set if out of memory, like that of the functions below. */
-static bool string_of(
-    struct json_text object, const char *name, char *out, size_t room, bool *failed)
-{
-	struct buf b = {0};
-	struct json_text v;
-
-	*out = '\0';
-	if (!json_top_find(object, (struct view){name, strlen(name)}, &v) ||
-	    json_type_of(v) != JSON_STRING)
-		return false;
-	json_unescape(&b, v);
-	*failed |= b.failed;
-	bool good = !b.failed && b.len < room && (!b.len || !memchr(b.p, '\0', b.len));
-	if (good && b.len)
-		memcpy(out, b.p, b.len);
-	out[good ? b.len : 0] = '\0';
-	buf_free(&b);
-	return good;
-}
-
-/* The same for members that may be missing: then they are 0, or empty. */
-static bool number_if_any(struct json_text object, const char *name, uint64_t *n)
-{
-	struct json_text v;
-
-	*n = 0;
-	return !json_top_find(object, (struct view){name, strlen(name)}, &v) ||
-	       number_of(object, name, n);
-}
-
-static bool string_if_any(
-    struct json_text object, const char *name, char *out, size_t room, bool *failed)
-{
-	struct json_text v;
-
-	*out = '\0';
-	return !json_top_find(object, (struct view){name, strlen(name)}, &v) ||
-	       string_of(object, name, out, room, failed);
-}
 
 static bool frontier_of(struct json_text object, struct evlog_position *at)
 {
@@ -123,11 +66,11 @@ static bool position_of(struct json_text object, struct evlog_position *at, bool
 {
 	unsigned char bytes[32];
 
-	string_of(object, "lineage", at->lineage, sizeof at->lineage, failed);
-	return string_of(object, "log", at->log, sizeof at->log, failed) &&
+	json_string_of(object, "lineage", at->lineage, sizeof at->lineage, failed);
+	return json_string_of(object, "log", at->log, sizeof at->log, failed) &&
 	       strlen(at->log) == 32 && hex_read(bytes, at->log, 16) &&
-	       number_of(object, "seq", &at->seq) &&
-	       string_of(object, "root", at->root, sizeof at->root, failed) &&
+	       json_number_of(object, "seq", &at->seq) &&
+	       json_string_of(object, "root", at->root, sizeof at->root, failed) &&
 	       strlen(at->root) == 64 && hex_read(bytes, at->root, 32) &&
 	       frontier_of(object, at);
 }
@@ -212,9 +155,9 @@ static int parse(
 	bool good = json_scan(p, n, JSON_DEPTH, &object, NULL, &fault);
 	bool failed = !good && !fault.reason;
 	if (!good || *object.p != '{' || !places_of(object, c, &failed) ||
-	    !number_if_any(object, "generation", &c->generation) ||
-	    !number_if_any(object, "resharded", &c->resharded) ||
-	    !string_if_any(object, "part", c->part, sizeof c->part, &failed) ||
+	    !json_number_if_any(object, "generation", &c->generation) ||
+	    !json_number_if_any(object, "resharded", &c->resharded) ||
+	    !json_string_if_any(object, "part", c->part, sizeof c->part, &failed) ||
 	    (json_top_find(object, (struct view){"emitted", 7}, &emitted) &&
 		(*emitted.p != '{' || !position_of(emitted, &c->emitted, &failed))) ||
 	    failed)
