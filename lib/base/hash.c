@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/os.h"
 
-#include <nettle/sha2.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <xxhash.h>
@@ -16,6 +15,21 @@ void sha256(const struct hash_part *parts, size_t n, unsigned char out[HASH_SIZE
 	for (size_t i = 0; i < n; i++)
 		sha256_update(&c, parts[i].len, parts[i].p);
 	sha256_digest(&c, HASH_SIZE, out);
+}
+
+void sha256_begin(struct sha256_stream *s)
+{
+	sha256_init(&s->state);
+}
+
+void sha256_add(struct sha256_stream *s, const void *p, size_t n)
+{
+	sha256_update(&s->state, n, p);
+}
+
+void sha256_end(struct sha256_stream *s, unsigned char out[HASH_SIZE])
+{
+	sha256_digest(&s->state, HASH_SIZE, out);
 }
 
 uint64_t hash64(const void *p, size_t n)

@@ -3,6 +3,7 @@
 #define BASE_HASH_H
 
 #include <stdbool.h>
+#include <nettle/sha2.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,14 @@ struct hash_part {
 	size_t len;
 };
 void sha256(const struct hash_part *parts, size_t n, unsigned char out[HASH_SIZE]);
+
+/* The same for bytes that come in pieces. */
+struct sha256_stream {
+	struct sha256_ctx state;
+};
+void sha256_begin(struct sha256_stream *s);
+void sha256_add(struct sha256_stream *s, const void *p, size_t n);
+void sha256_end(struct sha256_stream *s, unsigned char out[HASH_SIZE]);
 
 /* XXH3, 64 bits, no seed. */
 uint64_t hash64(const void *p, size_t n);

@@ -11,6 +11,11 @@
  * A helper that is fed asks for each piece of input with FRAME_WANT.  The answer is a
  * length in 4 bytes and that many bytes; length 0 means the end.  The helper reads the
  * whole piece before it writes again, so the two never wait for each other.
+ *
+ * With the KIND `pack`, it makes a tar file (pax) of its input: for each member its size
+ * and the time of its last change in microseconds, 8 bytes each, the length of its name,
+ * 4 bytes, all little-endian, its name, and its bytes.  A member without a name is the
+ * end.
  */
 #ifndef INPUT_FRAMES_H
 #define INPUT_FRAMES_H
@@ -18,6 +23,7 @@
 /* A helper of another version refuses to work. */
 #define FRAMES_VERSION "1"
 
+#define PACKED_FIXED 20 /* bytes before the name of a member to pack */
 #define FRAME_HEADER 5
 #define FRAME_MOST   (128u << 10) /* limit for a body, and for a piece of input */
 

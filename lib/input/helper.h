@@ -19,6 +19,7 @@ int helper_new(
     struct stage **s, struct evlog_input *in, const char *kind, evlog_error *err);
 
 #define HELPER_ARCHIVE "archive"
+#define HELPER_PACK    "pack" /* makes a tar file of what in->top describes */
 
 /* Goes to the next regular file in the archive.  *member is its name, valid until the
  * next call, or NULL if the input is not an archive after all.  Returns EVLOG_END if

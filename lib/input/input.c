@@ -102,8 +102,7 @@ static int input_start(struct evlog_input *in, const char *path, evlog_error *er
 	return 0;
 }
 
-static struct evlog_input *input_new(
-    const char *name, const struct evlog_input_options *o)
+struct evlog_input *input_new(const char *name, const struct evlog_input_options *o)
 {
 	struct evlog_input *in = calloc(1, sizeof *in);
 

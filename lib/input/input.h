@@ -46,6 +46,9 @@ struct evlog_input {
 	struct process process; /* the command whose output this is */
 };
 
+/* Makes an input without a file yet, fd -1; name: for messages.  NULL: out of memory. */
+struct evlog_input *input_new(const char *name, const struct evlog_input_options *o);
+
 /* ---- raw.c ---- */
 
 bool input_stopped(const struct evlog_input *in);
@@ -75,6 +78,9 @@ int input_command_end(struct evlog_input *in, evlog_error *err);
 
 /* Opens in->fd as a compressed file or an archive, and goes to its first member. */
 int unpack_open(struct evlog_input *in, evlog_error *err);
+
+/* Opens in->fd as an archive whose members are delivered as they are, by in->archive. */
+int input_members(struct evlog_input *in, evlog_error *err);
 
 /* Goes to the next regular file of the archive; sets in->done if there is none. */
 int unpack_next(struct evlog_input *in, evlog_error *err);

@@ -130,6 +130,17 @@ int unpack_open(struct evlog_input *in, evlog_error *err)
 	return unpack_next(in, err);
 }
 
+int input_members(struct evlog_input *in, evlog_error *err)
+{
+	int r = file_stage_new(in, err);
+
+	if (!r)
+		r = helper_new(&in->archive, in, HELPER_ARCHIVE, err);
+	if (!r)
+		in->top = in->archive;
+	return r;
+}
+
 /* Appends at least `enough` bytes to in->data, unless the end comes first. */
 static int bytes_gather(struct evlog_input *in, size_t enough, evlog_error *err)
 {

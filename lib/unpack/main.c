@@ -11,6 +11,7 @@
 #include "input/frames.h"
 #include "unpack/archive.h"
 #include "unpack/codecs.h"
+#include "unpack/pack.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -173,8 +174,9 @@ static int unpack(const char *kind, bool own, struct source *source, evlog_error
 	source->s = (struct stage){
 	    .name = "", .read = own ? own_read : fed_read, .close = source_close};
 	int r = archive ? archive_new(&s, &source->s, own ? STDIN_FILENO : -1, err)
-		: codec ? decoder_new(&s, codec, &source->s, err)
-			: archive_filter_new(&s, &source->s, err);
+		: strcmp(kind, "pack") == 0 ? pack_new(&s, &source->s, err)
+		: codec			    ? decoder_new(&s, codec, &source->s, err)
+					    : archive_filter_new(&s, &source->s, err);
 	if (r) {
 		fault(err, false);
 		return FAILED;
