@@ -30,7 +30,7 @@ BUILD    = build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 # A folder includes only those before it in this list (make lint checks that).  unpack/
 # is not part of the library.
 LAYERS   = base json event input format recover read write script sink fold replay due trace run diff backup
-TOOLS    = evappend evcat evreplay evrun evdue evfold evdiff evtrace evfork
+TOOLS    = evappend evcat evreplay evrun evdue evfold evdiff evtrace evfork evbackup evrestore
 SHARED   = cli values reject upcast cases receivers
 SHELLS   = bash zsh fish
 LINKED   = libzstd zlib nettle libxxhash libtommath lua5.4 sqlite3

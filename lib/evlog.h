@@ -1160,6 +1160,92 @@ struct evlog_forked {
 int evlog_fork(const char *log, const char *fork, const struct evlog_fork_options *o,
     struct evlog_forked *done, evlog_error *err);
 
+/* ---- Backups ------------------------------------------------------------- */
+
+/* A folder of backups has files that never change, and a point for each backup: the state
+ * of a log at one moment, which shares files with other points; see evbackup(1). */
+struct evlog_point {
+	uint64_t seq;	       /* the last event that it has; 0: none */
+	char root[65];	       /* after it, hexadecimal */
+	char lineage[65];      /* leaf hash of event 1; empty: not known */
+	int64_t time;	       /* when it was made */
+	char file[160];	       /* its file in the folder */
+	size_t saved;	       /* files that were saved along with the log */
+	uint64_t files, bytes; /* that were new in the folder */
+};
+
+struct evlog_backup_options {
+	size_t size;
+	/* Files to save along with the log: checkpoints, snapshots, databases of SQLite.
+	 * They are read before the log is. */
+	const char *const *with;
+	size_t n_with;
+	/* Afterwards, remove points but the newest `keep` ones and those that are not
+	 * older than keep_within; if both are 0, remove none.  What no point needs any
+	 * more is removed, too, `grace` after that. */
+	uint64_t keep;
+	int64_t keep_within, grace;
+	uint64_t max_line; /* as for evlog_position_check */
+	/* Is told each new file, as a path in the folder, once it is durable; the point
+	 * comes last.  Returns 0, or -1 with errno to end the backup.  NULL: nobody. */
+	int (*added)(void *arg, const char *file, uint64_t bytes);
+	void (*say)(void *arg, const char *text); /* receives notices; or NULL */
+	void *arg;
+};
+
+/*
+ * Backs up a log to a folder, which is created if it does not exist.  Copies what the
+ * folder does not have, after decompressing it and comparing its roots.
+ *
+ * made: or NULL.  EVLOG_EMISMATCH: the folder has backups of another log, or the log went
+ * another way since the last one.  EVLOG_EDAMAGED: what is to be copied is damaged.
+ * EVLOG_EBUSY: another process has removed files from the folder meanwhile; try again.
+ * After an error the folder has no new point; other new files do no harm.
+ */
+int evlog_backup(const char *log, const char *dest, const struct evlog_backup_options *o,
+    struct evlog_point *made, evlog_error *err);
+
+/* Gets the newest point in a folder.  EVLOG_END: there is none.  EVLOG_ENOINPUT: there is
+ * no such folder.  EVLOG_EDAMAGED: the point is damaged. */
+int evlog_backup_newest(const char *dest, struct evlog_point *point, evlog_error *err);
+
+struct evlog_restore_options {
+	size_t size;
+	uint64_t at;	   /* restore up to this event only; 0: all */
+	bool has_until;	   /* instead: up to the last event before this moment */
+	int64_t until;	   /* microseconds since 1970, compared with logtimes */
+	const char *point; /* the name of a point in points/; NULL: the newest */
+	const char *with;  /* a folder for the files that were saved; NULL: leave them */
+	bool drill;	   /* do all of it, but leave nothing */
+	uint64_t max_line; /* as for evlog_position_check */
+	/* Looks at the log that was restored, before it gets its name.  Returns 0, or an
+	 * error, after which nothing is left.  NULL: nobody does. */
+	int (*check)(void *arg, const char *log, evlog_error *err);
+	void (*say)(void *arg, const char *text); /* receives notices; or NULL */
+	void *arg;
+};
+
+/* What was done. */
+struct evlog_restored {
+	struct evlog_point point;
+	struct evlog_position at; /* the last event that was restored; seq 0: none */
+	bool forked;		  /* it is not the last one of the point */
+};
+
+/*
+ * Restores a log from a folder of backups, at a path that does not exist.  All is checked
+ * that is restored: the hashes of the files, all lines, and the roots.  The whole log is
+ * the same log as before; up to an earlier event it is a fork.
+ *
+ * done: or NULL.  EVLOG_ENOINPUT: there is no such folder, no such point, or none at all.
+ * EVLOG_ECREATE: `log` exists, or cannot be created, or a saved file exists.
+ * EVLOG_EMISMATCH: the point does not have that event, or the places of consumers are not
+ * known there (evlog_fork).  EVLOG_EDAMAGED: the backup is damaged.  After an error
+ * nothing is left of the log.
+ */
+int evlog_restore(const char *dest, const char *log,
+    const struct evlog_restore_options *o, struct evlog_restored *done, evlog_error *err);
+
 /* ---- Tracing ------------------------------------------------------------- */
 
 /* The causes and effects of an event, across logs: see evtrace(1). */

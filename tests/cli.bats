@@ -2,7 +2,7 @@
 load common
 setup() { common_setup; }
 
-TOOLS="evappend evcat evreplay evrun evdue evfold evdiff evtrace evfork"
+TOOLS="evappend evcat evreplay evrun evdue evfold evdiff evtrace evfork evbackup evrestore"
 man=$BATS_TEST_DIRNAME/../man
 
 options_of() { "$1" --help | grep -oE '^  +(-[A-Za-z], )?--[a-z-]+' | grep -oE -- '--[a-z-]+' | sort; }

@@ -16,6 +16,8 @@ examples() {
 @test "evdiff(1)'s examples print what it says" { examples evdiff.1; }
 @test "evtrace(1)'s examples print what it says" { examples evtrace.1; }
 @test "evfork(1)'s examples print what it says" { examples evfork.1; }
+@test "evbackup(1)'s examples print what it says" { examples evbackup.1; }
+@test "evrestore(1)'s examples print what it says" { examples evrestore.1; }
 @test "evlog(7)'s tour runs" { examples evlog.7; }
 
 @test "each page with examples is among these tests" {

@@ -1185,6 +1185,58 @@ static void rows_fork(void)
 	SIZES(evlog_fork_options, fork_fresh(o));
 }
 
+static int restore_fresh(const struct evlog_restore_options *o)
+{
+	must(system("rm -rf restored") != 0);
+	return evlog_restore("dest", "restored", o, NULL, err);
+}
+
+static void rows_backup(void)
+{
+	static const char *const with[] = {"none"};
+	const struct evlog_backup_options good = {.size = sizeof good};
+	const struct evlog_backup_options no_with = {.size = sizeof good, .n_with = 1};
+	const struct evlog_backup_options missing = {
+	    .size = sizeof good, .with = with, .n_with = 1};
+	const struct evlog_backup_options negative = {.size = sizeof good, .grace = -1};
+	const struct evlog_restore_options whole = {.size = sizeof whole};
+	const struct evlog_restore_options both = {
+	    .size = sizeof whole, .at = 1, .has_until = true};
+	const struct evlog_restore_options late = {
+	    .size = sizeof whole, .at = UINT64_MAX};
+	const struct evlog_restore_options leaves = {
+	    .size = sizeof whole, .drill = true, .with = "saved"};
+	const struct evlog_restore_options none = {.size = sizeof whole, .point = "none"};
+	struct evlog_point point;
+
+	ROW("log NULL", USAGE, evlog_backup(NULL, "dest", &good, NULL, err));
+	ROW("dest NULL", USAGE, evlog_backup(LOG, NULL, &good, NULL, err));
+	ROW("dest empty", USAGE, evlog_backup(LOG, "", &good, NULL, err));
+	ROW("with NULL", USAGE, evlog_backup(LOG, "dest", &no_with, NULL, err));
+	ROW("with is missing", EVLOG_ENOINPUT,
+	    evlog_backup(LOG, "dest", &missing, NULL, err));
+	ROW("grace is negative", USAGE, evlog_backup(LOG, "dest", &negative, NULL, err));
+	ROW("dest is the log", EVLOG_EDATA, evlog_backup(LOG, LOG, &good, NULL, err));
+	ROW("options and made NULL", 0, evlog_backup(LOG, "dest", NULL, NULL, err));
+	SIZES(evlog_backup_options, evlog_backup(LOG, "dest", o, NULL, err));
+	ROW("newest: dest NULL", USAGE, evlog_backup_newest(NULL, &point, err));
+	ROW("newest: point NULL", USAGE, evlog_backup_newest("dest", NULL, err));
+	ROW("newest: no folder", EVLOG_ENOINPUT,
+	    evlog_backup_newest("none", &point, err));
+	ROW("restore: dest NULL", USAGE,
+	    evlog_restore(NULL, "restored", &whole, NULL, err));
+	ROW("restore: log NULL", USAGE, evlog_restore("dest", NULL, &whole, NULL, err));
+	ROW("restore: log empty", USAGE, evlog_restore("dest", "", &whole, NULL, err));
+	ROW("restore: at and until", USAGE, restore_fresh(&both));
+	ROW("restore: at is too late", EVLOG_EMISMATCH, restore_fresh(&late));
+	ROW("restore: a drill leaves files", USAGE, restore_fresh(&leaves));
+	ROW("restore: no such point", EVLOG_ENOINPUT, restore_fresh(&none));
+	ROW("restore: log exists", EVLOG_ECREATE,
+	    evlog_restore("dest", LOG, &whole, NULL, err));
+	ROW("restore: options and done NULL", 0, restore_fresh(NULL));
+	SIZES(evlog_restore_options, restore_fresh(o));
+}
+
 static int refuse(void *arg, const char *line, size_t size, evlog_error *why)
 {
 	(void)arg, (void)line, (void)size, (void)why;
@@ -1427,6 +1479,7 @@ int main(void)
 	rows_replay();
 	rows_due();
 	rows_fork();
+	rows_backup();
 	rows_trace();
 	rows_check();
 	rows_test();

@@ -20,16 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where what is shared ends. */
-struct tip {
-	uint64_t seq;
-	uint64_t segment, size, block; /* as in the header of the segment after it */
-	int64_t logtime;
-	uint64_t epoch;
-	struct merkle tree;
-	unsigned char root[HASH_SIZE];
-};
-
 struct fork {
 	const char *path;
 	struct evlog_fork_options o;
@@ -112,15 +102,6 @@ static void tip_before(struct fork *f, const struct segment_header *h)
 	memcpy(f->tip.root, h->root, HASH_SIZE);
 }
 
-/* Whether the tree at the tip is that of the events before it. */
-static bool has_root(const struct tip *t)
-{
-	unsigned char root[HASH_SIZE];
-
-	merkle_root(&t->tree, root);
-	return t->tree.n == t->seq && memcmp(root, t->root, HASH_SIZE) == 0;
-}
-
 static int tip_after(
     struct fork *f, const struct segment *s, const struct block *b, evlog_error *err)
 {
@@ -132,7 +113,7 @@ static int tip_after(
 	f->tip.epoch = b->epoch;
 	memcpy(f->tip.root, b->root, HASH_SIZE);
 	f->tip.tree = f->log.head.tree;
-	return has_root(&f->tip)
+	return tip_has_root(&f->tip)
 		   ? 0
 		   : position_tree(f->path, f->tip.seq, f->o.max_line, &f->tip.tree, err);
 }
@@ -203,35 +184,6 @@ static int segments_share(struct fork *f, evlog_error *err)
 }
 
 /* ---- What goes on ---- */
-
-/* Creates the segment with which the fork goes on by itself. */
-static int segment_begin(struct fork *f, evlog_error *err)
-{
-	const struct share *at = &f->share;
-	const struct tip *t = &f->tip;
-	uint64_t epoch = t->epoch > f->log.head.epoch ? t->epoch : f->log.head.epoch;
-	struct segment_header h = {.first_seq = t->seq + 1,
-	    .last_logtime = t->logtime,
-	    .previous = t->segment,
-	    .previous_size = t->size,
-	    .previous_block = t->block,
-	    .tree = t->tree};
-
-	if (!has_root(t))
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s: damaged: its events up to %" PRIu64
-		    " do not have the root that it records",
-		    f->path, t->seq);
-	memcpy(h.root, t->root, HASH_SIZE);
-	memcpy(h.lineage, f->who.lineage, HASH_SIZE);
-	int r = epoch_next(f->path, epoch, &h.epoch, err);
-	if (!r && os_random(h.id, ID_SIZE) < 0)
-		r = error_sys(err, "random bytes");
-	if (!r)
-		r = segment_create(at->dir_fd, at->dir, at->mode, &h,
-		    (struct view){NULL, 0}, false, err);
-	return r ? r : log_end_at(at->dir_fd, at->dir, at->mode, &h, err);
-}
 
 /* No segment is shared: the fork begins as the log does. */
 static int segment_first(struct fork *f, evlog_error *err)
@@ -376,7 +328,8 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 		return r;
 	share_catalogues(&f->share, f->sealed);
 	bool shares = f->share.linked + f->share.copied;
-	r = shares ? segment_begin(f, err) : segment_first(f, err);
+	r = shares ? tip_go_on(&f->share, &f->tip, f->log.head.epoch, f->who.lineage, err)
+		   : segment_first(f, err);
 	if (!r)
 		r = rest_append(f, err);
 	if (!r)
@@ -421,25 +374,14 @@ static int prepare(struct fork *f, evlog_error *err)
 	return 0;
 }
 
-/* A fork has a new name, and is not in the folder of its log, which would be removed with
- * it. */
+/* A fork has a new name. */
 static int name_check(struct fork *f, const char *fork, evlog_error *err)
 {
-	struct stat st, dir;
-	int fd;
+	struct stat st;
 
 	if (lstat(fork, &st) == 0)
 		return error_set(err, EVLOG_ECREATE, "%s: exists already", fork);
-	int r = parent_open(fork, &fd, err);
-	if (r)
-		return r;
-	if (fstat(fd, &dir) < 0 || fstat(f->log.dir_fd, &st) < 0)
-		r = error_sys(err, "%s", fork);
-	else if (dir.st_ino == st.st_ino && dir.st_dev == st.st_dev)
-		r = error_set(
-		    err, EVLOG_ECREATE, "%s: is in the folder of the log itself", fork);
-	close(fd);
-	return r;
+	return place_check(&f->log, fork, err);
 }
 
 int evlog_fork(const char *log, const char *fork, const struct evlog_fork_options *o,

@@ -1,5 +1,6 @@
 /* share.c - gives the directory of a new log the segments of another one. */
 #include "backup/share.h"
+#include "backup/verify.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/os.h"
@@ -11,6 +12,23 @@
 #include <unistd.h>
 
 #define AHEAD (256u << 10) /* to read along */
+
+int place_check(const struct log *l, const char *path, evlog_error *err)
+{
+	struct stat st, dir;
+	int fd;
+
+	int r = parent_open(path, &fd, err);
+	if (r)
+		return r;
+	if (fstat(fd, &dir) < 0 || fstat(l->dir_fd, &st) < 0)
+		r = error_sys(err, "%s", path);
+	else if (dir.st_ino == st.st_ino && dir.st_dev == st.st_dev)
+		r = error_set(
+		    err, EVLOG_ECREATE, "%s: is in the folder of the log itself", path);
+	close(fd);
+	return r;
+}
 
 int share_open(const struct share *h, size_t i, struct segment *s, evlog_error *err)
 {
@@ -129,13 +147,12 @@ static int last_find(
 		   : r;
 }
 
-/* Whether a segment ends with this block, as its successor says. */
-static int successor_check(const struct share *h, const struct segment *s,
+int successor_check(const struct log *l, const struct segment *s,
     const struct segment_header *next, const struct block *last, evlog_error *err)
 {
 	if (next->previous > s->first_seq && next->previous < next->first_seq)
 		return segment_missing(
-		    h->log->path, block_last_seq(last) + 1, next->tree.n, err);
+		    l->path, block_last_seq(last) + 1, next->tree.n, err);
 	/* what it says of a sealed one is how that was before */
 	bool there = segment_is_sealed(s) || (next->previous_block == last->offset &&
 						 next->previous_size == block_end(last));
@@ -146,7 +163,7 @@ static int successor_check(const struct share *h, const struct segment *s,
 	return error_set(err, EVLOG_EDAMAGED,
 	    "%s/%016" PRIu64 ".ndjson.zst: damaged: it does not continue the segment "
 	    "before it; see RECOVERY in evlog(7)",
-	    h->log->path, next->first_seq);
+	    l->path, next->first_seq);
 }
 
 int share_whole(struct share *h, struct segment *s, const struct segment_header *next,
@@ -157,7 +174,7 @@ int share_whole(struct share *h, struct segment *s, const struct segment_header 
 
 	int r = last_find(s, limit, &last, err);
 	if (!r)
-		r = successor_check(h, s, next, &last, err);
+		r = successor_check(h->log, s, next, &last, err);
 	if (r)
 		return r;
 	return segment_is_sealed(s) ? segment_link(h, s, err)
@@ -183,4 +200,38 @@ void share_catalogues(const struct share *h, uint64_t upto)
 		catalogue_name(name, c->first, c->last);
 		(void)!linkat(h->log->dir_fd, name, h->dir_fd, name, 0);
 	}
+}
+
+/* ---- The tip ---- */
+
+bool tip_has_root(const struct tip *t)
+{
+	return t->tree.n == t->seq && tree_has_root(&t->tree, t->root);
+}
+
+int tip_go_on(const struct share *at, const struct tip *t, uint64_t epoch,
+    const unsigned char lineage[HASH_SIZE], evlog_error *err)
+{
+	struct segment_header h = {.first_seq = t->seq + 1,
+	    .last_logtime = t->logtime,
+	    .previous = t->segment,
+	    .previous_size = t->size,
+	    .previous_block = t->block,
+	    .tree = t->tree};
+
+	if (!tip_has_root(t))
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: damaged: its events up to %" PRIu64
+		    " do not have the root that it records",
+		    at->log->path, t->seq);
+	memcpy(h.root, t->root, HASH_SIZE);
+	memcpy(h.lineage, lineage, HASH_SIZE);
+	int r =
+	    epoch_next(at->log->path, t->epoch > epoch ? t->epoch : epoch, &h.epoch, err);
+	if (!r && os_random(h.id, ID_SIZE) < 0)
+		r = error_sys(err, "random bytes");
+	if (!r)
+		r = segment_create(at->dir_fd, at->dir, at->mode, &h,
+		    (struct view){NULL, 0}, false, err);
+	return r ? r : log_end_at(at->dir_fd, at->dir, at->mode, &h, err);
 }

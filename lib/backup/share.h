@@ -13,11 +13,37 @@ struct share {
 	uint64_t bytes;		 /* that were copied */
 };
 
+/* Where what is shared ends. */
+struct tip {
+	uint64_t seq;
+	uint64_t segment, size, block; /* as in the header of the segment after it */
+	int64_t logtime;
+	uint64_t epoch;
+	struct merkle tree;
+	unsigned char root[HASH_SIZE];
+};
+
+/* Whether the tree at the tip is that of the events before it. */
+bool tip_has_root(const struct tip *t);
+
+/* Creates a segment after the tip, with an id of its own and a higher epoch than the tip
+ * and than `epoch`, and head, so that the new log can go on by itself. */
+int tip_go_on(const struct share *at, const struct tip *t, uint64_t epoch,
+    const unsigned char lineage[HASH_SIZE], evlog_error *err);
+
+/* Refuses a new name in the folder of the log: whatever is there is removed with it. */
+int place_check(const struct log *l, const char *path, evlog_error *err);
+
 /* Opens a segment that the log has listed.  EVLOG_EDAMAGED: its header is damaged. */
 int share_open(const struct share *h, size_t i, struct segment *s, evlog_error *err);
 
 /* Where the committed bytes of a segment end that has a successor. */
 uint64_t share_limit(const struct segment *s, const struct segment_header *next);
+
+/* Checks that a segment ends with this block, as its successor says.  EVLOG_EDAMAGED: it
+ * does not. */
+int successor_check(const struct log *l, const struct segment *s,
+    const struct segment_header *next, const struct block *last, evlog_error *err);
 
 /* Shares a whole segment.  A file of a sealed segment is only ever replaced, never
  * written to, so the new directory has it under a second name, and it is not read; it is

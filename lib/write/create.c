@@ -132,30 +132,37 @@ static int first_state(
 	return os_random(s->id, ID_SIZE) < 0 ? error_sys(err, "random bytes") : 0;
 }
 
-int log_end_at(int dir_fd, const char *dir, struct permissions mode,
-    const struct segment_header *s, evlog_error *err)
+int head_make(int dir_fd, const char *dir, struct permissions mode, struct head *h,
+    evlog_error *err)
 {
 	unsigned char slots[HEAD_SIZE];
-	struct head h = {.generation = 1,
-	    .epoch = s->epoch,
-	    .segment = s->first_seq,
-	    .committed = s->size,
-	    .durable = s->size,
-	    .last_logtime = s->last_logtime,
-	    .tree = s->tree};
 
-	os_boot_id(h.boot_id);
-	memcpy(h.root, s->root, HASH_SIZE);
-	memcpy(h.id, s->id, ID_SIZE);
-	head_encode(slots + HEAD_SLOT, &h);
-	h.generation++;
-	head_encode(slots, &h);
+	os_boot_id(h->boot_id);
+	h->generation = 1;
+	head_encode(slots + HEAD_SLOT, h);
+	h->generation++;
+	head_encode(slots, h);
 	int r = file_make(dir_fd, dir, "head", mode, slots, sizeof slots, err);
 	if (!r)
 		r = lock_create(dir_fd, dir, err);
 	if (!r && os_sync(dir_fd) < 0)
 		r = error_sys(err, "%s", dir);
 	return r;
+}
+
+int log_end_at(int dir_fd, const char *dir, struct permissions mode,
+    const struct segment_header *s, evlog_error *err)
+{
+	struct head h = {.epoch = s->epoch,
+	    .segment = s->first_seq,
+	    .committed = s->size,
+	    .durable = s->size,
+	    .last_logtime = s->last_logtime,
+	    .tree = s->tree};
+
+	memcpy(h.root, s->root, HASH_SIZE);
+	memcpy(h.id, s->id, ID_SIZE);
+	return head_make(dir_fd, dir, mode, &h, err);
 }
 
 int log_first_segment(int dir_fd, const char *dir, struct permissions mode,
@@ -172,8 +179,7 @@ int log_first_segment(int dir_fd, const char *dir, struct permissions mode,
 	return r ? r : log_end_at(dir_fd, dir, mode, &s, err);
 }
 
-/* dir_fd -1: it could not be opened, and nothing is in it. */
-static void log_discard(int dir_fd, const char *temporary)
+void log_discard(int dir_fd, const char *temporary)
 {
 	int fd = dir_fd < 0 ? -1 : dup(dir_fd);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -207,6 +213,37 @@ int parent_open(const char *path, int *fd, evlog_error *err)
 	return r;
 }
 
+/* Gives a directory its name; removes it if that fails.  EVLOG_END: there is one of this
+ * name. */
+static int name_give(
+    int dir_fd, const char *temporary, const char *path, int parent, evlog_error *err)
+{
+	if (rename(temporary, path) < 0) {
+		int r = errno == ENOTEMPTY || errno == EEXIST ? EVLOG_END
+							      : create_failed(path, err);
+		log_discard(dir_fd, temporary);
+		return r;
+	}
+	return os_sync(parent) == 0
+		   ? 0
+		   : error_sys(err,
+			 "%s: it is there, but a power cut may take its name away", path);
+}
+
+int log_rename(int dir_fd, const char *temporary, const char *path, evlog_error *err)
+{
+	int parent;
+
+	int r = parent_open(path, &parent, err);
+	if (r) {
+		log_discard(dir_fd, temporary);
+		return r;
+	}
+	r = name_give(dir_fd, temporary, path, parent, err);
+	close(parent);
+	return r;
+}
+
 /* Makes the directory, has it filled, and gives it its name. */
 static int directory_make(const char *path, char *temporary, int parent,
     log_fill_fn *fill, void *arg, evlog_error *err)
@@ -215,14 +252,10 @@ static int directory_make(const char *path, char *temporary, int parent,
 		return create_failed(path, err);
 	int fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = fd < 0 ? create_failed(temporary, err) : fill(fd, temporary, arg, err);
-	if (!r && rename(temporary, path) < 0)
-		r = errno == ENOTEMPTY || errno == EEXIST ? EVLOG_END
-							  : create_failed(path, err);
 	if (r)
 		log_discard(fd, temporary);
-	else if (os_sync(parent) < 0)
-		r = error_sys(
-		    err, "%s: it is there, but a power cut may take its name away", path);
+	else
+		r = name_give(fd, temporary, path, parent, err);
 	if (fd >= 0)
 		close(fd);
 	return r;

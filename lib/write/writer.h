@@ -132,8 +132,20 @@ typedef int log_fill_fn(int dir_fd, const char *dir, void *arg, evlog_error *err
  * could not be synced. */
 int log_place(const char *path, log_fill_fn *fill, void *arg, evlog_error *err);
 
-/* The last step of filling: writes head, which says that the log ends with this segment,
- * in which there is nothing yet, and creates the file lock. */
+/* Gives a directory its name, durably; removes it if that fails.  EVLOG_END: there is one
+ * of this name. */
+int log_rename(int dir_fd, const char *temporary, const char *path, evlog_error *err);
+
+/* Removes a directory that was not given its name, and the files in it.  dir_fd -1: it
+ * could not be opened, and nothing is in it. */
+void log_discard(int dir_fd, const char *temporary);
+
+/* The last step of filling: writes head, with both its records, and creates the file
+ * lock.  Sets its generation and its boot id. */
+int head_make(int dir_fd, const char *dir, struct permissions mode, struct head *h,
+    evlog_error *err);
+
+/* The same for a log that ends with this segment, in which there is nothing yet. */
 int log_end_at(int dir_fd, const char *dir, struct permissions mode,
     const struct segment_header *s, evlog_error *err);
 

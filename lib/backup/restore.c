@@ -1,0 +1,430 @@
+/*
+ * restore.c - makes a log again from a folder of backups.
+ *
+ * All segments of the point are copied, and checked: the hashes of the copies, all lines,
+ * and the roots.  If only events up to an earlier one are wanted, what was restored is
+ * then forked there.
+ */
+#include "backup/point.h"
+#include "backup/share.h"
+#include "backup/verify.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/options.h"
+#include "base/os.h"
+#include "base/replace.h"
+#include "read/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct restore {
+	const char *log;
+	struct evlog_restore_options o;
+	struct store store;
+	struct store_point at;
+	struct point point;
+	struct block_codec *codec;
+	int dir_fd;	 /* the folder in which the log is made, */
+	const char *dir; /* and its name */
+	struct tip tip;	 /* how far it is restored */
+	struct evlog_restored done;
+};
+
+/* ---- Segments ---- */
+
+/* Appends a piece to the file of a segment. */
+static int piece_copy(
+    struct restore *t, const struct stored_segment *g, size_t i, int to, evlog_error *err)
+{
+	const struct piece *p = &g->piece[i];
+	unsigned char hash[HASH_SIZE];
+	char name[STORE_NAME_SIZE];
+
+	piece_name(name, g, i);
+	int r = store_get(&t->store, name, p->size, to, p->offset, hash, err);
+	if (!r && memcmp(hash, p->hash, HASH_SIZE) != 0)
+		r = error_set(err, EVLOG_EDAMAGED,
+		    "%s/%s: damaged: its content does not have the hash in its name",
+		    t->store.path, name);
+	return r;
+}
+
+static int segment_copy(
+    struct restore *t, const struct stored_segment *g, evlog_error *err)
+{
+	const struct permissions mode = {t->point.mode, (gid_t)-1};
+	char name[SEGMENT_NAME_SIZE];
+	int r = 0;
+
+	segment_name(name, g->first);
+	int fd = openat(
+	    t->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_sys(err, "%s/%s", t->dir, name);
+	for (size_t i = 0; !r && i < g->n; i++)
+		r = piece_copy(t, g, i, fd, err);
+	if (!r && (permissions_give(fd, mode) < 0 || os_sync_data(fd) < 0))
+		r = error_sys(err, "%s/%s", t->dir, name);
+	close(fd);
+	return r;
+}
+
+/* Checks a segment that was copied, and that it goes on from the one before it. */
+static int segment_check(struct restore *t, struct segment *s,
+    const struct stored_segment *g, evlog_error *err)
+{
+	const uint64_t end = segment_is_sealed(s) ? s->header.seal.end : g->size;
+	struct tip *tip = &t->tip;
+	struct block last = {0};
+
+	if (g != t->point.segment &&
+	    (s->header.tree.n != tip->seq ||
+		memcmp(s->header.root, tip->root, HASH_SIZE) != 0))
+		return segment_damaged(s, 0, g->first, g->last,
+		    "it does not continue the segment before it", err);
+	*tip = (struct tip){.segment = g->first,
+	    .size = end,
+	    .logtime = s->header.last_logtime,
+	    .epoch = s->header.epoch,
+	    .tree = s->header.tree};
+	if (!tree_has_root(&tip->tree, s->header.root) || s->header.size > end)
+		return segment_damaged(
+		    s, 0, g->first, g->last, "its header contradicts itself", err);
+	int r = blocks_verify(s, t->codec, s->header.size, end, &tip->tree, &last, err);
+	if (r)
+		return r;
+	tip->seq = tip->tree.n;
+	merkle_root(&tip->tree, tip->root);
+	if (last.offset) {
+		tip->block = last.offset;
+		tip->logtime = last.last_logtime;
+		tip->epoch = last.epoch;
+	}
+	if (tip->seq != g->last || memcmp(tip->root, g->root, HASH_SIZE) != 0 ||
+	    segment_is_sealed(s) != g->sealed)
+		return segment_damaged(s, tip->block, g->first, g->last,
+		    "the point says something else of it", err);
+	return 0;
+}
+
+/* Restores a segment.  EVLOG_END: it has only events that are not wanted. */
+static int segment_restore(
+    struct restore *t, const struct stored_segment *g, evlog_error *err)
+{
+	struct segment s;
+
+	if (t->o.at && g->first > t->o.at)
+		return EVLOG_END;
+	int r = segment_copy(t, g, err);
+	if (r)
+		return r;
+	r = segment_open(&s, t->dir_fd, t->dir, g->first, NULL, false, err);
+	if (r == EVLOG_EDAMAGED)
+		r = segment_damaged(&s, 0, g->first, g->last, err->reason, err);
+	if (!r)
+		r = segment_check(t, &s, g, err);
+	segment_close(&s);
+	return r;
+}
+
+/* The log is whole: it ends as it did. */
+static int whole_end(struct restore *t, evlog_error *err)
+{
+	const struct permissions mode = {t->point.mode | 0600, (gid_t)-1};
+	const struct tip *tip = &t->tip;
+	struct head h = t->point.head;
+
+	if (tip->size != h.committed || tip->block != h.last_block ||
+	    tip->epoch > h.epoch)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s/%s: damaged: it says something else of where the log ends",
+		    t->store.path, t->at.name);
+	h.last_logtime = tip->logtime;
+	h.durable = h.committed;
+	return head_make(t->dir_fd, t->dir, mode, &h, err);
+}
+
+static int segments_restore(struct restore *t, evlog_error *err)
+{
+	const struct share share = {.log = &(struct log){.path = t->store.path},
+	    .dir_fd = t->dir_fd,
+	    .dir = t->dir,
+	    .mode = {t->point.mode | 0600, (gid_t)-1}};
+	int r = 0;
+
+	for (size_t i = 0; !r && i < t->point.n; i++)
+		r = segment_restore(t, &t->point.segment[i], err);
+	if (r < 0)
+		return r;
+	return r == EVLOG_END ? tip_go_on(&share, &t->tip, t->point.head.epoch,
+				    t->point.lineage, err)
+			      : whole_end(t, err);
+}
+
+/* ---- Files that were saved along with it ---- */
+
+struct saving {
+	struct restore *t;
+	struct replacement new;
+	char *path;
+};
+
+static char *saved_path(const struct restore *t, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s", t->o.with, name) < 0 ? NULL : path;
+}
+
+static int saved_check(struct restore *t, evlog_error *err)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < t->point.files; i++) {
+		char *path = saved_path(t, t->point.file[i].name);
+		int there = path ? lstat(path, &st) : 0;
+		int r = !path ? error_memory(err)
+			: there == 0
+			    ? error_set(err, EVLOG_ECREATE,
+				  "%s: exists already; choose another folder", path)
+			    : 0;
+		free(path);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int saved_put(
+    void *arg, const char *name, const char *p, size_t n, evlog_error *err)
+{
+	struct saving *v = arg;
+	int r = 0;
+
+	if (!v->path) {
+		v->path = saved_path(v->t, name);
+		if (!v->path)
+			return error_memory(err);
+		r = strchr(name, '/') || *name == '.'
+			? error_set(err, EVLOG_EDAMAGED, "%s: no name of a file", name)
+			: replacement_begin(&v->new, v->path, 0, err);
+		if (r) {
+			free(v->path);
+			v->path = NULL;
+			return r;
+		}
+	}
+	if (n) {
+		fwrite(p, 1, n, v->new.f); /* replacement_end reports errors */
+		return 0;
+	}
+	r = replacement_end(&v->new, err);
+	free(v->path);
+	v->path = NULL;
+	return r;
+}
+
+static int saved_restore(struct restore *t, evlog_error *err)
+{
+	struct saving v = {.t = t};
+
+	if (mkdir(t->o.with, 0777) < 0 && errno != EEXIST)
+		return error_sys(err, "%s", t->o.with);
+	int r = point_saved(&t->store, &t->at, saved_put, &v, err);
+	if (v.path)
+		replacement_drop(&v.new);
+	free(v.path);
+	return r;
+}
+
+/* ---- The log ---- */
+
+/* Forks what was restored, at the event that is wanted. */
+static int fork_there(struct restore *t, const char *to, evlog_error *err)
+{
+	const struct evlog_fork_options o = {.size = sizeof o,
+	    .at = t->o.at,
+	    .has_until = t->o.has_until,
+	    .until = t->o.until,
+	    .max_line = t->o.max_line};
+	struct evlog_forked forked;
+
+	int r = evlog_fork(t->dir, to, &o, &forked, err);
+	if (!r) {
+		t->done.at = forked.at;
+		t->done.forked = forked.at.seq < t->point.head.tree.n;
+	}
+	return r;
+}
+
+static int check(struct restore *t, const char *log, evlog_error *err)
+{
+	int r = t->o.check ? t->o.check(t->o.arg, log, err) : 0;
+
+	if (!r && t->o.with)
+		r = saved_restore(t, err);
+	return r;
+}
+
+static int part_name(struct restore *t, int fd, char *part, evlog_error *err)
+{
+	int r = 0;
+
+	if (fchmod(fd, t->point.dir_mode | 0700) < 0) {
+		r = error_sys(err, "%s", part);
+		log_discard(fd, part);
+	} else {
+		r = log_rename(fd, part, t->log, err);
+	}
+	close(fd);
+	free(part);
+	return r ? r : EVLOG_WAIT;
+}
+
+/* Makes a part of the log, beside the whole one, and gives it the log's name unless this
+ * is a drill. */
+static int part_make(struct restore *t, evlog_error *err)
+{
+	char *part;
+
+	if (asprintf(&part, "%s-part", t->dir) < 0)
+		return error_memory(err);
+	int r = fork_there(t, part, err);
+	int fd = r ? -1 : open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!r && fd < 0)
+		r = error_sys(err, "%s", part);
+	if (!r)
+		r = check(t, part, err);
+	if (!r && !t->o.drill)
+		return part_name(t, fd, part, err);
+	if (fd >= 0)
+		log_discard(fd, part);
+	if (fd >= 0)
+		close(fd);
+	free(part);
+	return r ? r : EVLOG_WAIT;
+}
+
+/* Makes the whole log.  EVLOG_WAIT: it is to be removed, although nothing is wrong. */
+static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
+{
+	struct restore *t = arg;
+	const bool part = t->o.has_until || (t->o.at && t->o.at < t->point.head.tree.n);
+
+	t->dir_fd = dir_fd;
+	t->dir = dir;
+	if (fchmod(dir_fd, 0700) < 0)
+		return error_sys(err, "%s", dir);
+	int r = segments_restore(t, err);
+	if (r)
+		return r;
+	if (part)
+		return part_make(t, err);
+	position_set(&t->done.at, t->point.head.id, t->tip.seq, t->tip.root);
+	r = check(t, dir, err);
+	if (!r && fchmod(dir_fd, t->point.dir_mode | 0700) < 0)
+		r = error_sys(err, "%s", dir);
+	return r ? r : t->o.drill ? EVLOG_WAIT : 0;
+}
+
+/* ---- The interface ---- */
+
+static int point_choose(struct restore *t, evlog_error *err)
+{
+	struct store_points points;
+
+	int r = store_list(&t->store, &points, err);
+	if (r)
+		return r;
+	size_t i = 0;
+	while (t->o.point && i < points.n &&
+	       strcmp(strchr(points.at[i].name, '/') + 1, t->o.point) != 0)
+		i++;
+	if (i < points.n)
+		t->at = points.at[i];
+	else
+		r = error_set(err, EVLOG_ENOINPUT,
+		    t->o.point ? "%s: has no point %s" : "%s: no backup is complete yet",
+		    t->store.path, t->o.point);
+	free(points.at);
+	if (!r)
+		r = point_read(&t->point, &t->store, &t->at, err);
+	if (!r && t->o.at > t->point.head.tree.n)
+		r = error_set(err, EVLOG_EMISMATCH, "%s/%s: ends with event %" PRIu64,
+		    t->store.path, t->at.name, t->point.head.tree.n);
+	return r;
+}
+
+/* Says what was saved along with it, if that is not asked for. */
+static void saved_say(const struct restore *t)
+{
+	struct buf b = {0};
+
+	if (t->o.with || !t->point.files || !t->o.say || t->o.drill)
+		return;
+	buf_puts(&b, "the backup also has ");
+	for (size_t i = 0; i < t->point.files; i++)
+		buf_printf(&b, "%s%s", i ? ", " : "", t->point.file[i].name);
+	buf_puts(&b, ": --with FOLDER restores them");
+	buf_putc(&b, '\0');
+	if (!b.failed)
+		t->o.say(t->o.arg, b.p);
+	buf_free(&b);
+}
+
+static int prepare(struct restore *t, const char *dest, evlog_error *err)
+{
+	struct stat st;
+
+	t->codec = block_codec_new(0);
+	if (!t->codec)
+		return error_memory(err);
+	block_codec_limit(t->codec, t->o.max_line);
+	int r = store_open(&t->store, dest, 0, err);
+	if (!r && !t->o.drill && lstat(t->log, &st) == 0)
+		r = error_set(err, EVLOG_ECREATE, "%s: exists already", t->log);
+	if (!r)
+		r = point_choose(t, err);
+	if (!r && t->o.with)
+		r = saved_check(t, err);
+	return r;
+}
+
+int evlog_restore(const char *dest, const char *log,
+    const struct evlog_restore_options *o, struct evlog_restored *done, evlog_error *err)
+{
+	struct restore t = {.log = log, .store.fd = {-1, -1, -1}};
+
+	OWN_ERROR(err);
+	NEED(dest && *dest && log && *log, err);
+	int r = options_take(
+	    &t.o, sizeof t.o, END_OF(struct evlog_restore_options, arg), o, err);
+	if (r)
+		return r;
+	REFUSE(t.o.at && t.o.has_until, "at and until exclude each other", err);
+	REFUSE(t.o.drill && t.o.with, "a drill leaves nothing", err);
+	r = prepare(&t, dest, err);
+	if (!r)
+		r = log_place(log, fill, &t, err);
+	if (r == EVLOG_END)
+		r = error_set(err, EVLOG_ECREATE, "%s: exists already", log);
+	if (r == EVLOG_WAIT)
+		r = 0;
+	if (!r) {
+		saved_say(&t);
+		point_describe(&t.point, t.at.name, &t.done.point);
+		memcpy(t.done.at.lineage, t.done.point.lineage, sizeof t.done.at.lineage);
+		if (done)
+			*done = t.done;
+	}
+	point_free(&t.point);
+	store_close(&t.store);
+	block_codec_free(t.codec);
+	return r;
+}

@@ -1,0 +1,402 @@
+# evbackup and evrestore.
+load common
+setup() { common_setup; }
+
+# segmented LOG N [EACH] [FROM]: appends N events, in segments of EACH, all sealed but the
+# last.
+segmented() {
+	local i from=${4:-1}
+	for ((i = from; i < from + $2; i += ${3:-10})); do
+		numbered "${3:-10}" "$i" | evappend -q --segment-size 1 "$1"
+	done
+}
+
+sums() { (cd "$1" && find . -type f -exec cksum {} + | sort -k 3); }
+
+# flip FILE BYTE BIT
+flip() {
+	local byte=$((0x$(od -An -tx1 -j "$2" -N 1 "$1" | tr -d ' ') ^ (1 << $3)))
+	# shellcheck disable=SC2059 # it is a byte
+	printf "\\x$(printf %02x $byte)" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+newest() { evbackup --status "$1" | jq -r .point; }
+
+# same_log A B: the same events, cursors and end, and both can be appended to.
+same_log() {
+	cmp <(evcat -q "$1" -o zst | zstd -dcq 2>/dev/null || true) <(evcat -q "$2" -o zst | zstd -dcq 2>/dev/null || true)
+	cmp <(evcat -q "$1") <(evcat -q "$2")
+}
+
+@test "a log of any kind and version: what is restored is the same log, and goes on" {
+	local log kinds=0 at
+	for log in "$BATS_TEST_DIRNAME"/golden/{0.1,1.0}/*.evlog; do
+		rm -rf a.evlog b.evlog dest
+		cp -r "$log" a.evlog
+		if ! evcat -q a.evlog >all 2>err; then # damaged, or from elsewhere
+			run evbackup a.evlog dest
+			[ "$status" != 0 ]
+			[ "$(ls dest/points 2>/dev/null)" = "" ]
+			continue
+		fi
+		sums a.evlog >before
+		evbackup a.evlog dest >files
+		[ "$(tail -n 1 files | cut -c 1-7)" = points/ ]
+		(cd dest && find . -type f | cut -c 3- | sort) | cmp - <(sort files)
+		sums a.evlog | cmp - before
+		evrestore dest b.evlog
+		same_log a.evlog b.evlog
+		(cd a.evlog && cksum -- *.zst) | cmp - <(cd b.evlog && cksum -- *.zst) || [ "$(basename "$log")" = unused ] ||
+			# an active segment may have remains after its end
+			cmp <(evcat -q a.evlog) <(evcat -q b.evlog)
+		evappend -q a.evlog <<<'{"type":"New","id":"n","source":"/x"}' && evappend -q b.evlog <<<'{"type":"New","id":"n","source":"/x"}'
+		evcat -n 1 b.evlog | grep -q New
+		kinds=$((kinds + 1))
+	done
+	[ $kinds -ge 20 ]
+}
+
+@test "only what is new is stored, and the names of new files are printed, the point last" {
+	segmented a.evlog 50
+	run -0 evbackup a.evlog dest
+	assert_equal "${#lines[@]}" 6
+	assert_line --index 0 --regexp '^segments/0000000000000001-0000000000000010-[0-9a-f]{64}\.ndjson\.zst$'
+	assert_line --index 4 --regexp '^tails/0000000000000041-0000000000000000-[0-9a-f]{64}$'
+	assert_line --index 5 --regexp '^points/0000000000000050-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{64}\.tar$'
+	(cd dest && sha256sum segments/* tails/* points/*) | while read -r sum name; do
+		[[ $name == *$sum* ]]
+	done
+	sums dest >before
+	numbered 1 51 | evappend -q a.evlog
+	run -0 evbackup a.evlog dest
+	assert_equal "${#lines[@]}" 2
+	assert_line --index 0 --regexp '^tails/0000000000000041-'
+	sums dest >after
+	assert_equal "$(comm -23 <(sort before) <(sort after))" ""
+	run -0 evbackup a.evlog dest # nothing is new, but the point
+	assert_equal "${#lines[@]}" 1
+	segmented a.evlog 10 10 52 # begins another segment, so that the last one is sealed
+	run -0 evbackup a.evlog dest
+	assert_line --index 0 --regexp '^segments/0000000000000041-0000000000000051-'
+	assert_equal "${#lines[@]}" 3
+}
+
+@test "each point can be restored, and every event of each; many small backups make few files" {
+	local i seq n
+	for i in $(seq 40); do
+		numbered 1 "$i" | evappend -q a.evlog
+		evbackup -q a.evlog dest >/dev/null
+	done
+	n=$(tar -xOf "dest/$(newest dest)" manifest.json | jq '.segments[0].pieces | length')
+	[ "$n" -le 8 ]
+	evcat a.evlog >all
+	for point in dest/points/*; do
+		seq=$((10#$(basename "$point" | cut -c 1-16)))
+		rm -rf b.evlog
+		evrestore --point "$(basename "$point")" dest b.evlog
+		head -n "$seq" all | cmp - <(evcat b.evlog)
+	done
+	for i in 1 7 39; do
+		rm -rf b.evlog
+		evrestore --to "$i" dest b.evlog
+		head -n "$i" all | cmp - <(evcat b.evlog)
+		evappend -q b.evlog <<<'{"type":"New"}'
+	done
+	run -76 evrestore --to 41 dest c.evlog
+	assert_output --regexp "ends with event 40"
+	[ ! -e c.evlog ]
+}
+
+@test "up to a time: each segment, and inside" {
+	local at
+	for i in 1 2 3 4 5 6; do
+		numbered 5 $((5 * i - 4)) | evappend -q --segment-size "$((i % 2 ? 1 : 100000))" a.evlog
+		sleep 0.01
+	done
+	evbackup -q a.evlog dest >/dev/null
+	for at in 1 5 6 11 14 20 25 30; do
+		rm -rf b.evlog
+		until=$(evcat --from $((at)) --to $((at)) a.evlog | jq -r .logtime)
+		run evrestore --until "$until" dest b.evlog
+		evcat --until "$until" a.evlog >wanted
+		if [ -s wanted ]; then
+			assert_success
+			evcat b.evlog | cmp - wanted
+		else
+			[ "$status" = 76 ]
+			[ ! -e b.evlog ]
+		fi
+	done
+}
+
+@test "a whole restored log is the same log: consumers, snapshots, tables and cursors go on" {
+	segmented a.evlog 30
+	evrun -q --checkpoint c.pos --emit out.evlog a.evlog -- sh -c 'jq -c "{type:\"Seen\",data:.data}"'
+	evfold -q --snapshot f.snap 'n=count()' a.evlog >/dev/null
+	evfold -q -o sqlite:read.db:t -k subject 'n=count()' a.evlog
+	evbackup -q --with c.pos --with f.snap --with read.db a.evlog dest >/dev/null
+	evbackup -q out.evlog out.dest >/dev/null
+	numbered 5 31 | evappend -q a.evlog
+	evbackup -q a.evlog dest >/dev/null
+	rm -rf a.evlog out.evlog c.pos f.snap read.db
+	evrestore -q dest a.evlog
+	evrestore -q out.dest out.evlog
+	first=$(ls dest/points | head -n 1)
+	evrestore -q --point "$first" --with saved dest early.evlog
+	assert_equal "$(cd saved && echo *)" "c.pos f.snap read.db"
+	mv saved/* .
+	evrun -q --checkpoint c.pos --emit out.evlog a.evlog -- sh -c 'jq -c "{type:\"Seen\",data:.data}"'
+	assert_equal "$(evcat out.evlog | jq -c .data.n | tr '\n' ' ')" "$(seq -s ' ' 35) "
+	assert_equal "$(evfold -q --snapshot f.snap 'n=count()' a.evlog)" '{"n":35}'
+	evfold -q -o sqlite:read.db:t -k subject 'n=count()' a.evlog
+	assert_equal "$(evfold -k subject 'n=count()' a.evlog | jq -s 'map(.state.n) | add')" 35
+	run evrun -q --checkpoint c.pos --emit out.evlog early.evlog -- true # it is behind the checkpoint
+	[ "$status" = 76 ]
+}
+
+@test "a restore without a checkpoint that was lost: each output once" {
+	segmented a.evlog 20
+	evrun -q --checkpoint c.pos --emit out.evlog a.evlog -- sh -c 'jq -c "{type:\"Seen\",data:.data}"'
+	evbackup -q a.evlog dest >/dev/null
+	evbackup -q out.evlog out.dest >/dev/null
+	rm -rf a.evlog out.evlog c.pos
+	evrestore -q dest a.evlog
+	evrestore -q out.dest out.evlog
+	numbered 3 21 | evappend -q a.evlog
+	evrun -q --checkpoint c.pos --emit out.evlog a.evlog -- sh -c 'jq -c "{type:\"Seen\",data:.data}"'
+	assert_equal "$(evcat out.evlog | jq -c .data.n | tr '\n' ' ')" "$(seq -s ' ' 23) "
+}
+
+@test "another log, or one that went another way, is refused; a fork made on purpose is not" {
+	segmented a.evlog 20
+	evbackup -q a.evlog dest >/dev/null
+	numbered 3 | evappend -q other.evlog
+	run -76 evbackup other.evlog dest
+	assert_output --regexp "another log"
+	evfork --at 10 a.evlog b.evlog
+	cp -r a.evlog old.evlog
+	numbered 5 21 | evappend -q a.evlog
+	evbackup -q a.evlog dest >/dev/null
+	run -76 evbackup old.evlog dest # an older copy
+	assert_output --regexp "has a backup up to event 25"
+	numbered 7 100 | evappend -q b.evlog
+	run -0 evbackup b.evlog dest
+	assert_output --regexp "went another way before event 25"
+	evrestore dest c.evlog
+	same_log b.evlog c.evlog
+	run -76 evbackup a.evlog dest # it is the branch that was left
+	evcat a.evlog | evappend -q --replica r.evlog
+	run -76 evbackup r.evlog dest
+}
+
+@test "damage to the log is found before it is stored" {
+	local file
+	segmented a.evlog 30
+	for file in 0000000000000001 0000000000000011 0000000000000021; do
+		cp -r a.evlog b.evlog
+		damage b.evlog/$file.ndjson.zst 500
+		run evbackup b.evlog dest
+		[ "$status" = 65 ]
+		assert_equal "$(ls dest/points)" ""
+		rm -rf b.evlog dest
+	done
+	rm a.evlog/0000000000000011.ndjson.zst
+	run -65 evbackup a.evlog dest
+	assert_equal "$(ls dest/points)" ""
+}
+
+@test "damage in any file of a backup is found by the drill and by a restore" {
+	segmented a.evlog 30
+	echo hello >saved
+	evbackup -q --with saved a.evlog dest >/dev/null
+	local file size at n=0
+	for file in dest/*/*; do
+		size=$(stat -c %s "$file")
+		chmod u+w "$file"
+		for at in 0 $((size / 3)) $((size / 2)) $((size - 1)); do
+			cp "$file" kept
+			flip "$file" "$at" $((n % 8))
+			run -65 evrestore --drill dest
+			assert_output --regexp "damaged"
+			run -65 evrestore dest b.evlog
+			[ ! -e b.evlog ]
+			cat kept >"$file"
+			n=$((n + 1))
+		done
+		truncate -s $((size - 1)) "$file"
+		run -65 evrestore --drill dest
+		mv "$file" away
+		run evrestore --drill dest
+		[ "$status" = 65 ] || [ "$status" = 66 ] # without a point there is no backup
+		cp kept "$file"
+	done
+	evrestore --drill dest
+	assert_equal "$(ls -A | grep -c new)" 0
+}
+
+@test "the drill: too old, not this log, a command that looks, and nothing is left" {
+	mkdir tmp
+	export TMPDIR=$PWD/tmp
+	segmented a.evlog 20
+	evbackup -q a.evlog dest >/dev/null
+	run -0 evrestore --drill --max-age 1h --log a.evlog --check 'test "$(evcat "$1" | wc -l)" = 20' dest
+	assert_output --regexp '^\{"seq":20,"age":[0-9.]+,"seconds":[0-9.]+,"root":"[0-9a-f]{64}"\}$'
+	run -0 evrestore --drill --to 12 --check 'test "$(evcat "$1" | wc -l)" = 12' dest
+	run -65 evrestore --drill --check 'echo no; test "$(evcat "$1" | wc -l)" = 19' dest
+	assert_output --regexp "ended with status 1"
+	sleep 0.1
+	run -1 evrestore --drill --max-age 50ms dest
+	assert_output --regexp "was made .* s ago"
+	numbered 3 | evappend -q other.evlog
+	run -1 evrestore --drill --log other.evlog dest
+	run -66 evrestore --drill --log none.evlog dest
+	run -64 evrestore --drill --check 'true' dest
+	assert_output --regexp "must look at the restored log"
+	for options in '--max-age 1h' '--log a.evlog' '--check $1'; do
+		run -64 evrestore $options dest b.evlog
+	done
+	run -64 evrestore --drill --with x dest
+	assert_equal "$(ls -A tmp)" ""
+	run -0 evrestore --drill dest c.evlog
+	[ ! -e c.evlog ]
+}
+
+@test "nothing that exists is written over" {
+	numbered 3 | evappend -q a.evlog
+	echo saved >pos
+	evbackup -q --with pos a.evlog dest >/dev/null
+	sums a.evlog >before
+	run -73 evrestore dest a.evlog
+	sums a.evlog | cmp - before
+	mkdir empty with
+	run -73 evrestore dest empty
+	echo mine >with/pos
+	run -73 evrestore --with with dest b.evlog
+	[ ! -e b.evlog ]
+	assert_equal "$(cat with/pos)" mine
+	mkdir folder
+	echo x >folder/file
+	run -65 evbackup a.evlog folder
+	assert_output --regexp "has other files"
+	run -65 evbackup a.evlog a.evlog
+	run -73 evbackup a.evlog a.evlog/backup
+	run -66 evbackup none.evlog dest2
+	[ ! -e dest2 ]
+	run -66 evrestore none b.evlog
+	run -66 evbackup --with none a.evlog dest
+	run -64 evbackup --with pos --with ./pos a.evlog dest
+	assert_equal "$(ls dest/points | wc -l)" 1
+}
+
+@test "old points expire, their files go after a grace, and what is needed stays" {
+	local i
+	for i in $(seq 6); do
+		segmented a.evlog 10 10 $((10 * i - 9))
+		evbackup -q a.evlog dest >/dev/null
+	done
+	run -64 evbackup --keep 0 a.evlog dest
+	run -64 evbackup --keep-within 0 a.evlog dest
+	evbackup -q --keep 3 a.evlog dest >/dev/null
+	assert_equal "$(ls dest/points | grep -c 'tar$')" 3
+	assert_equal "$(ls dest/points | grep -c 'expired$')" 4
+	tails=$(ls dest/tails | wc -l)
+	evbackup -q --keep 3 a.evlog dest >/dev/null
+	assert_equal "$(ls dest/tails | wc -l)" "$tails" # they are kept for a day
+	sleep 1.1
+	evbackup -q --keep 1 --grace 1s a.evlog dest >/dev/null
+	assert_equal "$(ls dest/points | grep -c 'tar$')" 1
+	sleep 2.1
+	touch -d '1 hour ago' dest/tails/.new-0123456789abcdef
+	touch -d '1 hour ago' dest/tails/README
+	evbackup -q --keep 1 --grace 1s a.evlog dest >/dev/null
+	assert_equal "$(ls -A dest/tails | grep -v README | wc -l)" 1
+	[ -e dest/tails/README ] # it is not ours
+	evrestore dest b.evlog
+	same_log a.evlog b.evlog
+	evbackup -q --keep-within 1h a.evlog dest >/dev/null
+	assert_equal "$(ls dest/points | grep -c 'tar$')" 2
+}
+
+@test "a point that is damaged or gone does not stop later backups" {
+	segmented a.evlog 20
+	evbackup -q a.evlog dest >/dev/null
+	numbered 1 21 | evappend -q a.evlog
+	evbackup -q a.evlog dest >/dev/null
+	chmod u+w dest/*/*
+	damage "dest/$(newest dest)" 600
+	run -0 evbackup a.evlog dest
+	assert_output --regexp "does not have the hash in its name"
+	evrestore --drill dest
+	rm dest/segments/*-0000000000000010-*
+	run -65 evrestore --drill dest
+	assert_output --regexp "is missing"
+	evbackup -q a.evlog dest >/dev/null # stores it again
+	evrestore --drill dest
+}
+
+@test "sealing, reindexing and appending between backups" {
+	segmented a.evlog 30
+	evbackup -q a.evlog dest >/dev/null
+	evappend --reindex -q a.evlog
+	run -0 evbackup a.evlog dest
+	evrestore dest b.evlog
+	same_log a.evlog b.evlog
+	rm a.evlog/*.catalogue
+	numbered 100 31 | evappend -q --segment-size 2000 a.evlog
+	evbackup -q a.evlog dest >/dev/null
+	rm -rf b.evlog
+	evrestore dest b.evlog
+	same_log a.evlog b.evlog
+	evrestore -q dest c.evlog
+	run -0 evbackup c.evlog dest # the restored log is backed up to the same folder
+	assert_equal "${#lines[@]}" 1
+}
+
+@test "a backup beside a writer at full speed is always a state that was" {
+	numbered 20000 >input
+	(for _ in 1 2 3 4 5; do evappend -q --segment-size 20000 a.evlog input; done) 3>&- &
+	writer=$!
+	until_ test -e a.evlog/head
+	while kill -0 $writer 2>/dev/null; do
+		evbackup -q a.evlog dest >/dev/null
+	done
+	wait $writer
+	evcat a.evlog >all
+	for point in dest/points/*; do
+		rm -rf b.evlog
+		evrestore --point "$(basename "$point")" dest b.evlog
+		evcat b.evlog | cmp - <(head -n $((10#$(basename "$point" | cut -c 1-16))) all)
+	done
+}
+
+@test "a database is saved as it was between two transactions" {
+	segmented a.evlog 10
+	sqlite3 x.db 'pragma journal_mode=wal; create table t(a); insert into t values(1)' >/dev/null
+	sqlite3 x.db 'insert into t values(2); begin; insert into t values(3)' # is not committed
+	evbackup -q --with x.db a.evlog dest >/dev/null
+	evrestore -q --with saved dest b.evlog
+	assert_equal "$(sqlite3 saved/x.db 'select group_concat(a) from t')" 1,2
+	assert_equal "$(ls -A dest/points | grep -c '^.new')" 0
+}
+
+@test "nobody may read a backup who may not read the log" {
+	(umask 077 && numbered 3 | evappend -q a.evlog)
+	(umask 022 && evbackup -q a.evlog dest >/dev/null)
+	assert_equal "$(stat -c %a dest dest/points dest/tails | sort -u)" 700
+	assert_equal "$(stat -c %a dest/*/* | sort -u)" 400
+	(umask 022 && evrestore dest b.evlog)
+	assert_equal "$(stat -c %a b.evlog b.evlog/head b.evlog/*.zst | tr '\n' ' ')" "$(stat -c %a a.evlog a.evlog/head a.evlog/*.zst | tr '\n' ' ')"
+}
+
+@test "an empty log, and one that holds nothing but its header" {
+	evappend a.evlog </dev/null
+	evbackup -q a.evlog dest >/dev/null
+	evrestore dest b.evlog
+	assert_equal "$(evcat b.evlog)" ""
+	numbered 2 | evappend -q b.evlog
+	evbackup -q b.evlog dest >/dev/null
+	evrestore -q dest c.evlog
+	same_log b.evlog c.evlog
+	run -1 evbackup --status "$(mkdir -p d/segments d/tails d/points && echo d)"
+	run -66 evbackup --status none
+}
