@@ -38,7 +38,7 @@ counts_not() { [ -z "${COVERAGE:-}" ] || skip "gcov sees nothing of it"; }
 @test "killed before and after calls: readable, appendable, nothing acknowledged is lost" {
 	need_shim
 	counts_not
-	EVLOG_FAULT_STEP=31 fault calls kills signals
+	EVLOG_FAULT_STEP=47 fault calls kills signals
 }
 
 @test "calls that fail, or do less: said, with the right status, and nothing is lost" {

@@ -29,7 +29,7 @@ sums() { (cd "$1" && cksum -- *); }
 		n=$(wc -l <all)
 		first=1
 		[ "$n" = 0 ] || first=$((10#$(head -n 1 all | cut -c 9-24)))
-		for at in $(seq "$first" $((1 + n / 4)) $((first + n - 1))); do
+		for at in $(seq "$first" $((1 + n / 2)) $((first + n - 1))); do
 			run evfork --at "$at" a.evlog b.evlog
 			if [ "$status" = 76 ]; then # inside a commit that cannot be divided
 				assert_output --regexp "how far each consumer had come|no longer knows where its consumers"
