@@ -1209,6 +1209,33 @@ int evlog_backup(const char *log, const char *dest, const struct evlog_backup_op
  * no such folder.  EVLOG_EDAMAGED: the point is damaged. */
 int evlog_backup_newest(const char *dest, struct evlog_point *point, evlog_error *err);
 
+/* Gets how many events a log has that a point does not have.  EVLOG_EMISMATCH: it does
+ * not have those of the point.  max_line: as for evlog_position_check. */
+int evlog_backup_lag(const char *log, const struct evlog_point *point, uint64_t max_line,
+    uint64_t *events, evlog_error *err);
+
+/*
+ * Waits until it is time for another backup: until `span` microseconds have passed, or,
+ * if `events` is not 0, the log has so many events after event `seq`.
+ *
+ * stop: ends the wait once it is set; or NULL.  EVLOG_END: the wait is over, and the log
+ * still ends with event `seq`.  EVLOG_EMISMATCH: the log was removed or replaced.
+ */
+int evlog_backup_wait(const char *log, uint64_t seq, uint64_t events, int64_t span,
+    const volatile sig_atomic_t *stop, evlog_error *err);
+
+/*
+ * Writes a log as a tar file (pax), after checking it as evlog_backup does.  Unpacked
+ * into a new directory it is a log, and every function that reads files reads it as it
+ * is.
+ *
+ * since: leave out segments with no events after this one, so that the tar file can be
+ * unpacked over an earlier one; 0: none.  EVLOG_EBUSY: a segment was replaced meanwhile;
+ * what was written is to be thrown away.  EVLOG_EMISMATCH: the log ends before `since`.
+ */
+int evlog_archive(const char *log, uint64_t since, uint64_t max_line,
+    evlog_write_fn *write, void *arg, evlog_error *err);
+
 struct evlog_restore_options {
 	size_t size;
 	uint64_t at;	   /* restore up to this event only; 0: all */

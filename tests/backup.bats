@@ -400,3 +400,117 @@ same_log() {
 	run -1 evbackup --status "$(mkdir -p d/segments d/tails d/points && echo d)"
 	run -66 evbackup --status none
 }
+
+@test "--follow adds points as events come, says when it falls behind, and ends after a last one" {
+	numbered 3 | evappend -q a.evlog
+	evbackup -f --every 300ms a.evlog dest >files 2>messages 3>&- &
+	follower=$!
+	until_ grep -q points files
+	numbered 3 4 | evappend -q a.evlog
+	until_ grep -q points/0000000000000006 files
+	sleep 0.7 # nothing is new: no point
+	assert_equal "$(grep -c points files)" 2
+	evrestore --drill --log a.evlog dest
+	numbered 1 7 | evappend -q a.evlog
+	kill $follower
+	wait $follower
+	assert_equal "$(evbackup --status a.evlog dest | jq -c '[.seq,.behind]')" "[7,0]"
+	numbered 2 8 | evappend -q a.evlog
+	assert_equal "$(evbackup --status a.evlog dest | jq -c '[.seq,.behind]')" "[7,2]"
+
+	evbackup -f --every 1h --events 5 a.evlog dest >files 2>messages 3>&- &
+	follower=$!
+	until_ grep -q points/0000000000000009 files
+	numbered 4 10 | evappend -q a.evlog
+	sleep 0.5
+	assert_equal "$(grep -c points files)" 1
+	numbered 1 14 | evappend -q a.evlog
+	until_ grep -q points/0000000000000014 files
+	kill -INT $follower
+	wait $follower
+
+	evbackup -f --every 1us a.evlog dest >files 2>messages 3>&- &
+	follower=$!
+	until_ grep -q "falls behind" messages
+	mv a.evlog b.evlog
+	numbered 1 | evappend -q a.evlog
+	status=0
+	wait $follower || status=$?
+	[ "$status" = 76 ] || [ "$status" = 66 ] # it may have looked between the two
+	run -76 evbackup --status a.evlog dest
+}
+
+@test "options that contradict each other are refused" {
+	numbered 1 | evappend -q a.evlog
+	while read -r options; do
+		# shellcheck disable=SC2086
+		run evbackup $options
+		[ "$status" = 64 ] || fail "$options: $status"
+	done <<-EOF
+		--every 1s a.evlog dest
+		--events 1 a.evlog dest
+		-f --every 0 a.evlog dest
+		--status -f a.evlog dest
+		--status --with x dest
+		--grace 1s a.evlog dest
+		--since 1 a.evlog dest
+		-o tar a.evlog dest
+		-o tar -f a.evlog
+		-o tar --keep 1 a.evlog
+		-o zip a.evlog
+		a.evlog
+		a.evlog b c
+	EOF
+	[ ! -e dest ]
+}
+
+@test "a log as a tar file: it is a log when unpacked, and every tool reads it as it is" {
+	local tool
+	segmented a.evlog 40
+	evcat a.evlog >all
+	evbackup -o tar a.evlog >a.tar
+	mkdir b.evlog
+	tar -xf a.tar -C b.evlog
+	cmp <(evcat b.evlog) all
+	(cd b.evlog && cksum -- *.zst) | cmp - <(cd a.evlog && cksum -- *.zst)
+	evappend -q b.evlog <<<'{"type":"New"}'
+	evcat a.tar | cmp - all
+	evcat -s s3 a.tar | cmp - <(evcat -s s3 a.evlog)
+	evcat - <a.tar | cmp - all
+	evreplay a.tar | cmp - all
+	evdiff a.tar a.evlog
+	assert_equal "$(evfold 'n=count()' a.tar)" '{"n":40}'
+	evappend --replica c.evlog a.tar
+	cmp <(evcat c.evlog) all
+	tar -cf by-hand.tar -C a.evlog . # with head, lock and catalogues
+	evfold 'n=count()' by-hand.tar
+
+	segmented a.evlog 20 10 41
+	evbackup -o tar --since 35 a.evlog >more.tar
+	assert_equal "$(tar -tf more.tar | tr '\n' ' ')" "0000000000000031.ndjson.zst 0000000000000041.ndjson.zst 0000000000000051.ndjson.zst head "
+	mkdir d.evlog
+	tar -xf a.tar -C d.evlog
+	tar -xf more.tar -C d.evlog
+	cmp <(evcat d.evlog) <(evcat a.evlog)
+	run -76 evbackup -o tar --since 99 a.evlog
+	damage a.evlog/0000000000000011.ndjson.zst 500
+	evbackup -o tar a.evlog >bad.tar || [ $? = 65 ]
+	[ ! -s bad.tar ]
+}
+
+@test "a tar file of a log beside a writer is a state that was" {
+	numbered 20000 >input
+	(for _ in 1 2 3 4 5; do evappend -q --segment-size 20000 a.evlog input; done) 3>&- &
+	writer=$!
+	until_ test -e a.evlog/head
+	for i in 1 2 3 4 5 6; do
+		evbackup -o tar a.evlog >$i.tar || [ $? = 75 ] # a segment was sealed: try again
+		[ $? = 0 ] && evcat $i.tar >$i.all || true
+	done
+	wait $writer
+	evcat a.evlog >all
+	for i in 1 2 3 4 5 6; do
+		[ ! -s $i.all ] || head -n "$(wc -l <$i.all)" all | cmp - $i.all
+	done
+	[ -n "$(cat ./*.all)" ]
+}

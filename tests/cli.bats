@@ -58,7 +58,7 @@ Try '$tool --help'."
 		while read -r name metavariable help; do
 			value=$(good "$name" "${metavariable%...}")
 			case $tool$name in
-			evfold--output) value=state ;; evcat--output) value=ndjson ;; evappend--level | evcat--level) value=3 ;;
+			evfold--output) value=state ;; evcat--output) value=ndjson ;; evbackup--output) value=tar ;; evappend--level | evcat--level) value=3 ;;
 			*--threads) value=2 ;;
 			esac
 			printf 'upcast.T = function(e) return e end' >word

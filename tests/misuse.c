@@ -1191,6 +1191,12 @@ static int restore_fresh(const struct evlog_restore_options *o)
 	return evlog_restore("dest", "restored", o, NULL, err);
 }
 
+static int sink(void *arg, const char *bytes, size_t n_bytes)
+{
+	(void)arg, (void)bytes, (void)n_bytes;
+	return 0;
+}
+
 static void rows_backup(void)
 {
 	static const char *const with[] = {"none"};
@@ -1207,7 +1213,8 @@ static void rows_backup(void)
 	const struct evlog_restore_options leaves = {
 	    .size = sizeof whole, .drill = true, .with = "saved"};
 	const struct evlog_restore_options none = {.size = sizeof whole, .point = "none"};
-	struct evlog_point point;
+	struct evlog_point point = {0};
+	uint64_t events;
 
 	ROW("log NULL", USAGE, evlog_backup(NULL, "dest", &good, NULL, err));
 	ROW("dest NULL", USAGE, evlog_backup(LOG, NULL, &good, NULL, err));
@@ -1223,6 +1230,19 @@ static void rows_backup(void)
 	ROW("newest: point NULL", USAGE, evlog_backup_newest("dest", NULL, err));
 	ROW("newest: no folder", EVLOG_ENOINPUT,
 	    evlog_backup_newest("none", &point, err));
+	ROW("lag: log NULL", USAGE, evlog_backup_lag(NULL, &point, 0, &events, err));
+	ROW("lag: point NULL", USAGE, evlog_backup_lag(LOG, NULL, 0, &events, err));
+	ROW("lag: events NULL", USAGE, evlog_backup_lag(LOG, &point, 0, NULL, err));
+	ROW("wait: log NULL", USAGE, evlog_backup_wait(NULL, 0, 0, 1, NULL, err));
+	ROW("wait: span is negative", USAGE, evlog_backup_wait(LOG, 0, 0, -1, NULL, err));
+	ROW("wait: no log", EVLOG_ENOINPUT,
+	    evlog_backup_wait("none", 0, 0, 1, NULL, err));
+	ROW("wait: no time", 0, evlog_backup_wait(LOG, 0, 0, 0, NULL, err));
+	ROW("archive: log NULL", USAGE, evlog_archive(NULL, 0, 0, sink, NULL, err));
+	ROW("archive: write NULL", USAGE, evlog_archive(LOG, 0, 0, NULL, NULL, err));
+	ROW("archive: since is late", EVLOG_EMISMATCH,
+	    evlog_archive(LOG, UINT64_MAX, 0, sink, NULL, err));
+	ROW("archive", 0, evlog_archive(LOG, 0, 0, sink, NULL, err));
 	ROW("restore: dest NULL", USAGE,
 	    evlog_restore(NULL, "restored", &whole, NULL, err));
 	ROW("restore: log NULL", USAGE, evlog_restore("dest", NULL, &whole, NULL, err));

@@ -186,8 +186,11 @@ int point_write(struct point *p, struct store *s, const struct tar_member *saved
 	if (!member || manifest.failed)
 		r = error_memory(err);
 	if (!r) {
-		member[0] = (struct tar_member){
-		    MANIFEST, manifest.len, p->time, -1, 0, manifest.p};
+		member[0] = (struct tar_member){.name = MANIFEST,
+		    .size = manifest.len,
+		    .time = p->time,
+		    .fd = -1,
+		    .p = manifest.p};
 		for (size_t i = 0; i < p->files; i++)
 			member[i + 1] = saved[i];
 		r = store_begin(s, STORE_POINT, &f, err);

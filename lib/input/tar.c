@@ -18,15 +18,48 @@ struct members {
 	struct stage s;
 	const struct tar_member *member;
 	size_t n, at;	 /* at: the next member */
-	uint64_t done;	 /* bytes of the member before that */
+	uint64_t done;	 /* bytes of the member before that, */
+	int fd;		 /* and its file, if it has one; */
+	bool opened;	 /* it is to be closed */
 	struct buf head; /* what describes a member */
 	char piece[FRAME_MOST];
 };
 
+static int has_changed(const struct tar_member *t, evlog_error *err)
+{
+	return error_set(
+	    err, EVLOG_EBUSY, "%s: was changed meanwhile; try again", t->name);
+}
+
+static void file_leave(struct members *m)
+{
+	if (m->opened)
+		close(m->fd);
+	m->opened = false;
+	m->fd = -1;
+}
+
+static int file_enter(struct members *m, const struct tar_member *t, evlog_error *err)
+{
+	struct stat st;
+
+	m->fd = t->fd;
+	if (t->fd >= 0 || !t->file)
+		return 0;
+	m->fd = openat(t->dir_fd, t->file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (m->fd < 0)
+		return errno == ENOENT ? has_changed(t, err)
+				       : error_sys(err, "%s", t->name);
+	m->opened = true;
+	if (fstat(m->fd, &st) < 0)
+		return error_sys(err, "%s", t->name);
+	return (uint64_t)st.st_size == t->size ? 0 : has_changed(t, err);
+}
+
 /* Describes the next member, or the end. */
 static int member_describe(struct members *m, evlog_error *err)
 {
-	static const struct tar_member end = {.name = ""};
+	static const struct tar_member end = {.name = "", .fd = -1};
 	const struct tar_member *t = m->at < m->n ? &m->member[m->at] : &end;
 	size_t n = strlen(t->name);
 	char fixed[PACKED_FIXED];
@@ -41,7 +74,8 @@ static int member_describe(struct members *m, evlog_error *err)
 	m->done = 0;
 	m->s.p = m->head.p;
 	m->s.len = m->head.len;
-	return m->head.failed ? error_memory(err) : 0;
+	file_leave(m);
+	return m->head.failed ? error_memory(err) : file_enter(m, t, err);
 }
 
 static int members_read(struct stage *s, evlog_error *err)
@@ -56,12 +90,12 @@ static int members_read(struct stage *s, evlog_error *err)
 	uint64_t left = t->size - m->done;
 	size_t n = left < sizeof m->piece ? (size_t)left : sizeof m->piece;
 	s->p = t->p ? t->p + m->done : m->piece;
-	if (t->fd >= 0) {
-		ssize_t r = file_pread(t->fd, m->piece, n, t->offset + m->done);
+	if (m->fd >= 0) {
+		ssize_t r = file_pread(m->fd, m->piece, n, m->done);
 		if (r < 0)
 			return error_sys(err, "%s", t->name);
 		if ((size_t)r < n)
-			return error_set(err, EVLOG_EDATA, "%s: became shorter", t->name);
+			return has_changed(t, err);
 		s->p = m->piece;
 	}
 	s->len = n;
@@ -73,6 +107,7 @@ static void members_close(struct stage *s)
 {
 	struct members *m = (struct members *)s;
 
+	file_leave(m);
 	buf_free(&m->head);
 	free(m);
 }
@@ -87,6 +122,7 @@ static int members_new(
 	m->s = (struct stage){
 	    .name = in->path, .read = members_read, .close = members_close};
 	m->member = member;
+	m->fd = -1;
 	m->n = n;
 	in->top = &m->s;
 	return 0;

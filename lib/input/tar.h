@@ -14,13 +14,15 @@ struct tar_member {
 	const char *name;
 	uint64_t size; /* in bytes */
 	int64_t time;  /* of its last change */
-	int fd;	       /* its bytes are in this file, from `offset` on; */
-	uint64_t offset;
-	const char *p; /* or, if fd is -1, here */
+	int fd;	       /* its bytes are the first ones of this file; */
+	int dir_fd;    /* or, if fd is -1, those of `file` in this folder, which is not */
+	const char *file; /* opened before it is its turn, and must have this size; */
+	const char *p;	  /* or, if that is NULL, too, here */
 };
 
 /* Writes a tar file (pax) with these members in this order.  name: for messages.
- * EVLOG_EAWAY: evlog-unpack is missing.  EVLOG_EDATA: a file is shorter than its size. */
+ * EVLOG_EAWAY: evlog-unpack is missing.  EVLOG_EBUSY: a file does not have its size any
+ * more. */
 int tar_write(const char *name, const struct tar_member *member, size_t n,
     evlog_write_fn *write, void *arg, evlog_error *err);
 

@@ -91,6 +91,31 @@ static int decoders_add(struct evlog_input *in, evlog_error *err)
 	}
 }
 
+/* Whether a member is the head or a catalogue of a log that was archived as a directory:
+ * what describes its lines, and has none. */
+static int is_description(struct stage *s, bool *yes, evlog_error *err)
+{
+	int r = stage_look(s, 8, false, err);
+
+	*yes = !r && s->len >= 8 &&
+	       (memcmp(s->p, "evlogHD", 7) == 0 || memcmp(s->p, "evlogCAT", 8) == 0);
+	return r;
+}
+
+/* Goes to the next member that may have lines. */
+static int member_next(struct evlog_input *in, const char **member, evlog_error *err)
+{
+	bool none = true;
+	int r = 0;
+
+	while (!r && none) {
+		r = helper_next(in->archive, member, err);
+		if (!r)
+			r = is_description(in->archive, &none, err);
+	}
+	return r;
+}
+
 int unpack_next(struct evlog_input *in, evlog_error *err)
 {
 	const char *member;
@@ -101,7 +126,7 @@ int unpack_next(struct evlog_input *in, evlog_error *err)
 	}
 	stage_close(in->top, in->archive);
 	in->top = in->archive;
-	int r = helper_next(in->archive, &member, err);
+	int r = member_next(in, &member, err);
 	if (r) {
 		in->done = r == EVLOG_END;
 		return in->done ? 0 : r;
