@@ -1256,13 +1256,13 @@ struct evlog_restore_options {
 struct evlog_restored {
 	struct evlog_point point;
 	struct evlog_position at; /* the last event that was restored; seq 0: none */
-	bool forked;		  /* it is not the last one of the point */
+	bool forked; /* it is a fork: not the last event of the newest point */
 };
 
 /*
  * Restores a log from a folder of backups, at a path that does not exist.  All is checked
- * that is restored: the hashes of the files, all lines, and the roots.  The whole log is
- * the same log as before; up to an earlier event it is a fork.
+ * that is restored: the hashes of the files, all lines, and the roots.  The newest point
+ * as a whole is the same log as before; an older one, or an earlier event, is a fork.
  *
  * done: or NULL.  EVLOG_ENOINPUT: there is no such folder, no such point, or none at all.
  * EVLOG_ECREATE: `log` exists, or cannot be created, or a saved file exists.

@@ -514,3 +514,63 @@ same_log() {
 	done
 	[ -n "$(cat ./*.all)" ]
 }
+
+@test "everything is lost, restored and goes on: nothing that a point had is missing or doubled" {
+	EVLOG_DISASTERS=4 run -0 harness fault/disaster.py
+	assert_line "disasters 4"
+	assert_line "lost 0"
+	assert_line "doubled 0"
+}
+
+@test "the same, thirty times" {
+	slow
+	EVLOG_DISASTERS=30 run -0 harness fault/disaster.py
+	assert_line "lost 0"
+}
+
+@test "an older point, restored, is a fork: later backups go on from it" {
+	segmented a.evlog 20
+	evbackup -q a.evlog dest >/dev/null
+	first=$(ls dest/points)
+	numbered 3 21 | evappend -q a.evlog
+	evbackup -q a.evlog dest >/dev/null
+	evrestore -q --point "$first" dest b.evlog
+	cmp <(evcat b.evlog) <(evcat --to 20 a.evlog)
+	numbered 1 99 | evappend -q b.evlog
+	run -0 evbackup b.evlog dest
+	assert_output --regexp "went another way before event 23"
+	run -76 evbackup a.evlog dest
+	evrestore -q dest c.evlog
+	same_log b.evlog c.evlog
+}
+
+@test "a segment that is sealed while a backup looks at the log: the point is a state that was" {
+	need_shim
+	local at state hits=0
+	for at in $(seq 1 60); do
+		rm -rf a.evlog b.evlog dest
+		numbered 5 | evappend -q a.evlog
+		FAULT_DO=stop FAULT_NAME=openat FAULT_AT=$at FAULT_REPORT=report LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evbackup a.evlog dest >files 2>messages 3>&- &
+		backup=$!
+		while :; do
+			state=$(sed -n 's/^State:.\(.\).*/\1/p' /proc/$backup/status 2>/dev/null || true)
+			[[ $state =~ ^(T|Z|)$ ]] && break
+			sleep 0.01
+		done
+		if [ "$state" = T ]; then
+			hits=$((hits + 1))
+			numbered 5 6 | evappend -q a.evlog
+			numbered 5 11 | evappend -q --segment-size 1 a.evlog # seals what is before
+			kill -CONT $backup
+		fi
+		wait $backup
+		evrestore dest b.evlog
+		n=$((10#$(basename dest/points/* | cut -c 1-16)))
+		((n == 5 || n == 10 || n == 15))
+		evcat a.evlog | head -n $n | cmp - <(evcat b.evlog)
+		evappend -q b.evlog <<<'{"type":"New"}'
+		evbackup -q b.evlog dest >/dev/null
+		[ "$state" = T ] || break
+	done
+	[ "$state" != T ] && [ $hits -gt 5 ]
+}

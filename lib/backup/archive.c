@@ -37,6 +37,9 @@ static void head_write_at(struct archive *a, const struct segment *s,
 	h.committed = h.durable = a->end.offset;
 	h.last_block = a->end.block;
 	h.last_logtime = last->offset ? last->last_logtime : s->header.last_logtime;
+	uint64_t epoch = last->offset ? last->epoch : s->header.epoch;
+	if (epoch > h.epoch) /* head may not know the last commits */
+		h.epoch = epoch;
 	h.flags &= HEAD_COPY;
 	h.tree = *tree;
 	merkle_root(tree, h.root);
@@ -72,6 +75,9 @@ static int segment_take(struct archive *a, struct segment *s,
 	struct block last = {0};
 	struct stat st;
 
+	if (sealed && !next)
+		return error_set(err, EVLOG_EBUSY,
+		    "%s: a segment was sealed meanwhile; try again", a->log.path);
 	if (!tree_has_root(&tree, s->header.root))
 		return segment_damaged(
 		    s, 0, s->first_seq, 0, "its header contradicts itself", err);

@@ -343,6 +343,7 @@ static int end_note(struct backup *b, struct segment *s, const struct stored_seg
 
 	memcpy(h->id, s->header.id, ID_SIZE);
 	h->last_logtime = last->offset ? last->last_logtime : s->header.last_logtime;
+	h->epoch = last->offset ? last->epoch : s->header.epoch;
 	if (g->last != b->end.seq || memcmp(g->root, b->end.root, HASH_SIZE) != 0)
 		return segment_damaged(s, b->end.block, g->first, b->end.seq,
 		    "head says something else of its end", err);
@@ -382,6 +383,8 @@ static int segment_store(struct backup *b, size_t i, evlog_error *err)
 		    &last, err);
 	if (!r && !is_last)
 		r = successor_check(&b->log, &s, &next.header, &last, err);
+	if (!r && is_last && segment_is_sealed(&s)) /* since the end was found */
+		log_end_of_seal(&s, &b->end);
 	if (!r && is_last)
 		r = end_note(b, &s, g, &last, err);
 	segment_close(&next);
@@ -467,7 +470,8 @@ static int head_note(struct backup *b, evlog_error *err)
 	h->segment = b->end.segment;
 	h->committed = b->end.offset;
 	h->last_block = b->end.block;
-	h->epoch = b->log.head.epoch;
+	if (b->log.head.epoch > h->epoch) /* head may not know the last commits */
+		h->epoch = b->log.head.epoch;
 	h->flags = b->log.head.flags & HEAD_COPY;
 	memcpy(h->root, b->end.root, HASH_SIZE);
 	int r = b->has_tree

@@ -33,6 +33,9 @@ struct restore {
 	int dir_fd;	 /* the folder in which the log is made, */
 	const char *dir; /* and its name */
 	struct tip tip;	 /* how far it is restored */
+	bool placed;	 /* a part of it has its name */
+	bool old;	 /* there are newer points, which may be of another branch; */
+	uint64_t epoch;	 /* the highest one of this point and the newest */
 	struct evlog_restored done;
 };
 
@@ -146,6 +149,7 @@ static int whole_end(struct restore *t, evlog_error *err)
 		    "%s/%s: damaged: it says something else of where the log ends",
 		    t->store.path, t->at.name);
 	h.last_logtime = tip->logtime;
+	h.epoch = t->epoch;
 	h.durable = h.committed;
 	return head_make(t->dir_fd, t->dir, mode, &h, err);
 }
@@ -162,9 +166,10 @@ static int segments_restore(struct restore *t, evlog_error *err)
 		r = segment_restore(t, &t->point.segment[i], err);
 	if (r < 0)
 		return r;
-	return r == EVLOG_END ? tip_go_on(&share, &t->tip, t->point.head.epoch,
-				    t->point.lineage, err)
-			      : whole_end(t, err);
+	/* a log goes on in a segment that is not sealed */
+	return r == EVLOG_END || t->point.segment[t->point.n - 1].sealed
+		   ? tip_go_on(&share, &t->tip, t->epoch, t->point.lineage, err)
+		   : whole_end(t, err);
 }
 
 /* ---- Files that were saved along with it ---- */
@@ -258,7 +263,7 @@ static int fork_there(struct restore *t, const char *to, evlog_error *err)
 	int r = evlog_fork(t->dir, to, &o, &forked, err);
 	if (!r) {
 		t->done.at = forked.at;
-		t->done.forked = forked.at.seq < t->point.head.tree.n;
+		t->done.forked = true;
 	}
 	return r;
 }
@@ -272,23 +277,24 @@ static int check(struct restore *t, const char *log, evlog_error *err)
 	return r;
 }
 
-static int part_name(struct restore *t, int fd, char *part, evlog_error *err)
+/* Gives the part the log's name, or removes it after a drill. */
+static int part_end(struct restore *t, int fd, const char *part, evlog_error *err)
 {
-	int r = 0;
-
+	if (t->o.drill)
+		return log_discard(fd, part) == 0
+			   ? 0
+			   : error_sys(err, "%s: cannot be removed", part);
 	if (fchmod(fd, t->point.dir_mode | 0700) < 0) {
-		r = error_sys(err, "%s", part);
+		int r = error_sys(err, "%s", part);
 		log_discard(fd, part);
-	} else {
-		r = log_rename(fd, part, t->log, err);
+		return r;
 	}
-	close(fd);
-	free(part);
-	return r ? r : EVLOG_WAIT;
+	int r = log_rename(fd, part, t->log, err);
+	t->placed = !r;
+	return r;
 }
 
-/* Makes a part of the log, beside the whole one, and gives it the log's name unless this
- * is a drill. */
+/* Makes a part of the log, beside the whole one. */
 static int part_make(struct restore *t, evlog_error *err)
 {
 	char *part;
@@ -301,9 +307,9 @@ static int part_make(struct restore *t, evlog_error *err)
 		r = error_sys(err, "%s", part);
 	if (!r)
 		r = check(t, part, err);
-	if (!r && !t->o.drill)
-		return part_name(t, fd, part, err);
-	if (fd >= 0)
+	if (!r)
+		r = part_end(t, fd, part, err);
+	else if (fd >= 0)
 		log_discard(fd, part);
 	if (fd >= 0)
 		close(fd);
@@ -315,7 +321,8 @@ static int part_make(struct restore *t, evlog_error *err)
 static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 {
 	struct restore *t = arg;
-	const bool part = t->o.has_until || (t->o.at && t->o.at < t->point.head.tree.n);
+	const bool part =
+	    t->o.has_until || t->old || (t->o.at && t->o.at < t->point.head.tree.n);
 
 	t->dir_fd = dir_fd;
 	t->dir = dir;
@@ -335,6 +342,23 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 
 /* ---- The interface ---- */
 
+/* What is restored from an older point goes another way than the newer ones, so it gets a
+ * higher epoch. */
+static int epoch_find(
+    struct restore *t, const struct store_point *newest, bool old, evlog_error *err)
+{
+	struct point p = {0};
+
+	t->old = old;
+	t->epoch = t->point.head.epoch;
+	int r = old ? point_read(&p, &t->store, newest, err) : 0;
+	if (p.head.epoch > t->epoch)
+		t->epoch = p.head.epoch;
+	point_free(&p);
+	/* if it is damaged, nothing can be compared with it */
+	return r == EVLOG_EDAMAGED ? 0 : r;
+}
+
 static int point_choose(struct restore *t, evlog_error *err)
 {
 	struct store_points points;
@@ -352,9 +376,11 @@ static int point_choose(struct restore *t, evlog_error *err)
 		r = error_set(err, EVLOG_ENOINPUT,
 		    t->o.point ? "%s: has no point %s" : "%s: no backup is complete yet",
 		    t->store.path, t->o.point);
-	free(points.at);
 	if (!r)
 		r = point_read(&t->point, &t->store, &t->at, err);
+	if (!r)
+		r = epoch_find(t, &points.at[0], i > 0, err);
+	free(points.at);
 	if (!r && t->o.at > t->point.head.tree.n)
 		r = error_set(err, EVLOG_EMISMATCH, "%s/%s: ends with event %" PRIu64,
 		    t->store.path, t->at.name, t->point.head.tree.n);
@@ -416,6 +442,12 @@ int evlog_restore(const char *dest, const char *log,
 		r = error_set(err, EVLOG_ECREATE, "%s: exists already", log);
 	if (r == EVLOG_WAIT)
 		r = 0;
+	if (r < 0 && t.placed) {
+		char why[sizeof err->text];
+		memcpy(why, err->text, sizeof why);
+		snprintf(err->text, sizeof err->text, "%.200s is restored; but %.500s",
+		    log, why);
+	}
 	if (!r) {
 		saved_say(&t);
 		point_describe(&t.point, t.at.name, &t.done.point);

@@ -179,7 +179,7 @@ int log_first_segment(int dir_fd, const char *dir, struct permissions mode,
 	return r ? r : log_end_at(dir_fd, dir, mode, &s, err);
 }
 
-void log_discard(int dir_fd, const char *temporary)
+int log_discard(int dir_fd, const char *temporary)
 {
 	int fd = dir_fd < 0 ? -1 : dup(dir_fd);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -192,7 +192,7 @@ void log_discard(int dir_fd, const char *temporary)
 		closedir(d);
 	else if (fd >= 0)
 		close(fd);
-	rmdir(temporary);
+	return rmdir(temporary);
 }
 
 int parent_open(const char *path, int *fd, evlog_error *err)
@@ -252,9 +252,9 @@ static int directory_make(const char *path, char *temporary, int parent,
 		return create_failed(path, err);
 	int fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = fd < 0 ? create_failed(temporary, err) : fill(fd, temporary, arg, err);
-	if (r)
-		log_discard(fd, temporary);
-	else
+	if (r && log_discard(fd, temporary) < 0 && r == EVLOG_WAIT)
+		r = error_sys(err, "%s: cannot be removed", temporary);
+	if (!r)
 		r = name_give(fd, temporary, path, parent, err);
 	if (fd >= 0)
 		close(fd);

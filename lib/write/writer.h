@@ -127,9 +127,10 @@ struct permissions {
 typedef int log_fill_fn(int dir_fd, const char *dir, void *arg, evlog_error *err);
 
 /* Makes a directory for a log, has it filled, and renames it into place, so that no
- * process ever sees half of a log.  Returns EVLOG_END if the path exists by then, and is
- * not an empty directory.  After an error nothing is left of the new one, unless the name
- * could not be synced. */
+ * process ever sees half of a log.  If filling returns EVLOG_WAIT, removes the directory,
+ * and returns that, or why it could not be removed.  Returns EVLOG_END if the path exists
+ * by then, and is not an empty directory.  After an error nothing is left of the new one,
+ * unless the name could not be synced. */
 int log_place(const char *path, log_fill_fn *fill, void *arg, evlog_error *err);
 
 /* Gives a directory its name, durably; removes it if that fails.  EVLOG_END: there is one
@@ -137,8 +138,9 @@ int log_place(const char *path, log_fill_fn *fill, void *arg, evlog_error *err);
 int log_rename(int dir_fd, const char *temporary, const char *path, evlog_error *err);
 
 /* Removes a directory that was not given its name, and the files in it.  dir_fd -1: it
- * could not be opened, and nothing is in it. */
-void log_discard(int dir_fd, const char *temporary);
+ * could not be opened, and nothing is in it.  Returns -1 with errno if it is still there.
+ */
+int log_discard(int dir_fd, const char *temporary);
 
 /* The last step of filling: writes head, with both its records, and creates the file
  * lock.  Sets its generation and its boot id. */

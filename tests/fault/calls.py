@@ -4,7 +4,7 @@ makes each call fail.
 WHAT is kills, signals, errors or memory (default: all four); W=NAME runs only that workload.
 EVLOG_FAULT_STEP=N tries every N-th fault of each list (default 1: all), or every (8 N +
 1)-th for consumers and evtrace, whose runs are long, and every (3 N + 1)-th for evdue,
-which syncs often.
+which syncs often, and for backups.
 The shim counts calls from main() on.  Each trial runs in a fresh copy of the workload's folder,
 so trials are independent and run on all cores.  Exit status 1 and a message if anything is broken.
 """
@@ -18,8 +18,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from oracle import (APPENDS, CONSUMES, FORKS, PROCESSES, SHIM, SINKS, Consume, Due, Fork, Process, Reshard, Sink, acknowledged,
-                    clean, consumed, divided, events, forked, must, old, processed, run, sunk, survived)  # fmt: skip
+from oracle import (APPENDS, BACKUPS, CONSUMES, FORKS, PROCESSES, SHIM, SINKS, Backup, Consume, Due, Fork, Process, Reshard, Sink, acknowledged,
+                    clean, consumed, divided, events, forked, must, old, backed_up, processed, run, sunk, survived)  # fmt: skip
 
 STEP = int(os.environ.get("EVLOG_FAULT_STEP", "1"))
 CORES = os.cpu_count() or 2
@@ -217,6 +217,8 @@ def judge(w, what, status, out, err, folder):
     if sqlite:
         # if SQLite cannot lock, it waits for a minute and then reports "busy"
         fair = (*fair, 75, "hangs")
+    if isinstance(w, Backup):  # evlog-unpack meets the fault, too; what cannot be looked at is not there
+        fair = (*fair, 65, 69, 75)
     if status not in fair:
         return f"status {status}: {err}"
     if status != "hangs" and status > 0 and status != w.right and not err:
@@ -232,6 +234,11 @@ def judge(w, what, status, out, err, folder):
         try:
             processed(w, folder, done)
             return clean(folder)
+        except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
+            return f"(status {status}) {e} [{err.strip()}]"
+    if isinstance(w, Backup):
+        try:
+            return backed_up(w, folder, out, done)
         except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
             return f"(status {status}) {e} [{err.strip()}]"
     if isinstance(w, (Sink, Fork)):
@@ -299,11 +306,11 @@ def campaign(kinds, top):
                 bad.append(f"{w.name}: {what} at {env['FAULT_AT']}{sticky} ({hit}): {wrong}")
         shutil.rmtree(folder, ignore_errors=True)
 
-    for w in [w for w in APPENDS + CONSUMES + [Reshard()] + PROCESSES + SINKS + FORKS + READS if os.environ.get("W", w.name) == w.name]:
+    for w in [w for w in APPENDS + CONSUMES + [Reshard()] + PROCESSES + SINKS + FORKS + BACKUPS + READS if os.environ.get("W", w.name) == w.name]:
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))
-        factor = 8 if isinstance(w, Consume) and not isinstance(w, Reshard) or "evtrace" in w.argv() else 3 if isinstance(w, Due) else 0
+        factor = 8 if isinstance(w, Consume) and not isinstance(w, Reshard) or "evtrace" in w.argv() else 3 if isinstance(w, (Due, Backup)) else 0
         step = STEP * factor + 1 if factor and STEP > 1 else STEP  # odd: both kinds of kills
         offset = sum(map(ord, w.name)) % step
         jobs = [(w, made, i, *job) for i, job in enumerate(jobs) if i % step == offset]

@@ -431,6 +431,113 @@ def forked(w, folder, done):
     assert contents(f"{folder}/log") == w.before, "the log was changed by its fork"
 
 
+# ---- Backups ----
+
+
+class Backup:
+    """evbackup and evrestore, of a log with sealed and other segments."""
+
+    right = 0
+    data = None
+
+    def __init__(self, name, command):
+        self.name, self.command = name, command
+
+    def prepare(self, folder):
+        os.makedirs(folder)
+        for i in range(5):
+            with open(f"{folder}/old{i}", "wb") as f:
+                f.write(events("old", i * 5, 5, 50))
+        with open(f"{folder}/pos", "wb") as f:
+            f.write(b"a place")
+        db = sqlite3.connect(f"{folder}/x.sqlite")
+        db.execute("create table t(a)")
+        db.execute("insert into t values(1)")
+        db.commit()
+        db.close()
+        for argv in old("old0", "old1", "old2", options=("--segment-size", "600")) + old("old3"):
+            must(argv, folder)
+        if self.name != "backup-first":
+            must(["evbackup", "--with", "pos", "--with", "x.sqlite", "log", "dest"], folder)
+            must(["evappend", "log", "old4"], folder)
+        if "restore" in self.name:
+            must(["evbackup", "--with", "pos", "--with", "x.sqlite", "log", "dest"], folder)
+        self.full = must(["evcat", "log"], folder).splitlines(keepends=True)
+        self.before = contents(f"{folder}/log")
+        self.store = tree(f"{folder}/dest")
+
+    def argv(self):
+        return self.command
+
+
+WITH = ["--with", "pos", "--with", "x.sqlite"]
+BACKUPS = [
+    Backup("backup-first", ["evbackup", *WITH, "log", "dest"]),
+    Backup("backup-more", ["evbackup", *WITH, "log", "dest"]),
+    Backup("backup-keep", ["evbackup", "--keep", "1", "--grace", "0", "log", "dest"]),
+    Backup("backup-tar", ["evbackup", "-o", "tar", "log"]),
+    Backup("restore", ["evrestore", "--with", "saved", "dest", "new"]),
+    Backup("restore-part", ["evrestore", "--to", "8", "dest", "new"]),
+    Backup("restore-drill", ["evrestore", "--drill", "--check", 'evcat "$1" >/dev/null', "dest", "new"]),
+]
+
+
+def tree(top):
+    """The files below a folder, with their contents."""
+    found = {}
+    for where, _, names in os.walk(top):
+        for name in names:
+            with open(os.path.join(where, name), "rb") as f:
+                found[os.path.relpath(os.path.join(where, name), top)] = f.read()
+    return found
+
+
+def restored(w, folder, point, want):
+    shutil.rmtree(f"{folder}/r", ignore_errors=True)
+    must(["evrestore", "-q", "--point", point, "dest", "r"], folder)
+    got = must(["evcat", "r"], folder)
+    assert got == b"".join(w.full[:want]), f"{point} has {got!r}"
+
+
+def backed_up(w, folder, out, done):
+    """The log is as it was.  Each point can be restored, and the next backup is whole.  A
+    restored log is not there, or whole; what it was made of is left only if a fault hit the
+    removal, too, which is said."""
+    assert contents(f"{folder}/log") == w.before, "the log was changed"
+    if w.name == "backup-tar":
+        with open(f"{folder}/log.tar", "wb") as f:
+            f.write(out)
+        if done:
+            assert must(["evcat", "log.tar"], folder) == b"".join(w.full), "the tar file has something else"
+        return
+    if w.name.startswith("restore"):
+        assert tree(f"{folder}/dest") == w.store, "the backup was changed"
+        left = [n for n in os.listdir(folder) if n.startswith("new.new-")]
+        assert not (done and left), f"{left} is left"
+        there = os.path.exists(f"{folder}/new")
+        drill = "--drill" in w.command
+        assert not (there and drill), "a drill leaves its log"
+        assert there or drill or not done, "status 0, and there is no log"
+        if there:
+            want = w.full[:8] if "--to" in w.command else w.full
+            assert must(["evcat", "new"], folder) == b"".join(want), "the log is not what was asked for"
+            must(["evappend", "new"], folder, b'{"type":"New"}')
+        if done and not drill and "--with" in w.command:
+            assert sorted(os.listdir(f"{folder}/saved")) == ["pos", "x.sqlite"]
+        return
+    if os.path.exists(f"{folder}/dest/points"):
+        points = sorted(n for n in os.listdir(f"{folder}/dest/points") if n.endswith(".tar"))
+        for point in points:
+            restored(w, folder, point, int(point[:16]))
+        assert not done or int(points[-1][:16]) == len(w.full), "status 0, and there is no new point"
+        new = {n: p for n, p in tree(f"{folder}/dest").items() if "/.new-" not in n}
+        for name, content in w.store.items():
+            keeps = "backup-keep" == w.name
+            assert keeps or new.get(name) == content, f"{name} was changed"
+    must(["evbackup", "-q", "log", "dest"], folder)
+    must(["evrestore", "--drill", "--log", "log", "dest", "r2"], folder)
+
+
 # ---- Durable processes ----
 
 SAGA = """function on.T(s, e)
