@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TO = CLI_OWN, WITH, POINT, DRILL, MAX_AGE, LOG, CHECK };
+enum { TO = CLI_OWN, WITH, POINT, DRILL, MAX_AGE, LOG, CHECK, REPAIR, FROM_LOG };
 
 static const struct cli_option options[] = {
     {0, NULL, NULL, "What to restore"},
@@ -21,6 +21,9 @@ static const struct cli_option options[] = {
     {MAX_AGE, "max-age", "SPAN", "end with 1 if the backup is older than SPAN (26h)"},
     {LOG, "log", "LOG", "end with 1 if LOG does not have these events"},
     {CHECK, "check", "COMMAND", "run COMMAND with sh; the restored log is \"$1\""},
+    {0, NULL, NULL, "Repair"},
+    {REPAIR, "repair", NULL, "replace only what is damaged or missing in LOG"},
+    {FROM_LOG, "from-log", "REPLICA", "make it from the events of REPLICA, if need be"},
     {0, NULL, NULL, "General"},
     CLI_LINES,
     CLI_COMMON,
@@ -29,20 +32,22 @@ static const struct cli_option options[] = {
 
 static const struct cli_tool tool = {
     .name = "evrestore",
-    .operands = "DEST LOG, or --drill DEST",
+    .operands = "DEST LOG, --drill DEST [LOG], or --repair [DEST] LOG",
     .summary = "Restore LOG from the folder DEST, in which evbackup has saved it.",
     .notes = "Everything is checked before LOG gets its name.\n"
 	     "\n"
 	     "  evrestore backup orders.evlog\n"
 	     "  evrestore --until '2026-11-30 09:00' backup before.evlog\n"
 	     "  evrestore --drill --max-age 26h --log orders.evlog backup\n"
+	     "  evrestore --repair backup orders.evlog\n"
 	     "  evrestore --drill --check 'evfold \"n=count()\" \"$1\"' backup\n",
     .options = options,
 };
 
 struct wanted {
 	struct evlog_restore_options o;
-	const char *compare, *check;
+	const char *compare, *check, *replica;
+	bool repair;
 	int64_t max_age; /* 0: any */
 	int verdict;	 /* of a drill: CLI_OK, or CLI_NO */
 };
@@ -146,6 +151,34 @@ static int restore(struct wanted *w, const char *dest, const char *log)
 	return w->o.drill ? drill_end(w, &done, began) : CLI_OK;
 }
 
+static int repaired(void *arg, const char *file)
+{
+	(void)arg;
+	cli_outs(file);
+	cli_outs("\n");
+	cli_flush();
+	return 0;
+}
+
+static int repair(const struct wanted *w, const char *dest, const char *log)
+{
+	const struct evlog_repair_options o = {.size = sizeof o,
+	    .replica = w->replica,
+	    .max_line = cli.max_line,
+	    .repaired = repaired,
+	    .say = cli_notice};
+	struct evlog_repaired done;
+	evlog_error err;
+
+	int r = evlog_repair(dest, log, &o, &done, &err);
+	if (r < 0)
+		cli_say("%s", err.text);
+	else if (cli.verbose)
+		cli_say("%s is sound; %" PRIu64 " segment%s replaced", log, done.segments,
+		    done.segments == 1 ? " was" : "s were");
+	return cli_status(r);
+}
+
 static void take(struct wanted *w, int id)
 {
 	evlog_error err;
@@ -168,6 +201,8 @@ static void take(struct wanted *w, int id)
 		break;
 	case LOG: w->compare = optarg; break;
 	case CHECK: w->check = optarg; break;
+	case REPAIR: w->repair = true; break;
+	case FROM_LOG: w->replica = optarg; break;
 	}
 }
 
@@ -181,6 +216,13 @@ static void usage_check(const struct wanted *w, int n)
 		cli_usage("--drill leaves nothing, so --with cannot be combined with it");
 	if (w->check && !strstr(w->check, "$1") && !strstr(w->check, "$@"))
 		cli_usage("the command of --check must look at the restored log, \"$1\"");
+	if (w->replica && !w->repair)
+		cli_usage("--from-log needs --repair");
+	if (w->repair &&
+	    (w->o.drill || w->o.at || w->o.has_until || w->o.point || w->o.with))
+		cli_usage("only --from-log can be combined with --repair");
+	if (w->repair && w->replica && n == 1)
+		return;
 	if (n == 0)
 		cli_usage("no DEST given: the folder with the backups");
 	if (n == 1 && !w->o.drill)
@@ -204,5 +246,8 @@ int main(int argc, char **argv)
 	if (!*argv[optind] || (log && !*log))
 		cli_usage("DEST and LOG must not be empty");
 	w.o.max_line = cli.max_line;
+	if (w.repair)
+		return cli_end(
+		    repair(&w, log ? argv[optind] : NULL, log ? log : argv[optind]));
 	return cli_end(restore(&w, argv[optind], log));
 }

@@ -1273,6 +1273,35 @@ struct evlog_restored {
 int evlog_restore(const char *dest, const char *log,
     const struct evlog_restore_options *o, struct evlog_restored *done, evlog_error *err);
 
+struct evlog_repair_options {
+	size_t size;
+	const char *replica; /* a log with the same events; NULL: none */
+	uint64_t max_line;   /* as for evlog_position_check */
+	/* Is told each file of the log that was replaced.  Returns 0, or -1 with errno.
+	 * NULL: nobody. */
+	int (*repaired)(void *arg, const char *file);
+	void (*say)(void *arg, const char *text); /* is told what is damaged; or NULL */
+	void *arg;
+};
+
+/* What was done.  It is filled in after a failure, too. */
+struct evlog_repaired {
+	uint64_t segments; /* that were replaced */
+	uint64_t lost;	   /* events that nothing has as they were */
+};
+
+/*
+ * Checks all of a log, and replaces segments that are damaged or missing by those of a
+ * backup, or makes them again from the lines of a replica.  Whatever replaces them is
+ * checked against the roots in the log.  A damaged file stays in the log's directory as
+ * damaged-FIRST.N.  Nobody can append meanwhile.
+ *
+ * dest: a folder of backups; NULL: none, then options.replica must be given.  done: or
+ * NULL.  EVLOG_EDAMAGED: the log is still damaged.
+ */
+int evlog_repair(const char *dest, const char *log, const struct evlog_repair_options *o,
+    struct evlog_repaired *done, evlog_error *err);
+
 /* ---- Tracing ------------------------------------------------------------- */
 
 /* The causes and effects of an event, across logs: see evtrace(1). */

@@ -574,3 +574,116 @@ same_log() {
 	done
 	[ "$state" != T ] && [ $hits -gt 5 ]
 }
+
+# spoil HOW FILE: one of the ways in which a file can be wrong.
+spoil() {
+	case $1 in
+	header) damage "$2" 20 ;;
+	block) damage "$2" $(($(stat -c %s "$2") / 2)) ;;
+	cut) truncate -s $(($(stat -c %s "$2") * 2 / 3)) "$2" ;;
+	empty) : >"$2" ;;
+	lost) rm "$2" ;;
+	esac
+}
+
+@test "--repair: each segment, damaged in each way, from a backup; the rest is left alone" {
+	local how first
+	segmented a.evlog 40
+	evcat a.evlog >all
+	evbackup -q a.evlog dest >/dev/null
+	numbered 5 41 | evappend -q --segment-size 100000 a.evlog # is not in the backup
+	evcat a.evlog >all
+	evrestore --repair dest a.evlog # nothing to do
+	sums a.evlog >before
+	for first in 0000000000000001 0000000000000011 0000000000000031; do
+		for how in header block cut empty lost; do
+			cp -r a.evlog b.evlog
+			spoil $how b.evlog/$first.ndjson.zst
+			[ $first$how != 0000000000000031lost ] || {
+				rm -rf b.evlog
+				continue
+			}
+			if [ $first = 0000000000000031 ] && [[ $how == cut || $how == empty ]]; then
+				run evrestore --repair dest b.evlog # the last events are in no backup
+				[ "$status" = 65 ]
+				rm -rf b.evlog
+				continue
+			fi
+			run -0 --separate-stderr evrestore --repair dest b.evlog
+			assert_output "$first.ndjson.zst"
+			evcat b.evlog | cmp - all
+			rm -f b.evlog/damaged-*
+			comm -3 <(grep -v catalogue before) <(sums b.evlog | grep -v catalogue) | (! grep .)
+			evappend -q b.evlog <<<'{"type":"New"}'
+			run -0 evrestore --repair dest b.evlog
+			assert_output ""
+			rm -rf b.evlog
+		done
+	done
+	assert_equal "$(ls -d ./*repair* 2>/dev/null)" ""
+}
+
+@test "--repair: two segments in a row, what is not in a backup, and what is in two" {
+	segmented a.evlog 40
+	evbackup -q a.evlog dest >/dev/null
+	cp -r a.evlog b.evlog
+	rm b.evlog/0000000000000011.ndjson.zst b.evlog/0000000000000021.ndjson.zst
+	evrestore --repair dest b.evlog
+	evcat b.evlog | cmp - <(evcat a.evlog)
+	segmented a.evlog 30 10 41
+	evcat a.evlog >all
+	rm -rf b.evlog
+	cp -r a.evlog b.evlog
+	damage b.evlog/0000000000000001.ndjson.zst 500
+	damage b.evlog/0000000000000051.ndjson.zst 500
+	run -65 evrestore --repair dest b.evlog # the first one only
+	assert_output --regexp "events 51 to 60: nothing has them"
+	assert_line 0000000000000001.ndjson.zst
+	evcat --to 50 b.evlog | cmp - <(head -n 50 all)
+	chmod -R u+w dest
+	damage "$(echo dest/segments/0000000000000011-*)" 500
+	damage b.evlog/0000000000000011.ndjson.zst 500
+	run -65 evrestore --repair dest b.evlog
+	evbackup -q a.evlog dest >/dev/null
+	run -65 evrestore --repair dest b.evlog # it has 51 to 60 now
+	assert_line 0000000000000051.ndjson.zst
+	run -0 evrestore --repair --from-log a.evlog dest b.evlog
+	evcat b.evlog | cmp - all
+}
+
+@test "--repair: from the lines of a replica, whose segments are other ones" {
+	segmented a.evlog 40
+	evrun -q --checkpoint p --emit a.evlog a.evlog -- true # a place, and nothing else
+	evcat -o zst a.evlog | evappend -q --replica --segment-size 700 r.evlog
+	evcat a.evlog >all
+	for how in header block cut empty lost; do
+		for first in 0000000000000001 0000000000000021; do
+			cp -r a.evlog b.evlog
+			spoil $how b.evlog/$first.ndjson.zst
+			run -0 --separate-stderr evrestore --repair --from-log r.evlog b.evlog
+			assert_output "$first.ndjson.zst"
+			evcat b.evlog | cmp - all
+			evcat -s s3 b.evlog | cmp - <(evcat -s s3 a.evlog)
+			evbackup -q b.evlog dest >/dev/null
+			rm -rf b.evlog dest
+		done
+	done
+	cp -r a.evlog b.evlog
+	spoil block b.evlog/0000000000000021.ndjson.zst
+	sed 's/"n":25/"n":52/' all | jq -c . >other # a replica that went another way
+	evappend -q --replica o.evlog other
+	run -65 evrestore --repair --from-log o.evlog b.evlog
+	assert_output --regexp "has other events than the log had"
+	run -66 evrestore --repair none b.evlog
+	run -66 evrestore --repair --from-log none b.evlog
+	run -66 evrestore --repair --from-log r.evlog none
+	rm b.evlog/0000000000000011.ndjson.zst # two in a row
+	rm b.evlog/0000000000000021.ndjson.zst
+	run -0 --separate-stderr evrestore --repair --from-log r.evlog b.evlog
+	assert_equal "${lines[*]}" "0000000000000011.ndjson.zst 0000000000000021.ndjson.zst"
+	evcat b.evlog | cmp - all
+	numbered 1 99 | evappend -q b.evlog
+	run -64 evrestore --repair b.evlog
+	run -64 evrestore --from-log r.evlog dest b.evlog
+	run -64 evrestore --repair --to 3 dest b.evlog
+}

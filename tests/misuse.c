@@ -1254,6 +1254,15 @@ static void rows_backup(void)
 	ROW("restore: log exists", EVLOG_ECREATE,
 	    evlog_restore("dest", LOG, &whole, NULL, err));
 	ROW("restore: options and done NULL", 0, restore_fresh(NULL));
+	ROW("repair: log NULL", USAGE, evlog_repair("dest", NULL, NULL, NULL, err));
+	ROW("repair: log empty", USAGE, evlog_repair("dest", "", NULL, NULL, err));
+	ROW("repair: from nothing", USAGE, evlog_repair(NULL, LOG, NULL, NULL, err));
+	ROW("repair: no log", EVLOG_ENOINPUT,
+	    evlog_repair("dest", "none", NULL, NULL, err));
+	ROW("repair: no folder", EVLOG_ENOINPUT,
+	    evlog_repair("none", LOG, NULL, NULL, err));
+	ROW("repair: nothing to do", 0, evlog_repair("dest", LOG, NULL, NULL, err));
+	SIZES(evlog_repair_options, evlog_repair("dest", LOG, o, NULL, err));
 	SIZES(evlog_restore_options, restore_fresh(o));
 }
 

@@ -9,6 +9,7 @@
  * (evlog-format(5), "The segment").  Events between that commit and the fork point are
  * appended to it, as a replica takes them over.
  */
+#include "backup/carry.h"
 #include "backup/share.h"
 #include "base/error.h"
 #include "base/options.h"
@@ -237,27 +238,10 @@ static int point_refuse(struct fork *f, uint64_t begin, evlog_error *err)
 static int events_carry(
     struct fork *f, struct log_reader *r, evlog_writer *w, evlog_error *err)
 {
-	struct evlog_lines lines;
-	struct evlog_event e;
-	struct evlog_ack ack;
-	int res;
+	size_t dropped = 0;
 
-	while ((res = log_reader_next(r, &lines, err)) == 0) {
-		res = carry_lines(w, &lines, err);
-		for (; !res && evlog_lines_take(&lines, &e); f->done.written++)
-			res = evlog_writer_add(w, e.line, e.len, f->path, e.seq, err);
-		if (!res && evlog_writer_full(w))
-			res = evlog_writer_commit(w, &ack, err);
-		if (res)
-			return res;
-	}
-	if (res != EVLOG_END)
-		return res;
-	size_t dropped = evlog_writer_input_end(w, true);
-	f->done.written -= dropped;
-	if (dropped)
-		return point_refuse(f, f->at - dropped, err);
-	return evlog_writer_pending(w) ? evlog_writer_commit(w, &ack, err) : 0;
+	int res = carry_all(r, w, f->path, &f->done.written, &dropped, err);
+	return !res && dropped ? point_refuse(f, f->at - dropped, err) : res;
 }
 
 static int rest_append(struct fork *f, evlog_error *err)

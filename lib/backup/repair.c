@@ -1,0 +1,623 @@
+/*
+ * repair.c - replaces what is damaged or missing in a log by what a backup or a replica
+ * has of it.
+ *
+ * With the lock held, it walks over the segments and checks each of them: all lines, and
+ * that it continues the one before it.  What is not sound is made anew in a folder beside
+ * the log, checked against what comes before it and after it, and renamed into place.  A
+ * damaged file stays in the log under another name.
+ */
+#include "backup/carry.h"
+#include "backup/point.h"
+#include "backup/share.h"
+#include "backup/verify.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/options.h"
+#include "base/os.h"
+#include "read/reader.h"
+#include "write/sealer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct repair {
+	struct evlog_repair_options o;
+	struct store store; /* fd -1: none */
+	struct store_points points;
+	struct evlog_writer *w; /* has the lock */
+	struct log *log;
+	struct block_codec *codec;
+	char *folder; /* where segments are made anew; NULL: not yet */
+	int folder_fd;
+	bool known; /* the tree at `tip` is that of the log */
+	struct tip tip;
+	struct evlog_repaired done;
+};
+
+/* The segment that is looked at, and what is said of its end. */
+struct range {
+	uint64_t first;
+	uint64_t next; /* the segment after it that there is; 0: it is the last one */
+	bool attested;
+	uint64_t last;
+	unsigned char root[HASH_SIZE];
+	struct segment_header successor; /* size 0: not known */
+};
+
+static void say(const struct repair *t, const char *text)
+{
+	if (t->o.say)
+		t->o.say(t->o.arg, text);
+}
+
+/* ---- Checking ---- */
+
+/* Notes what head, or the header of the next segment, says of the end of a segment. */
+static int range_find(struct repair *t, uint64_t first, struct range *g, evlog_error *err)
+{
+	const struct head *h = &t->log->head;
+	struct segment next;
+
+	*g = (struct range){.first = first};
+	for (size_t i = 0; i < t->log->n && !g->next; i++)
+		if (t->log->segments[i] > first && t->log->segments[i] <= h->segment)
+			g->next = t->log->segments[i];
+	if (!g->next) {
+		g->attested = true;
+		g->last = h->tree.n;
+		memcpy(g->root, h->root, HASH_SIZE);
+		return 0;
+	}
+	int r =
+	    segment_open(&next, t->log->dir_fd, t->log->path, g->next, NULL, false, err);
+	if (!r && tree_has_root(&next.header.tree, next.header.root)) {
+		g->attested = true;
+		g->successor = next.header;
+		memcpy(g->root, next.header.root, HASH_SIZE);
+	}
+	g->last = g->next - 1;
+	segment_close(&next);
+	return r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT ? 0 : r;
+}
+
+/* Checks an open segment; moves the tip to its end.  EVLOG_EDAMAGED: it is not sound. */
+static int segment_check(
+    struct repair *t, struct segment *s, const struct range *g, evlog_error *err)
+{
+	const bool active = s->first_seq == t->log->head.segment;
+	const struct tip *before = &t->tip;
+	struct tip tip = {.segment = s->first_seq,
+	    .logtime = s->header.last_logtime,
+	    .epoch = s->header.epoch,
+	    .tree = s->header.tree};
+	struct block last = {0};
+
+	if (!tree_has_root(&tip.tree, s->header.root) ||
+	    (t->known && (tip.tree.n != before->seq ||
+			     memcmp(s->header.root, before->root, HASH_SIZE) != 0)))
+		return segment_damaged(s, 0, s->first_seq, 0,
+		    "it does not continue the segment before it", err);
+	tip.size = segment_is_sealed(s) ? s->header.seal.end
+		   : active		? t->log->head.committed
+		   : g->successor.size	? share_limit(s, &g->successor)
+					: 0;
+	if (tip.size < s->header.size)
+		return segment_damaged(
+		    s, 0, s->first_seq, 0, "where it ends is not known", err);
+	int r =
+	    blocks_verify(s, t->codec, s->header.size, tip.size, &tip.tree, &last, err);
+	if (r)
+		return r;
+	tip.seq = tip.tree.n;
+	merkle_root(&tip.tree, tip.root);
+	if (last.offset) {
+		tip.block = last.offset;
+		tip.logtime = last.last_logtime;
+		tip.epoch = last.epoch;
+	}
+	/* a later segment may be missing, so this one may end before that */
+	if (tip.seq > g->last || (tip.seq == g->last && g->attested &&
+				     memcmp(tip.root, g->root, HASH_SIZE) != 0))
+		return segment_damaged(s, 0, s->first_seq, g->last,
+		    "what comes after it says something else of its end", err);
+	t->tip = tip;
+	t->known = true;
+	return 0;
+}
+
+static int own_check(struct repair *t, const struct range *g, evlog_error *err)
+{
+	struct segment s;
+
+	int r =
+	    segment_open(&s, t->log->dir_fd, t->log->path, g->first, NULL, false, err);
+	if (r == EVLOG_ENOINPUT)
+		return segment_missing(
+		    t->log->path, g->first, g->last >= g->first ? g->last : 0, err);
+	if (r == EVLOG_EDAMAGED)
+		r = segment_damaged(&s, 0, g->first, 0, err->reason, err);
+	if (!r)
+		r = segment_check(t, &s, g, err);
+	segment_close(&s);
+	return r;
+}
+
+/* ---- Making a segment anew ---- */
+
+static int folder_make(struct repair *t, evlog_error *err)
+{
+	if (t->folder)
+		return 0;
+	if (asprintf(&t->folder, "%s.repair-XXXXXX", t->log->path) < 0) {
+		t->folder = NULL;
+		return error_memory(err);
+	}
+	if (folder_temporary(t->folder) == 0)
+		t->folder_fd = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return t->folder_fd < 0 ? error_sys(err, "%s", t->folder) : 0;
+}
+
+static void folder_empty(struct repair *t)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct log made = {.dir_fd = t->folder_fd, .path = t->folder};
+
+	unlinkat(t->folder_fd, "head", 0);
+	unlinkat(t->folder_fd, "lock", 0);
+	if (log_list(&made, NULL) == 0)
+		for (size_t i = 0; i < made.n; i++) {
+			segment_name(name, made.segments[i]);
+			unlinkat(t->folder_fd, name, 0);
+		}
+	free(made.segments);
+	free(made.catalogues);
+}
+
+/* Appends the bytes of the log's own file that the backup does not have. */
+static int own_append(
+    struct repair *t, uint64_t first, uint64_t from, int to, evlog_error *err)
+{
+	const uint64_t end = t->log->head.committed;
+	char name[SEGMENT_NAME_SIZE], piece[16384];
+
+	segment_name(name, first);
+	int fd = openat(t->log->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int r = 0;
+	for (uint64_t at = from; !r && fd >= 0 && at < end;) {
+		size_t most = end - at < sizeof piece ? (size_t)(end - at) : sizeof piece;
+		ssize_t n = file_pread(fd, piece, most, at);
+		if (n < 0 || (n > 0 && file_pwrite(to, piece, (size_t)n, at) < 0))
+			r = error_sys(err, "%s/%s", t->log->path, name);
+		if (n <= 0)
+			break; /* what is missing is found by the check */
+		at += (uint64_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+/* Copies what a point has of a segment to the folder. */
+static int stored_copy(struct repair *t, const struct stored_segment *g, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE], file[STORE_NAME_SIZE];
+	unsigned char hash[HASH_SIZE];
+	int r = 0;
+
+	segment_name(name, g->first);
+	unlinkat(t->folder_fd, name, 0);
+	int fd = openat(
+	    t->folder_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_sys(err, "%s/%s", t->folder, name);
+	for (size_t i = 0; !r && i < g->n; i++) {
+		const struct piece *p = &g->piece[i];
+		piece_name(file, g, i);
+		r = store_get(&t->store, file, p->size, fd, p->offset, hash, err);
+		if (!r && memcmp(hash, p->hash, HASH_SIZE) != 0)
+			r = error_set(
+			    err, EVLOG_EDAMAGED, "%s/%s: damaged", t->store.path, file);
+	}
+	if (!r && g->first == t->log->head.segment)
+		r = own_append(t, g->first, g->size, fd, err);
+	if (!r &&
+	    (permissions_give(fd, log_permissions(t->log)) < 0 || os_sync_data(fd) < 0))
+		r = error_sys(err, "%s/%s", t->folder, name);
+	close(fd);
+	return r;
+}
+
+/* Checks what was made; EVLOG_EDAMAGED: it is not what is wanted. */
+static int made_check(struct repair *t, const struct range *g, evlog_error *err)
+{
+	const struct tip tip = t->tip;
+	const bool known = t->known;
+	struct segment s;
+
+	int r = segment_open(&s, t->folder_fd, t->folder, g->first, NULL, false, err);
+	if (!r)
+		r = segment_check(t, &s, g, err);
+	/* something must say that these are the events of this log */
+	if (!r && !known && !(g->attested && t->tip.seq == g->last))
+		r = error_set(err, EVLOG_EDAMAGED, "nothing attests it");
+	segment_close(&s);
+	if (r) {
+		t->tip = tip;
+		t->known = known;
+	}
+	return r;
+}
+
+/* Takes a segment from the newest point that has it. */
+static int from_store(struct repair *t, const struct range *g, evlog_error *err)
+{
+	int r = EVLOG_EDAMAGED;
+
+	for (size_t i = 0; r == EVLOG_EDAMAGED && i < t->points.n; i++) {
+		struct point p;
+		int res = point_read(&p, &t->store, &t->points.at[i], err);
+		if (res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT)
+			continue;
+		for (size_t j = 0; !res && j < p.n && r == EVLOG_EDAMAGED; j++) {
+			if (p.segment[j].first != g->first)
+				continue;
+			r = stored_copy(t, &p.segment[j], err);
+			if (!r)
+				r = made_check(t, g, err);
+		}
+		point_free(&p);
+		if (res)
+			return res;
+	}
+	return r;
+}
+
+/* Hashes the lines that the replica has of the range: they must have the root that the
+ * log attests.  If the successor says that several segments are missing, shortens the
+ * range to what comes before the last one of them, with what its successor would say. */
+static int lines_check(struct repair *t, struct range *g, evlog_error *err)
+{
+	const struct bounds b = {
+	    .from = g->first, .to = g->last, BOUNDS_ANY_TIME, .max_line = t->o.max_line};
+	const uint64_t split = g->successor.previous;
+	struct merkle tree = t->tip.tree, part = tree;
+	struct segment_header *next = &g->successor;
+	struct evlog_lines lines;
+	struct evlog_event e;
+	struct log_reader *reader;
+
+	int r = log_reader_open(&reader, t->o.replica, &b, false, false, err);
+	while (!r && (r = log_reader_next(reader, &lines, err)) == 0)
+		while (evlog_lines_take(&lines, &e)) {
+			if (e.seq == split)
+				part = tree;
+			merkle_add_lines(&tree, e.line, e.len + 1, lines.leaves, NULL);
+		}
+	log_reader_close(reader);
+	if (r != EVLOG_END)
+		return r;
+	if (tree.n != g->last || !tree_has_root(&tree, g->root))
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: has other events than the log had", t->o.replica);
+	if (split == SEGMENT_NONE || split <= g->first || split > g->last)
+		return 0;
+	g->next = next->first_seq = split;
+	g->last = split - 1;
+	next->tree = part;
+	merkle_root(&part, next->root);
+	memcpy(g->root, next->root, HASH_SIZE);
+	return 0;
+}
+
+/* Appends the events of the range, from the replica, to the log in the folder. */
+static int lines_take(struct repair *t, const struct range *g, evlog_error *err)
+{
+	const struct bounds b = {.from = g->first,
+	    .to = g->last,
+	    BOUNDS_ANY_TIME,
+	    .max_line = t->o.max_line,
+	    .cursors = true};
+	const struct evlog_writer_options o = {.size = sizeof o,
+	    .replica = true,
+	    .no_create = true,
+	    .force = true,
+	    .lock_wait_ms = 1000,
+	    .segment_size = UINT64_MAX,
+	    .max_event = t->o.max_line ? t->o.max_line : EVLOG_MAX_LINE};
+	struct log_reader *reader = NULL;
+	evlog_writer *w = NULL;
+	uint64_t written = 0;
+	size_t dropped = 0; /* then the root is not the one that is wanted */
+
+	int r = log_reader_open(&reader, t->o.replica, &b, false, false, err);
+	if (!r)
+		r = evlog_writer_open(&w, t->folder, &o, err);
+	if (!r)
+		r = carry_all(reader, w, t->o.replica, &written, &dropped, err);
+	log_reader_close(reader);
+	evlog_writer_close(w);
+	return r;
+}
+
+/* Makes the segment a log of its own, and has it sealed as if its successor were there.
+ */
+static int made_seal(struct repair *t, const struct range *g, evlog_error *err)
+{
+	struct log made = {.dir_fd = -1, .head_fd = -1};
+	const struct seal_how how = {.log = &made, .max_line = t->o.max_line};
+	struct permissions mode = log_permissions(t->log);
+	enum head_state state;
+	struct head h = {0};
+
+	int r = log_open(&made, t->folder, false, err);
+	if (!r)
+		r = head_read(made.head_fd, &h, &state, false, t->folder, err);
+	if (!r && (h.tree.n != g->last || memcmp(h.root, g->root, HASH_SIZE) != 0))
+		r = error_set(
+		    err, EVLOG_EMISMATCH, "%s: has changed meanwhile", t->o.replica);
+	struct segment_header next = g->successor;
+	next.flags = 0;
+	next.previous = g->first;
+	if (!r) {
+		next.previous_size = h.committed;
+		next.previous_block = h.last_block;
+		next.last_logtime = h.last_logtime;
+		r = segment_create(t->folder_fd, t->folder, mode, &next,
+		    (struct view){NULL, 0}, false, err);
+	}
+	if (!r)
+		r = log_list(&made, err);
+	if (!r)
+		r = segment_seal(&how, g->first, g->next, err);
+	log_close(&made);
+	return r;
+}
+
+/* Gives the log in the folder the segments before this one, which are sound. */
+static int earlier_link(struct repair *t, uint64_t first, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	for (size_t i = 0; i < t->log->n && t->log->segments[i] < first; i++) {
+		segment_name(name, t->log->segments[i]);
+		if (linkat(t->log->dir_fd, name, t->folder_fd, name, 0) < 0)
+			return error_sys(err, "%s/%s", t->folder, name);
+	}
+	return 0;
+}
+
+/* Makes a segment from the lines of a replica.  What comes before it and after it must be
+ * known. */
+static int from_replica(struct repair *t, const struct range *g, evlog_error *err)
+{
+	struct permissions mode = log_permissions(t->log);
+	struct segment_header h = {.first_seq = g->first,
+	    .epoch = t->tip.epoch ? t->tip.epoch : 1,
+	    .last_logtime = t->tip.logtime,
+	    .previous = t->tip.seq ? t->tip.segment : SEGMENT_NONE,
+	    .previous_size = t->tip.seq ? t->tip.size : SEGMENT_NONE,
+	    .previous_block = t->tip.seq ? t->tip.block : SEGMENT_NONE,
+	    .tree = t->tip.tree};
+
+	struct range piece = *g;
+	if (!t->known || !g->successor.size)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "what comes before it and after it must be sound to make it from the "
+		    "lines of a replica");
+	folder_empty(t);
+	memcpy(h.root, t->tip.root, HASH_SIZE);
+	if (t->tip.seq)
+		memcpy(h.lineage, g->successor.lineage, HASH_SIZE);
+	int r = lines_check(t, &piece, err);
+	if (!r && os_random(h.id, ID_SIZE) < 0)
+		r = error_sys(err, "random bytes");
+	if (!r)
+		r = earlier_link(t, g->first, err);
+	if (!r)
+		r = segment_create(t->folder_fd, t->folder, mode, &h,
+		    (struct view){NULL, 0}, false, err);
+	if (!r)
+		r = log_end_at(t->folder_fd, t->folder, mode, &h, err);
+	if (!r)
+		r = lines_take(t, &piece, err);
+	if (!r)
+		r = made_seal(t, &piece, err);
+	return r ? r : made_check(t, &piece, err);
+}
+
+/* ---- Putting it in place ---- */
+
+/* Gives a damaged file a second name, so that it can be looked at. */
+static int aside(struct repair *t, const char *name, uint64_t first, evlog_error *err)
+{
+	char other[64];
+
+	for (int i = 1; i < 1000; i++) {
+		snprintf(other, sizeof other, "damaged-%016" PRIu64 ".%d", first, i);
+		if (linkat(t->log->dir_fd, name, t->log->dir_fd, other, 0) == 0 ||
+		    errno == ENOENT)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	return error_sys(err, "%s/%s", t->log->path, other);
+}
+
+static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(name, first);
+	int r = catalogues_remove(t->log, first, err);
+	if (!r)
+		r = aside(t, name, first, err);
+	if (!r && (renameat(t->folder_fd, name, t->log->dir_fd, name) < 0 ||
+		      os_sync(t->log->dir_fd) < 0))
+		r = error_sys(err, "%s/%s", t->log->path, name);
+	if (!r && t->o.repaired && t->o.repaired(t->o.arg, name) < 0)
+		r = error_sys(err, "%s", name);
+	t->done.segments += !r;
+	if (!r)
+		r = log_list(t->log, err);
+	return r ? r : log_first(t->log, err);
+}
+
+/* Whether a result only means that there is nothing to repair with. */
+static bool is_lack(int r)
+{
+	return r == EVLOG_EDAMAGED || r == EVLOG_EMISMATCH || r == EVLOG_END ||
+	       r == EVLOG_ENOINPUT || r == EVLOG_EDATA;
+}
+
+/* Repairs a segment that is not sound.  EVLOG_EDAMAGED: there is nothing to do that
+ * with. */
+static int segment_repair(struct repair *t, const struct range *g, evlog_error *err)
+{
+	int r = folder_make(t, err), res = EVLOG_EDAMAGED;
+
+	if (r)
+		return r;
+	if (t->points.n)
+		res = from_store(t, g, err);
+	if (is_lack(res) && t->o.replica) {
+		res = from_replica(t, g, err);
+		if (is_lack(res))
+			say(t, err->text);
+	}
+	if (is_lack(res))
+		return EVLOG_EDAMAGED;
+	return res ? res : put_in_place(t, g->first, err);
+}
+
+/* Goes on behind a segment that cannot be repaired. */
+static void pass_by(struct repair *t, const struct range *g)
+{
+	char text[512];
+
+	t->done.lost += g->last + 1 - g->first;
+	t->known = false;
+	t->tip = (struct tip){.seq = g->last};
+	snprintf(text, sizeof text,
+	    "%s: events %" PRIu64 " to %" PRIu64 ": nothing has them as they were",
+	    t->log->path, g->first, g->last);
+	say(t, text);
+}
+
+static int walk(struct repair *t, evlog_error *err)
+{
+	const struct head *h = &t->log->head;
+	uint64_t first = t->log->first;
+	int r = 0;
+
+	t->tip.seq = first - 1;
+	t->known = first == 1;
+	merkle_root(&t->tip.tree, t->tip.root);
+	t->tip.logtime = EVLOG_TIME_MIN;
+	while (!r && first <= h->tree.n + (h->segment == h->tree.n + 1)) {
+		struct range g;
+		r = range_find(t, first, &g, err);
+		if (!r)
+			r = own_check(t, &g, err);
+		if (r == EVLOG_EDAMAGED) {
+			say(t, err->text);
+			r = segment_repair(t, &g, err);
+		}
+		if (r == EVLOG_EDAMAGED) {
+			pass_by(t, &g);
+			r = 0;
+		}
+		/* the active segment may have no event */
+		first = t->tip.seq + 1 > first ? t->tip.seq + 1 : g.last + 2;
+	}
+	if (!r && !t->done.lost &&
+	    (t->tip.seq != h->tree.n || memcmp(t->tip.root, h->root, HASH_SIZE) != 0))
+		r = error_set(err, EVLOG_EDAMAGED,
+		    "%s: damaged: its events do not have the root that head records",
+		    t->log->path);
+	return r;
+}
+
+static int repair_locked(struct repair *t, evlog_error *err)
+{
+	struct log *l = t->log;
+
+	int r = head_read(l->head_fd, &l->head, &l->state, false, l->path, err);
+	if (!r)
+		r = log_list(l, err);
+	if (!r)
+		r = log_first(l, err);
+	if (!r && l->state == HEAD_LOST)
+		r = error_set(err, EVLOG_EDAMAGED,
+		    "%s/head: missing or damaged; the next append restores it, if the "
+		    "last "
+		    "segment is sound; else restore the log",
+		    l->path);
+	return r ? r : walk(t, err);
+}
+
+static int prepare(struct repair *t, const char *dest, const char *log, evlog_error *err)
+{
+	const struct evlog_writer_options o = {.size = sizeof o,
+	    .no_create = true,
+	    .lock_wait_ms = 10000,
+	    .max_event = t->o.max_line};
+
+	struct log_identity replica; /* it is there, and can be read */
+
+	t->codec = block_codec_new(0);
+	if (!t->codec)
+		return error_memory(err);
+	block_codec_limit(t->codec, t->o.max_line);
+	int r = dest ? store_open(&t->store, dest, 0, err) : 0;
+	if (!r && dest)
+		r = store_list(&t->store, &t->points, err);
+	if (!r && t->o.replica)
+		r = log_identify(t->o.replica, t->o.max_line, &replica, err);
+	if (!r)
+		r = evlog_writer_open(&t->w, log, &o, err);
+	if (!r)
+		t->log = &t->w->log;
+	return r;
+}
+
+int evlog_repair(const char *dest, const char *log, const struct evlog_repair_options *o,
+    struct evlog_repaired *done, evlog_error *err)
+{
+	struct repair t = {.store.fd = {-1, -1, -1}, .folder_fd = -1};
+
+	OWN_ERROR(err);
+	NEED(log && *log, err);
+	int r = options_take(
+	    &t.o, sizeof t.o, END_OF(struct evlog_repair_options, arg), o, err);
+	if (r)
+		return r;
+	REFUSE(!dest && !t.o.replica, "it needs a backup or a replica", err);
+	r = prepare(&t, dest, log, err);
+	if (!r)
+		r = writer_lock(t.w, err);
+	if (!r)
+		r = writer_unlock(t.w, repair_locked(&t, err), err);
+	if (t.folder_fd >= 0) {
+		folder_empty(&t);
+		log_discard(t.folder_fd, t.folder);
+		close(t.folder_fd);
+	}
+	if (!r && t.done.lost)
+		r = error_set(err, EVLOG_EDAMAGED,
+		    "%s: still damaged: %" PRIu64 " events are missing", log,
+		    t.done.lost);
+	if (done)
+		*done = t.done;
+	free(t.folder);
+	free(t.points.at);
+	evlog_writer_close(t.w);
+	store_close(&t.store);
+	block_codec_free(t.codec);
+	return r;
+}
