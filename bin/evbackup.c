@@ -118,19 +118,16 @@ static int follow(struct wanted *w, const char *log, const char *dest)
 	evlog_error err;
 
 	int r = follow_once(w, log, dest, &made);
-	while (r == 0 || r == EVLOG_END || r == EVLOG_EBUSY) {
-		r = evlog_backup_wait(log, made.seq, w->events, w->every, stop, &err);
+	for (bool ending = false; !ending && (r >= 0 || r == EVLOG_EBUSY);) {
+		ending = *stop; /* then only what is there already is waited for */
+		r = evlog_backup_wait(
+		    log, made.seq, w->events, ending ? 0 : w->every, stop, &err);
 		if (r < 0)
 			cli_say("%s", err.text);
-		bool idle = r == EVLOG_END;
-		if (r < 0 || (idle && *stop))
-			break;
-		if (!idle || cli_clock() - last > HOUR) {
+		if (r == 0 || (r == EVLOG_END && !ending && cli_clock() - last > HOUR)) {
 			last = cli_clock();
 			r = follow_once(w, log, dest, &made);
 		}
-		if (*stop)
-			break;
 	}
 	return r < 0 ? cli_status(r) : CLI_OK;
 }
@@ -161,8 +158,7 @@ static int show_status(const char *log, const char *dest)
 	snprintf(text, sizeof text,
 	    "{\"seq\":%" PRIu64 ",%s\"age\":%.3f,\"time\":\"%s\",\"root\":\"%s\","
 	    "\"point\":\"%s\",\"saved\":%zu}\n",
-	    p.seq, behind, age > 0 ? (double)age / 1e6 : 0, time, p.root, p.file,
-	    p.saved);
+	    p.seq, behind, (double)age / 1e6, time, p.root, p.file, p.saved);
 	cli_outs(text);
 	return CLI_OK;
 }

@@ -44,6 +44,8 @@ static const struct cli_tool tool = {
     .options = options,
 };
 
+#define MINUTE INT64_C(60000000)
+
 struct wanted {
 	struct evlog_restore_options o;
 	const char *compare, *check, *replica;
@@ -105,9 +107,13 @@ static int drill_end(
 
 	snprintf(text, sizeof text,
 	    "{\"seq\":%" PRIu64 ",\"age\":%.3f,\"seconds\":%.3f,\"root\":\"%s\"}\n",
-	    d->at.seq, age > 0 ? (double)age / 1e6 : 0,
-	    (double)(cli_clock() - began) / 1e6, d->at.root);
+	    d->at.seq, (double)age / 1e6, (double)(cli_clock() - began) / 1e6,
+	    d->at.root);
 	cli_outs(text);
+	if (w->max_age && age < -MINUTE) {
+		cli_say("%s: was made in the future; is the clock right?", d->point.file);
+		status = CLI_NO;
+	}
 	if (w->max_age && age > w->max_age) {
 		snprintf(limit, sizeof limit, "%.0f", (double)w->max_age / 1e6);
 		cli_say("%s: was made %.0f s ago, and --max-age allows %s", d->point.file,
@@ -214,7 +220,8 @@ static void usage_check(const struct wanted *w, int n)
 		cli_usage("--max-age, --log and --check need --drill");
 	if (w->o.drill && w->o.with)
 		cli_usage("--drill leaves nothing, so --with cannot be combined with it");
-	if (w->check && !strstr(w->check, "$1") && !strstr(w->check, "$@"))
+	if (w->check && !strstr(w->check, "$1") && !strstr(w->check, "${1") &&
+	    !strstr(w->check, "$@"))
 		cli_usage("the command of --check must look at the restored log, \"$1\"");
 	if (w->replica && !w->repair)
 		cli_usage("--from-log needs --repair");

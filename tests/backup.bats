@@ -687,3 +687,216 @@ spoil() {
 	run -64 evrestore --from-log r.evlog dest b.evlog
 	run -64 evrestore --repair --to 3 dest b.evlog
 }
+
+# forge PYTHON: changes the manifest `m`, or the members `extra`, of the newest point of
+# dest, which gets the name that its content has.
+forge() {
+	FORGE=$1 python3 - <<-'EOF2'
+		import hashlib, io, json, os, tarfile
+		top = "dest/points"
+		name = sorted((n for n in os.listdir(top) if n.endswith(".tar")), key=lambda n: n.split("-")[1])[-1]
+		members = {}
+		with tarfile.open(f"{top}/{name}") as t:
+		    for x in t.getmembers():
+		        members[x.name] = t.extractfile(x).read()
+		m = json.loads(members.pop("manifest.json"))
+		extra = list(members.items())
+		exec(os.environ["FORGE"])
+		out = io.BytesIO()
+		with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as t:
+		    for n, content in [("manifest.json", json.dumps(m).encode()), *extra]:
+		        info = tarfile.TarInfo(n)
+		        info.size = len(content)
+		        t.addfile(info, io.BytesIO(content))
+		os.unlink(f"{top}/{name}")
+		size, time, _ = name.split("-")
+		with open(f"{top}/{m['seq']:016d}-{time}-{hashlib.sha256(out.getvalue()).hexdigest()}.tar", "wb") as f:
+		    f.write(out.getvalue())
+	EOF2
+}
+
+@test "points with right hashes and lies in them: refused, and nothing is written anywhere" {
+	local lie n=0
+	segmented a.evlog 30
+	numbered 5 31 | evappend -q a.evlog
+	echo saved >pos
+	echo mine >mine
+	evbackup -q --with pos a.evlog good >/dev/null
+	chmod -R u+w good
+	while read -r lie; do
+		rm -rf dest with b.evlog
+		cp -r good dest
+		mkdir with
+		ln -s ../mine with/link
+		forge "$lie"
+		run evrestore --with with dest b.evlog
+		[ "$status" = 65 ] || [ "$status" = 76 ] || fail "$lie: $status $output"
+		[ ! -e b.evlog ] || fail "$lie"
+		assert_equal "$(ls -A with)" link
+		assert_equal "$(cat mine)" mine
+		if [[ $lie != *extra* && $lie != *files* ]]; then
+			run evrestore --drill dest
+			[ "$status" = 65 ] || [ "$status" = 76 ] || fail "$lie: drill $status"
+		fi
+		run evbackup --keep 1 --grace 0 a.evlog dest # goes on from it, or without it
+		[ "$status" = 0 ] || [ "$status" = 65 ] || [ "$status" = 76 ] || fail "$lie: backup $status $output"
+		[ "$status" != 0 ] || evrestore --drill --log a.evlog dest || fail "$lie: a false point"
+		n=$((n + 1))
+	done <<-'EOF2'
+		m["segments"].pop(0)
+		m["segments"].pop(1)
+		m["segments"].append(m["segments"][0])
+		m["segments"][0], m["segments"][1] = m["segments"][1], m["segments"][0]
+		m["segments"][-1]["id"] = "0" * 32
+		m["head"]["id"] = "0" * 32
+		m["head"]["id"] = m["segments"][-1]["id"] = "0" * 32
+		m["head"]["epoch"] = 2**63
+		m["head"]["epoch"] = -1
+		m["head"]["block"] = 296
+		m["head"]["committed"] += 1
+		m["head"]["segment"] = 11
+		m["lineage"] = "1" * 64
+		del m["lineage"]
+		m["root"] = "0" * 64
+		m["seq"] += 1
+		m["frontier"].pop()
+		m["frontier"] = m["frontier"] * 30
+		m["segments"][0]["root"] = "0" * 64
+		m["segments"][0]["bytes"] += 1
+		m["segments"][0]["file"] = "../../../mine"
+		m["segments"][0]["file"] = m["segments"][1]["file"]
+		m["segments"][-1]["pieces"] *= 2
+		m["segments"][-1]["pieces"] = []
+		m["segments"][-1]["pieces"][0]["bytes"] = 2**64 - 1
+		m["segments"][-1]["bytes"] = 2**63
+		m["segments"] = []
+		m["version"] = 2
+		m["evlog"] = "x"
+		m["files"] = []
+		m["files"].append({"name": "other", "bytes": 1, "mode": "0644"})
+		m["files"][0]["name"] = "../mine"
+		m["files"][0]["bytes"] += 1
+		m["files"][0]["bytes"] = 2**64
+		extra.append(("with/link", b"evil"))
+		extra.append(("with/../mine", b"evil"))
+		extra.append(extra[0])
+		extra[0] = ("with/pos", b"")
+		extra.clear()
+		extra[0] = ("with/pos/x", b"saved\n")
+	EOF2
+	[ $n -ge 40 ]
+	rm -rf dest
+	cp -r good dest
+	forge 'm["mode"] = m["directory"] = "7777"'
+	evrestore -q dest b.evlog
+	assert_equal "$(stat -c %a b.evlog b.evlog/head b.evlog/0000000000000021.ndjson.zst | xargs)" "777 777 777"
+}
+
+@test "a replica that was set back and came again in other pieces is stored again" {
+	numbered 600 >all
+	evappend -q --replica rep <(evappend -q src <all && evcat --to 200 src)
+	cp -r rep old
+	evcat --from 201 --to 400 src | evappend -q --replica rep
+	evbackup -q rep dest >/dev/null
+	rm -rf rep
+	cp -r old rep
+	for part in "201 260" "261 333" "334 600"; do
+		evcat --from ${part% *} --to ${part#* } src | evappend -q --replica rep
+	done
+	evbackup -q rep dest >/dev/null
+	evrestore --drill --log rep dest
+	rm -rf rep dest # the same blocks, but for a flag
+	cp -r old rep
+	evcat --from 201 --to 400 src | evappend -q --no-sync --replica rep
+	evbackup -q rep dest >/dev/null
+	rm -rf rep
+	mv old rep
+	evcat --from 201 --to 400 src | evappend -q --replica rep
+	evbackup -q rep dest >/dev/null
+	evcat --from 401 src | evappend -q --replica rep
+	numbered 5000 601 | evappend -q src
+	evcat --from 601 src | evappend -q --replica rep
+	evbackup -q rep dest >/dev/null
+	evrestore --drill --log rep dest
+}
+
+@test "what was restored up to any event is backed up to the same folder again" {
+	local at
+	segmented a.evlog 30
+	evbackup -q a.evlog good >/dev/null
+	for at in 1 5 10 15 29 30; do
+		rm -rf dest b.evlog c.evlog
+		cp -r good dest
+		evrestore -q --to $at dest b.evlog
+		numbered 1 77 | evappend -q b.evlog
+		evbackup -q b.evlog dest >/dev/null
+		evrestore -q dest c.evlog
+		same_log b.evlog c.evlog
+		rm -rf dest f.evlog
+		cp -r good dest
+		evfork --at $at a.evlog f.evlog
+		numbered 1 78 | evappend -q f.evlog
+		evbackup -q f.evlog dest >/dev/null
+	done
+}
+
+@test "a trimmed log: its own folder; what is before its start is not there" {
+	segmented a.evlog 30
+	evbackup -q a.evlog dest >/dev/null
+	evcat --from 11 -o zst a.evlog | evappend -q --replica t.evlog
+	run -76 evbackup t.evlog dest
+	assert_output --regexp "begins with event 11"
+	evbackup -q t.evlog td >/dev/null
+	evrestore -q td b.evlog
+	evcat -q b.evlog | cmp - <(evcat --from 11 a.evlog)
+	for at in 1 10; do
+		run -76 evrestore --to $at td c.evlog
+	done
+	evrestore -q --to 12 td c.evlog
+	evcat -q c.evlog | cmp - <(evcat --from 11 --to 12 a.evlog)
+}
+
+@test "clocks, places and leftovers" {
+	segmented a.evlog 20
+	numbered 2 21 | evappend -q a.evlog
+	echo x >pos
+	chmod 600 pos
+	evbackup -q --with pos a.evlog dest >/dev/null
+	assert_equal "$(stat -c %a dest/points/*)" 400
+	run -73 evrestore dest dest/b.evlog
+	run -73 evrestore --with dest/w dest b.evlog
+	run -73 evrestore --with both dest both # a log cannot have the name of the folder
+	[ ! -e both ]
+	evrestore -q --with w dest b.evlog
+	assert_equal "$(stat -c %a w/pos)" 600
+	mkdir dest/lost+found
+	evbackup -q a.evlog dest >/dev/null
+	old=$(basename "$(ls dest/points/* | head -n 1)")
+	run -0 evrestore --drill --point "dest/points/$old" dest
+	echo hello >dest/points/junk
+	mv dest/points/junk "dest/points/0000000000000099-29991130T145305.079255Z-$(sha256sum dest/points/junk | cut -c 1-64).tar"
+	run -65 evrestore --drill dest
+	run -0 evrestore --drill --point "$old" dest
+	run -0 evbackup a.evlog dest
+	assert_output --regexp "made in the future"
+	run -0 evrestore --drill dest
+	run -1 evrestore --drill --max-age 1h dest
+	assert_output --regexp "made in the future"
+	rm -rf dest/segments
+	mkdir dest/segments
+	run -65 evbackup --status dest
+}
+
+@test "a damaged point stops nothing but the removal of files, which is said" {
+	for i in 1 2 3; do
+		segmented a.evlog 10 10 $((10 * i - 9))
+		evbackup -q a.evlog dest >/dev/null
+	done
+	chmod -R u+w dest
+	damage "$(ls -d dest/points/* | head -n 2 | tail -n 1)" 600
+	sleep 1.1
+	evbackup -q --keep 3 --grace 1s a.evlog dest >/dev/null
+	sleep 2.1
+	run -0 evbackup --keep 3 --grace 1s a.evlog dest
+	assert_output --regexp "no files are removed"
+}

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct archive {
 	struct log log;
@@ -59,7 +58,8 @@ static void member_add(
 	    .time = (int64_t)os_modified(st).tv_sec * 1000000,
 	    .fd = -1,
 	    .dir_fd = a->log.dir_fd,
-	    .file = a->name[a->n]};
+	    .file = a->name[a->n],
+	    .inode = (uint64_t)st->st_ino};
 	a->n++;
 }
 
@@ -92,10 +92,6 @@ static int segment_take(struct archive *a, struct segment *s,
 	if (r)
 		return r;
 	member_add(a, s, sealed ? (uint64_t)st.st_size : limit, &st);
-	if (!sealed) { /* it may be sealed meanwhile, and then has another file */
-		a->member[a->n - 1].fd = s->fd;
-		s->fd = -1;
-	}
 	if (!next)
 		head_write_at(a, s, &tree, &last);
 	return 0;
@@ -173,9 +169,6 @@ int evlog_archive(const char *log, uint64_t since, uint64_t max_line,
 		    .p = (const char *)a.head};
 		r = tar_write(log, a.member, a.n + 1, write, arg, err);
 	}
-	for (size_t i = 0; a.member && i < a.n; i++)
-		if (a.member[i].fd >= 0)
-			close(a.member[i].fd);
 	free(a.member);
 	free(a.name);
 	log_close(&a.log);

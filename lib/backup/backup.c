@@ -23,6 +23,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TRIES  10
+#define MINUTE INT64_C(60000000)
+
 struct backup {
 	const char *path;
 	struct evlog_backup_options o;
@@ -41,6 +44,18 @@ static void say(const struct backup *b, const char *text)
 {
 	if (b->o.say)
 		b->o.say(b->o.arg, text);
+}
+
+static int log_begin(struct backup *b, evlog_error *err)
+{
+	evlog_error verdict = {0};
+
+	int r = log_survey(&b->log, NULL, b->codec, &b->end, &verdict, err);
+	if (!r && verdict.code) {
+		*err = verdict;
+		r = verdict.code;
+	}
+	return r;
 }
 
 /* ---- The base ---- */
@@ -106,14 +121,17 @@ static int base_check(struct backup *b, evlog_error *err)
 	struct log_identity who;
 	evlog_error why;
 
-	if (base_is_near(b)) {
-		memcpy(b->now.lineage, b->base.lineage, HASH_SIZE);
-		return 0;
-	}
 	int r = log_identify(b->path, b->o.max_line, &who, err);
 	if (r)
 		return r;
 	memcpy(b->now.lineage, who.lineage, HASH_SIZE);
+	if (b->base.n && b->base.segment[0].first < b->log.first)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: begins with event %" PRIu64
+		    ", and %s has earlier ones; choose another folder for it",
+		    b->path, b->log.first, b->store.path);
+	if (base_is_near(b))
+		return 0;
 	if (b->base.n == 0 || h->tree.n == 0)
 		return 0;
 	position_set(&at, h->id, h->tree.n, h->root);
@@ -251,17 +269,23 @@ static bool can_go_on(struct backup *b, struct segment *s, uint64_t limit,
 	if (!from || from->sealed || from->size > limit || h->segment != from->first ||
 	    memcmp(from->id, s->header.id, ID_SIZE) != 0 || !has_all(&b->store, from))
 		return false;
+	if (from->last < from->first) {
+		if (from->size != s->header.size ||
+		    memcmp(from->root, s->header.root, HASH_SIZE) != 0)
+			return false;
+	} else if (segment_block(s, h->last_block, limit, 0, &last, &ignored) != 0 ||
+		   block_end(&last) != from->size ||
+		   block_last_seq(&last) != from->last ||
+		   memcmp(last.root, from->root, HASH_SIZE) != 0) {
+		return false;
+	}
 	*tree = h->tree;
-	if (from->last < from->first)
-		return from->size == s->header.size &&
-		       memcmp(from->root, s->header.root, HASH_SIZE) == 0;
-	return segment_block(s, h->last_block, limit, 0, &last, &ignored) == 0 &&
-	       block_end(&last) == from->size && block_last_seq(&last) == from->last &&
-	       memcmp(last.root, from->root, HASH_SIZE) == 0;
+	return true;
 }
 
 /* Gives up small pieces before the new one, so that there are never many: those that
- * are not larger than it.  Gets where the new one begins. */
+ * are not larger than it.  Gets where the new one begins.  EVLOG_END: they are not what
+ * the log has there. */
 static int pieces_merge(struct stored_segment *g, const struct segment *s, uint64_t limit,
     uint64_t *begin, evlog_error *err)
 {
@@ -274,8 +298,7 @@ static int pieces_merge(struct stored_segment *g, const struct segment *s, uint6
 		if (r)
 			return r;
 		if (memcmp(hash, p->hash, HASH_SIZE) != 0)
-			return segment_damaged(s, p->offset, g->first, g->last,
-			    "these bytes are not those that the last backup has", err);
+			return EVLOG_END;
 		*begin = p->offset;
 		g->n--;
 	}
@@ -303,6 +326,23 @@ static int tail_store(struct backup *b, struct segment *s, uint64_t limit,
 	    limit - begin, p->hash, err);
 }
 
+/* Begins with the pieces that the base has of a segment. */
+static int pieces_take(struct backup *b, struct segment *s, uint64_t limit,
+    const struct stored_segment *from, struct stored_segment *g, struct block *last,
+    evlog_error *err)
+{
+	g->size = from->size;
+	for (size_t i = 0; i < from->n; i++) {
+		struct piece *p = segment_piece(g);
+		if (!p)
+			return error_memory(err);
+		*p = from->piece[i];
+	}
+	return from->last < from->first
+		   ? 0
+		   : segment_block(s, b->base.head.last_block, limit, 0, last, err);
+}
+
 static int unsealed_store(struct backup *b, struct segment *s, uint64_t limit,
     const struct stored_segment *from, struct stored_segment *g, struct block *last,
     evlog_error *err)
@@ -312,20 +352,18 @@ static int unsealed_store(struct backup *b, struct segment *s, uint64_t limit,
 
 	memcpy(g->id, s->header.id, ID_SIZE);
 	g->last = tree.n;
-	if (can_go_on(b, s, limit, from, &tree)) {
-		g->size = from->size;
-		for (size_t i = 0; i < from->n; i++) {
-			struct piece *p = segment_piece(g);
-			if (!p)
-				return error_memory(err);
-			*p = from->piece[i];
-		}
-		if (from->last >= from->first)
-			r = segment_block(
-			    s, b->base.head.last_block, limit, 0, last, err);
-	}
+	if (can_go_on(b, s, limit, from, &tree))
+		r = pieces_take(b, s, limit, from, g, last, err);
 	if (!r)
 		r = tail_store(b, s, limit, g, &tree, last, err);
+	if (r == EVLOG_END) { /* the same events in other bytes: store them all again */
+		g->n = 0;
+		g->size = 0;
+		g->last = s->header.tree.n;
+		*last = (struct block){0};
+		tree = s->header.tree;
+		r = tail_store(b, s, limit, g, &tree, last, err);
+	}
 	if (r)
 		return r;
 	g->last = tree.n;
@@ -372,9 +410,16 @@ static int segment_store(struct backup *b, size_t i, evlog_error *err)
 		r = error_memory(err);
 	if (!r)
 		g->first = s.first_seq;
+	if (!r && is_last && segment_is_sealed(&s)) /* since the end was found */
+		r = EVLOG_WAIT;
 	if (!r && !tree_has_root(&s.header.tree, s.header.root))
 		r = segment_damaged(
 		    &s, 0, g->first, 0, "its header contradicts itself", err);
+	if (!r && b->now.n > 1 && memcmp(g[-1].root, s.header.root, HASH_SIZE) != 0)
+		r = error_set(err, EVLOG_EDAMAGED,
+		    "%s: the newest point says something else of events up to %" PRIu64
+		    " than the log; remove that point, and try again",
+		    b->store.path, g[-1].last);
 	if (!r && segment_is_sealed(&s))
 		r = sealed_store(b, &s, g, &last, err);
 	else if (!r)
@@ -383,8 +428,6 @@ static int segment_store(struct backup *b, size_t i, evlog_error *err)
 		    &last, err);
 	if (!r && !is_last)
 		r = successor_check(&b->log, &s, &next.header, &last, err);
-	if (!r && is_last && segment_is_sealed(&s)) /* since the end was found */
-		log_end_of_seal(&s, &b->end);
 	if (!r && is_last)
 		r = end_note(b, &s, g, &last, err);
 	segment_close(&next);
@@ -392,10 +435,28 @@ static int segment_store(struct backup *b, size_t i, evlog_error *err)
 	return r;
 }
 
-static int segments_store(struct backup *b, evlog_error *err)
+/* Whether the log's file of a sealed segment is still the one that the base has. */
+static int is_same(struct backup *b, size_t i, const struct stored_segment *from,
+    bool *same, evlog_error *err)
+{
+	const struct share h = {.log = &b->log};
+	char mark[MARK_SIZE];
+	struct segment s;
+
+	*same = false;
+	int r = mark_write(&b->log, from->first, mark, err);
+	if (r || strcmp(mark, from->mark) != 0 || !has_all(&b->store, from))
+		return r;
+	r = share_open(&h, i, &s, err);
+	*same = !r && segment_is_sealed(&s) && s.header.seal.last_seq == from->last &&
+		memcmp(s.header.seal.root, from->root, HASH_SIZE) == 0;
+	segment_close(&s);
+	return r;
+}
+
+static int segments_once(struct backup *b, evlog_error *err)
 {
 	const struct log *l = &b->log;
-	char mark[MARK_SIZE];
 	int r = 0;
 
 	if (l->segments[0] > l->first)
@@ -404,9 +465,7 @@ static int segments_store(struct backup *b, evlog_error *err)
 		const struct stored_segment *from = base_segment(b, l->segments[i]);
 		bool same = from && from->sealed && l->segments[i] < b->end.segment;
 		if (same)
-			r = mark_write(l, l->segments[i], mark, err);
-		same = same && !r && strcmp(mark, from->mark) == 0 &&
-		       has_all(&b->store, from);
+			r = is_same(b, i, from, &same, err);
 		if (!r)
 			r = same ? segment_take(b, from, err) : segment_store(b, i, err);
 		const struct stored_segment *g =
@@ -415,6 +474,26 @@ static int segments_store(struct backup *b, evlog_error *err)
 			r = segment_missing(l->path, g[-1].last + 1, g->first - 1, err);
 	}
 	return r;
+}
+
+/* Looks again if a segment was sealed while it looked, so that a point never ends with a
+ * sealed one. */
+static int segments_store(struct backup *b, evlog_error *err)
+{
+	int r = EVLOG_WAIT;
+
+	for (int i = 0; r == EVLOG_WAIT && i < TRIES; i++) {
+		r = i ? log_begin(b, err) : 0;
+		for (size_t j = 0; j < b->now.n; j++)
+			free(b->now.segment[j].piece);
+		b->now.n = 0;
+		if (!r)
+			r = segments_once(b, err);
+	}
+	return r == EVLOG_WAIT
+		   ? error_set(err, EVLOG_EBUSY,
+			 "%s: is being sealed all the time; try again", b->path)
+		   : r;
 }
 
 /* ---- The point ---- */
@@ -495,8 +574,15 @@ static int point_add(struct backup *b, struct evlog_point *made, evlog_error *er
 	if (r)
 		return r;
 	b->now.time = evlog_now();
-	if (b->points.n && b->now.time <= b->points.at[0].time)
-		b->now.time = b->points.at[0].time + 1; /* the clock was set back */
+	if (b->points.n && b->now.time <= b->points.at[0].time) {
+		char text[512];
+		snprintf(text, sizeof text,
+		    "%s: the newest point was made in the future; is the clock right?",
+		    b->store.path);
+		if (b->points.at[0].time - b->now.time > MINUTE)
+			say(b, text);
+		b->now.time = b->points.at[0].time + 1;
+	}
 	r = point_write(&b->now, s, b->saved.member, made->file, err);
 	if (!r)
 		r = store_sync(s, err);
@@ -522,19 +608,18 @@ void point_describe(const struct point *p, const char *file, struct evlog_point 
 	snprintf(out->file, sizeof out->file, "%s", file);
 }
 
-/* ---- The interface ---- */
-
-static int log_begin(struct backup *b, evlog_error *err)
+static int prune(struct backup *b, evlog_error *err)
 {
-	evlog_error verdict = {0};
+	int r =
+	    store_prune(&b->store, &b->now, b->o.keep, b->o.keep_within, b->o.grace, err);
 
-	int r = log_survey(&b->log, NULL, b->codec, &b->end, &verdict, err);
-	if (!r && verdict.code) {
-		*err = verdict;
-		r = verdict.code;
-	}
-	return r;
+	if (r != EVLOG_END)
+		return r;
+	say(b, err->text);
+	return 0;
 }
+
+/* ---- The interface ---- */
 
 static int prepare(struct backup *b, const char *dest, evlog_error *err)
 {
@@ -591,8 +676,7 @@ int evlog_backup(const char *log, const char *dest, const struct evlog_backup_op
 	if (!r)
 		r = point_add(&b, &point, err);
 	if (!r && (b.o.keep || b.o.keep_within))
-		r = store_prune(
-		    &b.store, &b.now, b.o.keep, b.o.keep_within, b.o.grace, err);
+		r = prune(&b, err);
 	if (!r && made) {
 		char file[sizeof point.file];
 		memcpy(file, point.file, sizeof file);
@@ -627,6 +711,7 @@ int evlog_backup_newest(const char *dest, struct evlog_point *point, evlog_error
 		r = point_read(&p, &s, &points.at[0], err);
 	if (!r) {
 		point_describe(&p, points.at[0].name, point);
+		r = point_is_whole(&p, &s, err);
 		point_free(&p);
 	}
 	free(points.at);

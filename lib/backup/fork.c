@@ -191,6 +191,7 @@ static int segment_first(struct fork *f, evlog_error *err)
 {
 	const struct share *at = &f->share;
 	bool trimmed = f->origin.header.size;
+	uint64_t epoch;
 
 	if (trimmed && !f->origin.all)
 		return error_set(err, EVLOG_EMISMATCH,
@@ -198,8 +199,10 @@ static int segment_first(struct fork *f, evlog_error *err)
 		    ", and no longer knows where its consumers were then; choose event "
 		    "%" PRIu64 " or a later one",
 		    f->path, f->log.first, f->origin_end);
-	return log_first_segment(
-	    at->dir_fd, at->dir, at->mode, trimmed ? &f->origin : NULL, err);
+	int r = epoch_next(f->path, f->log.head.epoch, &epoch, err);
+	return r ? r
+		 : log_first_segment(at->dir_fd, at->dir, at->mode,
+		       trimmed ? &f->origin : NULL, epoch, err);
 }
 
 /* The fork point is inside a commit, or a block that was merged from several, after

@@ -148,6 +148,13 @@ int store_prune(struct store *s, const struct point *newest, uint64_t keep,
 		r = store_sync(s, err);
 	if (!r && k.removed) {
 		r = store_walk(s, STORE_POINT, point_note, &k, err);
+		if (r == EVLOG_EDAMAGED || r == EVLOG_ENEWER) {
+			char why[sizeof err->text];
+			memcpy(why, err->text, sizeof why);
+			error_set(err, EVLOG_EDAMAGED,
+			    "%.500s; so no files are removed: remove this point", why);
+			r = EVLOG_END;
+		}
 		for (int i = 0; !r && i < STORE_KINDS; i++)
 			r = store_walk(s, (enum store_kind)i, file_remove, &k, err);
 	}

@@ -7,8 +7,8 @@
 /* Keeps the newest `keep` points and those that are not older than `within` (0: does not
  * apply), and always the newest one, `newest`.  The others are marked as expired.  Those
  * that have been for `grace` are removed, and then all files that no point needs and that
- * are older than that.  EVLOG_EDAMAGED: a point is damaged, so that it is not known what
- * it needs: nothing but points is removed. */
+ * are older than that.  EVLOG_END: a point is damaged, so that it is not known what
+ * it needs: nothing but points was removed, and err says so. */
 int store_prune(struct store *s, const struct point *newest, uint64_t keep,
     int64_t within, int64_t grace, evlog_error *err);
 

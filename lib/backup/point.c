@@ -13,7 +13,7 @@
  * copy mode, directory  permissions, in octal segments         file, root and bytes of
  * each segment that is sealed; of the others first, last, root, id, bytes and pieces
  *   cursors          how far each consumer has come that appends to this log
- *   files            name and bytes of what was saved along with it
+ *   files            name, bytes and mode of what was saved along with it
  */
 #include "backup/point.h"
 #include "base/error.h"
@@ -150,7 +150,8 @@ static void manifest_add(struct buf *b, const struct point *p)
 	for (size_t i = 0; i < p->files; i++) {
 		buf_puts(b, i ? ",\n{\"name\":" : "\n{\"name\":");
 		json_escape(b, (struct view){p->file[i].name, strlen(p->file[i].name)});
-		buf_printf(b, ",\"bytes\":%" PRIu64 "}", p->file[i].size);
+		buf_printf(b, ",\"bytes\":%" PRIu64 ",\"mode\":\"%04o\"}",
+		    p->file[i].size, (unsigned)p->file[i].mode);
 	}
 	buf_puts(b, "]}\n");
 }
@@ -206,7 +207,12 @@ int point_write(struct point *p, struct store *s, const struct tar_member *saved
 	if (!r) {
 		sha256_end(&w.sum, hash);
 		store_point_name(name, p->head.tree.n, p->time, hash);
+		/* nobody may read a saved file here who may not read it where it was */
+		const struct permissions mode = s->mode;
+		for (size_t i = 0; i < p->files; i++)
+			s->mode.mode &= p->file[i].mode | 0400;
 		r = store_keep(s, &f, name, err);
+		s->mode = mode;
 	}
 	free(member);
 	buf_free(&manifest);
@@ -254,6 +260,7 @@ static bool mode_of(struct json_text object, const char *name, mode_t *mode)
 			return false;
 		*mode = *mode << 3 | (mode_t)(v.p[i] - '0');
 	}
+	*mode &= 0777;
 	return true;
 }
 
@@ -348,8 +355,9 @@ static bool saved_read(struct json_text v, struct point *p, bool *failed)
 		char name[256];
 		if (*m.value.p != '{' ||
 		    !json_string_of(m.value, "name", name, sizeof name, failed) ||
-		    !json_number_of(m.value, "bytes", &f.size) || !*name ||
-		    strchr(name, '/') || *name == '.')
+		    !json_number_of(m.value, "bytes", &f.size) ||
+		    !mode_of(m.value, "mode", &f.mode) || !*name || strchr(name, '/') ||
+		    *name == '.')
 			return false;
 		f.name = strdup(name);
 		if (!f.name ||
@@ -390,7 +398,7 @@ static bool head_of(struct json_text v, struct head *h)
 	if (!object_of(v, "head", &object) ||
 	    !json_number_of(object, "segment", &h->segment) ||
 	    !hex_of(object, "id", h->id, ID_SIZE) ||
-	    !json_number_of(object, "epoch", &h->epoch) ||
+	    !json_number_of(object, "epoch", &h->epoch) || h->epoch > SEQ_MAX ||
 	    !json_number_of(object, "committed", &h->committed) ||
 	    !json_number_of(object, "block", &h->last_block))
 		return false;
@@ -419,8 +427,8 @@ static bool parts_read(struct json_text v, struct point *p, bool *failed)
 	*failed |= p->cursors.failed;
 	const struct stored_segment *last = &p->segment[p->n - 1];
 	return !*failed && last->last == h->tree.n && last->first == h->segment &&
-	       memcmp(last->root, h->root, HASH_SIZE) == 0 &&
-	       (last->sealed || last->size == h->committed);
+	       memcmp(last->root, h->root, HASH_SIZE) == 0 && !last->sealed &&
+	       last->size == h->committed && memcmp(last->id, h->id, ID_SIZE) == 0;
 }
 
 static int not_a_point(const char *path, const char *why, evlog_error *err)
@@ -526,6 +534,11 @@ int point_read(struct point *p, const struct store *s, const struct store_point 
 		r = manifest_read(p, path, text.p, text.len, err);
 	if (!r && (p->time != at->time || p->head.tree.n != at->size))
 		r = not_a_point(path, "its manifest has another name", err);
+	if (r == EVLOG_EDATA) { /* an archive that is none */
+		char why[sizeof err->text];
+		memcpy(why, err->text, sizeof why);
+		r = error_set(err, EVLOG_EDAMAGED, "%.600s", why);
+	}
 	evlog_input_close(in);
 	buf_free(&text);
 	free(path);

@@ -30,6 +30,8 @@ struct stored_segment {
 struct saved_file {
 	char *name;
 	uint64_t size;
+	mode_t mode;
+	bool seen; /* while they are restored */
 };
 
 /* Zero-initialise. */

@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/options.h"
 #include "base/os.h"
-#include "base/replace.h"
 #include "read/reader.h"
 
 #include <errno.h>
@@ -22,6 +21,15 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Writing the files that were saved along with it. */
+struct saving {
+	struct restore *t;	 /* NULL: that was not begun */
+	struct saved_file *file; /* that is being written; NULL: none */
+	int fd;
+	uint64_t done; /* bytes of it */
+	bool made;     /* the folder did not exist */
+};
 
 struct restore {
 	const char *log;
@@ -36,6 +44,7 @@ struct restore {
 	bool placed;	 /* a part of it has its name */
 	bool old;	 /* there are newer points, which may be of another branch; */
 	uint64_t epoch;	 /* the highest one of this point and the newest */
+	struct saving saving;
 	struct evlog_restored done;
 };
 
@@ -61,7 +70,7 @@ static int piece_copy(
 static int segment_copy(
     struct restore *t, const struct stored_segment *g, evlog_error *err)
 {
-	const struct permissions mode = {t->point.mode, (gid_t)-1};
+	const struct permissions mode = {t->point.mode | 0600, (gid_t)-1};
 	char name[SEGMENT_NAME_SIZE];
 	int r = 0;
 
@@ -86,6 +95,8 @@ static int segment_check(struct restore *t, struct segment *s,
 	struct tip *tip = &t->tip;
 	struct block last = {0};
 
+	if (g == t->point.segment && g->first > 1 && !(s->header.flags & SEGMENT_TRIMMED))
+		return segment_missing(t->store.path, 1, g->first - 1, err);
 	if (g != t->point.segment &&
 	    (s->header.tree.n != tip->seq ||
 		memcmp(s->header.root, tip->root, HASH_SIZE) != 0))
@@ -110,10 +121,28 @@ static int segment_check(struct restore *t, struct segment *s,
 		tip->epoch = last.epoch;
 	}
 	if (tip->seq != g->last || memcmp(tip->root, g->root, HASH_SIZE) != 0 ||
-	    segment_is_sealed(s) != g->sealed)
+	    segment_is_sealed(s) != g->sealed ||
+	    (!g->sealed && memcmp(g->id, s->header.id, ID_SIZE) != 0) ||
+	    (!g->sealed && last.offset && !(last.flags & BLOCK_COMMIT)))
 		return segment_damaged(s, tip->block, g->first, g->last,
 		    "the point says something else of it", err);
 	return 0;
+}
+
+/* Checks what the point says of the first event. */
+static int lineage_check(struct restore *t, struct segment *s, evlog_error *err)
+{
+	unsigned char lineage[HASH_SIZE];
+	struct log l = {.dir_fd = t->dir_fd, .path = (char *)(uintptr_t)t->dir};
+
+	if (t->tip.seq == 0)
+		return 0;
+	int r = log_lineage(&l, s, t->codec, lineage, err);
+	if (!r && memcmp(lineage, t->point.lineage, HASH_SIZE) != 0)
+		r = error_set(err, EVLOG_EDAMAGED,
+		    "%s/%s: damaged: its first event is another one", t->store.path,
+		    t->at.name);
+	return r;
 }
 
 /* Restores a segment.  EVLOG_END: it has only events that are not wanted. */
@@ -122,7 +151,7 @@ static int segment_restore(
 {
 	struct segment s;
 
-	if (t->o.at && g->first > t->o.at)
+	if (t->o.at && t->o.at < t->point.head.tree.n && g->first > t->o.at)
 		return EVLOG_END;
 	int r = segment_copy(t, g, err);
 	if (r)
@@ -132,6 +161,8 @@ static int segment_restore(
 		r = segment_damaged(&s, 0, g->first, g->last, err->reason, err);
 	if (!r)
 		r = segment_check(t, &s, g, err);
+	if (!r && g == t->point.segment)
+		r = lineage_check(t, &s, err);
 	segment_close(&s);
 	return r;
 }
@@ -166,19 +197,12 @@ static int segments_restore(struct restore *t, evlog_error *err)
 		r = segment_restore(t, &t->point.segment[i], err);
 	if (r < 0)
 		return r;
-	/* a log goes on in a segment that is not sealed */
-	return r == EVLOG_END || t->point.segment[t->point.n - 1].sealed
+	return r == EVLOG_END
 		   ? tip_go_on(&share, &t->tip, t->epoch, t->point.lineage, err)
 		   : whole_end(t, err);
 }
 
 /* ---- Files that were saved along with it ---- */
-
-struct saving {
-	struct restore *t;
-	struct replacement new;
-	char *path;
-};
 
 static char *saved_path(const struct restore *t, const char *name)
 {
@@ -206,45 +230,99 @@ static int saved_check(struct restore *t, evlog_error *err)
 	return 0;
 }
 
+static int saved_begin(struct saving *v, const char *name, evlog_error *err)
+{
+	struct point *p = &v->t->point;
+	size_t i = 0;
+
+	while (i < p->files && strcmp(p->file[i].name, name) != 0)
+		i++;
+	if (i == p->files || p->file[i].seen)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s/%s: damaged: its manifest does not name %s, or only once",
+		    v->t->store.path, v->t->at.name, name);
+	char *path = saved_path(v->t, name);
+	if (!path)
+		return error_memory(err);
+	v->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    p->file[i].mode | 0600);
+	int r = v->fd < 0 ? error_sys(err, "%s: cannot create", path) : 0;
+	if (r && err->sys == EEXIST)
+		r = err->code = EVLOG_ECREATE;
+	free(path);
+	if (r)
+		return r;
+	v->file = &p->file[i];
+	v->file->seen = true;
+	v->done = 0;
+	return 0;
+}
+
 static int saved_put(
     void *arg, const char *name, const char *p, size_t n, evlog_error *err)
 {
 	struct saving *v = arg;
-	int r = 0;
+	int r = v->file ? 0 : saved_begin(v, name, err);
 
-	if (!v->path) {
-		v->path = saved_path(v->t, name);
-		if (!v->path)
-			return error_memory(err);
-		r = strchr(name, '/') || *name == '.'
-			? error_set(err, EVLOG_EDAMAGED, "%s: no name of a file", name)
-			: replacement_begin(&v->new, v->path, 0, err);
-		if (r) {
-			free(v->path);
-			v->path = NULL;
-			return r;
-		}
+	if (r)
+		return r;
+	v->done += n;
+	if (v->done > v->file->size || (!n && v->done < v->file->size))
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s/%s: damaged: %s is not as long as its manifest says",
+		    v->t->store.path, v->t->at.name, name);
+	if (file_write(v->fd, p, n) < 0 || (!n && os_sync_data(v->fd) < 0))
+		return error_sys(err, "%s/%s", v->t->o.with, name);
+	if (!n) {
+		close(v->fd);
+		v->file = NULL;
+		v->fd = -1;
 	}
-	if (n) {
-		fwrite(p, 1, n, v->new.f); /* replacement_end reports errors */
-		return 0;
+	return 0;
+}
+
+/* Removes what was written, if not all of it could be. */
+static void saved_remove(struct saving *v)
+{
+	for (size_t i = 0; i < v->t->point.files; i++) {
+		char *path = saved_path(v->t, v->t->point.file[i].name);
+		if (path && v->t->point.file[i].seen)
+			unlink(path);
+		free(path);
 	}
-	r = replacement_end(&v->new, err);
-	free(v->path);
-	v->path = NULL;
+	if (v->made)
+		rmdir(v->t->o.with);
+}
+
+static int folder_sync(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -1 : os_sync(fd);
+
+	if (fd >= 0)
+		close(fd);
 	return r;
 }
 
+/* The last step before the log gets its name. */
 static int saved_restore(struct restore *t, evlog_error *err)
 {
-	struct saving v = {.t = t};
+	struct saving *v = &t->saving;
 
-	if (mkdir(t->o.with, 0777) < 0 && errno != EEXIST)
+	*v = (struct saving){.t = t, .fd = -1};
+	v->made = mkdir(t->o.with, 0777) == 0;
+	if (!v->made && errno != EEXIST)
 		return error_sys(err, "%s", t->o.with);
-	int r = point_saved(&t->store, &t->at, saved_put, &v, err);
-	if (v.path)
-		replacement_drop(&v.new);
-	free(v.path);
+	int r = point_saved(&t->store, &t->at, saved_put, v, err);
+	if (v->fd >= 0)
+		close(v->fd);
+	for (size_t i = 0; !r && i < t->point.files; i++)
+		if (!t->point.file[i].seen)
+			r = error_set(err, EVLOG_EDAMAGED,
+			    "%s/%s: damaged: %s is not in it", t->store.path, t->at.name,
+			    t->point.file[i].name);
+	if (!r && folder_sync(t->o.with) < 0)
+		r = error_sys(err, "%s", t->o.with);
 	return r;
 }
 
@@ -355,8 +433,12 @@ static int epoch_find(
 	if (p.head.epoch > t->epoch)
 		t->epoch = p.head.epoch;
 	point_free(&p);
-	/* if it is damaged, nothing can be compared with it */
-	return r == EVLOG_EDAMAGED ? 0 : r;
+	if (r < 0 && err->sys != ENOMEM) { /* nothing can be compared with it */
+		if (t->o.say)
+			t->o.say(t->o.arg, err->text);
+		r = 0;
+	}
+	return r;
 }
 
 static int point_choose(struct restore *t, evlog_error *err)
@@ -366,9 +448,11 @@ static int point_choose(struct restore *t, evlog_error *err)
 	int r = store_list(&t->store, &points, err);
 	if (r)
 		return r;
+	const char *slash = t->o.point ? strrchr(t->o.point, '/') : NULL;
+	const char *name = slash ? slash + 1 : t->o.point;
 	size_t i = 0;
-	while (t->o.point && i < points.n &&
-	       strcmp(strchr(points.at[i].name, '/') + 1, t->o.point) != 0)
+	while (
+	    name && i < points.n && strcmp(strchr(points.at[i].name, '/') + 1, name) != 0)
 		i++;
 	if (i < points.n)
 		t->at = points.at[i];
@@ -384,6 +468,11 @@ static int point_choose(struct restore *t, evlog_error *err)
 	if (!r && t->o.at > t->point.head.tree.n)
 		r = error_set(err, EVLOG_EMISMATCH, "%s/%s: ends with event %" PRIu64,
 		    t->store.path, t->at.name, t->point.head.tree.n);
+	if (!r && t->o.at && t->o.at < t->point.segment[0].first)
+		r = error_set(err, EVLOG_EMISMATCH,
+		    "%s/%s: begins with event %" PRIu64
+		    "; the events before it were removed",
+		    t->store.path, t->at.name, t->point.segment[0].first);
 	return r;
 }
 
@@ -392,6 +481,11 @@ static void saved_say(const struct restore *t)
 {
 	struct buf b = {0};
 
+	if (t->o.with && t->point.files && t->done.at.seq < t->point.head.tree.n &&
+	    t->o.say)
+		t->o.say(t->o.arg,
+		    "the files that were saved are those of the whole "
+		    "backup, not of the event up to which it was restored");
 	if (t->o.with || !t->point.files || !t->o.say || t->o.drill)
 		return;
 	buf_puts(&b, "the backup also has ");
@@ -402,6 +496,24 @@ static void saved_say(const struct restore *t)
 	if (!b.failed)
 		t->o.say(t->o.arg, b.p);
 	buf_free(&b);
+}
+
+/* Refuses to make something in the folder of the backups. */
+static int place_refuse(struct restore *t, const char *path, evlog_error *err)
+{
+	struct stat dir, store;
+	int parent;
+
+	int r = parent_open(path, &parent, err);
+	if (r)
+		return r;
+	if (fstat(parent, &dir) < 0 || stat(t->store.path, &store) < 0)
+		r = error_sys(err, "%s", path);
+	else if (dir.st_ino == store.st_ino && dir.st_dev == store.st_dev)
+		r = error_set(err, EVLOG_ECREATE,
+		    "%s: is in the folder of the backups; choose another place", path);
+	close(parent);
+	return r;
 }
 
 static int prepare(struct restore *t, const char *dest, evlog_error *err)
@@ -415,6 +527,10 @@ static int prepare(struct restore *t, const char *dest, evlog_error *err)
 	int r = store_open(&t->store, dest, 0, err);
 	if (!r && !t->o.drill && lstat(t->log, &st) == 0)
 		r = error_set(err, EVLOG_ECREATE, "%s: exists already", t->log);
+	if (!r)
+		r = place_refuse(t, t->log, err);
+	if (!r && t->o.with)
+		r = place_refuse(t, t->o.with, err);
 	if (!r)
 		r = point_choose(t, err);
 	if (!r && t->o.with)
@@ -442,6 +558,8 @@ int evlog_restore(const char *dest, const char *log,
 		r = error_set(err, EVLOG_ECREATE, "%s: exists already", log);
 	if (r == EVLOG_WAIT)
 		r = 0;
+	if (r < 0 && t.saving.t && !t.placed)
+		saved_remove(&t.saving);
 	if (r < 0 && t.placed) {
 		char why[sizeof err->text];
 		memcpy(why, err->text, sizeof why);

@@ -86,6 +86,7 @@ static int one_take(
 		return error_sys(err, "%s", path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, EVLOG_EDATA, "%s: not a regular file", path);
+	const mode_t mode = st.st_mode & 0777;
 	ssize_t got = file_pread(t->fd, start, sizeof start, 0);
 	if (got < 0)
 		return error_sys(err, "%s", path);
@@ -101,7 +102,7 @@ static int one_take(
 	if (asprintf(&name, "with/%s", base) < 0)
 		return error_memory(err);
 	t->name = name;
-	p->file[i] = (struct saved_file){strdup(base), t->size};
+	p->file[i] = (struct saved_file){strdup(base), t->size, mode, false};
 	p->files = i + 1;
 	return p->file[i].name ? 0 : error_memory(err);
 }

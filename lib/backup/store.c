@@ -131,7 +131,7 @@ static int folder_check(int top, const char *path, evlog_error *err)
 		return r;
 	}
 	while (!other && (errno = 0, e = readdir(d)) != NULL) {
-		other = *e->d_name != '.';
+		other = *e->d_name != '.' && strcmp(e->d_name, "lost+found") != 0;
 		for (int i = 0; i < STORE_KINDS; i++)
 			other = other && strcmp(e->d_name, kinds[i].folder) != 0;
 	}

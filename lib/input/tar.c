@@ -53,7 +53,10 @@ static int file_enter(struct members *m, const struct tar_member *t, evlog_error
 	m->opened = true;
 	if (fstat(m->fd, &st) < 0)
 		return error_sys(err, "%s", t->name);
-	return (uint64_t)st.st_size == t->size ? 0 : has_changed(t, err);
+	bool same =
+	    t->inode ? t->inode == (uint64_t)st.st_ino && (uint64_t)st.st_size >= t->size
+		     : (uint64_t)st.st_size == t->size;
+	return same ? 0 : has_changed(t, err);
 }
 
 /* Describes the next member, or the end. */

@@ -16,7 +16,8 @@ struct tar_member {
 	int64_t time;  /* of its last change */
 	int fd;	       /* its bytes are the first ones of this file; */
 	int dir_fd;    /* or, if fd is -1, those of `file` in this folder, which is not */
-	const char *file; /* opened before it is its turn, and must have this size; */
+	const char *file; /* opened before it is its turn, and must have this size, */
+	uint64_t inode;	  /* or, if that is not 0, be this file, and not be shorter; */
 	const char *p;	  /* or, if that is NULL, too, here */
 };
 

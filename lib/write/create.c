@@ -111,11 +111,11 @@ int lock_create(int dir_fd, const char *dir, evlog_error *err)
 	return r;
 }
 
-static int first_state(
-    struct segment_header *s, const struct origin *origin, evlog_error *err)
+static int first_state(struct segment_header *s, const struct origin *origin,
+    uint64_t epoch, evlog_error *err)
 {
 	*s = (struct segment_header){.first_seq = 1,
-	    .epoch = 1,
+	    .epoch = epoch,
 	    .last_logtime = EVLOG_TIME_MIN,
 	    .previous = SEGMENT_NONE,
 	    .previous_size = SEGMENT_NONE,
@@ -166,14 +166,14 @@ int log_end_at(int dir_fd, const char *dir, struct permissions mode,
 }
 
 int log_first_segment(int dir_fd, const char *dir, struct permissions mode,
-    const struct origin *origin, evlog_error *err)
+    const struct origin *origin, uint64_t epoch, evlog_error *err)
 {
 	struct view cursors = {NULL, 0};
 	struct segment_header s;
 
 	if (origin)
 		cursors = (struct view){origin->cursors.p, origin->cursors.len};
-	int r = first_state(&s, origin, err);
+	int r = first_state(&s, origin, epoch, err);
 	if (!r)
 		r = segment_create(dir_fd, dir, mode, &s, cursors, false, err);
 	return r ? r : log_end_at(dir_fd, dir, mode, &s, err);
@@ -295,7 +295,7 @@ static int log_fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 	const struct creation *c = arg;
 
 	int r = log_first_segment(
-	    dir_fd, dir, (struct permissions){c->mode, (gid_t)-1}, c->origin, err);
+	    dir_fd, dir, (struct permissions){c->mode, (gid_t)-1}, c->origin, 1, err);
 	/* whoever may read its files may enter it */
 	if (!r && c->mode && fchmod(dir_fd, c->mode | (c->mode & 0444) >> 2) < 0)
 		r = create_failed(dir, err);

@@ -154,7 +154,7 @@ int log_end_at(int dir_fd, const char *dir, struct permissions mode,
 /* Fills the directory with a segment that nothing precedes.  origin: where the log
  * begins, if that is known; it may be trimmed. */
 int log_first_segment(int dir_fd, const char *dir, struct permissions mode,
-    const struct origin *origin, evlog_error *err);
+    const struct origin *origin, uint64_t epoch, evlog_error *err);
 
 /* Creates a log of that kind.  Returns 0 too if another process has created it
  * meanwhile. */
