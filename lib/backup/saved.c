@@ -61,14 +61,43 @@ static int database_take(
 	return r;
 }
 
+/* Opens a file, or a copy of it if it is a database. */
+static int file_take(struct saved *v, size_t i, struct store *s, const char *path,
+    struct stat *st, evlog_error *err)
+{
+	struct tar_member *t = &v->member[i];
+	char start[sizeof sqlite_magic];
+
+	t->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (t->fd < 0)
+		return error_sys(err, "%s", path);
+	v->copy[i].fd = -1;
+	v->n++;
+	ssize_t got = file_pread(t->fd, start, sizeof start, 0);
+	if (fstat(t->fd, st) < 0 || (got < 0 && S_ISREG(st->st_mode)))
+		return error_sys(err, "%s", path);
+	if (!S_ISREG(st->st_mode))
+		return error_set(err, EVLOG_EDATA, "%s: not a regular file", path);
+	const mode_t mode = st->st_mode;
+	if (got == sizeof start && memcmp(start, sqlite_magic, sizeof start) == 0) {
+		int r = database_take(v, i, s, path, err);
+		if (r)
+			return r;
+	}
+	if (fstat(t->fd, st) < 0)
+		return error_sys(err, "%s", path);
+	st->st_mode = mode;
+	return 0;
+}
+
 static int one_take(
     struct saved *v, struct point *p, struct store *s, const char *path, evlog_error *err)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-	struct tar_member *t = &v->member[v->n];
-	char start[sizeof sqlite_magic], *name;
+	const size_t i = v->n;
+	struct tar_member *t = &v->member[i];
 	struct stat st;
-	size_t i = v->n;
+	char *name;
 
 	if (!*base || *base == '.' || strlen(base) > 200)
 		return error_set(
@@ -77,32 +106,16 @@ static int one_take(
 		if (strcmp(p->file[j].name, base) == 0)
 			return error_set(err, EVLOG_EUSAGE,
 			    "%s: another file of this name is to be saved", path);
-	t->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (t->fd < 0)
-		return error_sys(err, "%s", path);
-	v->copy[i].fd = -1;
-	v->n++;
-	if (fstat(t->fd, &st) < 0)
-		return error_sys(err, "%s", path);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, EVLOG_EDATA, "%s: not a regular file", path);
-	const mode_t mode = st.st_mode & 0777;
-	ssize_t got = file_pread(t->fd, start, sizeof start, 0);
-	if (got < 0)
-		return error_sys(err, "%s", path);
-	if (got == sizeof start && memcmp(start, sqlite_magic, sizeof start) == 0) {
-		int r = database_take(v, i, s, path, err);
-		if (r)
-			return r;
-	}
-	if (fstat(t->fd, &st) < 0)
-		return error_sys(err, "%s", path);
+	int r = file_take(v, i, s, path, &st, err);
+	if (r)
+		return r;
 	t->size = (uint64_t)st.st_size;
 	t->time = (int64_t)os_modified(&st).tv_sec * 1000000;
 	if (asprintf(&name, "with/%s", base) < 0)
 		return error_memory(err);
 	t->name = name;
-	p->file[i] = (struct saved_file){strdup(base), t->size, mode, false};
+	p->file[i] = (struct saved_file){
+	    .name = strdup(base), .size = t->size, .mode = st.st_mode & 0777};
 	p->files = i + 1;
 	return p->file[i].name ? 0 : error_memory(err);
 }

@@ -145,6 +145,8 @@ def restore():
         at = newest(log, point.split("-")[1]) if os.path.exists(f"{log}.dest") else None
         if at:
             must("evrestore", "-q", "--with", ".", "--point", at, f"{log}.dest", log)
+        elif os.path.exists(f"{log}.dest"):  # what is made anew is another log
+            shutil.rmtree(f"{log}.dest")
     return int(point[:16])
 
 

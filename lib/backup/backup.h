@@ -1,0 +1,28 @@
+/* backup.h - a backup that is being made. */
+#ifndef BACKUP_BACKUP_H
+#define BACKUP_BACKUP_H
+
+#include "backup/saved.h"
+
+struct backup {
+	const char *path;
+	struct evlog_backup_options o;
+	struct store store;
+	struct log log;
+	struct log_end end;
+	struct block_codec *codec;
+	struct store_points points;
+	struct point base; /* n 0: none */
+	struct point now;
+	struct saved saved;
+	bool has_tree; /* now.head.tree is known */
+};
+
+/* Lists the log, and finds its end. */
+int log_begin(struct backup *b, evlog_error *err);
+
+/* Stores what the store does not have of the log, and lists in b->now what it consists
+ * of. Moves b->end if the log was sealed meanwhile. */
+int segments_store(struct backup *b, evlog_error *err);
+
+#endif
