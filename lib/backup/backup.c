@@ -64,16 +64,14 @@ static int base_differs(
 
 	if (!same)
 		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: has backups of another log, whose first event is another one; "
-		    "choose "
+		    "%s: has backups of another log, with another first event; choose "
 		    "another folder for %s",
 		    b->store.path, b->path);
 	if (b->log.head.epoch <= b->base.head.epoch)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: has a backup up to event %" PRIu64
 		    ", after which %s went another way, or to which it has not come; "
-		    "choose "
-		    "another folder for it",
+		    "choose another folder for it",
 		    b->store.path, b->base.head.tree.n, b->path);
 	snprintf(text, sizeof text,
 	    "%s: went another way before event %" PRIu64
@@ -203,6 +201,7 @@ static int head_note(struct backup *b, evlog_error *err)
 static int point_add(struct backup *b, struct evlog_point *made, evlog_error *err)
 {
 	struct store *s = &b->store;
+	const uint64_t before = s->bytes;
 	evlog_error why;
 
 	int r = store_sync(s, err);
@@ -228,7 +227,7 @@ static int point_add(struct backup *b, struct evlog_point *made, evlog_error *er
 		    "needed: try again",
 		    why.text);
 	}
-	if (!r && s->added && s->added(s->arg, made->file, 0) < 0)
+	if (!r && s->added && s->added(s->arg, made->file, s->bytes - before) < 0)
 		r = error_sys(err, "%s", made->file);
 	return r;
 }
@@ -313,9 +312,7 @@ int evlog_backup(const char *log, const char *dest, const struct evlog_backup_op
 	if (!r && (b.o.keep || b.o.keep_within))
 		r = prune(&b, err);
 	if (!r && made) {
-		char file[sizeof point.file];
-		memcpy(file, point.file, sizeof file);
-		point_describe(&b.now, file, made);
+		point_describe(&b.now, point.file, made);
 		made->files = b.store.files;
 		made->bytes = b.store.bytes;
 	}
