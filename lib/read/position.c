@@ -30,7 +30,9 @@ static struct bounds only(uint64_t from, uint64_t to, uint64_t max_line)
 static int ends_before(const char *path, uint64_t seq, evlog_error *err)
 {
 	return error_set(err, EVLOG_EMISMATCH,
-	    "%s: an older copy of the log: it ends before event %" PRIu64, path, seq);
+	    "%s: an older copy of the log: it ends before event %" PRIu64
+	    "; if it was restored, see AFTER A RESTORE in evrestore(1)",
+	    path, seq);
 }
 
 int log_identify(
