@@ -371,9 +371,16 @@ same_log() {
 
 @test "a database is saved as it was between two transactions" {
 	segmented a.evlog 10
-	sqlite3 x.db 'pragma journal_mode=wal; create table t(a); insert into t values(1)' >/dev/null
-	sqlite3 x.db 'insert into t values(2); begin; insert into t values(3)' # is not committed
+	mkfifo statements
+	sqlite3 x.db <statements >/dev/null 3>&- &
+	exec 4>statements # it stays open, so that what is new is in its journal only
+	echo 'pragma journal_mode=wal; create table t(a); insert into t values(1); insert into t values(2);' >&4
+	has_two() { [ "$(sqlite3 x.db 'select count(*) from t' 2>/dev/null)" = 2 ]; }
+	until_ has_two
+	echo 'begin; insert into t values(3);' >&4 # is not committed
 	evbackup -q --with x.db a.evlog dest >/dev/null
+	exec 4>&-
+	wait
 	evrestore -q --with saved dest b.evlog
 	assert_equal "$(sqlite3 saved/x.db 'select group_concat(a) from t')" 1,2
 	assert_equal "$(ls -A dest/points | grep -c '^.new')" 0
@@ -649,6 +656,13 @@ spoil() {
 	assert_line 0000000000000051.ndjson.zst
 	run -0 evrestore --repair --from-log a.evlog dest b.evlog
 	evcat b.evlog | cmp - all
+	evfork --at 10 a.evlog f.evlog # its events 11 to 20 are other ones
+	segmented f.evlog 30 10 100
+	evbackup -q f.evlog f.dest >/dev/null
+	damage b.evlog/0000000000000011.ndjson.zst 500
+	sums b.evlog >before
+	run -65 evrestore --repair f.dest b.evlog
+	sums b.evlog | cmp - before
 }
 
 @test "--repair: from the lines of a replica, whose segments are other ones" {
@@ -819,6 +833,7 @@ forge() {
 	evcat --from 601 src | evappend -q --replica rep
 	evbackup -q rep dest >/dev/null
 	evrestore --drill --log rep dest
+	assert_equal "$(evbackup --status rep dest | jq .behind)" 0
 }
 
 @test "what was restored up to any event is backed up to the same folder again" {
