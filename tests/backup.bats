@@ -46,7 +46,7 @@ same_log() {
 		sums a.evlog | cmp - before
 		evrestore dest b.evlog
 		same_log a.evlog b.evlog
-		(cd a.evlog && cksum -- *.zst) | cmp - <(cd b.evlog && cksum -- *.zst) || [ "$(basename "$log")" = unused ] ||
+		(cd a.evlog && cksum -- *.zst) | cmp - <(cd b.evlog && cksum -- *.zst) ||
 			# an active segment may have remains after its end
 			cmp <(evcat -q a.evlog) <(evcat -q b.evlog)
 		evappend -q a.evlog <<<'{"type":"New","id":"n","source":"/x"}' && evappend -q b.evlog <<<'{"type":"New","id":"n","source":"/x"}'

@@ -128,19 +128,13 @@ static int segments_take(struct archive *a, uint64_t since, evlog_error *err)
 static int prepare(
     struct archive *a, const char *log, uint64_t max_line, evlog_error *err)
 {
-	evlog_error verdict = {0};
-
 	a->codec = block_codec_new(0);
 	if (!a->codec)
 		return error_memory(err);
 	block_codec_limit(a->codec, max_line);
 	int r = log_open(&a->log, log, false, err);
 	if (!r)
-		r = log_survey(&a->log, NULL, a->codec, &a->end, &verdict, err);
-	if (!r && verdict.code) {
-		*err = verdict;
-		r = verdict.code;
-	}
+		r = log_survey_sound(&a->log, a->codec, &a->end, err);
 	if (r)
 		return r;
 	a->member = calloc(a->log.n + 1, sizeof *a->member);

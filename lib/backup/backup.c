@@ -282,7 +282,7 @@ static int prepare(struct backup *b, const char *dest, evlog_error *err)
 	if (!r)
 		r = saved_take(
 		    &b->saved, &b->now, &b->store, b->o.with, b->o.n_with, err);
-	return r ? r : log_begin(b, err);
+	return r ? r : log_survey_sound(&b->log, b->codec, &b->end, err);
 }
 
 int evlog_backup(const char *log, const char *dest, const struct evlog_backup_options *o,

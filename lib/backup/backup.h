@@ -18,9 +18,6 @@ struct backup {
 	bool has_tree; /* now.head.tree is known */
 };
 
-/* Lists the log, and finds its end. */
-int log_begin(struct backup *b, evlog_error *err);
-
 /* Stores what the store does not have of the log, and lists in b->now what it consists
  * of. Moves b->end if the log was sealed meanwhile. */
 int segments_store(struct backup *b, evlog_error *err);

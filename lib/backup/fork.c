@@ -330,7 +330,6 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 
 static int prepare(struct fork *f, evlog_error *err)
 {
-	evlog_error verdict = {0};
 	struct stat st;
 
 	f->codec = block_codec_new(0);
@@ -339,11 +338,7 @@ static int prepare(struct fork *f, evlog_error *err)
 	block_codec_limit(f->codec, f->o.max_line);
 	int r = log_open(&f->log, f->path, false, err);
 	if (!r)
-		r = log_survey(&f->log, NULL, f->codec, &f->end, &verdict, err);
-	if (!r && verdict.code) {
-		*err = verdict;
-		r = verdict.code;
-	}
+		r = log_survey_sound(&f->log, f->codec, &f->end, err);
 	if (!r)
 		r = point_find(f, err);
 	if (!r)

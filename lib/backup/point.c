@@ -590,3 +590,37 @@ int point_is_whole(const struct point *p, const struct store *s, evlog_error *er
 		}
 	return 0;
 }
+
+static int piece_fetch(const struct store *s, const struct stored_segment *g, size_t i,
+    int to, evlog_error *err)
+{
+	const struct piece *p = &g->piece[i];
+	unsigned char hash[HASH_SIZE];
+	char name[STORE_NAME_SIZE];
+
+	piece_name(name, g, i);
+	int r = store_get(s, name, p->size, to, p->offset, hash, err);
+	if (!r && memcmp(hash, p->hash, HASH_SIZE) != 0)
+		r = error_set(err, EVLOG_EDAMAGED,
+		    "%s/%s: damaged: its content does not have the hash in its name",
+		    s->path, name);
+	return r;
+}
+
+int segment_fetch(const struct store *s, const struct stored_segment *g, int dir_fd,
+    const char *dir, int *fd, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	int r = 0;
+
+	segment_name(name, g->first);
+	*fd = openat(
+	    dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return error_sys(err, "%s/%s", dir, name);
+	for (size_t i = 0; !r && i < g->n; i++)
+		r = piece_fetch(s, g, i, *fd, err);
+	if (r)
+		close(*fd);
+	return r;
+}

@@ -74,6 +74,12 @@ int point_saved(const struct store *s, const struct store_point *at,
 /* Describes a point for callers of the library; without `files` and `bytes`. */
 void point_describe(const struct point *p, const char *file, struct evlog_point *out);
 
+/* Writes a segment to a new file of a log's directory, and compares the hashes.  *fd is
+ * that file, to be closed after success.  EVLOG_EDAMAGED: the store lacks a piece, or it
+ * is damaged. */
+int segment_fetch(const struct store *s, const struct stored_segment *g, int dir_fd,
+    const char *dir, int *fd, evlog_error *err);
+
 /* Checks that the store has all files of a point, with the right sizes.  Returns
  * EVLOG_EDAMAGED if not. */
 int point_is_whole(const struct point *p, const struct store *s, evlog_error *err);

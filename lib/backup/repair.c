@@ -206,25 +206,15 @@ static int own_append(
 /* Copies what a point has of a segment to the folder. */
 static int stored_copy(struct repair *t, const struct stored_segment *g, evlog_error *err)
 {
-	char name[SEGMENT_NAME_SIZE], file[STORE_NAME_SIZE];
-	unsigned char hash[HASH_SIZE];
-	int r = 0;
+	char name[SEGMENT_NAME_SIZE];
+	int fd;
 
 	segment_name(name, g->first);
 	unlinkat(t->folder_fd, name, 0);
-	int fd = openat(
-	    t->folder_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_sys(err, "%s/%s", t->folder, name);
-	for (size_t i = 0; !r && i < g->n; i++) {
-		const struct piece *p = &g->piece[i];
-		piece_name(file, g, i);
-		r = store_get(&t->store, file, p->size, fd, p->offset, hash, err);
-		if (!r && memcmp(hash, p->hash, HASH_SIZE) != 0)
-			r = error_set(
-			    err, EVLOG_EDAMAGED, "%s/%s: damaged", t->store.path, file);
-	}
-	if (!r && g->first == t->log->head.segment)
+	int r = segment_fetch(&t->store, g, t->folder_fd, t->folder, &fd, err);
+	if (r)
+		return r;
+	if (g->first == t->log->head.segment)
 		r = own_append(t, g->first, g->size, fd, err);
 	if (!r &&
 	    (permissions_give(fd, log_permissions(t->log)) < 0 || os_sync_data(fd) < 0))
@@ -554,9 +544,8 @@ static int repair_locked(struct repair *t, evlog_error *err)
 		r = log_first(l, err);
 	if (!r && l->state == HEAD_LOST)
 		r = error_set(err, EVLOG_EDAMAGED,
-		    "%s/head: missing or damaged; the next append restores it, if the "
-		    "last "
-		    "segment is sound; else restore the log",
+		    "%s/head: missing or damaged; the next append restores it if the "
+		    "last segment is sound, else restore the log",
 		    l->path);
 	return r ? r : walk(t, err);
 }
@@ -604,7 +593,6 @@ int evlog_repair(const char *dest, const char *log, const struct evlog_repair_op
 	if (!r)
 		r = writer_unlock(t.w, repair_locked(&t, err), err);
 	if (t.folder_fd >= 0) {
-		folder_empty(&t);
 		log_discard(t.folder_fd, t.folder);
 		close(t.folder_fd);
 	}

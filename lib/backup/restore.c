@@ -50,39 +50,17 @@ struct restore {
 
 /* ---- Segments ---- */
 
-/* Appends a piece to the file of a segment. */
-static int piece_copy(
-    struct restore *t, const struct stored_segment *g, size_t i, int to, evlog_error *err)
-{
-	const struct piece *p = &g->piece[i];
-	unsigned char hash[HASH_SIZE];
-	char name[STORE_NAME_SIZE];
-
-	piece_name(name, g, i);
-	int r = store_get(&t->store, name, p->size, to, p->offset, hash, err);
-	if (!r && memcmp(hash, p->hash, HASH_SIZE) != 0)
-		r = error_set(err, EVLOG_EDAMAGED,
-		    "%s/%s: damaged: its content does not have the hash in its name",
-		    t->store.path, name);
-	return r;
-}
-
 static int segment_copy(
     struct restore *t, const struct stored_segment *g, evlog_error *err)
 {
 	const struct permissions mode = {t->point.mode | 0600, (gid_t)-1};
-	char name[SEGMENT_NAME_SIZE];
-	int r = 0;
+	int fd;
 
-	segment_name(name, g->first);
-	int fd = openat(
-	    t->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_sys(err, "%s/%s", t->dir, name);
-	for (size_t i = 0; !r && i < g->n; i++)
-		r = piece_copy(t, g, i, fd, err);
-	if (!r && (permissions_give(fd, mode) < 0 || os_sync_data(fd) < 0))
-		r = error_sys(err, "%s/%s", t->dir, name);
+	int r = segment_fetch(&t->store, g, t->dir_fd, t->dir, &fd, err);
+	if (r)
+		return r;
+	if (permissions_give(fd, mode) < 0 || os_sync_data(fd) < 0)
+		r = error_sys(err, "%s", t->dir);
 	close(fd);
 	return r;
 }

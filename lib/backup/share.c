@@ -13,6 +13,19 @@
 
 #define AHEAD (256u << 10) /* to read along */
 
+int log_survey_sound(
+    struct log *l, struct block_codec *c, struct log_end *end, evlog_error *err)
+{
+	evlog_error verdict = {0};
+
+	int r = log_survey(l, NULL, c, end, &verdict, err);
+	if (!r && verdict.code) {
+		*err = verdict;
+		r = verdict.code;
+	}
+	return r;
+}
+
 int place_check(const struct log *l, const char *path, evlog_error *err)
 {
 	struct stat st, dir;

@@ -31,6 +31,11 @@ bool tip_has_root(const struct tip *t);
 int tip_go_on(const struct share *at, const struct tip *t, uint64_t epoch,
     const unsigned char lineage[HASH_SIZE], evlog_error *err);
 
+/* Lists an open log and finds its end.  EVLOG_EDAMAGED: a reader would go on, but this
+ * log is not to be copied as it is. */
+int log_survey_sound(
+    struct log *l, struct block_codec *c, struct log_end *end, evlog_error *err);
+
 /* Refuses a new name in the folder of the log: whatever is there is removed with it. */
 int place_check(const struct log *l, const char *path, evlog_error *err);
 

@@ -14,18 +14,6 @@
 
 #define TRIES 10
 
-int log_begin(struct backup *b, evlog_error *err)
-{
-	evlog_error verdict = {0};
-
-	int r = log_survey(&b->log, NULL, b->codec, &b->end, &verdict, err);
-	if (!r && verdict.code) {
-		*err = verdict;
-		r = verdict.code;
-	}
-	return r;
-}
-
 static const struct stored_segment *base_segment(const struct backup *b, uint64_t first)
 {
 	for (size_t i = b->base.n; i > 0; i--)
@@ -65,6 +53,18 @@ static int mark_write(
 	return 0;
 }
 
+static int pieces_add(
+    struct stored_segment *to, const struct stored_segment *from, evlog_error *err)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		struct piece *p = segment_piece(to);
+		if (!p)
+			return error_memory(err);
+		*p = from->piece[i];
+	}
+	return 0;
+}
+
 /* Takes over what the base has of a segment. */
 static int segment_take(
     struct backup *b, const struct stored_segment *from, evlog_error *err)
@@ -76,13 +76,7 @@ static int segment_take(
 	*to = *from;
 	to->piece = NULL;
 	to->n = to->cap = 0;
-	for (size_t i = 0; i < from->n; i++) {
-		struct piece *p = segment_piece(to);
-		if (!p)
-			return error_memory(err);
-		*p = from->piece[i];
-	}
-	return 0;
+	return pieces_add(to, from, err);
 }
 
 /* Whether a segment that is not sealed is as the base has it, up to its successor. */
@@ -200,14 +194,9 @@ static int pieces_take(struct backup *b, struct segment *s, uint64_t limit,
     evlog_error *err)
 {
 	g->size = from->size;
-	for (size_t i = 0; i < from->n; i++) {
-		struct piece *p = segment_piece(g);
-		if (!p)
-			return error_memory(err);
-		*p = from->piece[i];
-	}
-	return from->last < from->first
-		   ? 0
+	int r = pieces_add(g, from, err);
+	return r || from->last < from->first
+		   ? r
 		   : segment_block(s, b->base.head.last_block, limit, 0, last, err);
 }
 
@@ -351,7 +340,7 @@ int segments_store(struct backup *b, evlog_error *err)
 	int r = EVLOG_WAIT;
 
 	for (int i = 0; r == EVLOG_WAIT && i < TRIES; i++) {
-		r = i ? log_begin(b, err) : 0;
+		r = i ? log_survey_sound(&b->log, b->codec, &b->end, err) : 0;
 		for (size_t j = 0; j < b->now.n; j++)
 			free(b->now.segment[j].piece);
 		b->now.n = 0;
