@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -548,6 +549,38 @@ void cli_notice(void *arg, const char *text)
 void cli_remarks(evlog_stream *s)
 {
 	evlog_stream_remarks(s, cli_notice, NULL);
+}
+
+static bool has_folder(const char *path, const char *name)
+{
+	char text[4096];
+	struct stat st;
+
+	int n = snprintf(text, sizeof text, "%s/%s", path, name);
+	return n < (int)sizeof text && lstat(text, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int cli_archives(char **operand, int n)
+{
+	char *joined;
+	int left = 0;
+
+	for (int i = 0; i < n; i++) {
+		char *path = operand[i];
+		if (has_folder(path, "points") && has_folder(path, "segments")) {
+			if (i + 1 == n || strcmp(operand[i + 1], "-") == 0)
+				cli_usage("%s: a folder of backups: name its log after "
+					  "it, or restore it with evrestore",
+				    path);
+			if (asprintf(&joined, "%s::%s", path, operand[++i]) < 0) {
+				cli_say("out of memory");
+				exit(CLI_IO);
+			}
+			path = joined;
+		}
+		operand[left++] = path;
+	}
+	return left;
 }
 
 void cli_trimmed(const evlog_stream *s)

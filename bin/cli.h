@@ -267,4 +267,8 @@ void cli_remarks(evlog_stream *s);
 /* Says that a log which was read from its beginning no longer has all of it. */
 void cli_trimmed(const evlog_stream *s);
 
+/* Joins each folder of backups with the log after it, to one operand DEST::LOG.  Returns
+ * how many operands are left. */
+int cli_archives(char **operand, int n);
+
 #endif

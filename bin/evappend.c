@@ -108,8 +108,9 @@ struct append {
 	bool ack, reindex, committing;
 	bool appending; /* an option was given that --reindex cannot obey */
 	bool created_said, extension_said;
-	bool slid;	 /* --dedup=N did not compare with all events */
-	bool unrecorded; /* the last commit is durable, but not recorded in head */
+	bool slid;	    /* --dedup=N did not compare with all events */
+	uint64_t forgotten; /* and --dedup not with the events up to this one */
+	bool unrecorded;    /* the last commit is durable, but not recorded in head */
 	struct evlog_expectation *expected;
 	struct evlog_absence *absent;
 	struct cli_reject reject;
@@ -137,6 +138,8 @@ static void acknowledge(struct append *a, const struct evlog_ack *ack)
 		cli_say("%s", ack->notice);
 	a->skipped += ack->skipped;
 	a->slid |= ack->slid;
+	if (ack->forgotten > a->forgotten)
+		a->forgotten = ack->forgotten;
 	a->last_seq = ack->to;
 	if (ack->to + 1 <= ack->from && !ack->skipped)
 		return;
@@ -711,6 +714,10 @@ int main(int argc, char **argv)
 	if (a.slid && !cli.quiet)
 		cli_say("--dedup=%" PRIu64 ": older events of the log were not compared",
 		    a.o.dedup_window);
+	if (a.forgotten && !cli.quiet)
+		cli_say("--dedup: the events up to %" PRIu64
+			" were removed from the log, and were not compared",
+		    a.forgotten);
 	if (a.rejected && !cli.quiet)
 		cli_say("rejected: %" PRIu64 " line%s, written to %s", a.rejected,
 		    cli_plural(a.rejected), a.reject.path);

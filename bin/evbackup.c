@@ -7,7 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WITH = CLI_OWN, EVERY, EVENTS, KEEP, KEEP_WITHIN, GRACE, STATUS, SINCE };
+enum {
+	WITH = CLI_OWN,
+	EVERY,
+	EVENTS,
+	KEEP,
+	KEEP_WITHIN,
+	GRACE,
+	STATUS,
+	SINCE,
+	TRIM_BEFORE,
+	DROP_TRIMMED
+};
 
 static const struct cli_option options[] = {
     {0, NULL, NULL, "Backup"},
@@ -19,6 +30,10 @@ static const struct cli_option options[] = {
     {EVENTS, "events", "N", "with --follow: earlier if there are N new events"},
     {'o', "output", "FORM", "tar: write LOG to standard output as a tar file"},
     {SINCE, "since", "N", "with --output: only segments with events after event N"},
+    {0, NULL, NULL, "Old events"},
+    {TRIM_BEFORE, "trim-before", "WHEN",
+	"remove events before WHEN from LOG, once DEST holds them: a seq or a time"},
+    {DROP_TRIMMED, "drop-trimmed", NULL, "do not keep in DEST what was removed from LOG"},
     {0, NULL, NULL, "Old points"},
     {KEEP, "keep", "N", "remove points but the newest N"},
     {KEEP_WITHIN, "keep-within", "SPAN", "remove points older than SPAN (30d)"},
@@ -43,6 +58,8 @@ static const struct cli_tool tool = {
 	     "remote:backup\n"
 	     "  evbackup --follow --every 5s orders.evlog backup\n"
 	     "  evbackup --status orders.evlog backup\n"
+	     "  evbackup --trim-before '90 days ago' orders.evlog backup\n"
+	     "  evcat backup orders.evlog\n"
 	     "  evbackup -o tar orders.evlog | ssh host 'cat > orders.tar'\n"
 	     "  evrestore backup orders.evlog\n",
     .options = options,
@@ -55,7 +72,8 @@ struct wanted {
 	struct evlog_backup_options o;
 	bool status, follow, tar;
 	uint64_t since;
-	int64_t every; /* 0: the default */
+	const char *trim_before; /* NULL: remove nothing */
+	int64_t every;		 /* 0: the default */
 	uint64_t events;
 	int64_t pruned; /* when old points were removed, by cli_clock */
 	bool late;	/* that backups fall behind was said */
@@ -156,11 +174,62 @@ static int show_status(const char *log, const char *dest)
 	evlog_time_format(p.time, time);
 	int64_t age = evlog_now() - p.time;
 	snprintf(text, sizeof text,
-	    "{\"seq\":%" PRIu64 ",%s\"age\":%.3f,\"time\":\"%s\",\"root\":\"%s\","
+	    "{\"first\":%" PRIu64 ",\"begins\":%" PRIu64 ",\"seq\":%" PRIu64
+	    ",%s\"age\":%.3f,\"time\":\"%s\",\"root\":\"%s\","
 	    "\"point\":\"%s\",\"saved\":%zu}\n",
-	    p.seq, behind, (double)age / 1e6, time, p.root, p.file, p.saved);
+	    p.first, p.begins, p.seq, behind, (double)age / 1e6, time, p.root, p.file,
+	    p.saved);
 	cli_outs(text);
 	return CLI_OK;
+}
+
+/* ---- Removing old events ---- */
+
+static void trimmed_say(const char *log, const struct evlog_trimmed *d)
+{
+	if (d->removed)
+		cli_say("removed %" PRIu64 " event%s; %s begins with event %" PRIu64,
+		    d->removed, cli_plural(d->removed), log, d->first);
+	else if (d->wanted <= d->first)
+		cli_say(
+		    "nothing was removed: %s begins with event %" PRIu64, log, d->first);
+	else
+		cli_say("nothing was removed: the events from %" PRIu64 " to %" PRIu64
+			" are in one segment with later ones",
+		    d->first, d->wanted - 1);
+}
+
+static struct evlog_trim_options trim_options(const struct wanted *w)
+{
+	struct evlog_trim_options o = {.size = sizeof o, .backup = &w->o};
+	const char *when = w->trim_before;
+	evlog_error err;
+
+	if (*when && strspn(when, "0123456789") == strlen(when)) {
+		o.before = cli_number("trim-before", when, 1, CLI_SEQ_MAX);
+		return o;
+	}
+	if (*when == '-' && strspn(when + 1, "0123456789") == strlen(when + 1))
+		cli_usage("--trim-before %s: name the unit, as in %sd", when, when);
+	if (evlog_time_parse(when, evlog_now(), EVLOG_UNTIL, &o.time, NULL, &err) < 0)
+		cli_usage("--trim-before: neither a seq nor a time: %s", err.text);
+	if (o.time > evlog_now())
+		cli_usage("--trim-before %s: is in the future", when);
+	return o;
+}
+
+static int trim(const struct wanted *w, const char *log, const char *dest)
+{
+	const struct evlog_trim_options o = trim_options(w);
+	struct evlog_trimmed done;
+	evlog_error err;
+
+	int r = evlog_trim(log, dest, &o, &done, &err);
+	if (r < 0)
+		cli_say("%s", err.text);
+	else if (!cli.quiet)
+		trimmed_say(log, &done);
+	return cli_status(r);
 }
 
 static int write_tar(const char *log, uint64_t since)
@@ -195,6 +264,8 @@ static void take(struct wanted *w, const char ***with, int id)
 		break;
 	case GRACE: w->o.grace = cli_span("grace", optarg); break;
 	case STATUS: w->status = true; break;
+	case TRIM_BEFORE: w->trim_before = optarg; break;
+	case DROP_TRIMMED: w->o.drop_trimmed = true; break;
 	case 'o':
 		if (strcmp(optarg, "tar") != 0)
 			cli_usage("--output %s: not a form of output; tar is", optarg);
@@ -208,14 +279,17 @@ static void usage_check(const struct wanted *w, int n)
 {
 	if (!w->follow && (w->every || w->events))
 		cli_usage("--every and --events need --follow");
-	if (w->status && (w->follow || w->o.n_with || w->o.keep || w->o.keep_within))
+	if (w->status && (w->follow || w->o.n_with || w->o.keep || w->o.keep_within ||
+			     w->trim_before || w->o.drop_trimmed))
 		cli_usage("--status only looks: no other option applies");
+	if (w->follow && w->trim_before)
+		cli_usage("--trim-before cannot be combined with --follow");
 	if (w->o.grace >= 0 && !w->o.keep && !w->o.keep_within)
 		cli_usage("--grace needs --keep or --keep-within");
 	if (w->since && !w->tar)
 		cli_usage("--since needs --output tar");
-	if (w->tar &&
-	    (w->status || w->follow || w->o.n_with || w->o.keep || w->o.keep_within))
+	if (w->tar && (w->status || w->follow || w->o.n_with || w->o.keep ||
+			  w->o.keep_within || w->trim_before || w->o.drop_trimmed))
 		cli_usage("only --since can be combined with --output tar");
 	if (n == 0)
 		cli_usage("no LOG given");
@@ -254,6 +328,8 @@ int main(int argc, char **argv)
 		status = show_status(log, dest);
 	else if (w.tar)
 		status = write_tar(dest, w.since);
+	else if (w.trim_before)
+		status = trim(&w, log, dest);
 	else if (w.follow)
 		status = follow(&w, log, dest);
 	else

@@ -299,8 +299,9 @@ int main(int argc, char **argv)
 	if (c.form == ZST &&
 	    evlog_packer_new(&c.packer, level, cli_out_fn, NULL, &err) < 0)
 		cli_fail(&err);
-	if (evlog_stream_open(&s, (const char *const *)argv + optind,
-		(size_t)(argc - optind), &sel, &err) < 0)
+	int n = cli_archives(argv + optind, argc - optind);
+	if (evlog_stream_open(
+		&s, (const char *const *)argv + optind, (size_t)n, &sel, &err) < 0)
 		cli_fail(&err);
 	if (c.packer && evlog_packer_follow(c.packer, s, &err) < 0)
 		cli_fail(&err);

@@ -89,6 +89,7 @@ int main(int argc, char **argv)
 		case LIST: o.list = true; break;
 		}
 	}
+	argc = optind + cli_archives(argv + optind, argc - optind);
 	options_check(&o, argc - optind);
 	if (!o.name)
 		o.name = "evdue";

@@ -594,18 +594,21 @@ static void trimmed_refuse(const evlog_stream *s)
 		return;
 	cli_say(
 	    "%s: begins with event %" PRIu64
-	    "; those before it have been removed.  Continue a snapshot of them, or fold "
-	    "what is left: evcat %s | evfold",
+	    "; those before it have been removed.  Name the folder of backups that has "
+	    "them before it, continue a snapshot of them, or fold what is left: evcat "
+	    "%s | evfold",
 	    path, first, path);
 	exit(CLI_MISMATCH);
 }
 
-static bool is_directory(const char *path)
+static bool is_log(const char *path)
 {
 	struct stat st;
 
+	if (evlog_path_is_log(path))
+		return true;
 	if (stat(path, &st) == 0)
-		return S_ISDIR(st.st_mode);
+		return false;
 	if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
 		cli_say("%s: %s", path, strerror(errno));
 		exit(CLI_IO);
@@ -666,7 +669,8 @@ int main(int argc, char **argv)
 		exit(CLI_IO);
 	}
 	size_t n = operands_take(&o, argv + optind, argc - optind, logs);
-	o.is_log = n == 1 && is_directory(logs[0]);
+	n = (size_t)cli_archives((char **)logs, (int)n);
+	o.is_log = n == 1 && is_log(logs[0]);
 	for (size_t i = 0; i < n; i++)
 		absent_check(&o, logs[i]);
 	if (n == 0)
@@ -677,7 +681,8 @@ int main(int argc, char **argv)
 		evlog_fold_threads(o.f, sel.threads);
 	if ((o.snapshot || o.database) && n > 1)
 		cli_usage("--snapshot and --output sqlite need a single LOG or FILE");
-	if (o.log && n == 1 && strcmp(logs[0], "-") != 0 && access(logs[0], F_OK) < 0) {
+	if (o.log && n == 1 && !o.is_log && strcmp(logs[0], "-") != 0 &&
+	    access(logs[0], F_OK) < 0) {
 		cli_say("%s: %s", logs[0], strerror(errno));
 		exit(CLI_NOINPUT);
 	}

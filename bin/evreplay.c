@@ -224,6 +224,7 @@ int main(int argc, char **argv)
 		cli_select_check(&p.sel);
 	if (optind == argc)
 		cli_usage("no LOG given");
+	argc = optind + cli_archives(argv + optind, argc - optind);
 	if (p.lint && !p.sel.map)
 		cli_usage("--upcast-lint needs --upcast FILE");
 	if (p.lint && (p.dead_letters || p.paced))

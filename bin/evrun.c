@@ -403,6 +403,7 @@ int main(int argc, char **argv)
 			option_take(&p, id, optarg);
 	if (!p.reset_to) /* which has a use of its own for --event-time */
 		cli_select_check(&p.sel);
+	argc = optind + cli_archives(argv + optind, argc - optind);
 	options_check(&p, argc - optind);
 	p.sel.stop = cli_stoppable();
 	p.sel.max_line = cli.max_line;

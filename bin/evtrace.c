@@ -321,6 +321,7 @@ int main(int argc, char **argv)
 	if (!*argv[optind])
 		cli_usage("the ID is empty");
 	event_of(argv[optind], &event, &seq);
+	argc = optind + 1 + cli_archives(argv + optind + 1, argc - optind - 1);
 	o.max_line = cli.max_line;
 	int r = evlog_trace_open(&trace, (const char *const *)argv + optind + 1,
 	    (size_t)(argc - optind - 1), event, seq, &o, &err);

@@ -301,9 +301,11 @@ struct evlog_ack {
 	const char *rejected_name, *rejected;
 	size_t rejected_len;
 
-	bool slid;	  /* the log has more events than dedup_window */
-	bool recovered;	  /* the remains of a dead writer were recovered */
-	char notice[512]; /* ... and this says what they were */
+	uint64_t forgotten; /* dedup did not compare with the events up to this one,
+			       because they were removed from the log; 0: it did */
+	bool slid;	    /* the log has more events than dedup_window */
+	bool recovered;	    /* the remains of a dead writer were recovered */
+	char notice[512];   /* ... and this says what they were */
 };
 
 /*
@@ -566,6 +568,15 @@ const char *evlog_stream_unindexed(const evlog_stream *s);
  * there is none. */
 const char *evlog_stream_trimmed(const evlog_stream *s, uint64_t *first);
 void evlog_stream_close(evlog_stream *s);
+
+/*
+ * Whether a path names the directory of a log, not a file of events.
+ *
+ * Every function that reads a log also takes a path of the form DEST::LOG, unless
+ * something has that name: the log then begins with the events that were removed from it,
+ * as far as the folder of backups DEST has them.
+ */
+bool evlog_path_is_log(const char *path);
 
 /* Takes the first line off `lines`.  false: there is none left. */
 bool evlog_lines_take(struct evlog_lines *lines, struct evlog_event *event);
@@ -1165,12 +1176,14 @@ int evlog_fork(const char *log, const char *fork, const struct evlog_fork_option
 /* A folder of backups has files that never change, and a point for each backup: the state
  * of a log at one moment, which shares files with other points; see evbackup(1). */
 struct evlog_point {
-	uint64_t seq;	       /* the last event that it has; 0: none */
-	char root[65];	       /* after it, hexadecimal */
-	char lineage[65];      /* leaf hash of event 1; empty: not known */
-	int64_t time;	       /* when it was made */
-	char file[160];	       /* its file in the folder */
-	size_t saved;	       /* files that were saved along with the log */
+	uint64_t first, seq; /* the first and the last event that it has; seq 0: none */
+	uint64_t begins;  /* the first event that the log had: the events before it were
+			     removed from it, and only the folder has them */
+	char root[65];	  /* after it, hexadecimal */
+	char lineage[65]; /* leaf hash of event 1; empty: not known */
+	int64_t time;	  /* when it was made */
+	char file[160];	  /* its file in the folder */
+	size_t saved;	  /* files that were saved along with the log */
 	uint64_t files, bytes; /* that were new in the folder */
 };
 
@@ -1185,6 +1198,7 @@ struct evlog_backup_options {
 	 * more is removed, too, `grace` after that. */
 	uint64_t keep;
 	int64_t keep_within, grace;
+	bool drop_trimmed; /* from now on, do not keep what was removed from the log */
 	uint64_t max_line; /* as for evlog_position_check */
 	/* Is told each new file, as a path in the folder, once it is durable; the point
 	 * comes last.  Returns 0, or -1 with errno to end the backup.  NULL: nobody. */
@@ -1204,6 +1218,38 @@ struct evlog_backup_options {
  */
 int evlog_backup(const char *log, const char *dest, const struct evlog_backup_options *o,
     struct evlog_point *made, evlog_error *err);
+
+struct evlog_trim_options {
+	size_t size;
+	uint64_t before; /* remove events before this one; 0: before `time` instead */
+	int64_t time;	 /* microseconds since 1970, compared with logtimes */
+	const struct evlog_backup_options *backup; /* how to back up; NULL: as it is */
+};
+
+struct evlog_trimmed {
+	uint64_t wanted;	  /* events before this one were to be removed */
+	uint64_t first;		  /* the event with which the log begins now */
+	uint64_t removed;	  /* how many events were removed */
+	struct evlog_point point; /* the last one that was made */
+};
+
+/*
+ * Removes the oldest events from a log, which backups keep.  Only whole segments are
+ * removed, and never one with events from `before` on; if the active one has older
+ * events, a new one is begun, so that a later call can remove those.
+ *
+ * Backs up the log, and reads again what is to be removed; appends an event of the type
+ * org.evlog.trimmed; notes in the first segment that stays that the log begins there;
+ * removes the others; backs up again.  Nothing is lost if that is interrupted, and the
+ * next call completes it.
+ *
+ * done: or NULL.  EVLOG_EMISMATCH: the log ends before that event, or the folder has
+ * backups of another log.  EVLOG_EDAMAGED: the log or its backup is damaged. EVLOG_EBUSY:
+ * another process has the lock, or is at work on a segment; try again.  EVLOG_EPERM: the
+ * log is a copy of another one, or only its owner can rewrite a segment.
+ */
+int evlog_trim(const char *log, const char *dest, const struct evlog_trim_options *o,
+    struct evlog_trimmed *done, evlog_error *err);
 
 /* Gets the newest point in a folder.  EVLOG_END: there is none.  EVLOG_ENOINPUT: there is
  * no such folder.  EVLOG_EDAMAGED: the point is damaged. */

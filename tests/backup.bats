@@ -2,24 +2,6 @@
 load common
 setup() { common_setup; }
 
-# segmented LOG N [EACH] [FROM]: appends N events, in segments of EACH, all sealed but the
-# last.
-segmented() {
-	local i from=${4:-1}
-	for ((i = from; i < from + $2; i += ${3:-10})); do
-		numbered "${3:-10}" "$i" | evappend -q --segment-size 1 "$1"
-	done
-}
-
-sums() { (cd "$1" && find . -type f -exec cksum {} + | sort -k 3); }
-
-# flip FILE BYTE BIT
-flip() {
-	local byte=$((0x$(od -An -tx1 -j "$2" -N 1 "$1" | tr -d ' ') ^ (1 << $3)))
-	# shellcheck disable=SC2059 # it is a byte
-	printf "\\x$(printf %02x $byte)" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
-}
-
 newest() { evbackup --status "$1" | jq -r .point; }
 
 # same_log A B: the same events, cursors and end, and both can be appended to.
@@ -860,8 +842,9 @@ forge() {
 	segmented a.evlog 30
 	evbackup -q a.evlog dest >/dev/null
 	evcat --from 11 -o zst a.evlog | evappend -q --replica t.evlog
-	run -76 evbackup t.evlog dest
-	assert_output --regexp "begins with event 11"
+	cp -r dest other
+	run -0 evbackup t.evlog other # it has what was removed
+	evbackup --status other | jq -e '.first == 1 and .begins == 11'
 	evbackup -q t.evlog td >/dev/null
 	evrestore -q td b.evlog
 	evcat -q b.evlog | cmp - <(evcat --from 11 a.evlog)

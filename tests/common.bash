@@ -109,6 +109,24 @@ damage() {
 	printf 'damaged!' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
+# segmented LOG N [EACH] [FROM]: appends N events, in segments of EACH, all sealed but the
+# last.
+segmented() {
+	local i from=${4:-1}
+	for ((i = from; i < from + $2; i += ${3:-10})); do
+		numbered "${3:-10}" "$i" | evappend -q --segment-size 1 "$1"
+	done
+}
+
+sums() { (cd "$1" && find . -type f -exec cksum {} + | sort -k 3); }
+
+# flip FILE BYTE BIT
+flip() {
+	local byte=$((0x$(od -An -tx1 -j "$2" -N 1 "$1" | tr -d ' ') ^ (1 << $3)))
+	# shellcheck disable=SC2059 # it is a byte
+	printf "\\x$(printf %02x $byte)" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
 # Checksums of all files of a log.
 fingerprint() {
 	(cd "$1" && sha256sum -- *)
@@ -131,6 +149,9 @@ tells() {
 	assert_equal "$output" "$first"
 	assert_equal "$(ls temporary)" ""
 }
+
+# How many events a file has, or a log.
+has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 
 # Waits until a command succeeds, for at most 20 seconds.
 until_() {

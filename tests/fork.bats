@@ -2,17 +2,6 @@
 load common
 setup() { common_setup; }
 
-# segmented LOG N [EACH]: appends N events, in segments of EACH, all sealed but the last.
-segmented() {
-	local i
-	for ((i = 1; i <= $2; i += ${3:-10})); do
-		numbered "${3:-10}" "$i" | evappend -q --segment-size 1 "$1"
-	done
-}
-
-# The content of all files, whatever other names they have.
-sums() { (cd "$1" && cksum -- *); }
-
 @test "a log of any kind and version, forked at each event: the same events; both go on alone" {
 	local log n at kinds=0
 	for log in "$BATS_TEST_DIRNAME"/golden/{0.1,1.0}/*.evlog; do

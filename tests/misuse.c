@@ -1205,6 +1205,12 @@ static void rows_backup(void)
 	const struct evlog_backup_options missing = {
 	    .size = sizeof good, .with = with, .n_with = 1};
 	const struct evlog_backup_options negative = {.size = sizeof good, .grace = -1};
+	const struct evlog_trim_options before = {.size = sizeof before, .before = 1};
+	const struct evlog_trim_options far = {.size = sizeof far, .before = UINT64_MAX};
+	const struct evlog_trim_options beyond = {
+	    .size = sizeof beyond, .before = 1000000};
+	const struct evlog_trim_options bad_backup = {
+	    .size = sizeof before, .before = 1, .backup = &no_with};
 	const struct evlog_restore_options whole = {.size = sizeof whole};
 	const struct evlog_restore_options both = {
 	    .size = sizeof whole, .at = 1, .has_until = true};
@@ -1226,6 +1232,21 @@ static void rows_backup(void)
 	ROW("dest is the log", EVLOG_EDATA, evlog_backup(LOG, LOG, &good, NULL, err));
 	ROW("options and made NULL", 0, evlog_backup(LOG, "dest", NULL, NULL, err));
 	SIZES(evlog_backup_options, evlog_backup(LOG, "dest", o, NULL, err));
+	ROW("trim: log NULL", USAGE, evlog_trim(NULL, "dest", &before, NULL, err));
+	ROW("trim: dest NULL", USAGE, evlog_trim(LOG, NULL, &before, NULL, err));
+	ROW("trim: options NULL", USAGE, evlog_trim(LOG, "dest", NULL, NULL, err));
+	ROW("trim: no such event", USAGE, evlog_trim(LOG, "dest", &far, NULL, err));
+	ROW("trim: beyond the end", EVLOG_EMISMATCH,
+	    evlog_trim(LOG, "dest", &beyond, NULL, err));
+	ROW("trim: with NULL", USAGE, evlog_trim(LOG, "dest", &bad_backup, NULL, err));
+	ROW("trim: no log", EVLOG_ENOINPUT,
+	    evlog_trim("none", "dest", &before, NULL, err));
+	ROW("trim: done NULL", 0, evlog_trim(LOG, "dest", &before, NULL, err));
+	SIZES(evlog_trim_options, evlog_trim(LOG, "dest", o, NULL, err));
+	must(evlog_path_is_log(NULL));
+	must(evlog_path_is_log("-"));
+	must(evlog_path_is_log("none::none"));
+	must(!evlog_path_is_log("dest::" LOG));
 	ROW("newest: dest NULL", USAGE, evlog_backup_newest(NULL, &point, err));
 	ROW("newest: point NULL", USAGE, evlog_backup_newest("dest", NULL, err));
 	ROW("newest: no folder", EVLOG_ENOINPUT,

@@ -96,11 +96,9 @@ static int base_check(struct backup *b, evlog_error *err)
 	if (r)
 		return r;
 	memcpy(b->now.lineage, who.lineage, HASH_SIZE);
-	if (b->base.n && b->base.segment[0].first < b->log.first)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: begins with event %" PRIu64
-		    ", and %s has earlier ones; choose another folder for it",
-		    b->path, b->log.first, b->store.path);
+	r = removed_note(b, err);
+	if (r)
+		return r;
 	if (base_is_near(b))
 		return 0;
 	if (b->base.n == 0 || h->tree.n == 0)
@@ -234,8 +232,11 @@ static int point_add(struct backup *b, struct evlog_point *made, evlog_error *er
 
 void point_describe(const struct point *p, const char *file, struct evlog_point *out)
 {
-	*out = (struct evlog_point){
-	    .seq = p->head.tree.n, .time = p->time, .saved = p->files};
+	*out = (struct evlog_point){.seq = p->head.tree.n,
+	    .first = p->segment[0].first,
+	    .begins = p->segment[p->trimmed].first,
+	    .time = p->time,
+	    .saved = p->files};
 	hash_hex(p->head.root, out->root);
 	if (!hash_is_none(p->lineage))
 		hash_hex(p->lineage, out->lineage);
@@ -318,6 +319,7 @@ int evlog_backup(const char *log, const char *dest, const struct evlog_backup_op
 	}
 	saved_free(&b.saved, &b.store);
 	point_free(&b.base);
+	point_free(&b.removed);
 	point_free(&b.now);
 	free(b.points.at);
 	store_close(&b.store);

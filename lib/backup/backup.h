@@ -16,10 +16,16 @@ struct backup {
 	struct point now;
 	struct saved saved;
 	bool has_tree; /* now.head.tree is known */
+	struct point
+	    removed; /* what the base has of events that the log had; n 0: none */
 };
 
 /* Stores what the store does not have of the log, and lists in b->now what it consists
  * of. Moves b->end if the log was sealed meanwhile. */
 int segments_store(struct backup *b, evlog_error *err);
+
+/* Notes what the base has of events before those of the log.  EVLOG_EMISMATCH: it does
+ * not have them up to the log's first one. */
+int removed_note(struct backup *b, evlog_error *err);
 
 #endif

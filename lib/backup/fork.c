@@ -128,9 +128,13 @@ static int origin_note(struct fork *f, struct segment *s, evlog_error *err)
 	int r = segment_extensions(s, &extensions, err);
 	if (r)
 		return r;
-	f->origin.all = !segment_is_sealed(s) && cursors_are_all(extensions);
+	f->origin.all = cursors_are_all(extensions);
 	f->origin_end = segment_is_sealed(s) ? s->header.seal.last_seq : 0;
-	if (f->origin.all)
+	/* of a sealed one, they are as of its end, and its blocks have the others */
+	if (segment_is_sealed(s))
+		extension_end(&f->origin.cursors,
+		    extension_begin(&f->origin.cursors, EXTENSION_CURSORS_ALL));
+	else if (f->origin.all)
 		buf_add(&f->origin.cursors, extensions.p, extensions.len);
 	return f->origin.cursors.failed ? error_memory(err) : 0;
 }

@@ -12,6 +12,7 @@
  *   head             what head records: segment, id, epoch, committed, block, logtime,
  * copy mode, directory  permissions, in octal segments         file, root and bytes of
  * each segment that is sealed; of the others first, last, root, id, bytes and pieces
+ *   trimmed          the same for segments that were removed from the log before
  *   cursors          how far each consumer has come that appends to this log
  *   files            name, bytes and mode of what was saved along with it
  */
@@ -111,6 +112,17 @@ static void segment_add(struct buf *b, const struct stored_segment *s)
 	buf_puts(b, s->n ? "]}" : "}");
 }
 
+static void segments_add(
+    struct buf *b, const char *name, const struct stored_segment *s, size_t n)
+{
+	buf_printf(b, ",\n\"%s\":[", name);
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(b, i ? ",\n" : "\n");
+		segment_add(b, &s[i]);
+	}
+	buf_putc(b, ']');
+}
+
 static void head_add(struct buf *b, const struct head *h)
 {
 	buf_printf(b, "{\"segment\":%" PRIu64, h->segment);
@@ -140,11 +152,10 @@ static void manifest_add(struct buf *b, const struct point *p)
 	head_add(b, h);
 	buf_printf(b, ",\n\"mode\":\"%04o\",\"directory\":\"%04o\"", (unsigned)p->mode,
 	    (unsigned)p->dir_mode);
-	for (size_t i = 0; i < p->n; i++) {
-		buf_puts(b, i ? ",\n" : ",\n\"segments\":[\n");
-		segment_add(b, &p->segment[i]);
-	}
-	buf_puts(b, "],\n\"cursors\":[");
+	if (p->trimmed)
+		segments_add(b, "trimmed", p->segment, p->trimmed);
+	segments_add(b, "segments", p->segment + p->trimmed, p->n - p->trimmed);
+	buf_puts(b, ",\n\"cursors\":[");
 	buf_add(b, p->cursors.p, p->cursors.len);
 	buf_puts(b, "],\n\"files\":[");
 	for (size_t i = 0; i < p->files; i++) {
@@ -326,12 +337,13 @@ static bool segment_read(
 		   (before->last + 1 == s->first && before->last >= before->first));
 }
 
-static bool segments_read(struct json_text v, struct point *p, bool *failed)
+static bool segments_read(
+    struct json_text v, const char *name, struct point *p, bool *failed)
 {
 	struct json_walk w;
 	struct json_member m;
 
-	if (!array_of(v, "segments", &w))
+	if (!array_of(v, name, &w))
 		return false;
 	while (json_walk_next(&w, &m)) {
 		struct stored_segment *s = point_segment(p);
@@ -339,7 +351,7 @@ static bool segments_read(struct json_text v, struct point *p, bool *failed)
 		if (!s || *m.value.p != '{' || !segment_read(m.value, p, s, failed))
 			return false;
 	}
-	return p->n > 0;
+	return true;
 }
 
 static bool saved_read(struct json_text v, struct point *p, bool *failed)
@@ -420,7 +432,11 @@ static bool parts_read(struct json_text v, struct point *p, bool *failed)
 	    !mode_of(v, "directory", &p->dir_mode) ||
 	    (json_top_find(v, (struct view){"lineage", 7}, &lineage) &&
 		!hex_of(v, "lineage", p->lineage, HASH_SIZE)) ||
-	    !segments_read(v, p, failed) || !saved_read(v, p, failed))
+	    !segments_read(v, "trimmed", p, failed))
+		return false;
+	p->trimmed = p->n;
+	if (!segments_read(v, "segments", p, failed) || p->n == p->trimmed ||
+	    !saved_read(v, p, failed))
 		return false;
 	if (json_top_find(v, (struct view){"cursors", 7}, &cursors) && cursors.len > 2)
 		buf_add(&p->cursors, cursors.p + 1, cursors.len - 2);

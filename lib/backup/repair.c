@@ -233,6 +233,10 @@ static int made_check(struct repair *t, const struct range *g, evlog_error *err)
 	int r = segment_open(&s, t->folder_fd, t->folder, g->first, NULL, false, err);
 	if (!r)
 		r = segment_check(t, &s, g, err);
+	if (!r && g->first == t->log->first && g->first > 1 &&
+	    !(s.header.flags & SEGMENT_TRIMMED))
+		r = error_set(
+		    err, EVLOG_EDAMAGED, "it is from before the log was trimmed");
 	/* something must say that these are the events of this log */
 	if (!r && !known && !(g->attested && t->tip.seq == g->last))
 		r = error_set(err, EVLOG_EDAMAGED, "nothing attests it");
@@ -453,9 +457,7 @@ static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
 	if (!r && t->o.repaired && t->o.repaired(t->o.arg, name) < 0)
 		r = error_sys(err, "%s", name);
 	t->done.segments += !r;
-	if (!r)
-		r = log_list(t->log, err);
-	return r ? r : log_first(t->log, err);
+	return r ? r : log_list_again(t->log, err);
 }
 
 /* Whether a result only means that there is nothing to repair with. */
@@ -533,15 +535,38 @@ static int walk(struct repair *t, evlog_error *err)
 	return r;
 }
 
+/* If the log no longer says with which event it begins, takes that from the newest point.
+ */
+static int first_find(struct repair *t, evlog_error *err)
+{
+	struct log *l = t->log;
+	struct point p;
+
+	if (l->first > 1 || l->n == 0 || l->segments[0] == 1)
+		return 0;
+	for (size_t i = 0; i < t->points.n; i++) {
+		int r = point_read(&p, &t->store, &t->points.at[i], err);
+		if (r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT)
+			continue;
+		if (r)
+			return r;
+		if (p.segment[p.trimmed].first <= l->segments[0])
+			l->first = p.segment[p.trimmed].first;
+		point_free(&p);
+		break;
+	}
+	return 0;
+}
+
 static int repair_locked(struct repair *t, evlog_error *err)
 {
 	struct log *l = t->log;
 
 	int r = head_read(l->head_fd, &l->head, &l->state, false, l->path, err);
 	if (!r)
-		r = log_list(l, err);
+		r = log_list_again(l, err);
 	if (!r)
-		r = log_first(l, err);
+		r = first_find(t, err);
 	if (!r && l->state == HEAD_LOST)
 		r = error_set(err, EVLOG_EDAMAGED,
 		    "%s/head: missing or damaged; the next append restores it if the "

@@ -37,6 +37,7 @@ struct restore {
 	struct store store;
 	struct store_point at;
 	struct point point;
+	size_t from, upto; /* which segments of the point are restored */
 	struct block_codec *codec;
 	int dir_fd;	 /* the folder in which the log is made, */
 	const char *dir; /* and its name */
@@ -73,11 +74,12 @@ static int segment_check(struct restore *t, struct segment *s,
 	struct tip *tip = &t->tip;
 	struct block last = {0};
 
-	if (g == t->point.segment && g->first > 1 && !(s->header.flags & SEGMENT_TRIMMED))
+	const bool begins = g == t->point.segment + t->from;
+
+	if (begins && g->first > 1 && !(s->header.flags & SEGMENT_TRIMMED))
 		return segment_missing(t->store.path, 1, g->first - 1, err);
-	if (g != t->point.segment &&
-	    (s->header.tree.n != tip->seq ||
-		memcmp(s->header.root, tip->root, HASH_SIZE) != 0))
+	if (!begins && (s->header.tree.n != tip->seq ||
+			   memcmp(s->header.root, tip->root, HASH_SIZE) != 0))
 		return segment_damaged(s, 0, g->first, g->last,
 		    "it does not continue the segment before it", err);
 	*tip = (struct tip){.segment = g->first,
@@ -123,14 +125,11 @@ static int lineage_check(struct restore *t, struct segment *s, evlog_error *err)
 	return r;
 }
 
-/* Restores a segment.  EVLOG_END: it has only events that are not wanted. */
 static int segment_restore(
     struct restore *t, const struct stored_segment *g, evlog_error *err)
 {
 	struct segment s;
 
-	if (t->o.at && t->o.at < t->point.head.tree.n && g->first > t->o.at)
-		return EVLOG_END;
 	int r = segment_copy(t, g, err);
 	if (r)
 		return r;
@@ -139,7 +138,7 @@ static int segment_restore(
 		r = segment_damaged(&s, 0, g->first, g->last, err->reason, err);
 	if (!r)
 		r = segment_check(t, &s, g, err);
-	if (!r && g == t->point.segment)
+	if (!r && g == t->point.segment + t->from)
 		r = lineage_check(t, &s, err);
 	segment_close(&s);
 	return r;
@@ -163,6 +162,62 @@ static int whole_end(struct restore *t, evlog_error *err)
 	return head_make(t->dir_fd, t->dir, mode, &h, err);
 }
 
+static int segment_drop(
+    struct restore *t, const struct stored_segment *g, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(name, g->first);
+	return unlinkat(t->dir_fd, name, 0) < 0 ? error_sys(err, "%s/%s", t->dir, name)
+						: 0;
+}
+
+/* Whether the moment up to which to restore is before the first event that the log still
+ * has. */
+static int is_before_first(struct restore *t, bool *before, evlog_error *err)
+{
+	const struct stored_segment *g = &t->point.segment[t->point.trimmed];
+	char name[STORE_NAME_SIZE];
+	struct segment s;
+	struct block b;
+
+	*before = false;
+	if (!t->o.has_until || t->point.trimmed == 0)
+		return 0;
+	piece_name(name, g, 0);
+	const enum store_kind kind = g->sealed ? STORE_SEGMENT : STORE_TAIL;
+	int r = segment_open_named(&s, t->store.fd[kind], t->store.path,
+	    strchr(name, '/') + 1, g->first, NULL, false, err);
+	if (!r)
+		r = segment_block(&s, s.header.size, INT64_MAX, 0, &b, err);
+	*before = !r && b.first_logtime >= t->o.until;
+	segment_close(&s);
+	/* what is damaged is said when it is restored */
+	return r == EVLOG_EDAMAGED ? 0 : r;
+}
+
+/* Decides which segments to restore: those that the log has, or only what was removed
+ * from it if an event of that is wanted. */
+static int range_find(struct restore *t, evlog_error *err)
+{
+	const struct point *p = &t->point;
+	bool before;
+
+	int r = is_before_first(t, &before, err);
+	if (r)
+		return r;
+	t->from = p->trimmed;
+	t->upto = p->n;
+	if (before)
+		t->upto = p->trimmed;
+	while (t->o.at && t->o.at < p->head.tree.n &&
+	       p->segment[t->upto - 1].first > t->o.at)
+		t->upto--;
+	if (t->upto <= t->from || t->o.drill)
+		t->from = 0;
+	return 0;
+}
+
 static int segments_restore(struct restore *t, evlog_error *err)
 {
 	const struct share share = {.log = &(struct log){.path = t->store.path},
@@ -171,11 +226,15 @@ static int segments_restore(struct restore *t, evlog_error *err)
 	    .mode = {t->point.mode | 0600, (gid_t)-1}};
 	int r = 0;
 
-	for (size_t i = 0; !r && i < t->point.n; i++)
+	for (size_t i = t->from; !r && i < t->upto; i++) {
 		r = segment_restore(t, &t->point.segment[i], err);
-	if (r < 0)
+		/* a drill only looks at what was removed from the log */
+		if (!r && i < t->point.trimmed && t->upto == t->point.n)
+			r = segment_drop(t, &t->point.segment[i], err);
+	}
+	if (r)
 		return r;
-	return r == EVLOG_END
+	return t->upto < t->point.n
 		   ? tip_go_on(&share, &t->tip, t->epoch, t->point.lineage, err)
 		   : whole_end(t, err);
 }
@@ -384,7 +443,9 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 	t->dir = dir;
 	if (fchmod(dir_fd, 0700) < 0)
 		return error_sys(err, "%s", dir);
-	int r = segments_restore(t, err);
+	int r = range_find(t, err);
+	if (!r)
+		r = segments_restore(t, err);
 	if (r)
 		return r;
 	if (part)

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/os.h"
+#include "recover/archive.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,17 +33,6 @@ void store_name(char out[STORE_NAME_SIZE], enum store_kind kind, uint64_t a, uin
 	    kinds[kind].folder, a, b, hex, kinds[kind].suffix);
 }
 
-static bool digits_read(const char *p, size_t n, uint64_t *value)
-{
-	*value = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] < '0' || p[i] > '9')
-			return false;
-		*value = *value * 10 + (uint64_t)(p[i] - '0');
-	}
-	return true;
-}
-
 /* What is after the folder of a kind, if it ends as that kind does and has this length
  * before that; else NULL. */
 static const char *stem_of(const char *name, enum store_kind kind, size_t length)
@@ -61,10 +51,9 @@ static const char *stem_of(const char *name, enum store_kind kind, size_t length
 bool store_name_read(const char *name, enum store_kind kind, uint64_t *a, uint64_t *b,
     unsigned char hash[HASH_SIZE])
 {
-	const char *p = stem_of(name, kind, 16 + 1 + 16 + 1 + 64);
+	const char *p = stem_of(name, kind, ARCHIVE_STEM);
 
-	return p && digits_read(p, 16, a) && p[16] == '-' && digits_read(p + 17, 16, b) &&
-	       p[33] == '-' && hex_read(hash, p + 34, HASH_SIZE);
+	return p && archive_stem_read(p, a, b, hash);
 }
 
 #define TIME_TEXT 23 /* 20261130T145305.079255Z */
@@ -88,7 +77,7 @@ bool store_point_read(
 	char t[32], again[STORE_NAME_SIZE];
 	evlog_error ignored;
 
-	if (!p || !digits_read(p, 16, size) || !hex_read(hash, p + 41, HASH_SIZE))
+	if (!p || !seq_digits_read(p, size) || !hex_read(hash, p + 41, HASH_SIZE))
 		return false;
 	const char *u = p + 17;
 	snprintf(

@@ -65,11 +65,11 @@ static int pieces_add(
 	return 0;
 }
 
-/* Takes over what the base has of a segment. */
+/* Takes over what a point has of a segment. */
 static int segment_take(
-    struct backup *b, const struct stored_segment *from, evlog_error *err)
+    struct point *p, const struct stored_segment *from, evlog_error *err)
 {
-	struct stored_segment *to = point_segment(&b->now);
+	struct stored_segment *to = point_segment(p);
 
 	if (!to)
 		return error_memory(err);
@@ -260,7 +260,7 @@ static int segment_store(struct backup *b, size_t i, evlog_error *err)
 	if (!r && !is_last && is_unchanged(b, &s, &next.header, from)) {
 		segment_close(&next);
 		segment_close(&s);
-		return segment_take(b, from, err);
+		return segment_take(&b->now, from, err);
 	}
 	struct stored_segment *g = point_segment(&b->now);
 	if (!r && !g)
@@ -324,12 +324,51 @@ static int segments_once(struct backup *b, evlog_error *err)
 		if (same)
 			r = is_same(b, i, from, &same, err);
 		if (!r)
-			r = same ? segment_take(b, from, err) : segment_store(b, i, err);
+			r = same ? segment_take(&b->now, from, err)
+				 : segment_store(b, i, err);
 		const struct stored_segment *g =
 		    b->now.n ? &b->now.segment[b->now.n - 1] : NULL;
 		if (!r && b->now.n > 1 && g[-1].last + 1 != g->first)
 			r = segment_missing(l->path, g[-1].last + 1, g->first - 1, err);
 	}
+	return r;
+}
+
+/* ---- What was removed from the log ---- */
+
+static int removed_differs(const struct backup *b, evlog_error *err)
+{
+	const uint64_t end = b->base.head.tree.n, first = b->log.first;
+
+	if (end + 1 < first)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: begins with event %" PRIu64 ", and %s ends with event %" PRIu64
+		    ": what lies between was removed; choose another folder for it",
+		    b->path, first, b->store.path, end);
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: begins with event %" PRIu64
+	    ", and %s has other events before it; choose another folder for it",
+	    b->path, first, b->store.path);
+}
+
+int removed_note(struct backup *b, evlog_error *err)
+{
+	const struct share h = {.log = &b->log};
+	const struct point *base = &b->base;
+	struct segment s;
+	size_t n = 0;
+
+	while (n < base->n && base->segment[n].first < b->log.first)
+		n++;
+	if (n == 0)
+		return 0;
+	int r = share_open(&h, 0, &s, err);
+	if (!r && (base->segment[n - 1].last + 1 != b->log.first ||
+		      memcmp(base->segment[n - 1].root, s.header.root, HASH_SIZE) != 0))
+		r = removed_differs(b, err);
+	segment_close(&s);
+	for (size_t i = 0; !r && !b->o.drop_trimmed && i < n; i++)
+		r = segment_take(&b->removed, &base->segment[i], err);
 	return r;
 }
 
@@ -344,6 +383,9 @@ int segments_store(struct backup *b, evlog_error *err)
 		for (size_t j = 0; j < b->now.n; j++)
 			free(b->now.segment[j].piece);
 		b->now.n = 0;
+		b->now.trimmed = b->removed.n;
+		for (size_t j = 0; !r && j < b->removed.n; j++)
+			r = segment_take(&b->now, &b->removed.segment[j], err);
 		if (!r)
 			r = segments_once(b, err);
 	}

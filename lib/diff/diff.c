@@ -36,20 +36,13 @@ static int operands_diff(
 				 : diff_logs(d, a, b, err);
 }
 
-static bool is_directory(const char *path)
-{
-	struct stat st;
-
-	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static int compare(
     struct diff *d, const char *path_a, const char *path_b, evlog_error *err)
 {
 	struct diff_operand a = {.kept_fd = -1}, b = {.kept_fd = -1};
 	int r = 0;
 
-	if (!d->o.ignore_stamp && is_directory(path_a) && is_directory(path_b))
+	if (!d->o.ignore_stamp && evlog_path_is_log(path_a) && evlog_path_is_log(path_b))
 		r = diff_prefix(path_a, path_b, &d->found->prefix, err);
 	d->found->same = d->found->prefix;
 	uint64_t from = d->found->prefix ? d->found->prefix + 1 : 0;

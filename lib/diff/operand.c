@@ -101,13 +101,10 @@ static int file_open(struct diff_operand *s, bool keep, evlog_error *err)
 int diff_operand_open(struct diff_operand *s, const struct diff *d, const char *path,
     uint64_t from, bool keep, evlog_error *err)
 {
-	struct stat st;
-
 	*s = (struct diff_operand){.path = path, .kept_fd = -1};
 	s->lines_of.size = sizeof s->lines_of;
 	s->lines_of.max_line = d->o.max_line ? d->o.max_line : EVLOG_MAX_LINE;
-	s->directory =
-	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	s->directory = evlog_path_is_log(path);
 	if (!s->directory)
 		return file_open(s, keep, err);
 	s->kind = OPERAND_EVENTS;

@@ -16,9 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC  0x184d2a5du
-#define SUFFIX ".ndjson.zst"
-#define MANY   (1u << 20)
+#define MAGIC 0x184d2a5du
+#define MANY  (1u << 20)
 
 #define SEGMENT_FIRST 2048 /* bytes read at first: nearly all headers are shorter */
 
@@ -37,19 +36,28 @@ const char segment_newer[] = "unknown version, flags or extensions in the segmen
 
 void segment_name(char out[SEGMENT_NAME_SIZE], uint64_t first_seq)
 {
-	snprintf(out, SEGMENT_NAME_SIZE, "%016" PRIu64 SUFFIX, first_seq);
+	snprintf(out, SEGMENT_NAME_SIZE, "%016" PRIu64 SEGMENT_SUFFIX, first_seq);
+}
+
+bool seq_digits_read(const char *p, uint64_t *seq)
+{
+	*seq = 0;
+	for (int i = 0; i < SEQ_DIGITS; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return false;
+		*seq = *seq * 10 + (uint64_t)(p[i] - '0');
+	}
+	return true;
 }
 
 uint64_t segment_name_read(const char *name)
 {
-	uint64_t seq = 0;
+	uint64_t seq;
 
-	for (int i = 0; i < 16; i++) {
-		if (name[i] < '0' || name[i] > '9')
-			return 0;
-		seq = seq * 10 + (uint64_t)(name[i] - '0');
-	}
-	return strcmp(name + 16, SUFFIX) == 0 && seq <= SEQ_MAX ? seq : 0;
+	return seq_digits_read(name, &seq) &&
+		       strcmp(name + SEQ_DIGITS, SEGMENT_SUFFIX) == 0 && seq <= SEQ_MAX
+		   ? seq
+		   : 0;
 }
 
 /* The size of a header up to its extensions. */
@@ -329,13 +337,20 @@ int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_
     const unsigned char *id, bool writable, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
-	size_t n = strlen(dir) + 1 + SEGMENT_NAME_SIZE;
+
+	segment_name(name, first_seq);
+	return segment_open_named(s, dir_fd, dir, name, first_seq, id, writable, err);
+}
+
+int segment_open_named(struct segment *s, int dir_fd, const char *dir, const char *name,
+    uint64_t first_seq, const unsigned char *id, bool writable, evlog_error *err)
+{
+	size_t n = strlen(dir) + strlen(name) + 2;
 
 	*s = (struct segment){.fd = -1, .first_seq = first_seq};
 	s->path = malloc(n);
 	if (!s->path)
 		return error_memory(err);
-	segment_name(name, first_seq);
 	snprintf(s->path, n, "%s/%s", dir, name);
 	int r = open_regular(s, dir_fd, name, writable, err);
 	if (!r)

@@ -4,6 +4,7 @@
 
 #include "format/head.h"
 
+#define SEGMENT_SUFFIX	  ".ndjson.zst"
 #define SEGMENT_NAME_SIZE 28 /* 0000000000000001.ndjson.zst and a NUL */
 #define SEGMENT_NONE	  UINT64_MAX
 #define SEGMENT_TAG	  "evlogSEG" /* the first 8 bytes of its header's frame */
@@ -87,11 +88,19 @@ struct segment {
 	uint64_t window_at;
 };
 
+/* Gets 16 decimal digits.  false: they are not. */
+#define SEQ_DIGITS 16
+bool seq_digits_read(const char *p, uint64_t *seq);
+
 /* Opens a segment of the log in dir_fd and reads its header.  Returns EVLOG_EDAMAGED if
  * the header is damaged or does not have this id (NULL: any); then the segment is open
  * all the same, with header.size 0.  After any other failure it is closed. */
 int segment_open(struct segment *s, int dir_fd, const char *dir, uint64_t first_seq,
     const unsigned char *id, bool writable, evlog_error *err);
+
+/* The same for one whose file has another name. */
+int segment_open_named(struct segment *s, int dir_fd, const char *dir, const char *name,
+    uint64_t first_seq, const unsigned char *id, bool writable, evlog_error *err);
 void segment_close(struct segment *s);
 
 static inline bool segment_is_sealed(const struct segment *s)

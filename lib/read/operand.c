@@ -77,7 +77,6 @@ int operand_open(struct operand *s, const char *path, const struct evlog_selecti
     uint64_t from, uint64_t to, evlog_error *err)
 {
 	struct bounds b = bounds_of(sel);
-	struct stat st;
 
 	*s = (struct operand){.path = path, .sel = sel};
 	spool_init(&s->spool);
@@ -88,8 +87,7 @@ int operand_open(struct operand *s, const char *path, const struct evlog_selecti
 		b.from = from;
 	if (to && (!b.to || to < b.to))
 		b.to = to;
-	bool directory =
-	    strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	bool directory = evlog_path_is_log(path);
 	s->spooled = sel->reverse && (!directory || sel->salvage);
 	if (!directory) {
 		struct evlog_input_options o = {.size = sizeof o,

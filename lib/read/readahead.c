@@ -52,8 +52,7 @@ static bool next_enter(struct log_reader *r)
 	if (i >= r->log.n || r->log.segments[i] >= r->end.segment)
 		return false;
 	next_close(r);
-	if (segment_open(&r->next, r->log.dir_fd, r->log.path, r->log.segments[i], NULL,
-		false, &ignored) ||
+	if (log_segment(&r->log, r->log.segments[i], NULL, &r->next, &ignored) ||
 	    !segment_is_sealed(&r->next) ||
 	    reader_index(r, &r->next, &r->next_index, &ignored)) {
 		next_close(r);

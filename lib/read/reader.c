@@ -164,15 +164,16 @@ static int since_segment(struct log_reader *r, size_t *index, evlog_error *err)
 
 	while (high - low > 1) {
 		size_t middle = low + (high - low) / 2;
-		int res = segment_open(&seg, r->log.dir_fd, r->log.path,
-		    r->log.segments[middle], NULL, false, err);
+		int res = log_segment(&r->log, r->log.segments[middle], NULL, &seg, err);
 		int64_t before = seg.header.last_logtime;
 		segment_close(&seg);
 		if (res == EVLOG_EDAMAGED)
 			return 0; /* start at the beginning; reading will report the
 				     damage */
 		if (res)
-			return res;
+			return res == EVLOG_ENOINPUT
+				   ? reader_lost(r, r->log.segments[middle], err)
+				   : res;
 		if (before < r->bounds.since)
 			low = middle;
 		else
@@ -237,7 +238,7 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 	r->codec = block_codec_new(0);
 	if (r->codec)
 		block_codec_limit(r->codec, b->max_line);
-	int res = r->codec ? log_open(&r->log, path, false, err) : error_memory(err);
+	int res = r->codec ? log_open_through(&r->log, path, err) : error_memory(err);
 	if (!res)
 		res = log_survey(&r->log, b->listed, r->codec, &r->end, &r->verdict, err);
 	if (!res && !salvage && !b->no_index)
@@ -311,7 +312,11 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 	if (h.tree.n <= r->end.seq)
 		return 0;
 	uint64_t current = r->log.segments[r->at_segment];
-	if ((res = end_check(r, err)) != 0 || (res = log_list(&r->log, err)) != 0)
+	res = log_list_again(&r->log, err);
+	bool removed = !res && r->log.first > current;
+	if (!res && !removed)
+		res = end_check(r, err);
+	if (res)
 		return res;
 	r->log.head = h;
 	memcpy(r->log.id, h.id, ID_SIZE);
@@ -323,7 +328,10 @@ int log_reader_refresh(struct log_reader *r, evlog_error *err)
 		    "%s: the segments of the log are missing; see RECOVERY in evlog(7)",
 		    r->log.path);
 	r->seg.window.len =
-	    0; /* bytes read after the old end may never have been committed */
+	    0;	     /* bytes read after the old end may never have been committed */
+	if (removed) /* the open segment: fine if all of it was read */
+		return r->log.first <= r->next_seq ? reader_enter(r, 0, err)
+						   : reader_removed(r, err);
 	/* keep the open file: the one of that name may have been sealed, which moves
 	 * blocks */
 	r->at_segment = segment_index(r, current);
@@ -338,7 +346,7 @@ int log_reader_is_busy(const struct log_reader *r)
 bool log_watch(int watch, const char *path)
 {
 	char head[4096];
-	int n = snprintf(head, sizeof head, "%s/head", path);
+	int n = snprintf(head, sizeof head, "%s/head", log_path(path));
 
 	return n < (int)sizeof head && os_watch_add(watch, head) == 0;
 }
@@ -358,15 +366,12 @@ int log_reader_verdict(const struct log_reader *r, evlog_error *err)
 void log_reader_progress(const struct log_reader *r, uint64_t *done, uint64_t *total)
 {
 	struct stat st;
-	char name[SEGMENT_NAME_SIZE];
 
 	*done = r->done;
 	*total = 0;
-	for (size_t i = 0; i < r->log.n; i++) {
-		segment_name(name, r->log.segments[i]);
-		if (fstatat(r->log.dir_fd, name, &st, 0) == 0)
+	for (size_t i = 0; i < r->log.n; i++)
+		if (log_segment_stat(&r->log, r->log.segments[i], &st) == 0)
 			*total += (uint64_t)st.st_size;
-	}
 }
 
 void log_reader_end(const struct log_reader *r, uint64_t *seq, const unsigned char **root)

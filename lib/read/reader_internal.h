@@ -71,6 +71,11 @@ size_t segment_index(const struct log_reader *r, uint64_t seq);
 int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err);
 
 /* Opens log.segments[index] and finds its committed end. */
+/* A segment of the list is not there.  EVLOG_EMISMATCH: because it was removed from the
+ * beginning of the log; else EVLOG_EDAMAGED. */
+int reader_lost(struct log_reader *r, uint64_t first, evlog_error *err);
+int reader_removed(const struct log_reader *r, evlog_error *err);
+
 int reader_segment(
     struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err);
 

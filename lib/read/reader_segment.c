@@ -45,7 +45,11 @@ static int sealed_since(struct log_reader *r, evlog_error *err)
 	evlog_error missing;
 
 	log_end_of_seal(&r->seg, &r->end);
-	int res = log_list(&r->log, err);
+	int res = log_list_again(&r->log, err);
+	if (!res && r->log.first > r->seg.first_seq)
+		return reader_removed(r, err);
+	if (!res && r->log.n)
+		r->at_segment = segment_index(r, r->seg.first_seq);
 	if (res || r->log.n == 0 || r->log.segments[r->log.n - 1] > r->end.segment)
 		return res;
 	segment_missing(r->log.path, r->end.seq + 1, 0, &missing);
@@ -98,14 +102,15 @@ int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
 		segment_extent(&r->seg, NULL, &r->limit, last_block);
 		return 0;
 	}
-	res = segment_open(&next, r->log.dir_fd, r->log.path,
-	    r->log.segments[r->at_segment + 1], NULL, false, err);
+	res = log_segment(&r->log, r->log.segments[r->at_segment + 1], NULL, &next, err);
 	if (res == EVLOG_EDAMAGED && sealed) { /* that is said when it is its turn */
 		segment_extent(&r->seg, NULL, &r->limit, last_block);
 		segment_close(&next);
 		return 0;
 	}
-	if (!res && next.header.previous != first)
+	/* the first one that was kept knows only the root of what is in the archive */
+	bool joined = sealed && next.header.flags & SEGMENT_TRIMMED;
+	if (!res && next.header.previous != first && !joined)
 		res = segment_damaged(&next, 0, first, 0,
 		    "the segment before it is missing or is a different one", err);
 	if (!res)
@@ -114,6 +119,23 @@ int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err)
 		res = chain_check(r, *last_block, &next.header, err);
 	segment_close(&next);
 	return res == EVLOG_EDAMAGED && ours ? successor_bad(r, res, err) : res;
+}
+
+int reader_removed(const struct log_reader *r, evlog_error *err)
+{
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: the events before event %" PRIu64
+	    " were removed while they were being read",
+	    r->log.path, r->log.first);
+}
+
+int reader_lost(struct log_reader *r, uint64_t first, evlog_error *err)
+{
+	int res = log_list_again(&r->log, err);
+
+	if (!res && r->log.first > first)
+		return reader_removed(r, err);
+	return res ? res : segment_missing(r->log.path, first, 0, err);
 }
 
 int reader_segment(
@@ -125,10 +147,10 @@ int reader_segment(
 	if (readahead_enter(r))
 		return reader_limit(r, last_block, err);
 	uint64_t first = r->log.segments[index];
-	int res = segment_open(&r->seg, r->log.dir_fd, r->log.path, first,
-	    first == r->end.segment ? r->log.id : NULL, false, err);
+	int res = log_segment(
+	    &r->log, first, first == r->end.segment ? r->log.id : NULL, &r->seg, err);
 	if (res == EVLOG_ENOINPUT)
-		return segment_missing(r->log.path, r->log.segments[index], 0, err);
+		return reader_lost(r, first, err);
 	if (!res)
 		res = reader_limit(r, last_block, err);
 	if (res || !segment_is_sealed(&r->seg) ||

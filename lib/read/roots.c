@@ -11,8 +11,7 @@ int log_reader_segments(struct log_reader *r,
 		struct segment seg;
 		if (r->log.segments[i] > r->end.segment)
 			break;
-		res = segment_open(&seg, r->log.dir_fd, r->log.path, r->log.segments[i],
-		    NULL, false, err);
+		res = log_segment(&r->log, r->log.segments[i], NULL, &seg, err);
 		if (!res)
 			res = each(arg, seg.first_seq - 1, seg.header.root);
 		segment_close(&seg);

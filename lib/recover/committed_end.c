@@ -173,13 +173,6 @@ static int end_find(struct log *l, struct block_codec *c, struct log_end *e, boo
 	return end_extend(l, c, e, boot_id, verdict, err);
 }
 
-static int list_again(struct log *l, evlog_error *err)
-{
-	int res = log_list(l, err);
-
-	return res ? res : log_first(l, err);
-}
-
 /* Sets *came if a writer may have begun a commit while the blocks after head's end were
  * walked: blocks of such a commit must not count. */
 static int writer_came(struct log *l, bool *came, evlog_error *err)
@@ -207,7 +200,7 @@ static int writer_came(struct log *l, bool *came, evlog_error *err)
 		l->head = now;
 		l->state = state;
 	}
-	return *came ? list_again(l, err) : 0;
+	return *came ? log_list_again(l, err) : 0;
 }
 
 static int end_settle(struct log *l, struct block_codec *c, struct log_end *e,
@@ -228,7 +221,7 @@ static int end_settle(struct log *l, struct block_codec *c, struct log_end *e,
 			res = writer_came(l, &came, err);
 		if (res == EVLOG_ENOINPUT && i + 1 < TRIES) { /* recovery removed it */
 			came = true;
-			res = list_again(l, err);
+			res = log_list_again(l, err);
 		}
 	}
 	/* a busy log: what its head said a moment ago */

@@ -158,7 +158,7 @@ int cursor_set_load(struct cursor_set *set, struct segment *s, uint64_t limit,
 
 static int nth_open(struct segment *s, const struct log *l, size_t i, evlog_error *err)
 {
-	return segment_open(s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
+	return log_segment(l, l->segments[i], NULL, s, err);
 }
 
 /* Adds those of segment i, which is not the last. */

@@ -29,8 +29,50 @@ int log_open(struct log *l, const char *path, bool writable, evlog_error *err)
 	return 0;
 }
 
+const char *log_path(const char *path)
+{
+	size_t n = archive_in_path(path);
+
+	return n ? path + n + strlen(ARCHIVE_SEPARATOR) : path;
+}
+
+bool evlog_path_is_log(const char *path)
+{
+	struct stat st;
+
+	return path && strcmp(path, "-") != 0 && stat(log_path(path), &st) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+int log_open_through(struct log *l, const char *path, evlog_error *err)
+{
+	size_t n = archive_in_path(path);
+
+	int r = log_open(l, log_path(path), false, err);
+	return r || !n ? r : archive_open(&l->archive, path, n, err);
+}
+
+int log_segment(const struct log *l, uint64_t first, const unsigned char *id,
+    struct segment *s, evlog_error *err)
+{
+	return l->archive && archive_has(l->archive, first)
+		   ? archive_segment(l->archive, first, id, s, err)
+		   : segment_open(s, l->dir_fd, l->path, first, id, false, err);
+}
+
+int log_segment_stat(const struct log *l, uint64_t first, struct stat *st)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	if (l->archive && archive_has(l->archive, first))
+		return archive_stat(l->archive, first, st);
+	segment_name(name, first);
+	return fstatat(l->dir_fd, name, st, AT_SYMLINK_NOFOLLOW);
+}
+
 void log_close(struct log *l)
 {
+	archive_close(l->archive);
 	if (l->head_fd >= 0)
 		close(l->head_fd);
 	if (l->dir_fd >= 0)
@@ -170,29 +212,59 @@ uint64_t log_after(const struct log *l, uint64_t first)
 	return low < l->n ? l->segments[low] : 1;
 }
 
+/* Puts the segments of the archive before those of the log. */
+static int archive_take(
+    struct log *l, const struct segment_header *next, evlog_error *err)
+{
+	int r = archive_join(l->archive, l->path, next, err);
+	if (r)
+		return r;
+	size_t n = archive_count(l->archive);
+	uint64_t *all = malloc((n + l->n) * sizeof *all);
+	if (!all)
+		return error_memory(err);
+	for (size_t i = 0; i < n; i++)
+		all[i] = archive_first(l->archive, i);
+	memcpy(all + n, l->segments, l->n * sizeof *all);
+	free(l->segments);
+	l->segments = all;
+	l->n += n;
+	l->first = all[0];
+	return 0;
+}
+
 int log_first(struct log *l, evlog_error *err)
 {
 	bool found = false;
 	struct segment s;
+	int r = 0;
 
 	l->first = 1;
 	if (l->n == 0 || l->segments[0] == 1)
 		return 0;
-	for (size_t i = 0; i < l->n && !found; i++) {
-		int r = segment_open(
+	for (size_t i = 0; i < l->n && !found && !r; i++) {
+		r = segment_open(
 		    &s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
 		found = !r && s.header.flags & SEGMENT_TRIMMED;
-		l->removed = s.header.last_logtime;
+		if (r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT) /* just removed */
+			r = 0;
+		if (found) {
+			l->removed = s.header.last_logtime;
+			l->first = l->segments[i];
+			l->n -= i;
+			memmove(l->segments, l->segments + i, l->n * sizeof *l->segments);
+			r = l->archive ? archive_take(l, &s.header, err) : 0;
+		}
 		segment_close(&s);
-		if (r && r != EVLOG_EDAMAGED)
-			return r;
-		if (!found)
-			continue;
-		l->first = l->segments[i];
-		l->n -= i;
-		memmove(l->segments, l->segments + i, l->n * sizeof *l->segments);
 	}
-	return 0;
+	return r;
+}
+
+int log_list_again(struct log *l, evlog_error *err)
+{
+	int r = log_list(l, err);
+
+	return r ? r : log_first(l, err);
 }
 
 int log_is_foreign(struct log *l, bool *foreign, bool *empty, evlog_error *err)
@@ -245,7 +317,7 @@ int log_lineage(struct log *l, struct segment *seg, struct block_codec *c,
 	if (seg->first_seq == 1 && seg->header.size) {
 		r = first_leaf(seg, c, lineage, err);
 	} else {
-		r = segment_open(&first, l->dir_fd, l->path, 1, NULL, false, err);
+		r = log_segment(l, 1, NULL, &first, err);
 		if (!r)
 			r = first_leaf(&first, c, lineage, err);
 		segment_close(&first);

@@ -2,7 +2,7 @@
 #ifndef RECOVER_LOG_H
 #define RECOVER_LOG_H
 
-#include "format/segment.h"
+#include "recover/archive.h"
 
 /* An open log directory.  Segments are named by their first seqs, ascending. */
 struct log {
@@ -19,12 +19,26 @@ struct log {
 	size_t n_catalogues;
 	uint64_t first;	 /* seq of the first event that was kept: 1, unless trimmed; */
 	int64_t removed; /* then the logtime of the last event that was not */
+	struct archive *archive; /* what was removed; NULL: not known */
 };
 
 /* Opens the directory and head (O_RDWR if writable), but does not read head.  Returns
  * EVLOG_ENOINPUT if there is no such directory; call log_close all the same. */
 int log_open(struct log *l, const char *path, bool writable, evlog_error *err);
 void log_close(struct log *l);
+
+/* The same to read a log; the path may also be DEST::LOG, where DEST is a folder of
+ * backups.  Then the log begins with the events that were removed from it, as far as they
+ * are there. */
+int log_open_through(struct log *l, const char *path, evlog_error *err);
+
+/* The part of such a path that names the log itself. */
+const char *log_path(const char *path);
+
+/* Opens a segment for reading, like segment_open. */
+int log_segment(const struct log *l, uint64_t first, const unsigned char *id,
+    struct segment *s, evlog_error *err);
+int log_segment_stat(const struct log *l, uint64_t first, struct stat *st);
 
 /* Whether its path names another directory by now, or the directory was removed.  A log
  * that was moved is still the same one, as long as nothing takes its place. */
@@ -43,9 +57,12 @@ int log_list(struct log *l, evlog_error *err);
 int log_list_copy(struct log *l, const struct log *from, evlog_error *err);
 
 /* If event 1 is not there, finds the first segment that was kept, and drops those before
- * it from the list.  Sets l->first, to 1 if no segment says that it was the first to be
- * kept; then those before it are missing. */
+ * it from the list; puts those of the archive in their place.  Sets l->first, to 1 if no
+ * segment says that it was the first to be kept; then those before it are missing. */
 int log_first(struct log *l, evlog_error *err);
+
+/* Both. */
+int log_list_again(struct log *l, evlog_error *err);
 
 /* Sets *foreign if the directory has neither head nor segments, and *empty if it has
  * nothing at all.  Call log_list first. */

@@ -172,7 +172,7 @@ static mode_t log_mode(const struct consumer *c)
 	struct stat st;
 
 	for (size_t i = 0; i < c->n_paths; i++) {
-		int n = snprintf(head, sizeof head, "%s/head", c->paths[i]);
+		int n = snprintf(head, sizeof head, "%s/head", log_path(c->paths[i]));
 		bool there = n < (int)sizeof head && stat(head, &st) == 0;
 		mode &= there ? st.st_mode : 0;
 	}

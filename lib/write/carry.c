@@ -71,8 +71,8 @@ static int origin_told(struct evlog_writer *w, const struct segment_header *h,
 	o->known = true;
 	o->header = *h;
 	o->cursors.len = 0;
-	/* those of a sealed segment are as of its end */
-	o->all = !(h->flags & SEGMENT_SEALED) && cursors_are_all(rest);
+	/* those of a sealed segment are as of its end, and its blocks have the others */
+	o->all = cursors_are_all(rest);
 	if (!(h->flags & SEGMENT_SEALED))
 		cursors_copy(&o->cursors, rest);
 	if (o->all)

@@ -306,6 +306,7 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
 	if (w->now.n == 0)
 		carry_done(w);
 	ack->slid = w->dedup && dedup_has_slid(w->dedup);
+	ack->forgotten = w->dedup ? dedup_forgotten(w->dedup) : 0;
 	ack->recovered = w->notice[0] != '\0';
 	memcpy(ack->notice, w->notice, sizeof ack->notice);
 	return writer_unlock(w, r, err);

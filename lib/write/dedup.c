@@ -27,7 +27,9 @@ struct dedup {
 	uint64_t window; /* 0: all events */
 	bool by_id;	 /* the same source and id is enough */
 	bool slid;	 /* the log has more events than the window */
-	struct log log;	 /* its lists of segments and catalogues */
+	uint64_t
+	    forgotten;	/* the last event of the window that the log has lost; 0: none */
+	struct log log; /* its lists of segments and catalogues */
 	struct catalogues set;
 	uint64_t distrusted; /* no catalogue is used from this seq on; 0: all are */
 
@@ -83,6 +85,11 @@ void dedup_free(struct dedup *d)
 bool dedup_has_slid(const struct dedup *d)
 {
 	return d->slid;
+}
+
+uint64_t dedup_forgotten(const struct dedup *d)
+{
+	return d->forgotten;
 }
 
 /* ---- The table ---- */
@@ -223,9 +230,7 @@ static int refresh(struct dedup *d, uint64_t last, evlog_error *err)
 {
 	catalogues_close(&d->set);
 	dedup_block_close(&d->block);
-	int r = log_list(&d->log, err);
-	if (!r)
-		r = log_first(&d->log, err);
+	int r = log_list_again(&d->log, err);
 	if (!r)
 		r = catalogues_open(&d->set, &d->log, true, err);
 	if (r)
@@ -493,6 +498,8 @@ int dedup_ask(struct dedup *d, uint32_t event, const char *p, size_t len,
 
 	*verdict = DEDUP_NEW;
 	d->slid |= window_begin(d) > 1;
+	if (window_begin(d) < d->log.first)
+		d->forgotten = d->log.first - 1;
 	int r = dedup_key_get(&d->key, p, len, err);
 	/* events that come again mostly come in the same order */
 	if (!r)

@@ -16,6 +16,22 @@
 
 /* ---- Searching ---- */
 
+/* What is asked for may have been removed from the log. */
+static int not_known(const struct evlog_writer *w, const struct evlog_selection *sel,
+    uint64_t first, evlog_error *err)
+{
+	const uint64_t from = sel->from ? sel->from : 1;
+
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s: the events from %" PRIu64 " up to %" PRIu64
+	    " have been removed, so that nobody knows whether one of them %s %.200s; "
+	    "nothing was appended.  To ask only about later ones: --expect-none "
+	    "%" PRIu64 ":%s%.200s",
+	    w->log.path, from, first - 1, sel->wheres ? "meets" : "has the subject",
+	    sel->wheres ? *sel->where : *sel->subject, first - 1,
+	    sel->wheres ? "" : "subject=", sel->wheres ? *sel->where : *sel->subject);
+}
+
 /* Gets the seq of the first event of a selection, in the order of reading; 0: there is
  * none. */
 static int first_seq(
@@ -33,16 +49,11 @@ static int first_seq(
 	int r = evlog_stream_open(&s, &path, 1, sel, err);
 	if (r)
 		return r;
-	if (sel->wheres && evlog_stream_trimmed(s, &first) && first > sel->from)
-		r = error_set(err, EVLOG_ECONFLICT,
-		    "%s: the events from %" PRIu64 " up to %" PRIu64
-		    " have been removed, so that nobody knows whether one of them meets "
-		    "%.200s; nothing was appended",
-		    path, sel->from, first - 1, *sel->where);
-	if (!r)
-		r = evlog_stream_next(s, &lines, err);
+	r = evlog_stream_next(s, &lines, err);
 	if (!r && evlog_lines_take(&lines, &e))
 		*seq = e.seq;
+	if (r >= 0 && *seq == 0 && evlog_stream_trimmed(s, &first) && first > sel->from)
+		r = not_known(w, sel, first, err);
 	evlog_stream_close(s);
 	return r == EVLOG_END ? 0 : r;
 }
@@ -65,7 +76,7 @@ static int subject_last(struct evlog_writer *w, const char *subject, uint64_t fr
 }
 
 /* Gets the seq of the first event from..to that meets a FILTER; 0: none does.  to 0: up
- * to the end.  ECONFLICT: some of these events have been removed. */
+ * to the end.  EVLOG_EMISMATCH: some of these events have been removed. */
 static int absence_look(struct evlog_writer *w, const char *where, uint64_t from,
     uint64_t to, uint64_t *seq, evlog_error *err)
 {

@@ -23,12 +23,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOCK_NAME 32
+
 struct sealer {
 	const struct log *log;
+	bool trimmed;	     /* the new file is to begin the log */
 	struct segment old;  /* read from */
 	struct segment made; /* written to */
 	struct segment_header successor;
-	char name[64]; /* of the new file, until it is renamed */
+	char name[LOCK_NAME]; /* of the new file, until it is renamed */
 	struct block_codec *codec;
 	struct block gathered; /* small blocks to be merged; count 0: none */
 	struct buf raw;	       /* their lines */
@@ -49,6 +52,21 @@ static int too_many_cursors(const struct sealer *s, evlog_error *err)
 	    "%s: not sealed: it has more cursors than fit into a header", s->old.path);
 }
 
+/* Gets those of all events before a segment with which the log is to begin.  Its first
+ * blocks keep them, because its header is to have those as of its end. */
+static int cursors_before(struct sealer *s, evlog_error *err)
+{
+	int r = cursor_set_before(&s->cursors, s->log, s->old.first_seq, err);
+
+	s->cursors.all = true;
+	s->out.len = 0;
+	cursor_set_write(&s->cursors, &s->out);
+	cursor_set_take(&s->moved, (struct view){s->out.p, s->out.len});
+	if (!r && s->out.failed)
+		r = error_memory(err);
+	return r;
+}
+
 /* Gets the cursors for the new header: those of the segment, and of the header of the one
  * before it if that has all. */
 static int cursors_load(struct sealer *s, uint64_t limit, evlog_error *err)
@@ -56,9 +74,10 @@ static int cursors_load(struct sealer *s, uint64_t limit, evlog_error *err)
 	const struct segment_header *h = &s->old.header;
 	struct segment before;
 	struct view extensions = {NULL, 0};
-	int r = 0;
+	int r = s->trimmed ? cursors_before(s, err) : 0;
 
-	if (h->previous != SEGMENT_NONE && !(h->flags & SEGMENT_TRIMMED)) {
+	if (!r && !s->trimmed && h->previous != SEGMENT_NONE &&
+	    !(h->flags & SEGMENT_TRIMMED)) {
 		r = segment_open(
 		    &before, s->log->dir_fd, s->log->path, h->previous, NULL, false, err);
 		if (!r)
@@ -331,6 +350,10 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 	*h = s->old.header;
 	h->version = SEGMENT_VERSION;
 	h->flags |= SEGMENT_SEALED;
+	if (s->trimmed) {
+		h->flags |= SEGMENT_TRIMMED;
+		h->previous = h->previous_size = h->previous_block = SEGMENT_NONE;
+	}
 	h->seal = (struct seal){.last_seq = h->tree.n};
 	if (h->tree.n && hash_is_none(h->lineage))
 		memcpy(h->lineage, s->successor.lineage, HASH_SIZE);
@@ -339,7 +362,7 @@ static int segment_rewrite(struct sealer *s, evlog_error *err)
 	h->extensions = (uint32_t)s->extensions.len;
 	h->size = segment_header_size(h);
 	index_frame(&s->index, h->size, 0);
-	if (h->flags & SEGMENT_TRIMMED && !segment_is_sealed(&s->old)) {
+	if (s->old.header.flags & SEGMENT_TRIMMED && !segment_is_sealed(&s->old)) {
 		/* the new header has those as of the end; the first block keeps these */
 		struct view before;
 		if ((r = segment_extensions(&s->old, &before, err)) != 0)
@@ -435,6 +458,28 @@ static int owner_keep(
 	return EVLOG_WAIT;
 }
 
+static void lock_name(char out[LOCK_NAME], uint64_t first)
+{
+	snprintf(out, LOCK_NAME, "seal-%016" PRIu64, first);
+}
+
+int segment_remove(const struct log *l, uint64_t first, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE], lock[LOCK_NAME];
+	int fd;
+
+	lock_name(lock, first);
+	segment_name(name, first);
+	int r = work_file_open(l, lock, &fd, err);
+	if (r)
+		return r;
+	if (unlinkat(l->dir_fd, name, 0) < 0 && errno != ENOENT)
+		r = error_sys(err, "%s/%s: cannot be removed", l->path, name);
+	unlinkat(l->dir_fd, lock, 0);
+	close(fd);
+	return r;
+}
+
 /* Opens and locks the new file.  Returns EVLOG_END if another process is sealing this
  * segment. */
 static int made_open(struct sealer *s, evlog_error *err)
@@ -443,7 +488,7 @@ static int made_open(struct sealer *s, evlog_error *err)
 	struct stat old, ours, named;
 	int dir_fd = s->log->dir_fd;
 
-	snprintf(s->name, sizeof s->name, "seal-%016" PRIu64, s->old.first_seq);
+	lock_name(s->name, s->old.first_seq);
 	s->made = (struct segment){.fd = -1, .first_seq = s->old.first_seq};
 	s->made.path = malloc(n);
 	if (!s->made.path)
@@ -461,6 +506,21 @@ static int made_open(struct sealer *s, evlog_error *err)
 	if (fstat(s->made.fd, &ours) < 0)
 		return error_sys(err, "%s", s->made.path);
 	return owner_keep(s, &old, &ours, err);
+}
+
+/* Whether the file that was read still has the segment's name.  EVLOG_END: it was
+ * replaced, or removed, before the lock was taken. */
+static int old_check(const struct sealer *s, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct stat old, named;
+
+	segment_name(name, s->old.first_seq);
+	if (fstat(s->old.fd, &old) < 0)
+		return error_sys(err, "%s", s->old.path);
+	if (fstatat(s->log->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? EVLOG_END : error_sys(err, "%s", s->old.path);
+	return old.st_ino == named.st_ino ? 0 : EVLOG_END;
 }
 
 static int made_rename(struct sealer *s, evlog_error *err)
@@ -496,6 +556,13 @@ static void sealer_free(struct sealer *s)
 	index_builder_free(&s->index);
 }
 
+static bool segment_is_gone(const struct log *l, uint64_t first)
+{
+	struct stat st;
+
+	return log_segment_stat(l, first, &st) < 0 && errno == ENOENT;
+}
+
 /* Opens the segment, and reads its successor's header. */
 static int old_open(struct sealer *s, uint64_t first, uint64_t next, evlog_error *err)
 {
@@ -507,6 +574,12 @@ static int old_open(struct sealer *s, uint64_t first, uint64_t next, evlog_error
 		r = segment_open(&successor, l->dir_fd, l->path, next, NULL, false, err);
 	s->successor = successor.header;
 	segment_close(&successor);
+	if (r == EVLOG_ENOINPUT && segment_is_gone(l, first))
+		return EVLOG_END; /* removed from the beginning of the log */
+	/* the log is to begin with the successor: this one is sealed, and will be removed
+	 */
+	if (!r && s->successor.flags & SEGMENT_TRIMMED)
+		return EVLOG_END;
 	if (!r && s->successor.previous != first)
 		r = segment_damaged(&s->old, 0, first, 0,
 		    "the segment after it does not continue it", err);
@@ -544,6 +617,8 @@ static bool is_indexed(struct segment *s)
  * stays as it is, unless its index is to be made again. */
 static bool is_done(struct sealer *s, bool reindex)
 {
+	if (s->trimmed)
+		return s->old.header.flags & SEGMENT_TRIMMED;
 	return segment_is_sealed(&s->old) &&
 	       (!reindex ||
 		   (s->old.header.version == SEGMENT_VERSION && is_indexed(&s->old)));
@@ -553,7 +628,8 @@ int segment_seal(
     const struct seal_how *how, uint64_t first, uint64_t next, evlog_error *err)
 {
 	const struct log *l = how->log;
-	struct sealer s = {.log = l, .old.fd = -1, .made.fd = -1};
+	struct sealer s = {
+	    .log = l, .trimmed = how->trimmed, .old.fd = -1, .made.fd = -1};
 
 	int r = old_open(&s, first, next, err);
 	if (!r && is_done(&s, how->reindex))
@@ -561,6 +637,8 @@ int segment_seal(
 	if (!r)
 		r = made_open(&s, err);
 	bool made = !r;
+	if (!r)
+		r = old_check(&s, err);
 	if (!r) {
 		s.codec = block_codec_new(how->level);
 		if (s.codec)

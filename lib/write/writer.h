@@ -296,6 +296,10 @@ void dedup_free(struct dedup *d);
 /* Whether there have been more events than the window holds. */
 bool dedup_has_slid(const struct dedup *d);
 
+/* The last event that the window should hold but that was removed from the log; 0: none.
+ */
+uint64_t dedup_forgotten(const struct dedup *d);
+
 /* With the lock held: gets to know the events of the log up to `last`. */
 int dedup_catch_up(struct dedup *d, const struct log *l, uint64_t last, uint64_t max_line,
     evlog_error *err);
