@@ -18,7 +18,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from oracle import (APPENDS, BACKUPS, CONSUMES, FORKS, PROCESSES, SHIM, SINKS, Backup, Consume, Due, Fork, Process, Reshard, Sink, acknowledged,
+from oracle import (APPENDS, BACKUPS, CONSUMES, FORKS, PROCESSES, SHIM, SINKS, TRIMS, Backup, Consume, Due, Fork, Process, Reshard, Sink, acknowledged,
                     clean, consumed, divided, events, forked, must, old, backed_up, processed, run, sunk, survived)  # fmt: skip
 
 STEP = int(os.environ.get("EVLOG_FAULT_STEP", "1"))
@@ -306,7 +306,7 @@ def campaign(kinds, top):
                 bad.append(f"{w.name}: {what} at {env['FAULT_AT']}{sticky} ({hit}): {wrong}")
         shutil.rmtree(folder, ignore_errors=True)
 
-    for w in [w for w in APPENDS + CONSUMES + [Reshard()] + PROCESSES + SINKS + FORKS + BACKUPS + READS if os.environ.get("W", w.name) == w.name]:
+    for w in [w for w in APPENDS + CONSUMES + [Reshard()] + PROCESSES + SINKS + FORKS + BACKUPS + TRIMS + READS if os.environ.get("W", w.name) == w.name]:
         made = f"{top}/{w.name}"
         w.prepare(made)
         jobs = list(faults(w, made, f"{top}/{w.name}.0", kinds))

@@ -500,9 +500,11 @@ def restored(w, folder, point, want):
 
 
 def backed_up(w, folder, out, done):
-    """The log is as it was.  Each point can be restored, and the next backup is whole.  A
+    """As it says for Trim; else: the log is as it was.  Each point can be restored, and the next backup is whole.  A
     restored log is not there, or whole; what it was made of is left only if a fault hit the
     removal, too, which is said."""
+    if isinstance(w, Trim):
+        return trimmed(w, folder, done)
     assert contents(f"{folder}/log") == w.before, "the log was changed"
     if w.name == "backup-tar":
         with open(f"{folder}/log.tar", "wb") as f:
@@ -536,6 +538,72 @@ def backed_up(w, folder, out, done):
             assert keeps or new.get(name) == content, f"{name} was changed"
     must(["evbackup", "-q", "log", "dest"], folder)
     must(["evrestore", "--drill", "--log", "log", "dest", "r2"], folder)
+
+
+class Trim(Backup):
+    """evbackup --trim-before, of a log to which a consumer appends, too."""
+
+    def prepare(self, folder):
+        os.makedirs(folder)
+        for i in range(6):
+            with open(f"{folder}/old{i}", "wb") as f:
+                f.write(events("old", i * 4, 4, 50))
+        must(["evappend", "src", "old0"], folder)
+        self.consume(folder)
+        for i in range(1, 6):
+            must(["evappend", "--segment-size", "1", "log", f"old{i}"], folder)
+        for before in (() if self.name == "trim-first" else ("7",)):
+            must(["evbackup", "-q", "--trim-before", before, "log", "dest"], folder)
+        argv = ["evcat", *(["dest"] if os.path.exists(f"{folder}/dest") else []), "log"]
+        self.full = must(argv, folder)
+        self.trims = self.full.count(TRIMMED)
+
+    def consume(self, folder):
+        if os.path.exists(f"{folder}/c"):
+            os.unlink(f"{folder}/c")
+        must(["evrun", "-q", "--checkpoint", "c", "--emit", "log", "src", "--", "jq", "-c", "{type:\"Out\"}"], folder)
+
+
+TRIMMED = b"org.evlog.trimmed"
+TRIMS = [
+    Trim("trim-first", ["evbackup", "--trim-before", "14", "log", "dest"]),
+    Trim("trim-more", ["evbackup", "--trim-before", "18", "log", "dest"]),
+    Trim("trim-all", ["evbackup", "--trim-before", "26", "log", "dest"]),
+    Trim("trim-drop", ["evbackup", "--drop-trimmed", "--keep", "2", "--grace", "0", "--trim-before", "18", "log", "dest"]),
+]
+
+
+def begins(folder):
+    return int(must(["evcat", "-q", "--count", "1", "log"], folder)[8:24])
+
+
+def trimmed(w, folder, done):
+    """The log and the backups together have all that there was, and only then what trimming
+    adds; after another call, everything is as if there had been no fault."""
+
+    def whole(says):
+        both = ["dest"] if os.path.exists(f"{folder}/dest/points") and begins(folder) > 1 else []
+        dropped = w.name == "trim-drop"
+        got = must(["evcat", "-q", *([] if dropped else both), "log"], folder)
+        want = w.full if not dropped else w.full[w.full.index(got[:66]) :]
+        assert got.startswith(want), f"{says}: there is {got!r}"
+        rest = got[len(want) :].splitlines()
+        assert len(rest) <= 1 and all(TRIMMED in line for line in rest), f"{says}: {rest} came"
+        return rest
+
+    before = begins(folder)
+    rest = whole("after the fault")
+    must(w.command, folder)
+    assert begins(folder) >= before
+    assert len(whole("after another call")) == 1 or not rest
+    first = begins(folder)
+    left = [n for n in os.listdir(f"{folder}/log") if n.startswith("seal-") or (n[:16].isdigit() and int(n[:16]) < first)]
+    assert not left, f"{left} is left"
+    if w.name != "trim-drop":
+        must(["evrestore", "--drill", "--log", "log", "dest", "r2"], folder)
+    w.consume(folder)  # which knows from its cursor that it has done everything
+    whole("after the consumer")
+    must(["evappend", "log"], folder, b'{"type":"New"}')
 
 
 # ---- Durable processes ----
