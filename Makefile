@@ -276,7 +276,7 @@ lint:
 	    samples/story.bash samples/orders/quickstart samples/orders/readmodel \
 	    samples/orders/broker samples/orders/mediator \
 	    samples/commands/commands samples/commands/handle.sh samples/bank/bank \
-	    samples/bank/transfer samples/bank/transfer.sh samples/recovery/recovery samples/registration/registration samples/registration/register.sh samples/reminders/reminders samples/users/users samples/whatif/whatif \
+	    samples/bank/transfer samples/bank/transfer.sh samples/recovery/recovery samples/failover/failover samples/failover/produce.sh samples/failover/orders.sh samples/registration/registration samples/registration/register.sh samples/reminders/reminders samples/users/users samples/whatif/whatif \
 	    samples/cleanroom/cleanroom samples/merchants/merchants
 	mandoc -T lint -W warning $(MANUALS)
 

@@ -25,6 +25,7 @@ enum {
 	REJECT,
 	CHECK,
 	REPLICA,
+	PROMOTE,
 	REQUIRE,
 	SEGMENT_SIZE,
 	STRICT,
@@ -64,6 +65,7 @@ static const struct cli_option options[] = {
     {DEDUP, "dedup", "[=N|id]",
 	"skip events in LOG, or in its last N; id: by source and id"},
     {REPLICA, "replica", NULL, "append stored events unchanged; skip those in LOG"},
+    {PROMOTE, "promote", NULL, "append to a copy, which is then a log of its own"},
     {LINGER, "linger", "MS", "wait up to MS for more input before a commit"},
     {0, NULL, NULL, "Durability and the log"},
     {STRICT, "strict", NULL, "sync twice per commit; no doubt after a power cut"},
@@ -569,6 +571,7 @@ static void option_take(struct append *a, int id, char *arg)
 		break;
 	case REINDEX: a->reindex = true; break;
 	case REPLICA: o->replica = true; break;
+	case PROMOTE: o->promote = o->no_create = true; break;
 	case REQUIRE: o->require = true; break;
 	case LINGER: a->linger = (int64_t)cli_number("linger", arg, 0, 3600000); break;
 	case STRICT: o->strict = true; break;

@@ -288,6 +288,10 @@ struct evlog_writer_options {
 	 * with rules in Lua.  NULL: none.  Not with replica. */
 	int (*check)(void *arg, const char *line, size_t len, evlog_error *err);
 	void *check_arg;
+
+	/* Append to a log that is marked as a copy of another one, too: from its first
+	 * commit on, which may be empty, it is one of its own.  Not with replica. */
+	bool promote;
 };
 
 /* What a commit has made durable. */

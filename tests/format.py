@@ -3296,6 +3296,17 @@ def check_copy():
         assert s["flags"] == 1 << 16, "it stays a copy"
     must(0, "evappend", "--replica", "--segment-size", "1", "a.evlog", data=must(0, "evcat", "c.evlog"))
     assert run("evappend", "a.evlog", data=event(4))[0] == 77
+    shutil.copytree("a.evlog", "d.evlog")
+    must(0, "evappend", "--promote", "a.evlog")  # it takes the place of the log
+    assert numbers(must(0, "evcat", "a.evlog")) == [1, 2, 3]
+    must(0, "evappend", "a.evlog", data=event(4))
+    must(0, "evappend", "--promote", "d.evlog", data=event(4))
+    must(0, "evappend", "--promote", "--segment-size", "1", "d.evlog", data=event(5))
+    assert numbers(must(0, "evcat", "d.evlog")) == [1, 2, 3, 4, 5]
+    for log in ("a.evlog", "d.evlog"):
+        assert max(head_parse(read(log, "head")), key=lambda s: s["generation"])["flags"] == 0
+    must(64, "evappend", "--promote", "--replica", "d.evlog")
+    must(66, "evappend", "--promote", "none.evlog", data=event(1))
 
 
 def check_lock():

@@ -666,6 +666,7 @@ static void rows_writer_open(void)
 	ROW("an empty type", USAGE, WRITE(.type = ""));
 	ROW("not a URI", USAGE, WRITE(.source = "a b"));
 	ROW("replica and text", USAGE, WRITE(.replica = true, .text = true));
+	ROW("replica and promote", USAGE, WRITE(.replica = true, .promote = true));
 	ROW("replica and dedup", USAGE, WRITE(.replica = true, .dedup = true));
 	ROW("replica and type", USAGE, WRITE(.replica = true, .type = "t"));
 	ROW("w NULL", USAGE, evlog_writer_frame(NULL, frame, sizeof frame, err));

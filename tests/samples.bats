@@ -150,6 +150,19 @@ client() {
 	assert_equal "$(evcat -t OrderShipped orders.evlog | wc -l)" 1
 }
 
+@test "a replica takes over: the same orders, each mail once, the same table" {
+	tells failover/failover
+	assert_line "dead"
+	assert_line "the same orders"
+	assert_line "each mail once"
+	assert_line "the same table"
+	assert_line "status 76"
+	assert_line "the last event that they share is N"
+	assert_line "a replica"
+	assert_line "there is something"
+	assert_line "0"
+}
+
 @test "a log that is lost is made anew from its replica, and a root proves that it is the same" {
 	tells recovery/recovery
 	assert_line "proven"

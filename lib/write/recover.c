@@ -399,9 +399,10 @@ static int appendable(const struct evlog_writer *w, evlog_error *err)
 		return error_set(err, EVLOG_ENEWER,
 		    "%s: it can be read, but appending to it needs a newer evlog",
 		    l->path);
-	if ((l->head.flags & HEAD_COPY) && !w->o.replica)
+	if ((l->head.flags & HEAD_COPY) && !w->o.replica && !w->o.promote)
 		return error_set(err, EVLOG_EPERM,
-		    "%s: a copy of another log, to which only --replica appends",
+		    "%s: a copy of another log, to which only --replica appends; if it "
+		    "is to take the place of that log: --promote",
 		    l->path);
 	return 0;
 }
@@ -452,8 +453,11 @@ static int log_recover(struct evlog_writer *w, evlog_error *err)
 	bool plain =
 	    v.start == RECOVERY_AT_END && current && (uint64_t)st.st_size == h->committed;
 	bool poisoned = v.start == RECOVERY_AT_NEXT;
-	bool changed = !current;
+	bool promoted = w->o.promote && (h->flags & HEAD_COPY);
+	bool changed = !current || promoted;
 	struct head before = *h;
+	if (promoted)
+		w->log.head.flags &= ~(uint32_t)HEAD_COPY;
 	if (poisoned)
 		r = poisoned_recover(w, &v, (uint64_t)st.st_size, err);
 	else if (plain)

@@ -8,6 +8,7 @@
 #include "write/writer.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 int replica_follows(const struct evlog_writer *w, const struct intake_event *e,
     const char *name, uint64_t line_no, evlog_error *err)
@@ -30,10 +31,25 @@ int replica_follows(const struct evlog_writer *w, const struct intake_event *e,
 	return 0;
 }
 
+/* shares: the event before it was compared, and is the same. */
+static int differs(
+    const struct evlog_writer *w, const struct pending *p, bool shares, evlog_error *err)
+{
+	char common[96];
+
+	snprintf(common, sizeof common,
+	    shares ? "; the last event that they share is %" PRIu64
+		   : "; evdiff finds the last event that they share",
+	    p->seq - 1);
+	return error_set(err, EVLOG_EMISMATCH,
+	    "%s:%" PRIu64 ": event %" PRIu64 " differs from the one in %s%s", p->name,
+	    p->line_no, p->seq, w->log.path, common);
+}
+
 /* Compares `lines` with the pending lines from *i on, and advances *i.  Returns
  * EVLOG_EMISMATCH at a difference. */
-static int lines_compare(
-    const struct evlog_writer *w, struct evlog_lines lines, size_t *i, evlog_error *err)
+static int lines_compare(const struct evlog_writer *w, struct evlog_lines lines,
+    const uint64_t *skipped, size_t *i, evlog_error *err)
 {
 	struct evlog_event e;
 
@@ -42,9 +58,7 @@ static int lines_compare(
 		if (e.len == p->len - 1 &&
 		    memcmp(e.line, w->now.raw.p + p->offset, e.len) == 0)
 			continue;
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s:%" PRIu64 ": event %" PRIu64 " differs from the one in %s",
-		    p->name, p->line_no, p->seq, w->log.path);
+		return differs(w, p, *i || *skipped, err);
 	}
 	return 0;
 }
@@ -65,7 +79,7 @@ static int pass_over(struct evlog_writer *w, uint64_t *skipped, evlog_error *err
 	if (r)
 		return r;
 	while ((r = evlog_stream_next(s, &lines, err)) == 0)
-		if ((r = lines_compare(w, lines, &i, err)) != 0)
+		if ((r = lines_compare(w, lines, skipped, &i, err)) != 0)
 			break;
 	evlog_stream_close(s);
 	if (r < 0)

@@ -15,14 +15,17 @@
 #include "write/sealer.h"
 #include "write/writer.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOCK	  "seal-"
 #define LOCK_NAME 32
 
 struct sealer {
@@ -460,7 +463,7 @@ static int owner_keep(
 
 static void lock_name(char out[LOCK_NAME], uint64_t first)
 {
-	snprintf(out, LOCK_NAME, "seal-%016" PRIu64, first);
+	snprintf(out, LOCK_NAME, LOCK "%016" PRIu64, first);
 }
 
 int segment_remove(const struct log *l, uint64_t first, evlog_error *err)
@@ -478,6 +481,31 @@ int segment_remove(const struct log *l, uint64_t first, evlog_error *err)
 	unlinkat(l->dir_fd, lock, 0);
 	close(fd);
 	return r;
+}
+
+int locks_remove(const struct log *l, uint64_t first, evlog_error *err)
+{
+	int fd = openat(l->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	uint64_t seq;
+	int r = 0;
+
+	if (!d) {
+		r = error_sys(err, "%s", l->path);
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	for (errno = 0; r >= 0 && (e = readdir(d)) != NULL; errno = 0)
+		if (strncmp(e->d_name, LOCK, strlen(LOCK)) == 0 &&
+		    strlen(e->d_name) == strlen(LOCK) + SEQ_DIGITS &&
+		    seq_digits_read(e->d_name + strlen(LOCK), &seq) && seq < first)
+			r = segment_remove(l, seq, err);
+	if (r >= 0 && errno)
+		r = error_sys(err, "%s", l->path);
+	closedir(d);
+	return r < 0 ? r : 0;
 }
 
 /* Opens and locks the new file.  Returns EVLOG_END if another process is sealing this

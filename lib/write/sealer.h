@@ -25,4 +25,8 @@ int segment_seal(
  * sealing it. */
 int segment_remove(const struct log *l, uint64_t first, evlog_error *err);
 
+/* Removes files with such locks that were left over for segments before `first`, which
+ * are not there any more. */
+int locks_remove(const struct log *l, uint64_t first, evlog_error *err);
+
 #endif

@@ -132,6 +132,8 @@ static int remove_locked(struct evlog_writer *w, uint64_t first, evlog_error *er
 	for (size_t k = 0; !r && k < all.n_catalogues; k++)
 		if (all.catalogues[k].first < first)
 			r = catalogues_remove(&all, all.catalogues[k].first, err);
+	if (!r)
+		r = locks_remove(&all, first, err);
 	if (!r && i)
 		r = folder_sync(&all, err);
 	free(begins.segments);

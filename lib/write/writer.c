@@ -68,6 +68,7 @@ static const char *options_wrong(const struct evlog_writer_options *o)
 	       : o->text && from	 ? "text has no members that a path could find"
 	       : from && !o->type_from && !o->type ? "a path needs type or type_from"
 	       : o->require && !from		   ? "require needs a path"
+	       : o->replica && o->promote ? "replica and promote exclude each other"
 	       : o->replica && (o->text || from || o->type || o->subject || o->source ||
 				   o->dedup || o->check)
 		   ? "replica excludes dedup, check, and all that completes an event"
