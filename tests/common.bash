@@ -150,6 +150,13 @@ tells() {
 	assert_equal "$(ls temporary)" ""
 }
 
+# Whether a child of a process is stopped, or there is none.
+stopped_or_gone() {
+	local child
+	child=$(pgrep -P "$1") || return 0
+	[[ $(ps -o stat= -p "$child") == *T* ]]
+}
+
 # How many events a file has, or a log.
 has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 

@@ -318,7 +318,7 @@ e4'
 	assert_equal "$stderr" "evcat: later.evlog: begins with event 5; those before it have been removed"
 	cmp <(head -n -1 <<<"$output") <(evcat --from 5 n.evlog)
 	run -76 evfold 'n=count()' later.evlog
-	assert_output --partial "Continue a snapshot of them, or fold what is left: evcat later.evlog | evfold"
+	assert_output --partial "continue a snapshot of them, or fold what is left: evcat later.evlog | evfold"
 }
 
 @test "-f goes on as events are appended, across segments, and starts with what is there" {

@@ -3296,7 +3296,8 @@ def check_copy():
         assert s["flags"] == 1 << 16, "it stays a copy"
     must(0, "evappend", "--replica", "--segment-size", "1", "a.evlog", data=must(0, "evcat", "c.evlog"))
     assert run("evappend", "a.evlog", data=event(4))[0] == 77
-    shutil.copytree("a.evlog", "d.evlog")
+    for name in ("copy.evlog", "d.evlog"):
+        shutil.copytree("a.evlog", name)
     must(0, "evappend", "--promote", "a.evlog")  # it takes the place of the log
     assert numbers(must(0, "evcat", "a.evlog")) == [1, 2, 3]
     must(0, "evappend", "a.evlog", data=event(4))

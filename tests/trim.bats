@@ -219,13 +219,12 @@ as_before() {
 
 @test "a log that is a copy, damaged, or not ours is not trimmed" {
 	python3 "$BATS_TEST_DIRNAME/format.py" copy
-	mv a.evlog copy.evlog
 	run -77 evbackup --trim-before 2 copy.evlog dest
 	segmented a.evlog 40
-	cp -r a.evlog d.evlog
-	damage d.evlog/0000000000000011.ndjson.zst 600
-	run -65 evbackup --trim-before 35 d.evlog other
-	(cd a.evlog && ls -- *.zst) | (cd d.evlog && xargs ls) # all of it is there
+	cp -r a.evlog bad.evlog
+	damage bad.evlog/0000000000000011.ndjson.zst 600
+	run -65 evbackup --trim-before 35 bad.evlog other
+	(cd a.evlog && ls -- *.zst) | (cd bad.evlog && xargs ls) # all of it is there
 }
 
 @test "expectations about what was removed: nobody knows (76)" {
@@ -367,6 +366,38 @@ as_before() {
 	cmp <(evcat old.evlog) <(evcat w.evlog)
 }
 
+@test "a log whose trimming was interrupted before anything was removed is as it was" {
+	segmented w.evlog 60
+	cp -r w.evlog a.evlog
+	cp -r w.evlog b.evlog
+	evbackup -q --trim-before 31 a.evlog dest >/dev/null
+	cp a.evlog/0000000000000031.ndjson.zst b.evlog
+	cmp <(evcat b.evlog) <(evcat w.evlog)
+	cmp <(evcat --reverse b.evlog) <(evcat --reverse w.evlog)
+	run -0 evfold 'n=count()' b.evlog
+	assert_output '{"n":60}'
+	evfork -q b.evlog f.evlog
+	evfork -q --at 35 b.evlog g.evlog
+	cmp <(evcat f.evlog) <(evcat w.evlog)
+	cmp <(evcat g.evlog) <(evcat --to 35 w.evlog)
+	evbackup -q b.evlog fresh >/dev/null
+	evrestore -q fresh r.evlog
+	cmp <(evcat r.evlog) <(evcat w.evlog)
+	run -0 evrestore --drill --log b.evlog fresh
+	evbackup -o tar b.evlog >b.tar
+	cmp <(evcat b.tar) <(evcat w.evlog)
+	evcat -o zst b.evlog | evappend -q --replica s.evlog
+	run -0 evrestore --repair fresh b.evlog
+	evappend -q --reindex b.evlog
+	numbered 5 61 | evappend -q --segment-size 1 b.evlog
+	evcat --from 40 --to 40 w.evlog | jq -c 'del(.seq, .logtime)' | evappend -q --dedup b.evlog
+	assert_equal "$(ends b.evlog)" 65
+	cmp <(evcat --to 60 b.evlog) <(evcat w.evlog)
+	evbackup -q --trim-before 31 b.evlog fresh >/dev/null
+	assert_equal "$(begins b.evlog)" 31
+	cmp <(evcat --to 60 fresh b.evlog) <(evcat w.evlog)
+}
+
 @test "a drill reads what was removed, too: a flipped bit is found" {
 	segmented a.evlog 40
 	evbackup -q --trim-before 31 a.evlog dest >/dev/null
@@ -388,6 +419,16 @@ as_before() {
 		mv kept "$file"
 	done
 	run -0 evrestore --drill dest
+	# it goes on behind the first, so that all are known
+	for file in dest/segments/*; do
+		chmod u+w "$file"
+		flip "$file" 500 1
+	done
+	run -65 evrestore --drill dest
+	assert_output --regexp "and 3 more segments are damaged; remove such files, and the next backup stores again"
+	for file in dest/segments/*; do
+		assert_output --partial "$(basename "$file")"
+	done
 	compgen -G '*.new-*' && false
 	true
 }
@@ -426,7 +467,9 @@ as_before() {
 	run -0 evbackup a.evlog has
 	evbackup --status has | jq -e '.first == 1 and .begins == 31'
 	assert_equal "$(evcat has a.evlog | wc -l)" 41
-	run -0 evbackup a.evlog lags # it has up to 30, which is enough
+	# it has up to 30, but as pieces of a segment, which nobody could read before the log
+	run -76 evbackup a.evlog lags
+	assert_output --regexp "lags has the events before it only in pieces"
 	segmented b.evlog 30
 	evbackup -q b.evlog behind >/dev/null
 	segmented b.evlog 20 10 31
@@ -504,14 +547,15 @@ as_before() {
 	(
 		for ((i = 51; i < 400; i += 7)); do
 			numbered 7 $i | evappend -q --segment-size 300 a.evlog || exit 1
-			echo $((i + 6)) >n
+			echo $((i + 6)) >new
+			mv new n
 		done
 	) &
 	writer=$!
 	(while [ ! -e done ]; do evappend -q --reindex a.evlog || exit 1; done) &
 	indexer=$!
 	while kill -0 $writer 2>/dev/null; do
-		evbackup -q --trim-before $(($(cat n 2>/dev/null || echo 50) - 20)) a.evlog dest >/dev/null || {
+		evbackup -q --trim-before $(($(cat n) - 20)) a.evlog dest >/dev/null || {
 			[ $? = 75 ]
 		}
 	done
@@ -546,4 +590,180 @@ as_before() {
 			cp -r good.evlog a.evlog
 		done
 	done
+}
+
+@test "a rotten or lost point does not cost what only the backups have" {
+	segmented w.evlog 40
+	local how
+	for how in damage lose; do
+		rm -rf a.evlog dest
+		cp -r w.evlog a.evlog
+		evbackup -q --trim-before 31 --keep 1 --grace 0 a.evlog dest >/dev/null
+		sleep 1.1
+		for point in dest/points/*; do
+			chmod u+w "$point"
+			if [ $how = damage ]; then damage "$point" 600; else rm "$point"; fi
+		done
+		for _ in 1 2 3; do
+			run -0 evbackup --keep 1 --grace 0 a.evlog dest
+			sleep 1.1
+		done
+		as_before w.evlog dest a.evlog
+		run -0 evrestore --drill --log a.evlog dest
+		evbackup --status dest | jq -e '.first == 1'
+		rm -rf b.evlog
+		evrestore -q --to 15 dest b.evlog
+		cmp <(evcat b.evlog) <(evcat --to 15 w.evlog)
+	done
+}
+
+@test "what is missing or damaged in the backups does not pass for what was given up" {
+	segmented w.evlog 60
+	cp -r w.evlog a.evlog
+	evbackup -q --trim-before 41 a.evlog dest >/dev/null
+	local file how
+	for file in dest/segments/*; do
+		case $file in *0000000000000041-* | *0000000000000051-*) continue ;; esac
+		for how in header block gone; do
+			cp "$file" kept
+			chmod u+w "$file"
+			case $how in
+			header) damage "$file" 20 ;;
+			block) damage "$file" 500 ;;
+			gone) rm "$file" ;;
+			esac
+			case $how/$file in
+			# nothing says that there was anything before
+			gone/*0000000000000031-*) statuses="76" ;;
+			gone/*0000000000000001-*) statuses="0" ;;
+			*) statuses="65" ;;
+			esac
+			for tool in "evcat -q" "evcat -q --reverse" evreplay "evrun -q --checkpoint c"; do
+				rm -f c
+				command=()
+				[[ $tool != evrun* ]] || command=(-- cat)
+				run $tool dest a.evlog "${command[@]}"
+				[ "$status" = $statuses ] || fail "$how $file: $tool: $status"
+			done
+			cp kept "$file"
+		done
+	done
+	evcat dest a.evlog | head -n 60 | cmp - <(evcat w.evlog)
+}
+
+@test "a removed segment that the backups lose is told, and the log is still backed up" {
+	segmented a.evlog 40
+	evbackup -q --trim-before 31 a.evlog dest >/dev/null
+	mv dest/segments/*0011-* kept
+	numbered 5 41 | evappend -q a.evlog
+	run -65 evbackup --keep 1 --grace 0 a.evlog dest
+	assert_output --regexp "/segments/0000000000000011-.*: missing; a.evlog does not have these events any more"
+	assert_equal "$(evbackup --status dest 2>&1 | grep -c missing)" 1
+	evrestore -q dest b.evlog
+	cmp <(evcat -q b.evlog) <(evcat -q a.evlog)
+	cp kept "dest/segments/$(evbackup --status dest 2>&1 | sed 's/.*segments.//; s/: missing.*//')"
+	run -0 evbackup a.evlog dest
+	run -0 evrestore --drill --log a.evlog dest
+	rm dest/segments/*0011-*
+	run -0 evbackup --drop-trimmed a.evlog dest
+	run -0 evbackup --status dest
+}
+
+@test "of a segment that is stored twice, the one that a drill looks at is read" {
+	segmented a.evlog 80
+	evbackup -q a.evlog dest >/dev/null
+	evbackup -q --trim-before 31 a.evlog dest >/dev/null
+	evbackup -q --trim-before 61 a.evlog dest >/dev/null
+	[ "$(ls dest/segments/*0031-*0040-* | wc -l)" = 2 ]
+	local file bad=0
+	for file in dest/segments/*0031-*0040-*; do
+		cp "$file" kept
+		chmod u+w "$file"
+		damage "$file" 600
+		run evcat dest a.evlog
+		read=$status
+		run -$read evrestore --drill dest
+		[ $read = 0 ] || bad=$((bad + 1))
+		cp kept "$file"
+	done
+	assert_equal $bad 1
+}
+
+@test "followers of both go on through many trims" {
+	segmented a.evlog 60
+	evbackup -q a.evlog dest >/dev/null
+	timeout 60 evcat -q -f dest a.evlog >cat 2>errors &
+	timeout 60 evrun -q -f --checkpoint c dest a.evlog -- cat >run 2>>errors &
+	timeout 60 evcat -q -f a.evlog >plain 2>>errors &
+	until_ has_lines cat 60
+	until_ has_lines run 60
+	until_ has_lines plain 60
+	local i
+	for i in 1 2 3 4; do
+		numbered 20 $((1000 + i * 20)) | evappend -q --segment-size 1 a.evlog
+		evbackup -q --trim-before $(($(ends a.evlog) - 2)) a.evlog dest >/dev/null
+	done
+	for file in cat run plain; do
+		until_ has_lines $file "$(ends a.evlog)"
+	done
+	kill %1 %2 %3
+	wait || true
+	evcat dest a.evlog | cmp - cat
+	evcat dest a.evlog | cmp - run
+	evcat dest a.evlog | cmp - plain
+	assert_equal "$(cat errors)" ""
+}
+
+@test "after an interrupted trim, one that goes less far succeeds, too" {
+	segmented w.evlog 60
+	cp -r w.evlog a.evlog
+	cp -r w.evlog b.evlog
+	evbackup -q --trim-before 41 a.evlog dest >/dev/null
+	cp a.evlog/0000000000000041.ndjson.zst b.evlog
+	evbackup -q --trim-before 31 b.evlog fresh >/dev/null
+	assert_equal "$(begins b.evlog)" 31
+	as_before w.evlog fresh b.evlog
+	evbackup -q --trim-before 41 b.evlog fresh >/dev/null
+	assert_equal "$(begins b.evlog)" 41
+	as_before w.evlog fresh b.evlog
+}
+
+@test "stopped anywhere while another process trims: all of it, or told why not" {
+	need_shim
+	segmented w.evlog 60
+	evbackup -q w.evlog wd >/dev/null
+	local n tool status
+	for n in $(some 2 3 4 5 6 7 9 12 15 20 26); do
+		for tool in "evcat -q -j 1 a.evlog" "evcat -q -j 1 dest a.evlog" "evbackup -q a.evlog dest" "evfork -q a.evlog f.evlog" "evbackup -o tar a.evlog"; do
+			rm -rf a.evlog dest f.evlog
+			cp -r w.evlog a.evlog
+			cp -r wd dest
+			FAULT_DO=stop FAULT_NAME=openat FAULT_AT=$n LD_PRELOAD=$EVLOG_BUILD/fault-shim.so timeout 60 $tool >out 2>err &
+			until_ stopped_or_gone $!
+			evbackup -q --trim-before 51 a.evlog dest >/dev/null
+			pkill -CONT -P $! || true
+			wait $! && status=0 || status=$?
+			case $tool/$status in
+			"evcat -q -j 1 a.evlog/76") grep -q "were removed while they were being read" err || fail "$(cat err)" ;;
+			"evcat -q -j 1 dest a.evlog/0") head -n 60 out | cmp - <(evcat w.evlog) ;;
+			evbackup*/75 | evfork*/75) grep -q "try again" err ;;
+			*/0) ;;
+			*) fail "$n $tool: $status $(cat err)" ;;
+			esac
+			[ ! -e f.evlog ] || evcat -q f.evlog >/dev/null
+			as_before w.evlog dest a.evlog
+		done
+	done
+}
+
+@test "a path that is for reading both is not written to, and :: may be in names" {
+	segmented a.evlog 40
+	evbackup -q --trim-before 31 a.evlog my::dest >/dev/null
+	assert_equal "$(evcat my::dest a.evlog | wc -l)" 41
+	assert_equal "$(evcat my::dest::a.evlog | wc -l)" 41
+	run -64 evappend my::dest::a.evlog <<<'{"type":"X"}'
+	assert_output --partial "can only be read; append to a.evlog"
+	[ ! -e my::dest::a.evlog ]
+	ln -s nowhere "my::dest/segments/$(basename "$(ls -d my::dest/segments/*0030-*)" | tr 0-9 1-90 | sed 's/^.*-/0000000000000021-0000000000000030-/')" || true
+	assert_equal "$(evcat my::dest a.evlog | wc -l)" 41
 }

@@ -163,6 +163,7 @@ int evlog_archive(const char *log, uint64_t since, uint64_t max_line,
 		    .p = (const char *)a.head};
 		r = tar_write(log, a.member, a.n + 1, write, arg, err);
 	}
+	r = trimmed_meanwhile(&a.log, r, err);
 	free(a.member);
 	free(a.name);
 	log_close(&a.log);

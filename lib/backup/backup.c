@@ -122,6 +122,7 @@ static int base_find(struct backup *b, evlog_error *err)
 		if (r != EVLOG_EDAMAGED && r != EVLOG_ENOINPUT)
 			break;
 		say(b, err->text);
+		b->damaged = true;
 		r = 0;
 	}
 	return r ? r : base_check(b, err);
@@ -218,7 +219,7 @@ static int point_add(struct backup *b, struct evlog_point *made, evlog_error *er
 	r = point_write(&b->now, s, b->saved.member, made->file, err);
 	if (!r)
 		r = store_sync(s, err);
-	if (!r && point_is_whole(&b->now, s, &why) < 0) {
+	if (!r && segments_are_whole(&b->now, b->now.trimmed, s, &why) < 0) {
 		store_remove(s, made->file, NULL);
 		r = error_set(err, EVLOG_EBUSY,
 		    "%s; another process removes what is not "
@@ -245,6 +246,11 @@ void point_describe(const struct point *p, const char *file, struct evlog_point 
 
 static int prune(struct backup *b, evlog_error *err)
 {
+	if (b->damaged || b->lost) {
+		say(b,
+		    "a file of the backups is damaged or missing, so nothing is removed");
+		return 0;
+	}
 	int r =
 	    store_prune(&b->store, &b->now, b->o.keep, b->o.keep_within, b->o.grace, err);
 
@@ -252,6 +258,16 @@ static int prune(struct backup *b, evlog_error *err)
 		return r;
 	say(b, err->text);
 	return 0;
+}
+
+/* The new point is there, but what only the backups have is not. */
+static int lost_say(const struct backup *b, evlog_error *err)
+{
+	return error_set(err, EVLOG_EDAMAGED,
+	    "%s/%s: missing; %s does not have these events any more, so put it back from "
+	    "another copy, or give up all that was removed with --drop-trimmed; what the "
+	    "log has is backed up",
+	    b->store.path, b->missing, b->path);
 }
 
 /* ---- The interface ---- */
@@ -317,6 +333,10 @@ int evlog_backup(const char *log, const char *dest, const struct evlog_backup_op
 		made->files = b.store.files;
 		made->bytes = b.store.bytes;
 	}
+	if (!r && b.lost)
+		r = lost_say(&b, err);
+	if (r < 0 && b.log.dir_fd >= 0 && !*point.file)
+		r = trimmed_meanwhile(&b.log, r, err);
 	saved_free(&b.saved, &b.store);
 	point_free(&b.base);
 	point_free(&b.removed);

@@ -16,6 +16,9 @@ struct backup {
 	struct point now;
 	struct saved saved;
 	bool has_tree; /* now.head.tree is known */
+	bool damaged;  /* a newer point than the base is */
+	bool lost;     /* a file with removed events is missing: this one */
+	char missing[STORE_NAME_SIZE];
 	struct point
 	    removed; /* what the base has of events that the log had; n 0: none */
 };

@@ -90,8 +90,9 @@ static int point_find(struct fork *f, evlog_error *err)
 
 /* ---- What is shared ---- */
 
-/* The state before a segment. */
-static void tip_before(struct fork *f, const struct segment_header *h)
+/* The state before a segment.  before: the segment before it; size 0: there is none. */
+static void tip_before(
+    struct fork *f, const struct segment_header *h, const struct segment_header *before)
 {
 	f->tip.seq = h->tree.n;
 	f->tip.segment = h->previous;
@@ -101,6 +102,11 @@ static void tip_before(struct fork *f, const struct segment_header *h)
 	f->tip.epoch = h->epoch;
 	f->tip.tree = h->tree;
 	memcpy(f->tip.root, h->root, HASH_SIZE);
+	if (before->size && h->flags & SEGMENT_TRIMMED) { /* it does not name that */
+		f->tip.segment = before->first_seq;
+		f->tip.size = before->seal.end;
+		f->tip.block = before->seal.block;
+	}
 }
 
 static int tip_after(
@@ -154,6 +160,7 @@ static int segment_cut(
 static int segments_share(struct fork *f, evlog_error *err)
 {
 	const struct log *l = &f->log;
+	struct segment_header before = {0};
 	struct segment s, next = {.fd = -1};
 	bool more = true;
 
@@ -164,7 +171,7 @@ static int segments_share(struct fork *f, evlog_error *err)
 		r = origin_note(f, &s, err);
 	for (size_t i = 0; !r && more; i++) {
 		bool last = i + 1 == l->n || l->segments[i + 1] > f->end.segment;
-		tip_before(f, &s.header);
+		tip_before(f, &s.header, &before);
 		if (f->tip.seq == f->at)
 			break;
 		if (!last)
@@ -179,6 +186,7 @@ static int segments_share(struct fork *f, evlog_error *err)
 			    last ? f->end.offset : share_limit(&s, &next.header), err);
 		if (more && segment_is_sealed(&s) && f->sealed == f->tip.seq)
 			f->sealed = next.header.tree.n;
+		before = s.header;
 		segment_close(&s);
 		s = next;
 		next = (struct segment){.fd = -1};
@@ -389,6 +397,7 @@ int evlog_fork(const char *log, const char *fork, const struct evlog_fork_option
 		r = log_place(fork, fill, &f, err);
 	if (r == EVLOG_END)
 		r = error_set(err, EVLOG_ECREATE, "%s: exists already", fork);
+	r = trimmed_meanwhile(&f.log, r, err);
 	if (!r && done) {
 		f.done.linked = f.share.linked;
 		f.done.copied = f.share.copied;

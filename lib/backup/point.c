@@ -594,9 +594,15 @@ int point_saved(const struct store *s, const struct store_point *at,
 
 int point_is_whole(const struct point *p, const struct store *s, evlog_error *err)
 {
+	return segments_are_whole(p, 0, s, err);
+}
+
+int segments_are_whole(
+    const struct point *p, size_t from, const struct store *s, evlog_error *err)
+{
 	char name[STORE_NAME_SIZE];
 
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = from; i < p->n; i++)
 		for (size_t j = 0; j < p->segment[i].n; j++) {
 			piece_name(name, &p->segment[i], j);
 			if (!store_has(s, name, p->segment[i].piece[j].size))

@@ -85,4 +85,8 @@ int segment_fetch(const struct store *s, const struct stored_segment *g, int dir
  * EVLOG_EDAMAGED if not. */
 int point_is_whole(const struct point *p, const struct store *s, evlog_error *err);
 
+/* The same for its segments from this one on. */
+int segments_are_whole(
+    const struct point *p, size_t from, const struct store *s, evlog_error *err);
+
 #endif

@@ -42,9 +42,11 @@ struct restore {
 	int dir_fd;	 /* the folder in which the log is made, */
 	const char *dir; /* and its name */
 	struct tip tip;	 /* how far it is restored */
-	bool placed;	 /* a part of it has its name */
-	bool old;	 /* there are newer points, which may be of another branch; */
-	uint64_t epoch;	 /* the highest one of this point and the newest */
+	size_t damaged;	 /* segments that a drill has found, and what is wrong with the */
+	evlog_error first; /* first of them */
+	bool placed;	   /* a part of it has its name */
+	bool old;	   /* there are newer points, which may be of another branch; */
+	uint64_t epoch;	   /* the highest one of this point and the newest */
 	struct saving saving;
 	struct evlog_restored done;
 };
@@ -162,14 +164,50 @@ static int whole_end(struct restore *t, evlog_error *err)
 	return head_make(t->dir_fd, t->dir, mode, &h, err);
 }
 
+static bool is_part(const struct restore *t)
+{
+	return t->o.has_until || t->old || (t->o.at && t->o.at < t->point.head.tree.n);
+}
+
 static int segment_drop(
     struct restore *t, const struct stored_segment *g, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 
 	segment_name(name, g->first);
-	return unlinkat(t->dir_fd, name, 0) < 0 ? error_sys(err, "%s/%s", t->dir, name)
-						: 0;
+	return unlinkat(t->dir_fd, name, 0) < 0 && errno != ENOENT
+		   ? error_sys(err, "%s/%s", t->dir, name)
+		   : 0;
+}
+
+/* A drill goes on behind damage, so that all of it is known. */
+static int drill_go_on(struct restore *t, const struct stored_segment *g,
+    const evlog_error *why, evlog_error *err)
+{
+	if (why->code != EVLOG_EDAMAGED) {
+		*err = *why;
+		return why->code;
+	}
+	if (t->damaged++ == 0)
+		t->first = *why;
+	else if (t->o.say)
+		t->o.say(t->o.arg, why->text);
+	t->tip = (struct tip){.seq = g->last};
+	memcpy(t->tip.root, g->root, HASH_SIZE);
+	return 0;
+}
+
+static int drill_failed(const struct restore *t, evlog_error *err)
+{
+	char more[64] = "";
+
+	if (t->damaged > 1)
+		snprintf(more, sizeof more, "; and %zu more segments are damaged",
+		    t->damaged - 1);
+	return error_set(err, EVLOG_EDAMAGED,
+	    "%.500s%s; remove such files, and the next backup stores again what the log "
+	    "still has",
+	    t->first.text, more);
 }
 
 /* Whether the moment up to which to restore is before the first event that the log still
@@ -213,7 +251,7 @@ static int range_find(struct restore *t, evlog_error *err)
 	while (t->o.at && t->o.at < p->head.tree.n &&
 	       p->segment[t->upto - 1].first > t->o.at)
 		t->upto--;
-	if (t->upto <= t->from || t->o.drill)
+	if (t->upto <= t->from || (t->o.drill && !is_part(t)))
 		t->from = 0;
 	return 0;
 }
@@ -224,14 +262,21 @@ static int segments_restore(struct restore *t, evlog_error *err)
 	    .dir_fd = t->dir_fd,
 	    .dir = t->dir,
 	    .mode = {t->point.mode | 0600, (gid_t)-1}};
+	evlog_error why;
 	int r = 0;
 
 	for (size_t i = t->from; !r && i < t->upto; i++) {
-		r = segment_restore(t, &t->point.segment[i], err);
-		/* a drill only looks at what was removed from the log */
-		if (!r && i < t->point.trimmed && t->upto == t->point.n)
-			r = segment_drop(t, &t->point.segment[i], err);
+		const struct stored_segment *g = &t->point.segment[i];
+		r = segment_restore(t, g, t->o.drill ? &why : err);
+		if (r && t->o.drill)
+			r = drill_go_on(t, g, &why, err);
+		/* it needs room for one segment only, if nobody wants to see the log */
+		if (!r && t->o.drill && (i < t->point.trimmed || !t->o.check) &&
+		    !is_part(t))
+			r = segment_drop(t, g, err);
 	}
+	if (!r && t->damaged)
+		r = drill_failed(t, err);
 	if (r)
 		return r;
 	return t->upto < t->point.n
@@ -436,9 +481,6 @@ static int part_make(struct restore *t, evlog_error *err)
 static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 {
 	struct restore *t = arg;
-	const bool part =
-	    t->o.has_until || t->old || (t->o.at && t->o.at < t->point.head.tree.n);
-
 	t->dir_fd = dir_fd;
 	t->dir = dir;
 	if (fchmod(dir_fd, 0700) < 0)
@@ -448,7 +490,7 @@ static int fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 		r = segments_restore(t, err);
 	if (r)
 		return r;
-	if (part)
+	if (is_part(t))
 		return part_make(t, err);
 	position_set(&t->done.at, t->point.head.id, t->tip.seq, t->tip.root);
 	r = check(t, dir, err);

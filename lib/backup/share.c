@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,22 @@ int log_survey_sound(
 		r = verdict.code;
 	}
 	return r;
+}
+
+int trimmed_meanwhile(const struct log *l, int r, evlog_error *err)
+{
+	struct log fresh = {.dir_fd = l->dir_fd, .path = l->path};
+
+	if (r != EVLOG_ENOINPUT && r != EVLOG_EDAMAGED && r != EVLOG_EMISMATCH)
+		return r;
+	bool trimmed =
+	    l->n && log_list_again(&fresh, NULL) == 0 && fresh.first > l->first;
+	free(fresh.segments);
+	free(fresh.catalogues);
+	return trimmed ? error_set(err, EVLOG_EBUSY,
+			     "%s: its first events were removed meanwhile; try again",
+			     l->path)
+		       : r;
 }
 
 int place_check(const struct log *l, const char *path, evlog_error *err)
@@ -167,10 +184,13 @@ int successor_check(const struct log *l, const struct segment *s,
 		return segment_missing(
 		    l->path, block_last_seq(last) + 1, next->tree.n, err);
 	/* what it says of a sealed one is how that was before */
-	bool there = segment_is_sealed(s) || (next->previous_block == last->offset &&
-						 next->previous_size == block_end(last));
-	if (there && next->previous == s->first_seq &&
-	    block_last_seq(last) == next->tree.n &&
+	bool sealed = segment_is_sealed(s);
+	bool there = sealed || (next->previous_block == last->offset &&
+				   next->previous_size == block_end(last));
+	/* one that is to begin the log, once this one is removed, does not name it */
+	bool named =
+	    next->previous == s->first_seq || (sealed && next->flags & SEGMENT_TRIMMED);
+	if (there && named && block_last_seq(last) == next->tree.n &&
 	    memcmp(last->root, next->root, HASH_SIZE) == 0)
 		return 0;
 	return error_set(err, EVLOG_EDAMAGED,

@@ -36,6 +36,10 @@ int tip_go_on(const struct share *at, const struct tip *t, uint64_t epoch,
 int log_survey_sound(
     struct log *l, struct block_codec *c, struct log_end *end, evlog_error *err);
 
+/* Turns an error into EVLOG_EBUSY if the first segments of the log were removed since
+ * they were listed: they may be what was not found.  Returns r, or that. */
+int trimmed_meanwhile(const struct log *l, int r, evlog_error *err);
+
 /* Refuses a new name in the folder of the log: whatever is there is removed with it. */
 int place_check(const struct log *l, const char *path, evlog_error *err);
 

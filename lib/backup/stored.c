@@ -351,6 +351,59 @@ static int removed_differs(const struct backup *b, evlog_error *err)
 	    b->path, first, b->store.path);
 }
 
+/* Takes over a segment of the base that was removed from the log. */
+static int removed_take(
+    struct backup *b, const struct stored_segment *from, evlog_error *err)
+{
+	if (!from->sealed)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: begins with event %" PRIu64
+		    ", and %s has the events before it only in pieces, from before the "
+		    "segment was sealed; choose another folder for it",
+		    b->path, b->log.first, b->store.path);
+	if (!b->lost && !has_all(&b->store, from)) {
+		b->lost = true;
+		piece_name(b->missing, from, 0);
+	}
+	return segment_take(&b->removed, from, err);
+}
+
+/* No point says what was removed, because they are damaged, or were: finds it by the
+ * roots. */
+static int removed_find(
+    struct backup *b, const struct segment_header *next, evlog_error *err)
+{
+	struct archive *a;
+	struct segment s;
+	struct stat st;
+
+	int r = archive_open(&a, b->store.path, strlen(b->store.path), err);
+	if (r)
+		return r;
+	r = archive_join(a, b->path, next, err);
+	if (r == EVLOG_EMISMATCH) { /* a new folder */
+		archive_close(a);
+		return 0;
+	}
+	for (size_t i = 0; !r && i < archive_count(a); i++) {
+		struct stored_segment *g = point_segment(&b->removed);
+		struct piece *p = g ? segment_piece(g) : NULL;
+		r = p ? archive_segment(a, archive_first(a, i), NULL, &s, err)
+		      : error_memory(err);
+		if (r)
+			break;
+		g->sealed = true;
+		g->first = s.first_seq;
+		archive_get(a, i, &g->last, p->hash);
+		memcpy(g->root, s.header.seal.root, HASH_SIZE);
+		r = fstat(s.fd, &st) < 0 ? error_sys(err, "%s", s.path) : 0;
+		g->size = p->size = r ? 0 : (uint64_t)st.st_size;
+		segment_close(&s);
+	}
+	archive_close(a);
+	return r;
+}
+
 int removed_note(struct backup *b, evlog_error *err)
 {
 	const struct share h = {.log = &b->log};
@@ -360,15 +413,18 @@ int removed_note(struct backup *b, evlog_error *err)
 
 	while (n < base->n && base->segment[n].first < b->log.first)
 		n++;
-	if (n == 0)
+	if (b->log.first == 1 || (base->n && n == 0))
 		return 0;
 	int r = share_open(&h, 0, &s, err);
-	if (!r && (base->segment[n - 1].last + 1 != b->log.first ||
-		      memcmp(base->segment[n - 1].root, s.header.root, HASH_SIZE) != 0))
+	if (!r && base->n == 0)
+		r = b->o.drop_trimmed ? 0 : removed_find(b, &s.header, err);
+	else if (!r &&
+		 (base->segment[n - 1].last + 1 != b->log.first ||
+		     memcmp(base->segment[n - 1].root, s.header.root, HASH_SIZE) != 0))
 		r = removed_differs(b, err);
 	segment_close(&s);
 	for (size_t i = 0; !r && !b->o.drop_trimmed && i < n; i++)
-		r = segment_take(&b->removed, &base->segment[i], err);
+		r = removed_take(b, &base->segment[i], err);
 	return r;
 }
 

@@ -26,6 +26,7 @@ struct trim {
 	struct evlog_trim_options o;
 	struct evlog_backup_options backup;
 	evlog_writer *w;
+	struct log log;	    /* as it was before */
 	struct point point; /* the backup before it */
 	uint64_t first;	    /* with which the log begins now, and is to begin */
 	uint64_t keep;	    /* with which it is to begin */
@@ -70,7 +71,7 @@ static int wanted_find(struct trim *t, evlog_error *err)
 
 /* Chooses the segment with which the log is to begin: the last one that begins with a
  * wanted event or before it, if all before it are sealed. */
-static int keep_find(struct trim *t, struct log *l, evlog_error *err)
+static int keep_find(struct trim *t, const struct log *l, evlog_error *err)
 {
 	struct segment s;
 
@@ -226,7 +227,7 @@ static int writer_get(struct trim *t, evlog_error *err)
 /* Finds what to remove, and whether all of it is in the backup. */
 static int prepare(struct trim *t, evlog_error *err)
 {
-	struct log l;
+	struct log *l = &t->log;
 
 	int r = wanted_find(t, err);
 	if (!r)
@@ -234,17 +235,15 @@ static int prepare(struct trim *t, evlog_error *err)
 	if (!r)
 		r = trim_roll(t->w, t->done.wanted, err);
 	if (!r)
-		r = back_up(t, err);
-	if (r)
-		return r;
-	r = log_open(&l, t->path, false, err);
+		r = log_open(l, t->path, false, err);
 	if (!r)
-		r = log_list_again(&l, err);
-	if (!r && l.n == 0)
+		r = log_list_again(l, err);
+	if (!r && l->n == 0)
 		r = segment_missing(t->path, 1, 0, err);
 	if (!r)
-		r = keep_find(t, &l, err);
-	log_close(&l);
+		r = back_up(t, err);
+	if (!r)
+		r = keep_find(t, l, err);
 	return r ? r : point_check(t, err);
 }
 
@@ -272,7 +271,7 @@ static int trim(struct trim *t, evlog_error *err)
 int evlog_trim(const char *log, const char *dest, const struct evlog_trim_options *o,
     struct evlog_trimmed *done, evlog_error *err)
 {
-	struct trim t = {.path = log, .dest = dest};
+	struct trim t = {.path = log, .dest = dest, .log = {.dir_fd = -1, .head_fd = -1}};
 
 	OWN_ERROR(err);
 	NEED(log && *log && dest && *dest && o, err);
@@ -287,8 +286,11 @@ int evlog_trim(const char *log, const char *dest, const struct evlog_trim_option
 	r = prepare(&t, err);
 	if (!r)
 		r = trim(&t, err);
+	if (t.log.dir_fd >= 0 && !t.done.removed)
+		r = trimmed_meanwhile(&t.log, r, err);
 	if (!r && done)
 		*done = t.done;
+	log_close(&t.log);
 	evlog_writer_close(t.w);
 	point_free(&t.point);
 	return r;

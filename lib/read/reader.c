@@ -170,10 +170,12 @@ static int since_segment(struct log_reader *r, size_t *index, evlog_error *err)
 		if (res == EVLOG_EDAMAGED)
 			return 0; /* start at the beginning; reading will report the
 				     damage */
+		if (res == EVLOG_ENOINPUT) { /* it is in the archive by now, or lost */
+			*index = 0;
+			return reader_lost(r, r->log.segments[middle], err);
+		}
 		if (res)
-			return res == EVLOG_ENOINPUT
-				   ? reader_lost(r, r->log.segments[middle], err)
-				   : res;
+			return res;
 		if (before < r->bounds.since)
 			low = middle;
 		else
@@ -274,8 +276,7 @@ static int end_check(const struct log_reader *r, evlog_error *err)
 
 	if (r->end.block == 0)
 		return 0;
-	int res = segment_open(
-	    &seg, r->log.dir_fd, r->log.path, r->end.segment, r->log.id, false, err);
+	int res = log_segment(&r->log, r->end.segment, r->log.id, &seg, err);
 	if (!res && segment_is_sealed(&seg)) {
 		memcpy(b.root, r->end.root, HASH_SIZE);
 		if (seg.header.seal.last_seq < r->end.seq)

@@ -131,10 +131,17 @@ int reader_removed(const struct log_reader *r, evlog_error *err)
 
 int reader_lost(struct log_reader *r, uint64_t first, evlog_error *err)
 {
-	int res = log_list_again(&r->log, err);
+	const uint64_t before = r->log.first;
+	struct stat st;
 
-	if (!res && r->log.first > first)
-		return reader_removed(r, err);
+	int res = log_list_again(&r->log, err);
+	if (!res && log_has(&r->log, first) && log_segment_stat(&r->log, first, &st) == 0)
+		return 0;
+	if (!res && r->log.first > first) {
+		res = reader_removed(r, err);
+		r->log.first = before; /* what was read so far began there */
+		return res;
+	}
 	return res ? res : segment_missing(r->log.path, first, 0, err);
 }
 
@@ -149,8 +156,13 @@ int reader_segment(
 	uint64_t first = r->log.segments[index];
 	int res = log_segment(
 	    &r->log, first, first == r->end.segment ? r->log.id : NULL, &r->seg, err);
-	if (res == EVLOG_ENOINPUT)
-		return reader_lost(r, first, err);
+	if (res == EVLOG_ENOINPUT) {
+		if ((res = reader_lost(r, first, err)) != 0)
+			return res;
+		r->at_segment = segment_index(r, first);
+		res = log_segment(&r->log, first,
+		    first == r->end.segment ? r->log.id : NULL, &r->seg, err);
+	}
 	if (!res)
 		res = reader_limit(r, last_block, err);
 	if (res || !segment_is_sealed(&r->seg) ||

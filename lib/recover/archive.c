@@ -2,6 +2,7 @@
 #include "recover/archive.h"
 
 #include "base/error.h"
+#include "base/os.h"
 #include "event/stamp.h"
 
 #include <dirent.h>
@@ -26,15 +27,39 @@ struct archive {
 	size_t n, cap;
 	struct archived *at; /* those that lead to the log */
 	size_t chosen;
-	uint64_t end; /* the last event that the log does not have */
+	uint64_t end;	 /* the last event that the log does not have */
+	int64_t removed; /* logtime of the last event that is not here, either */
 };
+
+/* Whether the first n bytes of a path name a folder of backups. */
+static bool is_store(const char *path, size_t n)
+{
+	struct stat st;
+	char *folder;
+
+	if (asprintf(&folder, "%.*s/segments", (int)n, path) < 0)
+		return false;
+	bool is = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+	free(folder);
+	return is;
+}
 
 size_t archive_in_path(const char *path)
 {
-	const char *p = strstr(path, ARCHIVE_SEPARATOR);
+	const char *p = path;
+	size_t first = 0;
 	struct stat st;
 
-	return p && p > path && lstat(path, &st) < 0 ? (size_t)(p - path) : 0;
+	if (!strstr(path, ARCHIVE_SEPARATOR) || lstat(path, &st) == 0)
+		return 0;
+	while ((p = strstr(p, ARCHIVE_SEPARATOR)) != NULL) {
+		size_t n = (size_t)(p - path);
+		if (n && is_store(path, n))
+			return n;
+		first = first ? first : n;
+		p++;
+	}
+	return first;
 }
 
 /* ---- Names ---- */
@@ -69,7 +94,7 @@ static int by_last(const void *a, const void *b)
 
 static int list(struct archive *a, evlog_error *err)
 {
-	int fd = dup(a->fd), r = 0;
+	int fd = openat(a->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
@@ -146,24 +171,53 @@ static int archived_open(const struct archive *a, const struct archived *g,
 	return segment_open_named(s, a->fd, a->path, name, g->first, id, false, err);
 }
 
-/* Whether a segment leads to this root; gets its header then. */
-static int leads(const struct archive *a, const struct archived *g,
-    const unsigned char root[HASH_SIZE], struct segment_header *h, bool *does,
-    evlog_error *err)
-{
-	struct segment s;
+/* A segment that may come next. */
+struct candidate {
+	struct archived is;
+	struct segment_header header; /* size 0: there is none */
+	struct timespec stored;
+};
 
-	*does = false;
+/* Of those that lead to the log, one that was stored later is better: that is the one
+ * that the newest point names.  A drill finds what is wrong with it. */
+static bool is_better(const struct candidate *a, const struct candidate *than)
+{
+	const bool trimmed = a->header.flags & SEGMENT_TRIMMED;
+
+	if (!than->header.size || trimmed != !!(than->header.flags & SEGMENT_TRIMMED))
+		return !than->header.size || trimmed;
+	if (a->stored.tv_sec != than->stored.tv_sec)
+		return a->stored.tv_sec > than->stored.tv_sec;
+	if (a->stored.tv_nsec != than->stored.tv_nsec)
+		return a->stored.tv_nsec > than->stored.tv_nsec;
+	return memcmp(a->is.hash, than->is.hash, HASH_SIZE) > 0;
+}
+
+/* Makes a file the candidate if it leads to this root, and is better.  EVLOG_EDAMAGED,
+ * EVLOG_ENEWER: it cannot be read. */
+static int consider(const struct archive *a, const struct archived *g,
+    const unsigned char root[HASH_SIZE], struct candidate *best, evlog_error *err)
+{
+	struct candidate one = {.is = *g};
+	struct segment s;
+	struct stat st;
+
 	int r = archived_open(a, g, NULL, &s, err);
-	if (r == EVLOG_ENOINPUT) /* was just removed */
+	if (r == EVLOG_EDAMAGED)
+		r = segment_damaged(&s, 0, g->first, g->last, err->reason, err);
+	/* was just removed, or is no file that a backup has made */
+	if (r == EVLOG_ENOINPUT || (r && err->sys == ELOOP) || r == EVLOG_EPERM)
 		return 0;
-	if (!r)
-		*does = segment_is_sealed(&s) && s.header.seal.last_seq == g->last &&
-			memcmp(s.header.seal.root, root, HASH_SIZE) == 0;
-	if (*does)
-		*h = s.header;
+	bool does = !r && segment_is_sealed(&s) && s.header.seal.last_seq == g->last &&
+		    memcmp(s.header.seal.root, root, HASH_SIZE) == 0;
+	if (does && fstat(s.fd, &st) == 0) {
+		one.header = s.header;
+		one.stored = os_modified(&st);
+		if (is_better(&one, best))
+			*best = one;
+	}
 	segment_close(&s);
-	return r == EVLOG_EDAMAGED || r == EVLOG_ENEWER ? 0 : r;
+	return r;
 }
 
 /* Finds the segment before `next`.  EVLOG_END: there is none. */
@@ -172,21 +226,26 @@ static int step(struct archive *a, struct segment_header *next, evlog_error *err
 	const struct archived key = {.last = next->tree.n};
 	struct archived *g =
 	    a->n && key.last ? bsearch(&key, a->there, a->n, sizeof key, by_last) : NULL;
-	struct segment_header h;
-	bool found = false;
+	struct candidate best = {.header.size = 0};
+	evlog_error why;
 	int r = 0;
 
 	while (g && g > a->there && g[-1].last == key.last)
 		g--;
 	for (; g && g < a->there + a->n && g->last == key.last; g++) {
-		r = leads(a, g, next->root, &h, &found, err);
-		if (r || found)
-			break;
+		int res = consider(a, g, next->root, &best, &why);
+		if (res != EVLOG_EDAMAGED && res != EVLOG_ENEWER && res) {
+			*err = why;
+			return res;
+		}
+		if (res && !r)
+			*err = why;
+		r = r ? r : res;
 	}
-	if (r || !found)
+	if (!best.header.size) /* damage must not pass for what was given up */
 		return r ? r : EVLOG_END;
-	a->at[a->chosen++] = *g;
-	*next = h;
+	a->at[a->chosen++] = best.is;
+	*next = best.header;
 	return 0;
 }
 
@@ -215,6 +274,13 @@ int archive_join(struct archive *a, const char *log, const struct segment_header
 		a->at[i] = a->at[a->chosen - 1 - i];
 		a->at[a->chosen - 1 - i] = swap;
 	}
+	a->removed = h.last_logtime;
+	/* what was given up goes from the beginning on */
+	if (r == EVLOG_END && a->chosen && h.tree.n && a->there[0].last <= h.tree.n)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s: the events up to %" PRIu64
+		    " are missing, or some of them are; see evrestore --drill",
+		    a->path, h.tree.n);
 	if (r == EVLOG_END && a->chosen == 0)
 		return error_set(err, EVLOG_EMISMATCH,
 		    "%s: has no events that end with event %" PRIu64
@@ -231,6 +297,18 @@ size_t archive_count(const struct archive *a)
 uint64_t archive_first(const struct archive *a, size_t i)
 {
 	return a->at[i].first;
+}
+
+int64_t archive_removed(const struct archive *a)
+{
+	return a->removed;
+}
+
+void archive_get(
+    const struct archive *a, size_t i, uint64_t *last, unsigned char hash[HASH_SIZE])
+{
+	*last = a->at[i].last;
+	memcpy(hash, a->at[i].hash, HASH_SIZE);
 }
 
 bool archive_has(const struct archive *a, uint64_t seq)

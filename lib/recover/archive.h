@@ -31,13 +31,21 @@ int archive_open(struct archive **a, const char *path, size_t n, evlog_error *er
 void archive_close(struct archive *a);
 
 /* Chooses the segments that lead to a log: `next` is the header of its first one.
- * EVLOG_EMISMATCH: none does. */
+ * EVLOG_EMISMATCH: none does.  EVLOG_EDAMAGED: one that may is damaged, or events are
+ * missing between those that are there. */
 int archive_join(struct archive *a, const char *log, const struct segment_header *next,
     evlog_error *err);
 
 /* How many those are, and their first seqs, ascending. */
 size_t archive_count(const struct archive *a);
 uint64_t archive_first(const struct archive *a, size_t i);
+
+/* Gets the rest of the name of one. */
+void archive_get(
+    const struct archive *a, size_t i, uint64_t *last, unsigned char hash[HASH_SIZE]);
+
+/* The logtime of the last event before those. */
+int64_t archive_removed(const struct archive *a);
 
 /* Whether the log begins after this event, so that its segment is here. */
 bool archive_has(const struct archive *a, uint64_t seq);

@@ -230,6 +230,7 @@ static int archive_take(
 	l->segments = all;
 	l->n += n;
 	l->first = all[0];
+	l->removed = archive_removed(l->archive);
 	return 0;
 }
 

@@ -606,9 +606,10 @@ static int old_open(struct sealer *s, uint64_t first, uint64_t next, evlog_error
 		return EVLOG_END; /* removed from the beginning of the log */
 	/* the log is to begin with the successor: this one is sealed, and will be removed
 	 */
-	if (!r && s->successor.flags & SEGMENT_TRIMMED)
+	bool marked = !r && s->successor.flags & SEGMENT_TRIMMED;
+	if (marked && !s->trimmed)
 		return EVLOG_END;
-	if (!r && s->successor.previous != first)
+	if (!r && !marked && s->successor.previous != first)
 		r = segment_damaged(&s->old, 0, first, 0,
 		    "the segment after it does not continue it", err);
 	return r;

@@ -92,6 +92,9 @@ int evlog_writer_open(evlog_writer **out, const char *path,
 	REFUSE(wrong, wrong, err);
 	if ((r = absences_parse(&sound, err)) != 0)
 		return r;
+	if (archive_in_path(path) && evlog_path_is_log(path))
+		return error_set(err, EVLOG_EUSAGE, "%s: can only be read; append to %s",
+		    path, log_path(path));
 	struct evlog_writer *w = calloc(1, sizeof *w);
 	if (!w)
 		return error_memory(err);
