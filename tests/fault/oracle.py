@@ -597,7 +597,8 @@ def trimmed(w, folder, done):
     assert begins(folder) >= before
     assert len(whole("after another call")) == 1 or not rest
     first = begins(folder)
-    left = [n for n in os.listdir(f"{folder}/log") if n.startswith("seal-") or (n[:16].isdigit() and int(n[:16]) < first)]
+    # a file for sealing what stays is used again
+    left = [n for n in os.listdir(f"{folder}/log") if n.removeprefix("seal-")[:16].isdigit() and int(n.removeprefix("seal-")[:16]) < first]
     assert not left, f"{left} is left"
     if w.name != "trim-drop":
         must(["evrestore", "--drill", "--log", "log", "dest", "r2"], folder)

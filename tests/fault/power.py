@@ -25,7 +25,7 @@ import tempfile
 import time
 
 from oracle import (
-    APPENDS, SHIM, UNSYNCED, acknowledged, ends, event, numbered, root, run, sealed_but_last, segments, tear,
+    APPENDS, BACKUPS, SHIM, TRIMS, UNSYNCED, acknowledged, backed_up, ends, event, numbered, root, run, sealed_but_last, segments, tear, tree,
 )  # fmt: skip
 from format import SLOT, head_parse, read, slot_parse
 
@@ -33,6 +33,7 @@ SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
 SECTOR = 512
 PAD = 12000  # bytes of an event that compress badly, so that a commit is many sectors
 BUILD = os.environ.get("EVLOG_BUILD", "build")
+STORES = ("backup-more", "backup-keep", "trim-more", "trim-all")
 
 
 # ---- What was recorded ----
@@ -115,6 +116,8 @@ class Disk:
     def __init__(self, folder):
         self.top = Directory()
         for dir_path, _, names in os.walk(folder):
+            if dir_path != folder:
+                self.made(os.path.relpath(dir_path, folder))
             for name in names:
                 with open(os.path.join(dir_path, name), "rb") as f:
                     data = f.read()
@@ -176,7 +179,7 @@ class Disk:
         node = self.top
         if path not in ("", "."):
             d, name = self.place(path)
-            node = d.now()[name]
+            node = self.top.now().get(path) or d.now()[name]
         node.durable, node.pending = node.synced(), []
         node.doubtful = 0
 
@@ -318,6 +321,81 @@ def check(probe, w, full, state, acked, log):
     return None
 
 
+# ---- Backups, and what they let a log give up ----
+
+
+def tree_left(rng, disk, versions):
+    """{path: content} of everything after a cut; None for a folder."""
+    state = {}
+    for folder, entry in names_left(rng, disk.top).items():
+        if not isinstance(entry, Directory):
+            continue
+        state[folder] = None
+        for name, inode in names_left(rng, entry).items():
+            if inode not in versions:
+                versions[inode] = inode.versions()
+            state[f"{folder}/{name}"] = torn(rng, versions[inode])
+    return state
+
+
+def tree_make(top, state, files):
+    shutil.rmtree(top, ignore_errors=True)
+    for path, data in sorted({**files, **state}.items(), key=lambda x: (x[1] is not None, x[0])):
+        if data is None:
+            os.makedirs(f"{top}/{path}", exist_ok=True)
+            continue
+        with open(f"{top}/{path}", "wb") as f:
+            f.write(data)
+
+
+def record_store(w, top):
+    before, after = f"{top}/{w.name}", f"{top}/{w.name}.run"
+    boot = f"{top}/boot"
+    with open(boot, "w") as f:
+        f.write("11111111-2222-3333-4444-555555555555\n")
+    shim = {"LD_PRELOAD": SHIM, "FAULT_BOOT": boot}
+    os.environ.update(shim)
+    w.prepare(before)
+    shutil.copytree(before, after)
+    env = dict(os.environ, FAULT_TRACE=f"{top}/trace", FAULT_BELOW=after)
+    status, _, err = run(w.argv(), w.data, after, env)
+    for name in shim:
+        del os.environ[name]
+    assert status == w.right, f"{w.name}: {err}"
+    ops = recorded(f"{top}/trace", after)
+    os.unlink(f"{top}/trace")
+    return before, ops
+
+
+def campaign_store(w, wanted, top, rng, bad):
+    before, ops = record_store(w, top)
+    files = {name: data for name, data in tree(before).items() if "/" not in name}
+    folder, seen, turn, misses = f"{top}/state", set(), 0, 0
+    while len(seen) < wanted and misses < 40 * wanted:
+        disk = Disk(before)
+        k = turn % (len(ops) + 1)
+        turn += 1
+        for op in ops[:k]:
+            disk.do(*op)
+        versions = {}
+        for _ in range(max(2, wanted // (2 * len(ops)))):
+            state = tree_left(rng, disk, versions)
+            digest = hashlib.blake2b(repr(sorted(state.items(), key=str)).encode(), digest_size=16).digest()
+            misses += 1
+            if digest in seen or len(seen) == wanted:
+                continue
+            seen.add(digest)
+            tree_make(folder, state, files)
+            try:
+                backed_up(w, folder, b"", k == len(ops))
+            except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
+                cut = ops[k - 1][:2] + ops[k - 1][3:] if k else "the start"
+                bad.append(f"{w.name}: cut behind record {k} ({cut}): {e}")
+                if os.environ.get("EVLOG_KEEP"):
+                    tree_make(f"{os.environ['EVLOG_KEEP']}/{w.name}.{len(seen)}", state, files)
+    return len(seen), len(ops)
+
+
 # ---- The campaign ----
 
 
@@ -399,6 +477,13 @@ def main():
     try:
         probe = Probe()
         todo = [w for w in (*APPENDS, UNSYNCED) if os.environ.get("W", w.name) == w.name]
+        stores = [w for w in (*BACKUPS, *TRIMS) if w.name in STORES and os.environ.get("W", w.name) == w.name]
+        for w in stores:  # each state takes some runs of the tools
+            n, k = campaign_store(w, max(10, wanted // 300), top, rng, bad)
+            tried += n
+            cuts += k + 1
+            print(w.name, n, k)
+        wanted += tried
         for i, w in enumerate(todo):
             n, k = campaign(w, (wanted - tried) // (len(todo) - i), top, probe, rng, bad)
             tried += n
