@@ -321,6 +321,30 @@ def check(probe, w, full, state, acked, log):
     return None
 
 
+# ---- Recording ----
+
+
+def run_recorded(w, top, prepare):
+    """Runs the workload once, as after another boot.  Returns its folder as it was before
+    and as it is then, and its records."""
+    before, after = f"{top}/{w.name}", f"{top}/{w.name}.run"
+    boot = f"{top}/boot"
+    with open(boot, "w") as f:
+        f.write("11111111-2222-3333-4444-555555555555\n")
+    shim = {"LD_PRELOAD": SHIM, "FAULT_BOOT": boot}
+    os.environ.update(shim)
+    prepare(before)
+    shutil.copytree(before, after)
+    env = dict(os.environ, FAULT_TRACE=f"{top}/trace", FAULT_BELOW=after)
+    status, _, err = run(w.argv(), w.data, after, env)
+    for name in shim:
+        del os.environ[name]
+    assert status == w.right, f"{w.name}: {err}"
+    ops = recorded(f"{top}/trace", after)
+    os.unlink(f"{top}/trace")
+    return before, after, ops
+
+
 # ---- Backups, and what they let a log give up ----
 
 
@@ -348,27 +372,8 @@ def tree_make(top, state, files):
             f.write(data)
 
 
-def record_store(w, top):
-    before, after = f"{top}/{w.name}", f"{top}/{w.name}.run"
-    boot = f"{top}/boot"
-    with open(boot, "w") as f:
-        f.write("11111111-2222-3333-4444-555555555555\n")
-    shim = {"LD_PRELOAD": SHIM, "FAULT_BOOT": boot}
-    os.environ.update(shim)
-    w.prepare(before)
-    shutil.copytree(before, after)
-    env = dict(os.environ, FAULT_TRACE=f"{top}/trace", FAULT_BELOW=after)
-    status, _, err = run(w.argv(), w.data, after, env)
-    for name in shim:
-        del os.environ[name]
-    assert status == w.right, f"{w.name}: {err}"
-    ops = recorded(f"{top}/trace", after)
-    os.unlink(f"{top}/trace")
-    return before, ops
-
-
 def campaign_store(w, wanted, top, rng, bad):
-    before, ops = record_store(w, top)
+    before, _, ops = run_recorded(w, top, w.prepare)
     files = {name: data for name, data in tree(before).items() if "/" not in name}
     folder, seen, turn, misses = f"{top}/state", set(), 0, 0
     while len(seen) < wanted and misses < 40 * wanted:
@@ -402,28 +407,18 @@ def campaign_store(w, wanted, top, rng, bad):
 def record(w, top):
     """Runs the workload once.  Returns its folder as it was before, its records, and all
     lines of the log at its end."""
-    before, after = f"{top}/{w.name}", f"{top}/{w.name}.run"
-    boot = f"{top}/boot"
-    with open(boot, "w") as f:
-        f.write("11111111-2222-3333-4444-555555555555\n")
-    shim = {"LD_PRELOAD": SHIM, "FAULT_BOOT": boot}
-    os.environ.update(shim)
-    w.prepare(before, PAD)
-    w.torn = None
-    if w.spoil is tear:
-        name = segments(f"{before}/log")[-1]
-        offset = head_parse(read(f"{before}/log", "head"))[0]["committed"]
-        w.torn = name, offset, read(f"{before}/log", name)[offset:]
-    if w.kept:  # what its writer did not sync is not certain
-        w.sure = w.sure[: -w.kept]
-    shutil.copytree(before, after)
-    env = dict(os.environ, FAULT_TRACE=f"{top}/trace", FAULT_BELOW=after)
-    status, _, err = run(w.argv(), w.data, after, env)
-    for name in shim:
-        del os.environ[name]
-    assert status == w.right, f"{w.name}: {err}"
-    ops = recorded(f"{top}/trace", after)
-    os.unlink(f"{top}/trace")
+
+    def prepare(before):
+        w.prepare(before, PAD)
+        w.torn = None
+        if w.spoil is tear:
+            name = segments(f"{before}/log")[-1]
+            offset = head_parse(read(f"{before}/log", "head"))[0]["committed"]
+            w.torn = name, offset, read(f"{before}/log", name)[offset:]
+        if w.kept:  # what its writer did not sync is not certain
+            w.sure = w.sure[: -w.kept]
+
+    before, after, ops = run_recorded(w, top, prepare)
     return before, ops, run(["evcat", f"{after}/log"])[1]
 
 
