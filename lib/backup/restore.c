@@ -5,7 +5,7 @@
  * and the roots.  If only events up to an earlier one are wanted, what was restored is
  * then forked there.
  */
-#include "backup/point.h"
+#include "backup/saving.h"
 #include "backup/share.h"
 #include "backup/verify.h"
 #include "base/error.h"
@@ -21,15 +21,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Writing the files that were saved along with it. */
-struct saving {
-	struct restore *t;	 /* NULL: that was not begun */
-	struct saved_file *file; /* that is being written; NULL: none */
-	int fd;
-	uint64_t done; /* bytes of it */
-	bool made;     /* the folder did not exist */
-};
 
 struct restore {
 	const char *log;
@@ -47,7 +38,7 @@ struct restore {
 	bool placed;	   /* a part of it has its name */
 	bool old;	   /* there are newer points, which may be of another branch; */
 	uint64_t epoch;	   /* the highest one of this point and the newest */
-	struct saving saving;
+	struct saving saving; /* files that were saved along with it */
 	struct evlog_restored done;
 };
 
@@ -284,130 +275,6 @@ static int segments_restore(struct restore *t, evlog_error *err)
 		   : whole_end(t, err);
 }
 
-/* ---- Files that were saved along with it ---- */
-
-static char *saved_path(const struct restore *t, const char *name)
-{
-	char *path;
-
-	return asprintf(&path, "%s/%s", t->o.with, name) < 0 ? NULL : path;
-}
-
-static int saved_check(struct restore *t, evlog_error *err)
-{
-	struct stat st;
-
-	for (size_t i = 0; i < t->point.files; i++) {
-		char *path = saved_path(t, t->point.file[i].name);
-		int there = path ? lstat(path, &st) : 0;
-		int r = !path ? error_memory(err)
-			: there == 0
-			    ? error_set(err, EVLOG_ECREATE,
-				  "%s: exists already; choose another folder", path)
-			    : 0;
-		free(path);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-static int saved_begin(struct saving *v, const char *name, evlog_error *err)
-{
-	struct point *p = &v->t->point;
-	size_t i = 0;
-
-	while (i < p->files && strcmp(p->file[i].name, name) != 0)
-		i++;
-	if (i == p->files || p->file[i].seen)
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s/%s: damaged: its manifest does not name %s, or only once",
-		    v->t->store.path, v->t->at.name, name);
-	char *path = saved_path(v->t, name);
-	if (!path)
-		return error_memory(err);
-	v->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	    p->file[i].mode | 0600);
-	int r = v->fd < 0 ? error_sys(err, "%s: cannot create", path) : 0;
-	if (r && err->sys == EEXIST)
-		r = err->code = EVLOG_ECREATE;
-	free(path);
-	if (r)
-		return r;
-	v->file = &p->file[i];
-	v->file->seen = true;
-	v->done = 0;
-	return 0;
-}
-
-static int saved_put(
-    void *arg, const char *name, const char *p, size_t n, evlog_error *err)
-{
-	struct saving *v = arg;
-	int r = v->file ? 0 : saved_begin(v, name, err);
-
-	if (r)
-		return r;
-	v->done += n;
-	if (v->done > v->file->size || (!n && v->done < v->file->size))
-		return error_set(err, EVLOG_EDAMAGED,
-		    "%s/%s: damaged: %s is not as long as its manifest says",
-		    v->t->store.path, v->t->at.name, name);
-	if (file_write(v->fd, p, n) < 0 || (!n && os_sync_data(v->fd) < 0))
-		return error_sys(err, "%s/%s", v->t->o.with, name);
-	if (!n) {
-		close(v->fd);
-		v->file = NULL;
-		v->fd = -1;
-	}
-	return 0;
-}
-
-/* Removes what was written, if not all of it could be. */
-static void saved_remove(struct saving *v)
-{
-	for (size_t i = 0; i < v->t->point.files; i++) {
-		char *path = saved_path(v->t, v->t->point.file[i].name);
-		if (path && v->t->point.file[i].seen)
-			unlink(path);
-		free(path);
-	}
-	if (v->made)
-		rmdir(v->t->o.with);
-}
-
-static int folder_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 ? -1 : os_sync(fd);
-
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-/* The last step before the log gets its name. */
-static int saved_restore(struct restore *t, evlog_error *err)
-{
-	struct saving *v = &t->saving;
-
-	*v = (struct saving){.t = t, .fd = -1};
-	v->made = mkdir(t->o.with, 0777) == 0;
-	if (!v->made && errno != EEXIST)
-		return error_sys(err, "%s", t->o.with);
-	int r = point_saved(&t->store, &t->at, saved_put, v, err);
-	if (v->fd >= 0)
-		close(v->fd);
-	for (size_t i = 0; !r && i < t->point.files; i++)
-		if (!t->point.file[i].seen)
-			r = error_set(err, EVLOG_EDAMAGED,
-			    "%s/%s: damaged: %s is not in it", t->store.path, t->at.name,
-			    t->point.file[i].name);
-	if (!r && folder_sync(t->o.with) < 0)
-		r = error_sys(err, "%s", t->o.with);
-	return r;
-}
-
 /* ---- The log ---- */
 
 /* Forks what was restored, at the event that is wanted. */
@@ -433,7 +300,7 @@ static int check(struct restore *t, const char *log, evlog_error *err)
 	int r = t->o.check ? t->o.check(t->o.arg, log, err) : 0;
 
 	if (!r && t->o.with)
-		r = saved_restore(t, err);
+		r = saving_run(&t->saving, err);
 	return r;
 }
 
@@ -614,8 +481,13 @@ static int prepare(struct restore *t, const char *dest, evlog_error *err)
 		r = place_refuse(t, t->o.with, err);
 	if (!r)
 		r = point_choose(t, err);
+	t->saving = (struct saving){.store = &t->store,
+	    .at = &t->at,
+	    .point = &t->point,
+	    .folder = t->o.with,
+	    .fd = -1};
 	if (!r && t->o.with)
-		r = saved_check(t, err);
+		r = saving_check(&t->saving, err);
 	return r;
 }
 
@@ -639,8 +511,8 @@ int evlog_restore(const char *dest, const char *log,
 		r = error_set(err, EVLOG_ECREATE, "%s: exists already", log);
 	if (r == EVLOG_WAIT)
 		r = 0;
-	if (r < 0 && t.saving.t && !t.placed)
-		saved_remove(&t.saving);
+	if (r < 0 && t.saving.begun && !t.placed)
+		saving_undo(&t.saving);
 	if (r < 0 && t.placed) {
 		char why[sizeof err->text];
 		memcpy(why, err->text, sizeof why);
