@@ -562,7 +562,8 @@ static bool has_folder(const char *path, const char *name)
 
 int cli_archives(char **operand, int n)
 {
-	char *joined;
+	static char **joined; /* for as long as the process runs */
+	static size_t count;
 	int left = 0;
 
 	for (int i = 0; i < n; i++) {
@@ -572,11 +573,12 @@ int cli_archives(char **operand, int n)
 				cli_usage("%s: a folder of backups: name its log after "
 					  "it, or restore it with evrestore",
 				    path);
-			if (asprintf(&joined, "%s::%s", path, operand[++i]) < 0) {
+			joined = cli_resize(joined, (count + 1) * sizeof *joined);
+			if (asprintf(&joined[count], "%s::%s", path, operand[++i]) < 0) {
 				cli_say("out of memory");
 				exit(CLI_IO);
 			}
-			path = joined;
+			path = joined[count++];
 		}
 		operand[left++] = path;
 	}
