@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -257,10 +256,8 @@ void cli_begin(const struct cli_tool *tool)
 
 	standards_take();
 	setvbuf(stderr, message, _IOLBF, sizeof message);
-	setlocale(LC_CTYPE, "C.UTF-8"); /* events and names are in UTF-8 */
 	signal(SIGXFSZ, SIG_IGN); /* exceeding a file-size limit is an error to report */
 	signal(SIGCHLD, SIG_DFL); /* if ignored, it would hide how a command ended */
-	tzset();
 	cli.tool = tool;
 	cli.out_tty = isatty(STDOUT_FILENO);
 	cli.err_tty = isatty(STDERR_FILENO);
@@ -549,6 +546,13 @@ void cli_notice(void *arg, const char *text)
 void cli_remarks(evlog_stream *s)
 {
 	evlog_stream_remarks(s, cli_notice, NULL);
+}
+
+void cli_pipe_grow(void)
+{
+#ifdef F_SETPIPE_SZ
+	(void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1 << 20); /* not a pipe: no matter */
+#endif
 }
 
 static bool has_folder(const char *path, const char *name)

@@ -267,6 +267,10 @@ void cli_remarks(evlog_stream *s);
 /* Says that a log which was read from its beginning no longer has all of it. */
 void cli_trimmed(const evlog_stream *s);
 
+/* Makes a pipe at standard output larger, for a tool that writes much: the two sides take
+ * turns less often. */
+void cli_pipe_grow(void);
+
 /* Joins each folder of backups with the log after it, to one operand DEST::LOG.  Returns
  * how many operands are left. */
 int cli_archives(char **operand, int n);

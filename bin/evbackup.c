@@ -32,7 +32,7 @@ static const struct cli_option options[] = {
     {SINCE, "since", "N", "with --output: only segments with events after event N"},
     {0, NULL, NULL, "Old events"},
     {TRIM_BEFORE, "trim-before", "WHEN",
-	"remove events before WHEN from LOG, once DEST holds them: a seq or a time"},
+	"remove events before WHEN, a seq or a time, once DEST holds them"},
     {DROP_TRIMMED, "drop-trimmed", NULL, "do not keep in DEST what was removed from LOG"},
     {0, NULL, NULL, "Old points"},
     {KEEP, "keep", "N", "remove points but the newest N"},

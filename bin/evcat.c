@@ -285,6 +285,10 @@ int main(int argc, char **argv)
 	if (optind == argc)
 		cli_usage("no LOG given");
 	c.form = form ? form_of(form) : cli.out_tty ? READABLE : NDJSON;
+	if (c.form == READABLE)
+		tzset();
+	if (!sel.count && !sel.last)
+		cli_pipe_grow();
 	sel.cursors = c.form == ZST;
 	sel.json = rules || (c.form != NDJSON && c.form != ZST);
 	if (c.form == ZST && rules)

@@ -234,6 +234,8 @@ int main(int argc, char **argv)
 	p.sel.max_line = cli.max_line;
 	if (p.dead_letters)
 		cli_dead_letters(&p.sel);
+	if (!p.paced)
+		cli_pipe_grow();
 	int status = to_stdout(&p, argv + optind, argc - optind);
 	cli_upcast_free();
 	cli_select_free(&p.sel);

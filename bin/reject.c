@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <locale.h>
 #include <wchar.h>
 
 int cli_reject_open(struct cli_reject *r)
@@ -24,6 +25,7 @@ static void json_string(FILE *f, const char *s)
 {
 	mbstate_t state = {0};
 
+	setlocale(LC_CTYPE, "C.UTF-8");
 	fputc('"', f);
 	for (size_t n; *s; s += n) {
 		n = mbrtowc(NULL, s, strlen(s), &state);

@@ -31,13 +31,18 @@ int reverse_begin(struct log_reader *r, evlog_error *err)
 /* Reads the window so that it also covers bytes before the block at r->at. */
 static int window_back(struct log_reader *r, evlog_error *err)
 {
-	uint64_t from = r->limit > STREAM ? r->limit - STREAM : 0;
+	/* little for the last event, more for whoever goes on */
+	const size_t most = r->back ? r->back : SPARSE;
+	uint64_t from = r->limit > most ? r->limit - most : 0;
 	const char *p;
 
+	if (from > r->at)
+		from = r->at;
 	if (r->at >= r->seg.window_at && r->limit <= r->seg.window_at + r->seg.window.len)
 		return 0;
 	if (r->at >= r->limit || r->limit - r->at > STREAM)
 		return 0;
+	r->back = most < STREAM / 4 ? 4 * most : STREAM;
 	return segment_bytes(&r->seg, from, (size_t)(r->limit - from), 0, &p, err);
 }
 

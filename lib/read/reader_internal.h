@@ -35,6 +35,7 @@ struct log_reader {
 	struct index index;  /* of seg, if sealed and skipping */
 	size_t at_segment;   /* position of seg in log.segments */
 	uint64_t at;	     /* next block; backwards, the one to read; 0: none left */
+	size_t back;	     /* bytes to read at once, going backwards; 0: not begun */
 	uint64_t limit;	     /* end of the committed bytes in seg */
 	bool salvaging;	     /* in seg after damage: deliver whatever is intact */
 	uint64_t tried;	     /* bytes of seg tried and found damaged */
