@@ -6,6 +6,7 @@
 #include "event/stamp.h"
 
 #include <stdlib.h>
+#define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_d_forceIgnoreChecksum */
 #include <zstd.h>
 
 #define MIN_FRAME 9 /* bytes of the smallest zstd frame with a checksum */
@@ -186,15 +187,24 @@ void block_codec_free(struct block_codec *c)
 	free(c);
 }
 
-static bool pack_ready(struct block_codec *c)
+static bool set(struct block_codec *c, ZSTD_cParameter what, int value)
 {
-	if (c->pack)
-		return true;
-	c->pack = ZSTD_createCCtx();
-	return c->pack &&
-	       !ZSTD_isError(ZSTD_CCtx_setParameter(
-		   c->pack, ZSTD_c_compressionLevel, c->level ? c->level : LEVEL)) &&
-	       !ZSTD_isError(ZSTD_CCtx_setParameter(c->pack, ZSTD_c_checksumFlag, 1));
+	return !ZSTD_isError(ZSTD_CCtx_setParameter(c->pack, what, value));
+}
+
+/* By default, parameters that were measured on lines like these: most of what repeats is
+ * longer than 7 bytes, and a small table stays in the cache.  n: bytes to compress. */
+static bool pack_ready(struct block_codec *c, size_t n)
+{
+	if (!c->pack) {
+		c->pack = ZSTD_createCCtx();
+		if (!c->pack ||
+		    !set(c, ZSTD_c_compressionLevel, c->level ? c->level : LEVEL) ||
+		    !set(c, ZSTD_c_checksumFlag, 1) ||
+		    (!c->level && !set(c, ZSTD_c_minMatch, 7)))
+			return false;
+	}
+	return c->level || set(c, ZSTD_c_hashLog, n > BLOCK_RAW ? 13 : 12);
 }
 
 int block_pack(
@@ -202,7 +212,7 @@ int block_pack(
 {
 	size_t bound = ZSTD_compressBound(n);
 
-	if (!pack_ready(c) || !buf_reserve(out, bound))
+	if (!pack_ready(c, n) || !buf_reserve(out, bound))
 		return -1;
 	size_t r = ZSTD_compress2(c->pack, out->p + out->len, bound, raw, n);
 	if (ZSTD_isError(r))
@@ -212,10 +222,17 @@ int block_pack(
 	return 0;
 }
 
-static bool unpack_ready(struct block_codec *c)
+/* hashed: the packed bytes are known to be those that were written, so that the frame's
+ * own checksum, of all that comes out, is left out.  Where zstd cannot do that, it is
+ * not.
+ */
+static bool unpack_ready(struct block_codec *c, bool hashed)
 {
 	if (!c->unpack)
 		c->unpack = ZSTD_createDCtx();
+	if (c->unpack)
+		(void)ZSTD_DCtx_setParameter(c->unpack, ZSTD_d_forceIgnoreChecksum,
+		    hashed ? ZSTD_d_ignoreChecksum : ZSTD_d_validateChecksum);
 	return c->unpack != NULL;
 }
 
@@ -249,7 +266,7 @@ const char *block_unpack(struct block_codec *c, const struct block *b, const cha
 	    ZSTD_findFrameCompressedSize(packed, b->packed_size) != b->packed_size)
 		return "the sizes of a block do not match its header";
 	out->len = 0;
-	if (!unpack_ready(c) || !buf_reserve(out, b->raw_size)) {
+	if (!unpack_ready(c, true) || !buf_reserve(out, b->raw_size)) {
 		*failed = true;
 		return "out of memory";
 	}
@@ -301,7 +318,7 @@ size_t block_unpack_bare(
 	if (ZSTD_isError(size) || size > ZSTD_compressBound(raw))
 		return 0;
 	out->len = 0;
-	if (!unpack_ready(c) || !buf_reserve(out, raw)) {
+	if (!unpack_ready(c, false) || !buf_reserve(out, raw)) {
 		*failed = true;
 		return 0;
 	}
