@@ -2,6 +2,7 @@
 #ifndef EVENT_INTAKE_H
 #define EVENT_INTAKE_H
 
+#include "event/attributes.h"
 #include "event/keys.h"
 #include "event/stamp.h"
 #include "json/path.h"
@@ -26,6 +27,11 @@ struct intake {
 			       nor a documented extension; empty: none */
 	struct json_members members; /* scratch, as is the rest */
 	struct buf value, string;
+	/* The last valid value of each attribute that is mostly the same. */
+	struct intake_memo {
+		size_t len; /* 0: none */
+		char text[64];
+	} valid[ATTR_COUNT];
 	uint64_t id_time; /* UUIDv7: milliseconds of the last id */
 	unsigned char id_random[1024];
 	size_t id_left;

@@ -223,9 +223,11 @@ static void describe(struct block_job *m, const struct batch *batch, size_t i,
 	times_find(&m->b, p);
 	if (kind->replica)
 		return;
-	stamp_write(stamp, 0, now);
-	for (size_t k = 0; k < count; k++)
-		stamp_copy(raw + p[k].offset, stamp, last + 1 + k);
+	stamp_write(stamp, last, now);
+	for (size_t k = 0; k < count; k++) {
+		stamp_next(stamp);
+		memcpy(raw + p[k].offset, stamp, STAMP_SIZE);
+	}
 }
 
 /* Prepares the next blocks of the first n events, from *i on.  Returns their bytes. */
