@@ -41,22 +41,14 @@ bool array_grow(void *array, size_t *cap, size_t size)
 	return true;
 }
 
-void buf_add(struct buf *b, const void *p, size_t n)
+void buf_number(struct buf *b, uint64_t n)
 {
-	if (n == 0 || !buf_reserve(b, n))
-		return;
-	memcpy(b->p + b->len, p, n);
-	b->len += n;
-}
+	char text[20], *end = text + sizeof text, *p = end;
 
-void buf_puts(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
-}
-
-void buf_putc(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	buf_add(b, p, (size_t)(end - p));
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

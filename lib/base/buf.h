@@ -20,9 +20,26 @@ struct buf {
 
 /* Makes room for n more bytes after len.  Returns false if out of memory. */
 bool buf_reserve(struct buf *b, size_t n);
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_puts(struct buf *b, const char *s);
-void buf_putc(struct buf *b, char c);
+
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0 || (b->cap - b->len < n && !buf_reserve(b, n)))
+		return;
+	memcpy(b->p + b->len, p, n);
+	b->len += n;
+}
+
+static inline void buf_puts(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+static inline void buf_putc(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
+void buf_number(struct buf *b, uint64_t n); /* in decimal */
 void buf_printf(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void buf_free(struct buf *b);

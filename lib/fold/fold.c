@@ -56,7 +56,7 @@ void evlog_fold_free(evlog_fold *f)
 		f->sink->kind->close(f->sink);
 	emitter_free(f->emitter);
 	fold_pool_free(f);
-	groups_free(&f->groups, f->n);
+	groups_free(&f->groups, f->reducers, f->n);
 	for (size_t i = 0; i < f->n; i++)
 		reducer_free(&f->reducers[i]);
 	program_close(f->program);

@@ -51,7 +51,7 @@ void group_fetch(const struct groups *g, uint64_t hash, size_t n);
  * false if out of memory. */
 bool groups_move(struct groups *g, struct groups *from);
 void groups_sort(struct groups *g);
-void groups_free(struct groups *g, size_t n);
+void groups_free(struct groups *g, const struct reducer *r, size_t n);
 
 struct evlog_fold {
 	struct reducer *reducers; /* either these */

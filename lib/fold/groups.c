@@ -122,11 +122,11 @@ void groups_sort(struct groups *g)
 	g->mask = 0;
 }
 
-void groups_free(struct groups *g, size_t n)
+void groups_free(struct groups *g, const struct reducer *r, size_t n)
 {
 	for (size_t i = 0; i < g->n; i++) {
 		for (size_t k = 0; k < n; k++)
-			accumulator_free(&g->at[i]->at[k]);
+			accumulator_free(&r[k], &g->at[i]->at[k]);
 		free(g->at[i]);
 	}
 	free(g->at);

@@ -272,7 +272,7 @@ static evlog_fold *part_new(const evlog_fold *f, evlog_error *err)
 
 static void part_free(evlog_fold *part)
 {
-	groups_free(&part->groups, part->n);
+	groups_free(&part->groups, part->reducers, part->n);
 	program_close(part->program);
 	free(part->met);
 	buf_free(&part->scratch);

@@ -203,7 +203,7 @@ static void text_set(struct buf *b, struct json_text v)
 	buf_add(b, v.p, v.len);
 }
 
-static const char *add_number(struct accumulator *a, struct json_text v, bool *failed)
+static const char *add_number(struct collected *a, struct json_text v, bool *failed)
 {
 	struct decimal d = {0};
 
@@ -250,7 +250,7 @@ static int time_compare(int64_t t, struct json_text x, int64_t u, struct json_te
 
 /* The first value decides what is compared: numbers, times, or other strings. */
 static const char *take_extreme(
-    struct accumulator *a, struct json_text v, int sign, bool *failed)
+    struct collected *a, struct json_text v, int sign, bool *failed)
 {
 	struct json_text old = {a->text.p, a->text.len};
 	struct decimal d = {0};
@@ -287,7 +287,7 @@ static const char *take_extreme(
 }
 
 static const char *take_listed(
-    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
+    const struct reducer *r, struct collected *a, struct json_text v, bool *failed)
 {
 	if (r->func == FUNC_SET) {
 		if (!a->seen && !(a->seen = calloc(1, sizeof *a->seen))) {
@@ -306,7 +306,7 @@ static const char *take_listed(
 }
 
 static const char *take_tree(
-    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
+    const struct reducer *r, struct collected *a, struct json_text v, bool *failed)
 {
 	struct value *patch = value_parse(v);
 	const char *why = NULL;
@@ -323,35 +323,181 @@ static const char *take_tree(
 	return why;
 }
 
+/* ---- Words ---- */
+
+struct view word_view(const struct accumulator *a)
+{
+	return a->word.size == WORD_OWNED ? (struct view){a->owned.p, a->owned.len}
+					  : (struct view){a->word.inside, a->word.size};
+}
+
+static bool word_set(struct accumulator *a, struct json_text v)
+{
+	const bool owned = a->word.size == WORD_OWNED;
+
+	if (!owned && v.len <= WORD_INSIDE) {
+		memcpy(a->word.inside, v.p, v.len);
+		a->word.size = (unsigned char)v.len;
+		return true;
+	}
+	if (v.len > UINT32_MAX / 2)
+		return false;
+	if (!owned || a->owned.cap < v.len) {
+		char *p = realloc(owned ? a->owned.p : NULL, 2 * v.len);
+		if (!p)
+			return false;
+		a->owned.p = p;
+		a->owned.cap = (uint32_t)(2 * v.len);
+		a->owned.size = WORD_OWNED;
+	}
+	memcpy(a->owned.p, v.p, v.len);
+	a->owned.len = (uint32_t)v.len;
+	return true;
+}
+
+/* ---- Sums ---- */
+
+/* Reads a number of at most 18 digits, without an exponent, as units / 10^scale. */
+static bool units_read(struct json_text t, int64_t *units, uint32_t *scale)
+{
+	const char *p = t.p, *end = t.p + t.len, *point = NULL;
+	const bool minus = *p == '-';
+	uint64_t n = 0;
+
+	if (t.len > 19u + minus)
+		return false;
+	for (p += minus; p < end; p++) {
+		if (*p == '.')
+			point = p;
+		else if (*p < '0' || *p > '9')
+			return false;
+		else
+			n = n * 10 + (uint64_t)(*p - '0');
+	}
+	if (n >= UINT64_C(1000000000000000000))
+		return false;
+	*units = minus ? -(int64_t)n : (int64_t)n;
+	*scale = point ? (uint32_t)(end - point - 1) : 0;
+	return true;
+}
+
+/* Multiplies by 10^n.  false: that does not fit. */
+static bool units_shift(int64_t *units, uint32_t n)
+{
+	while (n && !__builtin_mul_overflow(*units, 10, units))
+		n--;
+	return n == 0;
+}
+
+static struct decimal sum_decimal(const struct sum *s)
+{
+	return s->scale == SUM_LARGE
+		   ? *s->large
+		   : (struct decimal){.small = s->units, .scale = s->scale};
+}
+
+/* Adds units / 10^scale.  false: that does not fit, and nothing is changed. */
+static bool units_add(struct sum *s, int64_t units, uint32_t scale)
+{
+	int64_t sum = s->units;
+
+	if (s->scale == SUM_LARGE ||
+	    !(scale <= s->scale ? units_shift(&units, s->scale - scale)
+				: units_shift(&sum, scale - s->scale)) ||
+	    __builtin_add_overflow(sum, units, &sum))
+		return false;
+	s->units = sum;
+	if (scale > s->scale)
+		s->scale = scale;
+	return true;
+}
+
+/* Makes it a decimal. */
+static bool sum_enlarge(struct sum *s)
+{
+	if (s->scale == SUM_LARGE)
+		return true;
+	struct decimal *d = calloc(1, sizeof *d);
+	if (!d)
+		return false;
+	*d = sum_decimal(s);
+	*s = (struct sum){.large = d, .scale = SUM_LARGE};
+	return true;
+}
+
+static const char *sum_add(struct sum *s, struct json_text v, bool *failed)
+{
+	struct decimal d = {0};
+	int64_t units;
+	uint32_t scale;
+
+	if (json_type_of(v) != JSON_NUMBER)
+		return "not a number";
+	if (units_read(v, &units, &scale) && units_add(s, units, scale))
+		return NULL;
+	if (!decimal_set(&d, v, failed))
+		return *failed ? NULL : too_big;
+	*failed = !sum_enlarge(s) || !decimal_add(s->large, &d);
+	decimal_free(&d);
+	return NULL;
+}
+
+bool sum_restore(struct accumulator *a, struct json_text number, bool *failed)
+{
+	if (units_read(number, &a->sum.units, &a->sum.scale))
+		return true;
+	*failed = !sum_enlarge(&a->sum);
+	return !*failed && decimal_restore(a->sum.large, number, failed);
+}
+
+/* ---- Accumulating ---- */
+
+struct collected *accumulator_collected(struct accumulator *a)
+{
+	if (!a->collected)
+		a->collected = calloc(1, sizeof *a->collected);
+	return a->collected;
+}
+
+static const char *collect(
+    const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
+{
+	struct collected *c = accumulator_collected(a);
+	const char *why = NULL;
+
+	if (!c) {
+		*failed = true;
+		return NULL;
+	}
+	switch (r->func) {
+	case FUNC_AVG: why = add_number(c, v, failed); break;
+	case FUNC_MIN: why = take_extreme(c, v, 1, failed); break;
+	case FUNC_MAX: why = take_extreme(c, v, -1, failed); break;
+	case FUNC_MERGE:
+	case FUNC_PATCH: why = take_tree(r, c, v, failed); break;
+	default: why = take_listed(r, c, v, failed);
+	}
+	*failed |= c->text.failed;
+	return why;
+}
+
 const char *accumulate(
     const struct reducer *r, struct accumulator *a, struct json_text v, bool *failed)
 {
-	const char *why = NULL;
-
 	*failed = false;
 	if (json_type_of(v) == JSON_NULL && r->func >= FUNC_SUM && r->func <= FUNC_AVG)
 		return NULL; /* null counts as absent */
 	switch (r->func) {
 	case FUNC_COUNT: a->count += !r->path || json_type_of(v) != JSON_NULL; break;
-	case FUNC_SUM:
-	case FUNC_AVG: why = add_number(a, v, failed); break;
-	case FUNC_MIN: why = take_extreme(a, v, 1, failed); break;
-	case FUNC_MAX: why = take_extreme(a, v, -1, failed); break;
-	case FUNC_FIRST:
-		if (a->count++ == 0)
-			text_set(&a->text, v);
-		break;
-	case FUNC_LAST: text_set(&a->text, v); break;
-	case FUNC_LIST:
-	case FUNC_SET: why = take_listed(r, a, v, failed); break;
-	case FUNC_MERGE:
-	case FUNC_PATCH: why = take_tree(r, a, v, failed); break;
+	case FUNC_SUM: return sum_add(&a->sum, v, failed);
+	case FUNC_FIRST: *failed = !a->word.size && !word_set(a, v); break;
+	case FUNC_LAST: *failed = !word_set(a, v); break;
+	default: return collect(r, a, v, failed);
 	}
-	*failed |= a->text.failed;
-	return why;
+	return NULL;
 }
 
-static void average_write(struct buf *b, const struct accumulator *a)
+static void average_write(struct buf *b, const struct collected *a)
 {
 	struct decimal n = {.small = (__int128)a->count}, average = {0};
 
@@ -364,42 +510,84 @@ static void average_write(struct buf *b, const struct accumulator *a)
 	decimal_free(&average);
 }
 
-void accumulator_write(
-    struct buf *b, const struct reducer *r, const struct accumulator *a)
+static void text_write(
+    struct buf *b, const char *before, struct view v, const char *after)
 {
+	buf_puts(b, before);
+	buf_add(b, v.p, v.len);
+	buf_puts(b, after);
+}
+
+static void collected_write(
+    struct buf *b, const struct reducer *r, const struct collected *c)
+{
+	const struct view text = {c->text.p, c->text.len};
+
 	switch (r->func) {
-	case FUNC_COUNT: buf_printf(b, "%llu", (unsigned long long)a->count); break;
-	case FUNC_SUM: decimal_write(b, &a->number); break;
-	case FUNC_AVG: average_write(b, a); break;
+	case FUNC_AVG: average_write(b, c); break;
 	case FUNC_LIST:
-	case FUNC_SET:
-		buf_putc(b, '[');
-		buf_add(b, a->text.p, a->text.len);
-		buf_putc(b, ']');
-		break;
+	case FUNC_SET: text_write(b, "[", text, "]"); break;
 	case FUNC_MERGE:
 	case FUNC_PATCH:
-		if (a->tree)
-			value_write(b, a->tree);
+		if (c->tree)
+			value_write(b, c->tree);
 		else
 			buf_puts(b, "null");
 		break;
-	default:
-		if (a->text.len)
-			buf_add(b, a->text.p, a->text.len);
-		else
-			buf_puts(b, "null");
+	default: text_write(b, text.len ? "" : "null", text, "");
 	}
 }
 
-void accumulator_free(struct accumulator *a)
+void accumulator_write(
+    struct buf *b, const struct reducer *r, const struct accumulator *a)
 {
-	decimal_free(&a->number);
-	buf_free(&a->text);
-	value_free(a->tree);
-	if (a->seen) {
-		buf_free(&a->seen->canonical);
-		free(a->seen->at);
-		free(a->seen);
+	static const struct collected none;
+	struct decimal sum;
+
+	switch (r->func) {
+	case FUNC_COUNT: buf_number(b, a->count); break;
+	case FUNC_SUM:
+		sum = sum_decimal(&a->sum);
+		decimal_write(b, &sum);
+		break;
+	case FUNC_FIRST:
+	case FUNC_LAST:
+		text_write(b, a->word.size ? "" : "null", word_view(a), "");
+		break;
+	default: collected_write(b, r, a->collected ? a->collected : &none);
+	}
+}
+
+static void collected_free(struct collected *c)
+{
+	if (!c)
+		return;
+	decimal_free(&c->number);
+	buf_free(&c->text);
+	value_free(c->tree);
+	if (c->seen) {
+		buf_free(&c->seen->canonical);
+		free(c->seen->at);
+		free(c->seen);
+	}
+	free(c);
+}
+
+void accumulator_free(const struct reducer *r, struct accumulator *a)
+{
+	switch (r->func) {
+	case FUNC_COUNT: break;
+	case FUNC_SUM:
+		if (a->sum.scale == SUM_LARGE) {
+			decimal_free(a->sum.large);
+			free(a->sum.large);
+		}
+		break;
+	case FUNC_FIRST:
+	case FUNC_LAST:
+		if (a->word.size == WORD_OWNED)
+			free(a->owned.p);
+		break;
+	default: collected_free(a->collected);
 	}
 }

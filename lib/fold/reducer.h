@@ -35,17 +35,64 @@ bool reducer_is(const char *word);
 int reducer_parse(struct reducer *r, const char *text, evlog_error *err);
 void reducer_free(struct reducer *r);
 
-/* What a reducer has accumulated.  Zero-initialise. */
-struct accumulator {
+/* What avg, min, max, list, set, merge and patch have accumulated. */
+struct collected {
 	uint64_t count;
 	int kind;	       /* min, max: kind of the values */
-	struct decimal number; /* sum, avg; min, max of numbers */
+	struct decimal number; /* avg; min, max of numbers */
 	int64_t time;	       /* min, max of times, to the microsecond */
-	/* min, max, first, last: the value; list, set: the values, separated by commas */
+	/* min, max: the value; list, set: the values, separated by commas */
 	struct buf text;
 	struct value *tree; /* merge, patch */
 	struct seen *seen;  /* set: the elements */
 };
+
+/* sum: units / 10^scale, or a decimal if that does not fit. */
+#define SUM_LARGE UINT32_MAX
+struct sum {
+	union {
+		int64_t units;
+		struct decimal *large; /* scale: SUM_LARGE */
+	};
+	uint32_t scale;
+};
+
+/* first, last: the value, inside if it is short.  The last byte says which. */
+#define WORD_INSIDE 23
+#define WORD_OWNED  255
+struct word {
+	char inside[WORD_INSIDE];
+	unsigned char size; /* 0: none; WORD_OWNED: struct long_word counts */
+};
+struct long_word {
+	char *p;
+	uint32_t len, cap;
+	char unused[WORD_INSIDE - 16];
+	unsigned char size;
+};
+
+/* What a reducer has accumulated.  Zero-initialise.  There is one for each group and
+ * reducer, so the usual ones have no memory of their own. */
+struct accumulator {
+	union {
+		uint64_t count;
+		struct sum sum;
+		struct word word;
+		struct long_word owned;
+		struct collected *collected; /* NULL: nothing yet */
+	};
+};
+_Static_assert(sizeof(struct accumulator) == 24, "an accumulator is small");
+
+/* What has been accumulated, for the functions that collect; NULL if out of memory. */
+struct collected *accumulator_collected(struct accumulator *a);
+
+/* The value of first or last; len 0: none. */
+struct view word_view(const struct accumulator *a);
+
+/* Sets a sum to a number that accumulator_write has written.  false: it is not one, or,
+ * with *failed set, there is not enough memory. */
+bool sum_restore(struct accumulator *a, struct json_text number, bool *failed);
 
 /* Adds a value.  Returns NULL, or why it cannot be used; sets *failed if out of
  * memory. */
@@ -55,6 +102,6 @@ const char *accumulate(
 /* Appends the result as JSON. */
 void accumulator_write(
     struct buf *b, const struct reducer *r, const struct accumulator *a);
-void accumulator_free(struct accumulator *a);
+void accumulator_free(const struct reducer *r, struct accumulator *a);
 
 #endif

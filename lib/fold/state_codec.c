@@ -11,13 +11,29 @@
 
 /* ---- Writing ---- */
 
-static void save(struct buf *b, const struct reducer *r, const struct accumulator *a)
+static void save(struct buf *b, const struct reducer *r, const struct accumulator *at)
 {
+	static const struct collected none;
+	struct view word;
+
 	switch (r->func) {
 	case FUNC_COUNT:
 	case FUNC_SUM:
 	case FUNC_LIST:
-	case FUNC_SET: accumulator_write(b, r, a); break; /* their results are complete */
+	case FUNC_SET:
+		accumulator_write(b, r, at);
+		return; /* their results are complete */
+	case FUNC_FIRST:
+	case FUNC_LAST: /* [VALUE], or [] */
+		word = word_view(at);
+		buf_putc(b, '[');
+		buf_add(b, word.p, word.len);
+		buf_putc(b, ']');
+		return;
+	default: break;
+	}
+	const struct collected *a = at->collected ? at->collected : &none;
+	switch (r->func) {
 	case FUNC_AVG:
 		buf_putc(b, '[');
 		decimal_write(b, &a->number);
@@ -32,16 +48,10 @@ static void save(struct buf *b, const struct reducer *r, const struct accumulato
 		buf_add(b, a->text.p, a->text.len);
 		buf_putc(b, ']');
 		break;
-	case FUNC_MERGE:
-	case FUNC_PATCH:
+	default: /* merge, patch */
 		buf_putc(b, '[');
 		if (a->tree)
 			value_write(b, a->tree);
-		buf_putc(b, ']');
-		break;
-	default: /* first, last: [VALUE], or [] */
-		buf_putc(b, '[');
-		buf_add(b, a->text.p, a->text.len);
 		buf_putc(b, ']');
 	}
 }
@@ -84,7 +94,8 @@ static bool extreme_restore(
 	if (!json_walk_next(&w, &m))
 		return true;
 	return number_restore(m.value, &kind) && json_walk_next(&w, &m) &&
-	       accumulate(r, a, m.value, failed) == NULL && (uint64_t)a->kind == kind;
+	       accumulate(r, a, m.value, failed) == NULL && a->collected &&
+	       (uint64_t)a->collected->kind == kind;
 }
 
 /* Adds the elements, as if they came from events. */
@@ -97,11 +108,12 @@ static bool elements_restore(
 
 	json_walk_begin(&w, v);
 	while (good && !*failed && json_walk_next(&w, &m)) {
-		if (a->tree)
-			return false;
-		if (r->func >= FUNC_MERGE)
-			*failed = !(a->tree = value_parse(m.value));
-		else
+		if (r->func >= FUNC_MERGE) {
+			struct collected *c = accumulator_collected(a);
+			if (c && c->tree)
+				return false;
+			*failed = !c || !(c->tree = value_parse(m.value));
+		} else
 			good = accumulate(r, a, m.value, failed) == NULL;
 	}
 	return good;
@@ -118,18 +130,20 @@ static bool restore(
 	if (r->func == FUNC_COUNT)
 		return number_restore(v, &a->count);
 	if (r->func == FUNC_SUM)
-		return type == JSON_NUMBER && decimal_restore(&a->number, v, failed);
+		return type == JSON_NUMBER && sum_restore(a, v, failed);
 	if (type != JSON_ARRAY)
 		return false;
 	if (r->func == FUNC_MIN || r->func == FUNC_MAX)
 		return extreme_restore(r, a, v, failed);
 	if (r->func != FUNC_AVG)
 		return elements_restore(r, a, v, failed);
+	struct collected *c = accumulator_collected(a);
+	*failed = !c;
 	json_walk_begin(&w, v);
-	return json_walk_next(&w, &sum) && json_walk_next(&w, &n) &&
+	return c && json_walk_next(&w, &sum) && json_walk_next(&w, &n) &&
 	       json_type_of(sum.value) == JSON_NUMBER &&
-	       decimal_restore(&a->number, sum.value, failed) &&
-	       number_restore(n.value, &a->count);
+	       decimal_restore(&c->number, sum.value, failed) &&
+	       number_restore(n.value, &c->count);
 }
 
 int group_restore(evlog_fold *f, struct group *g, struct json_text v, evlog_error *err)

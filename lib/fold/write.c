@@ -41,9 +41,11 @@ static int row_write(
 	} else if (!alone) {
 		buf_putc(b, '{');
 	}
-	if (!alone && g->seq)
-		buf_printf(b, "\"seq\":%" PRIu64 ",\"state\":", g->seq);
-	else if (!alone)
+	if (!alone && g->seq) {
+		buf_puts(b, "\"seq\":");
+		buf_number(b, g->seq);
+		buf_puts(b, ",\"state\":");
+	} else if (!alone)
 		buf_puts(b, "\"seq\":null,\"state\":");
 	int r = state_write(f, g, b, err);
 	if ((r == EVLOG_EDATA || r == EVLOG_EPROGRAM) && g) {
