@@ -611,6 +611,9 @@ static void options_check(struct append *a, bool command)
 	bool from = o->type_from || o->subject_from || o->time_from || o->id_from ||
 		    o->source_from;
 
+	if (o->replica && o->promote)
+		cli_usage("--promote cannot be combined with --replica: it is for a log "
+			  "that takes the place of the one it was a copy of");
 	if (o->strict && o->no_sync)
 		cli_usage("--strict and --no-sync cannot be combined");
 	if (o->text && from)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EMIT = CLI_OWN, NAME, CHECKPOINT, LIST };
+enum { EMIT = CLI_OWN, NAME, CHECKPOINT, LIST, ACCEPT_TRIMMED };
 
 static const struct cli_option options[] = {
     {0, NULL, NULL, "Input"},
@@ -18,6 +18,8 @@ static const struct cli_option options[] = {
     {NAME, "name", "NAME", "name of the cursor in that log (default: evdue)"},
     {CHECKPOINT, "checkpoint", "FILE",
 	"remember in FILE what waits and what was delivered"},
+    {ACCEPT_TRIMMED, "accept-trimmed", NULL,
+	"begin with what is left of a log that was trimmed"},
     {LIST, "list", NULL, "print the events that wait, and change nothing"},
     {0, NULL, NULL, "General"},
     CLI_COMMON,
@@ -87,6 +89,7 @@ int main(int argc, char **argv)
 		case NAME: o.name = optarg; break;
 		case CHECKPOINT: o.checkpoint = optarg; break;
 		case LIST: o.list = true; break;
+		case ACCEPT_TRIMMED: o.accept_trimmed = true; break;
 		}
 	}
 	argc = optind + cli_archives(argv + optind, argc - optind);

@@ -1113,8 +1113,9 @@ struct evlog_due_options {
 				 * emit, it also remembers what was delivered. */
 	uint64_t max_line;	/* as for evlog_position_check */
 	bool follow;		/* go on until *stop is set */
-	bool list;     /* deliver what waits, as it is stored, and change nothing */
-	bool no_index; /* read all */
+	bool list;	     /* deliver what waits, as it is stored, and change nothing */
+	bool no_index;	     /* read all */
+	bool accept_trimmed; /* with emit, begin with what is left of a log */
 	const volatile sig_atomic_t *stop; /* or NULL */
 
 	/* Gets lines, each with its newline, and (NULL, 0) when what it got must be
@@ -1136,7 +1137,8 @@ struct evlog_due_counts {
  * Delivers the events of a log that are due, in the order of their due times.
  *
  * counts: or NULL.  EVLOG_EMISMATCH: the log is not the one of the checkpoint or of the
- * cursor.  EVLOG_EBUSY: the checkpoint is in use, or a log is locked for too long.
+ * cursor, or events that may wait were removed from it (evbackup(1)).  EVLOG_EBUSY: the
+ * checkpoint is in use, or a log is locked for too long.
  */
 int evlog_due(const char *log, const struct evlog_due_options *o,
     struct evlog_due_counts *counts, evlog_error *err);

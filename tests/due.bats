@@ -394,6 +394,26 @@ time.sleep(5)' >locked 3>&- &
 	cp -r "$BATS_TEST_DIRNAME/golden/1.0/trimmed.evlog" t.evlog
 	run -0 evdue t.evlog
 	assert_output --regexp '^evdue: t.evlog: begins with event [0-9]+; what was due among those before it is not known$'
+	run -76 evdue --emit out.evlog t.evlog
+	assert_output --partial "what waits among those before it is not known: name the folder of backups"
+	run -0 evdue --emit out.evlog --accept-trimmed t.evlog
+}
+
+@test "an event that waits is delivered, whatever was removed from the log meanwhile" {
+	due=$(date -u -d '2 seconds' +%FT%TZ)
+	echo "{\"type\":\"R\",\"id\":\"w1\",\"due\":\"$due\"}" | evappend -q a.evlog
+	numbered 5 | evappend -q --segment-size 1 a.evlog
+	evdue --emit out.evlog a.evlog
+	evdue --emit with.evlog --checkpoint c a.evlog
+	numbered 1 6 | evappend -q --segment-size 1 a.evlog
+	evbackup -q --trim-before 7 a.evlog dest >/dev/null
+	until [[ $(date -u +%FT%TZ) > $due ]]; do sleep 0.2; done
+	run -76 evdue --emit out.evlog a.evlog
+	run -0 evdue --emit with.evlog --checkpoint c a.evlog
+	run -0 evdue --emit out.evlog dest a.evlog
+	for log in out.evlog with.evlog; do
+		assert_equal "$(evcat $log | jq -r .id)" w1/due
+	done
 }
 
 @test "a clock that is set, kills, lost checkpoints, restored logs: once, or cancelled, never early" {

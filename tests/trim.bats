@@ -425,7 +425,7 @@ as_before() {
 		flip "$file" 500 1
 	done
 	run -65 evrestore --drill dest
-	assert_output --regexp "and 3 more segments are damaged; remove such files, and the next backup stores again"
+	assert_output --regexp "and 3 more segments are damaged; the log does not have all of these events any more: put back such files from another copy"
 	for file in dest/segments/*; do
 		assert_output --partial "$(basename "$file")"
 	done
@@ -469,7 +469,7 @@ as_before() {
 	assert_equal "$(evcat has a.evlog | wc -l)" 41
 	# it has up to 30, but as pieces of a segment, which nobody could read before the log
 	run -76 evbackup a.evlog lags
-	assert_output --regexp "lags has the events before it only in pieces"
+	assert_output --regexp "lags has other events before it, or has them only in pieces"
 	segmented b.evlog 30
 	evbackup -q b.evlog behind >/dev/null
 	segmented b.evlog 20 10 31
@@ -766,4 +766,62 @@ as_before() {
 	[ ! -e my::dest::a.evlog ]
 	ln -s nowhere "my::dest/segments/$(basename "$(ls -d my::dest/segments/*0030-*)" | tr 0-9 1-90 | sed 's/^.*-/0000000000000021-0000000000000030-/')" || true
 	assert_equal "$(evcat my::dest a.evlog | wc -l)" 41
+}
+
+@test "backups to a folder that had nothing for a while: what it had is kept when it is back" {
+	segmented a.evlog 40
+	evbackup -q --trim-before 21 a.evlog dest >/dev/null
+	mv dest remote
+	run -0 evbackup a.evlog dest
+	assert_output --regexp "a.evlog: begins with event 21, and dest does not have the events before it"
+	cp -an remote/. dest/
+	local i
+	for i in 1 2 3; do
+		evappend -q a.evlog <<<'{"type":"New"}'
+		run -0 evbackup --keep 1 --grace 0 a.evlog dest
+		sleep 1.1
+	done
+	assert_equal "$(evcat dest a.evlog | wc -l)" 44
+	evbackup --status dest | jq -e '.first == 1'
+	evrestore -q --to 5 dest b.evlog
+	# what was given up does not come back
+	evbackup -q --drop-trimmed a.evlog dest >/dev/null
+	evappend -q a.evlog <<<'{"type":"New"}'
+	run -0 evbackup a.evlog dest
+	refute_output --partial "does not have"
+	evbackup --status dest | jq -e '.first == 21'
+}
+
+@test "points of before, and nothing after the log was trimmed: the files say what leads to it" {
+	numbered 5 1 | evappend -q a.evlog
+	evbackup -q a.evlog dest >/dev/null
+	numbered 5 6 | evappend -q a.evlog
+	numbered 10 11 | evappend -q --segment-size 1 a.evlog
+	evbackup -q --trim-before 11 a.evlog dest >/dev/null
+	rm -f $(ls dest/points/* | tail -n 2)
+	run -0 evbackup a.evlog dest
+	evbackup --status dest | jq -e '.first == 1 and .begins == 11'
+	run -0 evrestore --drill --log a.evlog dest
+	# two folders, of which one has what the other lacks
+	numbered 10 30 | evappend -q --segment-size 1 a.evlog
+	evbackup -q --trim-before 22 a.evlog other >/dev/null
+	cp -an other/segments/. dest/segments/
+	run -0 evbackup --keep 1 --grace 0 a.evlog dest
+	evbackup --status dest | jq -e '.first == 1'
+	evcat dest a.evlog >/dev/null
+}
+
+@test "more cursors than fit: refused before anything is said or done" {
+	numbered 1 1 | evappend -q in.evlog
+	long=$(printf 'x%.0s' $(seq 240))
+	local i
+	for i in $(seq 100); do
+		evrun -q --checkpoint "$long-$i.pos" --emit out.evlog in.evlog -- jq -nc 'inputs | {type: "E"}'
+	done
+	numbered 3 1 | evappend -q --segment-size 1 out.evlog
+	numbered 3 4 | evappend -q --segment-size 1 out.evlog
+	run -65 evbackup --trim-before 101 out.evlog dest
+	assert_output --partial "more cursors than fit into its headers"
+	assert_equal "$(evcat -t org.evlog.trimmed out.evlog | wc -l)" 0
+	assert_equal "$(begins out.evlog)" 1
 }

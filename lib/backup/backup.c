@@ -96,7 +96,7 @@ static int base_check(struct backup *b, evlog_error *err)
 	if (r)
 		return r;
 	memcpy(b->now.lineage, who.lineage, HASH_SIZE);
-	r = removed_note(b, err);
+	r = removed_note(b, who.lineage, err);
 	if (r)
 		return r;
 	if (base_is_near(b))
@@ -337,6 +337,8 @@ int evlog_backup(const char *log, const char *dest, const struct evlog_backup_op
 		r = lost_say(&b, err);
 	if (r < 0 && b.log.dir_fd >= 0 && !*point.file)
 		r = trimmed_meanwhile(&b.log, r, err);
+	if (r == EVLOG_ENOINPUT && b.log.n) /* a file of the log */
+		r = err->code = EVLOG_EDAMAGED;
 	saved_free(&b.saved, &b.store);
 	point_free(&b.base);
 	point_free(&b.removed);

@@ -27,8 +27,16 @@ struct backup {
  * of. Moves b->end if the log was sealed meanwhile. */
 int segments_store(struct backup *b, evlog_error *err);
 
-/* Notes what the base has of events before those of the log.  EVLOG_EMISMATCH: it does
- * not have them up to the log's first one. */
-int removed_note(struct backup *b, evlog_error *err);
+/* Takes over what a point has of a segment. */
+int segment_take(struct point *p, const struct stored_segment *from, evlog_error *err);
+
+/* Whether the store has all pieces of a segment, as far as their sizes show. */
+bool segment_is_stored(const struct store *s, const struct stored_segment *g);
+
+/* Notes what the store has of events that were removed from the log, unless they were
+ * given up; and forgets the base if it ends before the log begins.  EVLOG_EMISMATCH: it
+ * has events before the log, but not up to its first one. */
+int removed_note(
+    struct backup *b, const unsigned char lineage[HASH_SIZE], evlog_error *err);
 
 #endif

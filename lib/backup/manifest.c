@@ -14,6 +14,7 @@
  *   segments         file, root and bytes of each segment that is sealed; of the
  *                    others first, last, root, id, bytes and pieces
  *   trimmed          the same for segments that were removed from the log before
+ *   dropped          missing, or the event before which all were given up
  *   cursors          how far each consumer has come that appends to this log
  *   files            name, bytes and mode of what was saved along with it
  */
@@ -145,6 +146,8 @@ void manifest_write(struct buf *b, const struct point *p)
 	head_add(b, h);
 	buf_printf(b, ",\n\"mode\":\"%04o\",\"directory\":\"%04o\"", (unsigned)p->mode,
 	    (unsigned)p->dir_mode);
+	if (p->dropped)
+		buf_printf(b, ",\n\"dropped\":%" PRIu64, p->dropped);
 	if (p->trimmed)
 		segments_add(b, "trimmed", p->segment, p->trimmed);
 	segments_add(b, "segments", p->segment + p->trimmed, p->n - p->trimmed);
@@ -353,7 +356,7 @@ static bool head_of(struct json_text v, struct head *h)
 static bool parts_read(struct json_text v, struct point *p, bool *failed)
 {
 	struct head *h = &p->head;
-	struct json_text time, lineage, cursors;
+	struct json_text time, lineage, cursors, dropped;
 
 	if (!json_number_of(v, "seq", &h->tree.n) ||
 	    !hex_of(v, "root", h->root, HASH_SIZE) || !frontier_read(v, h) ||
@@ -362,6 +365,8 @@ static bool parts_read(struct json_text v, struct point *p, bool *failed)
 	    !mode_of(v, "directory", &p->dir_mode) ||
 	    (json_top_find(v, (struct view){"lineage", 7}, &lineage) &&
 		!hex_of(v, "lineage", p->lineage, HASH_SIZE)) ||
+	    (json_top_find(v, (struct view){"dropped", 7}, &dropped) &&
+		!json_number_of(v, "dropped", &p->dropped)) ||
 	    !segments_read(v, "trimmed", p, failed))
 		return false;
 	p->trimmed = p->n;

@@ -42,6 +42,7 @@ struct point {
 	mode_t mode, dir_mode; /* of the log's files, and of its folder */
 	struct stored_segment *segment;
 	size_t n, cap;
+	uint64_t dropped; /* events before this one were given up; 0: none */
 	size_t trimmed; /* how many of these were removed from the log, the first ones */
 	struct buf cursors; /* JSON objects, joined by commas */
 	struct saved_file *file;

@@ -223,6 +223,19 @@ static int stored_copy(struct repair *t, const struct stored_segment *g, evlog_e
 	return r;
 }
 
+/* A copy of the first segment from before the log was trimmed does not begin it. */
+static int was_whole(struct repair *t, evlog_error *err)
+{
+	char text[512];
+
+	snprintf(text, sizeof text,
+	    "%s: its first segment is only in a copy from before the log was trimmed; "
+	    "without the damaged file, all events from there on can be put back",
+	    t->log->path);
+	say(t, text);
+	return error_set(err, EVLOG_EDAMAGED, "it is from before the log was trimmed");
+}
+
 /* Checks what was made; EVLOG_EDAMAGED: it is not what is wanted. */
 static int made_check(struct repair *t, const struct range *g, evlog_error *err)
 {
@@ -235,8 +248,7 @@ static int made_check(struct repair *t, const struct range *g, evlog_error *err)
 		r = segment_check(t, &s, g, err);
 	if (!r && g->first == t->log->first && g->first > 1 &&
 	    !(s.header.flags & SEGMENT_TRIMMED))
-		r = error_set(
-		    err, EVLOG_EDAMAGED, "it is from before the log was trimmed");
+		r = was_whole(t, err);
 	/* something must say that these are the events of this log */
 	if (!r && !known && !(g->attested && t->tip.seq == g->last))
 		r = error_set(err, EVLOG_EDAMAGED, "nothing attests it");

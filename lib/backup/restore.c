@@ -34,10 +34,11 @@ struct restore {
 	const char *dir; /* and its name */
 	struct tip tip;	 /* how far it is restored */
 	size_t damaged;	 /* segments that a drill has found, and what is wrong with the */
-	evlog_error first; /* first of them */
-	bool placed;	   /* a part of it has its name */
-	bool old;	   /* there are newer points, which may be of another branch; */
-	uint64_t epoch;	   /* the highest one of this point and the newest */
+	evlog_error first;   /* first of them */
+	bool gone, too_long; /* some were removed from the log, or are not damaged */
+	bool placed;	     /* a part of it has its name */
+	bool old;	     /* there are newer points, which may be of another branch; */
+	uint64_t epoch;	     /* the highest one of this point and the newest */
 	struct saving saving; /* files that were saved along with it */
 	struct evlog_restored done;
 };
@@ -179,6 +180,8 @@ static int drill_go_on(struct restore *t, const struct stored_segment *g,
 		*err = *why;
 		return why->code;
 	}
+	t->gone |= g < t->point.segment + t->point.trimmed;
+	t->too_long |= strstr(why->text, "--max-line") != NULL;
 	if (t->damaged++ == 0)
 		t->first = *why;
 	else if (t->o.say)
@@ -195,10 +198,11 @@ static int drill_failed(const struct restore *t, evlog_error *err)
 	if (t->damaged > 1)
 		snprintf(more, sizeof more, "; and %zu more segments are damaged",
 		    t->damaged - 1);
-	return error_set(err, EVLOG_EDAMAGED,
-	    "%.500s%s; remove such files, and the next backup stores again what the log "
-	    "still has",
-	    t->first.text, more);
+	return error_set(err, EVLOG_EDAMAGED, "%.500s%s%s", t->first.text, more,
+	    t->gone ? "; the log does not have all of these events any more: put back "
+		      "such files from another copy"
+	    : t->too_long ? ""
+			  : "; remove such files, and the next backup stores them again");
 }
 
 /* Whether the moment up to which to restore is before the first event that the log still

@@ -22,7 +22,7 @@ static const struct stored_segment *base_segment(const struct backup *b, uint64_
 	return NULL;
 }
 
-static bool has_all(const struct store *s, const struct stored_segment *g)
+bool segment_is_stored(const struct store *s, const struct stored_segment *g)
 {
 	char name[STORE_NAME_SIZE];
 
@@ -65,9 +65,7 @@ static int pieces_add(
 	return 0;
 }
 
-/* Takes over what a point has of a segment. */
-static int segment_take(
-    struct point *p, const struct stored_segment *from, evlog_error *err)
+int segment_take(struct point *p, const struct stored_segment *from, evlog_error *err)
 {
 	struct stored_segment *to = point_segment(p);
 
@@ -86,7 +84,8 @@ static bool is_unchanged(struct backup *b, const struct segment *s,
 	return from && !from->sealed && !segment_is_sealed(s) &&
 	       memcmp(from->id, s->header.id, ID_SIZE) == 0 &&
 	       from->size == share_limit(s, next) && from->last == next->tree.n &&
-	       memcmp(from->root, next->root, HASH_SIZE) == 0 && has_all(&b->store, from);
+	       memcmp(from->root, next->root, HASH_SIZE) == 0 &&
+	       segment_is_stored(&b->store, from);
 }
 
 static int sealed_store(struct backup *b, struct segment *s, struct stored_segment *g,
@@ -129,7 +128,8 @@ static bool can_go_on(struct backup *b, struct segment *s, uint64_t limit,
 	evlog_error ignored;
 
 	if (!from || from->sealed || from->size > limit || h->segment != from->first ||
-	    memcmp(from->id, s->header.id, ID_SIZE) != 0 || !has_all(&b->store, from))
+	    memcmp(from->id, s->header.id, ID_SIZE) != 0 ||
+	    !segment_is_stored(&b->store, from))
 		return false;
 	if (from->last < from->first) {
 		if (from->size != s->header.size ||
@@ -302,7 +302,7 @@ static int is_same(struct backup *b, size_t i, const struct stored_segment *from
 
 	*same = false;
 	int r = mark_write(&b->log, from->first, mark, err);
-	if (r || strcmp(mark, from->mark) != 0 || !has_all(&b->store, from))
+	if (r || strcmp(mark, from->mark) != 0 || !segment_is_stored(&b->store, from))
 		return r;
 	r = share_open(&h, i, &s, err);
 	*same = !r && segment_is_sealed(&s) && s.header.seal.last_seq == from->last &&
@@ -331,100 +331,6 @@ static int segments_once(struct backup *b, evlog_error *err)
 		if (!r && b->now.n > 1 && g[-1].last + 1 != g->first)
 			r = segment_missing(l->path, g[-1].last + 1, g->first - 1, err);
 	}
-	return r;
-}
-
-/* ---- What was removed from the log ---- */
-
-static int removed_differs(const struct backup *b, evlog_error *err)
-{
-	const uint64_t end = b->base.head.tree.n, first = b->log.first;
-
-	if (end + 1 < first)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: begins with event %" PRIu64 ", and %s ends with event %" PRIu64
-		    ": what lies between was removed; choose another folder for it",
-		    b->path, first, b->store.path, end);
-	return error_set(err, EVLOG_EMISMATCH,
-	    "%s: begins with event %" PRIu64
-	    ", and %s has other events before it; choose another folder for it",
-	    b->path, first, b->store.path);
-}
-
-/* Takes over a segment of the base that was removed from the log. */
-static int removed_take(
-    struct backup *b, const struct stored_segment *from, evlog_error *err)
-{
-	if (!from->sealed)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: begins with event %" PRIu64
-		    ", and %s has the events before it only in pieces, from before the "
-		    "segment was sealed; choose another folder for it",
-		    b->path, b->log.first, b->store.path);
-	if (!b->lost && !has_all(&b->store, from)) {
-		b->lost = true;
-		piece_name(b->missing, from, 0);
-	}
-	return segment_take(&b->removed, from, err);
-}
-
-/* No point says what was removed, because they are damaged, or were: finds it by the
- * roots. */
-static int removed_find(
-    struct backup *b, const struct segment_header *next, evlog_error *err)
-{
-	struct archive *a;
-	struct segment s;
-	struct stat st;
-
-	int r = archive_open(&a, b->store.path, strlen(b->store.path), err);
-	if (r)
-		return r;
-	r = archive_join(a, b->path, next, err);
-	if (r == EVLOG_EMISMATCH) { /* a new folder */
-		archive_close(a);
-		return 0;
-	}
-	for (size_t i = 0; !r && i < archive_count(a); i++) {
-		struct stored_segment *g = point_segment(&b->removed);
-		struct piece *p = g ? segment_piece(g) : NULL;
-		r = p ? archive_segment(a, archive_first(a, i), NULL, &s, err)
-		      : error_memory(err);
-		if (r)
-			break;
-		g->sealed = true;
-		g->first = s.first_seq;
-		archive_get(a, i, &g->last, p->hash);
-		memcpy(g->root, s.header.seal.root, HASH_SIZE);
-		r = fstat(s.fd, &st) < 0 ? error_sys(err, "%s", s.path) : 0;
-		g->size = p->size = r ? 0 : (uint64_t)st.st_size;
-		segment_close(&s);
-	}
-	archive_close(a);
-	return r;
-}
-
-int removed_note(struct backup *b, evlog_error *err)
-{
-	const struct share h = {.log = &b->log};
-	const struct point *base = &b->base;
-	struct segment s;
-	size_t n = 0;
-
-	while (n < base->n && base->segment[n].first < b->log.first)
-		n++;
-	if (b->log.first == 1 || (base->n && n == 0))
-		return 0;
-	int r = share_open(&h, 0, &s, err);
-	if (!r && base->n == 0)
-		r = b->o.drop_trimmed ? 0 : removed_find(b, &s.header, err);
-	else if (!r &&
-		 (base->segment[n - 1].last + 1 != b->log.first ||
-		     memcmp(base->segment[n - 1].root, s.header.root, HASH_SIZE) != 0))
-		r = removed_differs(b, err);
-	segment_close(&s);
-	for (size_t i = 0; !r && !b->o.drop_trimmed && i < n; i++)
-		r = removed_take(b, &base->segment[i], err);
 	return r;
 }
 

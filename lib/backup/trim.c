@@ -252,11 +252,14 @@ static int trim(struct trim *t, evlog_error *err)
 	const bool any = t->keep > t->first;
 	int r = 0;
 
-	if (any)
-		r = event_append(t, err);
-	if (!r && any && t->last) /* so that it can be sealed */
-		r = trim_roll(t->w, SEQ_MAX, err);
+	/* the mark counts only after the removal; what can fail for good comes first */
+	if (any && !t->last)
+		r = trim_mark(t->w, t->keep, err);
 	if (!r && any)
+		r = event_append(t, err);
+	if (!r && any && t->last) /* which could not be sealed before that */
+		r = trim_roll(t->w, SEQ_MAX, err);
+	if (!r && any && t->last)
 		r = trim_mark(t->w, t->keep, err);
 	if (!r) /* also what an interrupted call has left */
 		r = trim_remove(t->w, t->keep, err);

@@ -535,6 +535,14 @@ static int reader_open(struct due *d, evlog_error *err)
 		    "%s: begins with event %" PRIu64 "; events %" PRIu64 " to %" PRIu64
 		    " were removed before they were read",
 		    d->path, first, d->place.read.seq + 1, first - 1);
+	/* what was delivered once is not delivered later, when more is known */
+	if (first && d->o.emit && !d->o.accept_trimmed)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: begins with event %" PRIu64
+		    "; what waits among those before it is not known: name the folder of "
+		    "backups that has them before it, give the checkpoint, or begin with "
+		    "what is left: --accept-trimmed",
+		    d->path, first);
 	if (first) {
 		error_set(&text, EVLOG_EDATA,
 		    "%s: begins with event %" PRIu64

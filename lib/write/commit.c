@@ -239,6 +239,17 @@ static int conflict(
 
 /* ---- A commit ---- */
 
+/* Makes a copy a log of its own. */
+static int promote(struct evlog_writer *w, evlog_error *err)
+{
+	struct head *h = &w->log.head;
+
+	if (!(h->flags & HEAD_COPY))
+		return 0;
+	h->flags &= ~(uint32_t)HEAD_COPY;
+	return head_commit(w, true, err);
+}
+
 /* The part of a commit that needs the lock. */
 static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_error *err)
 {
@@ -265,6 +276,8 @@ static int commit_locked(struct evlog_writer *w, struct evlog_ack *ack, evlog_er
 	bool repeated = ack->skipped && n == 0 && !clash;
 	if (!r && !repeated)
 		r = expectations_check(w, err);
+	if (!r && w->o.promote)
+		r = promote(w, err);
 	if (!r && w->log.head.tree.n + n > SEQ_MAX)
 		r = error_set(err, EVLOG_EIO, "%s: the log is full", w->log.path);
 	if (!r && n && must_roll(w))

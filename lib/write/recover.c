@@ -453,11 +453,8 @@ static int log_recover(struct evlog_writer *w, evlog_error *err)
 	bool plain =
 	    v.start == RECOVERY_AT_END && current && (uint64_t)st.st_size == h->committed;
 	bool poisoned = v.start == RECOVERY_AT_NEXT;
-	bool promoted = w->o.promote && (h->flags & HEAD_COPY);
-	bool changed = !current || promoted;
+	bool changed = !current;
 	struct head before = *h;
-	if (promoted)
-		w->log.head.flags &= ~(uint32_t)HEAD_COPY;
 	if (poisoned)
 		r = poisoned_recover(w, &v, (uint64_t)st.st_size, err);
 	else if (plain)

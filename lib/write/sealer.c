@@ -52,7 +52,8 @@ struct sealer {
 static int too_many_cursors(const struct sealer *s, evlog_error *err)
 {
 	return error_set(err, EVLOG_EDATA,
-	    "%s: not sealed: it has more cursors than fit into a header", s->old.path);
+	    "%s: not sealed: there are more cursors than fit into its headers",
+	    s->old.path);
 }
 
 /* Gets those of all events before a segment with which the log is to begin.  Its first
