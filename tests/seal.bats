@@ -297,7 +297,7 @@ one_by_one() {
 }
 
 @test "--reindex refuses what would have no effect, and obeys the rest" {
-	numbered 10 | evappend a.evlog
+	numbered 10 | evappend -z 1 a.evlog
 	cp -r a.evlog b.evlog
 	for option in --ack --type=T --text --reject=r --check=c --atomic --expect=10 --expect-none=0:type=X \
 		--expect-subject=s1=1 --dedup --replica --linger=1 --source=/x; do
@@ -306,7 +306,7 @@ one_by_one() {
 	done
 	run -64 evappend --reindex a.evlog /dev/null
 	diff -r a.evlog b.evlog
-	numbered 1 | evappend --segment-size 1 a.evlog
+	numbered 1 | evappend -z 1 --segment-size 1 a.evlog
 	sum=$(fingerprint a.evlog)
 	printf 'x' | dd of=a.evlog/0000000000000001.ndjson.zst bs=1 seek=$(($(stat -c %s a.evlog/0000000000000001.ndjson.zst) - 20)) conv=notrunc status=none
 	run -0 evappend --reindex --segment-size 1 -z 1 -j 1 --wait 1 --strict -v a.evlog
