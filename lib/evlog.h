@@ -1244,8 +1244,8 @@ struct evlog_trimmed {
  * removed, and never one with events from `before` on; if the active one has older
  * events, a new one is begun, so that a later call can remove those.
  *
- * Backs up the log, and reads again what is to be removed; appends an event of the type
- * org.evlog.trimmed; notes in the first segment that stays that the log begins there;
+ * Backs up the log, and reads again what is to be removed; notes in the first segment
+ * that stays that the log begins there; appends an event of the type org.evlog.trimmed;
  * removes the others; backs up again.  Nothing is lost if that is interrupted, and the
  * next call completes it.
  *

@@ -157,7 +157,7 @@ stopped_or_gone() {
 	[[ $(ps -o stat= -p "$child") == *T* ]]
 }
 
-# How many events a file has, or a log.
+# Whether a file has so many lines.
 has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 
 # Waits until a command succeeds, for at most 20 seconds.

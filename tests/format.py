@@ -3298,6 +3298,8 @@ def check_copy():
     assert run("evappend", "a.evlog", data=event(4))[0] == 77
     for name in ("copy.evlog", "d.evlog"):
         shutil.copytree("a.evlog", name)
+    must(1, "evappend", "--promote", "--expect", "99", "a.evlog", data=event(4))
+    must(77, "evappend", "a.evlog", data=event(4))  # it stays a copy
     must(0, "evappend", "--promote", "a.evlog")  # it takes the place of the log
     assert numbers(must(0, "evcat", "a.evlog")) == [1, 2, 3]
     must(0, "evappend", "a.evlog", data=event(4))

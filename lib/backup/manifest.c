@@ -371,7 +371,7 @@ static bool parts_read(struct json_text v, struct point *p, bool *failed)
 		return false;
 	p->trimmed = p->n;
 	if (!segments_read(v, "segments", p, failed) || p->n == p->trimmed ||
-	    !saved_read(v, p, failed))
+	    p->dropped > p->segment[p->trimmed].first || !saved_read(v, p, failed))
 		return false;
 	if (json_top_find(v, (struct view){"cursors", 7}, &cursors) && cursors.len > 2)
 		buf_add(&p->cursors, cursors.p + 1, cursors.len - 2);

@@ -90,7 +90,7 @@ static int nothing_leads(struct backup *b, evlog_error *err)
 		    "%s: begins with event %" PRIu64
 		    ", and %s does not have the events before it",
 		    b->path, first, b->store.path);
-		if (b->base.n == 0 || b->base.dropped < first)
+		if (b->base.n == 0) /* later backups do not repeat that */
 			say(b, text);
 		return 0;
 	}
@@ -133,7 +133,10 @@ int removed_note(
 
 	if (b->log.first == 1)
 		return 0;
-	b->now.dropped = b->o.drop_trimmed ? b->log.first : base->dropped;
+	/* a log that was restored from an older point may begin earlier again */
+	b->now.dropped = b->o.drop_trimmed || base->dropped > b->log.first
+			     ? b->log.first
+			     : base->dropped;
 	int r = share_open(&h, 0, &s, err);
 	size_t n = r ? 0 : base_leads(b, &s.header);
 	const uint64_t least = b->now.dropped > 1 ? b->now.dropped : 1;

@@ -225,8 +225,8 @@ static int is_before_first(struct restore *t, bool *before, evlog_error *err)
 		r = segment_block(&s, s.header.size, INT64_MAX, 0, &b, err);
 	*before = !r && b.first_logtime >= t->o.until;
 	segment_close(&s);
-	/* what is damaged is said when it is restored */
-	return r == EVLOG_EDAMAGED ? 0 : r;
+	/* what is damaged or missing is said when it is restored */
+	return r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT ? 0 : r;
 }
 
 /* Decides which segments to restore: those that the log has, or only what was removed

@@ -3,7 +3,7 @@
  *
  * First everything that can fail without harm: a new segment is begun if that helps,
  * the log is backed up, and the hashes of what is to be removed are compared.  Then the
- * event, the mark in the first segment that stays, and the removal (write/trim.h).
+ * mark in the first segment that stays, the event, and the removal (write/trim.h).
  */
 #include "write/trim.h"
 #include "backup/point.h"
@@ -26,11 +26,11 @@ struct trim {
 	struct evlog_trim_options o;
 	struct evlog_backup_options backup;
 	evlog_writer *w;
-	struct log log;	    /* as it was before */
-	struct point point; /* the backup before it */
-	uint64_t first;	    /* with which the log begins now, and is to begin */
-	uint64_t keep;	    /* with which it is to begin */
-	bool last;	    /* that is the active segment */
+	struct log log;		       /* as it was before */
+	struct point point;	       /* the backup before it */
+	uint64_t first;		       /* with which the log begins now */
+	uint64_t keep;		       /* with which it is to begin */
+	bool last;		       /* that is the active segment */
 	unsigned char root[HASH_SIZE]; /* before it */
 	struct evlog_trimmed done;
 };

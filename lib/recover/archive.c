@@ -27,6 +27,7 @@ struct archive {
 	size_t n, cap;
 	struct archived *at; /* those that lead to the log */
 	size_t chosen;
+	bool joined;	 /* they lead to the log, without a fault */
 	uint64_t end;	 /* the last event that the log does not have */
 	int64_t removed; /* logtime of the last event that is not here, either */
 };
@@ -254,10 +255,11 @@ int archive_join(struct archive *a, const char *log, const struct segment_header
 {
 	struct segment_header h = *next;
 
-	if (a->chosen && a->end == next->tree.n)
+	if (a->joined && a->end == next->tree.n)
 		return 0;
 	free(a->at);
 	a->at = NULL;
+	a->joined = false;
 	a->n = a->chosen = 0;
 	a->end = next->tree.n;
 	int r = list(a, err);
@@ -286,7 +288,8 @@ int archive_join(struct archive *a, const char *log, const struct segment_header
 		    "%s: has no events that end with event %" PRIu64
 		    ", before which %s begins",
 		    a->path, a->end, log);
-	return r == EVLOG_END ? 0 : r;
+	a->joined = r == EVLOG_END;
+	return a->joined ? 0 : r;
 }
 
 size_t archive_count(const struct archive *a)
