@@ -31,7 +31,7 @@ BUILD    = build$(if $(SAN),/$(if $(filter thread,$(SAN)),tsan,san))
 # is not part of the library.
 LAYERS   = base json event input format recover read write script sink fold replay due trace run diff backup
 TOOLS    = evappend evcat evreplay evrun evdue evfold evdiff evtrace evfork evbackup evrestore
-SHARED   = cli values reject upcast cases receivers
+SHARED   = cli archives values reject upcast cases receivers
 SHELLS   = bash zsh fish
 LINKED   = libzstd zlib nettle libxxhash libtommath lua5.4 sqlite3
 UNPACKS  = libarchive liblzma liblz4

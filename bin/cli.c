@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -553,40 +552,6 @@ void cli_pipe_grow(void)
 #ifdef F_SETPIPE_SZ
 	(void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1 << 20); /* not a pipe: no matter */
 #endif
-}
-
-static bool has_folder(const char *path, const char *name)
-{
-	char text[4096];
-	struct stat st;
-
-	int n = snprintf(text, sizeof text, "%s/%s", path, name);
-	return n < (int)sizeof text && lstat(text, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-int cli_archives(char **operand, int n)
-{
-	static char **joined; /* for as long as the process runs */
-	static size_t count;
-	int left = 0;
-
-	for (int i = 0; i < n; i++) {
-		char *path = operand[i];
-		if (has_folder(path, "points") && has_folder(path, "segments")) {
-			if (i + 1 == n || strcmp(operand[i + 1], "-") == 0)
-				cli_usage("%s: a folder of backups: name its log after "
-					  "it, or restore it with evrestore",
-				    path);
-			joined = cli_resize(joined, (count + 1) * sizeof *joined);
-			if (asprintf(&joined[count], "%s::%s", path, operand[++i]) < 0) {
-				cli_say("out of memory");
-				exit(CLI_IO);
-			}
-			path = joined[count++];
-		}
-		operand[left++] = path;
-	}
-	return left;
 }
 
 void cli_trimmed(const evlog_stream *s)

@@ -142,6 +142,8 @@ as_before() {
 		assert_output --regexp "dest: a folder of backups: name its log after it, or restore it with evrestore"
 		run -64 $tool a.evlog dest
 		run -64 $tool dest -
+		evcat -q a.evlog >file
+		run -64 $tool dest file
 		# that of another log
 		run -76 $tool other a.evlog
 		assert_output --regexp "has no events that end with event 20, before which a.evlog begins"

@@ -25,12 +25,6 @@
 
 #define MINUTE INT64_C(60000000)
 
-static void say(const struct backup *b, const char *text)
-{
-	if (b->o.say)
-		b->o.say(b->o.arg, text);
-}
-
 /* ---- The base ---- */
 
 /* Whether the log has the last event of the base, by the block that ends there. */
@@ -78,7 +72,7 @@ static int base_differs(
 	    ", up to which the last backup in %s goes: from now on, backups are those of "
 	    "this log",
 	    b->path, b->base.head.tree.n, b->store.path);
-	say(b, text);
+	backup_say(b, text);
 	point_free(&b->base);
 	return 0;
 }
@@ -121,7 +115,7 @@ static int base_find(struct backup *b, evlog_error *err)
 		r = point_read(&b->base, &b->store, &b->points.at[i], err);
 		if (r != EVLOG_EDAMAGED && r != EVLOG_ENOINPUT)
 			break;
-		say(b, err->text);
+		backup_say(b, err->text);
 		b->damaged = true;
 		r = 0;
 	}
@@ -213,7 +207,7 @@ static int point_add(struct backup *b, struct evlog_point *made, evlog_error *er
 		    "%s: the newest point was made in the future; is the clock right?",
 		    b->store.path);
 		if (b->points.at[0].time - b->now.time > MINUTE)
-			say(b, text);
+			backup_say(b, text);
 		b->now.time = b->points.at[0].time + 1;
 	}
 	r = point_write(&b->now, s, b->saved.member, made->file, err);
@@ -247,7 +241,7 @@ void point_describe(const struct point *p, const char *file, struct evlog_point 
 static int prune(struct backup *b, evlog_error *err)
 {
 	if (b->damaged || b->lost) {
-		say(b,
+		backup_say(b,
 		    "a file of the backups is damaged or missing, so nothing is removed");
 		return 0;
 	}
@@ -256,7 +250,7 @@ static int prune(struct backup *b, evlog_error *err)
 
 	if (r != EVLOG_END)
 		return r;
-	say(b, err->text);
+	backup_say(b, err->text);
 	return 0;
 }
 

@@ -23,6 +23,12 @@ struct backup {
 	    removed; /* what the base has of events that the log had; n 0: none */
 };
 
+static inline void backup_say(const struct backup *b, const char *text)
+{
+	if (b->o.say)
+		b->o.say(b->o.arg, text);
+}
+
 /* Stores what the store does not have of the log, and lists in b->now what it consists
  * of. Moves b->end if the log was sealed meanwhile. */
 int segments_store(struct backup *b, evlog_error *err);

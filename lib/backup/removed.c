@@ -14,12 +14,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static void say(const struct backup *b, const char *text)
-{
-	if (b->o.say)
-		b->o.say(b->o.arg, text);
-}
-
 /* How many of the base's segments are before the log and lead to it; 0 if they do not, or
  * if one of them was not sealed, so that nobody could read it before the log. */
 static size_t base_leads(const struct backup *b, const struct segment_header *next)
@@ -69,7 +63,7 @@ static int archive_find(struct backup *b, const struct segment_header *next,
 		return r;
 	r = archive_join(a, b->path, next, err);
 	if (r == EVLOG_EDAMAGED || r == EVLOG_ENEWER) { /* what is behind it is there */
-		say(b, err->text);
+		backup_say(b, err->text);
 		b->damaged = true;
 		r = 0;
 	}
@@ -91,7 +85,7 @@ static int nothing_leads(struct backup *b, evlog_error *err)
 		    ", and %s does not have the events before it",
 		    b->path, first, b->store.path);
 		if (b->base.n == 0) /* later backups do not repeat that */
-			say(b, text);
+			backup_say(b, text);
 		return 0;
 	}
 	if (end + 1 < first)

@@ -108,17 +108,12 @@ static int folder_open(
 /* Whether a folder may become a store: it is empty, or it is one, perhaps in part. */
 static int folder_check(int top, const char *path, evlog_error *err)
 {
-	int fd = dup(top);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = folder_list(top);
 	struct dirent *e;
 	bool other = false;
 
-	if (!d) {
-		int r = error_sys(err, "%s", path);
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
+	if (!d)
+		return error_sys(err, "%s", path);
 	while (!other && (errno = 0, e = readdir(d)) != NULL) {
 		other = *e->d_name != '.' && strcmp(e->d_name, "lost+found") != 0;
 		for (int i = 0; i < STORE_KINDS; i++)
@@ -355,25 +350,20 @@ int store_walk(const struct store *s, enum store_kind kind,
     int (*each)(void *arg, const char *name, const struct stat *st, evlog_error *err),
     void *arg, evlog_error *err)
 {
-	int fd = openat(s->fd[kind], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = folder_list(s->fd[kind]);
 	struct dirent *e;
 	struct stat st;
 	int r = 0;
 
-	if (!d) {
-		r = error_sys(err, "%s/%s", s->path, kinds[kind].folder);
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
+	if (!d)
+		return error_sys(err, "%s/%s", s->path, kinds[kind].folder);
 	while (!r && (errno = 0, e = readdir(d)) != NULL) {
 		char name[STORE_NAME_SIZE];
 		int n =
 		    snprintf(name, sizeof name, "%s/%s", kinds[kind].folder, e->d_name);
 		if (n < 0 || (size_t)n >= sizeof name)
 			continue;
-		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (fstatat(s->fd[kind], e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 			if (errno != ENOENT) /* else another process has removed it */
 				r = error_sys(err, "%s/%s", s->path, name);
 		} else if (S_ISREG(st.st_mode)) {

@@ -180,3 +180,17 @@ int folder_temporary(char *template)
 {
 	return temporary(template, 0777, true);
 }
+
+DIR *folder_list(int fd)
+{
+	/* a duplicate would share its place in the list */
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = own < 0 ? NULL : fdopendir(own);
+
+	if (!d && own >= 0) {
+		int keep = errno;
+		close(own);
+		errno = keep;
+	}
+	return d;
+}

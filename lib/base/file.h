@@ -2,6 +2,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,5 +37,9 @@ int64_t file_clock(void);
  * mode, and a process with threads cannot read umask safely.) */
 int file_temporary(char *template, mode_t mode);
 int folder_temporary(char *template);
+
+/* Opens an open folder for listing, from its beginning; to be closed with closedir.  NULL
+ * with errno. */
+DIR *folder_list(int fd);
 
 #endif

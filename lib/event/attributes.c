@@ -265,3 +265,21 @@ const char *attribute_check(
 	}
 	return check_value(a, m, scratch);
 }
+
+const char *attribute_check_again(struct attribute_memo valid[ATTR_COUNT],
+    enum attribute a, const struct json_member *m, struct buf *scratch, const char **at)
+{
+	const bool alike = a == ATTR_SOURCE || a == ATTR_TYPE || a == ATTR_SPECVERSION ||
+			   a == ATTR_DATACONTENTTYPE || a == ATTR_DATASCHEMA;
+	struct attribute_memo *last = &valid[a];
+	const struct json_text v = m->value;
+
+	if (alike && last->len == v.len && memcmp(last->text, v.p, v.len) == 0)
+		return NULL;
+	const char *why = attribute_check(a, m, scratch, at);
+	if (alike && !why && v.len <= sizeof last->text) {
+		memcpy(last->text, v.p, v.len);
+		last->len = v.len;
+	}
+	return why;
+}

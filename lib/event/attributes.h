@@ -34,6 +34,17 @@ enum attribute attribute_of(struct view name);
 const char *attribute_check(
     enum attribute a, const struct json_member *m, struct buf *scratch, const char **at);
 
+/* The last valid value of an attribute.  Zero-initialise. */
+struct attribute_memo {
+	size_t len; /* 0: none */
+	char text[64];
+};
+
+/* The same, with one memo for each attribute: a value that is mostly like the last one is
+ * not checked again. */
+const char *attribute_check_again(struct attribute_memo valid[ATTR_COUNT],
+    enum attribute a, const struct json_member *m, struct buf *scratch, const char **at);
+
 /* Whether plain bytes are a URI-reference (RFC 3986), judged by their characters. */
 bool attribute_is_uri(struct view v);
 

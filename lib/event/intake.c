@@ -341,25 +341,6 @@ static bool is_left_out(
 	}
 }
 
-/* As attribute_check; a value like the last one is not checked again. */
-static const char *check(
-    struct intake *in, enum attribute a, const struct json_member *m, const char **at)
-{
-	const bool alike = a == ATTR_SOURCE || a == ATTR_TYPE || a == ATTR_SPECVERSION ||
-			   a == ATTR_DATACONTENTTYPE || a == ATTR_DATASCHEMA;
-	struct intake_memo *last = &in->valid[a];
-	const struct json_text v = m->value;
-
-	if (alike && last->len == v.len && memcmp(last->text, v.p, v.len) == 0)
-		return NULL;
-	const char *why = attribute_check(a, m, &in->string, at);
-	if (alike && !why && !in->string.failed && v.len <= sizeof last->text) {
-		memcpy(last->text, v.p, v.len);
-		last->len = v.len;
-	}
-	return why;
-}
-
 /* Checks all members and finds the attributes among them. */
 static int members_check(
     struct intake *in, struct known *k, const char *line, evlog_error *err)
@@ -376,7 +357,7 @@ static int members_check(
 	for (size_t i = 0; i < list->n && !why && !twin; i++) {
 		const struct json_member *m = &list->at[i];
 		enum attribute a = attribute_of(m->key);
-		why = check(in, a, m, &at);
+		why = attribute_check_again(in->valid, a, m, &in->string, &at);
 		if (why)
 			twin = m;
 		else if (a == ATTR_EXTENSION)

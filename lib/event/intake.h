@@ -27,11 +27,7 @@ struct intake {
 			       nor a documented extension; empty: none */
 	struct json_members members; /* scratch, as is the rest */
 	struct buf value, string;
-	/* The last valid value of each attribute that is mostly the same. */
-	struct intake_memo {
-		size_t len; /* 0: none */
-		char text[64];
-	} valid[ATTR_COUNT];
+	struct attribute_memo valid[ATTR_COUNT];
 	uint64_t id_time; /* UUIDv7: milliseconds of the last id */
 	unsigned char id_random[1024];
 	size_t id_left;

@@ -2,6 +2,7 @@
 #include "recover/archive.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/os.h"
 #include "event/stamp.h"
 
@@ -95,16 +96,12 @@ static int by_last(const void *a, const void *b)
 
 static int list(struct archive *a, evlog_error *err)
 {
-	int fd = openat(a->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = folder_list(a->fd);
 	struct dirent *e;
+	int r = 0;
 
-	if (!d) {
-		r = error_sys(err, "%s", a->path);
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
+	if (!d)
+		return error_sys(err, "%s", a->path);
 	for (errno = 0; !r && (e = readdir(d)) != NULL; errno = 0) {
 		struct archived s;
 		if (strlen(e->d_name) != ARCHIVE_STEM + strlen(SEGMENT_SUFFIX) ||

@@ -1,6 +1,7 @@
 /* log.c - opens a log directory and lists its segments. */
 #include "recover/log.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "format/catalogue.h"
 
 #include <dirent.h>
@@ -92,15 +93,8 @@ static int seq_compare(const void *a, const void *b)
 
 static int directory_open(struct log *l, DIR **d, evlog_error *err)
 {
-	int fd = openat(l->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	*d = fd < 0 ? NULL : fdopendir(fd);
-	if (*d)
-		return 0;
-	int r = error_sys(err, "%s", l->path);
-	if (fd >= 0)
-		close(fd);
-	return r;
+	*d = folder_list(l->dir_fd);
+	return *d ? 0 : error_sys(err, "%s", l->path);
 }
 
 static int segments_add(struct log *l, size_t *cap, uint64_t seq, evlog_error *err)

@@ -181,8 +181,7 @@ int log_first_segment(int dir_fd, const char *dir, struct permissions mode,
 
 int log_discard(int dir_fd, const char *temporary)
 {
-	int fd = dir_fd < 0 ? -1 : dup(dir_fd);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = dir_fd < 0 ? NULL : folder_list(dir_fd);
 	struct dirent *e;
 
 	while (d && (e = readdir(d)) != NULL)
@@ -190,8 +189,6 @@ int log_discard(int dir_fd, const char *temporary)
 			unlinkat(dir_fd, e->d_name, 0);
 	if (d)
 		closedir(d);
-	else if (fd >= 0)
-		close(fd);
 	return rmdir(temporary);
 }
 

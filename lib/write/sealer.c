@@ -13,20 +13,16 @@
 #include "base/os.h"
 #include "read/reader_internal.h"
 #include "write/sealer.h"
+#include "write/segment_file.h"
 #include "write/writer.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define LOCK	  "seal-"
-#define LOCK_NAME 32
 
 struct sealer {
 	const struct log *log;
@@ -34,7 +30,7 @@ struct sealer {
 	struct segment old;  /* read from */
 	struct segment made; /* written to */
 	struct segment_header successor;
-	char name[LOCK_NAME]; /* of the new file, until it is renamed */
+	char name[SEGMENT_LOCK_NAME]; /* of the new file, until it is renamed */
 	struct block_codec *codec;
 	struct block gathered; /* small blocks to be merged; count 0: none */
 	struct buf raw;	       /* their lines */
@@ -462,53 +458,6 @@ static int owner_keep(
 	return EVLOG_WAIT;
 }
 
-static void lock_name(char out[LOCK_NAME], uint64_t first)
-{
-	snprintf(out, LOCK_NAME, LOCK "%016" PRIu64, first);
-}
-
-int segment_remove(const struct log *l, uint64_t first, evlog_error *err)
-{
-	char name[SEGMENT_NAME_SIZE], lock[LOCK_NAME];
-	int fd;
-
-	lock_name(lock, first);
-	segment_name(name, first);
-	int r = work_file_open(l, lock, &fd, err);
-	if (r)
-		return r;
-	if (unlinkat(l->dir_fd, name, 0) < 0 && errno != ENOENT)
-		r = error_sys(err, "%s/%s: cannot be removed", l->path, name);
-	unlinkat(l->dir_fd, lock, 0);
-	close(fd);
-	return r;
-}
-
-int locks_remove(const struct log *l, uint64_t first, evlog_error *err)
-{
-	int fd = openat(l->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	uint64_t seq;
-	int r = 0;
-
-	if (!d) {
-		r = error_sys(err, "%s", l->path);
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	for (errno = 0; r >= 0 && (e = readdir(d)) != NULL; errno = 0)
-		if (strncmp(e->d_name, LOCK, strlen(LOCK)) == 0 &&
-		    strlen(e->d_name) == strlen(LOCK) + SEQ_DIGITS &&
-		    seq_digits_read(e->d_name + strlen(LOCK), &seq) && seq < first)
-			r = segment_remove(l, seq, err);
-	if (r >= 0 && errno)
-		r = error_sys(err, "%s", l->path);
-	closedir(d);
-	return r < 0 ? r : 0;
-}
-
 /* Opens and locks the new file.  Returns EVLOG_END if another process is sealing this
  * segment. */
 static int made_open(struct sealer *s, evlog_error *err)
@@ -517,7 +466,7 @@ static int made_open(struct sealer *s, evlog_error *err)
 	struct stat old, ours, named;
 	int dir_fd = s->log->dir_fd;
 
-	lock_name(s->name, s->old.first_seq);
+	segment_lock_name(s->name, s->old.first_seq);
 	s->made = (struct segment){.fd = -1, .first_seq = s->old.first_seq};
 	s->made.path = malloc(n);
 	if (!s->made.path)
@@ -535,21 +484,6 @@ static int made_open(struct sealer *s, evlog_error *err)
 	if (fstat(s->made.fd, &ours) < 0)
 		return error_sys(err, "%s", s->made.path);
 	return owner_keep(s, &old, &ours, err);
-}
-
-/* Whether the file that was read still has the segment's name.  EVLOG_END: it was
- * replaced, or removed, before the lock was taken. */
-static int old_check(const struct sealer *s, evlog_error *err)
-{
-	char name[SEGMENT_NAME_SIZE];
-	struct stat old, named;
-
-	segment_name(name, s->old.first_seq);
-	if (fstat(s->old.fd, &old) < 0)
-		return error_sys(err, "%s", s->old.path);
-	if (fstatat(s->log->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? EVLOG_END : error_sys(err, "%s", s->old.path);
-	return old.st_ino == named.st_ino ? 0 : EVLOG_END;
 }
 
 static int made_rename(struct sealer *s, evlog_error *err)
@@ -668,7 +602,7 @@ int segment_seal(
 		r = made_open(&s, err);
 	bool made = !r;
 	if (!r)
-		r = old_check(&s, err);
+		r = segment_file_check(l, &s.old, err);
 	if (!r) {
 		s.codec = block_codec_new(how->level);
 		if (s.codec)

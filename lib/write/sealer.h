@@ -12,21 +12,10 @@ struct seal_how {
 	bool trimmed;	   /* seal it again so that the log can begin with it */
 };
 
-/* Whoever replaces or removes the file of a segment holds the lock on a file that is
- * named after it, and looks whether that is still the file that it has read. */
-
 /* Seals the segment `first`, whose successor is `next`.  Returns EVLOG_END if it is
  * sealed already or another process is sealing it; EVLOG_WAIT, with *err set, if only its
  * owner can. */
 int segment_seal(
     const struct seal_how *how, uint64_t first, uint64_t next, evlog_error *err);
-
-/* Removes the file of a segment; fine if there is none.  EVLOG_END: another process is
- * sealing it. */
-int segment_remove(const struct log *l, uint64_t first, evlog_error *err);
-
-/* Removes files with such locks that were left over for segments before `first`, which
- * are not there any more. */
-int locks_remove(const struct log *l, uint64_t first, evlog_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "write/sealer.h"
+#include "write/segment_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +102,7 @@ static int remove_one(const struct log *l, uint64_t first, evlog_error *err)
 	for (int i = 0; r == EVLOG_END && i < TRIES; i++) {
 		if (i)
 			pause_briefly();
-		r = segment_remove(l, first, err);
+		r = segment_file_remove(l, first, err);
 	}
 	return r == EVLOG_END ? is_busy(l->path, first, err) : r;
 }
@@ -133,7 +134,7 @@ static int remove_locked(struct evlog_writer *w, uint64_t first, evlog_error *er
 		if (all.catalogues[k].first < first)
 			r = catalogues_remove(&all, all.catalogues[k].first, err);
 	if (!r)
-		r = locks_remove(&all, first, err);
+		r = segment_locks_remove(&all, first, err);
 	if (!r && i)
 		r = folder_sync(&all, err);
 	free(begins.segments);
