@@ -309,6 +309,17 @@ as_before() {
 	evrun -q --checkpoint two --emit out.evlog src.evlog -- jq -c '{type:"Two",data:.data}'
 	assert_equal "$(evcat -t One dest out.evlog | jq .data.n)" "$(seq 60)"
 	assert_equal "$(evcat -t Two dest out.evlog | jq .data.n)" "$(seq 60)"
+	rm one two
+	# a fork that ends before the event of the last trim knows the places, too
+	for i in 1 2 3; do
+		numbered 5 900 | evappend -q --segment-size 1 out.evlog
+	done
+	i=$(ends out.evlog)
+	evbackup -q --trim-before $((i - 7)) out.evlog dest >/dev/null
+	evfork -q --at $((i - 5)) out.evlog fork.evlog
+	evrun -q --checkpoint one --emit fork.evlog src.evlog -- jq -c '{type:"One",data:.data}'
+	evrun -q --checkpoint two --emit fork.evlog src.evlog -- jq -c '{type:"Two",data:.data}'
+	assert_equal "$(evcat -q -t One -t Two fork.evlog | wc -l)" 0
 	rm -r out.evlog one two
 	evbackup -q src.evlog srcdest >/dev/null
 	evrestore -q dest out.evlog
@@ -572,8 +583,16 @@ as_before() {
 
 @test "a trimmed log is repaired from its backups, and stays trimmed" {
 	segmented a.evlog 60
+	evbackup -q a.evlog early >/dev/null
 	evbackup -q --trim-before 31 a.evlog dest >/dev/null
 	cp -r a.evlog good.evlog
+	# a copy from before that would leave a log that begins with nothing
+	damage a.evlog/0000000000000031.ndjson.zst 600
+	run -65 evrestore --repair early a.evlog
+	assert_output --partial "only in a copy from before the log was trimmed"
+	assert_equal "$(begins a.evlog 2>/dev/null || true)" ""
+	rm -r a.evlog
+	cp -r good.evlog a.evlog
 	local segment
 	for segment in 31 41; do
 		file=a.evlog/00000000000000$segment.ndjson.zst
@@ -703,7 +722,8 @@ as_before() {
 	local i
 	for i in 1 2 3 4; do
 		numbered 20 $((1000 + i * 20)) | evappend -q --segment-size 1 a.evlog
-		evbackup -q --trim-before $(($(ends a.evlog) - 2)) a.evlog dest >/dev/null
+		# in the last two rounds, also the segment that they have open
+		evbackup -q --trim-before $(($(ends a.evlog) - 2 + 3 * (i > 2))) a.evlog dest >/dev/null
 	done
 	for file in cat run plain; do
 		until_ has_lines $file "$(ends a.evlog)"
@@ -728,6 +748,22 @@ as_before() {
 	evbackup -q --trim-before 41 b.evlog fresh >/dev/null
 	assert_equal "$(begins b.evlog)" 41
 	as_before w.evlog fresh b.evlog
+}
+
+@test "killed before any removal: the next call completes it, and says it once" {
+	need_shim
+	segmented w.evlog 40
+	local at said=0
+	for at in $(some 1 2 3 4 5 6 7 8 9 10); do
+		rm -rf a.evlog dest
+		cp -r w.evlog a.evlog
+		FAULT_DO=kill FAULT_NAME=unlinkat FAULT_AT=$at LD_PRELOAD=$EVLOG_BUILD/fault-shim.so evbackup -q --trim-before 31 a.evlog dest >/dev/null 2>&1 || true
+		[ "$(begins a.evlog)" != 1 ] || said=$((said + $(evcat -t org.evlog.trimmed a.evlog | wc -l)))
+		evbackup -q --trim-before 31 a.evlog dest >/dev/null
+		assert_equal "$(evcat -q -t org.evlog.trimmed a.evlog | wc -l)" 1
+		as_before w.evlog dest a.evlog
+	done
+	[ $said -gt 0 ] # some were killed between the event and the removal
 }
 
 @test "stopped anywhere while another process trims: all of it, or told why not" {
