@@ -22,7 +22,7 @@ from decimal import Decimal
 
 ORDERS = int(os.environ.get("EVLOG_ORDERS", "1000"))
 BATCH = os.environ.get("EVLOG_BATCH", "10")
-PAUSE = float(os.environ.get("EVLOG_PAUSE", "0.1"))
+PAUSE = float(os.environ.get("EVLOG_PAUSE", "0.02"))
 KILLS = int(os.environ.get("EVLOG_KILLS", "10"))
 LIMIT = 60 + ORDERS / 4
 SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
@@ -116,7 +116,7 @@ def supervise(tool, argv):
             fair = {1}  # its command was killed once too often
             while p.poll() is None and not ended:
                 try:
-                    p.wait(rng.expovariate(1 / PAUSE) * (1 + killed / 100))
+                    p.wait(rng.expovariate(1 / PAUSE) * (1 + killed / 10))
                 except subprocess.TimeoutExpired:
                     whom = victim(rng, p.pid)
                     what = name(whom)
