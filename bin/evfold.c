@@ -249,24 +249,22 @@ static void save(struct fold *o, const evlog_stream *s)
 }
 
 /* Folds one event at a time if results are shown at once, and whole blocks otherwise. */
-static void fold_lines(struct fold *o, struct evlog_lines lines)
+static int fold_next(struct fold *o, evlog_stream *s, evlog_error *err)
 {
+	struct evlog_lines lines;
 	struct evlog_event e;
-	evlog_error err;
+	uint64_t n = 0;
+	int r;
 
-	if (o->form == STATE || o->form == TABLE) {
-		int r = o->skipped ? 0 : evlog_fold_lines(o->f, &lines, &err);
-		if (r < 0)
-			cli_fail(&err);
-		o->over = r == EVLOG_END;
-		if (o->skipped == NULL) {
-			while (cli.progress && evlog_lines_take(&lines, &e))
-				o->events++;
-			return;
-		}
+	if ((o->form == STATE || o->form == TABLE) && !o->skipped) {
+		r = evlog_fold_next(o->f, s, cli.progress ? &n : NULL, err);
+		o->events += n;
+		return r;
 	}
-	while (!o->over && evlog_lines_take(&lines, &e))
+	r = evlog_stream_next(s, &lines, err);
+	while (r == 0 && !o->over && evlog_lines_take(&lines, &e))
 		fold_event(o, &e);
+	return r;
 }
 
 /* What is done now and then: all that was read has been folded. */
@@ -294,10 +292,7 @@ static void fold(struct fold *o, evlog_stream *s, bool follow)
 	evlog_error err;
 	int r = 0;
 
-	while (!o->over &&
-	       ((r = evlog_stream_next(s, &lines, &err)) == 0 || r == EVLOG_WAIT)) {
-		if (r == 0)
-			fold_lines(o, lines);
+	while (!o->over && ((r = fold_next(o, s, &err)) == 0 || r == EVLOG_WAIT)) {
 		if (!o->over)
 			keep(o, s, follow, r == EVLOG_WAIT);
 		if (r == 0) {

@@ -752,6 +752,13 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *event, evlog_error
  * stopped at an event, whose line is in *stopped_at, which is valid as long as the fold.
  */
 int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error *err);
+
+/* Gets the next events of a stream and folds them: faster than evlog_stream_next and
+ * evlog_fold_lines, since the threads of the fold also decompress.  Returns what
+ * evlog_stream_next does, or an error of the fold; EVLOG_END: the stream or the fold has
+ * ended.  *n, unless n is NULL, becomes how many events it got. */
+int evlog_fold_next(evlog_fold *f, evlog_stream *s, uint64_t *n, evlog_error *err);
+
 int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error *err);
 
 /* Writes the state: with keys, one line for each, {"key":...,"seq":...,"state":...},

@@ -944,6 +944,7 @@ static void rows_fold_events(void)
 	evlog_fold *f = fold("n=count()", 0);
 	struct evlog_event empty = {NULL, 0, 0, 0};
 	struct evlog_lines stopped;
+	evlog_stream *s = stream_of(LOG, everything());
 
 	ROW("f NULL", USAGE, evlog_fold_event(NULL, &one, err));
 	ROW("event NULL", USAGE, evlog_fold_event(f, NULL, err));
@@ -959,6 +960,13 @@ static void rows_fold_events(void)
 	    evlog_fold_lines(fold("n=count()", UINT32_MAX), &lines, err));
 	ROW("after the end", USAGE, evlog_fold_lines(fold_done(0), &lines, err));
 	ROW("after the end", USAGE, evlog_fold_lines(fold_done(4), &lines, err));
+	ROW("f NULL", USAGE, evlog_fold_next(NULL, s, &n, err));
+	ROW("s NULL", USAGE, evlog_fold_next(f, NULL, &n, err));
+	ROW("n NULL", 0, evlog_fold_next(fold("n=count()", 0), s, NULL, err));
+	ROW("4 billion threads", 0,
+	    evlog_fold_next(fold("n=count()", UINT32_MAX), s, &n, err));
+	ROW("after the end", USAGE, evlog_fold_next(fold_done(0), s, &n, err));
+	ROW("after the end", USAGE, evlog_fold_next(fold_done(4), s, &n, err));
 	ROW("f NULL", USAGE, evlog_fold_finish(NULL, &stopped, err));
 	ROW("stopped_at NULL", USAGE, evlog_fold_finish(f, NULL, err));
 	ROW("twice", USAGE, evlog_fold_finish(fold_done(0), &stopped, err));

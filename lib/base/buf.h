@@ -60,6 +60,11 @@ static inline bool view_is(struct view v, const char *s)
 	return v.len == strlen(s) && memcmp(v.p, s, v.len) == 0;
 }
 
+static inline bool view_equal(struct view a, struct view b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
 /* Compares bytewise, as memcmp does; a prefix comes before the longer view. */
 int view_compare(struct view a, struct view b);
 

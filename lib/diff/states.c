@@ -116,7 +116,7 @@ static bool entries_list(struct entries *e, struct json_text container)
 	if (e->n)
 		qsort(e->at, e->n, sizeof *e->at, entry_order);
 	for (size_t i = 0; i < e->n; i++) {
-		if (out && view_compare(e->at[out - 1].key, e->at[i].key) == 0) {
+		if (out && view_equal(e->at[out - 1].key, e->at[i].key)) {
 			struct entry old = e->at[out - 1];
 			e->at[out - 1] = e->at[i];
 			e->at[i] = old; /* freed with the rest */

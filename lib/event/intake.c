@@ -320,7 +320,7 @@ static const struct json_member *duplicate_find(
 	if (n > 1)
 		qsort(extensions, n, sizeof *extensions, member_compare);
 	for (size_t i = 1; i < n; i++)
-		if (view_compare(extensions[i - 1]->key, extensions[i]->key) == 0)
+		if (view_equal(extensions[i - 1]->key, extensions[i]->key))
 			return extensions[i];
 	return NULL;
 }

@@ -4,9 +4,11 @@
 #include "base/options.h"
 #include "base/time.h"
 #include "json/path.h"
+#include "json/vector.h"
 
-#define SEQ_AT	8  /* after {"seq":" */
-#define TIME_AT 37 /* after ","logtime":" */
+#define SEQ_AT	 8  /* after {"seq":" */
+#define TIME_AT	 37 /* after ","logtime":" */
+#define TIME_END (TIME_AT + 27)
 
 const char stamp_blank[STAMP_SIZE + 1] =
     "{\"seq\":\"0000000000000000\",\"logtime\":\"0000-00-00T00:00:00.000000Z\",";
@@ -46,13 +48,20 @@ static bool seq_read(const char *p, uint64_t *seq)
 	return v > 0 && v <= SEQ_MAX;
 }
 
+/* Whether all is there that does not change from stamp to stamp, but in the time. */
+static bool stamp_frames(const char *line)
+{
+	return memcmp(line, stamp_blank, SEQ_AT) == 0 &&
+	       memcmp(line + STAMP_SEQ, stamp_blank + STAMP_SEQ, TIME_AT - STAMP_SEQ) ==
+		   0 &&
+	       memcmp(line + TIME_END, stamp_blank + TIME_END, STAMP_SIZE - TIME_END) ==
+		   0;
+}
+
 bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime)
 {
-	return len > STAMP_SIZE && memcmp(line, stamp_blank, SEQ_AT) == 0 &&
-	       memcmp(line + SEQ_AT + 16, stamp_blank + SEQ_AT + 16,
-		   TIME_AT - SEQ_AT - 16) == 0 &&
-	       memcmp(line + TIME_AT + 27, "\",", 2) == 0 &&
-	       seq_read(line + SEQ_AT, seq) && time_stamp_read(line + TIME_AT, logtime);
+	return len > STAMP_SIZE && stamp_frames(line) && seq_read(line + SEQ_AT, seq) &&
+	       time_stamp_read(line + TIME_AT, logtime);
 }
 
 uint64_t stamp_seq(const char *line)
@@ -126,6 +135,18 @@ void event_from_line(struct evlog_event *event, const char *line, size_t len)
 			event->seq = 0;
 	if (json_top_find(text, logtime, &found) && !time_of(found, &event->logtime))
 		event->logtime = EVLOG_TIME_MIN;
+}
+
+size_t event_begin(struct evlog_event *event, const char *line, size_t len)
+{
+	*event =
+	    (struct evlog_event){.line = line, .len = len, .logtime = EVLOG_TIME_MIN};
+	if (len > STAMP_SIZE && stamp_frames(line) &&
+	    seq_read(line + SEQ_AT, &event->seq) &&
+	    find_special(line + TIME_AT, line + TIME_END) == line + TIME_END)
+		return STAMP_SIZE;
+	event_from_line(event, line, len);
+	return 0;
 }
 
 /* ---- Public functions on events ---- */

@@ -46,4 +46,8 @@ struct view time_rest(struct json_text value, char plain[TIME_LONGEST]);
 /* Fills event from a line: from its stamp, else from its members seq and logtime. */
 void event_from_line(struct evlog_event *event, const char *line, size_t len);
 
+/* The same, but without reading a stamp's logtime.  Returns the size of the stamp; 0: the
+ * line has none. */
+size_t event_begin(struct evlog_event *event, const char *line, size_t len);
+
 #endif

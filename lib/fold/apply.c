@@ -75,7 +75,7 @@ static int reduce(evlog_fold *f, size_t i, struct group *g, struct json_text eve
 		return f->strict && r->func != FUNC_COUNT
 			   ? refuse(r, e, "no value at its path", err)
 			   : 0;
-	const char *why = accumulate(r, &g->at[i], v, &failed);
+	const char *why = accumulate(r, group_at(g, r), v, &failed);
 	if (failed)
 		return error_memory(err);
 	if (!why)
@@ -176,6 +176,16 @@ static int emitted_take(
 	return blame(e, r, err);
 }
 
+static int group_changed(evlog_fold *f, struct group *g, evlog_error *err)
+{
+	if (f->n_changed == f->cap_changed &&
+	    !array_grow(&f->changed, &f->cap_changed, sizeof *f->changed))
+		return error_memory(err);
+	f->changed[f->n_changed++] = g;
+	g->is_changed = true;
+	return 0;
+}
+
 int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint64_t hash,
     evlog_error *err)
 {
@@ -192,17 +202,14 @@ int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint
 				       e->seq)
 				 : 0;
 	}
-	struct group *g = group_of(&f->groups, key, hash, f->n, &made);
+	struct group *g = group_of(&f->groups, key, hash, f->size, &made);
 	if (!g)
 		return error_memory(err);
-	g->owner = f;
+	g->part = f->number;
 	if (made && f->sink)
 		r = group_load(f, g, err);
-	if (f->sink && !g->is_changed) {
-		g->is_changed = true;
-		g->next_changed = f->changed;
-		f->changed = g;
-	}
+	if (f->sink && !g->is_changed && !r)
+		r = group_changed(f, g, err);
 	if (f->program && !r)
 		r = blame(e,
 		    program_event(f->program, &g->state, g->key, e, f->rollback, err),
@@ -233,8 +240,8 @@ int fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 	if (r)
 		return r;
 	f->found = f->room;
-	if (!path_trie_match(
-		&f->trie, (struct json_text){e->line, e->len}, f->found, f->slots))
+	if (!path_trie_match(&f->trie, (struct json_text){e->line, e->len}, 0,
+		&f->guesses, f->found, f->slots))
 		return fold_no_json(e, err);
 	r = key_of(f, e, &key, err);
 	return r ? r : fold_apply(f, e, key, hash_table(key.p, key.len), err);

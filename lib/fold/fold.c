@@ -64,6 +64,7 @@ void evlog_fold_free(evlog_fold *f)
 	path_trie_free(&f->trie);
 	free(f->room);
 	free(f->met);
+	free(f->changed);
 	free(f->key);
 	buf_free(&f->identity);
 	buf_free(&f->scratch);

@@ -13,16 +13,21 @@
 
 /* A key and the state of its events. */
 struct group {
-	struct view key; /* canonical JSON text, owned; empty for the only group */
-	uint64_t hash, seq;
+	struct view key; /* canonical JSON text, after `at`; empty for the only group */
+	uint64_t seq;
 	uint64_t shown; /* hash of the state last shown */
 	uint32_t state; /* number of a program's state; 0: none yet */
+	uint16_t part;	/* the part whose program has that state */
 	bool stored;	/* has a row in the sink */
 	bool is_changed;
-	struct group *next_changed; /* list since the last commit of the sink */
-	evlog_fold *owner;	    /* the part whose program has its state */
-	struct accumulator at[];
+	_Alignas(8) char at[]; /* the accumulators */
 };
+
+/* What a reducer has accumulated for a group. */
+static inline struct accumulator *group_at(const struct group *g, const struct reducer *r)
+{
+	return (struct accumulator *)((uintptr_t)g->at + r->offset);
+}
 
 /* A place in the hash table. */
 struct place {
@@ -35,27 +40,33 @@ struct groups {
 	size_t n, cap;
 	struct place *table;
 	size_t mask;
+	struct slab *slabs; /* the memory of the groups; the newest slab first, */
+	size_t left;	    /* and how much room it has */
 };
 
-/* Finds the group of a key, or makes it with n accumulators and sets *made.  NULL: out of
- * memory. */
+/* Finds the group of a key, or makes it with `size` bytes of accumulators and sets *made.
+ * NULL: out of memory. */
 struct group *group_of(
-    struct groups *g, struct view key, uint64_t hash, size_t n, bool *made);
+    struct groups *g, struct view key, uint64_t hash, size_t size, bool *made);
 
 /* Prefetch memory for a coming event: first its place in the table, and some events later
  * the group found there. */
 void group_expect(const struct groups *g, uint64_t hash);
-void group_fetch(const struct groups *g, uint64_t hash, size_t n);
+void group_fetch(const struct groups *g, uint64_t hash, size_t size);
+void group_prefetch(const struct group *group, size_t size);
 
 /* Moves all groups of `from` to g, which can then only be sorted and walked.  Returns
  * false if out of memory. */
 bool groups_move(struct groups *g, struct groups *from);
-void groups_sort(struct groups *g);
+
+/* Sorts by key, bytewise.  Returns false if out of memory. */
+bool groups_sort(struct groups *g);
 void groups_free(struct groups *g, const struct reducer *r, size_t n);
 
 struct evlog_fold {
 	struct reducer *reducers; /* either these */
 	size_t n;
+	size_t size; /* of the accumulators of a group, in bytes */
 	struct program *program;
 	bool plain; /* neither was given: merge(data), unnamed */
 	bool ready; /* nothing can be set any more */
@@ -63,6 +74,7 @@ struct evlog_fold {
 	const char *over; /* why it takes no more events; NULL: it does */
 	struct json_path *key;
 	struct path_trie trie;
+	struct path_guesses guesses; /* of evlog_fold_event */
 	size_t key_slot, slots;
 	uint64_t *met;			/* for each slot, events with a value there, */
 	uint64_t folded;		/* out of this many */
@@ -82,7 +94,9 @@ struct evlog_fold {
 	struct emitter *emitter; /* NULL: what is emitted is only shown */
 	struct sink *sink;	 /* NULL: none */
 	bool columns;		 /* the sink has one for each reducer */
-	struct group *changed;	 /* list since the last commit of the sink */
+	struct group **changed;	 /* since the last commit of the sink */
+	size_t n_changed, cap_changed;
+	uint16_t number; /* of this part */
 };
 
 static inline bool fold_keyed(const evlog_fold *f)
@@ -124,6 +138,8 @@ int fold_apply(evlog_fold *f, const struct evlog_event *e, struct view key, uint
 
 /* Gets the part that has the keys with this hash; f itself if the work is not divided. */
 int fold_part_of(evlog_fold *f, uint64_t hash, evlog_fold **part, evlog_error *err);
+/* The part whose program has a group's state. */
+evlog_fold *fold_owner(evlog_fold *f, const struct group *g);
 void fold_pool_free(evlog_fold *f);
 
 /* Appends a group's full state, as JSON for group_restore, which returns EVLOG_EDATA if

@@ -79,7 +79,7 @@ static int columns_write(evlog_fold *f, const struct group *g, struct buf *text,
 	text->len = 0;
 	for (size_t i = 0; i < f->n; i++) {
 		size_t start = text->len;
-		accumulator_write(text, &f->reducers[i], &g->at[i]);
+		accumulator_write(text, &f->reducers[i], group_at(g, &f->reducers[i]));
 		column[i].len = text->len - start;
 	}
 	if (text->failed)
@@ -117,9 +117,9 @@ static int changes_put(evlog_fold *f, evlog_error *err)
 	struct buf exact = {0}, text = {0};
 	int r = column ? f->sink->kind->begin(f->sink, err) : error_memory(err);
 
-	for (struct group *g = f->changed; g && !r; g = g->next_changed)
-		if (!f->program || g->state)
-			r = group_put(f, g, &exact, &text, column, err);
+	for (size_t i = 0; i < f->n_changed && !r; i++)
+		if (!f->program || f->changed[i]->state)
+			r = group_put(f, f->changed[i], &exact, &text, column, err);
 	buf_free(&exact);
 	buf_free(&text);
 	free(column);
@@ -140,12 +140,11 @@ int evlog_fold_table_commit(
 		f->sink->kind->cancel(f->sink);
 		return r;
 	}
-	for (struct group *g = f->changed, *next; g; g = next) {
-		next = g->next_changed;
-		g->next_changed = NULL;
+	for (size_t i = 0; i < f->n_changed; i++) {
+		struct group *g = f->changed[i];
 		g->is_changed = false;
 		g->stored = g->stored || !f->program || g->state;
 	}
-	f->changed = NULL;
+	f->n_changed = 0;
 	return 0;
 }

@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "base/thread.h"
-#include "event/stamp.h"
-#include "fold/fold.h"
+#include "fold/chunk.h"
+#include "read/stream.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -19,23 +19,14 @@
 
 #define THREADS_FROM 3 /* chunks; for fewer, threads do not pay */
 #define AHEAD	     8 /* events to prefetch ahead, for memory that is in no cache */
+#define TURNS	     6 /* chunks in the ring, for each thread */
 
-struct item {
-	struct evlog_event e;
-	struct view key; /* in the lines, or p is an offset in keys; empty: none */
-	bool canonical;	 /* p is such an offset */
-	bool bad;	 /* the line is not JSON */
-	uint64_t hash;
-};
-
-struct chunk {
-	struct buf lines, keys;
-	struct item *items;
-	struct json_text *found; /* `slots` for each item */
-	size_t n, cap;
-	uint64_t first;	 /* events before this chunk */
+/* A chunk in the ring. */
+struct turn {
+	struct chunk chunk;
+	uint64_t first;	 /* what the number of its first event is counted as */
 	unsigned folded; /* parts that have folded it */
-	bool scanned, failed;
+	bool scanned;
 };
 
 struct part {
@@ -47,76 +38,37 @@ struct part {
 	struct buf stop;   /* at this line */
 };
 
+struct worker {
+	struct pool *pool;
+	struct block_codec *codec; /* NULL: not needed yet */
+	pthread_t id;
+};
+
 struct pool {
 	evlog_fold *f;
 	struct part *parts;
 	unsigned n_parts;
-	pthread_t *threads;
+	struct worker *workers; /* the first is whoever brings the lines */
 	unsigned wanted, running;
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct chunk *ring;
+	pthread_cond_t work,
+	    done; /* work: for workers; done: for whoever brings the lines */
+	struct turn *ring;
 	uint64_t size, filled, scanning;
-	uint64_t events;
 	bool ended;
 };
 
-/* ---- The two kinds of work: scanning and folding ---- */
-
-static bool chunk_grow(struct chunk *c, size_t slots)
+static struct turn *turn_at(const struct pool *pool, uint64_t i)
 {
-	size_t cap = c->cap ? c->cap * 2 : 1024;
-	struct item *items = realloc(c->items, cap * sizeof *items);
-
-	if (items)
-		c->items = items;
-	struct json_text *found =
-	    items ? realloc(c->found, (cap * slots + 1) * sizeof *found) : NULL;
-	if (!found)
-		return false;
-	c->found = found;
-	c->cap = cap;
-	return true;
+	return &pool->ring[i % pool->size];
 }
 
-static bool item_look(const evlog_fold *f, struct chunk *c, struct item *it)
-{
-	struct json_text *found = c->found + c->n * f->slots;
-	size_t start = c->keys.len;
-
-	it->bad = !path_trie_match(
-	    &f->trie, (struct json_text){it->e.line, it->e.len}, found, f->slots);
-	it->canonical = false;
-	it->key = (struct view){"", 0};
-	if (f->key && !it->bad && !fold_key_of(found[f->key_slot], &c->keys, &it->key))
-		return false;
-	it->hash = hash_table(it->key.p, it->key.len);
-	if (c->keys.len > start) { /* an offset, because keys may move */
-		it->canonical = true;
-		it->key = (struct view){(const char *)(uintptr_t)start, it->key.len};
-	}
-	return true;
-}
-
-static void chunk_scan(const evlog_fold *f, struct chunk *c)
-{
-	struct evlog_lines rest = {.p = c->lines.p, .len = c->lines.len};
-
-	c->n = 0;
-	for (struct item it; !c->failed && evlog_lines_take(&rest, &it.e);) {
-		if ((c->n == c->cap && !chunk_grow(c, f->slots)) || !item_look(f, c, &it))
-			c->failed = true;
-		else
-			c->items[c->n++] = it;
-	}
-	for (size_t i = 0; i < c->n; i++)
-		if (c->items[i].canonical)
-			c->items[i].key.p = c->keys.p + (uintptr_t)c->items[i].key.p;
-}
+/* ---- Folding ---- */
 
 /* Folds an event of this part; returns false if the part ends there. */
-static bool item_fold(struct part *p, struct chunk *c, size_t i)
+static bool item_fold(struct part *p, struct turn *t, size_t i)
 {
+	struct chunk *c = &t->chunk;
 	struct item *it = &c->items[i];
 	evlog_fold *f = p->f;
 
@@ -125,7 +77,7 @@ static bool item_fold(struct part *p, struct chunk *c, size_t i)
 			: fold_apply(f, &it->e, it->key, it->hash, &p->fault);
 	if (r == 0 && !fold_stopped(f))
 		return true;
-	p->fault_at = c->first + i;
+	p->fault_at = t->first + i;
 	if (r == 0) {
 		p->fault = (evlog_error){0};
 		buf_add(&p->stop, it->e.line, it->e.len);
@@ -133,74 +85,92 @@ static bool item_fold(struct part *p, struct chunk *c, size_t i)
 	return false;
 }
 
-/* Whether event i exists and belongs to this part. */
-static bool is_mine(
-    const struct pool *pool, const struct part *p, const struct chunk *c, size_t i)
+static void part_fold(const struct pool *pool, struct part *p, struct turn *t)
 {
-	return i < c->n && c->items[i].hash % pool->n_parts == (size_t)(p - pool->parts);
-}
+	const struct chunk *c = &t->chunk;
 
-static void part_fold(const struct pool *pool, struct part *p, struct chunk *c)
-{
 	if (p->fault_at != UINT64_MAX)
 		return;
 	if (c->failed) {
-		p->fault_at = c->first;
-		error_memory(&p->fault);
+		p->fault_at = t->first;
+		p->fault = c->why;
 		return;
 	}
-	for (size_t i = 0; i < c->n; i++) {
-		if (is_mine(pool, p, c, i + 2 * AHEAD))
-			group_expect(&p->f->groups, c->items[i + 2 * AHEAD].hash);
-		if (is_mine(pool, p, c, i + AHEAD))
-			group_fetch(&p->f->groups, c->items[i + AHEAD].hash, p->f->n);
-		if (is_mine(pool, p, c, i) && !item_fold(p, c, i))
+	const size_t *start = &c->start[p - pool->parts];
+	const uint32_t *at = c->order + start[0], *end = c->order + start[1];
+	for (; at < end; at++) {
+		if (end - at > 2 * AHEAD)
+			group_expect(&p->f->groups, c->items[at[2 * AHEAD]].hash);
+		if (end - at > AHEAD)
+			group_fetch(&p->f->groups, c->items[at[AHEAD]].hash, p->f->size);
+		if (!item_fold(p, t, *at))
 			return;
 	}
 }
 
 /* ---- Distributing the work ---- */
 
-struct work {
-	struct chunk *chunk;
-	struct part *part; /* NULL: scan the chunk */
-};
-
-/* Picks work, preferring folding, which frees chunks.  Called with the lock held. */
-static bool work_take(struct pool *pool, struct work *w)
+/* Wakes a worker, and whoever brings the lines, to look for work. */
+static void wake(struct pool *pool)
 {
+	pthread_cond_signal(&pool->work);
+	pthread_cond_signal(&pool->done);
+}
+
+static bool part_has_work(const struct pool *pool, const struct part *p)
+{
+	return p->next < pool->scanning && turn_at(pool, p->next)->scanned;
+}
+
+/* Folds what is scanned for a part.  Called with the lock held, as the next ones are;
+ * they release it while they work. */
+static void part_work(struct pool *pool, struct part *p)
+{
+	p->busy = true;
+	while (part_has_work(pool, p)) {
+		struct turn *t = turn_at(pool, p->next);
+		pthread_mutex_unlock(&pool->lock);
+		part_fold(pool, p, t);
+		pthread_mutex_lock(&pool->lock);
+		p->next++;
+		if (++t->folded == pool->n_parts)
+			pthread_cond_signal(&pool->done);
+	}
+	p->busy = false;
+}
+
+static void scan_work(struct worker *me)
+{
+	struct pool *pool = me->pool;
+	struct turn *t = turn_at(pool, pool->scanning++);
+
+	if (pool->scanning < pool->filled)
+		wake(pool);
+	pthread_mutex_unlock(&pool->lock);
+	chunk_scan(&t->chunk, pool->f, pool->n_parts, &me->codec);
+	pthread_mutex_lock(&pool->lock);
+	t->scanned = true;
+	wake(pool);
+}
+
+/* Folds if possible, which frees chunks; else scans.  Returns false if there is nothing
+ * to do. */
+static bool work_once(struct worker *me)
+{
+	struct pool *pool = me->pool;
+
 	for (unsigned i = 0; i < pool->n_parts; i++) {
 		struct part *p = &pool->parts[i];
-		struct chunk *c = &pool->ring[p->next % pool->size];
-		if (!p->busy && p->next < pool->scanning && c->scanned) {
-			p->busy = true;
-			*w = (struct work){c, p};
+		if (!p->busy && part_has_work(pool, p)) {
+			pthread_cond_signal(&pool->work); /* there may be more */
+			part_work(pool, p);
 			return true;
 		}
 	}
 	if (pool->scanning == pool->filled)
 		return false;
-	*w = (struct work){&pool->ring[pool->scanning++ % pool->size], NULL};
+	scan_work(me);
 	return true;
-}
-
-/* Does the work, releasing the lock meanwhile. */
-static void work_do(struct pool *pool, const struct work *w)
-{
-	pthread_mutex_unlock(&pool->lock);
-	if (w->part)
-		part_fold(pool, w->part, w->chunk);
-	else
-		chunk_scan(pool->f, w->chunk);
-	pthread_mutex_lock(&pool->lock);
-	if (w->part) {
-		w->part->busy = false;
-		w->part->next++;
-		w->chunk->folded++;
-	} else {
-		w->chunk->scanned = true;
-	}
-	pthread_cond_broadcast(&pool->changed);
 }
 
 static bool all_done(const struct pool *pool)
@@ -211,39 +181,32 @@ static bool all_done(const struct pool *pool)
 	return true;
 }
 
-static void *worker(void *arg)
+static void *work(void *arg)
 {
-	struct pool *pool = arg;
-	struct work w;
+	struct worker *me = arg;
+	struct pool *pool = me->pool;
 
 	pthread_mutex_lock(&pool->lock);
-	while (!pool->ended || !all_done(pool)) {
-		if (work_take(pool, &w))
-			work_do(pool, &w);
-		else
-			pthread_cond_wait(&pool->changed, &pool->lock);
-	}
+	while (!pool->ended || !all_done(pool))
+		if (!work_once(me))
+			pthread_cond_wait(&pool->work, &pool->lock);
+	pthread_cond_broadcast(&pool->work); /* the others are done, too */
 	pthread_mutex_unlock(&pool->lock);
 	return NULL;
 }
 
-/* Works, or waits for other threads, until `done`. */
-static void work_until(struct pool *pool, bool (*done)(const struct pool *pool))
+/* Whoever brings the lines works, or waits, until something is the case. */
+static void work_until(struct pool *pool, bool (*is_so)(const struct pool *pool))
 {
-	struct work w;
-
-	while (!done(pool)) {
-		if (work_take(pool, &w))
-			work_do(pool, &w);
-		else
-			pthread_cond_wait(&pool->changed, &pool->lock);
-	}
+	while (!is_so(pool))
+		if (!work_once(&pool->workers[0]))
+			pthread_cond_wait(&pool->done, &pool->lock);
 }
 
 /* ---- Parts ---- */
 
 /* Makes a fold that shares everything that is only read. */
-static evlog_fold *part_new(const evlog_fold *f, evlog_error *err)
+static evlog_fold *part_new(const evlog_fold *f, unsigned number, evlog_error *err)
 {
 	evlog_fold *part = calloc(1, sizeof *part);
 
@@ -252,6 +215,7 @@ static evlog_fold *part_new(const evlog_fold *f, evlog_error *err)
 		return NULL;
 	}
 	*part = *f;
+	part->number = (uint16_t)number;
 	part->groups = (struct groups){0};
 	part->scratch = part->row = (struct buf){0};
 	part->program = NULL;
@@ -285,13 +249,11 @@ static void pool_stop(struct pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
 	pool->ended = true;
-	pthread_cond_broadcast(&pool->changed);
 	work_until(pool, all_done);
-	pthread_cond_broadcast(&pool->changed);
+	pthread_cond_broadcast(&pool->work);
 	pthread_mutex_unlock(&pool->lock);
-	for (unsigned i = 0; i < pool->running; i++)
-		pthread_join(pool->threads[i], NULL);
-	pool->running = 0;
+	while (pool->running)
+		pthread_join(pool->workers[pool->running--].id, NULL);
 }
 
 void fold_pool_free(evlog_fold *f)
@@ -307,16 +269,15 @@ void fold_pool_free(evlog_fold *f)
 			part_free(pool->parts[i].f);
 		buf_free(&pool->parts[i].stop);
 	}
-	for (uint64_t i = 0; i < pool->size; i++) {
-		buf_free(&pool->ring[i].lines);
-		buf_free(&pool->ring[i].keys);
-		free(pool->ring[i].items);
-		free(pool->ring[i].found);
-	}
-	pthread_cond_destroy(&pool->changed);
+	for (uint64_t i = 0; i < pool->size; i++)
+		chunk_free(&pool->ring[i].chunk);
+	for (unsigned i = 0; pool->workers && i < f->threads; i++)
+		block_codec_free(pool->workers[i].codec);
+	pthread_cond_destroy(&pool->work);
+	pthread_cond_destroy(&pool->done);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool->ring);
-	free(pool->threads);
+	free(pool->workers);
 	free(pool->parts);
 	free(pool);
 	f->pool = NULL;
@@ -325,26 +286,32 @@ void fold_pool_free(evlog_fold *f)
 static int pool_new(evlog_fold *f, evlog_error *err)
 {
 	struct pool *pool = calloc(1, sizeof *pool);
+	unsigned n = fold_keyed(f) ? f->threads : 1;
 
 	if (!pool)
 		return error_memory(err);
 	f->pool = pool;
 	pool->f = f;
 	pthread_mutex_init(&pool->lock, NULL);
-	pthread_cond_init(&pool->changed, NULL);
-	unsigned n = fold_keyed(f) ? f->threads : 1;
+	pthread_cond_init(&pool->work, NULL);
+	pthread_cond_init(&pool->done, NULL);
 	pool->wanted = f->threads - 1;
 	pool->parts = calloc(n, sizeof *pool->parts);
-	pool->threads = calloc(f->threads, sizeof *pool->threads);
-	pool->ring = calloc(2 * f->threads + 2, sizeof *pool->ring);
-	if (!pool->parts || !pool->threads || !pool->ring)
+	pool->workers = calloc(f->threads, sizeof *pool->workers);
+	pool->ring = calloc(TURNS * f->threads, sizeof *pool->ring);
+	if (!pool->parts || !pool->workers || !pool->ring)
 		return error_memory(err);
-	pool->size = 2 * f->threads + 2;
+	pool->size = TURNS * f->threads;
 	pool->n_parts = n;
+	for (unsigned i = 0; i < f->threads; i++)
+		pool->workers[i].pool = pool;
+	for (uint64_t i = 0; i < pool->size; i++)
+		if (!chunk_init(&pool->ring[i].chunk, n))
+			return error_memory(err);
 	for (unsigned i = 0; i < pool->n_parts; i++) {
 		struct part *p = &pool->parts[i];
 		p->fault_at = UINT64_MAX;
-		p->f = i ? part_new(f, err) : f;
+		p->f = i ? part_new(f, i, err) : f;
 		if (!p->f)
 			return err->code;
 	}
@@ -362,8 +329,13 @@ int fold_part_of(evlog_fold *f, uint64_t hash, evlog_fold **part, evlog_error *e
 	int r = fold_divides(f) && !f->pool ? pool_new(f, err) : 0;
 
 	if (!r)
-		*part = f->pool ? f->pool->parts[hash % f->pool->n_parts].f : f;
+		*part = f->pool ? f->pool->parts[part_of(hash, f->pool->n_parts)].f : f;
 	return r;
+}
+
+evlog_fold *fold_owner(evlog_fold *f, const struct group *g)
+{
+	return f->pool ? f->pool->parts[g->part].f : f;
 }
 
 bool fold_is_busy(const evlog_fold *f)
@@ -375,9 +347,8 @@ bool fold_is_busy(const evlog_fold *f)
 
 static bool has_room(const struct pool *pool)
 {
-	const struct chunk *c = &pool->ring[pool->filled % pool->size];
-
-	return pool->filled < pool->size || c->folded == pool->n_parts;
+	return pool->filled < pool->size ||
+	       turn_at(pool, pool->filled)->folded == pool->n_parts;
 }
 
 /* After a fault or a stop, no later event counts, so reading can end. */
@@ -391,10 +362,38 @@ static bool has_fault(const struct pool *pool)
 
 static void threads_start(struct pool *pool)
 {
-	while (pool->running < pool->wanted &&
-	       thread_start(&pool->threads[pool->running], worker, pool) == 0)
+	while (pool->running < pool->wanted) {
+		struct worker *w = &pool->workers[pool->running + 1];
+		if (thread_start(&w->id, work, w) != 0)
+			break;
 		pool->running++;
+	}
 	pool->wanted = pool->running; /* continue with those that started */
+}
+
+/* Waits for a chunk that can be filled.  NULL: the fold has ended. */
+static struct chunk *turn_wait(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (pool->filled >= THREADS_FROM)
+		threads_start(pool);
+	work_until(pool, has_room);
+	bool over = has_fault(pool);
+	pthread_mutex_unlock(&pool->lock);
+	return over ? NULL : &turn_at(pool, pool->filled)->chunk;
+}
+
+static void turn_give(struct pool *pool)
+{
+	struct turn *t = turn_at(pool, pool->filled);
+
+	t->scanned = false;
+	t->folded = 0;
+	t->first = pool->filled << 32;
+	pthread_mutex_lock(&pool->lock);
+	pool->filled++;
+	pthread_cond_signal(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 static int fold_one(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
@@ -439,44 +438,72 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 	return fold_one(f, e, err);
 }
 
-int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error *err)
+/* Gets ready for the next lines; then f->pool says whether threads fold them. */
+static int lines_begin(evlog_fold *f, evlog_error *err)
 {
 	evlog_fold *ignored;
 
+	REFUSE(f->over, f->over, err);
+	int r = fold_ready(f, err);
+	return r ? r : fold_part_of(f, 0, &ignored, err);
+}
+
+int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error *err)
+{
 	OWN_ERROR(err);
 	NEED(f && lines, err);
-	REFUSE(f->over, f->over, err);
 	REFUSE(lines->len && lines->p[lines->len - 1] != '\n',
 	    "the last line has no newline", err);
-	int r = fold_ready(f, err);
-	if (!r)
-		r = fold_part_of(f, 0, &ignored, err);
+	int r = lines_begin(f, err);
 	if (r || !f->pool)
 		return r ? r : one_by_one(f, *lines, err);
-	struct pool *pool = f->pool;
-	pthread_mutex_lock(&pool->lock);
-	if (pool->filled >= THREADS_FROM)
-		threads_start(pool);
-	work_until(pool, has_room);
-	bool over = has_fault(pool);
-	struct chunk *c = &pool->ring[pool->filled % pool->size];
-	pthread_mutex_unlock(&pool->lock);
-	if (over)
+	struct chunk *c = turn_wait(f->pool);
+	if (!c)
 		return EVLOG_END;
-	c->lines.len = c->keys.len = 0;
+	c->packed.there = false;
+	c->lines.len = 0;
 	buf_add(&c->lines, lines->p, lines->len);
 	if (c->lines.failed)
 		return error_memory(err);
-	c->scanned = c->failed = false;
-	c->folded = 0;
-	c->first = pool->events;
-	for (const char *p = c->lines.p, *end = p + c->lines.len; p < end; pool->events++)
-		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
-	pthread_mutex_lock(&pool->lock);
-	pool->filled++;
-	pthread_cond_broadcast(&pool->changed);
-	pthread_mutex_unlock(&pool->lock);
+	turn_give(f->pool);
 	return 0;
+}
+
+static uint64_t lines_count(const struct evlog_lines *lines)
+{
+	const char *p = lines->p, *end = p + lines->len;
+	uint64_t n = 0;
+
+	for (; p < end; n++)
+		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
+	return n;
+}
+
+int evlog_fold_next(evlog_fold *f, evlog_stream *s, uint64_t *n, evlog_error *err)
+{
+	struct evlog_lines lines;
+
+	OWN_ERROR(err);
+	NEED(f && s, err);
+	int r = lines_begin(f, err);
+	if (n)
+		*n = 0;
+	if (r)
+		return r;
+	struct chunk *c = f->pool ? turn_wait(f->pool) : NULL;
+	if (f->pool && !c)
+		return EVLOG_END;
+	r = c ? stream_next_packed(s, &c->packed, &lines, err)
+	      : evlog_stream_next(s, &lines, err);
+	if (r)
+		return r;
+	if (c && c->packed.there)
+		turn_give(f->pool);
+	else
+		r = evlog_fold_lines(f, &lines, err);
+	if (n)
+		*n = c && c->packed.there ? c->packed.b.count : lines_count(&lines);
+	return r;
 }
 
 /* The part that ended at the earliest event, or NULL. */
@@ -520,7 +547,7 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 	f->found = NULL;
 	f->last = NULL;
 	if (f->tracked && pool->filled) {
-		const struct chunk *last = &pool->ring[(pool->filled - 1) % pool->size];
+		const struct chunk *last = &turn_at(pool, pool->filled - 1)->chunk;
 		f->at_seq = last->n ? last->items[last->n - 1].e.seq : f->at_seq;
 	}
 	struct part *fault = first_fault(pool);

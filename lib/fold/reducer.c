@@ -131,6 +131,7 @@ void reducer_free(struct reducer *r)
 	free(r->path);
 	free(r->text);
 	free(r->name);
+	buf_free(&r->label);
 	*r = (struct reducer){0};
 }
 
@@ -324,6 +325,17 @@ static const char *take_tree(
 }
 
 /* ---- Words ---- */
+
+size_t accumulator_size(enum func func)
+{
+	switch (func) {
+	case FUNC_COUNT: return sizeof(uint64_t);
+	case FUNC_SUM: return sizeof(struct sum);
+	case FUNC_FIRST:
+	case FUNC_LAST: return sizeof(struct accumulator);
+	default: return sizeof(uint64_t);
+	}
+}
 
 struct view word_view(const struct accumulator *a)
 {

@@ -23,10 +23,12 @@ enum func {
 
 struct reducer {
 	char *text, *name; /* text: as given */
+	struct buf label;  /* {"NAME": or ,"NAME": for states */
 	enum func func;
 	struct json_path *path; /* NULL: the whole event (count) */
 	size_t slot;		/* of the path */
 	struct where where;	/* all of these must hold */
+	size_t offset;		/* of what it accumulates, in a group */
 };
 
 bool reducer_is(const char *word);
@@ -58,7 +60,7 @@ struct sum {
 };
 
 /* first, last: the value, inside if it is short.  The last byte says which. */
-#define WORD_INSIDE 23
+#define WORD_INSIDE 31
 #define WORD_OWNED  255
 struct word {
 	char inside[WORD_INSIDE];
@@ -82,7 +84,11 @@ struct accumulator {
 		struct collected *collected; /* NULL: nothing yet */
 	};
 };
-_Static_assert(sizeof(struct accumulator) == 24, "an accumulator is small");
+_Static_assert(sizeof(struct accumulator) == 32, "an accumulator is small");
+
+/* How many bytes of an accumulator a function needs: a multiple of 8.  Only these are
+ * there. */
+size_t accumulator_size(enum func func);
 
 /* What has been accumulated, for the functions that collect; NULL if out of memory. */
 struct collected *accumulator_collected(struct accumulator *a);

@@ -126,6 +126,18 @@ static int want(
 		   : error_memory(err);
 }
 
+/* Writes what stands before the result of reducer i in a state. */
+static int label_write(evlog_fold *f, size_t i, evlog_error *err)
+{
+	struct buf *label = &f->reducers[i].label;
+	const char *name = f->reducers[i].name;
+
+	buf_putc(label, i ? ',' : '{');
+	json_escape(label, (struct view){name, strlen(name)});
+	buf_putc(label, ':');
+	return label->failed ? error_memory(err) : 0;
+}
+
 int fold_ready(evlog_fold *f, evlog_error *err)
 {
 	int r = 0;
@@ -141,7 +153,11 @@ int fold_ready(evlog_fold *f, evlog_error *err)
 		r = want(f, f->key, &f->key_slot, err);
 	for (size_t i = 0; i < f->n && !r; i++) {
 		struct reducer *x = &f->reducers[i];
-		r = want(f, x->path, &x->slot, err);
+		x->offset = f->size;
+		f->size += accumulator_size(x->func);
+		r = label_write(f, i, err);
+		if (!r)
+			r = want(f, x->path, &x->slot, err);
 		for (size_t k = 0; k < x->where.n && !r; k++)
 			r = want(f, x->where.at[k].path, &x->where.at[k].slot, err);
 	}

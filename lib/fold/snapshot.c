@@ -92,10 +92,10 @@ static int group_take(struct reading *r, struct json_text line, evlog_error *err
 	int res = fold_part_of(r->f, hash, &part, err);
 	if (res)
 		return res;
-	struct group *g = group_of(&part->groups, text, hash, part->n, &made);
+	struct group *g = group_of(&part->groups, text, hash, part->size, &made);
 	if (!g)
 		return error_memory(err);
-	g->owner = part;
+	g->part = part->number;
 	r->groups++;
 	json_number_of(line, "seq", &g->seq);
 	res = group_restore(part, g, state, &why);
@@ -224,7 +224,7 @@ static int lines_write(
 			buf_putc(b, ',');
 		}
 		buf_printf(b, "\"seq\":%" PRIu64 ",\"state\":", g->seq);
-		r = group_save(g->owner, g, b, err);
+		r = group_save(fold_owner(f, g), g, b, err);
 		buf_putc(b, '}');
 		if (!r)
 			r = line_write(out, b, &hash, err);
@@ -250,8 +250,7 @@ int evlog_fold_save(
 		return r;
 	if ((r = replacement_begin(&out, path, 0, err)) != 0)
 		return r;
-	groups_sort(&f->groups);
-	r = lines_write(f, out.f, at, err);
+	r = groups_sort(&f->groups) ? lines_write(f, out.f, at, err) : error_memory(err);
 	if (!r)
 		return replacement_end(&out, err);
 	replacement_drop(&out);

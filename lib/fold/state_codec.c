@@ -62,7 +62,7 @@ int group_save(evlog_fold *f, const struct group *g, struct buf *b, evlog_error 
 		return program_write(f->program, g->state, true, b, err);
 	for (size_t i = 0; i < f->n; i++) {
 		buf_putc(b, i ? ',' : '[');
-		save(b, &f->reducers[i], &g->at[i]);
+		save(b, &f->reducers[i], group_at(g, &f->reducers[i]));
 	}
 	buf_putc(b, ']');
 	return b->failed ? error_memory(err) : 0;
@@ -160,7 +160,8 @@ int group_restore(evlog_fold *f, struct group *g, struct json_text v, evlog_erro
 		    "the number of values is not the number of reducers");
 	json_walk_begin(&w, v);
 	while (good && !failed && json_walk_next(&w, &m)) {
-		good = i < f->n && restore(&f->reducers[i], &g->at[i], m.value, &failed);
+		good = i < f->n && restore(&f->reducers[i], group_at(g, &f->reducers[i]),
+				       m.value, &failed);
 		i++;
 	}
 	if (failed)

@@ -115,13 +115,13 @@ static ssize_t slot_find(const struct value *o, struct view key)
 {
 	if (!o->index) {
 		for (size_t i = 0; i < o->n; i++)
-			if (view_compare(o->members[i].key, key) == 0)
+			if (view_equal(o->members[i].key, key))
 				return (ssize_t)i;
 		return -1;
 	}
 	uint32_t i = (uint32_t)hash_table(key.p, key.len) & o->index_mask;
 	for (; o->index[i]; i = (i + 1) & o->index_mask)
-		if (view_compare(o->members[o->index[i] - 1].key, key) == 0)
+		if (view_equal(o->members[o->index[i] - 1].key, key))
 			return (ssize_t)o->index[i] - 1;
 	return -1;
 }
@@ -564,8 +564,7 @@ bool value_canonical(struct buf *b, struct json_text text)
 /* Compares what was written to two buffers, and frees them. */
 static bool written_equal(struct buf *x, struct buf *y, bool *failed)
 {
-	bool same =
-	    view_compare((struct view){x->p, x->len}, (struct view){y->p, y->len}) == 0;
+	bool same = view_equal((struct view){x->p, x->len}, (struct view){y->p, y->len});
 
 	*failed |= x->failed || y->failed;
 	buf_free(x);

@@ -298,8 +298,10 @@ static int lines_next(struct operand *s, struct evlog_lines *lines, evlog_error 
 		*lines = last_line(&s->singly);
 		return lines_convert(s, lines, err);
 	}
-	r = s->log ? log_reader_next(s->log, lines, err) : file_gather(s, lines, err);
-	if (r)
+	r = !s->log	? file_gather(s, lines, err)
+	    : s->packed ? log_reader_next_packed(s->log, s->packed, lines, err)
+			: log_reader_next(s->log, lines, err);
+	if (r || (s->packed && s->packed->there))
 		return r;
 	struct evlog_lines block = *lines;
 	r = lines_convert(s, lines, err);
@@ -335,7 +337,7 @@ static int forward_next(struct operand *s, struct evlog_lines *run, evlog_error 
 			continue;
 		if (!r)
 			r = stopped(s) ? EVLOG_END : lines_next(s, &s->rest, err);
-		if (r)
+		if (r || (s->packed && s->packed->there))
 			return r;
 	}
 	return 0;

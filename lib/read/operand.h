@@ -14,6 +14,8 @@ struct operand {
 	struct select select;
 	struct filter_wanted wanted; /* what to ask the log's filters for */
 	struct log_reader *log;	     /* either this */
+	struct packed_block
+	    *packed; /* where it may put a block as it is; NULL: nowhere */
 	evlog_input *input;
 	struct buf gathered;	 /* lines of a file, or the valid lines of a block */
 	struct buf mapped;	 /* output of sel->map */

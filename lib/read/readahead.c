@@ -111,7 +111,7 @@ static bool block_ahead(struct log_reader *r)
 
 void readahead_fill(struct log_reader *r)
 {
-	if (r->threads < 2 || is_hopping(r) ||
+	if (r->threads < 2 || r->packed || is_hopping(r) ||
 	    (!r->pool && r->limit - r->at < 2 * STREAM))
 		return;
 	if (!r->pool && !(r->pool = decoder_pool_new(r->threads - 1, r->bounds.select)))

@@ -51,6 +51,46 @@ static int block_lines(struct log_reader *r, const struct block *b, evlog_error 
 		   : 0;
 }
 
+/* Whether all lines of a block are wanted as they are, and it is not very large. */
+static bool block_is_plain(const struct log_reader *r, const struct block *b)
+{
+	const struct bounds *w = &r->bounds;
+
+	return w->from <= b->first_seq && (!w->to || block_last_seq(b) <= w->to) &&
+	       w->since == EVLOG_TIME_MIN && w->until == EVLOG_TIME_MAX && !w->select &&
+	       !w->cursors && b->raw_size <= BLOCK_RAW_PLAIN;
+}
+
+/* Gets a block as it is stored. */
+static int block_packed(struct log_reader *r, const struct block *b, evlog_error *err)
+{
+	const char *frame;
+	int res = segment_bytes(
+	    &r->seg, b->offset + b->header_size, b->packed_size, 0, &frame, err);
+
+	if (res)
+		return res;
+	if (!frame)
+		return segment_damaged(&r->seg, b->offset + b->header_size, b->first_seq,
+		    block_last_seq(b), "the file ends within a block", err);
+	r->packed->there = packed_set(r->packed, b, frame, r->seg.path);
+	return r->packed->there ? 0 : error_memory(err);
+}
+
+/* Gets its lines, and what they carry. */
+static int block_deliver(struct log_reader *r, const struct block *b,
+    struct evlog_lines *lines, evlog_error *err)
+{
+	int res = block_lines(r, b, err);
+
+	if (res)
+		return res;
+	*lines = (struct evlog_lines){
+	    .p = r->lines.p, .len = r->lines.len, .leaves = b->flags & BLOCK_LEAVES};
+	lines_trim(&r->bounds, b, lines);
+	return r->bounds.cursors ? lines_carry(r, b, lines, err) : 0;
+}
+
 static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	struct block b;
@@ -86,16 +126,12 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 		return res;
 	r->run = outside ? 0 : r->run + 1;
 	if (!outside) {
-		res = block_lines(r, &b, err);
+		res = r->packed && block_is_plain(r, &b)
+			  ? block_packed(r, &b, err)
+			  : block_deliver(r, &b, lines, err);
 		if (res)
 			return res;
-		*lines = (struct evlog_lines){.p = r->lines.p,
-		    .len = r->lines.len,
-		    .leaves = b.flags & BLOCK_LEAVES};
-		lines_trim(&r->bounds, &b, lines);
 		r->emitted = block_last_seq(&b);
-		if (r->bounds.cursors && (res = lines_carry(r, &b, lines, err)) != 0)
-			return res;
 	}
 	r->done += block_end(&b) - b.offset;
 	r->at = block_end(&b);
@@ -122,10 +158,15 @@ static size_t skip_forward(struct log_reader *r, size_t index)
 	return index;
 }
 
+static bool has_packed(const struct log_reader *r)
+{
+	return r->packed && r->packed->there;
+}
+
 static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	lines->len = 0;
-	while (!r->finished && lines->len == 0) {
+	while (!r->finished && lines->len == 0 && !has_packed(r)) {
 		int res = 0;
 		if (r->bounds.to && !r->anywhere && r->next_seq > r->bounds.to) {
 			r->finished = true;
@@ -152,7 +193,7 @@ static int forward_next(struct log_reader *r, struct evlog_lines *lines, evlog_e
 		if (res)
 			return res;
 	}
-	return lines->len ? 0 : EVLOG_END;
+	return lines->len || has_packed(r) ? 0 : EVLOG_END;
 }
 
 /* Bisects for the segment to start in: the last one before whose first event all logtimes
@@ -258,6 +299,15 @@ int log_reader_open(struct log_reader **out, const char *path, const struct boun
 int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err)
 {
 	return r->reverse ? reverse_next(r, lines, err) : forward_next(r, lines, err);
+}
+
+int log_reader_next_packed(struct log_reader *r, struct packed_block *p,
+    struct evlog_lines *lines, evlog_error *err)
+{
+	r->packed = p;
+	int res = log_reader_next(r, lines, err);
+	r->packed = NULL;
+	return res;
 }
 
 static int another_log(const struct log_reader *r, evlog_error *err)

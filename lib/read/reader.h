@@ -7,6 +7,7 @@
 
 #include "event/select.h"
 #include "format/filter.h"
+#include "read/packed.h"
 #include "recover/log.h"
 
 /* What to read.  Bounds of seq and logtime are applied to each line; event times, types
@@ -41,6 +42,11 @@ int log_reader_open(struct log_reader **r, const char *path, const struct bounds
  * are in ascending order.  Returns EVLOG_END at the committed end or at a bound.  The
  * lines are valid until the next call. */
 int log_reader_next(struct log_reader *r, struct evlog_lines *lines, evlog_error *err);
+
+/* The same, forwards, but a block of which every line is wanted may be delivered as it is
+ * stored: then p->there is set, and lines->len is 0. */
+int log_reader_next_packed(struct log_reader *r, struct packed_block *p,
+    struct evlog_lines *lines, evlog_error *err);
 
 /* Checks whether the log has grown, so that log_reader_next can continue after EVLOG_END.
  * Returns EVLOG_EMISMATCH if the path now has another log, or an older state of this

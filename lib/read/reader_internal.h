@@ -58,6 +58,7 @@ struct log_reader {
 	struct gap *gaps; /* of seg, by summaries; the last one comes next */
 	size_t n_gaps, cap_gaps;
 
+	struct packed_block *packed; /* where to put a block as it is; NULL: decompress */
 	struct buf lines, cursors;
 	evlog_error verdict; /* code 0: none */
 	uint64_t done, total;

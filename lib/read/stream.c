@@ -430,6 +430,31 @@ int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *e
 	return r;
 }
 
+/* Whether the lines of logs are delivered as they are. */
+static bool is_plain(const evlog_stream *s)
+{
+	const struct evlog_selection *sel = &s->sel;
+
+	return !sel->merge && !sel->reverse && !sel->map && !sel->json && !sel->salvage &&
+	       !sel->event_time && !s->has_last && s->left == UINT64_MAX &&
+	       s->current < s->n && !s->at[s->current].select.members &&
+	       !s->at[s->current].select.where.n;
+}
+
+int stream_next_packed(
+    evlog_stream *s, struct packed_block *p, struct evlog_lines *lines, evlog_error *err)
+{
+	struct operand *o = is_plain(s) ? &s->at[s->current] : NULL;
+
+	p->there = false;
+	if (o)
+		o->packed = p;
+	int r = evlog_stream_next(s, lines, err);
+	if (o)
+		o->packed = NULL;
+	return r;
+}
+
 int evlog_stream_fd(const evlog_stream *s)
 {
 	return s ? s->watch : -1;
