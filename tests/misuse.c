@@ -1000,6 +1000,7 @@ static void rows_fold_events(void)
 	TRUE("f NULL", (evlog_fold_free(NULL), 1));
 	TRUE("threads fold", (evlog_fold_free(fold_begun(4)), 1));
 	evlog_fold_free(f);
+	evlog_stream_close(s);
 }
 
 static void rows_fold_kept(void)
