@@ -1,19 +1,17 @@
 /*
- * block_encoder.c - encodes the blocks of a commit: stamps, hashes and compresses several
- * at a time in threads, and writes them in order.
+ * block_encoder.c - encodes the blocks of a commit: threads stamp, hash and compress
+ * several at a time; they are joined to the tree and written in order.
  */
 #include "write/block_encoder.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/ordered.h"
 #include "write/summary.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
-#define WINDOW	64 /* blocks */
-#define THREADS 4
+#define ROOM 64 /* blocks; however many threads, so that the bytes are the same */
 #define THREADED                                                                         \
 	(64u << 10) /* bytes; below this, starting a thread takes longer than hashing */
 
@@ -21,30 +19,25 @@
 struct block_job {
 	struct block b;
 	const struct pending *events;
-	const char *raw; /* their lines */
+	char *raw;	 /* their lines, */
+	bool is_stamped; /* which may have their stamps */
 	struct view cursor;
 	struct filter_keys keys;
+	struct buf leaves; /* of the lines */
 	struct buf extensions;
-	struct buf tiles; /* that its lines complete, */
+	struct buf tiles; /* that the lines complete, */
 	size_t tiles_at;  /* and where they belong in extensions */
 	struct buf out;	  /* room for the header, then the frame */
 	bool failed;
 };
 
-struct thread {
-	struct block_encoder *of;
-	struct block_codec *codec;
-	pthread_t id;
-};
-
 struct block_encoder {
 	size_t gather;
-	struct block_job at[WINDOW];
-	size_t n;
-	struct merkle *tree;
-	atomic_size_t job; /* the next job: 0 hashes all blocks, i packs at[i - 1] */
-	struct thread thread[THREADS];
+	int level;
 	unsigned threads;
+	struct block_codec **codec; /* of each thread; NULL: not needed yet */
+	struct ordered *queue;	    /* NULL: not needed yet */
+	bool is_threaded;	    /* the queue has threads */
 };
 
 struct block_encoder *block_encoder_new(unsigned threads, int level)
@@ -54,29 +47,37 @@ struct block_encoder *block_encoder_new(unsigned threads, int level)
 	if (!s)
 		return NULL;
 	s->gather = BLOCK_RAW;
-	s->threads = threads < 1 ? 1 : threads > THREADS ? THREADS : threads;
-	for (unsigned i = 0; i < s->threads; i++) {
-		s->thread[i] = (struct thread){.of = s, .codec = block_codec_new(level)};
-		if (!s->thread[i].codec) {
-			block_encoder_free(s);
-			return NULL;
-		}
+	s->level = level;
+	s->threads = threads < 1 ? 1 : threads;
+	s->codec = calloc(s->threads, sizeof(struct block_codec *));
+	if (s->codec)
+		s->codec[0] = block_codec_new(level);
+	if (!s->codec || !s->codec[0]) {
+		block_encoder_free(s);
+		return NULL;
 	}
 	return s;
+}
+
+static void job_free(void *job)
+{
+	struct block_job *m = job;
+
+	filter_free(&m->keys);
+	buf_free(&m->leaves);
+	buf_free(&m->extensions);
+	buf_free(&m->tiles);
+	buf_free(&m->out);
 }
 
 void block_encoder_free(struct block_encoder *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < WINDOW; i++) {
-		filter_free(&s->at[i].keys);
-		buf_free(&s->at[i].extensions);
-		buf_free(&s->at[i].tiles);
-		buf_free(&s->at[i].out);
-	}
-	for (size_t i = 0; i < THREADS; i++)
-		block_codec_free(s->thread[i].codec);
+	ordered_free(s->queue, job_free);
+	for (unsigned i = 0; s->codec && i < s->threads; i++)
+		block_codec_free(s->codec[i]);
+	free(s->codec);
 	free(s);
 }
 
@@ -85,17 +86,49 @@ size_t block_encoder_gather(const struct block_encoder *s)
 	return s->gather;
 }
 
-/* ---- Jobs ---- */
+/* ---- What any thread does ---- */
 
-static void hash_all(struct block_encoder *s)
+static void stamps_write(struct block_job *m)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		struct block_job *m = &s->at[i];
-		m->tiles.len = 0;
-		merkle_add_lines(
-		    s->tree, m->raw, m->b.raw_size, m->b.flags & BLOCK_LEAVES, &m->tiles);
-		merkle_root(s->tree, m->b.root);
+	char stamp[STAMP_SIZE];
+
+	stamp_write(stamp, m->b.first_seq - 1, m->b.first_logtime);
+	for (uint32_t i = 0; i < m->b.count; i++) {
+		stamp_next(stamp);
+		memcpy(m->raw + (m->events[i].offset - m->events->offset), stamp,
+		    STAMP_SIZE);
 	}
+}
+
+static void times_find(struct block *b, const struct pending *p)
+{
+	b->least_time = EVLOG_TIME_MAX;
+	b->greatest_time = EVLOG_TIME_MIN;
+	for (uint32_t k = 0; k < b->count; k++) {
+		int64_t t = p[k].time;
+		if (t == EVLOG_TIME_MIN)
+			continue;
+		if (t < b->least_time)
+			b->least_time = t;
+		if (t > b->greatest_time)
+			b->greatest_time = t;
+	}
+}
+
+/* Hashes the lines.  Returns false if out of memory. */
+static bool leaves_hash(struct block_job *m)
+{
+	m->leaves.len = 0;
+	if (!buf_reserve(&m->leaves, (size_t)m->b.count * HASH_SIZE))
+		return false;
+	for (uint32_t i = 0; i < m->b.count; i++) {
+		const struct pending *p = &m->events[i];
+		merkle_leaf(m->raw + (p->offset - m->events->offset), p->len - 1,
+		    m->b.flags & BLOCK_LEAVES,
+		    (unsigned char *)m->leaves.p + m->leaves.len);
+		m->leaves.len += HASH_SIZE;
+	}
+	return true;
 }
 
 static void keys_gather(struct block_job *m)
@@ -112,7 +145,7 @@ static void keys_gather(struct block_job *m)
 	}
 }
 
-/* Makes room for the tiles, which another thread computes meanwhile. */
+/* Makes room for the tiles, which are only known in the order of the blocks. */
 static void tiles_reserve(struct block_job *m)
 {
 	uint64_t n = merkle_tiles(m->b.first_seq - 1, block_last_seq(&m->b));
@@ -127,10 +160,16 @@ static void tiles_reserve(struct block_job *m)
 	extension_end(x, begun);
 }
 
-static bool pack(struct block_job *m, struct block_codec *codec)
+/* Returns false if out of memory. */
+static bool encode(struct block_job *m, struct block_codec *codec)
 {
 	size_t packed;
 
+	times_find(&m->b, m->events);
+	if (!m->is_stamped)
+		stamps_write(m);
+	if (!leaves_hash(m))
+		return false;
 	keys_gather(m);
 	m->extensions.len = 0;
 	filter_extend(&m->keys, &m->extensions);
@@ -149,56 +188,31 @@ static bool pack(struct block_job *m, struct block_codec *codec)
 	return true;
 }
 
-static void *work(void *arg)
+static void work(void *arg, void *job, unsigned worker)
 {
-	struct thread *t = arg;
-	struct block_encoder *s = t->of;
-	size_t job;
+	const struct block_encoder *s = arg;
+	struct block_job *m = job;
 
-	while ((job = atomic_fetch_add(&s->job, 1)) <= s->n) {
-		struct block_job *m = &s->at[job ? job - 1 : 0];
-		if (job == 0)
-			hash_all(s);
-		else
-			m->failed = !pack(m, t->codec);
-	}
-	return NULL;
+	if (!s->codec[worker])
+		s->codec[worker] = block_codec_new(s->level);
+	m->failed = !s->codec[worker] || !encode(m, s->codec[worker]);
 }
 
-/* Returns false if out of memory. */
-static bool make_all(struct block_encoder *s, size_t bytes)
+/* Gets a queue, with threads if there is enough to do for them. */
+static bool queue_ready(struct block_encoder *s, size_t bytes)
 {
-	unsigned most = bytes < THREADED ? 1 : s->threads, n = 1;
-	bool good = true;
+	bool threaded = s->threads > 1 && bytes >= THREADED;
 
-	atomic_store(&s->job, 0);
-	while (n < most && n <= s->n &&
-	       pthread_create(&s->thread[n].id, NULL, work, &s->thread[n]) == 0)
-		n++;
-	work(&s->thread[0]);
-	while (n > 1)
-		pthread_join(s->thread[--n].id, NULL);
-	for (size_t i = 0; i < s->n; i++)
-		good &= !s->at[i].failed;
-	return good;
+	if (s->queue && (s->is_threaded || !threaded))
+		return true;
+	ordered_free(s->queue, job_free);
+	s->is_threaded = threaded;
+	s->queue = ordered_new(
+	    threaded ? s->threads - 1 : 0, ROOM, sizeof(struct block_job), work, s);
+	return s->queue != NULL;
 }
 
-/* ---- Blocks ---- */
-
-static void times_find(struct block *b, const struct pending *p)
-{
-	b->least_time = EVLOG_TIME_MAX;
-	b->greatest_time = EVLOG_TIME_MIN;
-	for (uint32_t k = 0; k < b->count; k++) {
-		int64_t t = p[k].time;
-		if (t == EVLOG_TIME_MIN)
-			continue;
-		if (t < b->least_time)
-			b->least_time = t;
-		if (t > b->greatest_time)
-			b->greatest_time = t;
-	}
-}
+/* ---- In order ---- */
 
 /* Fills in m for events [i, i + count) of the batch, which follow event `last`. */
 static void describe(struct block_job *m, const struct batch *batch, size_t i,
@@ -206,11 +220,11 @@ static void describe(struct block_job *m, const struct batch *batch, size_t i,
     const struct head *h)
 {
 	const struct pending *p = &batch->at[i];
-	char *raw = batch->raw.p, stamp[STAMP_SIZE];
 	int64_t now = h->last_logtime;
 
 	m->events = p;
-	m->raw = raw + p->offset;
+	m->raw = batch->raw.p + p->offset;
+	m->is_stamped = kind->replica;
 	m->b = (struct block){.segment = h->segment,
 	    .epoch = h->epoch,
 	    .first_seq = last + 1,
@@ -220,36 +234,39 @@ static void describe(struct block_job *m, const struct batch *batch, size_t i,
 	    .first_logtime = kind->replica ? p[0].logtime : now,
 	    .last_logtime = kind->replica ? p[count - 1].logtime : now};
 	memcpy(m->b.id, h->id, ID_SIZE);
-	times_find(&m->b, p);
-	if (kind->replica)
-		return;
-	stamp_write(stamp, last, now);
-	for (size_t k = 0; k < count; k++) {
-		stamp_next(stamp);
-		memcpy(raw + p[k].offset, stamp, STAMP_SIZE);
+}
+
+/* Gives the next of the first n events, from *i on, for which there is room.  *last: the
+ * last seq that was given. */
+static void blocks_give(struct block_encoder *s, const struct batch *batch, size_t *i,
+    size_t n, uint64_t *last, const struct block_encoder_kind *kind, const struct head *h)
+{
+	struct block_job *m;
+	size_t bytes;
+
+	while (*i < n && (m = ordered_place(s->queue)) != NULL) {
+		size_t count = batch_block(batch, *i, n, s->gather, &bytes);
+		describe(m, batch, *i, count, *last, kind, h);
+		m->b.raw_size = (uint32_t)bytes;
+		*i += count;
+		*last += count;
+		m->cursor = (struct view){kind->cursor.p, *i == n ? kind->cursor.len : 0};
+		m->b.flags |= *i == n ? BLOCK_COMMIT : 0;
+		ordered_give(s->queue);
 	}
 }
 
-/* Prepares the next blocks of the first n events, from *i on.  Returns their bytes. */
-static size_t window_begin(struct block_encoder *s, const struct batch *batch, size_t *i,
-    size_t n, const struct block_encoder_kind *kind, struct head *h)
+/* Joins the leaves of a block to the tree. */
+static void leaves_join(struct block_job *m, struct merkle *tree)
 {
-	uint64_t last = h->tree.n;
-	size_t all = 0, bytes;
+	const unsigned char *leaf = (const unsigned char *)m->leaves.p;
+	unsigned char tile[HASH_SIZE];
 
-	s->tree = &h->tree;
-	for (s->n = 0; s->n < WINDOW && *i < n; s->n++) {
-		struct block_job *m = &s->at[s->n];
-		size_t count = batch_block(batch, *i, n, s->gather, &bytes);
-		describe(m, batch, *i, count, last, kind, h);
-		m->b.raw_size = (uint32_t)bytes;
-		*i += count;
-		m->cursor = (struct view){kind->cursor.p, *i == n ? kind->cursor.len : 0};
-		m->b.flags |= *i == n ? BLOCK_COMMIT : 0;
-		last += count;
-		all += bytes;
-	}
-	return all;
+	m->tiles.len = 0;
+	for (uint32_t i = 0; i < m->b.count; i++, leaf += HASH_SIZE)
+		if (merkle_add_leaf(tree, leaf, tile))
+			buf_add(&m->tiles, tile, HASH_SIZE);
+	merkle_root(tree, m->b.root);
 }
 
 /* Adds the summary of the blocks before, if this block has one and there is room. */
@@ -284,6 +301,7 @@ static int block_put(struct block_job *m, const struct block_encoder_kind *kind,
 
 	assert(m->out.len && h->last_block <= h->committed);
 	assert(b->header_size <= BLOCK_HEADER_MAX);
+	leaves_join(m, &h->tree);
 	if (m->tiles.failed)
 		return error_memory(err);
 	if (b->flags & BLOCK_COMMIT && kind->root &&
@@ -315,19 +333,25 @@ int block_encoder_write(struct block_encoder *s, struct batch *b, size_t n,
     evlog_error *err)
 {
 	int64_t now = evlog_now();
+	uint64_t last = h->tree.n;
+	struct block_job *m;
 	size_t i = 0;
 	int r = 0;
 
 	if (now > h->last_logtime && !kind->replica)
 		h->last_logtime = now;
-	while (i < n && !r) {
-		size_t bytes = window_begin(s, b, &i, n, kind, h);
-		if (!make_all(s, bytes))
-			return error_memory(err);
-		for (size_t k = 0; k < s->n && !r; k++) {
-			r = block_put(&s->at[k], kind, seg, h, s->thread[0].codec, err);
-			s->gather = block_gather(s->gather, &s->at[k].b);
-		}
+	if (!queue_ready(s, b->raw.len))
+		return error_memory(err);
+	blocks_give(s, b, &i, n, &last, kind, h);
+	while (ordered_first(s->queue)) {
+		m = ordered_take(s->queue);
+		if (!r)
+			r = m->failed ? error_memory(err)
+				      : block_put(m, kind, seg, h, s->codec[0], err);
+		s->gather = r ? s->gather : block_gather(s->gather, &m->b);
+		ordered_drop(s->queue);
+		if (!r)
+			blocks_give(s, b, &i, n, &last, kind, h);
 	}
 	return r;
 }
