@@ -2,6 +2,8 @@
 #
 #   make quickstart   install what is missing, build, and show the main job
 #   make              build everything into build/
+#                     (STATIC=1: the tools contain the libraries, except for the C library,
+#                     and start faster)
 #   make check        install what is missing, build, test
 #                     (SAN=1: with ASan and UBSan, SAN=thread: ThreadSanitizer;
 #                     ONLY=evcat.bats: one file; EVLOG_SLOW=1: the slow tests too)
@@ -63,7 +65,8 @@ OBJCOPY ?= objcopy
 
 # Computed on demand, so that make deps can run first.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
-PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(LINKED)) -lm
+PKG_FLAGS  = $(shell $(PKG_CONFIG) --libs $(LINKED))
+PKG_LIBS   = $(if $(STATIC),$(PKG_FLAGS:-l%=-l:lib%.a),$(PKG_FLAGS)) -lm
 COMPILE    = $(CC) -std=c11 -D_GNU_SOURCE -Ilib $(WARNINGS) $(HARDENED) $(SANITIZE) \
              $(PKG_CFLAGS) $(DEFINES) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c
 QUIETLY    = $(MAKE) --no-print-directory -s -j$(shell nproc 2>/dev/null || echo 2)
@@ -80,11 +83,11 @@ $(BUILD)/bin/cli.a: $(SHARED:%=$(BUILD)/bin/%.o)
 	$(AR) rcs $@ $^
 
 $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/bin/%.o $(BUILD)/bin/cli.a $(BUILD)/objects.a
-	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(STATIC) $(PKG_LIBS)
+	$(CC) $(SANITIZE) -pie $(RELRO) $(LDFLAGS) -o $@ $^ $(LUA) $(PKG_LIBS)
 
 # evappend often runs for a single event, so it must start fast.  Lua, which only --check
 # needs, becomes a part of it where there is such a library.
-$(BUILD)/evappend: STATIC = $(wildcard $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblua5.4.a)
+$(BUILD)/evappend: LUA = $(wildcard $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblua5.4.a)
 
 # What reads hostile bytes by other libraries is a program of its own.
 UNPACK_C = $(filter-out %/main.c,$(sort $(wildcard lib/unpack/*.c)))

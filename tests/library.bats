@@ -51,6 +51,21 @@ installed() {
 	assert_output ""
 }
 
+@test "make STATIC=1: the tools contain the libraries" {
+	[ -z "${SAN:-}${COVERAGE:-}" ] || skip "links with what the compiler needs"
+	cp -a "$EVLOG_BUILD" build
+	rm build/evcat build/evfold
+	make -s -C "$BATS_TEST_DIRNAME/.." STATIC=1 BUILD="$PWD/build" "$PWD/build/evcat" "$PWD/build/evfold"
+	for tool in evcat evfold; do
+		run -0 ldd build/$tool
+		refute_output --regexp 'zstd|nettle|xxhash|lua|sqlite|tommath'
+	done
+	seq 3 | evappend --type t a.evlog
+	assert_equal "$(build/evcat a.evlog)" "$(evcat a.evlog)"
+	run -0 build/evfold 'n=sum(data)' a.evlog
+	assert_output '{"n":6}'
+}
+
 @test "the examples do what they say" {
 	installed install
 	for example in append follow fold consumer; do
