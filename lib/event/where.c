@@ -146,6 +146,7 @@ static int value_classify(struct parser *s, struct condition *c, const char *at)
 	bool failed = false;
 
 	c->kind = VALUE_GLOB;
+	c->is_plain = !glob_is_pattern(c->text);
 	if (c->len && json_is_valid(text) && json_type_of(text) == JSON_NUMBER) {
 		c->kind = VALUE_NUMBER;
 		if (decimal_set(&c->number, text, &failed))
@@ -376,7 +377,11 @@ static bool compare(
 			return false;
 		*order = view_compare(text_of(v, s), (struct view){c->text, c->len});
 		return true;
-	default: *order = !glob_match(c->text, text_of(v, s)); return true;
+	default:
+		*order = !(c->is_plain
+			       ? view_equal(text_of(v, s), (struct view){c->text, c->len})
+			       : glob_match(c->text, text_of(v, s)));
+		return true;
 	}
 }
 

@@ -33,6 +33,7 @@ struct condition {
 	} kind;
 	char *text; /* VALUE, without quotes and escapes */
 	size_t len;
+	bool is_plain; /* VALUE_GLOB: it has nothing that a glob gives a meaning to */
 	struct decimal number;
 	int64_t time;
 	bool is_seq;	     /* the path is `seq`, a number that is stored as a string */

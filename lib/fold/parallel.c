@@ -19,7 +19,7 @@
 
 #define THREADS_FROM 3 /* chunks; for fewer, threads do not pay */
 #define AHEAD	     8 /* events to prefetch ahead, for memory that is in no cache */
-#define TURNS	     6 /* chunks in the ring, for each thread */
+#define TURNS	     4 /* chunks in the ring, for each thread */
 
 /* A chunk in the ring. */
 struct turn {
@@ -283,14 +283,12 @@ void fold_pool_free(evlog_fold *f)
 	f->pool = NULL;
 }
 
-static int pool_new(evlog_fold *f, evlog_error *err)
+/* Fills f->pool. */
+static int pool_init(evlog_fold *f, evlog_error *err)
 {
-	struct pool *pool = calloc(1, sizeof *pool);
+	struct pool *pool = f->pool;
 	unsigned n = fold_keyed(f) ? f->threads : 1;
 
-	if (!pool)
-		return error_memory(err);
-	f->pool = pool;
 	pool->f = f;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
@@ -316,6 +314,17 @@ static int pool_new(evlog_fold *f, evlog_error *err)
 			return err->code;
 	}
 	return 0;
+}
+
+static int pool_new(evlog_fold *f, evlog_error *err)
+{
+	f->pool = calloc(1, sizeof *f->pool);
+	if (!f->pool)
+		return error_memory(err);
+	int r = pool_init(f, err);
+	if (r)
+		fold_pool_free(f);
+	return r;
 }
 
 /* Whether the fold can be divided among threads. */

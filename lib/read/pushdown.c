@@ -26,7 +26,7 @@ static enum key_kind kind_asked(const struct condition *c)
 		return kind;
 	/* a glob could also mean the JSON text of a value that is not a string */
 	bool text = c->kind == VALUE_TEXT ||
-		    (c->kind == VALUE_GLOB && !glob_is_pattern(c->text) &&
+		    (c->kind == VALUE_GLOB && c->is_plain &&
 			!json_is_valid((struct json_text){c->text, c->len}));
 	return c->path->n == 1 && c->op == CONDITION_EQUAL && text ? kind : KEY_KINDS;
 }

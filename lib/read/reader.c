@@ -58,7 +58,7 @@ static bool block_is_plain(const struct log_reader *r, const struct block *b)
 
 	return w->from <= b->first_seq && (!w->to || block_last_seq(b) <= w->to) &&
 	       w->since == EVLOG_TIME_MIN && w->until == EVLOG_TIME_MAX && !w->select &&
-	       !w->cursors && b->raw_size <= BLOCK_RAW_PLAIN;
+	       !w->cursors && b->raw_size <= BLOCK_RAW_DENSE;
 }
 
 /* Gets a block as it is stored. */
