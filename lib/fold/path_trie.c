@@ -1,6 +1,8 @@
 /* path_trie.c - finds the values at several paths of an event in one walk. */
 #include "fold/path_trie.h"
 
+#include "json/vector.h"
+
 #include <stdlib.h>
 
 bool path_trie_add(
@@ -104,6 +106,22 @@ static void guess_note(struct path_guess *g, const char *from,
 
 /* ---- The walk ---- */
 
+/* Gets the value of a member, which is mostly a string without escapes. */
+static inline bool member_value(struct json_walk *w, struct json_member *m)
+{
+	const char *p = m->value.p;
+
+	if (p < w->end && *p == '"') {
+		const char *quote = find_quote(p + 1, w->end);
+		if (quote < w->end && *quote == '"') {
+			w->p = quote + 1;
+			m->value.len = (size_t)(w->p - p);
+			return true;
+		}
+	}
+	return json_walk_value(w, m);
+}
+
 struct search {
 	struct path_guesses *guesses;
 	struct json_text *found;
@@ -154,7 +172,7 @@ static bool walk(
 			if (!walk(step, &inner, s, level + 1))
 				return false;
 		}
-		if (!(deeper ? json_walk_out(w, &inner, &m) : json_walk_value(w, &m)))
+		if (!(deeper ? json_walk_out(w, &inner, &m) : member_value(w, &m)))
 			return false;
 		if (step && step->slot)
 			s->found[step->slot - 1] = m.value;
