@@ -56,14 +56,11 @@ static const char *skip_blocks(const char *p, const char *end, struct nest *n)
 		uint64_t open = block_mask(p, 0x20, '{') & ~in;
 		uint64_t close = block_mask(p, 0x20, '}') & ~in;
 
-		for (; close; close &= close - 1) {
-			uint64_t before = (close & -close) - 1;
-			n->depth += (size_t)__builtin_popcountll(open & before);
-			open &= ~before;
-			if (--n->depth == 0)
-				return p + __builtin_ctzll(close) + 1;
+		for (uint64_t all = open | close; all; all &= all - 1) {
+			n->depth += open & all & -all ? 1 : (size_t)-1;
+			if (n->depth == 0)
+				return p + __builtin_ctzll(all) + 1;
 		}
-		n->depth += (size_t)__builtin_popcountll(open);
 		n->inside = in >> 63;
 	}
 	return p;
