@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "base/glob.h"
 #include "event/stamp.h"
+#include "json/find.h"
 #include "json/scan.h"
-#include "json/vector.h"
 
 bool select_is_pattern(const struct evlog_selection *sel, const char *glob)
 {
@@ -203,26 +203,6 @@ bool select_event(struct select *s, const struct evlog_event *event)
 	return holds;
 }
 
-/* Finds the needle, or returns `end`.  Looks for two of its bytes at once (those inside
- * its quotes if there are two) at 64 places at a time, several times as fast as
- * memmem. */
-static const char *needle_find(struct view needle, const char *p, const char *end)
-{
-	size_t n = needle.len, a = n > 3, b = n - 1 - a;
-
-	for (; (size_t)(end - p) >= 63 + n; p += 64) {
-		uint64_t m =
-		    block_mask(p + a, 0, needle.p[a]) & block_mask(p + b, 0, needle.p[b]);
-		for (; m; m &= m - 1) {
-			const char *hit = p + __builtin_ctzll(m);
-			if (memcmp(hit, needle.p, n) == 0)
-				return hit;
-		}
-	}
-	p = memmem(p, (size_t)(end - p), needle.p, n);
-	return p ? p : end;
-}
-
 /* The length of the whole lines at the front that have neither the needle nor an escape,
  * which could hide it.  *hit caches where the needle is next. */
 static size_t hopeless(const struct select *s, struct evlog_lines lines, const char **hit)
@@ -231,13 +211,29 @@ static size_t hopeless(const struct select *s, struct evlog_lines lines, const c
 		return 0;
 	const char *p = lines.p, *end = p + lines.len;
 	if (!*hit || *hit < p)
-		*hit = needle_find((struct view){s->needle.p, s->needle.len}, p, end);
+		*hit = text_find((struct view){s->needle.p, s->needle.len}, p, end);
 	const char *escape = memchr(p, '\\', (size_t)(*hit - p));
 	const char *hope = escape ? escape : *hit;
 	if (hope == end)
 		return lines.len;
 	const char *nl = memrchr(p, '\n', (size_t)(hope - p));
 	return nl ? (size_t)(nl + 1 - p) : 0;
+}
+
+/* Takes a line; of its stamp, the logtime is only read if that is needed. */
+static bool line_take(
+    const struct select *s, struct evlog_lines *lines, struct evlog_event *event)
+{
+	if (s->stamps)
+		return evlog_lines_take(lines, event);
+	if (!lines->len)
+		return false;
+	const char *nl = memchr(lines->p, '\n', lines->len);
+	size_t len = nl ? (size_t)(nl - lines->p) : lines->len;
+	event_begin(event, lines->p, len);
+	lines->p += len + (nl != NULL);
+	lines->len -= len + (nl != NULL);
+	return true;
 }
 
 /* The lines that match next, without their cursors. */
@@ -261,7 +257,7 @@ static bool run_find(struct select *s, struct evlog_lines *rest, struct evlog_li
 			return true;
 		left.p += skip;
 		left.len -= skip;
-		if (!evlog_lines_take(&left, &event))
+		if (!line_take(s, &left, &event))
 			break;
 		if (select_event(s, &event)) {
 			if (!run->p)

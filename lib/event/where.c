@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/glob.h"
 #include "base/time.h"
+#include "json/find.h"
 #include "json/scan.h"
 
 #include <inttypes.h>
@@ -448,9 +449,9 @@ static bool is_hopeless(
 	    c->op == CONDITION_UNEQUAL)
 		return false;
 	/* from the next byte on: its first quote may be the last one of another string */
-	for (; (at = memmem(at, (size_t)(end - at), c->quoted.p, c->quoted.len)); at++) {
+	while ((at = text_find(c->quoted, at, end)) < end) {
 		int order;
-		const char *p = json_blank_skip(at + c->quoted.len, end);
+		const char *p = json_blank_skip(at++ + c->quoted.len, end);
 		if (p == end || *p != ':')
 			continue; /* it is a value */
 		struct json_text v = scalar_at(json_blank_skip(p + 1, end), end);
