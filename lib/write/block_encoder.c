@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/ordered.h"
+#include "base/thread.h"
 #include "write/summary.h"
 
 #include <assert.h>
@@ -48,7 +49,9 @@ struct block_encoder *block_encoder_new(unsigned threads, int level)
 		return NULL;
 	s->gather = BLOCK_RAW;
 	s->level = level;
-	s->threads = threads < 1 ? 1 : threads;
+	s->threads = threads < 1	      ? 1
+		     : threads > THREADS_MOST ? THREADS_MOST
+					      : threads;
 	s->codec = calloc(s->threads, sizeof(struct block_codec *));
 	if (s->codec)
 		s->codec[0] = block_codec_new(level);
