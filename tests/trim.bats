@@ -309,6 +309,20 @@ as_before() {
 	evrun -q --checkpoint two --emit out.evlog src.evlog -- jq -c '{type:"Two",data:.data}'
 	assert_equal "$(evcat -t One dest out.evlog | jq .data.n)" "$(seq 60)"
 	assert_equal "$(evcat -t Two dest out.evlog | jq .data.n)" "$(seq 60)"
+	# the checkpoints know what they appended, and that was removed since
+	for i in 1 2 3; do
+		numbered 5 900 | evappend -q --segment-size 1 out.evlog
+	done
+	evbackup -q --trim-before $(($(ends out.evlog) - 3)) out.evlog dest >/dev/null
+	numbered 1 61 | evappend -q src.evlog
+	evrun -q --checkpoint one --emit out.evlog src.evlog -- jq -c '{type:"One",data:.data}'
+	assert_equal "$(evcat -t One dest out.evlog | jq .data.n)" "$(seq 61)"
+	# but another log, or an older one, is not taken for it
+	segmented other.evlog 50
+	evbackup -q --trim-before 40 other.evlog otherdest >/dev/null
+	run -76 evrun -q --checkpoint two --emit other.evlog src.evlog -- jq -c '{type:"Two"}'
+	evrun -q --checkpoint two --emit out.evlog src.evlog -- jq -c '{type:"Two",data:.data}'
+	assert_equal "$(evcat -t Two dest out.evlog | jq .data.n)" "$(seq 61)"
 	rm one two
 	# a fork that ends before the event of the last trim knows the places, too
 	for i in 1 2 3; do
@@ -325,8 +339,8 @@ as_before() {
 	evrestore -q dest out.evlog
 	evrun -q --checkpoint two --emit out.evlog src.evlog -- jq -c '{type:"Two",data:.data}'
 	evrun -q --checkpoint one --emit out.evlog src.evlog -- jq -c '{type:"One",data:.data}'
-	assert_equal "$(evcat -t One dest out.evlog | jq .data.n)" "$(seq 60)"
-	assert_equal "$(evcat -t Two dest out.evlog | jq .data.n)" "$(seq 60)"
+	assert_equal "$(evcat -t One dest out.evlog | jq .data.n)" "$(seq 61)"
+	assert_equal "$(evcat -t Two dest out.evlog | jq .data.n)" "$(seq 61)"
 }
 
 @test "processes and evdue go on, and begin anew through the backups" {
@@ -345,6 +359,35 @@ as_before() {
 	assert_equal "$(evcat due.evlog | wc -l)" 1
 	run -0 evdue --emit anew.evlog dest a.evlog
 	assert_equal "$(evcat anew.evlog | wc -l)" 1
+}
+
+@test "a process and evdue go on with what they keep, though what they appended was removed" {
+	segmented a.evlog 40
+	echo '{"type":"Later","id":"l1","due":"2020-01-01T00:00:00Z","data":{}}' | evappend -q --segment-size 1 a.evlog
+	echo '{"type":"Later","id":"l2","due":"2999-01-01T00:00:00Z","data":{}}' | evappend -q --segment-size 1 a.evlog
+	echo 'for i = 0, 2 do on["T" .. i] = function(s, e) emit{type="Seen", data={n=e.data.n}} end end' >p.lua
+	evfold --program p.lua --key type -o log:seen.evlog --snapshot s a.evlog
+	evdue --emit due.evlog --checkpoint d a.evlog
+	cp s s.old
+	cp d d.old
+	for log in seen due; do
+		segmented $log.evlog 30 10 900
+		evbackup -q --trim-before "$(ends $log.evlog)" $log.evlog $log.dest >/dev/null
+	done
+	# the log that they read no longer has what they have seen
+	numbered 5 43 | evappend -q --segment-size 1 a.evlog
+	evbackup -q --trim-before 44 a.evlog dest >/dev/null
+	for i in 1 2; do # the second time, from older ones
+		run -0 --separate-stderr evfold --program p.lua --key type -o log:seen.evlog --snapshot s a.evlog
+		assert_equal "$stderr" ""
+		assert_equal "$(evcat -q -t Seen seen.dest seen.evlog | jq .data.n)" "$(seq 40; seq 43 47)"
+		run -0 evdue --emit due.evlog --checkpoint d a.evlog
+		assert_equal "$(evcat -q -t Later due.evlog | wc -l)" 0
+		run -0 evdue --list --checkpoint d a.evlog
+		assert_output --partial l2
+		refute_output --partial l1
+		[ $i = 2 ] || { mv s.old s && mv d.old d; }
+	done
 }
 
 @test "what was removed can be restored, as long as the backups keep it" {

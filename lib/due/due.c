@@ -486,7 +486,10 @@ static int checkpoint_check(struct due *d, const struct due_place *p, evlog_erro
 	if (p->emitted_upto > d->done || is_after(p->reached, d->place.reached) ||
 	    !position_is_sound(&p->emitted))
 		return error_set(err, EVLOG_EMISMATCH, "%s was set back", d->o.emit);
-	return evlog_position_check(d->o.emit, &p->emitted, d->o.max_line, err);
+	/* if that was removed, the cursor says that it was there */
+	bool removed;
+	return position_check_appended(
+	    d->o.emit, &p->emitted, d->o.max_line, &removed, err);
 }
 
 /* Uses the checkpoint, as far as it is right. */

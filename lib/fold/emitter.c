@@ -267,18 +267,22 @@ void emitter_save(const struct emitter *m, struct buf *b)
 		place_add(m->dead, "letters", b);
 }
 
-/* Checks that a log still has the place that a snapshot names. */
+/* Checks that a log still has the place that a snapshot names.  attested: the log's
+ * cursor says that it had it, if it was removed since. */
 static int place_check(const struct emitter *m, const char *path, struct json_text header,
-    const char *name, evlog_error *err)
+    const char *name, bool attested, evlog_error *err)
 {
 	struct evlog_position end = {0};
 	struct json_text v;
+	bool removed;
 
 	if (!json_top_find(header, (struct view){name, strlen(name)}, &v) ||
 	    *v.p != '{' || !line_position(v, &end))
 		return error_set(
 		    err, EVLOG_EMISMATCH, "it does not say what is in %s", path);
-	return evlog_position_check(path, &end, m->o.max_line, err);
+	return attested
+		   ? position_check_appended(path, &end, m->o.max_line, &removed, err)
+		   : evlog_position_check(path, &end, m->o.max_line, err);
 }
 
 int emitter_check(const struct emitter *m, struct json_text header,
@@ -299,9 +303,9 @@ int emitter_check(const struct emitter *m, struct json_text header,
 	if (!r)
 		r = evlog_position_check(m->source, at, m->o.max_line, err);
 	if (!r)
-		r = place_check(m, m->path, header, "emitted", err);
+		r = place_check(m, m->path, header, "emitted", at->seq <= m->done, err);
 	if (!r && m->dead)
-		r = place_check(m, m->dead_path, header, "letters", err);
+		r = place_check(m, m->dead_path, header, "letters", false, err);
 	return r;
 }
 

@@ -330,6 +330,29 @@ int evlog_position_check(const char *path, const struct evlog_position *at,
 	return root_check(path, at, max_line, err);
 }
 
+/* Whether a place is before the end of what was removed from a log. */
+static bool is_removed(const char *path, uint64_t seq, uint64_t max_line)
+{
+	struct bounds b = only(seq, seq, max_line);
+	struct log_reader *r;
+	evlog_error ignored;
+
+	if (log_reader_open(&r, path, &b, false, false, &ignored))
+		return false;
+	uint64_t first = log_reader_trimmed(r);
+	log_reader_close(r);
+	return first && seq < first - 1;
+}
+
+int position_check_appended(const char *path, const struct evlog_position *at,
+    uint64_t max_line, bool *removed, evlog_error *err)
+{
+	int r = evlog_position_check(path, at, max_line, err);
+
+	*removed = r == EVLOG_EMISMATCH && at->seq && is_removed(path, at->seq, max_line);
+	return *removed ? 0 : r;
+}
+
 int evlog_position_find(const char *path, uint64_t seq, struct evlog_position *at,
     uint64_t max_line, evlog_error *err)
 {

@@ -106,6 +106,12 @@ void position_set(struct evlog_position *at, const unsigned char *id, uint64_t s
 int position_find(const char *path, uint64_t seq, uint64_t max_line,
     struct evlog_position *at, evlog_error *err);
 
+/* The same as evlog_position_check, for a log to which events were appended up to that
+ * place: if the place is among those that were removed from its beginning, sets *removed
+ * and returns 0.  Then only the log's cursors can tell what it had. */
+int position_check_appended(const char *path, const struct evlog_position *at,
+    uint64_t max_line, bool *removed, evlog_error *err);
+
 /* By what a log is known: the id of its active segment, and its lineage, the leaf of its
  * first event, which replicas, restores and forks share; zeros if that is not known. */
 struct log_identity {

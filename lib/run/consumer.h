@@ -186,6 +186,7 @@ struct consumer {
 	uint64_t kept; /* each event up to this number is recorded in `mark` */
 
 	struct sink *emit, *dead; /* logs; NULL: none */
+	bool emitted_removed;	  /* the event that mark.emitted names was removed */
 	uint64_t dead_upto; /* dead letters up to this seq are in their log already */
 	evlog_error bad;    /* what is wrong with the input, and */
 	evlog_error why;    /* why fail_at was set; code 0: nothing */

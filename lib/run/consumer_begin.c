@@ -229,6 +229,19 @@ static int cursor_follow(struct consumer *c, uint64_t seq, bool fresh, evlog_err
 	return evlog_position_check(c->paths[0], c->mark.place, c->sel.max_line, err);
 }
 
+/* What the checkpoint has emitted last was removed from the log since: the cursor there
+ * must be as far, or the log is another one. */
+static int cursor_attest(
+    const struct consumer *c, const struct log_sink_options *emit, evlog_error *err)
+{
+	const struct cursor *at = &emit->cursor;
+
+	if (emit->found &&
+	    (at->generation != c->mark.generation || at->seq >= c->mark.place[0].seq))
+		return 0;
+	return evlog_position_check(c->o->emit, &c->mark.emitted, c->sel.max_line, err);
+}
+
 static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
 {
 	struct log_sink_options emit = {.path = c->o->emit};
@@ -238,6 +251,8 @@ static int outlets_open(struct consumer *c, bool fresh, evlog_error *err)
 
 	if (emit.path)
 		r = outlet_open(c, &c->emit, &emit, fresh, &emitted, err);
+	if (!r && c->emitted_removed)
+		r = cursor_attest(c, &emit, err);
 	if (!r && dead.path)
 		r = outlet_open(c, &c->dead, &dead, fresh, &c->dead_upto, err);
 	if (!r && c->emit && c->dead && log_sinks_are_one(c->emit, c->dead))
@@ -274,8 +289,8 @@ static int begin_tracking(struct consumer *c, bool *fresh, evlog_error *err)
 	if (!r)
 		r = takeovers_check(&c->mark, c->paths[0], c->sel.max_line, err);
 	if (!r && *c->mark.emitted.log && c->o->emit)
-		r = evlog_position_check(
-		    c->o->emit, &c->mark.emitted, c->sel.max_line, err);
+		r = position_check_appended(c->o->emit, &c->mark.emitted, c->sel.max_line,
+		    &c->emitted_removed, err);
 	if (!r)
 		r = part_check(c, *fresh, err);
 	if (!r)

@@ -84,9 +84,10 @@ static int key_find(struct reshard *s, evlog_error *err)
 			 s->old->file.path);
 }
 
-/* Checks that a log has no cursor of the receiver that is further than its checkpoint. */
-static int outlet_check(
-    struct reshard *s, const struct receiver *r, const char *log, evlog_error *err)
+/* Checks that a log has no cursor of the receiver that is further than its checkpoint.
+ * *there: it has one that is as far. */
+static int outlet_check(struct reshard *s, const struct receiver *r, const char *log,
+    bool *there, evlog_error *err)
 {
 	struct log_sink_options o = {.path = log, .source = s->log, .no_create = true};
 	struct log_identity who;
@@ -108,6 +109,9 @@ static int outlet_check(
 		    "%s: the receiver was killed before it could record its place, which "
 		    "%s has; start it once more, and end it with SIGTERM",
 		    r->file.path, log);
+	*there = !res && o.found &&
+		 (o.cursor.generation != r->mark.generation ||
+		     o.cursor.seq == r->mark.place->seq);
 	return res;
 }
 
@@ -115,6 +119,7 @@ static int old_check(struct reshard *s, size_t i, evlog_error *err)
 {
 	const struct receiver *r = &s->old[i];
 	const struct evlog_reshard_options *o = s->o;
+	bool removed = false, there;
 
 	if (r->fresh)
 		return error_set(err, EVLOG_ENOINPUT,
@@ -145,10 +150,14 @@ static int old_check(struct reshard *s, size_t i, evlog_error *err)
 		    r->file.path);
 	res = evlog_position_check(s->log, r->mark.place, o->max_line, err);
 	if (!res && *r->mark.emitted.log)
-		res = evlog_position_check(o->emit, &r->mark.emitted, o->max_line, err);
+		res = position_check_appended(
+		    o->emit, &r->mark.emitted, o->max_line, &removed, err);
 	if (!res && o->emit)
-		res = outlet_check(s, r, o->emit, err);
-	return res || !o->dead_letter ? res : outlet_check(s, r, o->dead_letter, err);
+		res = outlet_check(s, r, o->emit, &there, err);
+	if (!res && removed && !there) /* the cursor would attest what was removed */
+		res = evlog_position_check(o->emit, &r->mark.emitted, o->max_line, err);
+	return res || !o->dead_letter ? res
+				      : outlet_check(s, r, o->dead_letter, &there, err);
 }
 
 /* ---- The new ones ---- */
