@@ -954,3 +954,15 @@ B'
 	assert_output --partial "the events from 1 up to $((first - 1)) have been removed, so that nobody knows"
 	run -0 evappend --expect-none $((first - 1)):type=None t.evlog <<<'{"type":"X"}'
 }
+
+@test "long lines do not stay in memory, one for each block that is being made" {
+	[ -z "${SAN:-}${COVERAGE:-}" ] || skip "needs memory of its own"
+	python3 -c '
+import json, random
+for i in range(40): print(json.dumps({"type": "t", "data": "%x" % random.getrandbits(24 << 20)}))' >long.ndjson
+	run -0 python3 -c '
+import resource, subprocess
+subprocess.run(["evappend", "-q", "-j1", "a.evlog", "long.ndjson"], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)'
+	[ "$output" -lt 90 ]
+}

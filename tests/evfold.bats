@@ -451,3 +451,78 @@ many_blocks() {
 	run -0 bash -c "ulimit -t 4; evfold -j1 'p=patch(data)' grow.ndjson | tr , '\n' | wc -l"
 	assert_output 13001
 }
+
+@test "a line that is no JSON is refused by any number of threads, and changes nothing for the next" {
+	forge() { # first lines, each followed by 200 good ones
+		python3 - "$BATS_TEST_DIRNAME" "$@" <<-'END'
+			import sys
+			sys.path.insert(0, sys.argv[1])
+			import format as F
+			bloom = F.bloom
+			F.bloom = lambda lines, *a: bloom([b'{"type":"x","subject":"s","source":"s","id":"i"}'], *a)
+			good = b'"type":"x ","data":5,"b":7}'
+			for i, bad in enumerate(sys.argv[2:]):
+			    lines = [F.stamped(k + 1, m) for k, m in enumerate([bad.encode()] + [good] * 200)]
+			    F.log_make(f"h{i}.evlog", [{"blocks": [(0, lines[k:k + 4]) for k in range(0, len(lines), 4)]}])
+		END
+	}
+	forge '"type""x","data":1,"b":1}' '"data"1,"type":"x","b":1}' '"type" "x","data":1}' '"type":,"data":1}'
+	for i in 0 1 2 3; do
+		for j in 1 2 3; do
+			run -65 evfold -j$j n=count 's=sum(data)' 't=sum(b)' h$i.evlog
+			assert_output --partial "event 1: not valid JSON"
+		done
+	done
+}
+
+@test "blanks before an event in a file are no reason to refuse it" {
+	printf '  {"data":1}\n\t{"data":2}\n' >f.ndjson
+	for j in 1 3; do
+		run -0 evfold -j$j 's=sum(data)' f.ndjson
+		assert_output '{"s":3}'
+	done
+	run -0 evcat -w 'data=2' f.ndjson
+	assert_output --partial '"data":2'
+}
+
+@test "keys that begin alike for long cost no more than others" {
+	python3 -c "
+p = 'a' * 2000000
+for c in 'bcd': print('{\"type\":\"t\",\"source\":\"s\",\"subject\":\"%s\"}' % (p + c + p))" | evappend -q p.evlog
+	run -0 bash -c "ulimit -t 20; evfold -k subject n=count p.evlog | wc -l"
+	assert_output 3
+}
+
+@test "threads report what comes first: an error, a stop or damage" {
+	numbered 40000 | evappend -q a.evlog
+	echo 'on["*"] = function(s, e) s.n = (s.n or 0) + 1 if s.n > 90 then stop() end end' >stop.lua
+	# the frame of one block, and the header of a later one
+	python3 - a.evlog/*.zst <<-'END'
+		import sys
+		p = sys.argv[1]
+		b = bytearray(open(p, "rb").read())
+		at = [i for i in range(len(b)) if b.startswith(b"evlogBLK", i)]
+		b[at[5] + 40] ^= 1
+		open(p, "wb").write(b)
+		b[at[2] + 1000] ^= 1
+		open("twice", "wb").write(b)
+	END
+	cp -r a.evlog b.evlog
+	cp twice b.evlog/0000000000000001.ndjson.zst
+	for fold in "n=count a.evlog" "n=count b.evlog" "--strict s=sum(subject) a.evlog"; do
+		# shellcheck disable=SC2086 # words
+		run -65 evfold -j1 $fold
+		one=$output
+		for j in 2 3 5; do
+			# shellcheck disable=SC2086
+			run -65 evfold -j$j $fold
+			assert_equal "$output" "$one"
+		done
+	done
+	run -0 evfold -j1 -k subject -p stop.lua a.evlog
+	one=$output
+	for j in 2 3; do
+		run -0 evfold -j$j -k subject -p stop.lua a.evlog
+		assert_equal "$output" "$one"
+	done
+}

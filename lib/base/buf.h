@@ -29,6 +29,13 @@ static inline void buf_add(struct buf *b, const void *p, size_t n)
 	b->len += n;
 }
 
+/* Empties it, for another use. */
+static inline void buf_clear(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+}
+
 static inline void buf_puts(struct buf *b, const char *s)
 {
 	buf_add(b, s, strlen(s));

@@ -152,5 +152,7 @@ void ordered_drop(struct ordered *q)
 	q->first = (q->first + 1) % q->room;
 	q->n--;
 	q->begun--;
+	if (q->n == 0)
+		q->first = 0; /* so that not all places are used, if few are needed */
 	pthread_mutex_unlock(&q->lock);
 }

@@ -91,7 +91,8 @@ static int chunk_unpack(struct chunk *c, struct block_codec **codec)
 void chunk_scan(
     struct chunk *c, const evlog_fold *f, unsigned parts, struct block_codec **codec)
 {
-	c->n = c->keys.len = 0;
+	c->n = 0;
+	buf_clear(&c->keys);
 	c->failed = c->packed.there && chunk_unpack(c, codec) != 0;
 	const char *p = c->lines.p, *end = p + c->lines.len;
 	for (const char *next; p < end && !c->failed; p = next) {

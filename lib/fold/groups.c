@@ -176,10 +176,10 @@ static size_t common_length(const struct groups *g)
 
 	for (size_t i = 1; i < g->n && n; i++) {
 		struct view key = g->at[i]->key;
-		if (n > key.len)
-			n = key.len;
-		while (n && memcmp(first.p, key.p, n) != 0)
-			n--;
+		size_t same = 0;
+		while (same < n && same < key.len && first.p[same] == key.p[same])
+			same++;
+		n = same;
 	}
 	return n;
 }

@@ -218,6 +218,7 @@ static evlog_fold *part_new(const evlog_fold *f, unsigned number, evlog_error *e
 	part->number = (uint16_t)number;
 	part->groups = (struct groups){0};
 	part->scratch = part->row = (struct buf){0};
+	part->compared = (struct where_scratch){0};
 	part->program = NULL;
 	part->pool = NULL;
 	part->met = calloc(f->slots + 1, sizeof *part->met);
@@ -241,6 +242,7 @@ static void part_free(evlog_fold *part)
 	free(part->met);
 	buf_free(&part->scratch);
 	buf_free(&part->row);
+	where_scratch_free(&part->compared);
 	free(part);
 }
 
@@ -392,6 +394,17 @@ static struct chunk *turn_wait(struct pool *pool)
 	return over ? NULL : &turn_at(pool, pool->filled)->chunk;
 }
 
+/* Whether the fold has ended before what was read last, once all is folded that was
+ * given. */
+static bool ended_earlier(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	work_until(pool, all_done);
+	bool ended = has_fault(pool);
+	pthread_mutex_unlock(&pool->lock);
+	return ended;
+}
+
 static void turn_give(struct pool *pool)
 {
 	struct turn *t = turn_at(pool, pool->filled);
@@ -470,7 +483,7 @@ int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error
 	if (!c)
 		return EVLOG_END;
 	c->packed.there = false;
-	c->lines.len = 0;
+	buf_clear(&c->lines);
 	buf_add(&c->lines, lines->p, lines->len);
 	if (c->lines.failed)
 		return error_memory(err);
@@ -504,13 +517,15 @@ int evlog_fold_next(evlog_fold *f, evlog_stream *s, uint64_t *n, evlog_error *er
 		return EVLOG_END;
 	r = c ? stream_next_packed(s, &c->packed, &lines, err)
 	      : evlog_stream_next(s, &lines, err);
+	if (r < 0 && c && ended_earlier(f->pool))
+		return EVLOG_END;
 	if (r)
 		return r;
 	if (c && c->packed.there)
 		turn_give(f->pool);
 	else
 		r = evlog_fold_lines(f, &lines, err);
-	if (n)
+	if (n && !r)
 		*n = c && c->packed.there ? c->packed.b.count : lines_count(&lines);
 	return r;
 }

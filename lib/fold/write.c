@@ -6,8 +6,8 @@
 
 #include <inttypes.h>
 
-#define AHEAD 16   /* groups to prefetch ahead */
-#define RANGE 1024 /* groups that a thread writes at once */
+#define AHEAD 16  /* groups to prefetch ahead */
+#define RANGE 256 /* groups that a thread writes at once; one if there are no others */
 
 int state_write(evlog_fold *f, const struct group *g, struct buf *b, evlog_error *err)
 {
@@ -89,7 +89,8 @@ static void range_write(void *arg, void *job, unsigned worker)
 	struct range *x = job;
 
 	(void)worker;
-	x->text.len = x->r = 0;
+	buf_clear(&x->text);
+	x->r = 0;
 	for (size_t i = x->from; i < x->to && !x->r; i++) {
 		const struct group *g = f->groups.at[i];
 		if (i + AHEAD < f->groups.n)
@@ -114,8 +115,9 @@ static int ranges_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_e
 	struct range *x;
 	int r = 0;
 
-	if (n < 8 * RANGE)
+	if (n < 32 * RANGE)
 		others = 0;
+	const size_t range = others ? RANGE : 1;
 	struct ordered *q =
 	    ordered_new(others, 2 * (size_t)others + 1, sizeof *x, range_write, f);
 	if (!q)
@@ -123,7 +125,7 @@ static int ranges_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_e
 	while (!r && (given < n || ordered_first(q))) {
 		while (given < n && (x = ordered_place(q)) != NULL) {
 			x->from = given;
-			x->to = given = n - given > RANGE ? given + RANGE : n;
+			x->to = given = n - given > range ? given + range : n;
 			ordered_give(q);
 		}
 		x = ordered_take(q);

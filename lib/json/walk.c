@@ -112,11 +112,11 @@ static const char *skip_value(const char *p, const char *end)
 
 void json_walk_begin(struct json_walk *w, struct json_text container)
 {
+	const char *end = container.p + container.len;
+	const char *p = json_blank_skip(container.p, end);
+
 	*w = (struct json_walk){
-	    .p = container.p + (container.len > 0),
-	    .end = container.p + container.len,
-	    .object = container.len && *container.p == '{',
-	};
+	    .p = p + (p < end), .end = end, .object = p < end && *p == '{'};
 }
 
 bool json_walk_name(struct json_walk *w, struct json_member *m)
@@ -139,8 +139,9 @@ bool json_walk_name(struct json_walk *w, struct json_member *m)
 			return false;
 		m->key = (struct view){start + 1, (size_t)(p - start) - 2};
 		p = json_blank_skip(p, w->end);
-		if (p < w->end && *p == ':')
-			p = json_blank_skip(p + 1, w->end);
+		if (p == w->end || *p != ':')
+			return false;
+		p = json_blank_skip(p + 1, w->end);
 	}
 	m->value = (struct json_text){p, 0};
 	w->p = p;

@@ -348,9 +348,19 @@ int position_check_appended(const char *path, const struct evlog_position *at,
     uint64_t max_line, bool *removed, evlog_error *err)
 {
 	int r = evlog_position_check(path, at, max_line, err);
+	struct log_identity who;
+	char lineage[2 * HASH_SIZE + 1];
 
 	*removed = r == EVLOG_EMISMATCH && at->seq && is_removed(path, at->seq, max_line);
-	return *removed ? 0 : r;
+	if (!*removed)
+		return r;
+	r = log_identify(path, max_line, &who, err);
+	hash_hex(who.lineage, lineage);
+	if (!r && *at->lineage && !hash_is_none(who.lineage) &&
+	    strcmp(lineage, at->lineage) != 0)
+		return error_set(err, EVLOG_EMISMATCH,
+		    "%s: not the same log: its first event is another one", path);
+	return r;
 }
 
 int evlog_position_find(const char *path, uint64_t seq, struct evlog_position *at,

@@ -72,12 +72,12 @@ size_t segment_index(const struct log_reader *r, uint64_t seq);
 /* Finds where the committed bytes of the open segment end. */
 int reader_limit(struct log_reader *r, uint64_t *last_block, evlog_error *err);
 
-/* Opens log.segments[index] and finds its committed end. */
 /* A segment of the list is not there.  Lists again: 0: now it is, in the archive;
  * EVLOG_EMISMATCH: it was removed from the beginning of the log; else EVLOG_EDAMAGED. */
 int reader_lost(struct log_reader *r, uint64_t first, evlog_error *err);
 int reader_removed(const struct log_reader *r, evlog_error *err);
 
+/* Opens log.segments[index] and finds its committed end. */
 int reader_segment(
     struct log_reader *r, size_t index, uint64_t *last_block, evlog_error *err);
 

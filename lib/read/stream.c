@@ -444,14 +444,12 @@ static bool is_plain(const evlog_stream *s)
 int stream_next_packed(
     evlog_stream *s, struct packed_block *p, struct evlog_lines *lines, evlog_error *err)
 {
-	struct operand *o = is_plain(s) ? &s->at[s->current] : NULL;
-
 	p->there = false;
-	if (o)
-		o->packed = p;
+	for (size_t i = 0; i < s->n; i++)
+		s->at[i].packed = is_plain(s) ? p : NULL;
 	int r = evlog_stream_next(s, lines, err);
-	if (o)
-		o->packed = NULL;
+	for (size_t i = 0; i < s->n; i++)
+		s->at[i].packed = NULL;
 	return r;
 }
 

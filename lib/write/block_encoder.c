@@ -49,9 +49,7 @@ struct block_encoder *block_encoder_new(unsigned threads, int level)
 		return NULL;
 	s->gather = BLOCK_RAW;
 	s->level = level;
-	s->threads = threads < 1	      ? 1
-		     : threads > THREADS_MOST ? THREADS_MOST
-					      : threads;
+	s->threads = threads < 1 ? 1 : threads > THREADS_MOST ? THREADS_MOST : threads;
 	s->codec = calloc(s->threads, sizeof(struct block_codec *));
 	if (s->codec)
 		s->codec[0] = block_codec_new(level);
@@ -121,7 +119,7 @@ static void times_find(struct block *b, const struct pending *p)
 /* Hashes the lines.  Returns false if out of memory. */
 static bool leaves_hash(struct block_job *m)
 {
-	m->leaves.len = 0;
+	buf_clear(&m->leaves);
 	if (!buf_reserve(&m->leaves, (size_t)m->b.count * HASH_SIZE))
 		return false;
 	for (uint32_t i = 0; i < m->b.count; i++) {
@@ -174,12 +172,12 @@ static bool encode(struct block_job *m, struct block_codec *codec)
 	if (!leaves_hash(m))
 		return false;
 	keys_gather(m);
-	m->extensions.len = 0;
+	buf_clear(&m->extensions);
 	filter_extend(&m->keys, &m->extensions);
 	tiles_reserve(m);
 	buf_add(&m->extensions, m->cursor.p, m->cursor.len);
 	m->b.header_size = BLOCK_HEADER + (uint32_t)m->extensions.len;
-	m->out.len = 0;
+	buf_clear(&m->out);
 	if (m->keys.failed || m->extensions.failed ||
 	    !buf_reserve(&m->out, m->b.header_size))
 		return false;
@@ -265,7 +263,7 @@ static void leaves_join(struct block_job *m, struct merkle *tree)
 	const unsigned char *leaf = (const unsigned char *)m->leaves.p;
 	unsigned char tile[HASH_SIZE];
 
-	m->tiles.len = 0;
+	buf_clear(&m->tiles);
 	for (uint32_t i = 0; i < m->b.count; i++, leaf += HASH_SIZE)
 		if (merkle_add_leaf(tree, leaf, tile))
 			buf_add(&m->tiles, tile, HASH_SIZE);
