@@ -756,8 +756,8 @@ int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error
 /* Gets the next events of a stream and folds them: faster than evlog_stream_next and
  * evlog_fold_lines, since the threads of the fold also decompress.  Returns what
  * evlog_stream_next does, or an error of the fold; EVLOG_END: the stream or the fold has
- * ended.  *n, unless n is NULL, becomes how many events it got.  The position of the stream
- * is only that of the fold after evlog_fold_finish. */
+ * ended.  *n, unless n is NULL, becomes how many events it got.  The position of the
+ * stream is only that of the fold after evlog_fold_finish. */
 int evlog_fold_next(evlog_fold *f, evlog_stream *s, uint64_t *n, evlog_error *err);
 
 int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error *err);
