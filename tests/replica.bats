@@ -296,3 +296,17 @@ send() {
 		run ! grep -q Twice <(evcat "$log")
 	done
 }
+
+@test "the blocks of a replica are whole, however fast its events come" {
+	python3 -c '
+import random
+for i in range(40000): print("{\"type\":\"T\",\"data\":\"%0200x\"}" % random.getrandbits(800))' >events
+	evappend -q a.evlog events
+	evcat a.evlog >plain
+	blocks() { grep -abo evlogBLK $1/0000000000000001.ndjson.zst | wc -l; }
+	for j in 1 2 3; do
+		rm -rf b.evlog
+		evappend -q -j$j --replica b.evlog plain
+		assert_equal "$(blocks b.evlog)" "$(blocks a.evlog)"
+	done
+}

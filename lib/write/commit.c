@@ -325,12 +325,23 @@ static int commit_run(struct evlog_writer *w, struct evlog_ack *ack, evlog_error
 	return writer_unlock(w, r, err);
 }
 
+/* How many of the first n pending events, which fill whole blocks, a replica can commit:
+ * up to the end of a commit, and more than n only if that is not to be had otherwise. */
+static size_t replica_take(const struct evlog_writer *w, size_t n)
+{
+	size_t most = carry_whole(w), take = n < most ? n : most;
+
+	while (take < most && take && w->next.at[take - 1].partial)
+		take--;
+	return take ? take : most;
+}
+
 /* Moves the first n pending events to the next commit; those of a replica only up to the
  * end of a commit.  After a failure, the events that failed come first. */
 static int commit_take(struct evlog_writer *w, size_t n, evlog_error *err)
 {
 	if (w->o.replica && w->now.n == 0)
-		n = carry_whole(w);
+		n = replica_take(w, n);
 	if (w->now.n == 0 && n && !batch_cut(&w->next, n, &w->now))
 		return error_memory(err);
 	return w->o.replica ? carry_begin(w, err) : 0;
