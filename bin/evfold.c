@@ -248,7 +248,8 @@ static void save(struct fold *o, const evlog_stream *s)
 	o->cost = o->saved - begun;
 }
 
-/* Folds one event at a time if results are shown at once, and whole blocks otherwise. */
+/* Folds the next events: one at a time if results are shown at once, and whole blocks
+ * otherwise.  Returns what evlog_stream_next does. */
 static int fold_next(struct fold *o, evlog_stream *s, evlog_error *err)
 {
 	struct evlog_lines lines;

@@ -475,6 +475,20 @@ many_blocks() {
 	done
 }
 
+@test "members may be written in another way than in the event before" {
+	printf '{"type":"t","data":%s,"longenough":"for a guess to be tried"}\n' 1 ' 2' '3 ' 4 '  5' >f.ndjson
+	echo '{"type" : "t" , "data" : 6}' >>f.ndjson
+	echo '{"data":7,"type":"t"}' >>f.ndjson
+	echo '{"typ":"x","type":"t","dat":9,"data":8}' >>f.ndjson
+	evappend -q w.evlog f.ndjson
+	for j in 1 3; do
+		run -0 evfold -j$j 's=sum(data)' 't=count{type=t}' w.evlog
+		assert_output '{"s":36,"t":8}'
+		run -0 evfold -j$j -k type 'l=list(data)' f.ndjson
+		assert_output --partial '[1,2,3,4,5,6,7,8]'
+	done
+}
+
 @test "blanks before an event in a file are no reason to refuse it" {
 	printf '  {"data":1}\n\t{"data":2}\n' >f.ndjson
 	for j in 1 3; do

@@ -6,6 +6,7 @@
 #include "base/ordered.h"
 #include "base/thread.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct worker {
@@ -136,6 +137,7 @@ void *ordered_first(struct ordered *q)
 
 void *ordered_take(struct ordered *q)
 {
+	assert(q->n);
 	pthread_mutex_lock(&q->lock);
 	while (!q->is_done[q->first])
 		if (q->begun < q->n)

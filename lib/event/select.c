@@ -220,27 +220,12 @@ static size_t hopeless(const struct select *s, struct evlog_lines lines, const c
 	return nl ? (size_t)(nl + 1 - p) : 0;
 }
 
-/* Takes a line; of its stamp, the logtime is only read if that is needed. */
-static bool line_take(
-    const struct select *s, struct evlog_lines *lines, struct evlog_event *event)
-{
-	if (s->stamps)
-		return evlog_lines_take(lines, event);
-	if (!lines->len)
-		return false;
-	const char *nl = memchr(lines->p, '\n', lines->len);
-	size_t len = nl ? (size_t)(nl - lines->p) : lines->len;
-	event_begin(event, lines->p, len);
-	lines->p += len + (nl != NULL);
-	lines->len -= len + (nl != NULL);
-	return true;
-}
-
 /* The lines that match next, without their cursors. */
 static bool run_find(struct select *s, struct evlog_lines *rest, struct evlog_lines *run)
 {
 	struct evlog_lines left = *rest;
 	struct evlog_event event;
+	struct view line;
 	const char *hit = NULL;
 
 	*run = (struct evlog_lines){.leaves = rest->leaves};
@@ -257,8 +242,12 @@ static bool run_find(struct select *s, struct evlog_lines *rest, struct evlog_li
 			return true;
 		left.p += skip;
 		left.len -= skip;
-		if (!line_take(s, &left, &event))
+		if (!line_take(&left, &line))
 			break;
+		if (s->stamps)
+			event_from_line(&event, line.p, line.len);
+		else
+			event_begin(&event, line.p, line.len);
 		if (select_event(s, &event)) {
 			if (!run->p)
 				run->p = event.line;

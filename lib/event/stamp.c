@@ -48,7 +48,7 @@ static bool seq_read(const char *p, uint64_t *seq)
 	return v > 0 && v <= SEQ_MAX;
 }
 
-/* Whether all is there that does not change from stamp to stamp, but in the time. */
+/* Whether all is there that stamps have in common, except inside of the time. */
 static bool stamp_frames(const char *line)
 {
 	return memcmp(line, stamp_blank, SEQ_AT) == 0 &&
@@ -149,19 +149,24 @@ size_t event_begin(struct evlog_event *event, const char *line, size_t len)
 	return 0;
 }
 
+size_t lines_count(struct view lines)
+{
+	size_t n = 0;
+
+	for (const char *p = lines.p, *end = p + lines.len; p < end; n++)
+		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
+	return n;
+}
+
 /* ---- Public functions on events ---- */
 
 bool evlog_lines_take(struct evlog_lines *lines, struct evlog_event *event)
 {
-	const char *nl;
+	struct view line;
 
-	if (!lines || !event || lines->len == 0)
+	if (!lines || !event || !line_take(lines, &line))
 		return false;
-	nl = memchr(lines->p, '\n', lines->len);
-	size_t len = nl ? (size_t)(nl - lines->p) : lines->len;
-	event_from_line(event, lines->p, len);
-	lines->p += len + (nl != NULL);
-	lines->len -= len + (nl != NULL);
+	event_from_line(event, line.p, line.len);
 	return true;
 }
 

@@ -43,6 +43,22 @@ bool time_of(struct json_text value, int64_t *time);
 /* time_digits of a value accepted by time_of.  The view is into the value or `plain`. */
 struct view time_rest(struct json_text value, char plain[TIME_LONGEST]);
 
+/* Takes the first line, without its newline.  Returns false if there is none. */
+static inline bool line_take(struct evlog_lines *lines, struct view *line)
+{
+	if (lines->len == 0)
+		return false;
+	const char *nl = memchr(lines->p, '\n', lines->len);
+	size_t len = nl ? (size_t)(nl - lines->p) : lines->len;
+	*line = (struct view){lines->p, len};
+	lines->p += len + (nl != NULL);
+	lines->len -= len + (nl != NULL);
+	return true;
+}
+
+/* Counts lines; each must end with a newline. */
+size_t lines_count(struct view lines);
+
 /* Fills event from a line: from its stamp, else from its members seq and logtime. */
 void event_from_line(struct evlog_event *event, const char *line, size_t len);
 

@@ -42,7 +42,7 @@ static bool chunk_grow(struct chunk *c, size_t slots)
 }
 
 /* Adds an event.  Returns false if out of memory. */
-static bool item_add(struct chunk *c, const evlog_fold *f, const char *line, size_t len)
+static bool item_add(struct chunk *c, const evlog_fold *f, struct view line)
 {
 	size_t start = c->keys.len;
 
@@ -50,9 +50,9 @@ static bool item_add(struct chunk *c, const evlog_fold *f, const char *line, siz
 		return false;
 	struct item *it = &c->items[c->n];
 	struct json_text *found = c->found + c->n * f->slots;
-	size_t stamp = event_begin(&it->e, line, len);
-	it->bad = !path_trie_match(
-	    &f->trie, (struct json_text){line, len}, stamp, &c->guesses, found, f->slots);
+	size_t stamp = event_begin(&it->e, line.p, line.len);
+	it->bad = !path_trie_match(&f->trie, (struct json_text){line.p, line.len}, stamp,
+	    &c->guesses, found, f->slots);
 	it->key = (struct view){"", 0};
 	if (f->key && !it->bad && !fold_key_of(found[f->key_slot], &c->keys, &it->key))
 		return false;
@@ -94,12 +94,11 @@ void chunk_scan(
 	c->n = 0;
 	buf_clear(&c->keys);
 	c->failed = c->packed.there && chunk_unpack(c, codec) != 0;
-	const char *p = c->lines.p, *end = p + c->lines.len;
-	for (const char *next; p < end && !c->failed; p = next) {
-		next = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
-		if (!item_add(c, f, p, (size_t)(next - p) - 1))
+	struct evlog_lines rest = {.p = c->lines.p, .len = c->lines.len};
+	struct view line;
+	while (!c->failed && line_take(&rest, &line))
+		if (!item_add(c, f, line))
 			c->failed = error_memory(&c->why) != 0;
-	}
 	for (size_t i = 0; i < c->n; i++)
 		if (c->items[i].canonical)
 			c->items[i].key.p = c->keys.p + (uintptr_t)c->items[i].key.p;

@@ -53,6 +53,8 @@ struct group *group_of(
  * the group found there. */
 void group_expect(const struct groups *g, uint64_t hash);
 void group_fetch(const struct groups *g, uint64_t hash, size_t size);
+
+/* Prefetches a group with `size` bytes of accumulators. */
 void group_prefetch(const struct group *group, size_t size);
 
 /* Moves all groups of `from` to g, which can then only be sorted and walked.  Returns

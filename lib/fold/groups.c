@@ -14,23 +14,9 @@ static struct place *place_of(const struct groups *g, uint64_t hash)
 	return &g->table[hash >> 16 & g->mask];
 }
 
-/* The place of a key, or where it belongs. */
-static struct place *place_find(const struct groups *g, struct view key, uint64_t hash)
+static struct place *place_next(const struct groups *g, struct place *p)
 {
-	struct place *p = place_of(g, hash);
-
-	while (p->group && (p->hash != hash || !view_equal(p->group->key, key)))
-		p = p == &g->table[g->mask] ? g->table : p + 1;
-	return p;
-}
-
-static void place_copy(const struct groups *g, const struct place *from)
-{
-	struct place *p = place_of(g, from->hash);
-
-	while (p->group)
-		p = p == &g->table[g->mask] ? g->table : p + 1;
-	*p = *from;
+	return p == &g->table[g->mask] ? g->table : p + 1;
 }
 
 static bool table_grow(struct groups *g)
@@ -46,9 +32,14 @@ static bool table_grow(struct groups *g)
 	memset(table, 0, places * sizeof *table);
 	g->table = table;
 	g->mask = places - 1;
-	for (size_t i = 0; old && i < places / 2; i++)
-		if (old[i].group)
-			place_copy(g, &old[i]);
+	for (size_t i = 0; old && i < places / 2; i++) {
+		struct place *p = place_of(g, old[i].hash);
+		if (!old[i].group)
+			continue;
+		while (p->group)
+			p = place_next(g, p);
+		*p = old[i];
+	}
 	free(old);
 	return true;
 }
@@ -105,9 +96,10 @@ struct group *group_of(
 	assert(g->table || g->n == 0);
 	if ((g->n + 1) * 4 > g->mask * 3 && !table_grow(g))
 		return NULL;
-	struct place *p = place_find(g, key, hash);
-	if (p->group)
-		return p->group;
+	struct place *p = place_of(g, hash);
+	for (; p->group; p = place_next(g, p))
+		if (p->hash == hash && view_equal(p->group->key, key))
+			return p->group;
 	struct group *fresh = group_add(g, key, size);
 	*made = fresh != NULL;
 	if (fresh)

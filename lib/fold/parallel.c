@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "base/thread.h"
+#include "event/stamp.h"
 #include "fold/chunk.h"
 #include "read/stream.h"
 
@@ -491,16 +492,6 @@ int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error
 	return 0;
 }
 
-static uint64_t lines_count(const struct evlog_lines *lines)
-{
-	const char *p = lines->p, *end = p + lines->len;
-	uint64_t n = 0;
-
-	for (; p < end; n++)
-		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
-	return n;
-}
-
 int evlog_fold_next(evlog_fold *f, evlog_stream *s, uint64_t *n, evlog_error *err)
 {
 	struct evlog_lines lines;
@@ -526,7 +517,9 @@ int evlog_fold_next(evlog_fold *f, evlog_stream *s, uint64_t *n, evlog_error *er
 	else
 		r = evlog_fold_lines(f, &lines, err);
 	if (n && !r)
-		*n = c && c->packed.there ? c->packed.b.count : lines_count(&lines);
+		*n = c && c->packed.there
+			 ? c->packed.b.count
+			 : lines_count((struct view){lines.p, lines.len});
 	return r;
 }
 

@@ -1,6 +1,5 @@
 /* path_trie.c - finds the values at several paths of an event in one walk. */
 #include "fold/path_trie.h"
-
 #include "json/vector.h"
 
 #include <stdlib.h>

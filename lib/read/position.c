@@ -182,22 +182,33 @@ static uint64_t common_events(
 	return common;
 }
 
+/* Whether the log begins with the same event, as far as that is known. */
+static int lineage_check(const char *path, const struct evlog_position *at,
+    uint64_t max_line, evlog_error *err)
+{
+	struct log_identity who;
+	char lineage[2 * HASH_SIZE + 1];
+	int r = log_identify(path, max_line, &who, err);
+
+	if (r || !*at->lineage || hash_is_none(who.lineage))
+		return r;
+	hash_hex(who.lineage, lineage);
+	return strcmp(lineage, at->lineage) == 0
+		   ? 0
+		   : error_set(err, EVLOG_EMISMATCH,
+			 "%s: not the same log: its first event is another one", path);
+}
+
 /* The log does not have the root of `at`: says why, as far as that is known.
  * shorter: it ends before at->seq. */
 static int mismatch(const char *path, const struct evlog_position *at, bool shorter,
     uint64_t max_line, evlog_error *err)
 {
-	struct log_identity who;
-	char lineage[2 * HASH_SIZE + 1], same[64] = "";
+	char same[64] = "";
 
-	int r = log_identify(path, max_line, &who, err);
+	int r = lineage_check(path, at, max_line, err);
 	if (r)
 		return r;
-	hash_hex(who.lineage, lineage);
-	if (*at->lineage && !hash_is_none(who.lineage) &&
-	    strcmp(lineage, at->lineage) != 0)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: not the same log: its first event is another one", path);
 	if (shorter)
 		return ends_before(path, at->seq, err);
 	uint64_t common = common_events(path, at, max_line);
@@ -348,19 +359,9 @@ int position_check_appended(const char *path, const struct evlog_position *at,
     uint64_t max_line, bool *removed, evlog_error *err)
 {
 	int r = evlog_position_check(path, at, max_line, err);
-	struct log_identity who;
-	char lineage[2 * HASH_SIZE + 1];
 
 	*removed = r == EVLOG_EMISMATCH && at->seq && is_removed(path, at->seq, max_line);
-	if (!*removed)
-		return r;
-	r = log_identify(path, max_line, &who, err);
-	hash_hex(who.lineage, lineage);
-	if (!r && *at->lineage && !hash_is_none(who.lineage) &&
-	    strcmp(lineage, at->lineage) != 0)
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: not the same log: its first event is another one", path);
-	return r;
+	return *removed ? lineage_check(path, at, max_line, err) : r;
 }
 
 int evlog_position_find(const char *path, uint64_t seq, struct evlog_position *at,

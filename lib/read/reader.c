@@ -136,7 +136,8 @@ static int block_next(struct log_reader *r, struct evlog_lines *lines, evlog_err
 	r->done += block_end(&b) - b.offset;
 	r->at = block_end(&b);
 	r->next_seq = block_last_seq(&b) + 1;
-	/* not before: the block may be damaged, unless it is not unpacked here */
+	/* only now, because a damaged block does not count; one that is delivered as it
+	 * is stored is checked by whoever decompresses it */
 	memcpy(r->root, b.root, HASH_SIZE);
 	r->rooted = true;
 	return 0;

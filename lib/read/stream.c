@@ -32,7 +32,9 @@ struct evlog_stream {
 			      not wanted */
 	struct spool last; /* the last N, delivered before anything else */
 	bool has_last;
-	int watch;	       /* -1: none, so poll */
+	int watch; /* -1: none, so poll */
+	struct packed_block
+	    *packed;	       /* where a block may be put as it is; NULL: nowhere */
 	bool waiting_input;    /* the last EVLOG_WAIT came from a pipe */
 	evlog_error verdict;   /* an error met while collecting the last N, */
 	const char *unindexed; /* and a log without an index; */
@@ -244,6 +246,7 @@ static struct operand *operand_current(evlog_stream *s)
 static int chain_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err)
 {
 	while (s->current < s->n) {
+		operand_current(s)->packed = s->packed;
 		int r = operand_next(operand_current(s), lines, err);
 		if (s->sel.salvage && (r == EVLOG_EDAMAGED || r == EVLOG_EDATA))
 			operand_end(
@@ -445,11 +448,9 @@ int stream_next_packed(
     evlog_stream *s, struct packed_block *p, struct evlog_lines *lines, evlog_error *err)
 {
 	p->there = false;
-	for (size_t i = 0; i < s->n; i++)
-		s->at[i].packed = is_plain(s) ? p : NULL;
+	s->packed = is_plain(s) ? p : NULL;
 	int r = evlog_stream_next(s, lines, err);
-	for (size_t i = 0; i < s->n; i++)
-		s->at[i].packed = NULL;
+	s->packed = NULL;
 	return r;
 }
 

@@ -13,15 +13,6 @@ struct cause {
 	size_t len;
 };
 
-size_t lines_count(struct view lines)
-{
-	size_t n = 0;
-
-	for (const char *p = lines.p, *end = p + lines.len; p < end; n++)
-		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
-	return n;
-}
-
 static struct view line_of(struct view lines, size_t number)
 {
 	const char *p = lines.p, *end = p + lines.len;

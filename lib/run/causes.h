@@ -30,7 +30,4 @@ struct causes {
 int causes_fill(struct causes *all, size_t number, struct buf *out, size_t start);
 void causes_free(struct causes *all);
 
-/* Counts lines; each must end with a newline. */
-size_t lines_count(struct view lines);
-
 #endif

@@ -8,7 +8,7 @@
  */
 #include "base/error.h"
 #include "base/os.h"
-#include "run/causes.h"
+#include "event/stamp.h"
 #include "run/consumer.h"
 
 #include <errno.h>
