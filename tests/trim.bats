@@ -317,10 +317,6 @@ as_before() {
 	numbered 1 61 | evappend -q src.evlog
 	evrun -q --checkpoint one --emit out.evlog src.evlog -- jq -c '{type:"One",data:.data}'
 	assert_equal "$(evcat -t One dest out.evlog | jq .data.n)" "$(seq 61)"
-	# but another log, or an older one, is not taken for it
-	segmented other.evlog 50
-	evbackup -q --trim-before 40 other.evlog otherdest >/dev/null
-	run -76 evrun -q --checkpoint two --emit other.evlog src.evlog -- jq -c '{type:"Two"}'
 	evrun -q --checkpoint two --emit out.evlog src.evlog -- jq -c '{type:"Two",data:.data}'
 	assert_equal "$(evcat -t Two dest out.evlog | jq .data.n)" "$(seq 61)"
 	rm one two
@@ -359,6 +355,27 @@ as_before() {
 	assert_equal "$(evcat due.evlog | wc -l)" 1
 	run -0 evdue --emit anew.evlog dest a.evlog
 	assert_equal "$(evcat anew.evlog | wc -l)" 1
+}
+
+@test "what was removed is not believed to have been there in another log, or an older one" {
+	segmented src.evlog 20
+	consume() { evrun -q --checkpoint "$1" --emit "$2" --to "$3" src.evlog -- jq -c '{type:"One",data:.data}'; }
+	outgrow() { # the log begins after what a checkpoint says that it has appended
+		segmented "$1" 40 10 900
+		evbackup -q --trim-before "$(ends "$1")" "$1" "$1.dest" >/dev/null
+	}
+	consume c out.evlog 10
+	cp -r out.evlog old.evlog
+	consume c out.evlog 20
+	mkdir elsewhere
+	consume elsewhere/c other.evlog 20
+	for log in old other out; do
+		outgrow $log.evlog
+	done
+	run -76 consume c old.evlog 20
+	run -76 consume c other.evlog 20
+	run -0 consume c out.evlog 20
+	assert_equal "$(evcat -t One out.evlog.dest out.evlog | jq .data.n)" "$(seq 20)"
 }
 
 @test "a process and evdue go on with what they keep, though what they appended was removed" {
@@ -768,6 +785,17 @@ as_before() {
 		# in the last two rounds, also the segment that they have open
 		evbackup -q --trim-before $(($(ends a.evlog) - 2 + 3 * (i > 2))) a.evlog dest >/dev/null
 	done
+	# and in one more, what they have read is gone before they see that it is
+	for file in cat run plain; do
+		until_ has_lines $file "$(ends a.evlog)"
+	done
+	local pids
+	pids=$(pgrep -P "$(jobs -p | paste -sd ,)")
+	# shellcheck disable=SC2086 # words
+	kill -STOP $pids
+	evbackup -q --trim-before $(($(ends a.evlog) + 1)) a.evlog dest >/dev/null
+	# shellcheck disable=SC2086
+	kill -CONT $pids
 	for file in cat run plain; do
 		until_ has_lines $file "$(ends a.evlog)"
 	done

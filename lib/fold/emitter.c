@@ -249,7 +249,7 @@ void evlog_fold_log_counted(const evlog_fold *f, struct evlog_fold_log_counts *c
 					  : (struct evlog_fold_log_counts){0};
 }
 
-static void place_add(const struct sink *log, const char *name, struct buf *b)
+static void place_add(struct sink *log, const char *name, struct buf *b)
 {
 	struct evlog_position end;
 

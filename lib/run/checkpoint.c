@@ -12,7 +12,7 @@
  *   part             the shard, as "I/N PATH"; missing for all events
  *   selection        which events are processed (selected.c)
  *   generation       changes each time that it is reset (--reset-to); missing for 0
- *   emitted          log, seq and root after the last commit to the --emit log
+ *   emitted          log, seq, root and lineage after the last commit to the --emit log
  *   written          when the file was written
  *
  * A lock on the file keeps a second consumer out.  The lock belongs to the inode, but

@@ -19,7 +19,8 @@ struct log_sink {
 	struct sink sink; /* first */
 	struct log_sink_options o;
 	evlog_writer *w;
-	struct evlog_ack ack; /* of the last commit */
+	struct evlog_ack ack;	 /* of the last commit */
+	struct log_identity who; /* lineage: zeros until it is asked for, or not known */
 };
 
 static struct log_sink *sink_of(const struct sink *s)
@@ -215,10 +216,14 @@ void log_sink_keep(struct sink *s, size_t n)
 	batch_keep(&sink_of(s)->w->next, n);
 }
 
-void log_sink_end(const struct sink *s, struct evlog_position *at)
+void log_sink_end(struct sink *s, struct evlog_position *at)
 {
-	const struct log_sink *l = sink_of(s);
+	struct log_sink *l = sink_of(s);
 	const struct head *h = &l->w->log.head;
 
 	position_set(at, h->id, h->tree.n, h->root);
+	if (hash_is_none(l->who.lineage) && h->tree.n &&
+	    log_identify(l->o.path, l->w->max_line, &l->who, NULL))
+		l->who = (struct log_identity){0};
+	position_lineage(at, &l->who);
 }

@@ -53,6 +53,6 @@ void log_sink_keep(struct sink *s, size_t n);
 
 /* Where that log was after the last commit; before the first one, when its cursor was
  * looked for. */
-void log_sink_end(const struct sink *s, struct evlog_position *at);
+void log_sink_end(struct sink *s, struct evlog_position *at);
 
 #endif
