@@ -727,6 +727,17 @@ def kind_wrap():
     return log, {"cat": 65, "reverse": 65, "last": 65, "append-expect": 65, "append-cursor": 65}
 
 
+def kind_frontier():
+    """A header that is too small for the hashes that it must have."""
+    log = plain([1, 1], modes=PLAIN | {"lost": True})
+    first, name = names_of(log)
+    for field, value in (("before", 2**52 - 1), ("first_seq", 2**52)):
+        put_field(log, name, "segment", 0, field, value)
+    log.files["%016d.ndjson.zst" % 2**52] = log.files.pop(name)
+    del log.files[first]
+    return log, {"cat": 65, "reverse": 65, "append": 65}
+
+
 def kind_self():
     """A header that names its own segment as predecessor."""
     log = plain([1, 1])
