@@ -75,8 +75,8 @@ counts_not() { [ -z "${COVERAGE:-}" ] || skip "gcov sees nothing of it"; }
 	[ "$(evcat a.evlog | wc -l)" -eq 2 ]
 }
 
-# twice NAMES AT: one commit, called again if it fails.  From the AT-th call on, calls in
-# NAMES fail, `heals` times (none: for ever).
+# twice NAMES AT [STICKY]: one commit, called again if it fails.  The AT-th of the calls in
+# NAMES fails, and all after it, unless STICKY is empty.
 twice() {
 	echo "twice a.evlog {\"type\":\"T\",\"data\":2}" |
 		LD_PRELOAD=$EVLOG_BUILD/fault-shim.so FAULT_NAME=$1 FAULT_AT=$2 FAULT_DO=5 FAULT_STICKY=${3-1} "$EVLOG_BUILD/fault-probe"
@@ -101,6 +101,23 @@ twice() {
 		fdatasync 1 once 0,first -6
 		fdatasync,pwrite 2 1 -6,first -6, then
 		fdatasync,pwrite,ftruncate 2 1 -6,first -6, then
+	END
+}
+
+@test "a commit that failed, but that another process has found: acknowledged, and not doubled" {
+	need_shim
+	# what another process does between the two tries; the result; what is in the log then
+	while IFS='#' read -r between result data; do
+		rm -rf a.evlog
+		echo '{"type":"T","data":1}' | evappend a.evlog
+		BETWEEN="unset LD_PRELOAD; { $between; } 2>/dev/null" run -0 twice fdatasync,pwrite,ftruncate 2
+		assert_output --regexp "^$result"
+		assert_equal "$(evcat a.evlog | jq -c .data | tr '\n' ' ')" "$data "
+	done <<-'END'
+		echo '{"type":"T","data":3}' | evappend a.evlog#0 [0-9]* first -6#1 2 3
+		evappend a.evlog </dev/null#0 [0-9]* first -6#1 2
+		evcat a.evlog >all#-6 0 first -6, then#1 2
+		truncate -s -1 a.evlog/0*.zst; echo '{"type":"T","data":3}' | evappend a.evlog#-6 0 first -6, then#1 3
 	END
 }
 

@@ -159,7 +159,7 @@ class Log:
         p += (bytes(32) if self.version > 1 and not self.tree.n else b"") + tree
         p += struct.pack("<QQQ", *seal[:3]) + seal[3] if seal else b""
         p += self.modes.get("header", b"") if seal and self.version > 1 else b""
-        p = bytearray(p + bytes(8))
+        p = bytearray(p + self.modes.get("more", b"") + bytes(8))
         struct.pack_into("<I", p, 4, len(p) - 8)
         return checked(bytes(p))
 
@@ -735,6 +735,12 @@ def kind_frontier():
         put_field(log, name, "segment", 0, field, value)
     log.files["%016d.ndjson.zst" % 2**52] = log.files.pop(name)
     del log.files[first]
+    return log, {"cat": 65, "reverse": 65, "append": 65}
+
+
+def kind_older():
+    """A header of the first version with extensions, which came later."""
+    log = plain([1], modes=PLAIN | {"version": 1, "more": extension(7, b"")})
     return log, {"cat": 65, "reverse": 65, "append": 65}
 
 

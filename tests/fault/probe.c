@@ -6,7 +6,8 @@
  *
  *   - "read PATH";
  *   - "append PATH LINE": answers with from, to and root, and the notice as message;
- *   - "twice PATH LINE": tries a commit that fails again; the message has what failed;
+ *   - "twice PATH LINE": tries a commit that fails again; the message has what failed.
+ *     If BETWEEN is set in the environment, it is run by the shell before that;
  *   - "seal PATH": as evappend --reindex.
  *
  * The answer is a line "CODE SIZE MESSAGE", and SIZE bytes.
@@ -69,6 +70,9 @@ static void append(const char *path, const char *line, bool twice)
 		r = evlog_writer_add(w, line, strlen(line), "probe", 1, &err);
 	int first = r ? 0 : (r = evlog_writer_commit(w, &ack, &err));
 	if (first < 0 && twice) {
+		const char *between = getenv("BETWEEN");
+		if (between && system(between) != 0)
+			abort();
 		r = evlog_writer_commit(w, &ack, &err);
 		snprintf(ack.notice, sizeof ack.notice, "first %d", first);
 		snprintf(
