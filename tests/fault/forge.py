@@ -744,6 +744,12 @@ def kind_older():
     return log, {"cat": 65, "reverse": 65, "append": 65}
 
 
+def kind_overlong():
+    """An extension of a header that is longer than the header."""
+    log = plain([1], modes=PLAIN | {"more": struct.pack("<HHI", 7, 0, 64)})
+    return log, {"cat": 65, "reverse": 65, "append": 65}
+
+
 def kind_self():
     """A header that names its own segment as predecessor."""
     log = plain([1, 1])
