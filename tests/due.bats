@@ -121,6 +121,23 @@ future=2200-01-01T00:00:00Z
 	assert_equal "$(evdue a.evlog | ids)" a/due
 }
 
+@test "more late events than one step delivers: each once, whatever is killed between steps" {
+	echo '{"type":"A","id":"x","due":"2024-01-01T00:00:00Z"}' | evappend a.evlog
+	evdue --emit out.evlog --checkpoint c a.evlog
+	seq 25000 | sed 's/.*/{"type":"A","id":"&","due":"2023-01-01T00:00:00Z"}/' | evappend a.evlog
+	for keep in yes no; do
+		cp -r out.evlog "$keep.evlog"
+		cp c "c.$keep"
+		evdue --emit "$keep.evlog" --checkpoint "c.$keep" a.evlog &
+		until [ "$(evcat "$keep.evlog" | wc -l)" -gt 1 ]; do :; done
+		kill -9 $! 2>/dev/null || true
+		wait $! || true
+		[ $keep = yes ] || rm "c.$keep"* # a cache, which is made again
+		evdue --emit "$keep.evlog" --checkpoint "c.$keep" a.evlog
+		evcat "$keep.evlog" | ids | tr ' ' '\n' | tail -n +2 | cmp - <(seq 25000 | sed 's,$,/due,')
+	done
+}
+
 @test "--emit: each exactly once, in the order of due times, whatever is run again" {
 	for i in 5 3 4 1 2; do echo "{\"type\":\"A\",\"id\":\"$i\",\"due\":\"202$i-01-01T00:00:00Z\"}"; done | evappend a.evlog
 	for i in 1 2 3; do
