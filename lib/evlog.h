@@ -1241,7 +1241,7 @@ struct evlog_trim_options {
 };
 
 struct evlog_trimmed {
-	uint64_t wanted;	  /* events before this one were to be removed */
+	uint64_t wanted;	  /* events before this one were to be removed; 1: none */
 	uint64_t first;		  /* the event with which the log begins now */
 	uint64_t removed;	  /* how many events were removed */
 	struct evlog_point point; /* the last one that was made */

@@ -185,6 +185,15 @@ as_before() {
 	run -0 evbackup -q --trim-before "$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)" a.evlog dest
 	assert_equal "$(begins a.evlog)" 42
 	evcat -q a.evlog | jq -e '.data.first == 42'
+	# what a trim says is not trimmed by itself, or a call every night would say so every night
+	for at in "0 seconds ago" 43; do
+		run -0 evbackup --trim-before "$at" a.evlog dest
+		assert_output --partial "nothing"
+		assert_equal "$(evcat -q a.evlog | jq -c '[.seq, .data.first]')" '["0000000000000042",42]'
+	done
+	echo '{"type":"T"}' | evappend a.evlog
+	evbackup -q --trim-before 44 a.evlog dest
+	assert_equal "$(begins a.evlog)" 44
 	run -66 evbackup --trim-before 3 nothing dest
 }
 

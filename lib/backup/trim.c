@@ -37,6 +37,32 @@ struct trim {
 
 /* ---- What to remove ---- */
 
+/* If nothing but what earlier calls have said would be removed, all of it stays: each call
+ * would remove what the last one said, and say so. */
+static int others_find(struct trim *t, evlog_error *err)
+{
+	const char *other = "type!=" TRIMMED;
+	struct evlog_selection sel;
+	struct evlog_lines lines;
+	evlog_stream *s;
+
+	if (t->done.wanted < 2)
+		return 0;
+	evlog_selection_init(&sel);
+	sel.to = t->done.wanted - 1;
+	sel.where = &other;
+	sel.wheres = 1;
+	sel.max_line = t->backup.max_line;
+	int r = evlog_stream_open(&s, &t->path, 1, &sel, err);
+	if (r)
+		return r;
+	r = evlog_stream_next(s, &lines, err);
+	if (r == EVLOG_END)
+		t->done.wanted = 1;
+	evlog_stream_close(s);
+	return r == EVLOG_END ? 0 : r;
+}
+
 /* Finds the first event that must stay. */
 static int wanted_find(struct trim *t, evlog_error *err)
 {
@@ -66,7 +92,7 @@ static int wanted_find(struct trim *t, evlog_error *err)
 			t->done.wanted = e.seq;
 	}
 	log_reader_close(r);
-	return res == EVLOG_END ? 0 : res;
+	return res == 0 || res == EVLOG_END ? others_find(t, err) : res;
 }
 
 /* Chooses the segment with which the log is to begin: the last one that begins with a
