@@ -96,9 +96,26 @@ static void say_done(const struct evlog_restored *d, int64_t began)
 		    (double)(cli_clock() - began) / 1e6);
 }
 
+/* Whether the log for comparison has the root that was restored.  If it was trimmed, its
+ * oldest events are in the folder of its backups, and both are read as one. */
+static int compare(const struct wanted *w, const char *dest,
+    const struct evlog_position *at, evlog_error *err)
+{
+	evlog_error ignored;
+	char *both;
+
+	int r = evlog_position_check(w->compare, at, cli.max_line, err);
+	if (r != EVLOG_EMISMATCH || asprintf(&both, "%s::%s", dest, w->compare) < 0)
+		return r;
+	if (evlog_position_check(both, at, cli.max_line, &ignored) == 0)
+		r = 0;
+	free(both);
+	return r;
+}
+
 /* Judges what a drill has restored, and prints it. */
-static int drill_end(
-    const struct wanted *w, const struct evlog_restored *d, int64_t began)
+static int drill_end(const struct wanted *w, const char *dest,
+    const struct evlog_restored *d, int64_t began)
 {
 	int64_t age = evlog_now() - d->point.time;
 	int status = CLI_OK;
@@ -120,8 +137,7 @@ static int drill_end(
 		    (double)age / 1e6, limit);
 		status = CLI_NO;
 	}
-	int r =
-	    w->compare ? evlog_position_check(w->compare, &d->at, cli.max_line, &err) : 0;
+	int r = w->compare ? compare(w, dest, &d->at, &err) : 0;
 	if (r < 0)
 		cli_say("%s", err.text);
 	if (r == EVLOG_EMISMATCH)
@@ -154,7 +170,7 @@ static int restore(struct wanted *w, const char *dest, const char *log)
 		return cli_status(r);
 	}
 	say_done(&done, began);
-	return w->o.drill ? drill_end(w, &done, began) : CLI_OK;
+	return w->o.drill ? drill_end(w, dest, &done, began) : CLI_OK;
 }
 
 static int repaired(void *arg, const char *file)

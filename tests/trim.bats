@@ -480,6 +480,23 @@ as_before() {
 	cmp <(evcat --to 60 fresh b.evlog) <(evcat w.evlog)
 }
 
+@test "a drill compares what was removed with the log and its backups together" {
+	segmented a.evlog 40
+	evcat a.evlog | evappend --replica other.evlog
+	evbackup -q --trim-before 21 a.evlog dest >/dev/null
+	local n
+	for n in 1 5 10 19 20 21 35 41; do
+		run -0 evrestore --drill --to $n --log a.evlog dest
+		run -0 evrestore --drill --to $n --log dest::a.evlog dest
+	done
+	# one with another past
+	evcat other.evlog | cut -c 67- | sed 's/^/{/; s/T/U/' | evappend third.evlog
+	evbackup -q --trim-before 21 third.evlog dest3 >/dev/null
+	run -1 evrestore --drill --to 5 --log third.evlog dest
+	run -1 evrestore --drill --to 41 --log third.evlog dest
+	run -0 evrestore --drill --to 5 --log other.evlog dest
+}
+
 @test "a drill reads what was removed, too: a flipped bit is found" {
 	segmented a.evlog 40
 	evbackup -q --trim-before 31 a.evlog dest >/dev/null

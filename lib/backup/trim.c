@@ -37,8 +37,8 @@ struct trim {
 
 /* ---- What to remove ---- */
 
-/* If nothing but what earlier calls have said would be removed, all of it stays: each call
- * would remove what the last one said, and say so. */
+/* If nothing but what earlier calls have said would be removed, all of it stays: each
+ * call would remove what the last one said, and say so. */
 static int others_find(struct trim *t, evlog_error *err)
 {
 	const char *other = "type!=" TRIMMED;
