@@ -653,7 +653,7 @@ spoil() {
 	evcat -o zst a.evlog | evappend -q --replica --segment-size 700 r.evlog
 	evcat a.evlog >all
 	for how in header block cut empty lost; do
-		for first in 0000000000000001 0000000000000021; do
+		for first in 0000000000000001 0000000000000021 0000000000000031; do
 			cp -r a.evlog b.evlog
 			spoil $how b.evlog/$first.ndjson.zst
 			run -0 --separate-stderr evrestore --repair --from-log r.evlog b.evlog
@@ -664,7 +664,34 @@ spoil() {
 			rm -rf b.evlog dest
 		done
 	done
+	# the last segment: interrupted before head says that there is another one, and after that
 	cp -r a.evlog b.evlog
+	cp -r a.evlog c.evlog
+	cp -r a.evlog kept.evlog
+	spoil block b.evlog/0000000000000031.ndjson.zst
+	cp b.evlog/0000000000000031.ndjson.zst spoiled
+	evrestore -q --repair --from-log r.evlog b.evlog
+	cp b.evlog/0000000000000041.ndjson.zst c.evlog
+	for when in before after; do
+		cp spoiled c.evlog/0000000000000031.ndjson.zst
+		run -0 --separate-stderr evrestore --repair --from-log r.evlog c.evlog
+		assert_output 0000000000000031.ndjson.zst
+		evcat c.evlog | cmp - all
+	done
+	cp spoiled a.evlog/0000000000000031.ndjson.zst # as it was, with a segment that has events
+	numbered 1 41 | evappend -q c.evlog
+	cp c.evlog/0000000000000041.ndjson.zst a.evlog
+	run -65 evrestore --repair --from-log r.evlog a.evlog
+	assert_output --partial "head does not know of it"
+	rm a.evlog/0000000000000041.ndjson.zst
+	evrestore -q --repair --from-log r.evlog a.evlog
+	evdiff a.evlog b.evlog
+	for log in a b; do
+		numbered 1 41 | evappend -q $log.evlog
+		evcat -n 11 $log.evlog | jq .data.n | paste -sd, - | grep -q "31,32,33,34,35,36,37,38,39,40,41"
+	done
+	rm -rf a.evlog b.evlog
+	cp -r kept.evlog b.evlog
 	spoil block b.evlog/0000000000000021.ndjson.zst
 	sed 's/"n":25/"n":52/' all | jq -c . >other # a replica that went another way
 	evappend -q --replica o.evlog other

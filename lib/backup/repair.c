@@ -33,6 +33,7 @@ struct repair {
 	struct evlog_writer *w; /* has the lock */
 	struct log *log;
 	struct block_codec *codec;
+	struct log_identity replica;
 	char *folder; /* where segments are made anew; NULL: not yet */
 	int folder_fd;
 	bool known; /* the tree at `tip` is that of the log */
@@ -398,6 +399,27 @@ static int earlier_link(struct repair *t, uint64_t first, evlog_error *err)
 	return 0;
 }
 
+/* The last segment is made as a sealed one, which has the end that its header says, not
+ * the one that head records.  This is the header of an empty segment behind it. */
+static void successor_make(const struct repair *t, struct range *g)
+{
+	const struct head *h = &t->log->head;
+	struct segment_header *next = &g->successor;
+
+	*next = (struct segment_header){.first_seq = h->tree.n + 1,
+	    .epoch = h->epoch,
+	    .last_logtime = h->last_logtime,
+	    .previous = g->first,
+	    .previous_size = h->committed,
+	    .previous_block = h->last_block,
+	    .tree = h->tree};
+	memcpy(next->id, h->id, ID_SIZE);
+	memcpy(next->root, h->root, HASH_SIZE);
+	memcpy(next->lineage, t->replica.lineage, HASH_SIZE);
+	next->size = segment_header_size(next);
+	g->next = next->first_seq;
+}
+
 /* Makes a segment from the lines of a replica.  What comes before it and after it must be
  * known. */
 static int from_replica(struct repair *t, const struct range *g, evlog_error *err)
@@ -412,14 +434,16 @@ static int from_replica(struct repair *t, const struct range *g, evlog_error *er
 	    .tree = t->tip.tree};
 
 	struct range piece = *g;
-	if (!t->known || !g->successor.size)
+	if (!g->next && g->last >= g->first)
+		successor_make(t, &piece);
+	if (!t->known || !piece.successor.size)
 		return error_set(err, EVLOG_EDAMAGED,
 		    "what comes before it and after it must be sound to make it from the "
 		    "lines of a replica");
 	folder_empty(t);
 	memcpy(h.root, t->tip.root, HASH_SIZE);
 	if (t->tip.seq)
-		memcpy(h.lineage, g->successor.lineage, HASH_SIZE);
+		memcpy(h.lineage, piece.successor.lineage, HASH_SIZE);
 	int r = lines_check(t, &piece, err);
 	if (!r && os_random(h.id, ID_SIZE) < 0)
 		r = error_sys(err, "random bytes");
@@ -472,6 +496,48 @@ static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
 	return r ? r : log_list_again(t->log, err);
 }
 
+/* Looks for the segment that is to be begun: an interrupted call may have left it, without
+ * events.  Sets size to that of its header, or to 0 if it is not there. */
+static int begun_find(struct repair *t, uint64_t first, uint32_t *size, evlog_error *err)
+{
+	struct segment s;
+	struct stat st;
+
+	*size = 0;
+	int r = segment_open(&s, t->log->dir_fd, t->log->path, first, NULL, false, err);
+	if (!r && fstat(s.fd, &st) < 0)
+		r = error_sys(err, "%s", s.path);
+	if (!r && (st.st_size != (off_t)s.header.size ||
+		      memcmp(s.header.root, t->log->head.root, HASH_SIZE) != 0))
+		r = segment_damaged(&s, 0, first, 0, "head does not know of it", err);
+	if (!r)
+		*size = s.header.size;
+	segment_close(&s);
+	return r == EVLOG_ENOINPUT ? 0 : r;
+}
+
+/* Begins a new segment behind the last one, which was made anew and is about to take its
+ * place.  If that does not happen, the segment after it attests what it had. */
+static int next_begin(struct repair *t, const struct range *g, evlog_error *err)
+{
+	struct head *h = &t->log->head;
+	struct range last = *g;
+	uint32_t size;
+
+	successor_make(t, &last);
+	int r = begun_find(t, last.next, &size, err);
+	if (!r && !size)
+		r = segment_create(t->log->dir_fd, t->log->path, log_permissions(t->log),
+		    &last.successor, (struct view){NULL, 0}, false, err);
+	if (r)
+		return r;
+	h->segment = last.next;
+	h->committed = h->durable = size ? size : last.successor.size;
+	h->last_block = 0;
+	h->flags &= HEAD_COPY;
+	return head_commit(t->w, true, err);
+}
+
 /* Whether a result only means that there is nothing to repair with. */
 static bool is_lack(int r)
 {
@@ -491,6 +557,8 @@ static int segment_repair(struct repair *t, const struct range *g, evlog_error *
 		res = from_store(t, g, err);
 	if (is_lack(res) && t->o.replica) {
 		res = from_replica(t, g, err);
+		if (!res && !g->next)
+			res = next_begin(t, g, err);
 		if (is_lack(res))
 			say(t, err->text);
 	}
@@ -594,8 +662,6 @@ static int prepare(struct repair *t, const char *dest, const char *log, evlog_er
 	    .lock_wait_ms = 10000,
 	    .max_event = t->o.max_line};
 
-	struct log_identity replica; /* it is there, and can be read */
-
 	t->codec = block_codec_new(0);
 	if (!t->codec)
 		return error_memory(err);
@@ -604,7 +670,7 @@ static int prepare(struct repair *t, const char *dest, const char *log, evlog_er
 	if (!r && dest)
 		r = store_list(&t->store, &t->points, err);
 	if (!r && t->o.replica)
-		r = log_identify(t->o.replica, t->o.max_line, &replica, err);
+		r = log_identify(t->o.replica, t->o.max_line, &t->replica, err);
 	if (!r)
 		r = evlog_writer_open(&t->w, log, &o, err);
 	if (!r)
