@@ -180,6 +180,19 @@ static void folder_empty(struct repair *t)
 	free(made.catalogues);
 }
 
+static void folder_remove(struct repair *t)
+{
+	char text[512];
+
+	if (t->folder_fd < 0)
+		return;
+	if (log_discard(t->folder_fd, t->folder) < 0) {
+		snprintf(text, sizeof text, "%s: cannot be removed", t->folder);
+		say(t, text);
+	}
+	close(t->folder_fd);
+}
+
 /* Appends the bytes of the log's own file that the backup does not have. */
 static int own_append(
     struct repair *t, uint64_t first, uint64_t from, int to, evlog_error *err)
@@ -497,7 +510,7 @@ static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
 }
 
 /* Looks for the segment that is to be begun: an interrupted call may have left it, without
- * events.  Sets size to that of its header, or to 0 if it is not there. */
+ * events.  Sets size to that of its header, or to 0 if it, or its header, is not there. */
 static int begun_find(struct repair *t, uint64_t first, uint32_t *size, evlog_error *err)
 {
 	struct segment s;
@@ -505,8 +518,11 @@ static int begun_find(struct repair *t, uint64_t first, uint32_t *size, evlog_er
 
 	*size = 0;
 	int r = segment_open(&s, t->log->dir_fd, t->log->path, first, NULL, false, err);
-	if (!r && fstat(s.fd, &st) < 0)
+	bool there = r == 0 || r == EVLOG_EDAMAGED;
+	if (there && fstat(s.fd, &st) < 0)
 		r = error_sys(err, "%s", s.path);
+	else if (there && st.st_size < SEGMENT_HEADER_MIN)
+		r = EVLOG_ENOINPUT;
 	if (!r && (st.st_size != (off_t)s.header.size ||
 		      memcmp(s.header.root, t->log->head.root, HASH_SIZE) != 0))
 		r = segment_damaged(&s, 0, first, 0, "head does not know of it", err);
@@ -528,7 +544,7 @@ static int next_begin(struct repair *t, const struct range *g, evlog_error *err)
 	int r = begun_find(t, last.next, &size, err);
 	if (!r && !size)
 		r = segment_create(t->log->dir_fd, t->log->path, log_permissions(t->log),
-		    &last.successor, (struct view){NULL, 0}, false, err);
+		    &last.successor, (struct view){NULL, 0}, true, err);
 	if (r)
 		return r;
 	h->segment = last.next;
@@ -695,10 +711,7 @@ int evlog_repair(const char *dest, const char *log, const struct evlog_repair_op
 		r = writer_lock(t.w, err);
 	if (!r)
 		r = writer_unlock(t.w, repair_locked(&t, err), err);
-	if (t.folder_fd >= 0) {
-		log_discard(t.folder_fd, t.folder);
-		close(t.folder_fd);
-	}
+	folder_remove(&t);
 	if (!r && t.done.lost)
 		r = error_set(err, EVLOG_EDAMAGED,
 		    "%s: still damaged: %" PRIu64 " events are missing", log,

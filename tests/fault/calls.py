@@ -238,7 +238,7 @@ def judge(w, what, status, out, err, folder):
             return f"(status {status}) {e} [{err.strip()}]"
     if isinstance(w, Backup):
         try:
-            return backed_up(w, folder, out, done)
+            return backed_up(w, folder, out, done, err)
         except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
             return f"(status {status}) {e} [{err.strip()}]"
     if isinstance(w, (Sink, Fork)):

@@ -482,6 +482,45 @@ BACKUPS = [
 ]
 
 
+class Repair(Backup):
+    """evrestore --repair of a segment, from the backup or from a replica."""
+
+    def __init__(self, name, segment, command):
+        super().__init__(name, ["evrestore", "--repair", *command])
+        self.segment = segment
+
+    def prepare(self, folder):
+        super().prepare(folder)
+        must(["evappend", "--replica", "copy"], folder, b"".join(self.full))
+        name = sorted(n for n in os.listdir(f"{folder}/log") if n.endswith(".zst"))[self.segment]
+        at = len(read(f"{folder}/log", name)) * 2 // 3
+        with open(f"{folder}/log/{name}", "r+b") as f:
+            f.seek(at)
+            f.write(b"damage")
+
+
+BACKUPS += [
+    Repair("restored-segment", 1, ["dest", "log"]),
+    Repair("restored-middle", 1, ["--from-log", "copy", "log"]),
+    Repair("restored-last", -1, ["--from-log", "copy", "log"]),
+]
+
+
+def repaired(w, folder, done, said):
+    """The log is whole if the repair says so; the next one completes it."""
+    whole = b"".join(w.full)
+    left = [n for n in os.listdir(folder) if n.startswith("log.repair-")]
+    assert not (done and left) or "cannot be removed" in said, f"{left} is left"
+    status, out, _ = run(["evcat", "log"], None, folder)
+    assert whole.startswith(out) and (out == whole or status == 65), f"status {status}, and the log has {out!r}"
+    assert not done or status == 0, "it is not repaired"
+    must(w.argv(), folder)
+    assert must(["evcat", "log"], folder) == whole
+    must(["evappend", "log"], folder, b'{"type":"New"}')
+    must(["evappend", "--reindex", "log"], folder)
+    assert must(["evcat", "log"], folder).startswith(whole)
+
+
 def tree(top):
     """The files below a folder, with their contents."""
     found = {}
@@ -499,12 +538,14 @@ def restored(w, folder, point, want):
     assert got == b"".join(w.full[:want]), f"{point} has {got!r}"
 
 
-def backed_up(w, folder, out, done):
-    """As it says for Trim; else: the log is as it was.  Each point can be restored, and the next backup is whole.  A
+def backed_up(w, folder, out, done, said):
+    """As it says for Trim and Repair; else: the log is as it was.  Each point can be restored, and the next backup is whole.  A
     restored log is not there, or whole; what it was made of is left only if a fault hit the
     removal, too, which is said."""
     if isinstance(w, Trim):
         return trimmed(w, folder, done)
+    if isinstance(w, Repair):
+        return repaired(w, folder, done, said)
     assert contents(f"{folder}/log") == w.before, "the log was changed"
     if w.name == "backup-tar":
         with open(f"{folder}/log.tar", "wb") as f:

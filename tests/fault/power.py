@@ -33,7 +33,7 @@ SEED = int(os.environ.get("EVLOG_SEED", "0")) or int(time.time())
 SECTOR = 512
 PAD = 12000  # bytes of an event that compress badly, so that a commit is many sectors
 BUILD = os.environ.get("EVLOG_BUILD", "build")
-STORES = ("backup-more", "backup-keep", "trim-more", "trim-all")
+STORES = ("backup-more", "backup-keep", "restored-middle", "restored-last", "trim-more", "trim-all")
 
 
 # ---- What was recorded ----
@@ -392,7 +392,7 @@ def campaign_store(w, wanted, top, rng, bad):
             seen.add(digest)
             tree_make(folder, state, files)
             try:
-                backed_up(w, folder, b"", k == len(ops))
+                backed_up(w, folder, b"", k == len(ops), "")
             except (AssertionError, ValueError, KeyError, OSError, subprocess.TimeoutExpired) as e:
                 cut = ops[k - 1][:2] + ops[k - 1][3:] if k else "the start"
                 bad.append(f"{w.name}: cut behind record {k} ({cut}): {e}")
