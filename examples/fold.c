@@ -56,10 +56,14 @@ int main(int argc, char **argv)
 	wanted.json = true; /* we look into the lines, so each is checked first */
 	int r = evlog_stream_open(
 	    &stream, (const char *const *)argv + 1, (size_t)argc - 1, &wanted, &err);
-	while (r == 0 && (r = evlog_stream_next(stream, &lines, &err)) == 0)
-		while (evlog_lines_take(&lines, &event))
+	while (r == 0) {
+		r = evlog_stream_next(stream, &lines, &err);
+		while (r == 0 && evlog_lines_take(&lines, &event))
 			if (evlog_event_string(&event, "type", &type, &room, &len) == 0)
 				tally_of(&tallies, type, len)->events++;
+		if (r == EVLOG_WAIT) /* a pipe pauses */
+			r = evlog_stream_wait(stream, -1, &err);
+	}
 	evlog_stream_close(stream);
 	if (r < 0) /* print nothing: a part of the answer is a wrong one */
 		fprintf(stderr, "fold: %s\n", err.text);

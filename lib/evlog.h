@@ -10,8 +10,8 @@
  * function may also return EVLOG_EIO (a system call failed or, if err.sys is ENOMEM,
  * there is not enough memory), EVLOG_EPERM, or EVLOG_EUSAGE (see below).
  *
- * Errors.  The last parameter is an error object that the caller provides, or NULL.  It
- * is written only if the function fails.
+ * Errors.  The last parameter is an error object that the caller provides, or NULL.
+ * What it contains has a meaning only if the function has failed.
  *
  * Options.  A struct of options begins with its size, so that later versions can add
  * members.  Set size to the size of the struct, and every member that you do not use to
@@ -91,12 +91,13 @@ typedef struct evlog_error {
 	int sys;	  /* errno, where a system call failed; else 0 */
 	uint64_t line;	  /* line of the input, from 1; 0: does not apply */
 	uint64_t column;  /* byte in that line, from 1; 0: does not apply */
-	char reason[256]; /* what is wrong, without saying where */
+	char reason[256]; /* what is wrong, mostly without saying where */
 	char text[768];	  /* the whole message, without newline */
 } evlog_error;
 
-/* Receives bytes that the library writes.  arg is the pointer that was passed along with
- * the function.  Returns 0, or -1 with errno if they could not be written. */
+/* Receives bytes that the library writes; a call may end inside a line.  arg is the
+ * pointer that was passed along with the function.  Returns 0, or -1 with errno set if
+ * they could not be written. */
 typedef int evlog_write_fn(void *arg, const char *p, size_t len);
 
 /* ---- Times ------------------------------------------------------------ */
@@ -535,12 +536,12 @@ int evlog_stream_open(evlog_stream **s, const char *const *paths, size_t n,
  * Delivers the next selected lines, at least one.
  *
  * EVLOG_END: there are no more, or sel->stop is set.  EVLOG_WAIT: there is nothing now,
- * but there may be more; flush your output, then call evlog_stream_wait.
- * EVLOG_EDAMAGED, EVLOG_EDATA: there is damage.  This is returned after all events
- * before the damage or, with salvage, at the very end; the message is then about the
- * first damage.  EVLOG_EMISMATCH: while it was being followed, the log was cut,
- * replaced by another one, or removed.  Any error is final, like EVLOG_END: further calls
- * return it again.
+ * but there may be more; flush your output, then call evlog_stream_wait.  This happens
+ * when a pipe pauses, with follow, and with a map that returns it.  EVLOG_EDAMAGED,
+ * EVLOG_EDATA: there is damage.  This is returned after all events before the damage or,
+ * with salvage, at the very end; the message is then about the first damage.
+ * EVLOG_EMISMATCH: while it was being followed, the log was cut, replaced by another one,
+ * or removed.  Any error is final, like EVLOG_END: further calls return it again.
  */
 int evlog_stream_next(evlog_stream *s, struct evlog_lines *lines, evlog_error *err);
 
@@ -574,7 +575,8 @@ const char *evlog_stream_trimmed(const evlog_stream *s, uint64_t *first);
 void evlog_stream_close(evlog_stream *s);
 
 /*
- * Whether a path names the directory of a log, not a file of events.
+ * Whether a path names a directory, which functions read as a log, not a file of events.
+ * Whether it is a log, evlog_stream_open says.
  *
  * Every function that reads a log also takes a path of the form DEST::LOG, unless
  * something has that name: the log then begins with the events that were removed from it,
@@ -706,8 +708,10 @@ int evlog_fold_new(evlog_fold **f, evlog_error *err);
 /* Whether a word has the form of a reducer: NAME=FUNC... or FUNC(...). */
 bool evlog_fold_is_reducer(const char *word);
 
-/* Adds a reducer, NAME=FUNC(PATH){FILTER} (evfold(1)).  EVLOG_EUSAGE: it is not a
- * reducer, and err says where it is wrong; or there is already one of this name. */
+/* Adds a reducer, NAME=FUNC(PATH){FILTER}; evfold(1) lists the functions, such as count,
+ * sum, min, max and last.  The state becomes an object with one member for each reducer.
+ * Sums are exact decimals.  EVLOG_EUSAGE: it is not a reducer, and err says where it is
+ * wrong; or there is already one of this name. */
 int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err);
 
 /* Loads a program in Lua, which is used instead of reducers.  limits: NULL: the
@@ -715,14 +719,17 @@ int evlog_fold_reducer(evlog_fold *f, const char *text, evlog_error *err);
 int evlog_fold_program(
     evlog_fold *f, const char *path, const struct evlog_limits *limits, evlog_error *err);
 
-/* Keeps one state for each value found at this path.  EVLOG_EUSAGE: it is not a path. */
+/* Keeps one state for each value found at this path.  EVLOG_EUSAGE: it is not a path, or
+ * there is a key already. */
 int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err);
 
 /* If the program fails at an event, the state of its key stays as it was, so that the
  * fold can continue.  This takes time. */
 void evlog_fold_set_rollback(evlog_fold *f);
 
-/* Makes a value that a reducer cannot use an error; otherwise it is skipped. */
+/* Makes these an error: a value that a reducer cannot use, a path at which a reducer
+ * finds no value, and an event without a key.  Otherwise they are skipped; the first and
+ * the last are counted (evlog_fold_counts). */
 void evlog_fold_strict(evlog_fold *f);
 
 /* Says that the events come through an upcaster with this hash (evlog_upcaster_hash):
@@ -739,31 +746,42 @@ void evlog_fold_require_ascending(evlog_fold *f);
  * between evlog_fold_lines and evlog_fold_finish. */
 void evlog_fold_threads(evlog_fold *f, unsigned n);
 
-/* Folds one event, whose line must be JSON.  EVLOG_EDATA: the program or, after
- * evlog_fold_strict, a reducer cannot process it; continue only if
- * evlog_fold_set_rollback was called.  EVLOG_EPROGRAM: the states need more memory than
- * they may have, or the program has changed what must not change; do not continue. */
+/* Folds one event.  EVLOG_EDATA: the line is not JSON, the program cannot process it, or,
+ * after evlog_fold_strict, a reducer cannot.  EVLOG_EPROGRAM: the states need more memory
+ * than they may have, or the program has changed what must not change.
+ *
+ * A fold that has failed at an event takes no more events, and its states can neither be
+ * written nor saved, because a part of that event may have been counted.  But if a
+ * program failed with EVLOG_EDATA here, after evlog_fold_set_rollback, the fold can
+ * continue. */
 int evlog_fold_event(evlog_fold *f, const struct evlog_event *event, evlog_error *err);
 
 /*
  * Folds whole lines.  EVLOG_END: the fold has ended, and evlog_fold_finish says why.
+ * After an error, the lines behind the event that failed are not folded, so the fold
+ * cannot continue.
  *
- * evlog_fold_finish must be called once, after the last lines.  EVLOG_END: the program
- * stopped at an event, whose line is in *stopped_at, which is valid as long as the fold.
+ * evlog_fold_finish must be called once, after the last lines, also if EVLOG_END was
+ * returned.  With threads, an error at an event may be returned only here.  EVLOG_END:
+ * the program stopped at an event, whose line is in *stopped_at, which is valid as long
+ * as the fold; stopped_at may be NULL.
  */
 int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error *err);
 
 /* Gets the next events of a stream and folds them: faster than evlog_stream_next and
- * evlog_fold_lines, since the threads of the fold also decompress.  Returns what
- * evlog_stream_next does, or an error of the fold; EVLOG_END: the stream or the fold has
- * ended.  *n, unless n is NULL, becomes how many events it got.  The position of the
+ * evlog_fold_lines, since the threads of the fold also decompress, unless the stream has
+ * to look at the lines: leave sel.json false, as the fold checks them itself.  Returns
+ * what evlog_stream_next does, or an error of the fold; EVLOG_END: the stream or the fold
+ * has ended.  *n, unless n is NULL, becomes how many events it got.  The position of the
  * stream is only that of the fold after evlog_fold_finish. */
 int evlog_fold_next(evlog_fold *f, evlog_stream *s, uint64_t *n, evlog_error *err);
 
 int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error *err);
 
 /* Writes the state: with keys, one line for each, {"key":...,"seq":...,"state":...},
- * sorted by the bytes of the keys; otherwise the state alone, and a newline. */
+ * sorted by the bytes of the keys; otherwise the state alone, and a newline.  seq is the
+ * last event of that key, or null if its events have no seq.  To look into the states,
+ * collect what is written; evlog_lines_take and evlog_event_member read it. */
 int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_error *err);
 
 /* Writes a line with the state of the last event's key, if that event changed it. */
@@ -779,7 +797,7 @@ void evlog_fold_emitted(const evlog_fold *f, const char **p, size_t *len);
 bool evlog_fold_stopped(const evlog_fold *f);
 bool evlog_fold_may_stop(const evlog_fold *f);
 
-/* How many events had no key, and how many values were skipped. */
+/* How many events had no key, and how many values were skipped; neither may be NULL. */
 void evlog_fold_counts(const evlog_fold *f, uint64_t *keyless, uint64_t *unusable);
 
 /* Returns the text of a reducer that has a path which pointed to nothing in all of

@@ -372,6 +372,14 @@ static evlog_fold *fold(const char *reducer, unsigned threads)
 	return f;
 }
 
+static evlog_fold *fold_unkeyed(void)
+{
+	evlog_fold *f;
+
+	must(evlog_fold_new(&f, NULL));
+	return f;
+}
+
 static evlog_fold *fold_begun(unsigned threads)
 {
 	evlog_fold *f = fold("n=count()", threads);
@@ -386,6 +394,22 @@ static evlog_fold *fold_done(unsigned threads)
 	struct evlog_lines stopped;
 
 	must(evlog_fold_finish(f, &stopped, NULL));
+	return f;
+}
+
+/* One that has failed at an event, which its reducer cannot use. */
+static evlog_fold *fold_failed(unsigned threads)
+{
+	evlog_fold *f = fold("n=count()", 0);
+
+	must(evlog_fold_reducer(f, "s=sum(type)", NULL));
+	evlog_fold_strict(f);
+	evlog_fold_set_rollback(f); /* which is for programs */
+	evlog_fold_threads(f, threads);
+	int r = evlog_fold_lines(f, &lines, NULL);
+	if (r == 0)
+		r = evlog_fold_finish(f, NULL, NULL);
+	must(r == EVLOG_EDATA ? 0 : -1);
 	return f;
 }
 
@@ -927,8 +951,9 @@ static void rows_fold_set(void)
 	    evlog_fold_program(fold(NULL, 0), "p.lua", &least, err));
 	ROW("f NULL", USAGE, evlog_fold_key(NULL, "subject", err));
 	ROW("path NULL", USAGE, evlog_fold_key(f, NULL, err));
-	ROW("not a path", USAGE, evlog_fold_key(f, "a..b", err));
+	ROW("not a path", USAGE, evlog_fold_key(fold_unkeyed(), "a..b", err));
 	ROW("the fold has begun", USAGE, evlog_fold_key(fold_begun(0), "subject", err));
+	ROW("a second key", USAGE, evlog_fold_key(fold("n=count()", 0), "type", err));
 	TRUE("f NULL", (evlog_fold_set_rollback(NULL), 1));
 	TRUE("f NULL", (evlog_fold_strict(NULL), 1));
 	TRUE("f NULL", (evlog_fold_set_upcaster_hash(NULL, hash), 1));
@@ -968,7 +993,21 @@ static void rows_fold_events(void)
 	ROW("after the end", USAGE, evlog_fold_next(fold_done(0), s, &n, err));
 	ROW("after the end", USAGE, evlog_fold_next(fold_done(4), s, &n, err));
 	ROW("f NULL", USAGE, evlog_fold_finish(NULL, &stopped, err));
-	ROW("stopped_at NULL", USAGE, evlog_fold_finish(f, NULL, err));
+	ROW("stopped_at NULL", 0, evlog_fold_finish(fold_begun(0), NULL, err));
+	ROW("stopped_at NULL", 0, evlog_fold_finish(fold_begun(4), NULL, err));
+	for (unsigned i = 0; i <= 4; i += 4) {
+		ROW("it has failed", USAGE, evlog_fold_event(fold_failed(i), &one, err));
+		ROW("it has failed", USAGE,
+		    evlog_fold_lines(fold_failed(i), &lines, err));
+		ROW("it has failed", USAGE, evlog_fold_next(fold_failed(i), s, &n, err));
+		ROW("it has failed", USAGE, evlog_fold_finish(fold_failed(i), NULL, err));
+		ROW("it has failed", USAGE,
+		    evlog_fold_write(fold_failed(i), discard, NULL, err));
+		ROW("it has failed", USAGE,
+		    evlog_fold_write_change(fold_failed(i), discard, NULL, err));
+		ROW("it has failed", USAGE,
+		    evlog_fold_save(fold_failed(i), "failed.snapshot", &at, err));
+	}
 	ROW("twice", USAGE, evlog_fold_finish(fold_done(0), &stopped, err));
 	ROW("twice", USAGE, evlog_fold_finish(fold_done(4), &stopped, err));
 	ROW("f NULL", USAGE, evlog_fold_write(NULL, discard, NULL, err));

@@ -509,8 +509,9 @@ static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
 	return r ? r : log_list_again(t->log, err);
 }
 
-/* Looks for the segment that is to be begun: an interrupted call may have left it, without
- * events.  Sets size to that of its header, or to 0 if it, or its header, is not there. */
+/* Looks for the segment that is to be begun: an interrupted call may have left it,
+ * without events.  Sets size to that of its header, or to 0 if it, or its header, is not
+ * there. */
 static int begun_find(struct repair *t, uint64_t first, uint32_t *size, evlog_error *err)
 {
 	struct segment s;

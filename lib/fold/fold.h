@@ -74,6 +74,7 @@ struct evlog_fold {
 	bool ready; /* nothing can be set any more */
 	bool strict, rollback;
 	const char *over; /* why it takes no more events; NULL: it does */
+	bool failed;	  /* at an event, of which a part may have been counted */
 	struct json_path *key;
 	struct path_trie trie;
 	struct path_guesses guesses; /* of evlog_fold_event */
@@ -112,8 +113,10 @@ int fold_ready(evlog_fold *f, evlog_error *err);
 /* Whether threads may be folding, so that only evlog_fold_lines and evlog_fold_finish can
  * be called. */
 bool fold_is_busy(const evlog_fold *f);
-#define FOLD_BUSY "threads are folding; call evlog_fold_finish first"
-#define FOLD_SET  "the fold has begun"
+
+/* Why the states cannot be shown or kept now; NULL: they can. */
+const char *fold_unsettled(const evlog_fold *f);
+#define FOLD_SET "the fold has begun"
 
 static inline bool fold_stopped(const evlog_fold *f)
 {

@@ -132,6 +132,7 @@ int evlog_fold_table_commit(
 	OWN_ERROR(err);
 	NEED(f && at, err);
 	REFUSE(!f->sink, "it has no table", err);
+	REFUSE(fold_unsettled(f), fold_unsettled(f), err);
 	REFUSE(!position_is_sound(at), "it is not a position", err);
 	int r = changes_put(f, err);
 	if (!r)

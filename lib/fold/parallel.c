@@ -355,6 +355,13 @@ bool fold_is_busy(const evlog_fold *f)
 	return f->pool && !f->pool->ended;
 }
 
+const char *fold_unsettled(const evlog_fold *f)
+{
+	return fold_is_busy(f) ? "threads are folding; call evlog_fold_finish first"
+	       : f->failed     ? "it has failed at an event"
+			       : NULL;
+}
+
 /* ---- The interface ---- */
 
 static bool has_room(const struct pool *pool)
@@ -419,11 +426,22 @@ static void turn_give(struct pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+/* What was counted of the event cannot be told from what was not. */
+static void fail(evlog_fold *f)
+{
+	f->failed = true;
+	f->over = "it has failed at an event";
+}
+
 static int fold_one(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 {
 	int r = fold_event(f, e, err);
 
-	return r < 0 && f->emitter ? emitter_failed(f, e, err) : r;
+	if (r < 0 && f->emitter)
+		r = emitter_failed(f, e, err);
+	if (r < 0 && !(r == EVLOG_EDATA && f->rollback && f->program))
+		fail(f);
+	return r;
 }
 
 static int one_by_one(evlog_fold *f, struct evlog_lines lines, evlog_error *err)
@@ -438,6 +456,8 @@ static int one_by_one(evlog_fold *f, struct evlog_lines lines, evlog_error *err)
 			r = f->stop.failed ? error_memory(err) : EVLOG_END;
 		}
 	}
+	if (r < 0) /* the lines behind it are lost */
+		fail(f);
 	return r;
 }
 
@@ -465,9 +485,8 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 static int lines_begin(evlog_fold *f, evlog_error *err)
 {
 	evlog_fold *ignored;
-
-	REFUSE(f->over, f->over, err);
 	int r = fold_ready(f, err);
+
 	return r ? r : fold_part_of(f, 0, &ignored, err);
 }
 
@@ -477,6 +496,7 @@ int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error
 	NEED(f && lines, err);
 	REFUSE(lines->len && lines->p[lines->len - 1] != '\n',
 	    "the last line has no newline", err);
+	REFUSE(f->over, f->over, err);
 	int r = lines_begin(f, err);
 	if (r || !f->pool)
 		return r ? r : one_by_one(f, *lines, err);
@@ -498,6 +518,7 @@ int evlog_fold_next(evlog_fold *f, evlog_stream *s, uint64_t *n, evlog_error *er
 
 	OWN_ERROR(err);
 	NEED(f && s, err);
+	REFUSE(f->over, f->over, err);
 	int r = lines_begin(f, err);
 	if (n)
 		*n = 0;
@@ -553,9 +574,12 @@ static int parts_gather(evlog_fold *f, struct pool *pool, evlog_error *err)
 int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error *err)
 {
 	OWN_ERROR(err);
-	NEED(f && stopped_at, err);
+	struct evlog_lines unwanted;
+	NEED(f, err);
 	REFUSE(f->over, f->over, err);
 	struct pool *pool = f->pool;
+	if (!stopped_at)
+		stopped_at = &unwanted;
 	f->over = "evlog_fold_finish has been called";
 	*stopped_at = (struct evlog_lines){.p = f->stop.p, .len = f->stop.len};
 	if (!pool)
@@ -569,6 +593,7 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 	}
 	struct part *fault = first_fault(pool);
 	if (fault && fault->fault.code) {
+		fail(f);
 		*err = fault->fault;
 		return err->code;
 	}

@@ -82,10 +82,10 @@ int evlog_fold_key(evlog_fold *f, const char *path, evlog_error *err)
 
 	NEED(f && path, err);
 	REFUSE(f->ready, FOLD_SET, err);
+	REFUSE(f->key, "it has a key", err);
 	int r = json_path_parse(&key, path, err);
 	if (r)
 		return r;
-	free(f->key);
 	f->key = key;
 	buf_printf(&f->identity, "key %s\n", path);
 	return 0;

@@ -242,7 +242,7 @@ int evlog_fold_save(
 
 	OWN_ERROR(err);
 	NEED(f && path && at, err);
-	REFUSE(fold_is_busy(f), FOLD_BUSY, err);
+	REFUSE(fold_unsettled(f), fold_unsettled(f), err);
 	REFUSE(!position_is_sound(at), "it is not a position", err);
 	REFUSE(evlog_fold_log_pending(f), "what was emitted is not committed", err);
 	int r = fold_ready(f, err);

@@ -144,7 +144,7 @@ int evlog_fold_write(evlog_fold *f, evlog_write_fn *write, void *arg, evlog_erro
 {
 	OWN_ERROR(err);
 	NEED(f && write, err);
-	REFUSE(fold_is_busy(f), FOLD_BUSY, err);
+	REFUSE(fold_unsettled(f), fold_unsettled(f), err);
 	struct groups *g = &f->groups;
 	int r = fold_ready(f, err);
 	if (!r && !fold_keyed(f))
@@ -182,7 +182,7 @@ int evlog_fold_write_change(
 
 	OWN_ERROR(err);
 	NEED(f && write, err);
-	REFUSE(fold_is_busy(f), FOLD_BUSY, err);
+	REFUSE(fold_unsettled(f), fold_unsettled(f), err);
 	struct group *g = f->last;
 	if (!g)
 		return 0;

@@ -151,6 +151,7 @@ static int line_check(struct operand *s, const char *line, size_t len, evlog_err
  * lines before it have been delivered. */
 static int file_gather(struct operand *s, struct evlog_lines *lines, evlog_error *err)
 {
+	evlog_error why = {0};
 	const char *line;
 	size_t len;
 	int r = 0;
@@ -158,12 +159,12 @@ static int file_gather(struct operand *s, struct evlog_lines *lines, evlog_error
 	s->gathered.len = 0;
 	while (s->gathered.len < GATHER) {
 		int wait = s->gathered.len ? 0 : s->wait_ms;
-		r = evlog_input_next(s->input, wait, &line, &len, err);
+		r = evlog_input_next(s->input, wait, &line, &len, &why);
 		if (r == 0)
-			r = line_check(s, line, len, err);
-		if (r == EVLOG_EDATA && err->line && s->sel->salvage) {
+			r = line_check(s, line, len, &why);
+		if (r == EVLOG_EDATA && why.line && s->sel->salvage) {
 			if (s->verdict.code == 0)
-				s->verdict = *err;
+				s->verdict = why;
 			continue;
 		}
 		if (r)
@@ -175,11 +176,9 @@ static int file_gather(struct operand *s, struct evlog_lines *lines, evlog_error
 	}
 	s->wait_ms = 0;
 	*lines = (struct evlog_lines){.p = s->gathered.p, .len = s->gathered.len};
-	if (s->gathered.len == 0)
-		return r;
 	if (r < 0)
-		s->failure = *err;
-	return 0;
+		*(s->gathered.len ? &s->failure : err) = why;
+	return s->gathered.len ? 0 : r;
 }
 
 /* ---- Either ---- */
