@@ -750,6 +750,15 @@ def kind_overlong():
     return log, {"cat": 65, "reverse": 65, "append": 65}
 
 
+def kind_newer():
+    """A header of a newer evlog, in which fields have other meanings: that is no damage."""
+    log = plain([1, 1])
+    for field, value in (("flags", 1 << 15), ("before", 2**60), ("epoch", 2**60)):
+        put_field(log, names_of(log)[1], "segment", 0, field, value)
+    log.said = "needs a newer evlog"
+    return log, {"cat": 65, "reverse": 65, "append": 65}
+
+
 def kind_self():
     """A header that names its own segment as predecessor."""
     log = plain([1, 1])
@@ -912,6 +921,7 @@ def try_kind(name, folder, figures):
     if getattr(log, "checkpoint", None):
         with open(f"{folder}/pos", "w") as f:
             json.dump(log.checkpoint, f)
+    said = getattr(log, "said", "")
     plain([2]).put(f"{folder}/sound")
     large = sum(map(len, log.lines)) > 1 << 24 or getattr(log, "sparse", 0)
     held, out = None if large else set(log.lines), []
@@ -928,6 +938,8 @@ def try_kind(name, folder, figures):
         wrong = None
         if statuses[tool[0]] != result[0]:
             wrong = f"status {result[0]}, not {statuses[tool[0]]}: {result[2][:3000]}"
+        elif said not in result[2]:
+            wrong = f"says {result[2][:3000]}"
         wrong = judge(tool, result, f"{folder}/log", before, held) or wrong
         if wrong:
             out.append(f"{name}, {tool[0]}: {wrong}")
