@@ -25,6 +25,7 @@ NOTICERS = [
     ("rot", "python3 $TESTS/fault/rot.py 24 17"),
     ("power", "python3 $TESTS/fault/power.py 2000"),
     ("format", "EVLOG_STEP=40 python3 $TESTS/format.py all"),
+    ("forged", "python3 $TESTS/fault/forge.py kinds"),
     ("kills", "EVLOG_FAULT_STEP=12 python3 $TESTS/fault/calls.py kills"),
     ("boot", "cd $TESTS && bats -f 'after a restart|stays sound|miss the same' format.bats"),
     ("poison", "cd $TESTS && bats -f 'a sync that fails' fault.bats"),
