@@ -64,14 +64,6 @@ bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime)
 	       time_stamp_read(line + TIME_AT, logtime);
 }
 
-uint64_t stamp_seq(const char *line)
-{
-	uint64_t seq = 0;
-
-	seq_read(line + SEQ_AT, &seq);
-	return seq;
-}
-
 /* Gets the text of a JSON string that may be a time.  Escapes are resolved because some
  * producers write its + as \u002B. */
 static bool time_text(struct json_text value, char plain[TIME_LONGEST], struct view *text)

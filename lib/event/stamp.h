@@ -31,9 +31,6 @@ bool stamp_read(const char *line, size_t len, uint64_t *seq, int64_t *logtime);
  * this form. */
 bool leafhash_read(const char *line, size_t len, unsigned char leaf[HASH_SIZE]);
 
-/* The seq of a valid stamp. */
-uint64_t stamp_seq(const char *line);
-
 /* Gets an event's time (valid JSON) as an instant; false if it is not an RFC 3339
  * time. */
 bool time_of(struct json_text value, int64_t *time);

@@ -12,7 +12,8 @@ bool line_text_is(struct json_text line, const char *name, const char *text)
 	       v.len == n + 2 && memcmp(v.p + 1, text, n) == 0;
 }
 
-bool line_text_take(struct json_text line, const char *name, char *out, size_t size)
+/* Gets a member; false: it is not there, or not a string that fits. */
+static bool text_take(struct json_text line, const char *name, char *out, size_t size)
 {
 	struct json_text v;
 
@@ -26,8 +27,8 @@ bool line_text_take(struct json_text line, const char *name, char *out, size_t s
 
 bool line_position(struct json_text object, struct evlog_position *at)
 {
-	line_text_take(object, "lineage", at->lineage, sizeof at->lineage);
-	return line_text_take(object, "log", at->log, sizeof at->log) &&
-	       line_text_take(object, "root", at->root, sizeof at->root) &&
+	text_take(object, "lineage", at->lineage, sizeof at->lineage);
+	return text_take(object, "log", at->log, sizeof at->log) &&
+	       text_take(object, "root", at->root, sizeof at->root) &&
 	       json_number_of(object, "seq", &at->seq);
 }

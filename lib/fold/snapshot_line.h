@@ -8,8 +8,7 @@
 /* Whether a member is this string, which needs no escapes. */
 bool line_text_is(struct json_text line, const char *name, const char *text);
 
-/* Get a member; false: it is not there, or not what is asked for. */
-bool line_text_take(struct json_text line, const char *name, char *out, size_t size);
+/* Gets a position; false: a member of it is not there, or not what it must be. */
 bool line_position(struct json_text object, struct evlog_position *at);
 
 #endif

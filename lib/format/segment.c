@@ -143,7 +143,9 @@ static bool previous_possible(const struct segment_header *h)
 					      h->previous_block < h->previous_size));
 }
 
-uint32_t segment_header_claims(const unsigned char *p)
+/* How much to read for the header that begins with these SEGMENT_HEADER_MIN bytes; 0 if
+ * none does. */
+static uint32_t header_claims(const unsigned char *p)
 {
 	uint32_t size = get32(p + 4);
 
@@ -190,7 +192,7 @@ const char *segment_header_decode(
     struct segment_header *h, const unsigned char *p, size_t n)
 {
 	h->size = 0;
-	uint32_t size = n < SEGMENT_HEADER_MIN ? 0 : segment_header_claims(p);
+	uint32_t size = n < SEGMENT_HEADER_MIN ? 0 : header_claims(p);
 	if (!size || size > n)
 		return "the segment header is missing";
 	if (get64(p + size - 8) != hash64(p, size - 8))
@@ -295,7 +297,7 @@ static int header_load(struct segment *s, evlog_error *err)
 	int r = start_load(s, SEGMENT_FIRST, err);
 	if (r || s->window.len < SEGMENT_FIRST)
 		return r;
-	uint32_t size = segment_header_claims((const unsigned char *)s->window.p);
+	uint32_t size = header_claims((const unsigned char *)s->window.p);
 	return size > SEGMENT_FIRST ? start_load(s, size, err) : 0;
 }
 

@@ -65,10 +65,6 @@ uint32_t segment_header_size(const struct segment_header *h);
 void segment_header_encode(
     struct buf *out, struct segment_header *h, struct view extensions);
 
-/* How much to read for the header that begins with these SEGMENT_HEADER_MIN bytes; 0 if
- * none does. */
-uint32_t segment_header_claims(const unsigned char *p);
-
 /* Returned by segment_header_decode for an intact header with unknown version, flags or
  * extensions. */
 extern const char segment_newer[];

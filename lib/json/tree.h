@@ -39,8 +39,6 @@ struct value_extent {
 };
 bool value_measure(const struct value *v, unsigned depth, struct value_extent *x);
 
-bool value_is_container(const struct value *v);
-
 /* A walk over one tree, or two in parallel: the stack of open containers, outermost
  * first.  Zero-initialise; free `at` at the end. */
 struct levels {
@@ -62,10 +60,9 @@ const struct value *level_next(struct level *l);
 /* The place of a member's value, or NULL if there is no such member. */
 struct value **value_member(const struct value *o, struct view key);
 
-/* These two take ownership of v.  If out of memory, or if v is NULL, they free it and
- * return false. */
+/* Takes ownership of v.  If out of memory, or if v is NULL, frees it and returns false.
+ */
 bool value_member_set(struct value *o, struct view key, struct value *v);
-bool value_item_insert(struct value *a, size_t at, struct value *v);
 
 /* The same, except that v stays the caller's if out of memory.  The member must not
  * exist; if it was deleted, it returns to its old slot and *back is set, else it is added

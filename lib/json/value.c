@@ -18,7 +18,7 @@ struct value *value_new(enum json_type type)
 	return v;
 }
 
-bool value_is_container(const struct value *v)
+static bool is_container(const struct value *v)
 {
 	return v->type == JSON_ARRAY || v->type == JSON_OBJECT;
 }
@@ -216,7 +216,8 @@ bool value_member_set(struct value *o, struct view key, struct value *v)
 
 /* ---- Arrays ---- */
 
-bool value_item_insert(struct value *a, size_t at, struct value *v)
+/* Like value_member_set, for an item. */
+static bool item_insert(struct value *a, size_t at, struct value *v)
 {
 	bool good = v && value_item_add(a, at, v);
 
@@ -363,7 +364,7 @@ static bool child_add(
 	struct view name = m->key;
 
 	if (to->type == JSON_ARRAY)
-		return value_item_insert(to, to->n, child);
+		return item_insert(to, to->n, child);
 	if (m->escaped) {
 		room->len = 0;
 		json_unescape(room, (struct json_text){m->key.p - 1, m->key.len + 2});
@@ -381,7 +382,7 @@ struct value *value_parse(struct json_text text)
 	struct readings s = {0};
 	struct json_member m;
 	struct buf room = {0};
-	bool good = root && (!value_is_container(root) || reading_push(&s, text, root));
+	bool good = root && (!is_container(root) || reading_push(&s, text, root));
 
 	while (good && s.n) {
 		struct reading *r = &s.at[s.n - 1];
@@ -391,7 +392,7 @@ struct value *value_parse(struct json_text text)
 		}
 		struct value *child = shallow(m.value);
 		good = child_add(r->v, &m, child, &room) &&
-		       (!value_is_container(child) || reading_push(&s, m.value, child));
+		       (!is_container(child) || reading_push(&s, m.value, child));
 	}
 	free(s.at);
 	buf_free(&room);
@@ -403,15 +404,14 @@ struct value *value_parse(struct json_text text)
 
 static struct value *shallow_copy(const struct value *v)
 {
-	return value_is_container(v) ? value_new(v->type)
-				     : value_text(v->type, v->text, v->n);
+	return is_container(v) ? value_new(v->type) : value_text(v->type, v->text, v->n);
 }
 
 struct value *value_copy(const struct value *v)
 {
 	struct value *root = shallow_copy(v);
 	struct levels s = {0};
-	bool good = root && (!value_is_container(v) || level_push(&s, v, root));
+	bool good = root && (!is_container(v) || level_push(&s, v, root));
 
 	while (good && s.n) {
 		struct level *l = &s.at[s.n - 1];
@@ -421,11 +421,10 @@ struct value *value_copy(const struct value *v)
 			continue;
 		}
 		struct value *copy = shallow_copy(child);
-		good =
-		    l->v->type == JSON_ARRAY
-			? value_item_insert(l->other, l->other->n, copy)
-			: value_member_set(l->other, l->v->members[l->i - 1].key, copy);
-		if (good && value_is_container(child))
+		good = l->v->type == JSON_ARRAY ? item_insert(l->other, l->other->n, copy)
+						: value_member_set(l->other,
+						      l->v->members[l->i - 1].key, copy);
+		if (good && is_container(child))
 			good = level_push(&s, child, copy) != NULL;
 	}
 	free(s.at);
@@ -441,8 +440,8 @@ bool value_measure(const struct value *v, unsigned depth, struct value_extent *x
 	bool good = true;
 
 	for (;;) {
-		x->bytes += sizeof *v + (value_is_container(v) ? 0 : v->n);
-		if (value_is_container(v))
+		x->bytes += sizeof *v + (is_container(v) ? 0 : v->n);
+		if (is_container(v))
 			good = level_push(&s, v, NULL) != NULL;
 		if (good && depth + s.n > x->depth)
 			x->depth = depth + (unsigned)s.n;
@@ -478,7 +477,7 @@ static void tree_write(
 	for (;;) {
 		if (sorted && v->type == JSON_OBJECT)
 			members_sort(v);
-		if (!value_is_container(v))
+		if (!is_container(v))
 			scalar(b, v);
 		else if (level_push(&s, v, NULL))
 			buf_putc(b, v->type == JSON_ARRAY ? '[' : '{');
@@ -643,7 +642,7 @@ bool value_equal(const struct value *a, const struct value *b, bool *failed)
 	for (;;) {
 		if (a->type != b->type)
 			same = false;
-		else if (!value_is_container(a))
+		else if (!is_container(a))
 			same = value_texts_equal((struct json_text){a->text, a->n},
 			    (struct json_text){b->text, b->n}, failed);
 		else if (!same_size(a, b))

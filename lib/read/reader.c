@@ -477,11 +477,6 @@ void log_reader_count(const struct log_reader *r, struct select *total)
 		decoder_pool_count(r->pool, total);
 }
 
-const char *log_reader_path(const struct log_reader *r)
-{
-	return r->log.path;
-}
-
 void log_reader_close(struct log_reader *r)
 {
 	if (!r)

@@ -153,7 +153,6 @@ int log_reader_roots(struct log_reader *r,
 /* Adds what was counted where lines were left out. */
 void log_reader_count(const struct log_reader *r, struct select *total);
 
-const char *log_reader_path(const struct log_reader *r);
 void log_reader_close(struct log_reader *r);
 
 #endif

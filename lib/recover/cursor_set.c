@@ -55,6 +55,8 @@ static bool slots_grow(struct cursor_set *set)
 	return set->slot != NULL;
 }
 
+static void add(struct cursor_set *set, const struct extension *x);
+
 /* Removes what was replaced, so that memory grows with the consumers only. */
 static void squeeze(struct cursor_set *set)
 {
@@ -63,7 +65,7 @@ static void squeeze(struct cursor_set *set)
 	for (size_t i = 0; i < set->n; i++) {
 		struct extension x = extension_at(set, i);
 		if (!set->at[i].replaced)
-			cursor_set_add(&kept, &x);
+			add(&kept, &x);
 	}
 	kept.failed |= set->failed;
 	kept.full |= set->full;
@@ -71,7 +73,8 @@ static void squeeze(struct cursor_set *set)
 	*set = kept;
 }
 
-void cursor_set_add(struct cursor_set *set, const struct extension *x)
+/* Adds a cursor, or replaces an earlier one of the same consumer. */
+static void add(struct cursor_set *set, const struct extension *x)
 {
 	struct cursor c;
 
@@ -106,7 +109,7 @@ void cursor_set_take(struct cursor_set *set, struct view extensions)
 
 	while (extension_next(&extensions, &x))
 		if (extension_is_cursor(&x))
-			cursor_set_add(set, &x);
+			add(set, &x);
 }
 
 bool cursors_are_all(struct view extensions)

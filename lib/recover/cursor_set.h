@@ -20,10 +20,8 @@ struct cursor_set {
 	bool partial;	     /* a block that goes beyond the end may have more */
 };
 
-/* Adds a cursor, or replaces an earlier one of the same consumer. */
-void cursor_set_add(struct cursor_set *set, const struct extension *x);
-
-/* Adds those among the extensions. */
+/* Adds the cursors among the extensions, which replace earlier ones of the same
+ * consumers. */
 void cursor_set_take(struct cursor_set *set, struct view extensions);
 
 /* Adds those that a segment has of events up to `last`; `limit` is where its committed
