@@ -681,15 +681,10 @@ spoil() {
 	cp spoiled a.evlog/0000000000000031.ndjson.zst # as it was, with a segment that has events
 	numbered 1 41 | evappend -q c.evlog
 	cp c.evlog/0000000000000041.ndjson.zst a.evlog
-	run -65 evrestore --repair --from-log r.evlog a.evlog
-	assert_output --partial "head does not know of it"
-	rm a.evlog/0000000000000041.ndjson.zst
 	evrestore -q --repair --from-log r.evlog a.evlog
-	evdiff a.evlog b.evlog
-	for log in a b; do
-		numbered 1 41 | evappend -q $log.evlog
-		evcat -n 11 $log.evlog | jq .data.n | paste -sd, - | grep -q "31,32,33,34,35,36,37,38,39,40,41"
-	done
+	assert_equal "$(evcat a.evlog | wc -l)" 41
+	numbered 1 41 | evappend -q b.evlog
+	evcat -n 11 b.evlog | jq .data.n | paste -sd, - | grep -q "31,32,33,34,35,36,37,38,39,40,41"
 	rm -rf a.evlog b.evlog
 	cp -r kept.evlog b.evlog
 	spoil block b.evlog/0000000000000021.ndjson.zst
@@ -709,6 +704,93 @@ spoil() {
 	run -64 evrestore --repair b.evlog
 	run -64 evrestore --from-log r.evlog dest b.evlog
 	run -64 evrestore --repair --to 3 dest b.evlog
+}
+
+# stale: a log with 5 events and the head that it had after 3; `all`, a backup, a replica.
+stale() {
+	rm -rf a.evlog r.evlog dest
+	for i in 1 2 3; do numbered 1 $i | evappend a.evlog; done
+	cp a.evlog/head old
+	for i in 4 5; do numbered 1 $i | evappend a.evlog; done
+	evcat a.evlog >all
+	evbackup -q a.evlog dest >/dev/null
+	evcat -o zst a.evlog | evappend --replica r.evlog
+	cp old a.evlog/head
+}
+
+@test "--repair where head does not record all that is committed: no event is lost" {
+	local file=a.evlog/0000000000000001.ndjson.zst from at wrong
+	# bytes before the end that head records, and behind it; what is said
+	while IFS='|' read -r wrong said; do
+		for from in "--from-log r.evlog" "dest"; do
+			stale
+			for at in $wrong; do damage $file "$at"; done
+			sums a.evlog >before
+			# shellcheck disable=SC2086 # two words
+			run evrestore --repair $from a.evlog
+			assert_output --partial "$said"
+			if [ "$wrong" = 400 ]; then
+				[ $status = 0 ]
+				evcat a.evlog | cmp - all
+				numbered 1 6 | evappend a.evlog
+			else
+				[ $status = 65 ]
+				sums a.evlog | cmp - before
+			fi
+		done
+	done <<-'END'
+		400|0000000000000001.ndjson.zst
+		1300|the checksum of a block
+		400 1300|it may have events that head does not record
+	END
+	# the file is lost; a replica that has more is named
+	stale
+	rm $file
+	run -0 evrestore --repair --from-log r.evlog a.evlog
+	assert_output --partial "r.evlog: has events up to 5, and a.evlog now ends with event 3"
+	evcat r.evlog | evappend --replica a.evlog
+	evcat a.evlog | cmp - all
+}
+
+@test "--repair of the last segment: who reads goes on, and no consumer loses its place" {
+	numbered 3 | evappend in.evlog
+	emit() {
+		rm -f pos
+		evrun -q --checkpoint pos --emit a.evlog in.evlog -- jq -c '{type:"Out",data:{of:.id}}'
+	}
+	emit
+	evcat a.evlog | evappend --replica plain.evlog
+	evcat -o zst a.evlog | evappend --replica full.evlog
+	: >followed
+	evcat -f -c 4 a.evlog >followed 2>err &
+	until [ "$(wc -l <followed)" = 3 ]; do sleep 0.05; done
+	truncate -s -3 a.evlog/0000000000000001.ndjson.zst
+	run -65 evrestore --repair --from-log plain.evlog a.evlog
+	assert_output --partial "plain.evlog: does not have the place of the consumer pos, which appends to a.evlog; use a replica that was made by evcat -o zst"
+	evrestore -q --repair --from-log full.evlog a.evlog
+	emit
+	assert_equal "$(evcat a.evlog | jq -r .data.of | xargs)" "1 2 3"
+	cp -r a.evlog b.evlog
+	evcat in.evlog -n 1 | evappend -q --dedup a.evlog
+	wait $! || fail "$(cat err)"
+	assert_equal "$(wc -l <followed)$(cat err)" 4
+	# the empty segment behind it, from head alone
+	local how
+	for how in lost cut empty header; do
+		spoil $how b.evlog/0000000000000004.ndjson.zst
+		run -0 --separate-stderr evrestore --repair --from-log full.evlog b.evlog
+		assert_output 0000000000000004.ndjson.zst
+	done
+	# what was never completely created is moved away
+	numbered 1 4 | evappend b.evlog
+	evcat -o zst --from 4 b.evlog | evappend --replica full.evlog
+	head -c 4096 /dev/zero >b.evlog/0000000000000005.ndjson.zst
+	truncate -s -3 b.evlog/0000000000000004.ndjson.zst
+	run -0 --separate-stderr evrestore --repair --from-log full.evlog b.evlog
+	[ -e b.evlog/damaged-0000000000000005.1 ]
+	evcat b.evlog | cmp - <(evcat full.evlog)
+	evappend -q b.evlog <<<'{"type":"T"}'
+	assert_equal "$(evcat b.evlog | wc -l)" 5
 }
 
 # forge PYTHON: changes the manifest `m`, or the members `extra`, of the newest point of

@@ -543,3 +543,27 @@ out() { evcat "${1:-out.evlog}" | jq -c 'del(.seq, .logtime)'; }
 	assert_output x
 	[ "$(evcat dead.evlog | wc -l)" -eq 2 ]
 }
+
+@test "a program that fails: what it emitted before is appended, and its error is said" {
+	numbered 3 | evappend a.evlog
+	cat >p.lua <<-'END'
+		on["*"] = function(s, e)
+			if e.id == "3" then error("boom") end
+			emit{type = "Out", data = {of = e.id}}
+		end
+	END
+	run -65 evfold -p p.lua -o log:out.evlog a.evlog
+	assert_output --partial "evfold: event 3: p.lua:2: boom"
+	assert_equal "$(evcat out.evlog | jq -r .data.of | xargs)" "1 2"
+	# out of memory, which no dead letter can help
+	cat >p.lua <<-'END'
+		on["*"] = function(s, e)
+			s[e.id] = ("x"):rep(400000)
+			emit{type = "Out", data = {of = e.id}}
+		end
+	END
+	run -65 evfold -p p.lua --lua-memory 1000000 --dead-letter dead.evlog -o log:more.evlog a.evlog
+	assert_output --partial "memory"
+	assert_equal "$(evcat more.evlog | jq -r .data.of | xargs)" "1"
+	[ ! -e dead.evlog ] || [ "$(evcat dead.evlog | wc -l)" = 0 ]
+}

@@ -3,19 +3,16 @@
  * has of it.
  *
  * With the lock held, it walks over the segments and checks each of them: all lines, and
- * that it continues the one before it.  What is not sound is made anew in a folder beside
- * the log, checked against what comes before it and after it, and renamed into place.  A
- * damaged file stays in the log under another name.
+ * that it continues the one before it.  What is not sound is taken from a backup or made
+ * again (remake.c) in a folder beside the log, checked against what comes before it and
+ * after it, and renamed into place.  A damaged file stays in the log under another name.
  */
-#include "backup/carry.h"
-#include "backup/point.h"
-#include "backup/share.h"
+#include "backup/repair_internal.h"
 #include "backup/verify.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/options.h"
 #include "base/os.h"
-#include "read/reader.h"
 #include "write/sealer.h"
 
 #include <errno.h>
@@ -25,37 +22,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct repair {
-	struct evlog_repair_options o;
-	struct store store; /* fd -1: none */
-	struct store_points points;
-	struct evlog_writer *w; /* has the lock */
-	struct log *log;
-	struct block_codec *codec;
-	struct log_identity replica;
-	char *folder; /* where segments are made anew; NULL: not yet */
-	int folder_fd;
-	bool known; /* the tree at `tip` is that of the log */
-	struct tip tip;
-	struct evlog_repaired done;
-};
-
-/* The segment that is looked at, and what is said of its end. */
-struct range {
-	uint64_t first;
-	uint64_t next; /* the segment after it that there is; 0: it is the last one */
-	bool attested;
-	uint64_t last;
-	unsigned char root[HASH_SIZE];
-	struct segment_header successor; /* size 0: not known */
-};
-
-static void say(const struct repair *t, const char *text)
-{
-	if (t->o.say)
-		t->o.say(t->o.arg, text);
-}
 
 /* ---- Checking ---- */
 
@@ -132,6 +98,23 @@ static int segment_check(
 	return 0;
 }
 
+/* Makes head record all that is committed, as a writer does.  If that cannot be found out
+ * because of damage, notes whether the files may have more than head says. */
+static int settle(struct repair *t, evlog_error *err)
+{
+	struct log *l = t->log;
+	struct stat st;
+
+	int r = recover(t->w, err);
+	if (t->w->notice[0])
+		repair_say(t, t->w->notice);
+	t->w->notice[0] = '\0';
+	t->behind = r == EVLOG_EDAMAGED &&
+		    log_segment_stat(l, l->head.segment, &st) == 0 &&
+		    (uint64_t)st.st_size > l->head.committed;
+	return r;
+}
+
 static int own_check(struct repair *t, const struct range *g, evlog_error *err)
 {
 	struct segment s;
@@ -164,22 +147,6 @@ static int folder_make(struct repair *t, evlog_error *err)
 	return t->folder_fd < 0 ? error_sys(err, "%s", t->folder) : 0;
 }
 
-static void folder_empty(struct repair *t)
-{
-	char name[SEGMENT_NAME_SIZE];
-	struct log made = {.dir_fd = t->folder_fd, .path = t->folder};
-
-	unlinkat(t->folder_fd, "head", 0);
-	unlinkat(t->folder_fd, "lock", 0);
-	if (log_list(&made, NULL) == 0)
-		for (size_t i = 0; i < made.n; i++) {
-			segment_name(name, made.segments[i]);
-			unlinkat(t->folder_fd, name, 0);
-		}
-	free(made.segments);
-	free(made.catalogues);
-}
-
 static void folder_remove(struct repair *t)
 {
 	char text[512];
@@ -188,7 +155,7 @@ static void folder_remove(struct repair *t)
 		return;
 	if (log_discard(t->folder_fd, t->folder) < 0) {
 		snprintf(text, sizeof text, "%s: cannot be removed", t->folder);
-		say(t, text);
+		repair_say(t, text);
 	}
 	close(t->folder_fd);
 }
@@ -246,7 +213,7 @@ static int was_whole(struct repair *t, evlog_error *err)
 	    "%s: its first segment is only in a copy from before the log was trimmed; "
 	    "without the damaged file, all events from there on can be put back",
 	    t->log->path);
-	say(t, text);
+	repair_say(t, text);
 	return error_set(err, EVLOG_EDAMAGED, "it is from before the log was trimmed");
 }
 
@@ -298,199 +265,7 @@ static int from_store(struct repair *t, const struct range *g, evlog_error *err)
 	return r;
 }
 
-/* Hashes the lines that the replica has of the range: they must have the root that the
- * log attests.  If the successor says that several segments are missing, shortens the
- * range to what comes before the last one of them, with what its successor would say. */
-static int lines_check(struct repair *t, struct range *g, evlog_error *err)
-{
-	const struct bounds b = {
-	    .from = g->first, .to = g->last, BOUNDS_ANY_TIME, .max_line = t->o.max_line};
-	const uint64_t split = g->successor.previous;
-	struct merkle tree = t->tip.tree, part = tree;
-	struct segment_header *next = &g->successor;
-	struct evlog_lines lines;
-	struct evlog_event e;
-	struct log_reader *reader;
-
-	int r = log_reader_open(&reader, t->o.replica, &b, false, false, err);
-	while (!r && (r = log_reader_next(reader, &lines, err)) == 0)
-		while (evlog_lines_take(&lines, &e)) {
-			if (e.seq == split)
-				part = tree;
-			merkle_add_lines(&tree, e.line, e.len + 1, lines.leaves, NULL);
-		}
-	log_reader_close(reader);
-	if (r != EVLOG_END)
-		return r;
-	if (tree.n != g->last || !tree_has_root(&tree, g->root))
-		return error_set(err, EVLOG_EMISMATCH,
-		    "%s: has other events than the log had", t->o.replica);
-	if (split == SEGMENT_NONE || split <= g->first || split > g->last)
-		return 0;
-	g->next = next->first_seq = split;
-	g->last = split - 1;
-	next->tree = part;
-	merkle_root(&part, next->root);
-	memcpy(g->root, next->root, HASH_SIZE);
-	return 0;
-}
-
-/* Appends the events of the range, from the replica, to the log in the folder. */
-static int lines_take(struct repair *t, const struct range *g, evlog_error *err)
-{
-	const struct bounds b = {.from = g->first,
-	    .to = g->last,
-	    BOUNDS_ANY_TIME,
-	    .max_line = t->o.max_line,
-	    .cursors = true};
-	const struct evlog_writer_options o = {.size = sizeof o,
-	    .replica = true,
-	    .no_create = true,
-	    .force = true,
-	    .lock_wait_ms = 1000,
-	    .segment_size = UINT64_MAX,
-	    .max_event = t->o.max_line ? t->o.max_line : EVLOG_MAX_LINE};
-	struct log_reader *reader = NULL;
-	evlog_writer *w = NULL;
-	uint64_t written = 0;
-	size_t dropped = 0; /* then the root is not the one that is wanted */
-
-	int r = log_reader_open(&reader, t->o.replica, &b, false, false, err);
-	if (!r)
-		r = evlog_writer_open(&w, t->folder, &o, err);
-	if (!r)
-		r = carry_all(reader, w, t->o.replica, &written, &dropped, err);
-	log_reader_close(reader);
-	evlog_writer_close(w);
-	return r;
-}
-
-/* Makes the segment a log of its own, and has it sealed as if its successor were there.
- */
-static int made_seal(struct repair *t, const struct range *g, evlog_error *err)
-{
-	struct log made = {.dir_fd = -1, .head_fd = -1};
-	const struct seal_how how = {.log = &made, .max_line = t->o.max_line};
-	struct permissions mode = log_permissions(t->log);
-	enum head_state state;
-	struct head h = {0};
-
-	int r = log_open(&made, t->folder, false, err);
-	if (!r)
-		r = head_read(made.head_fd, &h, &state, false, t->folder, err);
-	if (!r && (h.tree.n != g->last || memcmp(h.root, g->root, HASH_SIZE) != 0))
-		r = error_set(
-		    err, EVLOG_EMISMATCH, "%s: has changed meanwhile", t->o.replica);
-	struct segment_header next = g->successor;
-	next.flags = 0;
-	next.previous = g->first;
-	if (!r) {
-		next.previous_size = h.committed;
-		next.previous_block = h.last_block;
-		next.last_logtime = h.last_logtime;
-		r = segment_create(t->folder_fd, t->folder, mode, &next,
-		    (struct view){NULL, 0}, false, err);
-	}
-	if (!r)
-		r = log_list(&made, err);
-	if (!r)
-		r = segment_seal(&how, g->first, g->next, err);
-	log_close(&made);
-	return r;
-}
-
-/* Gives the log in the folder the segments before this one, which are sound. */
-static int earlier_link(struct repair *t, uint64_t first, evlog_error *err)
-{
-	char name[SEGMENT_NAME_SIZE];
-
-	for (size_t i = 0; i < t->log->n && t->log->segments[i] < first; i++) {
-		segment_name(name, t->log->segments[i]);
-		if (linkat(t->log->dir_fd, name, t->folder_fd, name, 0) < 0)
-			return error_sys(err, "%s/%s", t->folder, name);
-	}
-	return 0;
-}
-
-/* The last segment is made as a sealed one, which has the end that its header says, not
- * the one that head records.  This is the header of an empty segment behind it. */
-static void successor_make(const struct repair *t, struct range *g)
-{
-	const struct head *h = &t->log->head;
-	struct segment_header *next = &g->successor;
-
-	*next = (struct segment_header){.first_seq = h->tree.n + 1,
-	    .epoch = h->epoch,
-	    .last_logtime = h->last_logtime,
-	    .previous = g->first,
-	    .previous_size = h->committed,
-	    .previous_block = h->last_block,
-	    .tree = h->tree};
-	memcpy(next->id, h->id, ID_SIZE);
-	memcpy(next->root, h->root, HASH_SIZE);
-	memcpy(next->lineage, t->replica.lineage, HASH_SIZE);
-	next->size = segment_header_size(next);
-	g->next = next->first_seq;
-}
-
-/* Makes a segment from the lines of a replica.  What comes before it and after it must be
- * known. */
-static int from_replica(struct repair *t, const struct range *g, evlog_error *err)
-{
-	struct permissions mode = log_permissions(t->log);
-	struct segment_header h = {.first_seq = g->first,
-	    .epoch = t->tip.epoch ? t->tip.epoch : 1,
-	    .last_logtime = t->tip.logtime,
-	    .previous = t->tip.seq ? t->tip.segment : SEGMENT_NONE,
-	    .previous_size = t->tip.seq ? t->tip.size : SEGMENT_NONE,
-	    .previous_block = t->tip.seq ? t->tip.block : SEGMENT_NONE,
-	    .tree = t->tip.tree};
-
-	struct range piece = *g;
-	if (!g->next && g->last >= g->first)
-		successor_make(t, &piece);
-	if (!t->known || !piece.successor.size)
-		return error_set(err, EVLOG_EDAMAGED,
-		    "what comes before it and after it must be sound to make it from the "
-		    "lines of a replica");
-	folder_empty(t);
-	memcpy(h.root, t->tip.root, HASH_SIZE);
-	if (t->tip.seq)
-		memcpy(h.lineage, piece.successor.lineage, HASH_SIZE);
-	int r = lines_check(t, &piece, err);
-	if (!r && os_random(h.id, ID_SIZE) < 0)
-		r = error_sys(err, "random bytes");
-	if (!r)
-		r = earlier_link(t, g->first, err);
-	if (!r)
-		r = segment_create(t->folder_fd, t->folder, mode, &h,
-		    (struct view){NULL, 0}, false, err);
-	if (!r)
-		r = log_end_at(t->folder_fd, t->folder, mode, &h, err);
-	if (!r)
-		r = lines_take(t, &piece, err);
-	if (!r)
-		r = made_seal(t, &piece, err);
-	return r ? r : made_check(t, &piece, err);
-}
-
 /* ---- Putting it in place ---- */
-
-/* Gives a damaged file a second name, so that it can be looked at. */
-static int aside(struct repair *t, const char *name, uint64_t first, evlog_error *err)
-{
-	char other[64];
-
-	for (int i = 1; i < 1000; i++) {
-		snprintf(other, sizeof other, "damaged-%016" PRIu64 ".%d", first, i);
-		if (linkat(t->log->dir_fd, name, t->log->dir_fd, other, 0) == 0 ||
-		    errno == ENOENT)
-			return 0;
-		if (errno != EEXIST)
-			break;
-	}
-	return error_sys(err, "%s/%s", t->log->path, other);
-}
 
 static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
 {
@@ -499,7 +274,7 @@ static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
 	segment_name(name, first);
 	int r = catalogues_remove(t->log, first, err);
 	if (!r)
-		r = aside(t, name, first, err);
+		r = segment_aside(t, name, first, err);
 	if (!r && (renameat(t->folder_fd, name, t->log->dir_fd, name) < 0 ||
 		      os_sync(t->log->dir_fd) < 0))
 		r = error_sys(err, "%s/%s", t->log->path, name);
@@ -507,52 +282,6 @@ static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
 		r = error_sys(err, "%s", name);
 	t->done.segments += !r;
 	return r ? r : log_list_again(t->log, err);
-}
-
-/* Looks for the segment that is to be begun: an interrupted call may have left it,
- * without events.  Sets size to that of its header, or to 0 if it, or its header, is not
- * there. */
-static int begun_find(struct repair *t, uint64_t first, uint32_t *size, evlog_error *err)
-{
-	struct segment s;
-	struct stat st;
-
-	*size = 0;
-	int r = segment_open(&s, t->log->dir_fd, t->log->path, first, NULL, false, err);
-	bool there = r == 0 || r == EVLOG_EDAMAGED;
-	if (there && fstat(s.fd, &st) < 0)
-		r = error_sys(err, "%s", s.path);
-	else if (there && st.st_size < SEGMENT_HEADER_MIN)
-		r = EVLOG_ENOINPUT;
-	if (!r && (st.st_size != (off_t)s.header.size ||
-		      memcmp(s.header.root, t->log->head.root, HASH_SIZE) != 0))
-		r = segment_damaged(&s, 0, first, 0, "head does not know of it", err);
-	if (!r)
-		*size = s.header.size;
-	segment_close(&s);
-	return r == EVLOG_ENOINPUT ? 0 : r;
-}
-
-/* Begins a new segment behind the last one, which was made anew and is about to take its
- * place.  If that does not happen, the segment after it attests what it had. */
-static int next_begin(struct repair *t, const struct range *g, evlog_error *err)
-{
-	struct head *h = &t->log->head;
-	struct range last = *g;
-	uint32_t size;
-
-	successor_make(t, &last);
-	int r = begun_find(t, last.next, &size, err);
-	if (!r && !size)
-		r = segment_create(t->log->dir_fd, t->log->path, log_permissions(t->log),
-		    &last.successor, (struct view){NULL, 0}, true, err);
-	if (r)
-		return r;
-	h->segment = last.next;
-	h->committed = h->durable = size ? size : last.successor.size;
-	h->last_block = 0;
-	h->flags &= HEAD_COPY;
-	return head_commit(t->w, true, err);
 }
 
 /* Whether a result only means that there is nothing to repair with. */
@@ -570,14 +299,29 @@ static int segment_repair(struct repair *t, const struct range *g, evlog_error *
 
 	if (r)
 		return r;
+	if (!g->next && t->behind) {
+		repair_say(t,
+		    "it may have events that head does not record, so it is left as "
+		    "it is; "
+		    "evcat --salvage prints what is sound");
+		return EVLOG_EDAMAGED;
+	}
 	if (t->points.n)
 		res = from_store(t, g, err);
+	if (is_lack(res) && !g->next && g->last < g->first) {
+		res = from_head(t, g, err);
+		if (!res)
+			res = made_check(t, g, err);
+	}
 	if (is_lack(res) && t->o.replica) {
-		res = from_replica(t, g, err);
+		struct range made = *g;
+		res = from_replica(t, &made, err);
+		if (!res)
+			res = made_check(t, &made, err);
 		if (!res && !g->next)
 			res = next_begin(t, g, err);
 		if (is_lack(res))
-			say(t, err->text);
+			repair_say(t, err->text);
 	}
 	if (is_lack(res))
 		return EVLOG_EDAMAGED;
@@ -595,7 +339,7 @@ static void pass_by(struct repair *t, const struct range *g)
 	snprintf(text, sizeof text,
 	    "%s: events %" PRIu64 " to %" PRIu64 ": nothing has them as they were",
 	    t->log->path, g->first, g->last);
-	say(t, text);
+	repair_say(t, text);
 }
 
 static int walk(struct repair *t, evlog_error *err)
@@ -614,7 +358,7 @@ static int walk(struct repair *t, evlog_error *err)
 		if (!r)
 			r = own_check(t, &g, err);
 		if (r == EVLOG_EDAMAGED) {
-			say(t, err->text);
+			repair_say(t, err->text);
 			r = segment_repair(t, &g, err);
 		}
 		if (r == EVLOG_EDAMAGED) {
@@ -659,7 +403,9 @@ static int repair_locked(struct repair *t, evlog_error *err)
 {
 	struct log *l = t->log;
 
-	int r = head_read(l->head_fd, &l->head, &l->state, false, l->path, err);
+	int r = settle(t, err);
+	if (r == EVLOG_EDAMAGED)
+		r = head_read(l->head_fd, &l->head, &l->state, false, l->path, err);
 	if (!r)
 		r = log_list_again(l, err);
 	if (!r)
@@ -669,13 +415,18 @@ static int repair_locked(struct repair *t, evlog_error *err)
 		    "%s/head: missing or damaged; the next append restores it if the "
 		    "last segment is sound, else restore the log",
 		    l->path);
-	return r ? r : walk(t, err);
+	if (!r)
+		r = walk(t, err);
+	if (!r && !t->done.lost) /* and the next append will be possible */
+		r = settle(t, err);
+	return r;
 }
 
 static int prepare(struct repair *t, const char *dest, const char *log, evlog_error *err)
 {
 	const struct evlog_writer_options o = {.size = sizeof o,
 	    .no_create = true,
+	    .replica = true, /* also of a log that is a copy */
 	    .lock_wait_ms = 10000,
 	    .max_event = t->o.max_line};
 
@@ -687,7 +438,7 @@ static int prepare(struct repair *t, const char *dest, const char *log, evlog_er
 	if (!r && dest)
 		r = store_list(&t->store, &t->points, err);
 	if (!r && t->o.replica)
-		r = log_identify(t->o.replica, t->o.max_line, &t->replica, err);
+		r = replica_open(t, err);
 	if (!r)
 		r = evlog_writer_open(&t->w, log, &o, err);
 	if (!r)

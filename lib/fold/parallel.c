@@ -355,11 +355,19 @@ bool fold_is_busy(const evlog_fold *f)
 	return f->pool && !f->pool->ended;
 }
 
+#define FOLD_FAILED "it has failed at an event"
+
 const char *fold_unsettled(const evlog_fold *f)
 {
 	return fold_is_busy(f) ? "threads are folding; call evlog_fold_finish first"
-	       : f->failed     ? "it has failed at an event"
+	       : f->failed     ? FOLD_FAILED
 			       : NULL;
+}
+
+/* Why it takes no more events; NULL: it does. */
+static const char *fold_closed(const evlog_fold *f)
+{
+	return f->over ? f->over : f->failed ? FOLD_FAILED : NULL;
 }
 
 /* ---- The interface ---- */
@@ -426,21 +434,14 @@ static void turn_give(struct pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* What was counted of the event cannot be told from what was not. */
-static void fail(evlog_fold *f)
-{
-	f->failed = true;
-	f->over = "it has failed at an event";
-}
-
 static int fold_one(evlog_fold *f, const struct evlog_event *e, evlog_error *err)
 {
 	int r = fold_event(f, e, err);
 
 	if (r < 0 && f->emitter)
 		r = emitter_failed(f, e, err);
-	if (r < 0 && !(r == EVLOG_EDATA && f->rollback && f->program))
-		fail(f);
+	/* what was counted of the event cannot be told from what was not */
+	f->failed |= r < 0 && !(r == EVLOG_EDATA && f->rollback && f->program);
 	return r;
 }
 
@@ -456,8 +457,7 @@ static int one_by_one(evlog_fold *f, struct evlog_lines lines, evlog_error *err)
 			r = f->stop.failed ? error_memory(err) : EVLOG_END;
 		}
 	}
-	if (r < 0) /* the lines behind it are lost */
-		fail(f);
+	f->failed |= r < 0; /* the lines behind it are lost */
 	return r;
 }
 
@@ -476,7 +476,7 @@ int evlog_fold_event(evlog_fold *f, const struct evlog_event *e, evlog_error *er
 {
 	OWN_ERROR(err);
 	NEED(f && e && e->line, err);
-	REFUSE(f->over, f->over, err);
+	REFUSE(fold_closed(f), fold_closed(f), err);
 	REFUSE(fold_divides(f), "with threads, fold lines instead of events", err);
 	return fold_one(f, e, err);
 }
@@ -496,7 +496,7 @@ int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error
 	NEED(f && lines, err);
 	REFUSE(lines->len && lines->p[lines->len - 1] != '\n',
 	    "the last line has no newline", err);
-	REFUSE(f->over, f->over, err);
+	REFUSE(fold_closed(f), fold_closed(f), err);
 	int r = lines_begin(f, err);
 	if (r || !f->pool)
 		return r ? r : one_by_one(f, *lines, err);
@@ -506,6 +506,7 @@ int evlog_fold_lines(evlog_fold *f, const struct evlog_lines *lines, evlog_error
 	c->packed.there = false;
 	buf_clear(&c->lines);
 	buf_add(&c->lines, lines->p, lines->len);
+	f->failed |= c->lines.failed;
 	if (c->lines.failed)
 		return error_memory(err);
 	turn_give(f->pool);
@@ -518,7 +519,7 @@ int evlog_fold_next(evlog_fold *f, evlog_stream *s, uint64_t *n, evlog_error *er
 
 	OWN_ERROR(err);
 	NEED(f && s, err);
-	REFUSE(f->over, f->over, err);
+	REFUSE(fold_closed(f), fold_closed(f), err);
 	int r = lines_begin(f, err);
 	if (n)
 		*n = 0;
@@ -576,7 +577,7 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 	OWN_ERROR(err);
 	struct evlog_lines unwanted;
 	NEED(f, err);
-	REFUSE(f->over, f->over, err);
+	REFUSE(fold_closed(f), fold_closed(f), err);
 	struct pool *pool = f->pool;
 	if (!stopped_at)
 		stopped_at = &unwanted;
@@ -593,7 +594,7 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 	}
 	struct part *fault = first_fault(pool);
 	if (fault && fault->fault.code) {
-		fail(f);
+		f->failed = true;
 		*err = fault->fault;
 		return err->code;
 	}
@@ -602,5 +603,7 @@ int evlog_fold_finish(evlog_fold *f, struct evlog_lines *stopped_at, evlog_error
 		    (struct evlog_lines){.p = fault->stop.p, .len = fault->stop.len};
 		return fault->stop.failed ? error_memory(err) : EVLOG_END;
 	}
-	return parts_gather(f, pool, err);
+	int r = parts_gather(f, pool, err);
+	f->failed |= r < 0;
+	return r;
 }
