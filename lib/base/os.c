@@ -200,6 +200,15 @@ struct timespec os_modified(const struct stat *st)
 
 /* ---- Descriptors ---- */
 
+void os_pipe_widen(int fd)
+{
+#ifdef F_SETPIPE_SZ
+	(void)fcntl(fd, F_SETPIPE_SZ, 1 << 20); /* not a pipe, or no right to: no matter */
+#else
+	(void)fd;
+#endif
+}
+
 int os_pipe(int end[2])
 {
 #ifdef LINUX

@@ -68,6 +68,10 @@ struct timespec os_modified(const struct stat *st);
 /* Returns 0, or -1 with errno. */
 int os_pipe(int end[2]);
 
+/* Lets a pipe hold a megabyte, where that can be: then its two processes take turns less
+ * often. */
+void os_pipe_widen(int fd);
+
 /* Two ends of a channel.  Writing to one whose other end is closed fails with EPIPE, and
  * sends no signal.  os_channel_write writes all n bytes.  -1 with errno. */
 int os_channel(int end[2]);

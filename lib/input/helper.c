@@ -314,6 +314,8 @@ static int start(struct helper *h, const char *kind, evlog_error *err)
 	int r = 0;
 	if (os_pipe(output) < 0 || (file < 0 && os_channel(channel) < 0))
 		r = error_sys(err, "%s", h->s.name);
+	if (!r)
+		os_pipe_widen(output[1]);
 	if (!r &&
 	    os_spawn(&h->pid, path, argv, file >= 0 ? file : channel[1], output[1]) < 0)
 		r = error_sys(err, "%s: %s", h->s.name, path);
