@@ -203,7 +203,8 @@ struct timespec os_modified(const struct stat *st)
 void os_pipe_widen(int fd)
 {
 #ifdef F_SETPIPE_SZ
-	(void)fcntl(fd, F_SETPIPE_SZ, 1 << 20); /* not a pipe, or no right to: no matter */
+	(void)fcntl(
+	    fd, F_SETPIPE_SZ, 1 << 20); /* not a pipe, or no right to: no matter */
 #else
 	(void)fd;
 #endif
