@@ -793,6 +793,31 @@ stale() {
 	assert_equal "$(evcat b.evlog | wc -l)" 5
 }
 
+@test "--repair: any segments in a row, cut in their headers or lost, from a backup and from a replica" {
+	local set from how n
+	for n in 1 2 3 4 5; do numbered 1 $n | evappend --segment-size 1 kept.evlog; done
+	evcat kept.evlog >all
+	evbackup -q kept.evlog dest >/dev/null
+	evcat -o zst kept.evlog | evappend -q --replica r.evlog
+	for how in cut rm; do
+		for set in 5 "4 5" "3 4" "2 3 4" "3 4 5" "1 2" "1 5" "2 4" "1 2 3 4 5"; do
+			for from in "--from-log r.evlog" dest; do
+				rm -rf a.evlog
+				cp -r kept.evlog a.evlog
+				for n in $set; do
+					[ $how = rm ] || truncate -s 50 "a.evlog/000000000000000$n.ndjson.zst"
+					[ $how = cut ] || rm "a.evlog/000000000000000$n.ndjson.zst"
+				done
+				# shellcheck disable=SC2086 # two words
+				evrestore -q --repair $from a.evlog >/dev/null
+				cmp <(evcat a.evlog) all
+				evappend -q a.evlog <<<'{"type":"T"}'
+				assert_equal "$(evcat a.evlog | wc -l)" 6
+			done
+		done
+	done
+}
+
 # forge PYTHON: changes the manifest `m`, or the members `extra`, of the newest point of
 # dest, which gets the name that its content has.
 forge() {

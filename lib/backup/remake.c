@@ -237,7 +237,7 @@ static void successor_make(const struct repair *t, struct range *g)
 	*next = (struct segment_header){.first_seq = h->tree.n + 1,
 	    .epoch = h->epoch,
 	    .last_logtime = h->last_logtime,
-	    .previous = g->first,
+	    .previous = h->segment,
 	    .previous_size = h->committed,
 	    .previous_block = h->last_block,
 	    .tree = h->tree};

@@ -30,27 +30,30 @@ static int range_find(struct repair *t, uint64_t first, struct range *g, evlog_e
 {
 	const struct head *h = &t->log->head;
 	struct segment next;
+	int r = 0;
 
 	*g = (struct range){.first = first};
-	for (size_t i = 0; i < t->log->n && !g->next; i++)
-		if (t->log->segments[i] > first && t->log->segments[i] <= h->segment)
-			g->next = t->log->segments[i];
-	if (!g->next) {
-		g->attested = true;
-		g->last = h->tree.n;
-		memcpy(g->root, h->root, HASH_SIZE);
-		return 0;
+	for (size_t i = 0; i < t->log->n && !r && !g->next; i++) {
+		uint64_t after = t->log->segments[i];
+		if (after <= first || after > h->segment)
+			continue;
+		if (!g->own)
+			g->own = after - 1;
+		r = segment_open(
+		    &next, t->log->dir_fd, t->log->path, after, NULL, false, err);
+		if (!r && tree_has_root(&next.header.tree, next.header.root)) {
+			g->next = after;
+			g->successor = next.header;
+		}
+		segment_close(&next);
+		if (r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT)
+			r = 0;
 	}
-	int r =
-	    segment_open(&next, t->log->dir_fd, t->log->path, g->next, NULL, false, err);
-	if (!r && tree_has_root(&next.header.tree, next.header.root)) {
-		g->attested = true;
-		g->successor = next.header;
-		memcpy(g->root, next.header.root, HASH_SIZE);
-	}
-	g->last = g->next - 1;
-	segment_close(&next);
-	return r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT ? 0 : r;
+	g->last = g->next ? g->next - 1 : h->tree.n;
+	memcpy(g->root, g->next ? g->successor.root : h->root, HASH_SIZE);
+	if (!g->own)
+		g->own = g->last;
+	return r;
 }
 
 /* Checks an open segment; moves the tip to its end.  EVLOG_EDAMAGED: it is not sound. */
@@ -72,8 +75,9 @@ static int segment_check(
 		    "it does not continue the segment before it", err);
 	tip.size = segment_is_sealed(s) ? s->header.seal.end
 		   : active		? t->log->head.committed
-		   : g->successor.size	? share_limit(s, &g->successor)
-					: 0;
+		   : g->successor.previous == s->first_seq && g->successor.size
+		       ? share_limit(s, &g->successor)
+		       : 0;
 	if (tip.size < s->header.size)
 		return segment_damaged(
 		    s, 0, s->first_seq, 0, "where it ends is not known", err);
@@ -89,9 +93,9 @@ static int segment_check(
 		tip.epoch = last.epoch;
 	}
 	/* a later segment may be missing, so this one may end before that */
-	if (tip.seq > g->last || (tip.seq == g->last && g->attested &&
-				     memcmp(tip.root, g->root, HASH_SIZE) != 0))
-		return segment_damaged(s, 0, s->first_seq, g->last,
+	if (tip.seq > g->own ||
+	    (tip.seq == g->last && memcmp(tip.root, g->root, HASH_SIZE) != 0))
+		return segment_damaged(s, 0, s->first_seq, g->own,
 		    "what comes after it says something else of its end", err);
 	t->tip = tip;
 	t->known = true;
@@ -123,7 +127,7 @@ static int own_check(struct repair *t, const struct range *g, evlog_error *err)
 	    segment_open(&s, t->log->dir_fd, t->log->path, g->first, NULL, false, err);
 	if (r == EVLOG_ENOINPUT)
 		return segment_missing(
-		    t->log->path, g->first, g->last >= g->first ? g->last : 0, err);
+		    t->log->path, g->first, g->own >= g->first ? g->own : 0, err);
 	if (r == EVLOG_EDAMAGED)
 		r = segment_damaged(&s, 0, g->first, 0, err->reason, err);
 	if (!r)
@@ -231,7 +235,7 @@ static int made_check(struct repair *t, const struct range *g, evlog_error *err)
 	    !(s.header.flags & SEGMENT_TRIMMED))
 		r = was_whole(t, err);
 	/* something must say that these are the events of this log */
-	if (!r && !known && !(g->attested && t->tip.seq == g->last))
+	if (!r && !known && t->tip.seq != g->last)
 		r = error_set(err, EVLOG_EDAMAGED, "nothing attests it");
 	segment_close(&s);
 	if (r) {
@@ -267,7 +271,28 @@ static int from_store(struct repair *t, const struct range *g, evlog_error *err)
 
 /* ---- Putting it in place ---- */
 
-static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
+/* Removes segments whose events are in the one before them now: no header of theirs could
+ * be read. */
+static int others_remove(
+    struct repair *t, uint64_t first, uint64_t last, evlog_error *err)
+{
+	char name[SEGMENT_NAME_SIZE];
+	int r = 0;
+
+	for (size_t i = 0; i < t->log->n && !r; i++) {
+		uint64_t other = t->log->segments[i];
+		if (other <= first || other > last)
+			continue;
+		segment_name(name, other);
+		r = segment_aside(t, name, other, err);
+		if (!r && unlinkat(t->log->dir_fd, name, 0) < 0)
+			r = error_sys(err, "%s/%s", t->log->path, name);
+	}
+	return r;
+}
+
+/* Gives a segment, which has the events up to `last`, its name in the log. */
+static int put_in_place(struct repair *t, uint64_t first, uint64_t last, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 
@@ -275,9 +300,12 @@ static int put_in_place(struct repair *t, uint64_t first, evlog_error *err)
 	int r = catalogues_remove(t->log, first, err);
 	if (!r)
 		r = segment_aside(t, name, first, err);
-	if (!r && (renameat(t->folder_fd, name, t->log->dir_fd, name) < 0 ||
-		      os_sync(t->log->dir_fd) < 0))
+	if (!r && renameat(t->folder_fd, name, t->log->dir_fd, name) < 0)
 		r = error_sys(err, "%s/%s", t->log->path, name);
+	if (!r)
+		r = others_remove(t, first, last, err);
+	if (!r && os_sync(t->log->dir_fd) < 0)
+		r = error_sys(err, "%s", t->log->path);
 	if (!r && t->o.repaired && t->o.repaired(t->o.arg, name) < 0)
 		r = error_sys(err, "%s", name);
 	t->done.segments += !r;
@@ -296,6 +324,7 @@ static bool is_lack(int r)
 static int segment_repair(struct repair *t, const struct range *g, evlog_error *err)
 {
 	int r = folder_make(t, err), res = EVLOG_EDAMAGED;
+	struct range made = *g;
 
 	if (r)
 		return r;
@@ -314,18 +343,18 @@ static int segment_repair(struct repair *t, const struct range *g, evlog_error *
 			res = made_check(t, g, err);
 	}
 	if (is_lack(res) && t->o.replica) {
-		struct range made = *g;
 		res = from_replica(t, &made, err);
+		made.own = made.last;
 		if (!res)
 			res = made_check(t, &made, err);
-		if (!res && !g->next)
-			res = next_begin(t, g, err);
+		if (!res && made.last == t->log->head.tree.n)
+			res = next_begin(t, &made, err);
 		if (is_lack(res))
 			repair_say(t, err->text);
 	}
 	if (is_lack(res))
 		return EVLOG_EDAMAGED;
-	return res ? res : put_in_place(t, g->first, err);
+	return res ? res : put_in_place(t, g->first, made.own, err);
 }
 
 /* Goes on behind a segment that cannot be repaired. */
@@ -333,12 +362,12 @@ static void pass_by(struct repair *t, const struct range *g)
 {
 	char text[512];
 
-	t->done.lost += g->last + 1 - g->first;
+	t->done.lost += g->own + 1 - g->first;
 	t->known = false;
-	t->tip = (struct tip){.seq = g->last};
+	t->tip = (struct tip){.seq = g->own};
 	snprintf(text, sizeof text,
 	    "%s: events %" PRIu64 " to %" PRIu64 ": nothing has them as they were",
-	    t->log->path, g->first, g->last);
+	    t->log->path, g->first, g->own);
 	repair_say(t, text);
 }
 

@@ -26,10 +26,10 @@ struct repair {
 /* The segment that is looked at, and what is said of its end. */
 struct range {
 	uint64_t first;
-	uint64_t next; /* the segment after it that there is; 0: it is the last one */
-	bool attested;
-	uint64_t last;
-	unsigned char root[HASH_SIZE];
+	uint64_t next; /* the segment after it whose header is sound; 0: there is none */
+	uint64_t own;  /* the last event before the file after it, whatever is in that */
+	uint64_t last; /* what `next`, or head, attests: the event before it, */
+	unsigned char root[HASH_SIZE];	 /* and the root after that */
 	struct segment_header successor; /* size 0: not known */
 };
 

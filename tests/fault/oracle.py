@@ -483,26 +483,28 @@ BACKUPS = [
 
 
 class Repair(Backup):
-    """evrestore --repair of a segment, from the backup or from a replica."""
+    """evrestore --repair of segments, from the backup or from a replica.  The last of them
+    has lost a part of its content, the others of their headers."""
 
-    def __init__(self, name, segment, command):
+    def __init__(self, name, segments, command):
         super().__init__(name, ["evrestore", "--repair", *command])
-        self.segment = segment
+        self.segments = segments
 
     def prepare(self, folder):
         super().prepare(folder)
         must(["evappend", "--replica", "copy"], folder, b"".join(self.full))
-        name = sorted(n for n in os.listdir(f"{folder}/log") if n.endswith(".zst"))[self.segment]
-        at = len(read(f"{folder}/log", name)) * 2 // 3
-        with open(f"{folder}/log/{name}", "r+b") as f:
-            f.seek(at)
-            f.write(b"damage")
+        names = sorted(n for n in os.listdir(f"{folder}/log") if n.endswith(".zst"))
+        for nth in self.segments:
+            with open(f"{folder}/log/{names[nth]}", "r+b") as f:
+                f.seek(100 if nth != self.segments[-1] else len(read(f"{folder}/log", names[nth])) * 2 // 3)
+                f.write(b"damage")
 
 
 BACKUPS += [
-    Repair("restored-segment", 1, ["dest", "log"]),
-    Repair("restored-middle", 1, ["--from-log", "copy", "log"]),
-    Repair("restored-last", -1, ["--from-log", "copy", "log"]),
+    Repair("restored-segment", (1,), ["dest", "log"]),
+    Repair("restored-middle", (1,), ["--from-log", "copy", "log"]),
+    Repair("restored-row", (0, 1, -1), ["--from-log", "copy", "log"]),
+    Repair("restored-last", (-1,), ["--from-log", "copy", "log"]),
 ]
 
 
