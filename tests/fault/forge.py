@@ -53,7 +53,7 @@ BOOT = bytes.fromhex(open("/proc/sys/kernel/random/boot_id").read().strip().repl
 ZSTD = ctypes.CDLL("libzstd.so.1")
 
 
-def pack(raw):
+def pack(raw, sized=True):
     """A frame with content size and checksum, as a writer makes it."""
     z = ZSTD
     for f in ("ZSTD_compressBound", "ZSTD_compress2", "ZSTD_CCtx_setParameter"):
@@ -62,6 +62,7 @@ def pack(raw):
     context = ctypes.c_void_p(z.ZSTD_createCCtx())
     z.ZSTD_CCtx_setParameter(context, 100, 1)
     z.ZSTD_CCtx_setParameter(context, 201, 1)
+    z.ZSTD_CCtx_setParameter(context, 200, sized)
     room = len(raw) + len(raw) // 128 + 1024
     out = ctypes.create_string_buffer(room)
     n = z.ZSTD_compress2(
@@ -757,6 +758,13 @@ def kind_newer():
         put_field(log, names_of(log)[1], "segment", 0, field, value)
     log.said = "needs a newer evlog"
     return log, {"cat": 65, "reverse": 65, "append": 65}
+
+
+def kind_sizeless():
+    """A frame that does not say how long its content is."""
+    line = stamp(1) + event(random.Random(1), 1)
+    log = Log([[Block([line], frame=lambda raw: pack(raw, False))]], [False], PLAIN)
+    return log, {"cat": 65, "fold": 65, "append-dedup": 65}
 
 
 def kind_self():
