@@ -2,7 +2,7 @@
  * remake.c - makes a segment of a log again, where no backup has it: from the lines of a
  * replica, which must have the root that is attested, or from head.
  *
- * It is made in a log of its own, in a folder beside the log that is repaired.
+ * It is made in a log of its own, in a folder inside of the log that is repaired.
  */
 #include "backup/carry.h"
 #include "backup/repair_internal.h"
@@ -33,7 +33,7 @@ int replica_open(struct repair *t, evlog_error *err)
 	return r;
 }
 
-static void folder_empty(struct repair *t)
+void folder_empty(struct repair *t)
 {
 	char name[SEGMENT_NAME_SIZE];
 	struct log made = {.dir_fd = t->folder_fd, .path = t->folder};
@@ -80,6 +80,7 @@ static int lines_check(struct repair *t, struct range *g, evlog_error *err)
 		return 0;
 	g->next = next->first_seq = split;
 	g->last = split - 1;
+	next->previous = g->first;
 	next->tree = part;
 	merkle_root(&part, next->root);
 	memcpy(g->root, next->root, HASH_SIZE);
@@ -167,20 +168,48 @@ static int earlier_link(struct repair *t, uint64_t first, evlog_error *err)
 	return 0;
 }
 
-/* The places of consumers in a segment of the folder `dir_fd`, as far as its block
- * headers can be read. */
-static int cursors_load(
-    struct cursor_set *set, int dir_fd, const char *dir, uint64_t first, evlog_error *err)
+/* The places of consumers that a segment of the log shows, in its header and in the
+ * headers of blocks, behind damaged ones, too. */
+static int cursors_shown(
+    struct repair *t, uint64_t first, struct cursor_set *set, evlog_error *err)
+{
+	struct view extensions;
+	struct segment s;
+	struct block b;
+	uint64_t at = 0;
+	struct stat st;
+	const char *p;
+
+	int r = segment_open(&s, t->log->dir_fd, t->log->path, first, NULL, false, err);
+	if (r == EVLOG_ENOINPUT)
+		return 0;
+	if (!r && (r = segment_extensions(&s, &extensions, err)) == 0)
+		cursor_set_take(set, extensions);
+	if (r == EVLOG_EDAMAGED)
+		r = 0;
+	if (!r && fstat(s.fd, &st) < 0)
+		r = error_sys(err, "%s", s.path);
+	const uint64_t size = r ? 0 : (uint64_t)st.st_size;
+	while (!r && (r = tail_resync(&s, at, size, &b, &at, err)) == 0 && at < size) {
+		r = segment_bytes(&s, at, b.header_size, 0, &p, err);
+		if (!r && p)
+			cursor_set_take(set, block_extensions(p, &b));
+		at += b.header_size;
+	}
+	segment_close(&s);
+	return r;
+}
+
+static int cursors_made(
+    struct repair *t, uint64_t first, struct cursor_set *set, evlog_error *err)
 {
 	struct segment s;
 
-	int r = segment_open(&s, dir_fd, dir, first, NULL, false, err);
+	int r = segment_open(&s, t->folder_fd, t->folder, first, NULL, false, err);
 	if (!r)
-		r = cursor_set_load(set, &s,
-		    segment_is_sealed(&s) ? s.header.seal.end : INT64_MAX, UINT64_MAX,
-		    err);
+		r = cursor_set_load(set, &s, s.header.seal.end, UINT64_MAX, err);
 	segment_close(&s);
-	return r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT ? 0 : r;
+	return r;
 }
 
 /* Whether the cursors have one of the same consumer that is not older. */
@@ -191,23 +220,28 @@ static bool cursors_have(struct view cursors, const struct cursor *c)
 
 	while (extension_next(&cursors, &x))
 		if (cursor_decode(&there, &x) != UNDERSTOOD_WRONG &&
-		    cursor_same(&there, c) && there.seq >= c->seq)
+		    cursor_same(&there, c) &&
+		    (there.generation > c->generation ||
+			(there.generation == c->generation && there.seq >= c->seq &&
+			    (there.due > c->due ||
+				(there.due == c->due && there.due_seq >= c->due_seq)))))
 			return true;
 	return false;
 }
 
 /* A replica that was made from plain lines does not have the places of consumers that
  * append to the log.  They would emit events again. */
-static int cursors_check(struct repair *t, uint64_t first, evlog_error *err)
+static int cursors_check(struct repair *t, const struct range *g, evlog_error *err)
 {
 	struct cursor_set own = {0}, made = {0};
 	struct buf had = {0}, has = {0};
 	struct extension x;
 	struct cursor c;
 
-	int r = cursors_load(&own, t->log->dir_fd, t->log->path, first, err);
-	if (!r)
-		r = cursors_load(&made, t->folder_fd, t->folder, first, err);
+	int r = cursors_made(t, g->first, &made, err);
+	for (size_t i = 0; i < t->log->n && !r; i++)
+		if (t->log->segments[i] >= g->first && t->log->segments[i] <= g->last)
+			r = cursors_shown(t, t->log->segments[i], &own, err);
 	cursor_set_write(&own, &had);
 	cursor_set_write(&made, &has);
 	if (!r && (had.failed || has.failed || own.failed || made.failed))
@@ -237,7 +271,7 @@ static void successor_make(const struct repair *t, struct range *g)
 	*next = (struct segment_header){.first_seq = h->tree.n + 1,
 	    .epoch = h->epoch,
 	    .last_logtime = h->last_logtime,
-	    .previous = h->segment,
+	    .previous = h->segment <= h->tree.n ? h->segment : g->first,
 	    .previous_size = h->committed,
 	    .previous_block = h->last_block,
 	    .tree = h->tree};
@@ -320,7 +354,7 @@ int from_replica(struct repair *t, struct range *g, evlog_error *err)
 	if (!r)
 		r = made_seal(t, g, err);
 	if (!r)
-		r = cursors_check(t, g->first, err);
+		r = cursors_check(t, g, err);
 	return r;
 }
 
@@ -341,68 +375,29 @@ int segment_aside(struct repair *t, const char *name, uint64_t first, evlog_erro
 	return error_sys(err, "%s/%s", t->log->path, other);
 }
 
-/* Looks for the segment that is to be begun: an interrupted call may have left it,
- * without events.  Sets size to that of its header, or to 0 if it is not there, or was
- * never completely created; then it gets another name, too. */
-static int begun_find(struct repair *t, uint64_t first, uint32_t *size, evlog_error *err)
-{
-	char name[SEGMENT_NAME_SIZE];
-	bool unfinished = false;
-	struct segment s;
-	struct stat st;
-
-	*size = 0;
-	segment_name(name, first);
-	int r = segment_open(&s, t->log->dir_fd, t->log->path, first, NULL, false, err);
-	bool there = r == 0 || r == EVLOG_EDAMAGED;
-	if (there && fstat(s.fd, &st) < 0)
-		r = error_sys(err, "%s", s.path);
-	else if (r == EVLOG_EDAMAGED)
-		r = segment_is_unfinished(&s, &unfinished, err);
-	if (!r && unfinished)
-		r = segment_aside(t, name, first, err);
-	else if (!r && (s.header.size == 0 || st.st_size != (off_t)s.header.size ||
-			   memcmp(s.header.id, t->log->head.id, ID_SIZE) != 0 ||
-			   memcmp(s.header.root, t->log->head.root, HASH_SIZE) != 0))
-		r = segment_damaged(&s, 0, first, 0, "head does not know of it", err);
-	if (!r && !unfinished)
-		*size = s.header.size;
-	segment_close(&s);
-	return r == EVLOG_ENOINPUT ? 0 : r;
-}
-
-/* If head was an older one, these events were acknowledged, too. */
-static void ahead_say(const struct repair *t, uint64_t last)
-{
-	char text[512];
-
-	snprintf(text, sizeof text,
-	    "%.150s: has events up to %" PRIu64
-	    ", and %.150s now ends with event %" PRIu64
-	    "; if they were appended there first: evappend --replica",
-	    t->o.replica, t->replica_end, t->log->path, last);
-	repair_say(t, text);
-}
-
 int next_begin(struct repair *t, const struct range *g, evlog_error *err)
 {
+	char name[SEGMENT_NAME_SIZE];
 	struct head *h = &t->log->head;
 	struct range last = *g;
-	uint32_t size;
+	struct segment_header *next = &last.successor;
 
 	successor_make(t, &last);
-	int r = begun_find(t, last.next, &size, err);
-	if (!r && !size)
+	if (h->segment > h->tree.n) { /* head says nothing of the segment that was made */
+		next->previous_size = t->tip.size;
+		next->previous_block = t->tip.block;
+	}
+	/* what has the name was never completely created, or is of an interrupted call */
+	segment_name(name, last.next);
+	int r = segment_aside(t, name, last.next, err);
+	if (!r)
 		r = segment_create(t->log->dir_fd, t->log->path, log_permissions(t->log),
-		    &last.successor, (struct view){NULL, 0}, true, err);
+		    next, (struct view){NULL, 0}, true, err);
 	if (r)
 		return r;
 	h->segment = last.next;
-	h->committed = h->durable = size ? size : last.successor.size;
+	h->committed = h->durable = next->size;
 	h->last_block = 0;
 	h->flags &= HEAD_COPY;
-	r = head_commit(t->w, true, err);
-	if (!r && t->replica_end > g->last)
-		ahead_say(t, g->last);
-	return r;
+	return head_commit(t->w, true, err);
 }

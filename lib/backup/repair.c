@@ -4,8 +4,9 @@
  *
  * With the lock held, it walks over the segments and checks each of them: all lines, and
  * that it continues the one before it.  What is not sound is taken from a backup or made
- * again (remake.c) in a folder beside the log, checked against what comes before it and
- * after it, and renamed into place.  A damaged file stays in the log under another name.
+ * again (remake.c) in a folder inside of the log, checked against what comes before it
+ * and after it, and renamed into place.  A damaged file stays in the log under another
+ * name.
  */
 #include "backup/repair_internal.h"
 #include "backup/verify.h"
@@ -25,7 +26,8 @@
 
 /* ---- Checking ---- */
 
-/* Notes what head, or the header of the next segment, says of the end of a segment. */
+/* Notes what head, or the next segment with a sound header, says of the end of a segment.
+ */
 static int range_find(struct repair *t, uint64_t first, struct range *g, evlog_error *err)
 {
 	const struct head *h = &t->log->head;
@@ -35,7 +37,7 @@ static int range_find(struct repair *t, uint64_t first, struct range *g, evlog_e
 	*g = (struct range){.first = first};
 	for (size_t i = 0; i < t->log->n && !r && !g->next; i++) {
 		uint64_t after = t->log->segments[i];
-		if (after <= first || after > h->segment)
+		if (after <= first)
 			continue;
 		if (!g->own)
 			g->own = after - 1;
@@ -51,18 +53,19 @@ static int range_find(struct repair *t, uint64_t first, struct range *g, evlog_e
 	}
 	g->last = g->next ? g->next - 1 : h->tree.n;
 	memcpy(g->root, g->next ? g->successor.root : h->root, HASH_SIZE);
-	if (!g->own)
+	if (!g->own || g->own > g->last)
 		g->own = g->last;
 	return r;
 }
 
-/* Checks an open segment; moves the tip to its end.  EVLOG_EDAMAGED: it is not sound. */
-static int segment_check(
-    struct repair *t, struct segment *s, const struct range *g, evlog_error *err)
+/* Checks an open segment; moves the tip to its end.  end: where it ends if it is not
+ * sealed; 0: that is not known.  EVLOG_EDAMAGED: it is not sound. */
+static int segment_check(struct repair *t, struct segment *s, uint64_t end,
+    const struct range *g, evlog_error *err)
 {
-	const bool active = s->first_seq == t->log->head.segment;
 	const struct tip *before = &t->tip;
 	struct tip tip = {.segment = s->first_seq,
+	    .size = segment_is_sealed(s) ? s->header.seal.end : end,
 	    .logtime = s->header.last_logtime,
 	    .epoch = s->header.epoch,
 	    .tree = s->header.tree};
@@ -73,11 +76,6 @@ static int segment_check(
 			     memcmp(s->header.root, before->root, HASH_SIZE) != 0)))
 		return segment_damaged(s, 0, s->first_seq, 0,
 		    "it does not continue the segment before it", err);
-	tip.size = segment_is_sealed(s) ? s->header.seal.end
-		   : active		? t->log->head.committed
-		   : g->successor.previous == s->first_seq && g->successor.size
-		       ? share_limit(s, &g->successor)
-		       : 0;
 	if (tip.size < s->header.size)
 		return segment_damaged(
 		    s, 0, s->first_seq, 0, "where it ends is not known", err);
@@ -93,30 +91,26 @@ static int segment_check(
 		tip.epoch = last.epoch;
 	}
 	/* a later segment may be missing, so this one may end before that */
-	if (tip.seq > g->own ||
+	if (tip.seq > g->last || (tip.seq > g->own && tip.seq != g->last) ||
 	    (tip.seq == g->last && memcmp(tip.root, g->root, HASH_SIZE) != 0))
 		return segment_damaged(s, 0, s->first_seq, g->own,
 		    "what comes after it says something else of its end", err);
+	if (tip.seq == g->last && g->next)
+		r = successor_check(t->log, s, &g->successor, &last, err);
+	if (r)
+		return r;
 	t->tip = tip;
 	t->known = true;
 	return 0;
 }
 
-/* Makes head record all that is committed, as a writer does.  If that cannot be found out
- * because of damage, notes whether the files may have more than head says. */
-static int settle(struct repair *t, evlog_error *err)
+/* Where an unsealed segment of the log ends; 0: not known. */
+static uint64_t own_end(
+    const struct repair *t, const struct segment *s, const struct range *g)
 {
-	struct log *l = t->log;
-	struct stat st;
-
-	int r = recover(t->w, err);
-	if (t->w->notice[0])
-		repair_say(t, t->w->notice);
-	t->w->notice[0] = '\0';
-	t->behind = r == EVLOG_EDAMAGED &&
-		    log_segment_stat(l, l->head.segment, &st) == 0 &&
-		    (uint64_t)st.st_size > l->head.committed;
-	return r;
+	if (!g->next)
+		return s->first_seq == t->log->head.segment ? t->log->head.committed : 0;
+	return g->successor.previous == s->first_seq ? g->successor.previous_size : 0;
 }
 
 static int own_check(struct repair *t, const struct range *g, evlog_error *err)
@@ -131,9 +125,75 @@ static int own_check(struct repair *t, const struct range *g, evlog_error *err)
 	if (r == EVLOG_EDAMAGED)
 		r = segment_damaged(&s, 0, g->first, 0, err->reason, err);
 	if (!r)
-		r = segment_check(t, &s, g, err);
+		r = segment_check(t, &s, own_end(t, &s, g), g, err);
 	segment_close(&s);
 	return r;
+}
+
+/* ---- What is committed ---- */
+
+/* Whether the files may have commits that head does not record. */
+static int behind_find(struct repair *t, evlog_error *err)
+{
+	const struct log *l = t->log;
+	bool unfinished;
+	struct segment s;
+	struct stat st;
+	int r = 0;
+
+	t->behind = log_segment_stat(l, l->head.segment, &st) == 0 &&
+		    (uint64_t)st.st_size > l->head.committed;
+	for (size_t i = 0; i < l->n && !t->behind && !r; i++) {
+		if (l->segments[i] <= l->head.segment)
+			continue;
+		r = segment_open(
+		    &s, l->dir_fd, l->path, l->segments[i], NULL, false, err);
+		if (r == EVLOG_EDAMAGED) { /* of one with a sound header, more is known */
+			r = segment_is_unfinished(&s, &unfinished, err);
+			t->behind = !r && !unfinished;
+		}
+		segment_close(&s);
+	}
+	return r;
+}
+
+/* Makes head record all that is committed, as a writer does; EVLOG_EDAMAGED: that cannot
+ * be found out. */
+static int settle(struct repair *t, evlog_error *err)
+{
+	int r = recover(t->w, err);
+
+	if (t->w->notice[0])
+		repair_say(t, t->w->notice);
+	t->w->notice[0] = '\0';
+	return r;
+}
+
+/* Finds out what is committed.  Nothing that a writer would give up is given up before
+ * the backups have been asked: what was appended by --no-sync, before the machine was
+ * restarted, and what nothing attests if head is lost. */
+static int committed_find(struct repair *t, evlog_error *err)
+{
+	struct log *l = t->log;
+	const struct head *h = &l->head;
+	bool settled = false;
+
+	int r = head_read(l->head_fd, &l->head, &l->state, false, l->path, err);
+	if (!r && l->state == HEAD_LOST)
+		return error_set(err, EVLOG_EDAMAGED,
+		    "%s/head: missing or damaged; the next append restores it if the "
+		    "last segment is sound, else restore the log",
+		    l->path);
+	bool unsynced = h->durable < h->committed && !boot_is(h->boot_id, t->w->boot_id);
+	if (!r && !unsynced) {
+		r = settle(t, err);
+		settled = r == 0;
+	}
+	if (!r || r == EVLOG_EDAMAGED)
+		r = head_read(l->head_fd, &l->head, &l->state, false, l->path, err);
+	if (!r)
+		r = log_list_again(l, err);
+	return r || settled ? r : behind_find(t, err);
 }
 
 /* ---- Making a segment anew ---- */
@@ -142,7 +202,8 @@ static int folder_make(struct repair *t, evlog_error *err)
 {
 	if (t->folder)
 		return 0;
-	if (asprintf(&t->folder, "%s.repair-XXXXXX", t->log->path) < 0) {
+	/* not beside it: LOG may be a link to another file system */
+	if (asprintf(&t->folder, "%s/repair-XXXXXX", t->log->path) < 0) {
 		t->folder = NULL;
 		return error_memory(err);
 	}
@@ -221,23 +282,33 @@ static int was_whole(struct repair *t, evlog_error *err)
 	return error_set(err, EVLOG_EDAMAGED, "it is from before the log was trimmed");
 }
 
-/* Checks what was made; EVLOG_EDAMAGED: it is not what is wanted. */
-static int made_check(struct repair *t, const struct range *g, evlog_error *err)
+/* Checks what was made in the folder, up to the end of the range.  stored: the point that
+ * it is from, or NULL.  EVLOG_EDAMAGED: it is not what is wanted. */
+static int made_check(struct repair *t, const struct range *g,
+    const struct stored_segment *stored, evlog_error *err)
 {
 	const struct tip tip = t->tip;
 	const bool known = t->known;
+	struct range all = *g;
 	struct segment s;
+	int r = 0;
 
-	int r = segment_open(&s, t->folder_fd, t->folder, g->first, NULL, false, err);
-	if (!r)
-		r = segment_check(t, &s, g, err);
-	if (!r && g->first == t->log->first && g->first > 1 &&
-	    !(s.header.flags & SEGMENT_TRIMMED))
-		r = was_whole(t, err);
-	/* something must say that these are the events of this log */
-	if (!r && !known && t->tip.seq != g->last)
-		r = error_set(err, EVLOG_EDAMAGED, "nothing attests it");
-	segment_close(&s);
+	all.own = all.last;
+	for (uint64_t first = g->first; !r && first <= g->last; first = t->tip.seq + 1) {
+		r = segment_open(&s, t->folder_fd, t->folder, first, NULL, false, err);
+		uint64_t end = !stored ? 0
+			       : first == t->log->head.segment && !g->next
+				   ? t->log->head.committed
+				   : stored++->size;
+		if (!r)
+			r = segment_check(t, &s, end, &all, err);
+		if (!r && first == t->log->first && first > 1 &&
+		    !(s.header.flags & SEGMENT_TRIMMED))
+			r = was_whole(t, err);
+		if (!r && t->tip.seq < first)
+			r = segment_damaged(&s, 0, first, 0, "it has no event", err);
+		segment_close(&s);
+	}
 	if (r) {
 		t->tip = tip;
 		t->known = known;
@@ -245,7 +316,19 @@ static int made_check(struct repair *t, const struct range *g, evlog_error *err)
 	return r;
 }
 
-/* Takes a segment from the newest point that has it. */
+/* Takes the segments from `from` on from a point, up to the end of the range. */
+static int run_copy(struct repair *t, const struct point *p, size_t from,
+    const struct range *g, evlog_error *err)
+{
+	int r = 0;
+
+	folder_empty(t);
+	for (size_t i = from; i < p->n && !r && p->segment[i].first <= g->last; i++)
+		r = stored_copy(t, &p->segment[i], err);
+	return r ? r : made_check(t, g, p->segment + from, err);
+}
+
+/* Takes what is wanted from the newest point that has all of it. */
 static int from_store(struct repair *t, const struct range *g, evlog_error *err)
 {
 	int r = EVLOG_EDAMAGED;
@@ -255,44 +338,43 @@ static int from_store(struct repair *t, const struct range *g, evlog_error *err)
 		int res = point_read(&p, &t->store, &t->points.at[i], err);
 		if (res == EVLOG_EDAMAGED || res == EVLOG_ENOINPUT)
 			continue;
-		for (size_t j = 0; !res && j < p.n && r == EVLOG_EDAMAGED; j++) {
-			if (p.segment[j].first != g->first)
-				continue;
-			r = stored_copy(t, &p.segment[j], err);
-			if (!r)
-				r = made_check(t, g, err);
-		}
+		for (size_t j = 0; !res && j < p.n && r == EVLOG_EDAMAGED; j++)
+			if (p.segment[j].first == g->first)
+				r = run_copy(t, &p, j, g, err);
 		point_free(&p);
 		if (res)
 			return res;
+		if (r == EVLOG_ENOINPUT) /* the run has a gap */
+			r = EVLOG_EDAMAGED;
 	}
 	return r;
 }
 
 /* ---- Putting it in place ---- */
 
-/* Removes segments whose events are in the one before them now: no header of theirs could
- * be read. */
-static int others_remove(
-    struct repair *t, uint64_t first, uint64_t last, evlog_error *err)
+/* Removes files in the range that are not a part of what was made: their headers cannot
+ * be read, or are not those of this log. */
+static int others_remove(struct repair *t, uint64_t first, uint64_t last,
+    const struct log *made, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 	int r = 0;
 
 	for (size_t i = 0; i < t->log->n && !r; i++) {
 		uint64_t other = t->log->segments[i];
-		if (other <= first || other > last)
+		if (other <= first || other > last || (made && log_has(made, other)))
 			continue;
 		segment_name(name, other);
 		r = segment_aside(t, name, other, err);
 		if (!r && unlinkat(t->log->dir_fd, name, 0) < 0)
 			r = error_sys(err, "%s/%s", t->log->path, name);
 	}
-	return r;
+	if (!r && os_sync(t->log->dir_fd) < 0)
+		r = error_sys(err, "%s", t->log->path);
+	return r ? r : log_list_again(t->log, err);
 }
 
-/* Gives a segment, which has the events up to `last`, its name in the log. */
-static int put_in_place(struct repair *t, uint64_t first, uint64_t last, evlog_error *err)
+static int one_put(struct repair *t, uint64_t first, evlog_error *err)
 {
 	char name[SEGMENT_NAME_SIZE];
 
@@ -302,14 +384,29 @@ static int put_in_place(struct repair *t, uint64_t first, uint64_t last, evlog_e
 		r = segment_aside(t, name, first, err);
 	if (!r && renameat(t->folder_fd, name, t->log->dir_fd, name) < 0)
 		r = error_sys(err, "%s/%s", t->log->path, name);
-	if (!r)
-		r = others_remove(t, first, last, err);
 	if (!r && os_sync(t->log->dir_fd) < 0)
 		r = error_sys(err, "%s", t->log->path);
 	if (!r && t->o.repaired && t->o.repaired(t->o.arg, name) < 0)
 		r = error_sys(err, "%s", name);
 	t->done.segments += !r;
-	return r ? r : log_list_again(t->log, err);
+	return r;
+}
+
+/* Gives the segments that were made for these events their names in the log. */
+static int put_in_place(struct repair *t, uint64_t first, uint64_t last, evlog_error *err)
+{
+	struct log made = {.dir_fd = t->folder_fd, .path = t->folder};
+
+	int r = log_list(&made, err);
+	for (size_t i = 0; i < made.n && !r; i++)
+		if (made.segments[i] >= first &&
+		    (made.segments[i] <= last || made.segments[i] == first))
+			r = one_put(t, made.segments[i], err);
+	if (!r)
+		r = others_remove(t, first, last, &made, err);
+	free(made.segments);
+	free(made.catalogues);
+	return r;
 }
 
 /* Whether a result only means that there is nothing to repair with. */
@@ -317,6 +414,28 @@ static bool is_lack(int r)
 {
 	return r == EVLOG_EDAMAGED || r == EVLOG_EMISMATCH || r == EVLOG_END ||
 	       r == EVLOG_ENOINPUT || r == EVLOG_EDATA;
+}
+
+/* Whether the last segment must be left as it is, because the log may have had events
+ * that head does not record. */
+static bool end_unsure(struct repair *t, uint64_t last)
+{
+	char text[512] = "";
+	uint64_t stored = t->points.n ? t->points.at[0].size : 0;
+	const char *who = stored > last ? t->store.path : t->o.replica;
+
+	if (t->behind)
+		repair_say(t,
+		    "it may have events that head does not record, so it is left as it "
+		    "is; evcat --salvage prints what is sound");
+	else if (stored > last || t->replica_end > last)
+		snprintf(text, sizeof text,
+		    "%.200s: has events up to %" PRIu64 ", and head records only %" PRIu64
+		    "; if they were not given up on purpose, restore the log from there",
+		    who, stored > last ? stored : t->replica_end, last);
+	if (*text)
+		repair_say(t, text);
+	return t->behind || *text;
 }
 
 /* Repairs a segment that is not sound.  EVLOG_EDAMAGED: there is nothing to do that
@@ -328,33 +447,25 @@ static int segment_repair(struct repair *t, const struct range *g, evlog_error *
 
 	if (r)
 		return r;
-	if (!g->next && t->behind) {
-		repair_say(t,
-		    "it may have events that head does not record, so it is left as "
-		    "it is; "
-		    "evcat --salvage prints what is sound");
+	if (!g->next && end_unsure(t, g->last))
 		return EVLOG_EDAMAGED;
-	}
-	if (t->points.n)
-		res = from_store(t, g, err);
-	if (is_lack(res) && !g->next && g->last < g->first) {
+	if (g->last < g->first) /* the last segment, without events */
 		res = from_head(t, g, err);
-		if (!res)
-			res = made_check(t, g, err);
-	}
-	if (is_lack(res) && t->o.replica) {
+	else if (t->points.n)
+		res = from_store(t, g, err);
+	if (is_lack(res) && t->o.replica && g->last >= g->first) {
+		made = *g;
 		res = from_replica(t, &made, err);
-		made.own = made.last;
 		if (!res)
-			res = made_check(t, &made, err);
-		if (!res && made.last == t->log->head.tree.n)
+			res = made_check(t, &made, NULL, err);
+		if (!res && made.last == t->log->head.tree.n && !g->next)
 			res = next_begin(t, &made, err);
 		if (is_lack(res))
 			repair_say(t, err->text);
 	}
 	if (is_lack(res))
 		return EVLOG_EDAMAGED;
-	return res ? res : put_in_place(t, g->first, made.own, err);
+	return res ? res : put_in_place(t, g->first, made.last, err);
 }
 
 /* Goes on behind a segment that cannot be repaired. */
@@ -371,9 +482,39 @@ static void pass_by(struct repair *t, const struct range *g)
 	repair_say(t, text);
 }
 
-static int walk(struct repair *t, evlog_error *err)
+/* Looks at one segment, and repairs it if need be.  Sets *first to the next one; 0: there
+ * is none. */
+static int step(struct repair *t, uint64_t *first, evlog_error *err)
 {
 	const struct head *h = &t->log->head;
+	struct range g;
+
+	int r = range_find(t, *first, &g, err);
+	if (!r && !g.next && *first > h->segment) {
+		*first = 0; /* the last one, if head is behind, is judged by settle */
+		return 0;
+	}
+	if (!r)
+		r = own_check(t, &g, err);
+	if (!r && t->tip.seq > g.own)
+		r = others_remove(t, *first, t->tip.seq, NULL, err);
+	if (r == EVLOG_EDAMAGED) {
+		repair_say(t, err->text);
+		r = segment_repair(t, &g, err);
+	}
+	if (r == EVLOG_EDAMAGED) {
+		pass_by(t, &g);
+		r = 0;
+	}
+	if (g.next || t->tip.seq < h->tree.n)
+		*first = t->tip.seq + 1;
+	else /* the last segment may have no events */
+		*first = *first < h->segment && h->segment > h->tree.n ? h->segment : 0;
+	return r;
+}
+
+static int walk(struct repair *t, evlog_error *err)
+{
 	uint64_t first = t->log->first;
 	int r = 0;
 
@@ -381,28 +522,21 @@ static int walk(struct repair *t, evlog_error *err)
 	t->known = first == 1;
 	merkle_root(&t->tip.tree, t->tip.root);
 	t->tip.logtime = EVLOG_TIME_MIN;
-	while (!r && first <= h->tree.n + (h->segment == h->tree.n + 1)) {
-		struct range g;
-		r = range_find(t, first, &g, err);
-		if (!r)
-			r = own_check(t, &g, err);
-		if (r == EVLOG_EDAMAGED) {
-			repair_say(t, err->text);
-			r = segment_repair(t, &g, err);
-		}
-		if (r == EVLOG_EDAMAGED) {
-			pass_by(t, &g);
-			r = 0;
-		}
-		/* the active segment may have no event */
-		first = t->tip.seq + 1 > first ? t->tip.seq + 1 : g.last + 2;
-	}
-	if (!r && !t->done.lost &&
-	    (t->tip.seq != h->tree.n || memcmp(t->tip.root, h->root, HASH_SIZE) != 0))
-		r = error_set(err, EVLOG_EDAMAGED,
-		    "%s: damaged: its events do not have the root that head records",
-		    t->log->path);
+	while (!r && first)
+		r = step(t, &first, err);
 	return r;
+}
+
+/* Whether the log's first file is there, and does not say that the log begins with it. */
+static int begins_otherwise(struct repair *t, bool *otherwise, evlog_error *err)
+{
+	struct segment s;
+
+	int r = segment_open(
+	    &s, t->log->dir_fd, t->log->path, t->log->segments[0], NULL, false, err);
+	*otherwise = !r && !(s.header.flags & SEGMENT_TRIMMED);
+	segment_close(&s);
+	return r == EVLOG_EDAMAGED ? 0 : r;
 }
 
 /* If the log no longer says with which event it begins, takes that from the newest point.
@@ -410,43 +544,46 @@ static int walk(struct repair *t, evlog_error *err)
 static int first_find(struct repair *t, evlog_error *err)
 {
 	struct log *l = t->log;
+	bool otherwise;
 	struct point p;
+	char text[512];
 
 	if (l->first > 1 || l->n == 0 || l->segments[0] == 1)
 		return 0;
-	for (size_t i = 0; i < t->points.n; i++) {
-		int r = point_read(&p, &t->store, &t->points.at[i], err);
-		if (r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT)
+	int r = begins_otherwise(t, &otherwise, err);
+	for (size_t i = 0; !r && i < t->points.n; i++) {
+		r = point_read(&p, &t->store, &t->points.at[i], err);
+		if (r == EVLOG_EDAMAGED || r == EVLOG_ENOINPUT) {
+			r = 0;
 			continue;
+		}
 		if (r)
 			return r;
-		if (p.segment[p.trimmed].first <= l->segments[0])
-			l->first = p.segment[p.trimmed].first;
+		uint64_t first = p.segment[p.trimmed].first;
+		if (first < l->segments[0] || (first == l->segments[0] && !otherwise))
+			l->first = first;
 		point_free(&p);
 		break;
 	}
-	return 0;
+	if (!r && l->first > 1) {
+		snprintf(text, sizeof text,
+		    "%.200s: taken to begin with event %" PRIu64
+		    ", as in the newest backup",
+		    l->path, l->first);
+		repair_say(t, text);
+	}
+	return r;
 }
 
 static int repair_locked(struct repair *t, evlog_error *err)
 {
-	struct log *l = t->log;
+	int r = committed_find(t, err);
 
-	int r = settle(t, err);
-	if (r == EVLOG_EDAMAGED)
-		r = head_read(l->head_fd, &l->head, &l->state, false, l->path, err);
-	if (!r)
-		r = log_list_again(l, err);
 	if (!r)
 		r = first_find(t, err);
-	if (!r && l->state == HEAD_LOST)
-		r = error_set(err, EVLOG_EDAMAGED,
-		    "%s/head: missing or damaged; the next append restores it if the "
-		    "last segment is sound, else restore the log",
-		    l->path);
 	if (!r)
 		r = walk(t, err);
-	if (!r && !t->done.lost) /* and the next append will be possible */
+	if (!r && !t->done.lost) /* then readers and the next append agree */
 		r = settle(t, err);
 	return r;
 }

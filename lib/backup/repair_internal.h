@@ -27,11 +27,14 @@ struct repair {
 struct range {
 	uint64_t first;
 	uint64_t next; /* the segment after it whose header is sound; 0: there is none */
-	uint64_t own;  /* the last event before the file after it, whatever is in that */
+	uint64_t own;  /* the last event before the file after it, whatever that is */
 	uint64_t last; /* what `next`, or head, attests: the event before it, */
 	unsigned char root[HASH_SIZE];	 /* and the root after that */
 	struct segment_header successor; /* size 0: not known */
 };
+
+/* Removes what was made in the folder. */
+void folder_empty(struct repair *t);
 
 /* Opens the replica, and gets its end and lineage. */
 int replica_open(struct repair *t, evlog_error *err);

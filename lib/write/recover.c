@@ -216,15 +216,16 @@ static int predecessor_check(struct evlog_writer *w, evlog_error *err)
 }
 
 /* Head may be an old one, so check that no segment is missing between the one it names
- * and any later one. */
-static int folder_check(struct evlog_writer *w, struct recovery *v, evlog_error *err)
+ * and any later one.  Gets how much of the one it names was synced, as far as a later one
+ * says that. */
+static int folder_check(
+    struct evlog_writer *w, struct recovery *v, uint64_t *durable, evlog_error *err)
 {
-	uint64_t durable = 0;
-
+	*durable = 0;
 	if (!folder_changed(w))
 		return 0;
 	int r = recovery_list(v, err);
-	return r || w->log.n == 0 ? r : recovery_attested(v, &durable, err);
+	return r || w->log.n == 0 ? r : recovery_attested(v, durable, err);
 }
 
 /* Takes each step of the walk and acts on its verdict.  Sets *changed if head is out of
@@ -288,7 +289,8 @@ static int poisoned_recover(
 	const struct head *h = &w->log.head;
 	char aside[80];
 
-	int r = folder_check(w, v, err);
+	uint64_t ignored;
+	int r = folder_check(w, v, &ignored, err);
 	if (r || size <= h->committed)
 		return r;
 	r = tail_aside(w, h->committed, size, aside, sizeof aside, err);
@@ -455,11 +457,12 @@ static int log_recover(struct evlog_writer *w, evlog_error *err)
 	bool poisoned = v.start == RECOVERY_AT_NEXT;
 	bool changed = !current;
 	struct head before = *h;
+	uint64_t attested = 0;
 	if (poisoned)
 		r = poisoned_recover(w, &v, (uint64_t)st.st_size, err);
 	else if (plain)
-		r = folder_check(w, &v, err);
-	if (plain)
+		r = folder_check(w, &v, &attested, err);
+	if (plain && attested <= h->committed)
 		recovery_pass(&v);
 	if (!r)
 		r = walk(w, &v, &changed, err);
