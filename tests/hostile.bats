@@ -82,6 +82,29 @@ need_mounts() {
 	[ "$(evcat a.evlog | wc -l)" -eq 5 ]
 }
 
+@test "what root writes into the log of somebody else does not keep its owner out" {
+	[ "$(id -u)" = 0 ] || skip "needs root, to be somebody else"
+	command -v setpriv >/dev/null || skip "no setpriv"
+	mkdir open
+	chmod 755 "$BATS_TEST_TMPDIR"
+	chown 65534:65534 open
+	as() { setpriv --reuid=65534 --regid=65534 --clear-groups env LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}" "$@"; }
+	as test -x "$EVLOG_BUILD/evcat" || skip "the build cannot be reached by others"
+	numbered 5 | as evappend -q open/a.evlog
+	numbered 5 6 | evappend -q --segment-size 1 open/a.evlog # begins a segment, seals, and makes a catalogue
+	numbered 1 11 | as evappend -q --segment-size 1 open/a.evlog
+	evcat -o zst open/a.evlog | evappend -q --replica r.evlog
+	truncate -s -3 open/a.evlog/0000000000000011.ndjson.zst
+	evrestore -q --repair --from-log r.evlog open/a.evlog
+	numbered 1 12 | as evappend -q open/a.evlog
+	assert_equal "$(evcat open/a.evlog | wc -l)" 12
+	[ -z "$(find open/a.evlog ! -user 65534)" ] || fail "$(ls -l open/a.evlog)"
+	# a fork and a backup belong to whoever makes them
+	evfork -q open/a.evlog fork.evlog
+	evbackup -q open/a.evlog dest >/dev/null
+	[ -z "$(find fork.evlog dest -user 65534 ! -links +1)" ]
+}
+
 @test "a file-size limit: 74, and the log goes on without it" {
 	numbered 5 | evappend a.evlog
 	head -c 300000 /dev/urandom | base64 -w 300 | sed 's/.*/{"type":"R","data":"&"}/' >noise

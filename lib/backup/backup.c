@@ -286,7 +286,7 @@ static int prepare(struct backup *b, const char *dest, evlog_error *err)
 	b->now.mode = mode.mode ? mode.mode : 0600;
 	/* nobody may read a backup who may not read the log */
 	r = store_open(&b->store, dest, b->now.dir_mode | 0700, err);
-	b->store.mode = (struct permissions){b->now.mode & 0444, mode.gid};
+	b->store.mode = (struct permissions){b->now.mode & 0444, mode.gid, 0};
 	b->store.added = b->o.added;
 	b->store.arg = b->o.arg;
 	/* what was saved along with it must not be ahead of the log */

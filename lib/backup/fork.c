@@ -361,9 +361,10 @@ static int prepare(struct fork *f, evlog_error *err)
 	if (fstat(f->log.dir_fd, &st) < 0)
 		return error_sys(err, "%s", f->path);
 	/* whoever makes the fork may append to it */
-	f->dir_mode = (struct permissions){(st.st_mode & 07777) | 0700, st.st_gid};
+	f->dir_mode = (struct permissions){(st.st_mode & 07777) | 0700, st.st_gid, 0};
 	f->share.log = &f->log;
 	f->share.mode = log_permissions(&f->log);
+	f->share.mode.owner = 0; /* it belongs to whoever makes it */
 	f->share.mode.mode |= 0600;
 	return 0;
 }

@@ -48,7 +48,7 @@ struct restore {
 static int segment_copy(
     struct restore *t, const struct stored_segment *g, evlog_error *err)
 {
-	const struct permissions mode = {t->point.mode | 0600, (gid_t)-1};
+	const struct permissions mode = {t->point.mode | 0600, (gid_t)-1, 0};
 	int fd;
 
 	int r = segment_fetch(&t->store, g, t->dir_fd, t->dir, &fd, err);
@@ -141,7 +141,7 @@ static int segment_restore(
 /* The log is whole: it ends as it did. */
 static int whole_end(struct restore *t, evlog_error *err)
 {
-	const struct permissions mode = {t->point.mode | 0600, (gid_t)-1};
+	const struct permissions mode = {t->point.mode | 0600, (gid_t)-1, 0};
 	const struct tip *tip = &t->tip;
 	struct head h = t->point.head;
 
@@ -256,7 +256,7 @@ static int segments_restore(struct restore *t, evlog_error *err)
 	const struct share share = {.log = &(struct log){.path = t->store.path},
 	    .dir_fd = t->dir_fd,
 	    .dir = t->dir,
-	    .mode = {t->point.mode | 0600, (gid_t)-1}};
+	    .mode = {t->point.mode | 0600, (gid_t)-1, 0}};
 	evlog_error why;
 	int r = 0;
 

@@ -47,7 +47,7 @@ static int file_make(const struct log *l, struct catalogue *c,
 
 	if (fstatat(l->dir_fd, "head", &head, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_sys(err, "%s/head", l->path);
-	const struct permissions p = {head.st_mode & 0777, head.st_gid};
+	const struct permissions p = permissions_of(&head);
 	unlinkat(l->dir_fd, WORK_NAME, 0); /* perhaps of somebody else, who was killed */
 	int r = work_file_open(l, WORK_NAME, &fd, err);
 	if (r)
@@ -471,8 +471,7 @@ int catalogues_update(struct log *l, struct block_codec *codec, evlog_error *err
 	if (r) /* another process has it, or another user had, and was killed */
 		return r == EVLOG_END || r == EVLOG_EPERM ? 0 : r;
 	if (fstatat(l->dir_fd, "head", &head, AT_SYMLINK_NOFOLLOW) == 0)
-		permissions_give(
-		    fd, (struct permissions){head.st_mode & 0777, head.st_gid});
+		permissions_give(fd, permissions_of(&head));
 	r = update_locked(l, codec, err);
 	unlinkat(l->dir_fd, LOCK_NAME, 0);
 	close(fd);

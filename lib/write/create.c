@@ -26,6 +26,10 @@ int permissions_give(int fd, struct permissions p)
 {
 	if (p.mode == 0)
 		return 0;
+	/* else the owner of the log could not go on after root has written to it */
+	if (p.owner && geteuid() == 0 && fchown(fd, p.owner, (gid_t)-1) < 0 &&
+	    errno != EPERM && errno != EINVAL)
+		return -1;
 	if (p.gid != (gid_t)-1 && fchown(fd, (uid_t)-1, p.gid) < 0) {
 		if (errno != EPERM)
 			return -1;
@@ -58,13 +62,19 @@ static int file_make(int dir_fd, const char *dir, const char *name,
 	return 0;
 }
 
+struct permissions permissions_of(const struct stat *st)
+{
+	return (struct permissions){
+	    .mode = st->st_mode & 0777, .gid = st->st_gid, .owner = st->st_uid};
+}
+
 struct permissions log_permissions(const struct log *l)
 {
 	struct stat st;
 
 	if (l->head_fd < 0 || fstat(l->head_fd, &st) < 0)
 		return (struct permissions){0};
-	return (struct permissions){st.st_mode & 0777, st.st_gid};
+	return permissions_of(&st);
 }
 
 int segment_create(int dir_fd, const char *dir, struct permissions mode,
@@ -103,7 +113,8 @@ int lock_create(int dir_fd, const char *dir, evlog_error *err)
 	if (fd < 0)
 		return errno == EEXIST ? 0 : error_sys(err, "%s/lock", dir);
 	const mode_t write = head.st_mode & 0222;
-	const struct permissions p = {0600 | write | write << 1, head.st_gid};
+	struct permissions p = permissions_of(&head);
+	p.mode = 0600 | write | write << 1;
 	int r = permissions_give(fd, p) < 0 ? error_sys(err, "%s/lock", dir) : 0;
 	if (r)
 		unlinkat(dir_fd, "lock", 0);
@@ -292,7 +303,7 @@ static int log_fill(int dir_fd, const char *dir, void *arg, evlog_error *err)
 	const struct creation *c = arg;
 
 	int r = log_first_segment(
-	    dir_fd, dir, (struct permissions){c->mode, (gid_t)-1}, c->origin, 1, err);
+	    dir_fd, dir, (struct permissions){c->mode, (gid_t)-1, 0}, c->origin, 1, err);
 	/* whoever may read its files may enter it */
 	if (!r && c->mode && fchmod(dir_fd, c->mode | (c->mode & 0444) >> 2) < 0)
 		r = create_failed(dir, err);

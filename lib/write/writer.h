@@ -117,10 +117,11 @@ struct evlog_writer {
 int writer_log_open(struct evlog_writer *w, const char *path, evlog_error *err);
 int writer_create(struct evlog_writer *w, evlog_error *err);
 
-/* The mode and group of a new file.  Mode 0: leave both to umask and the system. */
+/* The mode, group and owner of a new file.  Mode 0: leave all to umask and the system. */
 struct permissions {
 	mode_t mode;
-	gid_t gid; /* (gid_t)-1: the group of the process */
+	gid_t gid;   /* (gid_t)-1: the group of the process */
+	uid_t owner; /* if root makes the file; 0: root */
 };
 
 /* Fills the directory of a new log, whose name is temporary. */
@@ -164,6 +165,9 @@ int log_create(
 /* Gets those of head.  New files of a log get them as well, so that one user's umask does
  * not lock out others who share the log. */
 struct permissions log_permissions(const struct log *l);
+
+/* Those of a file with this status. */
+struct permissions permissions_of(const struct stat *st);
 
 /* Sets them on a file or folder; the group only if this process may, and else the other
  * group may no more than others.  Returns 0, or -1 with errno. */
