@@ -820,6 +820,167 @@ stale() {
 	done
 }
 
+# ids LOG: the ids of its events, on one line.
+ids() { evcat "$@" 2>/dev/null | jq -r .id | xargs; }
+
+# seg LOG FROM N: N events, in a segment of their own.
+seg() { numbered "$3" "$2" | evappend -q --segment-size 1 "$1"; }
+
+@test "--repair where head is older than whole segments: refused, or all of it" {
+	local file sums
+	seg a.evlog 1 10
+	seg a.evlog 11 5
+	evbackup -q a.evlog dest >/dev/null # has less than the log
+	cp a.evlog/head old
+	cp a.evlog/0000000000000011.ndjson.zst short
+	numbered 5 16 | evappend -q a.evlog
+	seg a.evlog 21 5
+	evcat -o zst a.evlog | evappend -q --replica r.evlog
+	cp old a.evlog/head
+	file=a.evlog/0000000000000011.ndjson.zst
+	cp -r a.evlog b.evlog
+	: >$file
+	sums a.evlog >before
+	run -65 evrestore --repair dest a.evlog
+	assert_output --partial "events 11 to 20: nothing has them as they were"
+	sums a.evlog | cmp - before
+	run -65 evappend -q a.evlog <<<'{"type":"T"}'
+	evrestore -q --repair --from-log r.evlog dest a.evlog
+	assert_equal "$(ids a.evlog)" "$(seq -s ' ' 25)"
+	# the segment that head names is as old as head: a writer must not go on there
+	cp short b.evlog/0000000000000011.ndjson.zst
+	run -65 evappend -q b.evlog <<<'{"type":"T"}'
+	cmp short b.evlog/0000000000000011.ndjson.zst
+}
+
+@test "--repair: what is put in place must fit its neighbours" {
+	seg a.evlog 1 10
+	numbered 20 11 | evappend -q --segment-size 1 a.evlog
+	seg a.evlog 31 10
+	seg a.evlog 41 5
+	# a replica of other segments, and its backup
+	local from to
+	while read -r from to; do
+		evcat --from "$from" --to "$to" a.evlog | evappend -q --replica --segment-size 1 r.evlog
+	done <<-'END'
+		1 10
+		11 20
+		21 30
+		31 45
+	END
+	evbackup -q r.evlog dest >/dev/null
+	rm a.evlog/0000000000000011.ndjson.zst
+	sums a.evlog >before
+	run -65 evrestore --repair dest a.evlog
+	sums a.evlog | cmp - before
+	run -0 --separate-stderr evrestore --repair --from-log r.evlog dest a.evlog
+	assert_output 0000000000000011.ndjson.zst
+	evbackup -q a.evlog other >/dev/null
+	evfork -q a.evlog fork.evlog
+	evappend --reindex a.evlog
+	# of a history that was given up
+	rm -rf dest b.evlog r.evlog
+	seg b.evlog 1 10
+	evbackup -q b.evlog dest >/dev/null
+	seg b.evlog 1011 5
+	seg b.evlog 1016 5
+	evbackup -q b.evlog dest >/dev/null
+	evrestore -q --to 10 dest c.evlog
+	seg c.evlog 11 10
+	seg c.evlog 21 5
+	evcat -o zst c.evlog | evappend -q --replica r.evlog
+	spoil block c.evlog/0000000000000011.ndjson.zst
+	run -65 evrestore --repair dest c.evlog
+	assert_output --partial "10 events are missing"
+	evrestore -q --repair --from-log r.evlog dest c.evlog
+	assert_equal "$(ids c.evlog)" "$(seq -s ' ' 25)"
+}
+
+@test "--repair: where the log begins, junk among its files, and a link to it" {
+	seg a.evlog 1 10
+	seg a.evlog 11 10
+	seg a.evlog 21 5
+	local point
+	point=$(evbackup -q a.evlog dest | grep points/)
+	evcat -o zst a.evlog | evappend -q --replica r.evlog
+	cp -r a.evlog b.evlog
+	# files that are named like segments, inside of a sound one
+	echo junk >a.evlog/0000000000000015.ndjson.zst
+	cp a.evlog/0000000000000011.ndjson.zst sound
+	run -0 --separate-stderr evrestore --repair dest a.evlog
+	assert_output ""
+	cmp sound a.evlog/0000000000000011.ndjson.zst
+	assert_equal "$(ids a.evlog)" "$(seq -s ' ' 25)"
+	[ -e a.evlog/damaged-0000000000000015.1 ]
+	# the newest backup is of a trimmed log, and this one is whole
+	evbackup -q --trim-before 11 a.evlog dest >/dev/null
+	evrestore -q --point "${point#points/}" dest c.evlog
+	rm c.evlog/0000000000000001.ndjson.zst
+	run -0 --separate-stderr evrestore --repair dest c.evlog
+	assert_output 0000000000000001.ndjson.zst
+	assert_equal "$(ids c.evlog)" "$(seq -s ' ' 25)"
+	# a link to another file system
+	[ -d /dev/shm ] && [ "$(stat -c %d /dev/shm)" != "$(stat -c %d .)" ] || skip "no other file system"
+	local shm
+	shm=$(mktemp -d /dev/shm/evlog.XXXXXX)
+	mv b.evlog "$shm/b.evlog"
+	ln -s "$shm/b.evlog" b.evlog
+	spoil block b.evlog/0000000000000011.ndjson.zst
+	run -0 evrestore -q --repair --from-log r.evlog b.evlog
+	evcat b.evlog | cmp - <(evcat r.evlog)
+	rm -rf "$shm"
+}
+
+@test "--repair: places of consumers that only block headers show, or of another generation" {
+	run_once() { evrun -q --batch 1 --checkpoint pos "$@" --emit a.evlog in.evlog -- jq -c '{type:"Out",id:("out"+.id)}'; }
+	numbered 4 | evappend -q in.evlog
+	numbered 1 9 | evappend -q a.evlog
+	run_once
+	evcat a.evlog | evappend -q --replica plain.evlog
+	local at
+	for at in 44 230; do # the header of the segment, and of its first block
+		cp -r a.evlog b.evlog
+		numbered 1 99 | evappend -q --segment-size 1 b.evlog
+		evcat b.evlog | evappend -q --replica more.evlog
+		damage b.evlog/0000000000000001.ndjson.zst $at
+		run -65 evrestore --repair --from-log more.evlog b.evlog
+		assert_output --partial "does not have the place of the consumer pos"
+		rm -rf b.evlog more.evlog
+	done
+	# set back, and gone on: the replica knows only the place from before that
+	evcat -o zst a.evlog | evappend -q --replica r.evlog
+	evrun -q --checkpoint pos --reset-to 1 in.evlog
+	run_once --to 2
+	evcat a.evlog | evappend -q --replica r.evlog
+	damage a.evlog/0000000000000001.ndjson.zst $(($(stat -c %s a.evlog/0000000000000001.ndjson.zst) - 9))
+	run -65 evrestore --repair --from-log r.evlog a.evlog
+	assert_output --partial "does not have the place of the consumer pos"
+}
+
+@test "--repair asks the backups before anything is given up that only an append may give up" {
+	cp -r "$BATS_TEST_DIRNAME"/golden/1.0/unsynced.evlog a.evlog # --no-sync, and another boot
+	evcat a.evlog >all
+	evbackup -q a.evlog dest >/dev/null
+	evcat -o zst a.evlog | evappend -q --replica r.evlog
+	local from
+	for from in dest "--from-log r.evlog"; do
+		cp -r a.evlog b.evlog
+		truncate -s -3 b.evlog/0000000000000001.ndjson.zst
+		# shellcheck disable=SC2086 # two words
+		evrestore -q --repair $from b.evlog
+		evcat b.evlog | cmp - all
+		rm -r b.evlog
+	done
+	# without head, nothing is changed
+	rm a.evlog/head
+	cp a.evlog/0000000000000001.ndjson.zst before
+	for i in 1 2; do
+		run -65 evrestore --repair dest a.evlog
+		assert_output --partial "head: missing or damaged"
+	done
+	cmp before a.evlog/0000000000000001.ndjson.zst
+}
+
 # forge PYTHON: changes the manifest `m`, or the members `extra`, of the newest point of
 # dest, which gets the name that its content has.
 forge() {

@@ -2,7 +2,7 @@
  * remake.c - makes a segment of a log again, where no backup has it: from the lines of a
  * replica, which must have the root that is attested, or from head.
  *
- * It is made in a log of its own, in a folder inside of the log that is repaired.
+ * It is made in a log of its own, in a folder beside the log that is repaired.
  */
 #include "backup/carry.h"
 #include "backup/repair_internal.h"
@@ -268,22 +268,16 @@ static void successor_make(const struct repair *t, struct range *g)
 	const struct head *h = &t->log->head;
 	struct segment_header *next = &g->successor;
 
-	*next = (struct segment_header){.first_seq = h->tree.n + 1,
-	    .epoch = h->epoch,
-	    .last_logtime = h->last_logtime,
-	    .previous = h->segment <= h->tree.n ? h->segment : g->first,
-	    .previous_size = h->committed,
-	    .previous_block = h->last_block,
-	    .tree = h->tree};
-	memcpy(next->id, h->id, ID_SIZE);
-	memcpy(next->root, h->root, HASH_SIZE);
+	*next = header_after(h);
+	if (h->segment > h->tree.n)
+		next->previous = g->first;
 	memcpy(next->lineage, t->replica.lineage, HASH_SIZE);
 	next->size = segment_header_size(next);
 	g->next = next->first_seq;
 }
 
 /* A header, without id and lineage, of a segment behind the tip. */
-static struct segment_header header_after(const struct repair *t)
+static struct segment_header tip_header(const struct repair *t)
 {
 	const struct tip *tip = &t->tip;
 	struct segment_header h = {.first_seq = tip->seq + 1,
@@ -300,7 +294,7 @@ static struct segment_header header_after(const struct repair *t)
 
 int from_head(struct repair *t, const struct range *g, evlog_error *err)
 {
-	struct segment_header h = header_after(t);
+	struct segment_header h = tip_header(t);
 	struct head *head = &t->log->head;
 	struct segment last = {.fd = -1};
 	int r = 0;
@@ -329,7 +323,7 @@ int from_head(struct repair *t, const struct range *g, evlog_error *err)
 int from_replica(struct repair *t, struct range *g, evlog_error *err)
 {
 	struct permissions mode = log_permissions(t->log);
-	struct segment_header h = header_after(t);
+	struct segment_header h = tip_header(t);
 
 	if (!g->next && g->last >= g->first)
 		successor_make(t, g);

@@ -4,7 +4,7 @@
  *
  * With the lock held, it walks over the segments and checks each of them: all lines, and
  * that it continues the one before it.  What is not sound is taken from a backup or made
- * again (remake.c) in a folder inside of the log, checked against what comes before it
+ * again (remake.c) in a folder beside the log, checked against what comes before it
  * and after it, and renamed into place.  A damaged file stays in the log under another
  * name.
  */
@@ -198,18 +198,29 @@ static int committed_find(struct repair *t, evlog_error *err)
 
 /* ---- Making a segment anew ---- */
 
+/* Makes the folder, beside the log itself if LOG is a link. */
 static int folder_make(struct repair *t, evlog_error *err)
 {
-	if (t->folder)
+	struct stat log, made;
+
+	if (t->folder_fd >= 0)
 		return 0;
-	/* not beside it: LOG may be a link to another file system */
-	if (asprintf(&t->folder, "%s/repair-XXXXXX", t->log->path) < 0) {
+	char *path = realpath(t->log->path, NULL);
+	if (!path || asprintf(&t->folder, "%s.repair-XXXXXX", path) < 0)
 		t->folder = NULL;
-		return error_memory(err);
-	}
+	free(path);
+	if (!t->folder)
+		return error_sys(err, "%s", t->log->path);
 	if (folder_temporary(t->folder) == 0)
 		t->folder_fd = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return t->folder_fd < 0 ? error_sys(err, "%s", t->folder) : 0;
+	if (t->folder_fd < 0 || fstat(t->folder_fd, &made) < 0 ||
+	    fstat(t->log->dir_fd, &log) < 0)
+		return error_sys(err, "%s", t->folder);
+	return made.st_dev == log.st_dev
+		   ? 0
+		   : error_set(err, EVLOG_EIO,
+			 "%s: is a file system of its own; repair a copy of it",
+			 t->log->path);
 }
 
 static void folder_remove(struct repair *t)

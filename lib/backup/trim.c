@@ -37,30 +37,42 @@ struct trim {
 
 /* ---- What to remove ---- */
 
-/* If nothing but what earlier calls have said would be removed, all of it stays: each
- * call would remove what the last one said, and say so. */
-static int others_find(struct trim *t, evlog_error *err)
+/* Whether an event from `from` to `to` (0: the last) meets a condition. */
+static int any_find(struct trim *t, uint64_t from, uint64_t to, const char *where,
+    bool *there, evlog_error *err)
 {
-	const char *other = "type!=" TRIMMED;
 	struct evlog_selection sel;
 	struct evlog_lines lines;
 	evlog_stream *s;
 
-	if (t->done.wanted < 2)
-		return 0;
 	evlog_selection_init(&sel);
-	sel.to = t->done.wanted - 1;
-	sel.where = &other;
+	sel.from = from;
+	sel.to = to;
+	sel.where = &where;
 	sel.wheres = 1;
 	sel.max_line = t->backup.max_line;
 	int r = evlog_stream_open(&s, &t->path, 1, &sel, err);
 	if (r)
 		return r;
 	r = evlog_stream_next(s, &lines, err);
-	if (r == EVLOG_END)
-		t->done.wanted = 1;
+	*there = r == 0;
 	evlog_stream_close(s);
 	return r == EVLOG_END ? 0 : r;
+}
+
+/* If nothing would be removed but the events that earlier calls have appended, all of it
+ * stays.  Otherwise, each call would remove the event of the last one, and append another
+ * one. */
+static int others_find(struct trim *t, evlog_error *err)
+{
+	bool others = true;
+	int r = 0;
+
+	if (t->done.wanted > 1)
+		r = any_find(t, 0, t->done.wanted - 1, "type!=" TRIMMED, &others, err);
+	if (!r && !others)
+		t->done.wanted = 1;
+	return r;
 }
 
 /* Finds the first event that must stay. */
@@ -193,28 +205,10 @@ static int back_up(struct trim *t, evlog_error *err)
 /* Whether the log has the event already: an earlier call was interrupted after it. */
 static int event_find(struct trim *t, bool *there, evlog_error *err)
 {
-	const char *type = TRIMMED, *where;
-	struct evlog_selection sel;
-	struct evlog_lines lines;
-	evlog_stream *s;
-	char first[48];
+	char where[80];
 
-	snprintf(first, sizeof first, "data.first=%" PRIu64, t->keep);
-	where = first;
-	evlog_selection_init(&sel);
-	sel.from = t->keep;
-	sel.type = &type;
-	sel.types = 1;
-	sel.where = &where;
-	sel.wheres = 1;
-	sel.max_line = t->backup.max_line;
-	int r = evlog_stream_open(&s, &t->path, 1, &sel, err);
-	if (r)
-		return r;
-	r = evlog_stream_next(s, &lines, err);
-	*there = r == 0;
-	evlog_stream_close(s);
-	return r == EVLOG_END ? 0 : r;
+	snprintf(where, sizeof where, "type=" TRIMMED ",data.first=%" PRIu64, t->keep);
+	return any_find(t, t->keep, 0, where, there, err);
 }
 
 static int event_append(struct trim *t, evlog_error *err)

@@ -203,8 +203,8 @@ struct timespec os_modified(const struct stat *st)
 void os_pipe_widen(int fd)
 {
 #ifdef F_SETPIPE_SZ
-	(void)fcntl(
-	    fd, F_SETPIPE_SZ, 1 << 20); /* not a pipe, or no right to: no matter */
+	/* if it is not a pipe, or may not be that large, it stays as it is */
+	(void)fcntl(fd, F_SETPIPE_SZ, 1 << 20);
 #else
 	(void)fd;
 #endif

@@ -355,21 +355,6 @@ bool fold_is_busy(const evlog_fold *f)
 	return f->pool && !f->pool->ended;
 }
 
-#define FOLD_FAILED "it has failed at an event"
-
-const char *fold_unsettled(const evlog_fold *f)
-{
-	return fold_is_busy(f) ? "threads are folding; call evlog_fold_finish first"
-	       : f->failed     ? FOLD_FAILED
-			       : NULL;
-}
-
-/* Why it takes no more events; NULL: it does. */
-static const char *fold_closed(const evlog_fold *f)
-{
-	return f->over ? f->over : f->failed ? FOLD_FAILED : NULL;
-}
-
 /* ---- The interface ---- */
 
 static bool has_room(const struct pool *pool)

@@ -362,9 +362,8 @@ int epoch_raise(struct evlog_writer *w, uint64_t epoch, evlog_error *err)
 	return epoch_next(w->log.path, epoch, &w->log.head.epoch, err);
 }
 
-int segment_roll(struct evlog_writer *w, evlog_error *err)
+struct segment_header header_after(const struct head *h)
 {
-	struct head *h = &w->log.head;
 	struct segment_header s = {.first_seq = h->tree.n + 1,
 	    .epoch = h->epoch,
 	    .last_logtime = h->last_logtime,
@@ -372,10 +371,18 @@ int segment_roll(struct evlog_writer *w, evlog_error *err)
 	    .previous_size = h->committed,
 	    .previous_block = h->last_block,
 	    .tree = h->tree};
-	int r = 0;
 
 	memcpy(s.id, h->id, ID_SIZE);
 	memcpy(s.root, h->root, HASH_SIZE);
+	return s;
+}
+
+int segment_roll(struct evlog_writer *w, evlog_error *err)
+{
+	struct head *h = &w->log.head;
+	struct segment_header s = header_after(h);
+	int r = 0;
+
 	if (h->tree.n)
 		r = log_lineage(&w->log, &w->seg, w->codec, s.lineage, err);
 	bool replace = s.first_seq == h->segment; /* poisoned before it had an event */

@@ -166,6 +166,9 @@ int log_create(
  * not lock out others who share the log. */
 struct permissions log_permissions(const struct log *l);
 
+/* The header, without lineage, of a segment behind what head records. */
+struct segment_header header_after(const struct head *h);
+
 /* Those of a file with this status. */
 struct permissions permissions_of(const struct stat *st);
 
