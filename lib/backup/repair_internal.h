@@ -1,4 +1,4 @@
-/* repair_internal.h - what the two halves of a repair share. */
+/* repair_internal.h - what the parts of a repair share. */
 #ifndef BACKUP_REPAIR_INTERNAL_H
 #define BACKUP_REPAIR_INTERNAL_H
 
@@ -32,6 +32,19 @@ struct range {
 	unsigned char root[HASH_SIZE];	 /* and the root after that */
 	struct segment_header successor; /* size 0: not known */
 };
+
+/* Finds the range that begins with event `first`. */
+int range_find(struct repair *t, uint64_t first, struct range *g, evlog_error *err);
+
+/* Checks the segment of the log with which a range begins, and moves the tip to its end.
+ * EVLOG_EDAMAGED: it is not sound, or not there. */
+int own_check(struct repair *t, const struct range *g, evlog_error *err);
+
+/* Checks what was made in the folder, up to the end of the range, and moves the tip
+ * there. stored: the segments of the point that it is from; NULL: it is from a replica.
+ * EVLOG_EDAMAGED: it is not what is wanted, and the tip stays. */
+int made_check(struct repair *t, const struct range *g,
+    const struct stored_segment *stored, evlog_error *err);
 
 /* Removes what was made in the folder. */
 void folder_empty(struct repair *t);

@@ -12,18 +12,11 @@ int evlog_fold_new(evlog_fold **f, evlog_error *err)
 	return *f ? 0 : error_memory(err);
 }
 
-#define FOLD_FAILED "it has failed at an event"
-
 const char *fold_unsettled(const evlog_fold *f)
 {
 	return fold_is_busy(f) ? "threads are folding; call evlog_fold_finish first"
 	       : f->failed     ? FOLD_FAILED
 			       : NULL;
-}
-
-const char *fold_closed(const evlog_fold *f)
-{
-	return f->over ? f->over : f->failed ? FOLD_FAILED : NULL;
 }
 
 uint64_t evlog_fold_seq(const evlog_fold *f)

@@ -117,8 +117,14 @@ bool fold_is_busy(const evlog_fold *f);
 /* Why the states cannot be shown or kept now; NULL: they can. */
 const char *fold_unsettled(const evlog_fold *f);
 
+#define FOLD_FAILED "it has failed at an event"
+
 /* Why it takes no more events; NULL: it does. */
-const char *fold_closed(const evlog_fold *f);
+static inline const char *fold_closed(const evlog_fold *f)
+{
+	return f->over ? f->over : f->failed ? FOLD_FAILED : NULL;
+}
+
 #define FOLD_SET "the fold has begun"
 
 static inline bool fold_stopped(const evlog_fold *f)
