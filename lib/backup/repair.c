@@ -489,8 +489,8 @@ int evlog_repair(const char *dest, const char *log, const struct evlog_repair_op
 	folder_remove(&t);
 	if (!r && t.done.lost)
 		r = error_set(err, EVLOG_EDAMAGED,
-		    "%s: still damaged: %" PRIu64 " events are missing", log,
-		    t.done.lost);
+		    "%s: still damaged: %" PRIu64 " %s missing", log, t.done.lost,
+		    t.done.lost == 1 ? "event is" : "events are");
 	if (done)
 		*done = t.done;
 	free(t.folder);
